@@ -1,0 +1,90 @@
+//! What one decision costs: a start that another job's end makes room for, by the number of teams and of waiting jobs.
+//!
+//! Every bench asserts that the decision it times is the right one: the team that was furthest below its share.
+
+use std::hint::black_box;
+
+use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use fairshare::{
+    Alternative, Config, Decision, JobId, JobSpec, PoolSpec, Resources, Scheduler, ShapeId, ShapeSpec,
+    Submission, TeamId, TeamSpec, Timestamp,
+};
+
+const NOW: Timestamp = Timestamp::ZERO;
+
+/// A full pool with one running job a team, and `backlog` more waiting.
+struct Full {
+    scheduler: Scheduler,
+    running: Vec<JobId>,
+    shape: ShapeId,
+    teams: u32,
+    next: u32,
+}
+
+impl Full {
+    fn new(teams: u32, backlog: u32) -> Self {
+        let pool = PoolSpec::new("gpu", teams, Resources::new().gpu(1)).as_divisible();
+        let specs = (0..teams).map(|team| TeamSpec::new(format!("team-{team}"))).collect();
+        let mut scheduler = Scheduler::new(Config::new(vec![pool], specs)).expect("a valid configuration");
+        let shape = ShapeSpec::new(Alternative::new(Resources::new().gpu(1)));
+        let shape = scheduler.intern(&shape).expect("a valid shape");
+        let mut full = Self { scheduler, running: Vec::new(), shape, teams, next: 0 };
+        for _ in 0..teams + backlog {
+            full.submit();
+        }
+        full.running = full.scheduler.schedule(NOW).expect("time stands still").iter().map(started).collect();
+        assert_eq!(full.running.len(), teams as usize, "every team has started one job");
+        full
+    }
+
+    fn submit(&mut self) {
+        let team = TeamId::new(self.next % self.teams);
+        self.next += 1;
+        let submitted =
+            self.scheduler.submit(NOW, JobSpec::new(team, self.shape, NOW)).expect("a known team");
+        assert!(matches!(submitted, Submission::Queued(_)), "the job fits the pool");
+    }
+
+    /// One job ends, one joins the line, one starts: that of the team that has just lost one.
+    fn turn(&mut self, at: usize) {
+        let at = at % self.running.len();
+        self.submit();
+        self.scheduler.complete(NOW, self.running[at]).expect("it runs");
+        let decisions = self.scheduler.schedule(NOW).expect("time stands still");
+        assert_eq!(decisions.len(), 1, "one job takes the room of one");
+        self.running[at] = started(&decisions[0]);
+    }
+}
+
+fn started(decision: &Decision) -> JobId {
+    match decision {
+        Decision::Start { job, .. } => *job,
+        other => panic!("nothing but starts here: {other:?}"),
+    }
+}
+
+fn decisions(c: &mut Criterion) {
+    let mut group = c.benchmark_group("submit, complete and one decision");
+    for teams in [10, 100, 1_000, 10_000] {
+        for backlog in [1_000, 1_000_000] {
+            let mut full = Full::new(teams, backlog);
+            let mut at = 0_usize;
+            group.bench_function(
+                BenchmarkId::new(format!("{teams} teams"), format!("{backlog} waiting")),
+                |b| {
+                    b.iter(|| {
+                        at = at
+                            .wrapping_mul(6_364_136_223_846_793_005)
+                            .wrapping_add(1_442_695_040_888_963_407);
+                        full.turn(black_box(at >> 33));
+                    });
+                },
+            );
+            full.scheduler.check_invariants().expect("the state is consistent");
+        }
+    }
+    group.finish();
+}
+
+criterion_group!(benches, decisions);
+criterion_main!(benches);

@@ -1,0 +1,209 @@
+//! The command line: definitions and help texts only.
+//!
+//! Commands that are not built are absent, not stubs. Absent on purpose: what a command does (see `command`).
+
+pub mod trace;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// What if? Replays recorded jobs against the fairshare scheduler.
+#[derive(Debug, Parser)]
+#[command(name = "sim", version, about, propagate_version = true, max_term_width = 100, after_help = AFTER)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// How to talk.
+    #[command(flatten)]
+    pub talk: Talk,
+}
+
+const AFTER: &str = "\
+Examples:
+  sim demo                                    the main job on a built-in scenario, no file needed
+  sim init > scenario.toml                    a commented scenario to start from
+  sim run scenario.toml --trace jobs.csv.gz   replay a trace
+  sim run scenario.toml --policy fifo -o json
+  sim compare scenario.toml --policy drf --policy fifo
+
+Exit codes: 0 ok, 1 a gate failed, 2 usage or unreadable input, 3 a bug, 4 the machine failed,
+130 interrupted. Results go to stdout, everything else to stderr.";
+
+/// How to talk.
+#[derive(Debug, Clone, Args)]
+pub struct Talk {
+    /// Say nothing on stderr but errors.
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// Say more on stderr.
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a built-in scenario and trace: prints the table, writes report.html.
+    Demo(Demo),
+    /// Replay a trace under a scenario.
+    Run(Box<Run>),
+    /// Look at, check, convert or generate traces.
+    #[command(subcommand)]
+    Trace(trace::TraceCommand),
+    /// Replay a trace under several policies, side by side.
+    Compare(Box<Compare>),
+    /// What each team is entitled to if capacity could be divided at will, exactly.
+    Shares(Shares),
+    /// Print a commented scenario to start from.
+    Init,
+    /// Print the completion script of a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Form of the result on stdout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum OutputFormat {
+    /// For people.
+    #[default]
+    Table,
+    /// For programs: fields as the `schema` field promises.
+    Json,
+    /// Every figure as `path,value`.
+    Csv,
+}
+
+/// `sim demo`.
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// The policy: `NAME[,key=value…]`.
+    #[arg(long, value_name = "POLICY")]
+    pub policy: Option<String>,
+    /// Form of the result on stdout.
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORM")]
+    pub output: OutputFormat,
+    /// Where to write the report.
+    #[arg(long, value_name = "FILE", default_value = "report.html")]
+    pub report: PathBuf,
+}
+
+/// `sim run`.
+#[derive(Debug, Args)]
+#[command(after_help = RUN_AFTER)]
+pub struct Run {
+    /// The scenario (TOML); `-` is standard input.
+    #[arg(value_name = "SCENARIO")]
+    pub scenario: PathBuf,
+    /// A trace: `FILE[:FORMAT]`, plain, .gz or .zst; `-` is standard input. Several are merged.
+    #[arg(long = "trace", value_name = "FILE[:FORMAT]")]
+    pub traces: Vec<String>,
+    /// The policy: `NAME[,key=value…]`, such as `fifo` or `drf,backfill=none`.
+    #[arg(long, value_name = "POLICY")]
+    pub policy: Option<String>,
+    /// A setting over the file: `policy.order=fifo`, `pool.l4.nodes=32`.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub settings: Vec<String>,
+    /// The root seed of everything that is drawn.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+    /// Write all results into this folder.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Form of the result on stdout.
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORM")]
+    pub output: OutputFormat,
+    /// Leave the first finishes, and those after the last submission, out of wait, response and slowdown.
+    #[arg(long, value_name = "PERCENT")]
+    pub trim: Option<String>,
+    /// Exit with 1 if this holds: 'PATH OP VALUE'.
+    #[arg(long = "fail-if", value_name = "CONDITION")]
+    pub fail_if: Vec<String>,
+    /// Rows of the trace that would be repaired are errors.
+    #[arg(long)]
+    pub strict: bool,
+    /// Check every invariant after every event (slow).
+    #[arg(long)]
+    pub check: bool,
+    /// Report wall-clock times on stderr and, with --out, in timings.json.
+    #[arg(long)]
+    pub timings: bool,
+}
+
+/// `sim compare`.
+#[derive(Debug, Args)]
+#[command(after_help = COMPARE_AFTER)]
+pub struct Compare {
+    /// The scenario (TOML); `-` is standard input.
+    #[arg(value_name = "SCENARIO")]
+    pub scenario: PathBuf,
+    /// A trace: `FILE[:FORMAT]`, plain, .gz or .zst. Several are merged.
+    #[arg(long = "trace", value_name = "FILE[:FORMAT]")]
+    pub traces: Vec<String>,
+    /// A policy: `NAME[,key=value…]`; at least two.
+    #[arg(long = "policy", value_name = "POLICY", required = true)]
+    pub policies: Vec<String>,
+    /// The policy that the others are compared with; the first one unless given.
+    #[arg(long, value_name = "POLICY")]
+    pub baseline: Option<String>,
+    /// A setting over the file: `pool.l4.nodes=32`.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub settings: Vec<String>,
+    /// The root seed of everything that is drawn.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+    /// Form of the result on stdout.
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORM")]
+    pub output: OutputFormat,
+    /// Leave the first finishes, and those after the last submission, out of wait, response and slowdown.
+    #[arg(long, value_name = "PERCENT")]
+    pub trim: Option<String>,
+    /// Rows of the trace that would be repaired are errors.
+    #[arg(long)]
+    pub strict: bool,
+}
+
+/// `sim shares`.
+#[derive(Debug, Args)]
+#[command(after_help = SHARES_AFTER)]
+pub struct Shares {
+    /// The scenario (TOML), whose teams have a `request`; `-` is standard input.
+    #[arg(value_name = "SCENARIO")]
+    pub scenario: PathBuf,
+    /// Divide one resource over the pools that each team may use, counting units alike.
+    #[arg(long)]
+    pub pools: bool,
+    /// A setting over the file: `team.search.weight=2`.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub settings: Vec<String>,
+    /// Form of the result on stdout.
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORM")]
+    pub output: OutputFormat,
+}
+
+const SHARES_AFTER: &str = "\
+Examples:
+  sim shares traces/scenarios/shares.toml
+  sim shares traces/scenarios/shares.toml --pools -o json
+
+A team asks by `request = { per_task = { gpu = 1, cpu = 4 }, tasks = 10, pools = [\"l4\"] }`: without
+`tasks` endlessly, without `pools` of any pool. By default all pools are one domain: an upper bound,
+spread over the pools of the team in proportion to what they have. With --pools no pool is overrun;
+what is divided is the GPUs, or the one resource that everybody asks for. Memory is in GiB.";
+
+const COMPARE_AFTER: &str = "\
+Example:
+  sim compare traces/demo/scenario.toml --policy drf --policy fifo --policy fifo,backfill=none
+
+Differences are paired job by job; the interval is 95 % by batch means over 30 runs of jobs.";
+
+const RUN_AFTER: &str = "\
+Examples:
+  sim run scenario.toml --trace jobs.csv
+  sim run scenario.toml --trace old.log.gz:swf --policy fifo,backfill=none --trim 1% -o json
+  sim run scenario.toml --out results --fail-if 'wait.p95 > 2h' --fail-if 'cost.idle >= 1000'
+
+Settings: the file, then SIM_* variables (SIM_POLICY__ORDER=fifo), then --set, then --policy.";

@@ -1,0 +1,150 @@
+//! `sim trace`: definitions and help texts of its commands.
+//!
+//! Absent on purpose: what a command does (see `command::trace`).
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+/// What to do with a trace.
+#[derive(Debug, Subcommand)]
+pub enum TraceCommand {
+    /// Statistics of a trace and of its repairs.
+    Inspect(Inspect),
+    /// Read a trace and refuse whatever would be repaired.
+    Check(Check),
+    /// Write a trace of any format as native CSV.
+    Convert(Convert),
+    /// Draw a trace from a description of teams and a seed.
+    Synth(Synth),
+    /// Compress, thin, multiply or cut a trace.
+    Shape(Shape),
+}
+
+/// `sim trace inspect`.
+#[derive(Debug, Args)]
+pub struct Inspect {
+    /// The trace: `FILE[:FORMAT]`, plain, .gz or .zst; `-` is standard input. Files of a set are named together.
+    #[arg(required = true, value_name = "FILE[:FORMAT]")]
+    pub traces: Vec<String>,
+    /// Offered load against the pools of this scenario.
+    #[arg(long, value_name = "SCENARIO")]
+    pub scenario: Option<PathBuf>,
+    /// Rows that would be repaired are errors.
+    #[arg(long)]
+    pub strict: bool,
+    /// Form of the result on stdout.
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORM")]
+    pub output: InspectFormat,
+}
+
+/// Form of an inspection on stdout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum InspectFormat {
+    /// For people.
+    #[default]
+    Table,
+    /// Schema `sim.inspect/1`.
+    Json,
+}
+
+/// `sim trace check`.
+#[derive(Debug, Args)]
+pub struct Check {
+    /// The trace: `FILE[:FORMAT]`; files of a set are named together.
+    #[arg(required = true, value_name = "FILE[:FORMAT]")]
+    pub traces: Vec<String>,
+}
+
+/// `sim trace convert`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  sim trace convert old.log.gz:swf --out jobs.csv.gz")]
+pub struct Convert {
+    /// The trace: `FILE[:FORMAT]`; files of a set are named together.
+    #[arg(required = true, value_name = "FILE[:FORMAT]")]
+    pub traces: Vec<String>,
+    /// Where to write; packed if the name ends in `.gz`. Absent: stdout.
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Write the machines that the trace lists as a scenario.
+    #[arg(long, value_name = "FILE")]
+    pub scenario: Option<PathBuf>,
+    /// Rows that would be repaired are errors.
+    #[arg(long)]
+    pub strict: bool,
+}
+
+/// `sim trace synth`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sim trace synth demo --seed 8 --out jobs.csv.gz
+  sim trace synth demo --jobs 1000000 --out million.csv
+  sim trace synth --like recorded.csv --seed 1 --out similar.csv
+  sim trace synth --like recorded.csv --describe > similar.toml
+
+The same description and seed give the same bytes on every platform and in every release.")]
+pub struct Synth {
+    /// A preset (`demo`) or a description (TOML).
+    #[arg(value_name = "SPEC", required_unless_present = "like")]
+    pub spec: Option<String>,
+    /// Describe this trace instead: its teams, hours, sizes and run times. `FILE[:FORMAT]`.
+    #[arg(long, value_name = "FILE[:FORMAT]", conflicts_with = "spec")]
+    pub like: Vec<String>,
+    /// The root seed of everything that is drawn.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+    /// End after this many jobs, and not by time; the load per day stays.
+    #[arg(long, value_name = "N")]
+    pub jobs: Option<u64>,
+    /// Where to write; packed if the name ends in `.gz`. Absent: stdout.
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Print the description and draw nothing.
+    #[arg(long, conflicts_with_all = ["out"])]
+    pub describe: bool,
+}
+
+/// `sim trace shape`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The steps are taken in this order, whatever the order of the options: window, thin, scale-team, clone, compress.
+
+Examples:
+  sim trace shape jobs.csv --compress 0.3 --out busier.csv
+  sim trace shape jobs.csv --from 2017-10-01T00:00:00Z --until 2017-11-01T00:00:00Z
+  sim trace shape jobs.csv --scale-team search=1.5 --seed 7")]
+pub struct Shape {
+    /// The trace: `FILE[:FORMAT]`; files of a set are named together.
+    #[arg(required = true, value_name = "FILE[:FORMAT]")]
+    pub traces: Vec<String>,
+    /// Keep jobs submitted at or after this time: seconds on the trace's clock, or a date.
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub from: Option<String>,
+    /// Keep jobs submitted before this time.
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub until: Option<String>,
+    /// Keep every job with this probability.
+    #[arg(long, value_name = "P")]
+    pub thin: Option<String>,
+    /// Multiply the jobs of a team.
+    #[arg(long, value_name = "TEAM=FACTOR")]
+    pub scale_team: Vec<String>,
+    /// The trace and N - 1 samples of it, drawn with replacement.
+    #[arg(long, value_name = "N")]
+    pub clone: Option<u32>,
+    /// Multiply the time between submissions.
+    #[arg(long, value_name = "FACTOR")]
+    pub compress: Option<String>,
+    /// The root seed of everything that is drawn.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+    /// Where to write; packed if the name ends in `.gz`. Absent: stdout.
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Rows that would be repaired are errors.
+    #[arg(long)]
+    pub strict: bool,
+}

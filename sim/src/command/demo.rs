@@ -1,0 +1,46 @@
+//! `sim demo`: the main job on a built-in scenario and trace, no file needed.
+
+use super::run::{policy_overrides, render};
+use super::{Output, World};
+use crate::cli::{Demo, OutputFormat};
+use crate::engine::Simulation;
+use crate::error::SimError;
+use crate::exit_code::ExitCode;
+use crate::report;
+use crate::scenario::Scenario;
+use crate::setup::Setup;
+use crate::summary::{RunInfo, Summary};
+use crate::trace::{Trace, TraceOptions};
+
+const SCENARIO: &str = include_str!("../../../traces/demo/scenario.toml");
+const TRACE: &[u8] = include_bytes!("../../../traces/demo/trace.csv.gz");
+
+/// Runs the demo and writes its report.
+///
+/// # Errors
+///
+/// [`SimError`] if the policy is unknown or the report cannot be written.
+pub fn demo(arguments: &Demo, world: &World<'_>) -> Result<Output, SimError> {
+    let overrides = arguments.policy.as_deref().map(policy_overrides).transpose()?.unwrap_or_default();
+    let scenario = Scenario::parse("traces/demo/scenario.toml", SCENARIO, &overrides)?;
+    let trace = Trace::from_bytes("traces/demo/trace.csv.gz", TRACE, &TraceOptions::default())?;
+    let setup = Setup::new(&scenario, &trace)?;
+    let record = Simulation::new(&setup, &trace)?.run(&mut (), world.interrupted)?;
+    let info = RunInfo { argv: world.argv.clone(), ..RunInfo::default() };
+    let summary = Summary::new(&scenario, &setup, &trace, &record, &info);
+    let page = report::html::page(&setup, &trace, &record, &summary);
+    report::files::write(&arguments.report, |out| std::io::Write::write_all(out, page.as_bytes()))?;
+    let mut output = Output::new(render(&summary, arguments.output));
+    output.notes.extend(summary.warnings.iter().map(|warning| format!("warning: {warning}")));
+    let written = format!("wrote `{}`: who holds what, who waits, what it costs", arguments.report.display());
+    output.notes.push(written);
+    if arguments.output == OutputFormat::Table {
+        output
+            .notes
+            .push("next: `sim demo --policy fifo`, or `sim init > scenario.toml` for your own".to_owned());
+    }
+    if record.interrupted {
+        output.exit = ExitCode::Interrupted;
+    }
+    Ok(output)
+}

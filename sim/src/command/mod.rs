@@ -1,0 +1,55 @@
+//! Commands: one file each, thin. They return what to print; `main` prints it.
+
+pub mod compare;
+pub mod demo;
+pub mod init;
+pub mod run;
+pub mod shares;
+pub mod trace;
+
+use std::time::Duration;
+
+use crate::exit_code::ExitCode;
+
+/// What a command may know of the world around it.
+pub struct World<'a> {
+    /// The command line without the program.
+    pub argv: Vec<String>,
+    /// The `SIM_*` variables, sorted by name.
+    pub variables: Vec<(String, String)>,
+    /// Whether the run is to be ended.
+    pub interrupted: &'a (dyn Fn() -> bool + Sync),
+    /// Time since the program began, for `--timings` only.
+    pub clock: &'a dyn Fn() -> Duration,
+    /// Whether somebody watches stderr.
+    pub watched: bool,
+    /// Whether more is to be said.
+    pub verbose: bool,
+}
+
+impl std::fmt::Debug for World<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("World").field("argv", &self.argv).finish_non_exhaustive()
+    }
+}
+
+/// What a command leaves to be printed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Output {
+    /// For stdout.
+    pub result: String,
+    /// For stderr, unless quiet.
+    pub notes: Vec<String>,
+    /// For stderr, always.
+    pub failures: Vec<String>,
+    /// How the process ends.
+    pub exit: ExitCode,
+}
+
+impl Output {
+    /// A result and nothing to say about it.
+    #[must_use]
+    pub fn new(result: String) -> Self {
+        Self { result, notes: Vec::new(), failures: Vec::new(), exit: ExitCode::Ok }
+    }
+}

@@ -1,0 +1,191 @@
+//! `sim run`: replays a trace under a scenario.
+
+use super::{Output, World};
+use crate::checker::Checker;
+use crate::cli::{OutputFormat, Run};
+use crate::engine::Simulation;
+use crate::error::SimError;
+use crate::exit_code::ExitCode;
+use crate::gate::Gate;
+use crate::metrics::population::Trim;
+use crate::progress::Progress;
+use crate::record::Record;
+use crate::report::{self, files::Folder};
+use crate::scenario::{Override, Scenario};
+use crate::setup::Setup;
+use crate::summary::{RunInfo, Summary};
+use crate::timings::Timings;
+use crate::trace::{Input, Trace, TraceOptions};
+
+/// Replays, measures, prints and writes.
+///
+/// # Errors
+///
+/// [`SimError`] if anything named cannot be read, results cannot be written, or an invariant broke.
+pub fn run(arguments: &Run, world: &World<'_>) -> Result<Output, SimError> {
+    let gates = arguments.fail_if.iter().map(|text| Gate::parse(text)).collect::<Result<Vec<_>, _>>()?;
+    let info = RunInfo {
+        argv: without_out(&world.argv),
+        seed: arguments.seed,
+        trim: trim(arguments.trim.as_deref())?,
+    };
+    let scenario = Scenario::load(
+        &arguments.scenario,
+        &overrides(&arguments.settings, arguments.policy.as_deref(), world)?,
+    )?;
+    let mut timings = Timings::new(world.clock);
+    let trace = load(&arguments.traces, arguments.strict, &scenario)?;
+    timings.phase("load");
+    let setup = Setup::new(&scenario, &trace)?;
+    let folder = arguments.out.as_deref().map(Folder::create).transpose()?;
+    let record = replay(arguments, world, &setup, &trace, folder.as_ref(), &mut timings)?;
+    timings.phase("simulate");
+    let summary = Summary::new(&scenario, &setup, &trace, &record, &info);
+    timings.phase("measure");
+    if let Some(folder) = &folder {
+        folder.results(&setup, &trace, &record, &summary)?;
+        timings.phase("write");
+    }
+    let mut output = Output::new(render(&summary, arguments.output));
+    output.notes.extend(report::text::guesses(&trace));
+    if world.verbose {
+        output.notes.extend(report::text::provenance(&summary));
+    }
+    output.notes.extend(report::text::repairs(&trace).iter().map(|note| format!("repaired: {note}")));
+    output.notes.extend(summary.warnings.iter().map(|warning| format!("warning: {warning}")));
+    if arguments.timings {
+        output.notes.push(timings.text(trace.jobs.len()));
+        if let Some(folder) = &folder {
+            folder.text("timings.json", &timings.json(trace.jobs.len()))?;
+        }
+    }
+    let value = report::json::value(&summary);
+    for gate in &gates {
+        if let Some(failure) = gate.check(&value)? {
+            output.failures.push(failure);
+            output.exit = ExitCode::Gate;
+        }
+    }
+    if record.interrupted {
+        output.exit = ExitCode::Interrupted;
+    }
+    Ok(output)
+}
+
+/// The result on stdout.
+#[must_use]
+pub fn render(summary: &Summary, format: OutputFormat) -> String {
+    match format {
+        OutputFormat::Table => report::text::summary(summary),
+        OutputFormat::Json => report::json::text(summary),
+        OutputFormat::Csv => report::json::flat(summary),
+    }
+}
+
+pub(crate) fn trim(text: Option<&str>) -> Result<Option<Trim>, SimError> {
+    let Some(text) = text else { return Ok(None) };
+    let trim = Trim::parse(text).ok_or_else(|| {
+        SimError::usage_with_hint(
+            format!("`--trim {text}` is no share"),
+            "write a percentage below 100, such as `1%`",
+        )
+    })?;
+    Ok(Some(trim))
+}
+
+/// Variables, then `--set`, then `--policy`.
+pub(crate) fn overrides(
+    settings: &[String],
+    policy: Option<&str>,
+    world: &World<'_>,
+) -> Result<Vec<Override>, SimError> {
+    let mut overrides: Vec<Override> = Vec::new();
+    for (name, value) in &world.variables {
+        if let Some(path) = name.strip_prefix("SIM_").filter(|path| path.contains("__")) {
+            let key = path.to_lowercase().replace("__", ".");
+            overrides.push(Override { origin: name.clone(), setting: format!("{key}={value}") });
+        }
+    }
+    let set = |setting: &String| Override { origin: "--set".to_owned(), setting: setting.clone() };
+    overrides.extend(settings.iter().map(set));
+    if let Some(policy) = policy {
+        overrides.extend(policy_overrides(policy)?);
+    }
+    Ok(overrides)
+}
+
+/// `NAME[,key=value…]` as settings of `[policy]`.
+pub(crate) fn policy_overrides(policy: &str) -> Result<Vec<Override>, SimError> {
+    let mut parts = policy.split(',');
+    let name = parts.next().unwrap_or_default().trim();
+    if name.is_empty() || name.contains('=') {
+        let hint = "write NAME[,key=value…], such as `drf,backfill=none`";
+        return Err(SimError::usage_with_hint(format!("`--policy {policy}` names no policy"), hint));
+    }
+    let setting = |setting: String| Override { origin: "--policy".to_owned(), setting };
+    let mut overrides = vec![setting(format!("policy.order={name}"))];
+    for part in parts {
+        overrides.push(setting(format!("policy.{}", part.trim())));
+    }
+    Ok(overrides)
+}
+
+/// The command line without `--out DIR`: where results go does not change them.
+pub(crate) fn without_out(argv: &[String]) -> Vec<String> {
+    let mut kept = Vec::new();
+    let mut arguments = argv.iter();
+    while let Some(argument) = arguments.next() {
+        if argument == "--out" {
+            arguments.next();
+        } else if !argument.starts_with("--out=") {
+            kept.push(argument.clone());
+        }
+    }
+    kept
+}
+
+pub(crate) fn load(traces: &[String], strict: bool, scenario: &Scenario) -> Result<Trace, SimError> {
+    let mut inputs: Vec<Input> = traces.iter().map(|text| Input::parse(text)).collect();
+    if inputs.is_empty() {
+        let missing = || {
+            let message = format!("scenario `{}` names no trace", scenario.path);
+            SimError::usage_with_hint(message, "give one with `--trace FILE`, or set `path` in `[trace]`")
+        };
+        inputs.push(scenario.trace.clone().ok_or_else(missing)?);
+    }
+    let options = TraceOptions { strict, swf: scenario.swf, ..TraceOptions::default() };
+    let mut trace = Trace::load(&inputs, &options)?;
+    trace.select(&scenario.selection).map_err(|team| {
+        SimError::usage(format!(
+            "scenario `{}`: `[trace] teams` names `{team}`, which the trace does not have",
+            scenario.path
+        ))
+    })?;
+    Ok(trace)
+}
+
+fn replay(
+    arguments: &Run,
+    world: &World<'_>,
+    setup: &Setup,
+    trace: &Trace,
+    folder: Option<&Folder>,
+    timings: &mut Timings<'_>,
+) -> Result<Record, SimError> {
+    let simulation = Simulation::new(setup, trace)?;
+    let mut progress = Progress::new(trace.jobs.len(), world.watched);
+    timings.start_tenths(trace.jobs.len());
+    let tenths = arguments.timings.then_some(&mut *timings);
+    if !arguments.check && folder.is_none() {
+        // The usual case: nothing watches but the clock.
+        return simulation.run(&mut (tenths, progress.as_mut()), world.interrupted);
+    }
+    let checker = arguments.check.then(|| Checker::new(setup, trace));
+    let log = folder.map(|folder| folder.decisions(setup, trace)).transpose()?;
+    let mut observers = ((tenths, progress.as_mut()), (checker, log));
+    let record = simulation.run(&mut observers, world.interrupted)?;
+    if let (Some(log), Some(folder)) = (observers.1.1, folder) {
+        folder.end_decisions(log)?;
+    }
+    Ok(record)
+}

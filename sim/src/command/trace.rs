@@ -1,0 +1,290 @@
+//! `sim trace`: statistics, strict reading, conversion, generation and shaping.
+//!
+//! Large results go straight to `stdout` or to a file that appears under its name only when it is whole.
+//! Absent on purpose: what the statistics mean and how jobs are drawn (see `trace`).
+
+use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+
+use flate2::{Compression, GzBuilder};
+
+use super::{Output, World};
+use crate::cli::trace::{Check, Convert, Inspect, InspectFormat, Shape, Synth, TraceCommand};
+use crate::error::SimError;
+use crate::rng::Streams;
+use crate::scenario::Scenario;
+use crate::trace::synthetic::{SynthError, SynthSpec, write_csv};
+use crate::trace::{
+    Capacity, ConvertError, Factor, Input, Source, Trace, TraceOptions, Transform, convert, inspect,
+};
+
+/// Runs one of the commands; `stdout` takes the traces that have no file.
+///
+/// # Errors
+///
+/// [`SimError`] if an input cannot be used or an output cannot be written.
+pub fn trace(command: &TraceCommand, _world: &World<'_>, stdout: &mut dyn Write) -> Result<Output, SimError> {
+    match command {
+        TraceCommand::Inspect(arguments) => inspect_trace(arguments),
+        TraceCommand::Check(arguments) => check_trace(arguments),
+        TraceCommand::Convert(arguments) => convert_trace(arguments, stdout),
+        TraceCommand::Synth(arguments) => synth(arguments, stdout),
+        TraceCommand::Shape(arguments) => shape(arguments, stdout),
+    }
+}
+
+fn inputs(traces: &[String]) -> Vec<Input> {
+    traces.iter().map(|text| Input::parse(text)).collect()
+}
+
+fn options(strict: bool) -> TraceOptions {
+    TraceOptions { strict, ..TraceOptions::default() }
+}
+
+fn inspect_trace(arguments: &Inspect) -> Result<Output, SimError> {
+    let scenario = arguments.scenario.as_deref().map(|path| Scenario::load(path, &[])).transpose()?;
+    let mut options = options(arguments.strict);
+    let capacity = scenario.map(|scenario| {
+        options.swf = scenario.swf;
+        capacity(&scenario)
+    });
+    let inspection = inspect(&inputs(&arguments.traces), &options, capacity)?;
+    Ok(Output::new(match arguments.output {
+        InspectFormat::Table => inspection.table(),
+        InspectFormat::Json => {
+            let text = serde_json::to_string_pretty(&inspection);
+            text.map_err(|error| SimError::usage(format!("failed to write JSON: {error}")))? + "\n"
+        }
+    }))
+}
+
+/// GPUs and processors of all pools together.
+fn capacity(scenario: &Scenario) -> Capacity {
+    let total = |resource: &str| {
+        let of_pool = |pool: &crate::scenario::Pool| {
+            let amount =
+                pool.node.iter().find(|(name, _)| name == resource).map_or(0, |(_, amount)| amount.get());
+            amount.saturating_mul(u64::from(pool.nodes))
+        };
+        scenario.pools.iter().map(of_pool).fold(0_u64, u64::saturating_add)
+    };
+    Capacity { gpu_milli: total("gpu"), cpu_milli: total("cpu") }
+}
+
+fn check_trace(arguments: &Check) -> Result<Output, SimError> {
+    let trace = Trace::load(&inputs(&arguments.traces), &options(true))?;
+    let mut text = String::new();
+    for source in &trace.sources {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "{}: {} rows, {}, clean", source.path, source.rows, source.format.name());
+    }
+    Ok(Output { notes: warnings(&trace.warnings), ..Output::new(text) })
+}
+
+fn warnings(warnings: &[String]) -> Vec<String> {
+    warnings.iter().map(|warning| format!("warning: {warning}")).collect()
+}
+
+fn convert_trace(arguments: &Convert, stdout: &mut dyn Write) -> Result<Output, SimError> {
+    let done = write_trace(arguments.out.as_deref(), stdout, |out| {
+        convert(&inputs(&arguments.traces), &options(arguments.strict), out).map_err(|error| match error {
+            ConvertError::Read(error) => Failure::Input(error.into()),
+            ConvertError::Write(error) => Failure::Output(error),
+        })
+    })?;
+    let mut output = Output::new(String::new());
+    let Some(conversion) = done else { return Ok(output) };
+    if let Some(path) = &arguments.scenario {
+        let scenario = conversion.cluster.scenario();
+        fs::write(path, scenario).map_err(|error| SimError::write(path, error))?;
+    }
+    output.notes.extend(conversion.sources.iter().flat_map(repairs));
+    output.notes.extend(warnings(&conversion.warnings));
+    output.notes.push(format!("{} jobs written", conversion.jobs));
+    Ok(output)
+}
+
+fn repairs(source: &Source) -> Vec<String> {
+    let note = |repair: &crate::trace::Repair| {
+        format!("repaired: {}: {} rows, {}", source.path, repair.count, repair.text)
+    };
+    source.repairs.values().map(note).collect()
+}
+
+fn synth(arguments: &Synth, stdout: &mut dyn Write) -> Result<Output, SimError> {
+    let mut spec = match &arguments.spec {
+        Some(name) => described(name)?,
+        None => SynthSpec::like(&Trace::load(&inputs(&arguments.like), &options(false))?)
+            .map_err(|error| refused(&error))?,
+    };
+    if let Some(jobs) = arguments.jobs {
+        spec = spec.with_jobs(jobs);
+    }
+    if arguments.describe {
+        return Ok(Output::new(spec.to_toml().map_err(|error| refused(&error))?));
+    }
+    let done = write_trace(arguments.out.as_deref(), stdout, |out| {
+        write_csv(&spec, arguments.seed, out).map_err(|error| match error {
+            SynthError::Write(error) => Failure::Output(error),
+            other => Failure::Input(refused(&other)),
+        })
+    })?;
+    let mut output = Output::new(String::new());
+    if let Some(written) = done {
+        let (rows, digest) = (written.rows, written.text_digest);
+        output.notes.push(format!("{rows} jobs with seed {}, sha256 of the text {digest}", arguments.seed));
+    }
+    Ok(output)
+}
+
+fn shape(arguments: &Shape, stdout: &mut dyn Write) -> Result<Output, SimError> {
+    let steps = steps(arguments)?;
+    let mut trace = Trace::load(&inputs(&arguments.traces), &options(arguments.strict))?;
+    for step in &steps {
+        if let Transform::ScaleTeam(team, _) = step
+            && trace.teams.find(team).is_none()
+        {
+            return Err(SimError::usage(format!("the trace has no team `{team}`")));
+        }
+    }
+    let before = trace.jobs.len();
+    trace.shape(&steps, &Streams::new(arguments.seed));
+    let done = write_trace(arguments.out.as_deref(), stdout, |out| {
+        trace.write_native(out).map_err(Failure::Output)
+    })?;
+    let mut output = Output::new(String::new());
+    if done.is_some() {
+        output.notes.extend(trace.sources.iter().flat_map(repairs));
+        output.notes.extend(warnings(&trace.warnings));
+        output.notes.push(format!("{before} jobs read, {} jobs written", trace.jobs.len()));
+    }
+    Ok(output)
+}
+
+/// The steps in the order that the help promises.
+fn steps(arguments: &Shape) -> Result<Vec<Transform>, SimError> {
+    let factor = |option: &str, text: &str| {
+        Factor::parse(text).ok_or_else(|| {
+            SimError::usage(format!("`{option}`: expected a number from 0 to 1000, found `{text}`"))
+        })
+    };
+    let mut steps = Vec::new();
+    if arguments.from.is_some() || arguments.until.is_some() {
+        let window = Transform::window(arguments.from.as_deref(), arguments.until.as_deref());
+        steps.push(window.ok_or_else(|| {
+            SimError::usage("`--from`, `--until`: expected seconds or a date like `2026-01-31T12:00:00Z`")
+        })?);
+    }
+    if let Some(text) = &arguments.thin {
+        steps.push(Transform::Thin(factor("--thin", text)?));
+    }
+    for text in &arguments.scale_team {
+        let Some((team, text)) = text.rsplit_once('=') else {
+            return Err(SimError::usage(format!("`--scale-team`: expected `TEAM=FACTOR`, found `{text}`")));
+        };
+        steps.push(Transform::ScaleTeam(team.to_owned(), factor("--scale-team", text)?));
+    }
+    if let Some(count) = arguments.clone {
+        steps.push(Transform::Clone(count));
+    }
+    if let Some(text) = &arguments.compress {
+        steps.push(Transform::Compress(factor("--compress", text)?));
+    }
+    Ok(steps)
+}
+
+/// A preset, or else the description in a file of this name.
+fn described(name: &str) -> Result<SynthSpec, SimError> {
+    if !Path::new(name).exists() {
+        return SynthSpec::preset(name).map_err(|error| refused(&error));
+    }
+    let text = fs::read_to_string(name)
+        .map_err(|error| SimError::usage(format!("failed to read `{name}`\n{error}")))?;
+    SynthSpec::from_toml(&text)
+        .map_err(|error| SimError::usage(format!("failed to read `{name}`\n{}", causes(&error))))
+}
+
+fn refused(error: &SynthError) -> SimError {
+    SimError::usage(causes(error))
+}
+
+/// The message and its causes, outermost first, one a line.
+fn causes(error: &SynthError) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(inner) = cause {
+        text.push('\n');
+        text.push_str(inner.to_string().trim_end());
+        cause = inner.source();
+    }
+    text
+}
+
+/// Why a trace was not written.
+enum Failure {
+    Input(SimError),
+    Output(io::Error),
+}
+
+/// Lets `write` fill the file `path`, packed if its name says so, or `stdout`. Nothing comes back where the reader of
+/// `stdout` went away, which is no failure.
+fn write_trace<T>(
+    path: Option<&Path>,
+    stdout: &mut dyn Write,
+    write: impl FnOnce(&mut dyn Write) -> Result<T, Failure>,
+) -> Result<Option<T>, SimError> {
+    let Some(path) = path else {
+        return match write(stdout) {
+            Ok(done) => Ok(Some(done)),
+            Err(Failure::Input(error)) => Err(error),
+            Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(None),
+            Err(Failure::Output(error)) => Err(SimError::write(Path::new("standard output"), error)),
+        };
+    };
+    let packed = path.extension().is_some_and(|ending| ending == "gz");
+    // A device or a pipe is written to as it is: renaming would put a file in its place.
+    let is_special = fs::metadata(path).is_ok_and(|found| !found.is_file());
+    let done = if is_special { fill(path, packed, write) } else { fill_and_rename(path, packed, write) };
+    done.map(Some).map_err(|failure| match failure {
+        Failure::Input(error) => error,
+        Failure::Output(error) => SimError::write(path, error),
+    })
+}
+
+/// The file appears under its name only when it is whole.
+fn fill_and_rename<T>(
+    path: &Path,
+    packed: bool,
+    write: impl FnOnce(&mut dyn Write) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let mut partial = path.as_os_str().to_owned();
+    partial.push(".partial");
+    let done = fill(Path::new(&partial), packed, write)
+        .and_then(|done| fs::rename(&partial, path).map(|()| done).map_err(Failure::Output));
+    if done.is_err() {
+        // What was written is worth nothing, and the failure is already known.
+        let _ = fs::remove_file(&partial);
+    }
+    done
+}
+
+/// Gzip carries neither a time nor a name, so that equal text gives equal bytes.
+fn fill<T>(
+    path: &Path,
+    packed: bool,
+    write: impl FnOnce(&mut dyn Write) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let mut file = BufWriter::new(File::create(path).map_err(Failure::Output)?);
+    let done = if packed {
+        let mut encoder = GzBuilder::new().mtime(0).write(&mut file, Compression::best());
+        let done = write(&mut encoder)?;
+        encoder.finish().map_err(Failure::Output)?;
+        done
+    } else {
+        write(&mut file)?
+    };
+    file.flush().map_err(Failure::Output)?;
+    Ok(done)
+}

@@ -1,0 +1,366 @@
+//! Engine: replays a trace against the scheduler.
+//!
+//! At every instant: completions, then arrivals are told to the scheduler, then it decides once, then its decisions
+//! are applied. A job of run time zero ends in a further cycle at the same instant. The engine alone knows true run
+//! times. Invariant: an event of an attempt that is over is recognised by the attempt's number. Absent on purpose:
+//! measures (see `record` and `metrics`).
+
+use fairshare::{Decision, JobId, JobSpec, Millis, Rejection, Scheduler, ShapeId, Submission, Timestamp};
+
+use crate::digest::Digest;
+use crate::error::SimError;
+use crate::event::{Completion, EventQueue};
+use crate::observer::{Observer, Transition, What};
+use crate::record::{Fate, LostAttempt, Outcome, Record, Rejected};
+use crate::setup::Setup;
+use crate::trace::Trace;
+
+/// How many cycles pass between two looks at the flag that interrupts.
+const CYCLES_PER_LOOK: u32 = 256;
+
+/// A shape of the trace, as the scheduler knows it.
+#[derive(Clone, Debug)]
+enum Shape {
+    /// No job of it came yet.
+    Unseen,
+    /// No configured pool is named.
+    Nowhere,
+    /// Interned, with the trace's index of each alternative.
+    Known(ShapeId, Vec<u16>),
+}
+
+/// A job that is alive, by slot.
+#[derive(Clone, Copy, Debug, Default)]
+struct Live {
+    /// Whose slot it is: an event of an earlier user of the slot is stale.
+    job: Option<JobId>,
+    row: u32,
+    attempt: u32,
+    /// It has waited since, or runs since, ms.
+    since: i64,
+}
+
+/// One replay of one trace.
+///
+/// # Examples
+///
+/// ```
+/// use fairshare_sim::{Scenario, Setup, Simulation, trace::Trace};
+/// let text = "[[pool]]\nname = 'l4'\nnodes = 1\nnode = { gpu = 4 }\n";
+/// let scenario = Scenario::parse("demo", text, &[]).unwrap();
+/// let trace = Trace::default();
+/// let setup = Setup::new(&scenario, &trace).unwrap();
+/// let record = Simulation::new(&setup, &trace).unwrap().run(&mut (), &|| false).unwrap();
+/// assert!(record.outcomes.is_empty());
+/// ```
+#[derive(Debug)]
+pub struct Simulation<'a> {
+    setup: &'a Setup,
+    trace: &'a Trace,
+    scheduler: Scheduler,
+    shapes: Vec<Shape>,
+    live: Vec<Live>,
+    completions: EventQueue,
+    decisions: Vec<Decision>,
+    next_row: usize,
+    digest: Digest,
+    record: Record,
+}
+
+impl<'a> Simulation<'a> {
+    /// A replay that has not begun.
+    ///
+    /// # Errors
+    ///
+    /// [`SimError::Refused`] if the scheduler refuses the configuration.
+    pub fn new(setup: &'a Setup, trace: &'a Trace) -> Result<Self, SimError> {
+        let scheduler = Scheduler::new(setup.config.clone())
+            .map_err(|source| SimError::Refused { what: "the scenario".to_owned(), source })?;
+        let mut record = Record::default();
+        record.outcomes.resize(trace.jobs.len(), Outcome::default());
+        Ok(Self {
+            setup,
+            trace,
+            scheduler,
+            shapes: vec![Shape::Unseen; trace.shapes.len()],
+            live: Vec::new(),
+            completions: EventQueue::new(),
+            decisions: Vec::new(),
+            next_row: 0,
+            digest: Digest::new(),
+            record,
+        })
+    }
+
+    /// Replays everything; ends early, with a record marked as interrupted, once `interrupted` says so.
+    ///
+    /// # Errors
+    ///
+    /// [`SimError`] if an observer ends the run, or the scheduler refuses a job.
+    pub fn run<O: Observer>(
+        mut self,
+        observer: &mut O,
+        interrupted: &dyn Fn() -> bool,
+    ) -> Result<Record, SimError> {
+        let mut cycles = 0_u32;
+        while let Some(now) = self.next_instant() {
+            self.record.end_ms = now;
+            self.apply_completions(now, observer)?;
+            self.apply_arrivals(now, observer)?;
+            self.decide(now, observer)?;
+            observer.instant(now, self.next_row);
+            cycles = cycles.wrapping_add(1);
+            if cycles.is_multiple_of(CYCLES_PER_LOOK) && interrupted() {
+                self.record.interrupted = true;
+                break;
+            }
+        }
+        self.settle_waits();
+        self.record.digest = self.digest.hex();
+        Ok(self.record)
+    }
+
+    /// The next time at which anything happens.
+    fn next_instant(&self) -> Option<i64> {
+        let arrival = self.trace.jobs.get(self.next_row).map(|job| job.submit_ms);
+        let event = match (self.completions.next_time(), arrival) {
+            (Some(completion), Some(arrival)) => Some(completion.min(arrival)),
+            (completion, arrival) => completion.or(arrival),
+        };
+        // A wake-up that is not ahead would hold the clock still.
+        let wakeup = self.scheduler.next_wakeup().map(Timestamp::as_millis);
+        let wakeup = wakeup.filter(|at| self.next_row > 0 && *at > self.record.end_ms);
+        match (event, wakeup) {
+            (Some(event), Some(wakeup)) => Some(event.min(wakeup)),
+            (event, wakeup) => event.or(wakeup),
+        }
+    }
+
+    fn apply_completions<O: Observer>(&mut self, now: i64, observer: &mut O) -> Result<(), SimError> {
+        while let Some(event) = self.completions.pop_until(now) {
+            let live = self.live[event.job.slot()];
+            if live.job != Some(event.job) || live.attempt != event.attempt {
+                continue;
+            }
+            let completed = self.scheduler.complete(Timestamp::from_millis(now), event.job);
+            completed.map_err(|error| refused(self.trace, live.row, error))?;
+            let outcome = &mut self.record.outcomes[live.row as usize];
+            outcome.end_ms = now;
+            outcome.fate = Fate::Ended;
+            let (pool, alternative) = (outcome.pool, outcome.alternative);
+            let (row, attempt) = (live.row, live.attempt);
+            self.live[event.job.slot()].job = None;
+            observer.transition(Transition {
+                at: now,
+                what: What::Ended,
+                row,
+                attempt,
+                pool,
+                alternative,
+            })?;
+            observer.event(now, &self.scheduler)?;
+        }
+        Ok(())
+    }
+
+    fn apply_arrivals<O: Observer>(&mut self, now: i64, observer: &mut O) -> Result<(), SimError> {
+        while let Some(job) = self.trace.jobs.get(self.next_row).filter(|job| job.submit_ms <= now) {
+            let row = u32::try_from(self.next_row).unwrap_or(u32::MAX);
+            self.next_row += 1;
+            let Some(shape) = self.shape(job.shape as usize, row)? else {
+                let reason = "no pool is of the type, or in the list, that the job asks for";
+                self.reject(now, row, reason, String::new(), observer)?;
+                continue;
+            };
+            let team = self.setup.team_of[job.team as usize];
+            let mut spec = JobSpec::new(team, shape, Timestamp::from_millis(job.submit_ms));
+            spec.time_limit = job.limit_ms().or(self.setup.default_time_limit_ms).map(Millis::new);
+            spec.estimate = job.estimate_ms().map(Millis::new);
+            let submission = self.scheduler.submit(Timestamp::from_millis(now), spec);
+            match submission.map_err(|error| refused(self.trace, row, error))? {
+                Submission::Queued(id) => self.queue(id, row, job.submit_ms),
+                Submission::Rejected(reason) => {
+                    let detail = self.detail(&reason);
+                    self.reject(now, row, &reason.to_string(), detail, observer)?;
+                }
+            }
+            observer.event(now, &self.scheduler)?;
+        }
+        Ok(())
+    }
+
+    fn queue(&mut self, id: JobId, row: u32, submit_ms: i64) {
+        if self.live.len() <= id.slot() {
+            self.live.resize(id.slot() + 1, Live::default());
+        }
+        self.live[id.slot()] = Live { job: Some(id), row, attempt: 0, since: submit_ms };
+        self.record.outcomes[row as usize].fate = Fate::Waiting;
+    }
+
+    fn reject<O: Observer>(
+        &mut self,
+        at: i64,
+        row: u32,
+        reason: &str,
+        detail: String,
+        observer: &mut O,
+    ) -> Result<(), SimError> {
+        self.record.outcomes[row as usize].fate = Fate::Rejected;
+        match self.record.rejected.get_mut(reason) {
+            Some(rejected) => rejected.count += 1,
+            None => {
+                self.record.rejected.insert(reason.to_owned(), Rejected { count: 1, first_row: row, detail });
+            }
+        }
+        let what = What::Rejected;
+        let transition = Transition { at, what, row, attempt: 0, pool: 0, alternative: 0 };
+        self.digest.add(&transition);
+        observer.transition(transition)
+    }
+
+    /// What a job asks and what the closest pool has.
+    fn detail(&self, reason: &Rejection) -> String {
+        let Rejection::TooLarge { pool, kind, requested, capacity, .. } = reason else {
+            return String::new();
+        };
+        let (pool, name) = (&self.setup.config.pools[pool.index()].name, self.setup.config.kinds.name(*kind));
+        let [requested, capacity] = [requested, capacity].map(|amount| {
+            if kind.is_bytes() {
+                format!("{} bytes", amount.get())
+            } else {
+                Millis::new(amount.get()).to_string()
+            }
+        });
+        format!(", {name} {requested} asked, {capacity} in `{pool}`")
+    }
+
+    /// The scheduler's id of a trace shape, interned when the first job of it comes.
+    fn shape(&mut self, shape: usize, row: u32) -> Result<Option<ShapeId>, SimError> {
+        if let Shape::Known(id, _) = &self.shapes[shape] {
+            return Ok(Some(*id));
+        }
+        if matches!(self.shapes[shape], Shape::Unseen) {
+            self.shapes[shape] = match self.setup.shape(&self.trace.shapes[shape]) {
+                None => Shape::Nowhere,
+                Some((spec, kept)) => {
+                    let id = self.scheduler.intern(&spec).map_err(|error| refused(self.trace, row, error))?;
+                    Shape::Known(id, kept)
+                }
+            };
+        }
+        match &self.shapes[shape] {
+            Shape::Known(id, _) => Ok(Some(*id)),
+            Shape::Unseen | Shape::Nowhere => Ok(None),
+        }
+    }
+
+    fn decide<O: Observer>(&mut self, now: i64, observer: &mut O) -> Result<(), SimError> {
+        let decided = self.scheduler.schedule(Timestamp::from_millis(now));
+        let decided = decided.map_err(|source| SimError::Refused { what: "to decide".to_owned(), source })?;
+        self.decisions.clear();
+        self.decisions.extend_from_slice(decided);
+        for index in 0..self.decisions.len() {
+            let transition = match self.decisions[index] {
+                Decision::Start { job, attempt, pool, alternative } => {
+                    self.start(now, job, attempt, pool.index(), alternative as usize)?
+                }
+                Decision::Evict { job, attempt, .. } => self.evict(now, job, attempt),
+                _ => continue,
+            };
+            self.digest.add(&transition);
+            observer.transition(transition)?;
+        }
+        observer.event(now, &self.scheduler)
+    }
+
+    fn start(
+        &mut self,
+        now: i64,
+        id: JobId,
+        attempt: u32,
+        pool: usize,
+        alternative: usize,
+    ) -> Result<Transition, SimError> {
+        let live = &mut self.live[id.slot()];
+        live.attempt = attempt;
+        let waited = now.abs_diff(live.since);
+        live.since = now;
+        let row = live.row;
+        let job = &self.trace.jobs[row as usize];
+        let alternative = match &self.shapes[job.shape as usize] {
+            Shape::Known(_, kept) => kept.get(alternative).copied().unwrap_or(0),
+            Shape::Unseen | Shape::Nowhere => 0,
+        };
+        let chosen = &self.trace.shapes[job.shape as usize].alternatives[usize::from(alternative)];
+        let at = run_at_speed(job.run_ms, chosen.speed_milli).and_then(|run| now.checked_add_unsigned(run));
+        let Some(at) = at else {
+            let name = self.trace.names.get(row as usize);
+            return Err(SimError::usage(format!(
+                "job `{name}` would end after the last time that can be counted"
+            )));
+        };
+        self.completions.push(Completion { at, job: id, attempt });
+        let divisible = self.setup.config.pools[pool].divisible;
+        let nodes = if divisible { 0 } else { self.scheduler.placement(id).count() };
+        let pool = u32::try_from(pool).unwrap_or(u32::MAX);
+        let outcome = &mut self.record.outcomes[row as usize];
+        outcome.start_ms = now;
+        outcome.end_ms = at;
+        outcome.wait_ms += waited;
+        outcome.nodes = u32::try_from(nodes).unwrap_or(u32::MAX);
+        outcome.pool = pool;
+        outcome.alternative = alternative;
+        outcome.fate = Fate::Running;
+        Ok(Transition { at: now, what: What::Started, row, attempt, pool, alternative })
+    }
+
+    fn evict(&mut self, now: i64, id: JobId, attempt: u32) -> Transition {
+        let live = &mut self.live[id.slot()];
+        live.attempt = 0;
+        live.since = now;
+        let row = live.row;
+        let outcome = &mut self.record.outcomes[row as usize];
+        outcome.preemptions = outcome.preemptions.saturating_add(1);
+        outcome.fate = Fate::Waiting;
+        let Outcome { pool, alternative, start_ms, .. } = *outcome;
+        self.record.lost.push(LostAttempt { row, pool, alternative, start_ms, end_ms: now });
+        Transition { at: now, what: What::Evicted, row, attempt, pool, alternative }
+    }
+
+    /// Adds the waiting of jobs that still wait at the end.
+    fn settle_waits(&mut self) {
+        let end = self.record.end_ms;
+        for live in &self.live {
+            let Some(outcome) = self.record.outcomes.get_mut(live.row as usize) else { continue };
+            if live.job.is_some() && outcome.fate == Fate::Waiting {
+                outcome.wait_ms += end.abs_diff(live.since);
+            }
+        }
+    }
+}
+
+/// How long a job takes at a speed in thousandths, rounded up to ms.
+fn run_at_speed(run_ms: u64, speed_milli: u32) -> Option<u64> {
+    if speed_milli == fairshare::FULL_SPEED {
+        return Some(run_ms);
+    }
+    let scaled = u128::from(run_ms) * u128::from(fairshare::FULL_SPEED);
+    u64::try_from(scaled.div_ceil(u128::from(speed_milli.max(1)))).ok()
+}
+
+fn refused(trace: &Trace, row: u32, source: fairshare::Error) -> SimError {
+    SimError::Refused { what: format!("job `{}`", trace.names.get(row as usize)), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slower_runs_are_rounded_up() {
+        assert_eq!(run_at_speed(1_000, 1_000), Some(1_000));
+        assert_eq!(run_at_speed(1_000, 300), Some(3_334));
+        assert_eq!(run_at_speed(0, 300), Some(0));
+        assert_eq!(run_at_speed(u64::MAX, 1), None);
+    }
+}

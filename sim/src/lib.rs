@@ -1,0 +1,38 @@
+//! The simulator around the `fairshare` scheduler, as a library.
+
+mod checker;
+pub mod cli;
+pub mod command;
+pub mod compare;
+mod digest;
+pub mod duration;
+mod engine;
+mod error;
+pub mod event;
+mod exit_code;
+mod gate;
+pub mod metrics;
+mod observer;
+pub mod progress;
+mod record;
+pub mod report;
+pub mod rng;
+mod scenario;
+mod setup;
+pub mod shares;
+pub mod summary;
+pub mod timings;
+pub mod trace;
+
+pub use checker::Checker;
+pub use engine::Simulation;
+pub use error::SimError;
+pub use exit_code::ExitCode;
+pub use gate::Gate;
+pub use observer::{Observer, Transition, What};
+pub use record::{Fate, LostAttempt, Outcome, Record, Rejected, Stretch};
+pub use scenario::{
+    Amount, Override, Policy, Pool, Request, Scenario, ScenarioError, Team, UnknownTeams, policy_label,
+};
+pub use setup::Setup;
+pub use summary::{RunInfo, Summary};

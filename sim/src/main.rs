@@ -1,0 +1,80 @@
+//! The `sim` binary: parse, run, print, exit code. Absent on purpose: logic.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the one place that reads the clock, for --timings, and the SIM_* variables"
+)]
+
+use std::io::{IsTerminal as _, Write as _};
+use std::process;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use clap::{CommandFactory as _, Parser as _};
+use fairshare_sim::cli::{Cli, Command};
+use fairshare_sim::command::{self, Output, World};
+use fairshare_sim::{ExitCode, SimError};
+
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+fn main() -> process::ExitCode {
+    let cli = Cli::parse();
+    let begun = Instant::now();
+    // Without a handler an interrupt ends the process at once, which is acceptable.
+    let _ = ctrlc::set_handler(|| INTERRUPTED.store(true, Ordering::Relaxed));
+    let mut variables: Vec<(String, String)> =
+        std::env::vars().filter(|(name, _)| name.starts_with("SIM_")).collect();
+    variables.sort();
+    let world = World {
+        argv: std::env::args().skip(1).collect(),
+        variables,
+        interrupted: &|| INTERRUPTED.load(Ordering::Relaxed),
+        clock: &|| begun.elapsed(),
+        watched: std::io::stderr().is_terminal() && !cli.talk.quiet,
+        verbose: cli.talk.verbose,
+    };
+    let exit = match dispatch(&cli, &world) {
+        Ok(output) => print(&output, cli.talk.quiet),
+        Err(error) => {
+            anstream::eprintln!("{}", error.message());
+            error.exit_code()
+        }
+    };
+    process::ExitCode::from(exit.code())
+}
+
+fn dispatch(cli: &Cli, world: &World<'_>) -> Result<Output, SimError> {
+    match &cli.command {
+        Command::Demo(arguments) => command::demo::demo(arguments, world),
+        Command::Run(arguments) => command::run::run(arguments, world),
+        Command::Trace(command) => command::trace::trace(command, world, &mut std::io::stdout().lock()),
+        Command::Compare(arguments) => command::compare::compare(arguments, world),
+        Command::Shares(arguments) => command::shares::shares(arguments, world),
+        Command::Init => Ok(command::init::init()),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut Cli::command(), "sim", &mut script);
+            Ok(Output::new(String::from_utf8_lossy(&script).into_owned()))
+        }
+    }
+}
+
+/// Prints, and says how to end: a reader that went away is no failure, a full disk is.
+fn print(output: &Output, quiet: bool) -> ExitCode {
+    let mut stdout = std::io::stdout().lock();
+    let printed = stdout.write_all(output.result.as_bytes()).and_then(|()| stdout.flush());
+    if !quiet {
+        for note in &output.notes {
+            anstream::eprintln!("{note}");
+        }
+    }
+    for failure in &output.failures {
+        anstream::eprintln!("{failure}");
+    }
+    match printed {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            anstream::eprintln!("error: failed to write the result: {error}");
+            ExitCode::Machine
+        }
+        _ => output.exit,
+    }
+}

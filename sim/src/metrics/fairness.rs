@@ -1,0 +1,147 @@
+//! Fairness: what share of the whole each team held, and how evenly.
+//!
+//! share of a team at an instant = the largest over resource kinds of Σ value·held / Σ value·capacity over all pools
+//! (model: one group per kind; a GPU counts its price where shares are valued so, else one). `share_mean` = its mean
+//! at the middles of 1,000 equal slices from the first submission to the last end; not divided by the weight. Jain's
+//! index = (Σx)² / (n·Σx²) with x = `share_mean` / weight, over the n teams that submitted a job: 1 where all are equal,
+//! 1/n where one has everything. Dimensionless. Source: Jain, Chiu, Hawe, DEC-TR-301, 1984.
+
+use fairshare::{PoolSpec, PriceUnit, ResourceKind, ShareValue};
+
+use super::Demands;
+use super::utilization::capacity;
+use crate::record::Record;
+use crate::setup::Setup;
+use crate::trace::Trace;
+
+/// How many instants are looked at.
+const POINTS: usize = 1_000;
+/// Most teams for which shares are measured; beyond it the table would be larger than the trace.
+const TEAMS: usize = 20_000;
+
+/// Middles of equal slices of time.
+#[derive(Clone, Copy, Debug)]
+struct Grid {
+    from: i64,
+    span: u128,
+}
+
+impl Grid {
+    /// How many of the points lie before `at`.
+    fn before(self, at: i64) -> usize {
+        let offset = u128::from(at.abs_diff(self.from)) * 2 * POINTS as u128;
+        // Point k lies before it if (2k + 1)·span < offset.
+        let odd = if offset == 0 { 0 } else { (offset - 1) / self.span + 1 };
+        usize::try_from(odd / 2).unwrap_or(POINTS).min(POINTS)
+    }
+}
+
+/// The mean share of every team, by the scheduler's number; nothing where no time passed or there are too many teams.
+#[must_use]
+pub fn share_means(setup: &Setup, trace: &Trace, record: &Record, demands: &Demands) -> Option<Vec<f64>> {
+    let teams = setup.config.teams.len();
+    let (from, to) =
+        record.first_submit_ms(trace).zip(record.last_end_ms()).filter(|(from, to)| to > from)?;
+    if teams > TEAMS {
+        return None;
+    }
+    let grid = Grid { from, span: u128::from(to.abs_diff(from)) };
+    let mut largest = vec![0.0_f64; teams * POINTS];
+    for kind in setup.config.kinds.iter() {
+        let values = values(setup, kind);
+        let pools = setup.config.pools.iter().zip(&values);
+        let whole: u128 = pools.map(|(pool, value)| value * u128::from(capacity(pool)[kind].get())).sum();
+        if whole == 0 {
+            continue;
+        }
+        let held = held(setup, trace, record, demands, grid, (kind, &values));
+        for (largest, held) in largest.iter_mut().zip(held) {
+            let share = super::ratio(held, whole).unwrap_or(0.0);
+            *largest = largest.max(share);
+        }
+    }
+    #[expect(clippy::cast_precision_loss, reason = "a thousand")]
+    let mean = |shares: &[f64]| shares.iter().sum::<f64>() / POINTS as f64;
+    Some(largest.chunks(POINTS).map(mean).collect())
+}
+
+/// What each team holds of a kind at each point, times its value: point after point, team after team.
+fn held(
+    setup: &Setup,
+    trace: &Trace,
+    record: &Record,
+    demands: &Demands,
+    grid: Grid,
+    (kind, values): (ResourceKind, &[u128]),
+) -> Vec<u128> {
+    // First the changes, then their running sums; a sum is never negative.
+    let mut changes = vec![0_i128; setup.config.teams.len() * POINTS];
+    for stretch in record.stretches() {
+        let amount = demands.of(trace, stretch.row, stretch.alternative)[kind].get();
+        let (start, end) = (grid.before(stretch.start_ms), grid.before(stretch.end_ms));
+        if amount == 0 || start == end {
+            continue;
+        }
+        let team = setup.team_of[trace.jobs[stretch.row].team as usize].index();
+        let value = i128::try_from(values[stretch.pool] * u128::from(amount)).unwrap_or(i128::MAX);
+        changes[team * POINTS + start] += value;
+        if end < POINTS {
+            changes[team * POINTS + end] -= value;
+        }
+    }
+    let mut sums = Vec::with_capacity(changes.len());
+    for team in changes.chunks(POINTS) {
+        let mut level = 0_i128;
+        sums.extend(team.iter().map(|change| {
+            level += change;
+            level.unsigned_abs()
+        }));
+    }
+    sums
+}
+
+/// What a unit of a kind counts in each pool.
+fn values(setup: &Setup, kind: ResourceKind) -> Vec<u128> {
+    let pools = &setup.config.pools;
+    let by_price = |pool: &PoolSpec| pool.price.filter(|price| price.unit == PriceUnit::Gpu);
+    let has_gpus = |pool: &&PoolSpec| pool.node[ResourceKind::GPU].get() > 0;
+    let priced = pools.iter().filter(has_gpus).all(|pool| by_price(pool).is_some());
+    if kind != ResourceKind::GPU || !priced || setup.config.policy.value == ShareValue::Count {
+        return vec![1; pools.len()];
+    }
+    pools.iter().map(|pool| by_price(pool).map_or(1, |price| u128::from(price.hour.get()))).collect()
+}
+
+/// Jain's index of `values`; nothing where there are none, or all are zero.
+///
+/// # Examples
+///
+/// Three teams of which one holds everything; three with the same; shares of 1, 2 and 3:
+///
+/// ```
+/// use fairshare_sim::metrics::fairness::jain;
+/// assert_eq!(jain(&[1.0, 0.0, 0.0]), Some(1.0 / 3.0));
+/// assert_eq!(jain(&[0.5, 0.5, 0.5]), Some(1.0));
+/// assert_eq!(jain(&[1.0, 2.0, 3.0]), Some(36.0 / 42.0));
+/// assert_eq!(jain(&[]), None);
+/// ```
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "a number of teams")]
+pub fn jain(values: &[f64]) -> Option<f64> {
+    let sum: f64 = values.iter().sum();
+    let squares: f64 = values.iter().map(|value| value * value).sum();
+    (squares > 0.0).then(|| sum * sum / (values.len() as f64 * squares))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn points_are_the_middles_of_slices() {
+        // Slices of 10 ms: middles at 5, 15, 25 …
+        let grid = Grid { from: -100, span: 10_000 };
+        let before = [-100, -95, -94, -85, -84, 9_894, 9_895, 9_896, 9_900].map(|at| grid.before(at));
+        assert_eq!(before, [0, 0, 1, 1, 2, 999, 999, 1_000, 1_000]);
+    }
+}

@@ -1,0 +1,128 @@
+//! Utilization and offered load.
+//!
+//! utilization = Σ amount·time held / Σ capacity·time, from the first submission to the last end, per pool and kind;
+//! evicted attempts hold what they hold. Population: all jobs that started, never trimmed. offered load = Σ amount·run
+//! time of the first alternative / capacity·time from first to last submission, of a pool's main kind (GPUs where it
+//! has any, else CPUs, else the first kind); a job that fits several pools counts in each by its part of their
+//! capacity. Ratios; a load above 1 cannot be served as it comes.
+
+use fairshare::{Alternative, Eligible, PoolSpec, ResourceKind, Resources};
+
+use super::{Demands, ratio};
+use crate::record::Record;
+use crate::setup::Setup;
+use crate::trace::Trace;
+
+/// Amount × ms by pool and kind.
+#[derive(Clone, Debug)]
+pub struct Usage {
+    held: Vec<Vec<u128>>,
+    available: Vec<Vec<u128>>,
+}
+
+/// The whole pool.
+#[must_use]
+pub fn capacity(pool: &PoolSpec) -> Resources {
+    pool.node.checked_mul(u64::from(pool.nodes)).unwrap_or(pool.node)
+}
+
+impl Usage {
+    /// What was held and what was there over `span_ms`.
+    #[must_use]
+    pub fn new(setup: &Setup, trace: &Trace, record: &Record, demands: &Demands, span_ms: u64) -> Self {
+        let kinds: Vec<ResourceKind> = setup.config.kinds.iter().collect();
+        let mut held = vec![vec![0_u128; kinds.len()]; setup.config.pools.len()];
+        for stretch in record.stretches() {
+            let demand = demands.of(trace, stretch.row, stretch.alternative);
+            let length = u128::from(stretch.length_ms());
+            for (kind, amount) in demand.iter() {
+                held[stretch.pool][kind.index()] += u128::from(amount.get()) * length;
+            }
+        }
+        let of_pool = |pool: &PoolSpec| {
+            let capacity = capacity(pool);
+            kinds.iter().map(|kind| u128::from(capacity[*kind].get()) * u128::from(span_ms)).collect()
+        };
+        let available = setup.config.pools.iter().map(of_pool).collect();
+        Self { held, available }
+    }
+
+    /// The utilization of one pool; `None` where it has nothing of the kind, or no time passed.
+    #[must_use]
+    pub fn of_pool(&self, pool: usize, kind: ResourceKind) -> Option<f64> {
+        ratio(self.held[pool][kind.index()], self.available[pool][kind.index()])
+    }
+
+    /// The utilization over all pools.
+    #[must_use]
+    pub fn overall(&self, kind: ResourceKind) -> Option<f64> {
+        let sum = |table: &Vec<Vec<u128>>| table.iter().map(|pool| pool[kind.index()]).sum();
+        ratio(sum(&self.held), sum(&self.available))
+    }
+
+    /// Amount × ms of a kind held over all pools.
+    #[must_use]
+    pub fn held(&self, kind: ResourceKind) -> u128 {
+        self.held.iter().map(|pool| pool[kind.index()]).sum()
+    }
+}
+
+/// The kind by which a pool is measured.
+#[must_use]
+pub fn main_kind(pool: &PoolSpec) -> ResourceKind {
+    let first = pool.node.iter().next().map_or(ResourceKind::CPU, |(kind, _)| kind);
+    [ResourceKind::GPU, ResourceKind::CPU]
+        .into_iter()
+        .find(|kind| pool.node[*kind].get() > 0)
+        .unwrap_or(first)
+}
+
+/// The offered load of every pool; `None` where all jobs come at once.
+#[must_use]
+pub fn offered_load(setup: &Setup, trace: &Trace) -> Vec<Option<f64>> {
+    let pools = &setup.config.pools;
+    let mut run_of_shape = vec![0_u128; trace.shapes.len()];
+    for job in &trace.jobs {
+        run_of_shape[job.shape as usize] += u128::from(job.run_ms);
+    }
+    let mut offered = vec![0_u128; pools.len()];
+    for (shape, run) in trace.shapes.iter().zip(run_of_shape) {
+        let Some((spec, _)) = setup.shape(shape) else { continue };
+        let Some(first) = spec.alternatives.first() else { continue };
+        let fits = |(index, pool): &(usize, &PoolSpec)| {
+            let room = if pool.divisible { capacity(pool) } else { pool.node };
+            eligible(&first.pools, *index, pool) && first.request.fits_in(&room) && gang_fits(first, pool)
+        };
+        let fitting: Vec<(usize, &PoolSpec)> = pools.iter().enumerate().filter(fits).collect();
+        let size = |pool: &PoolSpec| u128::from(capacity(pool)[main_kind(pool)].get());
+        let whole: u128 = fitting.iter().map(|(_, pool)| size(pool)).sum();
+        for (index, pool) in fitting {
+            let amount = u128::from(first.request[main_kind(pool)].get()) * u128::from(first.workers);
+            // Amounts are below 2^53 and run times below 2^63: the product is divided before it can overflow.
+            let part = (amount * run).checked_mul(size(pool)).map(|product| product / whole.max(1));
+            offered[index] += part.unwrap_or_else(|| amount * run / whole.max(1) * size(pool));
+        }
+    }
+    let span = match (trace.jobs.first(), trace.jobs.last()) {
+        (Some(first), Some(last)) => u128::from(last.submit_ms.abs_diff(first.submit_ms)),
+        _ => 0,
+    };
+    let load = |(offered, pool): (u128, &PoolSpec)| {
+        ratio(offered, u128::from(capacity(pool)[main_kind(pool)].get()) * span)
+    };
+    offered.into_iter().zip(pools).map(load).collect()
+}
+
+/// Whether the whole gang fits into the empty pool, amount by amount.
+fn gang_fits(alternative: &Alternative, pool: &PoolSpec) -> bool {
+    let gang = alternative.request.checked_mul(u64::from(alternative.workers));
+    gang.is_some_and(|gang| gang.fits_in(&capacity(pool)))
+}
+
+fn eligible(pools: &Eligible, index: usize, pool: &PoolSpec) -> bool {
+    match pools {
+        Eligible::Any => true,
+        Eligible::Accelerator(name) => pool.accelerator.as_ref() == Some(name),
+        Eligible::Pools(list) => list.iter().any(|id| id.index() == index),
+    }
+}

@@ -1,0 +1,138 @@
+//! Observer: what may watch a run while it happens.
+//!
+//! Observers are known at compile time, so that one that does nothing costs nothing. Most measures need none: they
+//! are computed from the `record` afterwards. Absent on purpose: anything that could change a decision.
+
+use fairshare::Scheduler;
+
+use crate::error::SimError;
+
+/// What happened to a job.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum What {
+    /// It can never start.
+    Rejected = 0,
+    /// All its workers started.
+    Started = 1,
+    /// It was stopped, and waits again.
+    Evicted = 2,
+    /// It ran to its end.
+    Ended = 3,
+}
+
+impl What {
+    /// The word in `decisions.csv`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Rejected => "reject",
+            Self::Started => "start",
+            Self::Evicted => "evict",
+            Self::Ended => "end",
+        }
+    }
+}
+
+/// A change of one job's state.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Transition {
+    /// When, ms.
+    pub at: i64,
+    /// What happened.
+    pub what: What,
+    /// The job's row.
+    pub row: u32,
+    /// The attempt, from one; zero for a rejection.
+    pub attempt: u32,
+    /// Index of the pool; zero for a rejection.
+    pub pool: u32,
+    /// Index of the alternative, in the trace's shape; zero for a rejection.
+    pub alternative: u16,
+}
+
+/// Watches a run.
+pub trait Observer {
+    /// A job changed its state.
+    ///
+    /// # Errors
+    ///
+    /// Any error ends the run.
+    #[inline]
+    fn transition(&mut self, _transition: Transition) -> Result<(), SimError> {
+        Ok(())
+    }
+
+    /// An event was applied, or a cycle is over.
+    ///
+    /// # Errors
+    ///
+    /// Any error ends the run.
+    #[inline]
+    fn event(&mut self, _at: i64, _scheduler: &Scheduler) -> Result<(), SimError> {
+        Ok(())
+    }
+
+    /// All of an instant is done; so many jobs have been submitted so far.
+    #[inline]
+    fn instant(&mut self, _at: i64, _submitted: usize) {}
+}
+
+impl Observer for () {}
+
+/// Lets a borrowed observer stand where an owned one does.
+impl<O: Observer> Observer for &mut O {
+    #[inline]
+    fn transition(&mut self, transition: Transition) -> Result<(), SimError> {
+        (**self).transition(transition)
+    }
+
+    #[inline]
+    fn event(&mut self, at: i64, scheduler: &Scheduler) -> Result<(), SimError> {
+        (**self).event(at, scheduler)
+    }
+
+    #[inline]
+    fn instant(&mut self, at: i64, submitted: usize) {
+        (**self).instant(at, submitted);
+    }
+}
+
+impl<O: Observer> Observer for Option<O> {
+    #[inline]
+    fn transition(&mut self, transition: Transition) -> Result<(), SimError> {
+        self.as_mut().map_or(Ok(()), |observer| observer.transition(transition))
+    }
+
+    #[inline]
+    fn event(&mut self, at: i64, scheduler: &Scheduler) -> Result<(), SimError> {
+        self.as_mut().map_or(Ok(()), |observer| observer.event(at, scheduler))
+    }
+
+    #[inline]
+    fn instant(&mut self, at: i64, submitted: usize) {
+        if let Some(observer) = self {
+            observer.instant(at, submitted);
+        }
+    }
+}
+
+impl<A: Observer, B: Observer> Observer for (A, B) {
+    #[inline]
+    fn transition(&mut self, transition: Transition) -> Result<(), SimError> {
+        self.0.transition(transition)?;
+        self.1.transition(transition)
+    }
+
+    #[inline]
+    fn event(&mut self, at: i64, scheduler: &Scheduler) -> Result<(), SimError> {
+        self.0.event(at, scheduler)?;
+        self.1.event(at, scheduler)
+    }
+
+    #[inline]
+    fn instant(&mut self, at: i64, submitted: usize) {
+        self.0.instant(at, submitted);
+        self.1.instant(at, submitted);
+    }
+}

@@ -1,0 +1,186 @@
+//! Record: what became of every job, as the engine writes it down and the metrics read it.
+//!
+//! All measures are computed from here after the run, so that the loop does nothing per event but schedule; an
+//! evicted attempt, which is rare, has an entry of its own. Absent on purpose: formulas (see `metrics`).
+
+use std::collections::BTreeMap;
+
+use crate::trace::{Status, Trace};
+
+/// How far a job came.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[repr(u8)]
+pub enum Fate {
+    /// Not submitted before the run was interrupted.
+    #[default]
+    Unseen,
+    /// It can never start.
+    Rejected,
+    /// It still waits.
+    Waiting,
+    /// It still runs.
+    Running,
+    /// It ran for its whole run time.
+    Ended,
+}
+
+/// What became of one job: 40 bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Outcome {
+    /// Start of the last attempt, ms; meaningless before one.
+    pub start_ms: i64,
+    /// End of the last attempt, ms.
+    pub end_ms: i64,
+    /// All waiting so far, over all attempts, ms.
+    pub wait_ms: u64,
+    /// Nodes of the last attempt; zero in a divisible pool.
+    pub nodes: u32,
+    /// How often it was evicted.
+    pub preemptions: u32,
+    /// Index of the last attempt's pool.
+    pub pool: u32,
+    /// Index of the last attempt's alternative, in the trace's shape.
+    pub alternative: u16,
+    /// How far it came.
+    pub fate: Fate,
+}
+
+impl Outcome {
+    /// Whether an attempt of it ran to the end or still runs.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        matches!(self.fate, Fate::Running | Fate::Ended)
+    }
+
+    /// Whether it ran at least once.
+    #[must_use]
+    pub fn started(&self) -> bool {
+        self.holds() || self.preemptions > 0
+    }
+}
+
+/// An attempt that ended in an eviction.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LostAttempt {
+    /// The job's row.
+    pub row: u32,
+    /// Index of its pool.
+    pub pool: u32,
+    /// Index of its alternative, in the trace's shape.
+    pub alternative: u16,
+    /// From, ms.
+    pub start_ms: i64,
+    /// To, ms.
+    pub end_ms: i64,
+}
+
+/// Jobs that can never start, by reason.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Rejected {
+    /// How many.
+    pub count: u64,
+    /// The first one's row.
+    pub first_row: u32,
+    /// What the first one asks and what there is, as a clause after a comma; may be empty.
+    pub detail: String,
+}
+
+/// What a simulation leaves behind.
+#[derive(Clone, Debug, Default)]
+pub struct Record {
+    /// By row of the trace.
+    pub outcomes: Vec<Outcome>,
+    /// All attempts that ended in an eviction, in order of their ends.
+    pub lost: Vec<LostAttempt>,
+    /// Why jobs were rejected.
+    pub rejected: BTreeMap<String, Rejected>,
+    /// Simulated time at the end of the run, ms.
+    pub end_ms: i64,
+    /// The run was interrupted: what is here is partial.
+    pub interrupted: bool,
+    /// Digest of the decision log, in hex.
+    pub digest: String,
+}
+
+impl Record {
+    /// How a job that ran to its end is counted: as recorded, or completed where the trace does not say.
+    #[must_use]
+    pub fn status(&self, trace: &Trace, row: usize) -> &'static str {
+        match self.outcomes[row].fate {
+            Fate::Unseen => "",
+            Fate::Rejected => "rejected",
+            Fate::Waiting | Fate::Running => "unfinished",
+            Fate::Ended => match trace.jobs[row].status {
+                Status::Unspecified | Status::Completed => "completed",
+                Status::Failed => "failed",
+                Status::Cancelled => "cancelled",
+            },
+        }
+    }
+
+    /// First submission, ms; `None` for an empty trace.
+    #[must_use]
+    pub fn first_submit_ms(&self, trace: &Trace) -> Option<i64> {
+        trace.jobs.first().map(|job| job.submit_ms)
+    }
+
+    /// The last end of a job, or the end of the run where a job still runs, ms.
+    #[must_use]
+    pub fn last_end_ms(&self) -> Option<i64> {
+        let ends = self.outcomes.iter().filter_map(|outcome| match outcome.fate {
+            Fate::Ended => Some(outcome.end_ms),
+            Fate::Running => Some(self.end_ms),
+            _ => None,
+        });
+        ends.chain(self.lost.iter().map(|lost| lost.end_ms)).max()
+    }
+
+    /// Every stretch of time in which a job held resources: row, pool, alternative, from, to, and whether it was lost.
+    pub fn stretches(&self) -> impl Iterator<Item = Stretch> + '_ {
+        let last =
+            (0_u32..).zip(&self.outcomes).filter(|(_, outcome)| outcome.holds()).map(|(row, outcome)| {
+                Stretch {
+                    row: row as usize,
+                    pool: outcome.pool as usize,
+                    alternative: usize::from(outcome.alternative),
+                    start_ms: outcome.start_ms,
+                    end_ms: if outcome.fate == Fate::Running { self.end_ms } else { outcome.end_ms },
+                    lost: false,
+                }
+            });
+        let lost = self.lost.iter().map(|lost| Stretch {
+            row: lost.row as usize,
+            pool: lost.pool as usize,
+            alternative: usize::from(lost.alternative),
+            start_ms: lost.start_ms,
+            end_ms: lost.end_ms,
+            lost: true,
+        });
+        last.chain(lost)
+    }
+}
+
+/// A stretch of time in which a job held resources.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Stretch {
+    /// The job's row.
+    pub row: usize,
+    /// Index of its pool.
+    pub pool: usize,
+    /// Index of its alternative, in the trace's shape.
+    pub alternative: usize,
+    /// From, ms.
+    pub start_ms: i64,
+    /// To, ms.
+    pub end_ms: i64,
+    /// It ended in an eviction.
+    pub lost: bool,
+}
+
+impl Stretch {
+    /// How long, ms.
+    #[must_use]
+    pub fn length_ms(&self) -> u64 {
+        self.end_ms.abs_diff(self.start_ms)
+    }
+}

@@ -1,0 +1,219 @@
+//! CSV: `jobs.csv`, and `decisions.csv` while a run goes on.
+//!
+//! Times are seconds with up to three decimals on the trace's own clock. Absent on purpose: measures.
+
+use std::io::{self, Write};
+
+use fairshare::{Millis, ResourceKind, Timestamp};
+
+use crate::error::SimError;
+use crate::metrics::Demands;
+use crate::metrics::cost::{apportion, of_stretch, to_micro};
+use crate::observer::{Observer, Transition, What};
+use crate::record::Record;
+use crate::setup::Setup;
+use crate::trace::Trace;
+
+/// Appends a field, in quotes where it needs them.
+pub(crate) fn field(line: &mut String, text: &str) {
+    if text.contains([',', '"', '\n', '\r']) {
+        line.push('"');
+        line.push_str(&text.replace('"', "\"\""));
+        line.push('"');
+    } else {
+        line.push_str(text);
+    }
+}
+
+/// Columns of `jobs.csv`.
+const JOBS: &str = "job_id,team,user,cost_owner,pool,nodes,workers,gpu,cpu,memory_gib,priority,submit_s,start_s,\
+                    end_s,wait_s,run_s,status,preemptions,lost_s,cost_usd\n";
+
+/// Writes `jobs.csv`: one row per submitted job, in order of submission.
+///
+/// # Errors
+///
+/// What the writer says.
+pub fn jobs(setup: &Setup, trace: &Trace, record: &Record, out: &mut impl Write) -> io::Result<()> {
+    let ledger = Ledger::new(setup, trace, record);
+    out.write_all(JOBS.as_bytes())?;
+    let mut line = String::new();
+    for row in 0..trace.jobs.len() {
+        let status = record.status(trace, row);
+        if status.is_empty() {
+            continue;
+        }
+        line.clear();
+        who(trace, row, &mut line);
+        what(setup, trace, record, row, &mut line);
+        when(trace, record, row, &mut line);
+        line.push_str(status);
+        let lost = Millis::new(ledger.lost_ms[row]);
+        push(&mut line, format_args!(",{},{lost},", record.outcomes[row].preemptions));
+        if let Some(micro) = &ledger.micro {
+            push(
+                &mut line,
+                format_args!("{}", fairshare::MicroUsd::new(u64::try_from(micro[row]).unwrap_or(u64::MAX))),
+            );
+        }
+        line.push('\n');
+        out.write_all(line.as_bytes())?;
+    }
+    Ok(())
+}
+
+/// Appends formatted text.
+pub(crate) fn push(line: &mut String, arguments: std::fmt::Arguments<'_>) {
+    use std::fmt::Write as _;
+    // Writing to a string cannot fail.
+    let _ = line.write_fmt(arguments);
+}
+
+fn who(trace: &Trace, row: usize, line: &mut String) {
+    let job = &trace.jobs[row];
+    match trace.names.get(row) {
+        crate::trace::JobName::Number(number) => push(line, format_args!("{number}")),
+        crate::trace::JobName::Text(name) => field(line, name),
+    }
+    for text in [trace.teams.text(job.team), trace.users.text(job.user), trace.owners.text(job.owner)] {
+        line.push(',');
+        field(line, text);
+    }
+    line.push(',');
+}
+
+/// Pool, nodes, workers, amounts per worker, priority.
+fn what(setup: &Setup, trace: &Trace, record: &Record, row: usize, line: &mut String) {
+    let (job, outcome) = (&trace.jobs[row], &record.outcomes[row]);
+    let shape = &trace.shapes[job.shape as usize];
+    if outcome.started() {
+        let pool = &setup.config.pools[outcome.pool as usize];
+        field(line, &pool.name);
+        line.push(',');
+        if !pool.divisible {
+            push(line, format_args!("{}", outcome.nodes));
+        }
+    } else {
+        line.push(',');
+    }
+    let alternative = &shape.alternatives[usize::from(outcome.alternative)];
+    push(line, format_args!(",{}", alternative.workers));
+    for kind in [ResourceKind::GPU, ResourceKind::CPU] {
+        // Thousandths print like milliseconds: whole units with up to three decimals.
+        push(line, format_args!(",{}", Millis::new(alternative.amount(kind.index()))));
+    }
+    #[expect(clippy::cast_precision_loss, reason = "GiB for people; below 2^53 bytes the division is exact")]
+    let gib = alternative.amount(ResourceKind::MEMORY.index()) as f64 / f64::from(1 << 30);
+    push(line, format_args!(",{gib},"));
+    field(line, trace.priorities.text(shape.priority));
+    line.push(',');
+}
+
+/// Submission, start, end, wait, run.
+fn when(trace: &Trace, record: &Record, row: usize, line: &mut String) {
+    use crate::record::Fate;
+    let (job, outcome) = (&trace.jobs[row], &record.outcomes[row]);
+    push(line, format_args!("{},", Timestamp::from_millis(job.submit_ms)));
+    if outcome.started() {
+        push(line, format_args!("{}", Timestamp::from_millis(outcome.start_ms)));
+    }
+    line.push(',');
+    if outcome.fate == Fate::Ended {
+        push(line, format_args!("{}", Timestamp::from_millis(outcome.end_ms)));
+    }
+    line.push(',');
+    if outcome.holds() {
+        push(line, format_args!("{}", Millis::new(outcome.wait_ms)));
+    }
+    push(line, format_args!(",{},", Millis::new(job.run_ms)));
+}
+
+/// What every job lost and cost, over all its attempts.
+struct Ledger {
+    lost_ms: Vec<u64>,
+    /// Micro-USD; all jobs add up to the allocated cost. Nothing without prices.
+    micro: Option<Vec<u128>>,
+}
+
+impl Ledger {
+    fn new(setup: &Setup, trace: &Trace, record: &Record) -> Self {
+        let demands = Demands::new(setup, trace);
+        let mut lost_ms = vec![0; trace.jobs.len()];
+        let priced = setup.config.pools.iter().any(|pool| pool.price.is_some());
+        let mut exact = vec![0; if priced { trace.jobs.len() } else { 0 }];
+        for stretch in record.stretches() {
+            if stretch.lost {
+                lost_ms[stretch.row] += stretch.length_ms();
+            }
+            if priced {
+                exact[stretch.row] += of_stretch(setup, trace, &demands, &stretch);
+            }
+        }
+        let micro = priced.then(|| apportion(&exact, to_micro(exact.iter().sum())));
+        Self { lost_ms, micro }
+    }
+}
+
+/// Columns of `decisions.csv`.
+const DECISIONS: &str = "time_s,action,job_id,attempt,pool,workers\n";
+
+/// Writes `decisions.csv` while a run goes on: starts, evictions, rejections, in the order in which they were made.
+#[derive(Debug)]
+pub struct DecisionLog<'a, W> {
+    trace: &'a Trace,
+    setup: &'a Setup,
+    path: std::path::PathBuf,
+    out: W,
+    line: String,
+}
+
+impl<'a, W: Write> DecisionLog<'a, W> {
+    /// A log into `out`, which is the file at `path`.
+    ///
+    /// # Errors
+    ///
+    /// [`SimError::Write`] if the header cannot be written.
+    pub fn new(
+        setup: &'a Setup,
+        trace: &'a Trace,
+        path: std::path::PathBuf,
+        mut out: W,
+    ) -> Result<Self, SimError> {
+        out.write_all(DECISIONS.as_bytes()).map_err(|error| SimError::write(&path, error))?;
+        Ok(Self { trace, setup, path, out, line: String::new() })
+    }
+
+    /// The writer, all lines written.
+    ///
+    /// # Errors
+    ///
+    /// [`SimError::Write`] if the last lines cannot be written.
+    pub fn finish(mut self) -> Result<W, SimError> {
+        self.out.flush().map_err(|error| SimError::write(&self.path, error))?;
+        Ok(self.out)
+    }
+}
+
+impl<W: Write> Observer for DecisionLog<'_, W> {
+    fn transition(&mut self, transition: Transition) -> Result<(), SimError> {
+        if transition.what == What::Ended {
+            return Ok(());
+        }
+        let line = &mut self.line;
+        line.clear();
+        let row = transition.row as usize;
+        let time = Timestamp::from_millis(transition.at);
+        push(line, format_args!("{time},{},", transition.what.as_str()));
+        field(line, &self.trace.names.get(row).to_string());
+        if transition.what == What::Rejected {
+            line.push_str(",,,");
+        } else {
+            push(line, format_args!(",{},", transition.attempt));
+            field(line, &self.setup.config.pools[transition.pool as usize].name);
+            let shape = &self.trace.shapes[self.trace.jobs[row].shape as usize];
+            push(line, format_args!(",{}", shape.alternatives[usize::from(transition.alternative)].workers));
+        }
+        line.push('\n');
+        self.out.write_all(line.as_bytes()).map_err(|error| SimError::write(&self.path, error))
+    }
+}

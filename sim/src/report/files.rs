@@ -1,0 +1,151 @@
+//! Files: results appear under their names only when they are whole.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest as _, Sha256};
+
+use super::csv::DecisionLog;
+use super::manifest::{Listed, Manifest};
+use crate::error::SimError;
+use crate::record::Record;
+use crate::setup::Setup;
+use crate::summary::Summary;
+use crate::trace::Trace;
+
+/// Bytes that are collected before they are written.
+const BUFFER: usize = 1 << 18;
+
+/// Writes one file beside its final name, then renames it; a device or a pipe is written directly.
+///
+/// # Errors
+///
+/// [`SimError::Write`] if the machine refuses.
+pub fn write(
+    path: &Path,
+    content: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
+) -> Result<(), SimError> {
+    // A device or a pipe takes the bytes itself: renaming a file over it would destroy it.
+    if fs::metadata(path).is_ok_and(|old| !old.is_file()) {
+        let file = File::options().write(true).open(path).map_err(|error| SimError::write(path, error))?;
+        return fill(path, BufWriter::with_capacity(BUFFER, file), content);
+    }
+    fill(path, open(path)?, content)?;
+    publish(path)
+}
+
+fn fill(
+    path: &Path,
+    mut out: BufWriter<File>,
+    content: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
+) -> Result<(), SimError> {
+    content(&mut out).and_then(|()| out.flush()).map_err(|error| SimError::write(path, error))
+}
+
+fn unfinished(path: &Path) -> PathBuf {
+    let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    path.with_file_name(format!(".{name}.partial"))
+}
+
+fn open(path: &Path) -> Result<BufWriter<File>, SimError> {
+    let file = File::create(unfinished(path)).map_err(|error| SimError::write(path, error))?;
+    Ok(BufWriter::with_capacity(BUFFER, file))
+}
+
+fn publish(path: &Path) -> Result<(), SimError> {
+    fs::rename(unfinished(path), path).map_err(|error| SimError::write(path, error))
+}
+
+/// The folder of `--out`.
+#[derive(Debug)]
+pub struct Folder {
+    path: PathBuf,
+}
+
+impl Folder {
+    /// The folder, made if it is not there.
+    ///
+    /// # Errors
+    ///
+    /// [`SimError::Write`] if it cannot be made.
+    pub fn create(path: &Path) -> Result<Self, SimError> {
+        fs::create_dir_all(path).map_err(|error| SimError::write(path, error))?;
+        Ok(Self { path: path.to_path_buf() })
+    }
+
+    /// Writes one text.
+    ///
+    /// # Errors
+    ///
+    /// [`SimError::Write`] if the machine refuses.
+    pub fn text(&self, name: &str, text: &str) -> Result<(), SimError> {
+        write(&self.path.join(name), |out| out.write_all(text.as_bytes()))
+    }
+
+    /// Begins `decisions.csv`.
+    ///
+    /// # Errors
+    ///
+    /// [`SimError::Write`] if the machine refuses.
+    pub fn decisions<'a>(
+        &self,
+        setup: &'a Setup,
+        trace: &'a Trace,
+    ) -> Result<DecisionLog<'a, BufWriter<File>>, SimError> {
+        let path = self.path.join("decisions.csv");
+        let out = open(&path)?;
+        DecisionLog::new(setup, trace, path, out)
+    }
+
+    /// Ends `decisions.csv`.
+    ///
+    /// # Errors
+    ///
+    /// [`SimError::Write`] if the machine refuses.
+    pub fn end_decisions(&self, log: DecisionLog<'_, BufWriter<File>>) -> Result<(), SimError> {
+        log.finish()?;
+        publish(&self.path.join("decisions.csv"))
+    }
+
+    /// Writes everything that is known after a run.
+    ///
+    /// # Errors
+    ///
+    /// [`SimError::Write`] if the machine refuses.
+    pub fn results(
+        &self,
+        setup: &Setup,
+        trace: &Trace,
+        record: &Record,
+        summary: &Summary,
+    ) -> Result<(), SimError> {
+        write(&self.path.join("jobs.csv"), |out| super::csv::jobs(setup, trace, record, out))?;
+        write(&self.path.join("series.csv"), |out| super::series::write(setup, trace, record, out))?;
+        self.text("summary.json", &super::json::text(summary))?;
+        self.text("report.html", &super::html::page(setup, trace, record, summary))?;
+        let names = ["decisions.csv", "jobs.csv", "report.html", "series.csv", "summary.json"];
+        let files = names.into_iter().map(|name| self.listed(name)).collect::<Result<_, _>>()?;
+        self.text("manifest.json", &Manifest::new(summary, files).text())
+    }
+
+    fn listed(&self, name: &'static str) -> Result<Listed, SimError> {
+        let path = self.path.join(name);
+        let hash = || {
+            let mut file = File::open(&path)?;
+            let mut hasher = Sha256::new();
+            let (mut bytes, mut buffer) = (0_u64, vec![0; BUFFER]);
+            loop {
+                let count = file.read(&mut buffer)?;
+                if count == 0 {
+                    break;
+                }
+                bytes += count as u64;
+                hasher.update(&buffer[..count]);
+            }
+            let hex = hasher.finalize().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
+            io::Result::Ok(Listed { name, bytes, sha256: hex })
+        };
+        hash().map_err(|error| SimError::write(&path, error))
+    }
+}

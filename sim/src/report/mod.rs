@@ -1,0 +1,11 @@
+//! Report: results as bytes. The only files that format.
+
+pub mod chart;
+pub mod csv;
+pub mod files;
+pub mod html;
+pub mod json;
+pub mod manifest;
+pub mod series;
+pub mod shares;
+pub mod text;

@@ -1,0 +1,139 @@
+//! `series.csv`: what was held, what was there and who waited, as averages over equal slices of time.
+//!
+//! One value a row: `from_s,to_s,measure,pool,resource,team,value`. Measures: `capacity` and `allocated` by pool and
+//! resource; `allocated` by pool and team of the pool's main resource; `waiting` jobs by team. A row without a team is
+//! about all of them. Amounts are in whole units, memory in GiB; rows of a team with nothing are left out. Evicted
+//! jobs count as waiting only until their first start. Absent on purpose: pictures (see `html`).
+
+use std::io::{self, Write};
+
+use fairshare::{ResourceKind, Timestamp};
+
+use super::csv::{field, push};
+use crate::metrics::Demands;
+use crate::metrics::series::Slices;
+use crate::metrics::utilization::{capacity, main_kind};
+use crate::record::{Fate, Record};
+use crate::setup::Setup;
+use crate::trace::Trace;
+
+/// How many slices.
+const SLICES: usize = 240;
+
+/// Writes the file; only the header where no time passed.
+///
+/// # Errors
+///
+/// What the writer says.
+pub fn write(setup: &Setup, trace: &Trace, record: &Record, out: &mut impl Write) -> io::Result<()> {
+    out.write_all(b"from_s,to_s,measure,pool,resource,team,value\n")?;
+    let window = record.first_submit_ms(trace).zip(record.last_end_ms()).filter(|(from, to)| to > from);
+    let Some((from, to)) = window else { return Ok(()) };
+    let empty = Slices::new(from, to, SLICES);
+    let mut rows = Rows { out, slices: &empty, line: String::new() };
+    allocated(setup, trace, record, &empty, &mut rows)?;
+    waiting(setup, trace, record, &empty, &mut rows)
+}
+
+struct Rows<'a, W> {
+    out: &'a mut W,
+    slices: &'a Slices,
+    line: String,
+}
+
+impl<W: Write> Rows<'_, W> {
+    /// One row per slice; for a team only where there is something.
+    fn write(&mut self, names: [&str; 4], values: &[f64]) -> io::Result<()> {
+        for (index, value) in values.iter().enumerate() {
+            if *value <= 0.0 && !names[3].is_empty() {
+                continue;
+            }
+            self.line.clear();
+            let [from, to] =
+                [index, index + 1].map(|index| Timestamp::from_millis(self.slices.boundary(index)));
+            push(&mut self.line, format_args!("{from},{to}"));
+            for name in names {
+                self.line.push(',');
+                field(&mut self.line, name);
+            }
+            push(&mut self.line, format_args!(",{value}\n"));
+            self.out.write_all(self.line.as_bytes())?;
+        }
+        Ok(())
+    }
+}
+
+/// Smallest units in a unit of a kind.
+fn scale(kind: ResourceKind) -> f64 {
+    if kind.is_bytes() { f64::from(1 << 30) } else { 1_000.0 }
+}
+
+fn scaled(slices: &Slices, kind: ResourceKind) -> Vec<f64> {
+    slices.averages().into_iter().map(|value| value / scale(kind)).collect()
+}
+
+fn allocated<W: Write>(
+    setup: &Setup,
+    trace: &Trace,
+    record: &Record,
+    empty: &Slices,
+    rows: &mut Rows<'_, W>,
+) -> io::Result<()> {
+    let demands = Demands::new(setup, trace);
+    let kinds: Vec<ResourceKind> = setup.config.kinds.iter().collect();
+    for (index, pool) in setup.config.pools.iter().enumerate() {
+        let main = main_kind(pool);
+        let mut by_kind = vec![empty.clone(); kinds.len()];
+        let mut by_team = vec![empty.clone(); setup.config.teams.len()];
+        for stretch in record.stretches().filter(|stretch| stretch.pool == index) {
+            let demand = demands.of(trace, stretch.row, stretch.alternative);
+            for (kind, amount) in demand.iter() {
+                by_kind[kind.index()].add(stretch.start_ms, stretch.end_ms, amount.get());
+            }
+            let team = setup.team_of[trace.jobs[stretch.row].team as usize].index();
+            by_team[team].add(stretch.start_ms, stretch.end_ms, demand[main].get());
+        }
+        for kind in kinds.iter().copied().filter(|kind| pool.node[*kind].get() > 0) {
+            let name = setup.config.kinds.name(kind);
+            #[expect(clippy::cast_precision_loss, reason = "capacities are below 2^53")]
+            let whole = capacity(pool)[kind].get() as f64 / scale(kind);
+            rows.write(["capacity", &pool.name, name, ""], &[whole; SLICES])?;
+            rows.write(["allocated", &pool.name, name, ""], &scaled(&by_kind[kind.index()], kind))?;
+        }
+        for (team, slices) in setup.config.teams.iter().zip(&by_team) {
+            let name = setup.config.kinds.name(main);
+            rows.write(["allocated", &pool.name, name, &team.name], &scaled(slices, main))?;
+        }
+    }
+    Ok(())
+}
+
+fn waiting<W: Write>(
+    setup: &Setup,
+    trace: &Trace,
+    record: &Record,
+    empty: &Slices,
+    rows: &mut Rows<'_, W>,
+) -> io::Result<()> {
+    let mut first_start: std::collections::BTreeMap<u32, i64> = std::collections::BTreeMap::new();
+    for lost in &record.lost {
+        first_start.entry(lost.row).or_insert(lost.start_ms);
+    }
+    let mut all = empty.clone();
+    let mut by_team = vec![empty.clone(); setup.config.teams.len()];
+    for (row, (job, outcome)) in (0_u32..).zip(trace.jobs.iter().zip(&record.outcomes)) {
+        let until = match (outcome.fate, first_start.get(&row)) {
+            (Fate::Unseen | Fate::Rejected, _) => continue,
+            (_, Some(first)) => *first,
+            (Fate::Waiting, None) => record.end_ms,
+            (Fate::Running | Fate::Ended, None) => outcome.start_ms,
+        };
+        all.add(job.submit_ms, until, 1);
+        by_team[setup.team_of[job.team as usize].index()].add(job.submit_ms, until, 1);
+    }
+    rows.write(["waiting", "", "jobs", ""], &all.averages())?;
+    for (team, slices) in setup.config.teams.iter().zip(&by_team) {
+        rows.write(["waiting", "", "jobs", &team.name], &slices.averages())?;
+    }
+    Ok(())
+}

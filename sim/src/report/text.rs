@@ -1,0 +1,345 @@
+//! Text: the summary for people, at most 80 columns wide.
+//!
+//! Free to change. Absent on purpose: colour, so that it reads the same everywhere.
+
+use std::fmt::Write as _;
+
+use crate::compare::Comparison;
+use crate::duration::human_s;
+use crate::metrics::cost::apportion_by;
+use crate::metrics::distribution::Distribution;
+use crate::summary::Summary;
+use crate::trace::{Trace, printable};
+
+/// Teams shown before the rest is summed up in a line.
+const TEAMS_SHOWN: usize = 40;
+/// Columns of the table.
+const WIDTH: usize = 80;
+
+/// The summary as tables.
+#[must_use]
+pub fn summary(summary: &Summary) -> String {
+    let mut text = String::new();
+    head(summary, &mut text);
+    text.push('\n');
+    waits(summary, &mut text);
+    text.push('\n');
+    pools(summary, &mut text);
+    text.push('\n');
+    teams(summary, &mut text);
+    text.lines().fold(String::new(), |text, line| text + line.trim_end() + "\n")
+}
+
+fn head(summary: &Summary, text: &mut String) {
+    let jobs = &summary.jobs;
+    let mut counts = vec![format!("{} submitted", count(jobs.submitted))];
+    for (number, word) in [
+        (jobs.completed, "completed"),
+        (jobs.failed, "failed"),
+        (jobs.cancelled, "cancelled"),
+        (jobs.rejected, "rejected"),
+        (jobs.unfinished, "unfinished"),
+        (jobs.preemptions, "preemptions"),
+    ] {
+        if number > 0 {
+            counts.push(format!("{} {word}", count(number)));
+        }
+    }
+    let _ = writeln!(text, "policy    {}", summary.policy);
+    let _ = writeln!(text, "jobs      {}", counts.join(", "));
+    let time = format!(
+        "{} of submissions, {} until the last end",
+        human_s(summary.span_s),
+        human_s(summary.makespan_s)
+    );
+    let _ = writeln!(text, "time      {time}");
+    if let Some(cost) = &summary.cost_usd {
+        let _ = writeln!(
+            text,
+            "cost      {} = {} allocated + {} idle",
+            usd(cost.total),
+            usd(cost.allocated),
+            usd(cost.idle)
+        );
+    }
+    if summary.incomplete {
+        let _ = writeln!(text, "INCOMPLETE: the run was interrupted");
+    }
+}
+
+fn waits(summary: &Summary, text: &mut String) {
+    let _ = writeln!(text, "{:<18}{:>12}{:>12}{:>12}{:>12}{:>12}", "", "mean", "median", "p95", "p99", "max");
+    for (name, figures, time) in [
+        ("wait", &summary.wait_s, true),
+        ("response", &summary.response_s, true),
+        ("bounded slowdown", &summary.bounded_slowdown, false),
+    ] {
+        let _ = write!(text, "{name:<18}");
+        for value in [figures.mean, figures.p50, figures.p95, figures.p99, figures.max] {
+            let shown =
+                value.map_or("-".to_owned(), |value| if time { human_s(value) } else { decimal(value) });
+            let _ = write!(text, "{shown:>12}");
+        }
+        text.push('\n');
+    }
+}
+
+fn pools(summary: &Summary, text: &mut String) {
+    let name = name_width(summary.pools.iter().map(|pool| pool.name.as_str()), "pool", 22);
+    let costs = summary.cost_usd.is_some();
+    let _ =
+        write!(text, "{:<name$}{:>8}{:>8}{:>8}{:>8}{:>8}", "pool", "nodes", "load", "gpu", "cpu", "memory");
+    let _ = writeln!(text, "{}", if costs { format!("{:>14}", "idle cost") } else { String::new() });
+    let cents = cents(summary.pools.iter().map(|pool| pool.idle_usd), summary.cost_usd.map(|cost| cost.idle));
+    for (index, pool) in summary.pools.iter().enumerate() {
+        let load = summary.offered_load.get(&pool.name).copied().flatten();
+        let _ = write!(
+            text,
+            "{:<name$}{:>8}{:>8}",
+            cut(&pool.name, name),
+            count(u64::from(pool.nodes)),
+            optional(load)
+        );
+        for kind in ["gpu", "cpu", "memory"] {
+            let _ = write!(text, "{:>8}", percent(pool.utilization.get(kind).copied()));
+        }
+        if costs {
+            let _ = write!(text, "{:>14}", usd_of_cents(cents.get(index).copied()));
+        }
+        text.push('\n');
+    }
+}
+
+fn teams(summary: &Summary, text: &mut String) {
+    let costs = summary.cost_usd.is_some();
+    let room = WIDTH - 7 - 10 - 12 - 12 - 11 - if costs { 13 } else { 0 };
+    let name = name_width(summary.teams.iter().map(|team| team.name.as_str()), "team", room);
+    let _ = write!(
+        text,
+        "{:<name$}{:>7}{:>10}{:>12}{:>12}{:>11}",
+        "team", "weight", "jobs", "wait mean", "wait p95", "GPU-hours"
+    );
+    let _ = writeln!(text, "{}", if costs { format!("{:>13}", "cost") } else { String::new() });
+    let cents =
+        cents(summary.teams.iter().map(|team| team.cost_usd), summary.cost_usd.map(|cost| cost.allocated));
+    for (index, team) in summary.teams.iter().enumerate().take(TEAMS_SHOWN) {
+        let Distribution { mean, p95, .. } = team.wait_s;
+        let time = |value: Option<f64>| value.map_or("-".to_owned(), human_s);
+        let _ = write!(
+            text,
+            "{:<name$}{:>7}{:>10}{:>12}{:>12}{:>11}",
+            cut(&team.name, name),
+            decimal(team.weight),
+            count(team.jobs),
+            time(mean),
+            time(p95),
+            whole(team.gpu_hours),
+        );
+        if costs {
+            let _ = write!(text, "{:>13}", usd_of_cents(cents.get(index).copied()));
+        }
+        text.push('\n');
+    }
+    if summary.teams.len() > TEAMS_SHOWN {
+        let more = summary.teams.len() - TEAMS_SHOWN;
+        let _ = writeln!(text, "and {more} more teams (all of them with `-o json`)");
+    }
+}
+
+/// Policies that fit side by side in the table of teams.
+const SIDE_BY_SIDE: usize = 4;
+
+/// Several policies side by side.
+#[must_use]
+pub fn comparison(comparison: &Comparison) -> String {
+    let mut text = String::new();
+    let time = |value: Option<f64>| value.map_or("-".to_owned(), human_s);
+    let name = name_width(comparison.policies.iter().map(|run| run.policy.as_str()), "policy", 30);
+    let _ = writeln!(
+        text,
+        "{:<name$}{:>12}{:>12}{:>10}{:>8}{:>7}",
+        "policy", "wait mean", "wait p95", "slowdown", "gpu", "jain"
+    );
+    for run in &comparison.policies {
+        let _ = writeln!(
+            text,
+            "{:<name$}{:>12}{:>12}{:>10}{:>8}{:>7}",
+            cut(&run.policy, name),
+            time(run.wait_s.mean),
+            time(run.wait_s.p95),
+            run.bounded_slowdown.mean.map_or("-".to_owned(), decimal),
+            percent(run.utilization.get("gpu").copied()),
+            optional(run.fairness.and_then(|fairness| fairness.jain)),
+        );
+    }
+    let _ = writeln!(text, "\nmean wait per job against {}, with a 95 % interval", comparison.baseline);
+    let signed = |value: Option<f64>| {
+        value.map_or("-".to_owned(), |value| {
+            format!("{}{}", if value < 0.0 { "-" } else { "+" }, human_s(value.abs()))
+        })
+    };
+    for difference in &comparison.differences {
+        let wait = difference.wait_s;
+        let verdict = match wait.verdict {
+            "higher" => "longer",
+            "lower" => "shorter",
+            other => other,
+        };
+        let interval = if wait.low.is_some() {
+            format!("[{}, {}]", signed(wait.low), signed(wait.high))
+        } else {
+            "[too few jobs]".to_owned()
+        };
+        let shown = cut(&difference.policy, name);
+        let _ = writeln!(text, "{shown:<name$}{:>13}  {interval}  {verdict}", signed(wait.mean));
+    }
+    teams_side_by_side(comparison, &mut text);
+    text.lines().fold(String::new(), |text, line| text + line.trim_end() + "\n")
+}
+
+/// The mean waits of every team under the first policies.
+fn teams_side_by_side(comparison: &Comparison, text: &mut String) {
+    let shown = &comparison.policies[..comparison.policies.len().min(SIDE_BY_SIDE)];
+    let Some(first) = shown.first() else { return };
+    let width = ((WIDTH - 18 - 10) / shown.len()).min(26);
+    let _ = write!(text, "\n{:<18}{:>10}", "team, mean wait", "jobs");
+    for run in shown {
+        let _ = write!(text, "{:>width$}", cut(&run.policy, width));
+    }
+    text.push('\n');
+    for (index, team) in first.teams.iter().enumerate().take(TEAMS_SHOWN) {
+        let _ = write!(text, "{:<18}{:>10}", cut(&team.name, 18), count(team.jobs));
+        for run in shown {
+            let mean = run.teams.get(index).and_then(|team| team.wait_s.mean);
+            let _ = write!(text, "{:>width$}", mean.map_or("-".to_owned(), human_s));
+        }
+        text.push('\n');
+    }
+    for (more, what) in [
+        (first.teams.len().saturating_sub(TEAMS_SHOWN), "teams"),
+        (comparison.policies.len() - shown.len(), "policies"),
+    ] {
+        if more > 0 {
+            let _ = writeln!(text, "and {more} more {what} (all of them with `-o json`)");
+        }
+    }
+}
+
+/// Which formats were told from the content, for stderr.
+#[must_use]
+pub fn guesses(trace: &Trace) -> Vec<String> {
+    let guessed = trace.sources.iter().filter(|source| source.guessed);
+    guessed.map(|source| format!("format: `{}` reads as {}", source.path, source.format)).collect()
+}
+
+/// What was run, for stderr.
+#[must_use]
+pub fn provenance(summary: &Summary) -> Vec<String> {
+    let provenance = &summary.provenance;
+    let mut notes = vec![
+        format!("sim {}, seed {}", provenance.version, provenance.seed),
+        format!("scenario sha256 {}", provenance.scenario_digest),
+    ];
+    for trace in &provenance.traces {
+        let (rows, jobs) = (count(trace.rows), count(trace.jobs));
+        notes.push(format!("trace `{}`: {rows} rows, {jobs} jobs, sha256 {}", trace.path, trace.digest));
+    }
+    notes.push(format!("decisions xxh3 {}", summary.digest));
+    notes
+}
+
+/// What was repaired in the traces, for stderr.
+#[must_use]
+pub fn repairs(trace: &Trace) -> Vec<String> {
+    let mut notes = Vec::new();
+    for source in &trace.sources {
+        for repair in source.repairs.values() {
+            let lines: Vec<String> = repair.first_lines.iter().map(u64::to_string).collect();
+            let more = if repair.count > repair.first_lines.len() as u64 { ", …" } else { "" };
+            let at =
+                if lines.is_empty() { String::new() } else { format!(" (line {}{more})", lines.join(", ")) };
+            let rows =
+                if repair.count == 1 { "1 row".to_owned() } else { format!("{} rows", count(repair.count)) };
+            notes.push(format!("`{}`, {rows}: {}{at}", source.path, repair.text));
+        }
+    }
+    notes
+}
+
+/// Cents that add up to the whole.
+fn cents(parts: impl Iterator<Item = Option<f64>>, whole: Option<f64>) -> Vec<u128> {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "micro-USD of a printed sum")]
+    let micro = |usd: f64| (usd * 1_000_000.0).round() as u128;
+    let parts: Vec<u128> = parts.map(|part| part.map_or(0, micro)).collect();
+    whole.map_or(Vec::new(), |whole| apportion_by(&parts, 10_000, (micro(whole) + 5_000) / 10_000))
+}
+
+fn usd_of_cents(cents: Option<u128>) -> String {
+    cents.map_or("-".to_owned(), |cents| format!("${}.{:02}", grouped(cents / 100), cents % 100))
+}
+
+/// Dollars with cents.
+#[must_use]
+pub fn usd(value: f64) -> String {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "cents of a printed sum")]
+    let cents = (value * 100.0).round() as u128;
+    usd_of_cents(Some(cents))
+}
+
+/// A whole number with separators.
+#[must_use]
+pub fn count(number: u64) -> String {
+    grouped(u128::from(number))
+}
+
+fn grouped(number: u128) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A number rounded to a whole one, with separators; small ones keep a decimal.
+pub(crate) fn whole(value: f64) -> String {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "rounded for people")]
+    if value >= 100.0 { grouped(value.round() as u128) } else { decimal(value) }
+}
+
+/// Up to two decimals.
+pub(super) fn decimal(value: f64) -> String {
+    if value >= 1_000.0 {
+        return whole(value);
+    }
+    let text = format!("{value:.2}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+fn optional(value: Option<f64>) -> String {
+    value.map_or("-".to_owned(), |value| format!("{value:.2}"))
+}
+
+/// A ratio as percent.
+#[must_use]
+pub fn percent(value: Option<f64>) -> String {
+    value.map_or("-".to_owned(), |value| format!("{:.1}%", value * 100.0))
+}
+
+pub(super) fn name_width<'a>(names: impl Iterator<Item = &'a str>, title: &str, most: usize) -> usize {
+    let longest = names.map(|name| printable(name).chars().count()).max().unwrap_or(0);
+    longest.max(title.len()).clamp(6, most.max(8) - 1) + 1
+}
+
+/// The name, cut where the column ends.
+pub(super) fn cut(name: &str, width: usize) -> String {
+    let name = printable(name);
+    if name.chars().count() < width {
+        return name;
+    }
+    let kept: String = name.chars().take(width.saturating_sub(2)).collect();
+    format!("{kept}…")
+}

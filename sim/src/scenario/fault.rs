@@ -1,0 +1,179 @@
+//! Faults of a scenario: each with the place, what was expected, and a suggestion where one is near.
+//!
+//! Absent on purpose: what is a fault (see `read`).
+
+use std::fmt::Write as _;
+use std::io;
+use std::ops::Range;
+
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+
+/// At most so many faults are shown at once.
+const SHOWN: usize = 12;
+
+/// A text that settings come from: the file, or one override.
+#[derive(Debug, Clone)]
+pub(super) struct SourceText {
+    /// What to call it: the path, `--set`, `--policy` or the name of a variable.
+    pub(super) name: String,
+    pub(super) text: String,
+}
+
+/// A place in one of the sources.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) source: usize,
+    pub(super) span: Range<usize>,
+}
+
+/// One thing that is wrong.
+#[derive(Debug, Clone)]
+pub(super) struct Fault {
+    title: String,
+    label: String,
+    place: Place,
+    hint: Option<String>,
+}
+
+impl Fault {
+    pub(super) fn new(place: &Place, title: impl Into<String>, label: impl Into<String>) -> Self {
+        Self { title: title.into(), label: label.into(), place: place.clone(), hint: None }
+    }
+
+    pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    pub(super) fn hint_if(mut self, hint: Option<String>) -> Self {
+        self.hint = hint.or(self.hint);
+        self
+    }
+}
+
+/// A scenario could not be used.
+#[derive(Debug, thiserror::Error)]
+#[error("failed to read scenario `{name}`")]
+pub struct ScenarioError {
+    name: String,
+    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
+    /// The file cannot be opened or read.
+    Open(io::Error),
+    /// What it says makes no sense.
+    Faults { sources: Vec<SourceText>, faults: Vec<Fault> },
+}
+
+impl ScenarioError {
+    pub(super) fn open(name: impl Into<String>, error: io::Error) -> Self {
+        Self { name: name.into(), kind: Kind::Open(error) }
+    }
+
+    pub(super) fn faults(sources: Vec<SourceText>, mut faults: Vec<Fault>) -> Self {
+        faults.sort_by_key(|fault| (fault.place.source, fault.place.span.start));
+        let name = sources.first().map_or(String::new(), |source| source.name.clone());
+        Self { name, kind: Kind::Faults { sources, faults } }
+    }
+
+    /// Whether the machine failed rather than the file being no scenario.
+    #[must_use]
+    pub fn is_machine(&self) -> bool {
+        let Kind::Open(error) = &self.kind else { return false };
+        !matches!(
+            error.kind(),
+            io::ErrorKind::NotFound
+                | io::ErrorKind::PermissionDenied
+                | io::ErrorKind::IsADirectory
+                | io::ErrorKind::InvalidData
+                | io::ErrorKind::InvalidInput
+        )
+    }
+
+    /// The whole message, with ANSI colours: every fault with its line and a caret.
+    #[must_use]
+    pub fn render(&self) -> String {
+        match &self.kind {
+            Kind::Open(error) => format!("error: {self}\n{}", open_reason(error)),
+            Kind::Faults { sources, faults } => {
+                let groups: Vec<Group<'_>> =
+                    faults.iter().take(SHOWN).map(|fault| group(fault, sources)).collect();
+                let mut text = groups
+                    .into_iter()
+                    .map(|group| Renderer::styled().render(&[group]))
+                    .collect::<Vec<_>>()
+                    .join("\n\n");
+                if faults.len() > SHOWN {
+                    let _ = write!(text, "\n\nand {} more", faults.len() - SHOWN);
+                }
+                text
+            }
+        }
+    }
+}
+
+fn group<'a>(fault: &'a Fault, sources: &'a [SourceText]) -> Group<'a> {
+    let source = &sources[fault.place.source];
+    let end = fault.place.span.end.min(source.text.len());
+    let span = fault.place.span.start.min(end)..end;
+    let annotation = AnnotationKind::Primary.span(span).label(fault.label.as_str());
+    let snippet = Snippet::source(source.text.as_str()).path(source.name.as_str()).annotation(annotation);
+    let group = Level::ERROR.primary_title(fault.title.as_str()).element(snippet);
+    match &fault.hint {
+        Some(hint) => group.element(Level::HELP.with_name("hint").message(hint.as_str())),
+        None => group,
+    }
+}
+
+fn open_reason(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::NotFound => "there is no such file",
+        io::ErrorKind::PermissionDenied => "permission to read it is denied",
+        io::ErrorKind::IsADirectory => "this is a folder, not a file",
+        io::ErrorKind::InvalidData => "it is not valid UTF-8",
+        _ => "it cannot be read",
+    }
+}
+
+/// "did you mean `x`?" for the nearest of `known`, if one is near enough.
+pub(crate) fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    let near = known.into_iter().map(|name| (distance(word, name), name)).min_by_key(|(steps, _)| *steps)?;
+    let limit = (word.chars().count().max(near.1.chars().count()) / 3).clamp(1, 4);
+    (near.0 <= limit).then(|| format!("did you mean `{}`?", near.1))
+}
+
+/// How many insertions, deletions, replacements and swaps of neighbours turn `a` into `b`.
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let mut older: Vec<usize> = Vec::new();
+    let mut old: Vec<usize> = (0..=b.len()).collect();
+    for i in 0..a.len() {
+        let mut row = vec![i + 1];
+        for j in 0..b.len() {
+            let mut steps = (old[j] + usize::from(a[i] != b[j])).min(old[j + 1] + 1).min(row[j] + 1);
+            if i > 0 && j > 0 && a[i] == b[j - 1] && a[i - 1] == b[j] {
+                steps = steps.min(older[j - 1] + 1);
+            }
+            row.push(steps);
+        }
+        older = std::mem::replace(&mut old, row);
+    }
+    old[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn suggestions_are_near() {
+        let known = ["nodes", "node", "name", "price"];
+        assert_eq!(did_you_mean("ndoes", known).as_deref(), Some("did you mean `nodes`?"));
+        assert_eq!(did_you_mean("prise", known).as_deref(), Some("did you mean `price`?"));
+        assert_eq!(did_you_mean("temperature", known), None);
+        assert_eq!(distance("abc", "acb"), 1);
+        assert_eq!(distance("", "abc"), 3);
+    }
+}

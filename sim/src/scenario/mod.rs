@@ -1,0 +1,232 @@
+//! Scenario: pools, teams, priorities and policy, validated.
+//!
+//! Every conflict is found here, with the place where it is written. Absent on purpose: the jobs (see `trace`), and
+//! the scheduler that is built from both (see `setup`).
+
+mod document;
+mod fault;
+mod pool;
+mod read;
+mod team;
+mod value;
+
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use fairshare::{PolicySpec, Price, Quantity, ShareValue, Weight};
+use sha2::{Digest as _, Sha256};
+
+pub use document::Override;
+pub use fault::ScenarioError;
+pub(crate) use fault::did_you_mean;
+
+use crate::trace::{Input, Selection, SwfOptions};
+use document::Document;
+
+/// A validated scenario.
+#[derive(Debug, Clone)]
+pub struct Scenario {
+    /// The path as given; `-` is standard input.
+    pub path: String,
+    /// SHA-256 of the text and of every override, in hex.
+    pub digest: String,
+    /// The pools, in the order of the text.
+    pub pools: Vec<Pool>,
+    /// The teams, in the order of the text.
+    pub teams: Vec<Team>,
+    /// What happens to a team that only the trace names.
+    pub unknown_teams: UnknownTeams,
+    /// Priority classes with their values.
+    pub priorities: Vec<(String, i32)>,
+    /// How to decide.
+    pub policy: Policy,
+    /// The trace that the scenario names, its path resolved against the scenario's folder.
+    pub trace: Option<Input>,
+    /// `[trace.swf]`.
+    pub swf: SwfOptions,
+    /// The part of the trace that is replayed: `teams`, `from` and `until` of `[trace]`.
+    pub selection: Selection,
+}
+
+/// Nodes of one kind at one place.
+#[derive(Debug, Clone)]
+pub struct Pool {
+    /// Unique name.
+    pub name: String,
+    /// The type that jobs ask for.
+    pub accelerator: Option<String>,
+    /// Whose it is; a description.
+    pub cloud: Option<String>,
+    /// Where it is; a description.
+    pub region: Option<String>,
+    /// How many nodes.
+    pub nodes: u32,
+    /// What one node has: resource name and amount, in the order of the text.
+    pub node: Vec<(String, Quantity)>,
+    /// One capacity without node boundaries.
+    pub divisible: bool,
+    /// What it costs.
+    pub price: Option<Price>,
+}
+
+/// A node of the team tree.
+#[derive(Debug, Clone)]
+pub struct Team {
+    /// Unique name.
+    pub name: String,
+    /// Index of the team above.
+    pub parent: Option<usize>,
+    /// Weight among its siblings.
+    pub weight: Weight,
+    /// What is guaranteed to it.
+    pub quota: Vec<Amount>,
+    /// The most that it may hold.
+    pub limit: Vec<Amount>,
+    /// The most that it may hold beyond its quota.
+    pub borrow: Vec<Amount>,
+    /// How much of its idle quota others may use.
+    pub lend: Vec<Amount>,
+    /// What it asks, for `sim shares`; jobs of a trace have requests of their own.
+    pub request: Option<Request>,
+}
+
+/// What the tasks of a team ask.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// What one task asks: resource name and amount, in the order of the text.
+    pub per_task: Vec<(String, Quantity)>,
+    /// How many tasks there are; `None`: endless.
+    pub tasks: Option<u64>,
+    /// Indices of the pools that they may use: all, unless some are named.
+    pub pools: Vec<usize>,
+}
+
+impl Team {
+    /// Whether it has a quota, a limit, a borrowing or a lending limit.
+    #[must_use]
+    pub fn has_allowances(&self) -> bool {
+        [&self.quota, &self.limit, &self.borrow, &self.lend].iter().any(|list| !list.is_empty())
+    }
+}
+
+/// An amount of one resource in one pool.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Amount {
+    /// Index of the pool.
+    pub pool: usize,
+    /// Name of the resource.
+    pub resource: String,
+    /// How much.
+    pub amount: Quantity,
+}
+
+/// What happens to a team that only the trace names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum UnknownTeams {
+    /// It is created under the root with weight one, and listed in a warning.
+    #[default]
+    Create,
+    /// The trace is refused.
+    Error,
+}
+
+/// How to decide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Policy {
+    /// The scheduler's part.
+    pub spec: PolicySpec,
+    /// Whether the scenario says what may pass a blocked job; else the trace decides.
+    pub backfill_given: bool,
+    /// The time limit of jobs that have none, ms.
+    pub default_time_limit_ms: Option<u64>,
+}
+
+/// A policy as `--policy` takes it: the order, then what differs from the defaults; `priced`: GPUs have prices, so
+/// that shares go by them unless told otherwise.
+///
+/// # Examples
+///
+/// ```
+/// use fairshare::{Backfill, OrderName, PolicySpec};
+/// use fairshare_sim::policy_label;
+/// let policy = PolicySpec::new(OrderName::Fifo).with_backfill(Backfill::None);
+/// assert_eq!(policy_label(policy, false), "fifo,backfill=none");
+/// ```
+#[must_use]
+pub fn policy_label(spec: PolicySpec, priced: bool) -> String {
+    let mut label = spec.order.as_str().to_owned();
+    if spec.backfill != PolicySpec::new(spec.order).backfill {
+        label.push_str(",backfill=");
+        label.push_str(spec.backfill.as_str());
+    }
+    // By price is what the default comes to wherever it is allowed.
+    if priced && spec.value == ShareValue::Count {
+        label.push_str(",value=count");
+    }
+    label
+}
+
+impl Scenario {
+    /// Reads and validates the scenario at `path` (`-`: standard input) with `overrides` applied in order.
+    ///
+    /// # Errors
+    ///
+    /// [`ScenarioError`] if the file cannot be read, is no TOML, or contradicts itself; it shows every fault.
+    pub fn load(path: &Path, overrides: &[Override]) -> Result<Self, ScenarioError> {
+        let name = path.display().to_string();
+        let mut text = String::new();
+        let read = if name == "-" {
+            std::io::stdin().lock().read_to_string(&mut text)
+        } else {
+            std::fs::File::open(path).and_then(|mut file| file.read_to_string(&mut text))
+        };
+        read.map_err(|error| ScenarioError::open(name.clone(), error))?;
+        Self::parse(&name, &text, overrides)
+    }
+
+    /// Validates a scenario that is in memory; `name` stands for its path in messages.
+    ///
+    /// # Errors
+    ///
+    /// [`ScenarioError`] if the text is no TOML or contradicts itself; it shows every fault.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fairshare_sim::Scenario;
+    /// let text = "[[pool]]\nname = 'l4'\nnodes = 4\nnode = { gpu = 4 }\n";
+    /// let scenario = Scenario::parse("demo", text, &[]).unwrap();
+    /// assert_eq!(scenario.pools[0].nodes, 4);
+    /// assert!(Scenario::parse("demo", "[[pool]]\nnmae = 'l4'\n", &[]).is_err());
+    /// ```
+    pub fn parse(name: &str, text: &str, overrides: &[Override]) -> Result<Self, ScenarioError> {
+        let document = Document::parse(name, text, overrides)
+            .map_err(|(sources, fault)| ScenarioError::faults(sources, vec![fault]))?;
+        let mut scenario = read::scenario(&document.root)
+            .map_err(|faults| ScenarioError::faults(document.sources.clone(), faults))?;
+        name.clone_into(&mut scenario.path);
+        scenario.digest = digest(text, overrides);
+        if let Some(trace) = &mut scenario.trace {
+            trace.path = beside(name, &trace.path);
+        }
+        Ok(scenario)
+    }
+}
+
+/// The trace's path, relative to the folder of the scenario.
+fn beside(scenario: &str, path: &Path) -> PathBuf {
+    match Path::new(scenario).parent() {
+        Some(folder) if scenario != "-" && folder != Path::new("") => folder.join(path),
+        _ => path.to_path_buf(),
+    }
+}
+
+fn digest(text: &str, overrides: &[Override]) -> String {
+    let mut hasher = Sha256::new();
+    hasher.update(text.as_bytes());
+    for setting in overrides {
+        hasher.update([0]);
+        hasher.update(setting.setting.as_bytes());
+    }
+    hasher.finalize().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
+}

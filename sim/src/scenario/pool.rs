@@ -1,0 +1,145 @@
+//! `[[pool]]`: nodes, what they have, and what they cost.
+
+use std::collections::BTreeSet;
+
+use fairshare::{MAX_KINDS, Price, PriceUnit, Quantity};
+
+use super::Pool;
+use super::document::{Node, Table, Value};
+use super::fault::{Fault, Place, did_you_mean};
+use super::value::{Faults, Later};
+
+const KEYS: [&str; 8] = ["name", "accelerator", "cloud", "region", "nodes", "node", "divisible", "price"];
+const LATER: [Later; 2] = [Later("fabric"), Later("datasets")];
+/// More nodes than this only as one amount: each node that is told apart takes memory.
+const MOST_NODES: u32 = 1_000_000;
+const PRICES: [(&str, PriceUnit); 2] = [("gpu_hour", PriceUnit::Gpu), ("cpu_hour", PriceUnit::Cpu)];
+const PRICES_LATER: [Later; 3] = [Later("node_hour"), Later("spot_gpu_hour"), Later("spot_cpu_hour")];
+
+/// All pools of the scenario.
+pub(super) fn pools(root: &Table, faults: &mut Faults) -> Vec<Pool> {
+    let mut pools = Vec::new();
+    let mut seen: BTreeSet<&str> = BTreeSet::new();
+    let mut kinds = vec!["gpu", "cpu", "memory"];
+    let mut unpriced: Option<(&str, &Place)> = None;
+    let mut priced = false;
+    for (table, place) in faults.tables(root, "pool") {
+        faults.keys(table, "a pool", &KEYS, &LATER);
+        if let Some(pool) = pool(table, place, &mut kinds, faults) {
+            priced |= pool.price.is_some();
+            if let Some((name, node)) = table.get("name").and_then(|node| Some((name_of(node)?, node))) {
+                if !seen.insert(name) {
+                    let label = "this name is taken by a pool above";
+                    faults.push(Fault::new(&node.place, format!("pool `{name}` is defined twice"), label));
+                }
+                if pool.price.is_none() && unpriced.is_none() {
+                    unpriced = Some((name, &node.place));
+                }
+            }
+            pools.push(pool);
+        }
+    }
+    if let (true, Some((name, place))) = (priced, unpriced) {
+        let fault = Fault::new(
+            place,
+            "some pools have a price and some have none",
+            format!("`{name}` has no `price`"),
+        );
+        faults.push(fault.hint("price every pool, or none: a cost that leaves pools out would mislead"));
+    }
+    pools
+}
+
+fn name_of(node: &Node) -> Option<&str> {
+    if let Value::Text(name) = &node.value { Some(name) } else { None }
+}
+
+fn pool<'a>(table: &'a Table, place: &Place, kinds: &mut Vec<&'a str>, faults: &mut Faults) -> Option<Pool> {
+    let name =
+        faults.required(table, place, "a pool", "name", &KEYS).and_then(|node| faults.text(node, "name"));
+    let nodes = faults.required(table, place, "a pool", "nodes", &KEYS).and_then(|node| {
+        let range = 1..=i64::from(u32::MAX);
+        faults.whole(node, "nodes", range).and_then(|nodes| u32::try_from(nodes).ok())
+    });
+    let node = faults
+        .required(table, place, "a pool", "node", &KEYS)
+        .and_then(|node| Some((faults.table(node, "node")?, &node.place)))
+        .and_then(|(amounts, place)| node_amounts(amounts, place, nodes.unwrap_or(1), kinds, faults));
+    let text = |key: &str, faults: &mut Faults| {
+        table.get(key).and_then(|node| faults.text(node, key)).map(String::from)
+    };
+    let accelerator = text("accelerator", faults);
+    let (cloud, region) = (text("cloud", faults), text("region", faults));
+    let divisible = table.get("divisible").and_then(|node| faults.bool(node, "divisible")).unwrap_or(false);
+    if let (false, Some(count), Some(at)) = (divisible, nodes, table.get("nodes"))
+        && count > MOST_NODES
+    {
+        let label = format!("at most {MOST_NODES} nodes can be told apart");
+        let fault = Fault::new(&at.place, "the pool has too many nodes", label);
+        faults.push(fault.hint("`divisible = true` counts the pool as one amount, without nodes"));
+    }
+    let price = table.get("price").and_then(|node| price(node, faults));
+    let (name, nodes, node) = (name?.to_owned(), nodes?, node?);
+    Some(Pool { name, accelerator, cloud, region, nodes, node, divisible, price })
+}
+
+fn node_amounts<'a>(
+    amounts: &'a Table,
+    place: &Place,
+    nodes: u32,
+    kinds: &mut Vec<&'a str>,
+    faults: &mut Faults,
+) -> Option<Vec<(String, Quantity)>> {
+    let mut node = Vec::new();
+    for entry in &amounts.entries {
+        if !kinds.contains(&entry.key.as_str()) {
+            if kinds.len() == MAX_KINDS {
+                let label = format!("at most {MAX_KINDS} kinds of resource can be told apart");
+                let near = did_you_mean(&entry.key, kinds.iter().copied());
+                faults.push(Fault::new(&entry.key_place, "too many kinds of resource", label).hint_if(near));
+                return None;
+            }
+            kinds.push(&entry.key);
+        }
+        let amount = faults.amount(&entry.node, &entry.key)?;
+        if amount.checked_mul(u64::from(nodes)).is_none() {
+            let label = format!("{nodes} nodes of it pass the largest amount that can be counted");
+            faults.push(Fault::new(
+                &entry.node.place,
+                format!("the pool has too much `{}`", entry.key),
+                label,
+            ));
+            return None;
+        }
+        node.push((entry.key.clone(), amount));
+    }
+    if node.iter().all(|(_, amount)| *amount == Quantity::ZERO) {
+        faults.push(Fault::new(
+            place,
+            "a node has nothing",
+            "expected an amount above zero, such as `{ gpu = 8 }`",
+        ));
+        return None;
+    }
+    Some(node)
+}
+
+fn price(node: &Node, faults: &mut Faults) -> Option<Price> {
+    let table = faults.table(node, "price")?;
+    faults.keys(table, "a price", &PRICES.map(|(key, _)| key), &PRICES_LATER);
+    let mut found = PRICES.iter().filter_map(|(key, unit)| Some((*key, *unit, table.get(key)?)));
+    let first = found.next();
+    if let (Some(_), Some((key, _, node))) = (first, found.next()) {
+        let label = "a pool charges for one thing only";
+        faults.push(Fault::new(&node.place, format!("`{key}` is a second price"), label));
+    }
+    if first.is_none() && table.entries.is_empty() {
+        faults.push(Fault::new(
+            &node.place,
+            "a price is empty",
+            "expected `{ gpu_hour = 3.50 }` or `{ cpu_hour = .. }`",
+        ));
+    }
+    let (key, unit, node) = first?;
+    Some(Price { unit, hour: faults.money(node, key)? })
+}

@@ -1,0 +1,163 @@
+//! The tree of settings to a [`Scenario`]: all sections, all faults.
+
+use std::path::{Component, Path};
+
+use fairshare::{Backfill, OrderName, PolicySpec, PriceUnit, ShareValue};
+
+use super::document::{Table, Value};
+use super::fault::{Fault, Place};
+use super::value::{Faults, Later};
+use super::{Policy, Pool, Scenario, pool, team};
+use crate::trace::{Format, Input, Selection, SwfOptions};
+
+const SECTIONS: [&str; 6] = ["pool", "team", "teams", "priority", "policy", "trace"];
+const SECTIONS_LATER: [Later; 4] = [Later("snapshot"), Later("running"), Later("pending"), Later("fault")];
+const POLICY: [&str; 7] =
+    ["order", "value", "priority", "preemption", "backfill", "default_time_limit", "placement"];
+const POLICY_LATER: [Later; 1] = [Later("enforce_time_limit")];
+const ORDERS_LATER: [&str; 7] = ["hdrf", "priority", "static", "fair-tree", "multifactor", "kueue", "gavel"];
+const VALUES: [(&str, ShareValue); 2] = [("price", ShareValue::Price), ("count", ShareValue::Count)];
+const SWF: [&str; 5] = ["run", "unusable", "processors", "pools", "memory"];
+
+/// Reads the whole tree.
+pub(super) fn scenario(root: &Table) -> Result<Scenario, Vec<Fault>> {
+    let mut faults = Faults::default();
+    faults.keys(root, "a scenario", &SECTIONS, &SECTIONS_LATER);
+    let pools = pool::pools(root, &mut faults);
+    if root.get("pool").is_none() {
+        let place = Place { source: 0, span: 0..0 };
+        let fault = Fault::new(&place, "the scenario has no pool", "expected at least one `[[pool]]`");
+        faults.push(fault.hint("`sim init` writes a commented scenario to start from"));
+    }
+    let teams = team::teams(root, &pools, &mut faults);
+    let unknown_teams = team::unknown_teams(root, &mut faults);
+    let priorities = team::priorities(root, &mut faults);
+    let policy = policy(root, &pools, &mut faults);
+    let (trace, swf) = trace(root, &mut faults);
+    let selection = selection(root, &mut faults);
+    if !faults.list.is_empty() {
+        return Err(faults.list);
+    }
+    let (path, digest) = (String::new(), String::new());
+    Ok(Scenario { path, digest, pools, teams, unknown_teams, priorities, policy, trace, swf, selection })
+}
+
+fn policy(root: &Table, pools: &[Pool], faults: &mut Faults) -> Policy {
+    let mut policy = Policy::default();
+    let Some(table) = root.get("policy").and_then(|node| faults.table(node, "policy")) else { return policy };
+    faults.keys(table, "`[policy]`", &POLICY, &POLICY_LATER);
+    let mut spec = PolicySpec::default();
+    if let Some(node) = table.get("order") {
+        let names = OrderName::ALL.map(OrderName::as_str);
+        let word = faults.word(node, "order", &names, &ORDERS_LATER);
+        spec.order = word.and_then(OrderName::parse).unwrap_or_default();
+    }
+    if let Some(node) = table.get("backfill") {
+        let names = Backfill::ALL.map(Backfill::as_str);
+        let word = faults.word(node, "backfill", &names, &["easy", "conservative"]);
+        spec.backfill = word.and_then(Backfill::parse).unwrap_or_default();
+        policy.backfill_given = true;
+    }
+    if let Some(node) = table.get("value") {
+        if matches!(node.value, Value::Table(_)) {
+            let label = "expected `price` or `count`";
+            faults.push(Fault::new(&node.place, "a table of values is not supported yet", label));
+        } else if let Some(word) = faults.word(node, "value", &VALUES.map(|(name, _)| name), &["speed"]) {
+            spec.value =
+                VALUES.iter().find(|(name, _)| *name == word).map_or(spec.value, |(_, value)| *value);
+            let unpriced = pools.iter().find(|pool| pool.has_gpus() && !pool.has_gpu_price());
+            if let (ShareValue::Price, Some(pool)) = (spec.value, unpriced) {
+                let label = format!("pool `{}` has GPUs and no `gpu_hour`", pool.name);
+                faults.push(Fault::new(&node.place, "shares cannot be valued by price", label));
+            }
+        }
+    }
+    for (key, allowed, later) in [
+        ("priority", "across-teams", &["within-team"][..]),
+        ("preemption", "none", &["priority", "reclaim"]),
+        ("placement", "best-fit", &["first-fit", "best-fit-gpu", "fragmentation", "random"]),
+    ] {
+        if let Some(node) = table.get(key) {
+            faults.word(node, key, &[allowed], later);
+        }
+    }
+    policy.spec = spec;
+    policy.default_time_limit_ms =
+        table.get("default_time_limit").and_then(|node| faults.duration(node, "default_time_limit"));
+    policy
+}
+
+impl Pool {
+    fn has_gpus(&self) -> bool {
+        self.node.iter().any(|(name, amount)| name == "gpu" && amount.get() > 0)
+    }
+
+    fn has_gpu_price(&self) -> bool {
+        self.price.is_some_and(|price| price.unit == PriceUnit::Gpu)
+    }
+}
+
+/// The part of the trace that the scenario is about.
+fn selection(root: &Table, faults: &mut Faults) -> Selection {
+    let mut selection = Selection::default();
+    let Some(Value::Table(table)) = root.get("trace").map(|node| &node.value) else { return selection };
+    if let Some(node) = table.get("teams") {
+        match &node.value {
+            Value::Array(names) => {
+                let texts = names.iter().filter_map(|name| faults.text(name, "teams"));
+                selection.teams = texts.map(str::to_owned).collect();
+            }
+            _ => faults.push(Fault::new(&node.place, "`teams` is no list", "expected names of teams")),
+        }
+    }
+    let mut instant = |key: &str| {
+        let node = table.get(key)?;
+        let text = match &node.value {
+            Value::Text(text) | Value::Date(text) | Value::Integer(text) => text.as_str(),
+            _ => "",
+        };
+        let instant_ms = Selection::instant_ms(text);
+        if instant_ms.is_none() {
+            let label = "expected seconds, or a date with a time such as `2017-10-01 00:00:00`";
+            faults.push(Fault::new(&node.place, format!("`{key}` is no instant"), label));
+        }
+        instant_ms
+    };
+    selection.from_ms = instant("from");
+    selection.until_ms = instant("until");
+    selection
+}
+
+fn trace(root: &Table, faults: &mut Faults) -> (Option<Input>, SwfOptions) {
+    let mut swf = SwfOptions::default();
+    let Some(table) = root.get("trace").and_then(|node| faults.table(node, "trace")) else {
+        return (None, swf);
+    };
+    faults.keys(table, "`[trace]`", &["path", "format", "teams", "from", "until", "swf"], &[]);
+    let format = table.get("format").and_then(|node| {
+        let word = faults.word(node, "format", &Format::names(), &[])?;
+        Format::from_name(word)
+    });
+    let input = table.get("path").and_then(|node| {
+        let path = Path::new(faults.text(node, "path")?);
+        let inside = path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+        if !inside {
+            let label = "expected a relative path that stays inside it";
+            let fault = Fault::new(&node.place, "the trace lies outside the scenario's folder", label);
+            faults.push(fault.hint("name it on the command line instead: `--trace FILE`"));
+            return None;
+        }
+        Some(Input { path: path.to_path_buf(), format })
+    });
+    if let Some(options) = table.get("swf").and_then(|node| faults.table(node, "swf")) {
+        faults.keys(options, "`[trace.swf]`", &SWF, &[]);
+        for entry in options.entries.iter().filter(|entry| SWF.contains(&entry.key.as_str())) {
+            let Some(word) = faults.text(&entry.node, &entry.key) else { continue };
+            if let Err(expected) = swf.set(&entry.key, word) {
+                let title = format!("unknown {} `{word}`", entry.key);
+                faults.push(Fault::new(&entry.node.place, title, expected));
+            }
+        }
+    }
+    (input, swf)
+}

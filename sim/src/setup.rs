@@ -1,0 +1,301 @@
+//! Setup: a scenario and a trace to what the scheduler is built from.
+//!
+//! Teams that only the trace names are created here, and its numbers of teams, priorities and resources are turned
+//! into those of the core. Absent on purpose: time (see `engine`).
+
+use std::collections::BTreeMap;
+
+use fairshare::{
+    Allowance, Alternative, Backfill, Config, Eligible, PolicySpec, PoolId, PoolSpec, ResourceKind,
+    ResourceKinds, Resources, ShapeSpec, TeamId, TeamSpec,
+};
+
+use crate::error::SimError;
+use crate::scenario::{Amount, Scenario, Team, UnknownTeams, did_you_mean};
+use crate::trace::{FIRST_OTHER, Trace, TraceAlternative, TraceJob, TraceShape, compare_names, printable};
+
+/// How many names a warning spells out.
+const NAMES_SHOWN: usize = 5;
+
+/// What a simulation starts from.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    /// Pools, teams and policy for the scheduler.
+    pub config: Config,
+    /// The scheduler's team by the trace's number.
+    pub team_of: Vec<TeamId>,
+    /// Class by the trace's number of a priority.
+    pub class_of: Vec<i32>,
+    /// Kind by the trace's number of a resource; `None`: more kinds than can be told apart.
+    pub kind_of: Vec<Option<ResourceKind>>,
+    /// Time limit of jobs that have none, ms.
+    pub default_time_limit_ms: Option<u64>,
+    /// What should be said once.
+    pub warnings: Vec<String>,
+}
+
+impl Setup {
+    /// Joins a scenario and a trace.
+    ///
+    /// # Errors
+    ///
+    /// [`SimError::Usage`] where the trace names a team that the scenario does not allow.
+    pub fn new(scenario: &Scenario, trace: &Trace) -> Result<Self, SimError> {
+        let mut warnings = Vec::new();
+        let (mut teams, team_of) = teams(scenario, trace, &mut warnings)?;
+        let class_of = classes(scenario, trace, &mut warnings);
+        let mut kinds = ResourceKinds::default();
+        let pools: Vec<PoolSpec> = scenario.pools.iter().map(|pool| pool_spec(pool, &mut kinds)).collect();
+        let mut kind_of: Vec<Option<ResourceKind>> = (0..FIRST_OTHER).map(ResourceKind::new).collect();
+        kind_of.extend(trace.resources.iter().map(|name| kinds.add(name)));
+        if scenario.pools.iter().all(|pool| pool.price.is_none()) {
+            warnings.push(
+                "no pool has a price: costs are not measured, and GPUs count alike in shares".to_owned(),
+            );
+        }
+        ignored_columns(trace, &mut warnings);
+        for (team, spec) in scenario.teams.iter().zip(&mut teams) {
+            allow(team, spec, &kinds);
+        }
+        let policy = policy(scenario, trace, &mut warnings)?;
+        let config = Config::new(pools, teams).with_policy(policy).with_kinds(kinds);
+        let default_time_limit_ms = scenario.policy.default_time_limit_ms;
+        Ok(Self { config, team_of, class_of, kind_of, default_time_limit_ms, warnings })
+    }
+
+    /// What the core is to know of a shape, and which of the trace's alternatives are in it; nothing where no
+    /// configured pool is named.
+    pub(crate) fn shape(&self, shape: &TraceShape) -> Option<(ShapeSpec, Vec<u16>)> {
+        let mut kept = Vec::new();
+        let mut spec: Option<ShapeSpec> = None;
+        for (index, alternative) in shape.alternatives.iter().enumerate() {
+            let (Some(alternative), Ok(index)) = (self.alternative(alternative), u16::try_from(index)) else {
+                continue;
+            };
+            kept.push(index);
+            spec = Some(match spec {
+                Some(spec) => spec.or(alternative),
+                None => ShapeSpec::new(alternative),
+            });
+        }
+        let class = self.class_of.get(shape.priority as usize).copied().unwrap_or(0);
+        spec.map(|spec| (spec.with_class(class), kept))
+    }
+
+    fn alternative(&self, alternative: &TraceAlternative) -> Option<Alternative> {
+        let request = self.request(alternative)?;
+        let mut spec = Alternative::new(request)
+            .with_workers(alternative.workers)
+            .with_speed_milli(alternative.speed_milli);
+        if !alternative.pools.is_empty() {
+            let pools = self.named_pools(alternative);
+            if pools.is_empty() {
+                return None;
+            }
+            spec.pools = Eligible::Pools(pools);
+        } else if let Some(accelerator) = &alternative.accelerator {
+            spec.pools = Eligible::Accelerator(accelerator.clone());
+        }
+        Some(spec)
+    }
+
+    /// What one worker asks, in the core's kinds.
+    pub(crate) fn request(&self, alternative: &TraceAlternative) -> Option<Resources> {
+        let mut request = Resources::new();
+        for &(resource, amount) in &alternative.amounts {
+            let kind = self.kind_of.get(resource).copied().flatten()?;
+            request = request.with(kind, fairshare::Quantity::new(amount));
+        }
+        Some(request)
+    }
+
+    fn named_pools(&self, alternative: &TraceAlternative) -> Vec<PoolId> {
+        let mut pools = Vec::new();
+        for (index, pool) in (0_u32..).zip(&self.config.pools) {
+            let typed = alternative.accelerator.is_none() || alternative.accelerator == pool.accelerator;
+            if typed && alternative.pools.contains(&pool.name) {
+                pools.push(PoolId::new(index));
+            }
+        }
+        pools
+    }
+}
+
+/// Pools and teams of a scenario without any trace, for what asks about entitlements alone.
+pub(crate) fn config(scenario: &Scenario) -> Config {
+    let mut kinds = ResourceKinds::default();
+    let pools = scenario.pools.iter().map(|pool| pool_spec(pool, &mut kinds)).collect();
+    let team = |team: &Team| {
+        let mut spec = team_spec(team);
+        allow(team, &mut spec, &kinds);
+        spec
+    };
+    let teams = scenario.teams.iter().map(team).collect();
+    Config::new(pools, teams).with_policy(scenario.policy.spec).with_kinds(kinds)
+}
+
+fn team_id(index: usize) -> TeamId {
+    TeamId::new(u32::try_from(index).unwrap_or(u32::MAX))
+}
+
+/// Name, weight and parent; quotas and limits need the kinds (see `allow`).
+fn team_spec(team: &Team) -> TeamSpec {
+    let mut spec = TeamSpec::new(&team.name).with_weight(team.weight);
+    spec.parent = team.parent.map(team_id);
+    spec
+}
+
+/// The policy, with what may pass a blocked job decided by what is known of run times.
+fn policy(scenario: &Scenario, trace: &Trace, warnings: &mut Vec<String>) -> Result<PolicySpec, SimError> {
+    let given = &scenario.policy;
+    let unknown = || {
+        let bare = |job: &&TraceJob| job.limit_ms().is_none() && job.estimate_ms().is_none();
+        if given.default_time_limit_ms.is_some() { 0 } else { trace.jobs.iter().filter(bare).count() }
+    };
+    let reserves = !matches!(given.spec.backfill, Backfill::None | Backfill::BestEffort);
+    let team = scenario.teams.iter().find(|team| team.has_allowances());
+    if let (true, true, Some(team)) = (given.backfill_given, reserves, team) {
+        let (name, team) = (given.spec.backfill.as_str(), &team.name);
+        let message =
+            format!("backfill `{name}` does not know of quotas and limits yet, and team `{team}` has some");
+        return Err(SimError::usage_with_hint(message, "set `backfill = \"best-effort\"` in `[policy]`"));
+    }
+    if given.backfill_given && reserves {
+        let unknown = unknown();
+        if unknown > 0 {
+            let name = given.spec.backfill.as_str();
+            let message = format!(
+                "backfill `{name}` needs to know how long jobs may run, and {unknown} jobs do not say"
+            );
+            let hint = "set `default_time_limit` in `[policy]`, or `backfill = \"best-effort\"`";
+            return Err(SimError::usage_with_hint(message, hint));
+        }
+    }
+    let mut spec = given.spec;
+    if let (false, Some(easy)) = (given.backfill_given, Backfill::parse("easy")) {
+        if let Some(team) = team {
+            spec.backfill = Backfill::BestEffort;
+            let team = &team.name;
+            warnings.push(format!(
+                "backfill is best-effort, since team `{team}` has a quota or a limit, which reservations do not know of \
+                 yet: large gangs can starve"
+            ));
+        } else if unknown() == 0 {
+            spec.backfill = easy;
+        } else {
+            spec.backfill = Backfill::BestEffort;
+            warnings.push(
+                "backfill is best-effort, since not every job has a time limit or an estimate: large gangs can starve"
+                    .to_owned(),
+            );
+        }
+    }
+    Ok(spec)
+}
+
+/// Quotas and limits, in the core's numbers.
+fn allow(team: &Team, spec: &mut TeamSpec, kinds: &ResourceKinds) {
+    let allowance = |amount: &Amount| {
+        let pool = PoolId::new(u32::try_from(amount.pool).unwrap_or(u32::MAX));
+        kinds.find(&amount.resource).map(|kind| Allowance::new(pool, kind, amount.amount))
+    };
+    let all = |amounts: &[Amount]| amounts.iter().filter_map(allowance).collect();
+    spec.quota = all(&team.quota);
+    spec.limit = all(&team.limit);
+    spec.borrow = all(&team.borrow);
+    spec.lend = all(&team.lend);
+}
+
+fn pool_spec(pool: &crate::scenario::Pool, kinds: &mut ResourceKinds) -> PoolSpec {
+    let mut node = Resources::new();
+    for (name, amount) in &pool.node {
+        if let Some(kind) = kinds.add(name) {
+            node = node.with(kind, *amount);
+        }
+    }
+    let mut spec = PoolSpec::new(&pool.name, pool.nodes, node);
+    spec.accelerator.clone_from(&pool.accelerator);
+    spec.divisible = pool.divisible;
+    spec.price = pool.price;
+    spec
+}
+
+/// The scenario's teams in order, then those that only the trace names, by name; and the id of each trace team.
+fn teams(
+    scenario: &Scenario,
+    trace: &Trace,
+    warnings: &mut Vec<String>,
+) -> Result<(Vec<TeamSpec>, Vec<TeamId>), SimError> {
+    let mut specs: Vec<TeamSpec> = Vec::new();
+    let mut index: BTreeMap<&str, TeamId> = BTreeMap::new();
+    for team in &scenario.teams {
+        index.insert(&team.name, team_id(specs.len()));
+        specs.push(team_spec(team));
+    }
+    let mut unknown: Vec<&str> = trace.teams.iter().filter(|name| !index.contains_key(name)).collect();
+    unknown.sort_unstable_by(|a, b| compare_names(a, b));
+    if let (UnknownTeams::Error, Some(first)) = (scenario.unknown_teams, unknown.first()) {
+        let known = scenario.teams.iter().map(|team| team.name.as_str());
+        let hint = did_you_mean(first, known)
+            .unwrap_or_else(|| "add a `[[team]]`, or set `teams.unknown = \"create\"`".to_owned());
+        let message =
+            format!("the trace names team `{}`, which the scenario does not have", printable(first));
+        return Err(SimError::usage_with_hint(message, hint));
+    }
+    if !unknown.is_empty() {
+        let created = format!("created under the root with weight 1: {}", some_of(&unknown));
+        let teams = if unknown.len() == 1 { "1 team".to_owned() } else { format!("{} teams", unknown.len()) };
+        warnings.push(format!("{teams} named only by the trace, {created}"));
+    }
+    for name in unknown {
+        index.insert(name, team_id(specs.len()));
+        specs.push(TeamSpec::new(name));
+    }
+    let team_of = trace.teams.iter().map(|name| index.get(name).copied().unwrap_or(TeamId::new(0))).collect();
+    Ok((specs, team_of))
+}
+
+/// The class of each priority of the trace: by the scenario, else as a number, else zero.
+fn classes(scenario: &Scenario, trace: &Trace, warnings: &mut Vec<String>) -> Vec<i32> {
+    let mut unknown = Vec::new();
+    let class = |name: &str, unknown: &mut Vec<String>| {
+        if name.is_empty() {
+            return 0;
+        }
+        if let Some((_, value)) = scenario.priorities.iter().find(|(known, _)| known == name) {
+            return *value;
+        }
+        name.parse().unwrap_or_else(|_| {
+            unknown.push(name.to_owned());
+            0
+        })
+    };
+    let classes = trace.priorities.iter().map(|name| class(name, &mut unknown)).collect();
+    if !unknown.is_empty() {
+        unknown.sort_unstable();
+        let names: Vec<&str> = unknown.iter().map(String::as_str).collect();
+        warnings.push(format!("priorities without a `[[priority]]` count as 0: {}", some_of(&names)));
+    }
+    classes
+}
+
+fn ignored_columns(trace: &Trace, warnings: &mut Vec<String>) {
+    let count =
+        |has: fn(&crate::trace::Extra) -> bool| trace.extras.iter().filter(|(_, extra)| has(extra)).count();
+    for (column, jobs) in [
+        ("after", count(|extra| !extra.after.is_empty())),
+        ("datasets", count(|extra| !extra.datasets.is_empty())),
+    ] {
+        if jobs > 0 {
+            warnings.push(format!("column `{column}` is not acted on by this version ({jobs} jobs have it)"));
+        }
+    }
+}
+
+/// The first names, and how many more there are.
+fn some_of(names: &[&str]) -> String {
+    let shown: Vec<String> =
+        names.iter().take(NAMES_SHOWN).map(|name| format!("`{}`", printable(name))).collect();
+    let more = names.len().saturating_sub(NAMES_SHOWN);
+    if more == 0 { shown.join(", ") } else { format!("{} and {more} more", shown.join(", ")) }
+}

@@ -1,0 +1,463 @@
+//! Summary: the result of a run, as the schema `sim.summary/1` promises it.
+//!
+//! A field that this version does not measure is absent; one without a value here (a cost without prices, a mean of
+//! nothing) is null. Field order is the order of printing. Absent on purpose: formatting (see `report`).
+
+use std::collections::BTreeMap;
+
+use fairshare::ResourceKind;
+use serde::Serialize;
+
+use crate::metrics::cost::{Costs, apportion, to_micro};
+use crate::metrics::distribution::Distribution;
+use crate::metrics::population::{self, Trim};
+use crate::metrics::utilization::{Usage, offered_load};
+use crate::metrics::{Demands, fairness, ratio, slowdown, wait};
+use crate::record::{Fate, Record};
+use crate::scenario::{Scenario, policy_label};
+use crate::setup::Setup;
+use crate::trace::{Trace, compare_names, printable};
+
+/// Milli-GPU × ms in a GPU-hour.
+const GPU_HOUR: u128 = 1_000 * 3_600_000;
+
+/// The schema's name and version.
+pub const SCHEMA: &str = "sim.summary/1";
+
+/// The result of a run.
+#[derive(Clone, Debug, Serialize)]
+pub struct Summary {
+    /// Name and version of this format.
+    pub schema: &'static str,
+    /// Digest of the decision log.
+    pub digest: String,
+    /// The policy, as `--policy` takes it.
+    pub policy: String,
+    /// The run was interrupted: everything here is partial. Absent where it was not.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub incomplete: bool,
+    /// What was run.
+    pub provenance: Provenance,
+    /// Counts.
+    pub jobs: Jobs,
+    /// First to last submission, seconds.
+    pub span_s: f64,
+    /// First submission to last end, seconds.
+    pub makespan_s: f64,
+    /// Requested over available capacity while jobs came, by pool.
+    pub offered_load: BTreeMap<String, Option<f64>>,
+    /// Waiting until the start that counted.
+    pub wait_s: Distribution,
+    /// Submission to end.
+    pub response_s: Distribution,
+    /// See `metrics::slowdown`.
+    pub bounded_slowdown: Distribution,
+    /// Held over available, by resource.
+    pub utilization: BTreeMap<String, f64>,
+    /// Held by attempts that were not evicted, over available.
+    pub goodput: BTreeMap<&'static str, f64>,
+    /// What it cost; null without prices.
+    pub cost_usd: Option<CostUsd>,
+    /// Who pays; null without prices.
+    pub cost_by_owner: Option<Vec<OwnerCost>>,
+    /// How evenly the whole was shared; absent where no time passed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fairness: Option<Fairness>,
+    /// By pool, in the scenario's order.
+    pub pools: Vec<PoolSummary>,
+    /// By team, in the scenario's order, then by name.
+    pub teams: Vec<TeamSummary>,
+    /// What should be known about these numbers.
+    pub warnings: Vec<String>,
+}
+
+/// What was run.
+#[derive(Clone, Debug, Serialize)]
+pub struct Provenance {
+    /// Version of the simulator.
+    pub version: &'static str,
+    /// The root seed.
+    pub seed: u64,
+    /// The command line without the program and without where results go.
+    pub argv: Vec<String>,
+    /// SHA-256 of the scenario and its overrides.
+    pub scenario_digest: String,
+    /// The trace files.
+    pub traces: Vec<TraceProvenance>,
+}
+
+/// One trace file.
+#[derive(Clone, Debug, Serialize)]
+pub struct TraceProvenance {
+    /// As given.
+    pub path: String,
+    /// How it was read.
+    pub format: &'static str,
+    /// SHA-256 of its bytes.
+    pub digest: String,
+    /// Records read.
+    pub rows: u64,
+    /// Jobs kept.
+    pub jobs: u64,
+    /// What was repaired, how often.
+    pub repairs: BTreeMap<&'static str, u64>,
+}
+
+/// Counts: completed + failed + cancelled + rejected + unfinished = submitted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
+pub struct Jobs {
+    /// All that came.
+    pub submitted: u64,
+    /// That ran at least once.
+    pub started: u64,
+    /// That ended well, or whose trace does not say otherwise.
+    pub completed: u64,
+    /// That ended, recorded as failed.
+    pub failed: u64,
+    /// That ended, recorded as cancelled.
+    pub cancelled: u64,
+    /// That could never start.
+    pub rejected: u64,
+    /// That waited or ran when the run was over.
+    pub unfinished: u64,
+    /// Evictions.
+    pub preemptions: u64,
+}
+
+/// Dollars: total = allocated + idle; lost is a part of allocated.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize)]
+pub struct CostUsd {
+    /// What the pools charge.
+    pub total: f64,
+    /// For what jobs held.
+    pub allocated: f64,
+    /// For what nobody held.
+    pub idle: f64,
+    /// For attempts that were evicted.
+    pub lost: f64,
+}
+
+/// How evenly the whole was shared; see `metrics::fairness`.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize)]
+pub struct Fairness {
+    /// Jain's index of share over weight; null where nobody held anything.
+    pub jain: Option<f64>,
+}
+
+/// One who pays.
+#[derive(Clone, Debug, Serialize)]
+pub struct OwnerCost {
+    /// Name.
+    pub owner: String,
+    /// Dollars.
+    pub usd: f64,
+    /// GPU-hours held.
+    pub gpu_hours: f64,
+}
+
+/// One pool.
+#[derive(Clone, Debug, Serialize)]
+pub struct PoolSummary {
+    /// Name.
+    pub name: String,
+    /// Type.
+    pub accelerator: Option<String>,
+    /// Nodes.
+    pub nodes: u32,
+    /// Held over available, by resource.
+    pub utilization: BTreeMap<String, f64>,
+    /// Dollars that it charges, held or not; null without prices.
+    pub cost_usd: Option<f64>,
+    /// The part for what nobody held.
+    pub idle_usd: Option<f64>,
+}
+
+/// One team: its own jobs, without those of teams below it.
+#[derive(Clone, Debug, Serialize)]
+pub struct TeamSummary {
+    /// Name.
+    pub name: String,
+    /// Weight.
+    pub weight: f64,
+    /// Jobs submitted.
+    pub jobs: u64,
+    /// Its waits.
+    pub wait_s: Distribution,
+    /// GPU-hours held.
+    pub gpu_hours: f64,
+    /// Dollars for what its jobs held; null without prices. All teams add up to `allocated`.
+    pub cost_usd: Option<f64>,
+    /// Its mean share of the whole; absent where no time passed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub share_mean: Option<f64>,
+    /// Evictions of its jobs.
+    pub preemptions: u64,
+}
+
+/// How a run was asked for.
+#[derive(Clone, Debug, Default)]
+pub struct RunInfo {
+    /// The command line.
+    pub argv: Vec<String>,
+    /// The root seed.
+    pub seed: u64,
+    /// What to leave out of wait, response and slowdown.
+    pub trim: Option<Trim>,
+}
+
+impl Summary {
+    /// All measures of a run.
+    #[must_use]
+    pub fn new(scenario: &Scenario, setup: &Setup, trace: &Trace, record: &Record, info: &RunInfo) -> Self {
+        let demands = Demands::new(setup, trace);
+        let first = record.first_submit_ms(trace);
+        let last_submit = trace.jobs.last().map(|job| job.submit_ms);
+        let between = |from: Option<i64>, to: Option<i64>| {
+            from.zip(to).map_or(0, |(from, to)| if to > from { to.abs_diff(from) } else { 0 })
+        };
+        let span_ms = between(first, last_submit);
+        let makespan_ms = between(first, record.last_end_ms());
+        let usage = Usage::new(setup, trace, record, &demands, makespan_ms);
+        let costs = Costs::new(setup, trace, record, &demands, makespan_ms);
+        let rows = population::rows(trace, record, info.trim);
+        let team_of = |row: usize| setup.team_of[trace.jobs[row].team as usize].index();
+        let waits = wait::waits(record, &rows, setup.config.teams.len(), team_of);
+        let load = offered_load(setup, trace);
+        let priced = setup.config.pools.iter().any(|pool| pool.price.is_some());
+        let money = priced.then(|| Money::new(&costs, trace));
+        let names = setup.config.pools.iter().map(|pool| pool.name.clone());
+        let goodput = ratio(
+            usage.held(ResourceKind::GPU) - lost_gpu(trace, record, &demands),
+            gpu_time(setup, makespan_ms),
+        );
+        let mut teams = teams(setup, trace, record, &waits, &costs, money.as_ref());
+        let shares = fairness::share_means(setup, trace, record, &demands);
+        for (team, share) in teams.iter_mut().zip(shares.into_iter().flatten()) {
+            team.share_mean = Some(share);
+        }
+        Self {
+            schema: SCHEMA,
+            digest: record.digest.clone(),
+            policy: policy_label(setup.config.policy, priced),
+            incomplete: record.interrupted,
+            provenance: provenance(scenario, trace, info),
+            jobs: counts(trace, record),
+            span_s: seconds(span_ms),
+            makespan_s: seconds(makespan_ms),
+            offered_load: names.zip(load).collect(),
+            wait_s: waits.all,
+            response_s: wait::response(trace, record, &rows),
+            bounded_slowdown: slowdown::bounded_slowdown(trace, record, &rows),
+            utilization: by_kind(setup, |kind| usage.overall(kind)),
+            goodput: goodput.map(|value| ("gpu", value)).into_iter().collect(),
+            cost_usd: money.as_ref().map(|money| money.summary),
+            cost_by_owner: money.as_ref().map(|money| owners(trace, &costs, &money.by_owner)),
+            fairness: fairness(&teams),
+            pools: pools(setup, &usage, money.as_ref()),
+            teams,
+            warnings: warnings(setup, trace, record, &waits.all),
+        }
+    }
+}
+
+/// Over the teams that submitted a job.
+fn fairness(teams: &[TeamSummary]) -> Option<Fairness> {
+    let active = teams.iter().filter(|team| team.jobs > 0);
+    let shares: Vec<f64> = active.filter_map(|team| Some(team.share_mean? / team.weight)).collect();
+    (!shares.is_empty()).then(|| Fairness { jain: fairness::jain(&shares) })
+}
+
+fn gpu_time(setup: &Setup, span_ms: u64) -> u128 {
+    let gpus = setup
+        .config
+        .pools
+        .iter()
+        .map(|pool| crate::metrics::utilization::capacity(pool)[ResourceKind::GPU].get());
+    gpus.map(u128::from).sum::<u128>() * u128::from(span_ms)
+}
+
+fn lost_gpu(trace: &Trace, record: &Record, demands: &Demands) -> u128 {
+    let lost = record.stretches().filter(|stretch| stretch.lost);
+    let gpu = |stretch: &crate::record::Stretch| {
+        demands.of(trace, stretch.row, stretch.alternative)[ResourceKind::GPU]
+    };
+    lost.map(|stretch| u128::from(gpu(&stretch).get()) * u128::from(stretch.length_ms())).sum()
+}
+
+/// All accounts in micro-USD, rounded so that parts add up.
+struct Money {
+    summary: CostUsd,
+    total_by_pool: Vec<u128>,
+    idle_by_pool: Vec<u128>,
+    by_team: Vec<u128>,
+    by_owner: Vec<u128>,
+}
+
+impl Money {
+    fn new(costs: &Costs, trace: &Trace) -> Self {
+        let (total, allocated): (u128, u128) =
+            (costs.total_by_pool.iter().sum(), costs.allocated_by_pool.iter().sum());
+        let idle = total.saturating_sub(allocated);
+        let whole = to_micro(total);
+        let parts = apportion(&[allocated, idle], whole);
+        let (allocated, idle) = (parts[0], parts[1]);
+        let idle_of = |(total, allocated): (&u128, &u128)| total.saturating_sub(*allocated);
+        let exact_idle: Vec<u128> =
+            costs.total_by_pool.iter().zip(&costs.allocated_by_pool).map(idle_of).collect();
+        Self {
+            summary: CostUsd {
+                total: dollars(whole),
+                allocated: dollars(allocated),
+                idle: dollars(idle),
+                lost: dollars(to_micro(costs.lost).min(allocated)),
+            },
+            total_by_pool: apportion(&costs.total_by_pool, whole),
+            idle_by_pool: apportion(&exact_idle, idle),
+            by_team: apportion(&costs.by_team, allocated),
+            by_owner: by_owner(&costs.by_owner, trace, allocated),
+        }
+    }
+}
+
+/// Micro-USD of each owner. Ties go by name: the trace numbers its owners as they appear, which the order of its rows
+/// decides.
+fn by_owner(exact: &[u128], trace: &Trace, whole: u128) -> Vec<u128> {
+    let mut order: Vec<(usize, &str)> = trace.owners.iter().enumerate().collect();
+    order.sort_by(|(_, a), (_, b)| compare_names(a, b));
+    let parts: Vec<u128> = order.iter().map(|(index, _)| exact[*index]).collect();
+    let mut micro = vec![0; exact.len()];
+    for ((index, _), part) in order.iter().zip(apportion(&parts, whole)) {
+        micro[*index] = part;
+    }
+    micro
+}
+
+/// Dollars of micro-USD; exact up to nine billion dollars.
+#[expect(clippy::cast_precision_loss, reason = "micro-USD below 2^53 are exact, and printed as they are")]
+pub(crate) fn dollars(micro: u128) -> f64 {
+    micro as f64 / 1_000_000.0
+}
+
+#[expect(clippy::cast_precision_loss, reason = "ms below 2^53 are exact")]
+fn seconds(millis: u64) -> f64 {
+    millis as f64 / 1_000.0
+}
+
+fn by_kind(setup: &Setup, value: impl Fn(ResourceKind) -> Option<f64>) -> BTreeMap<String, f64> {
+    let kinds = setup.config.kinds.iter();
+    kinds.filter_map(|kind| Some((setup.config.kinds.name(kind).to_owned(), value(kind)?))).collect()
+}
+
+fn provenance(scenario: &Scenario, trace: &Trace, info: &RunInfo) -> Provenance {
+    let traces = trace.sources.iter().map(|source| TraceProvenance {
+        path: source.path.clone(),
+        format: source.format.name(),
+        digest: source.digest.clone(),
+        rows: source.rows,
+        jobs: source.jobs,
+        repairs: source.repairs.iter().map(|(reason, repair)| (*reason, repair.count)).collect(),
+    });
+    Provenance {
+        version: env!("CARGO_PKG_VERSION"),
+        seed: info.seed,
+        argv: info.argv.clone(),
+        scenario_digest: scenario.digest.clone(),
+        traces: traces.collect(),
+    }
+}
+
+fn counts(trace: &Trace, record: &Record) -> Jobs {
+    let mut jobs = Jobs::default();
+    for (row, outcome) in record.outcomes.iter().enumerate() {
+        jobs.submitted += u64::from(outcome.fate != Fate::Unseen);
+        jobs.started += u64::from(outcome.started());
+        jobs.preemptions += u64::from(outcome.preemptions);
+        match record.status(trace, row) {
+            "completed" => jobs.completed += 1,
+            "failed" => jobs.failed += 1,
+            "cancelled" => jobs.cancelled += 1,
+            "rejected" => jobs.rejected += 1,
+            "unfinished" => jobs.unfinished += 1,
+            _ => {}
+        }
+    }
+    jobs
+}
+
+fn owners(trace: &Trace, costs: &Costs, micro: &[u128]) -> Vec<OwnerCost> {
+    let rows = trace.owners.iter().zip(micro).zip(&costs.gpu_by_owner);
+    let mut owners: Vec<OwnerCost> = rows
+        .map(|((owner, micro), gpu)| OwnerCost {
+            owner: owner.to_owned(),
+            usd: dollars(*micro),
+            gpu_hours: ratio(*gpu, GPU_HOUR).unwrap_or(0.0),
+        })
+        .collect();
+    owners.sort_by(|a, b| compare_names(&a.owner, &b.owner));
+    owners
+}
+
+fn pools(setup: &Setup, usage: &Usage, money: Option<&Money>) -> Vec<PoolSummary> {
+    let summary = |(index, pool): (usize, &fairshare::PoolSpec)| PoolSummary {
+        name: pool.name.clone(),
+        accelerator: pool.accelerator.clone(),
+        nodes: pool.nodes,
+        utilization: by_kind(setup, |kind| usage.of_pool(index, kind)),
+        cost_usd: money.map(|money| dollars(money.total_by_pool[index])),
+        idle_usd: money.map(|money| dollars(money.idle_by_pool[index])),
+    };
+    setup.config.pools.iter().enumerate().map(summary).collect()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a weight for people; the exact one is in the scenario")]
+fn teams(
+    setup: &Setup,
+    trace: &Trace,
+    record: &Record,
+    waits: &wait::Waits,
+    costs: &Costs,
+    money: Option<&Money>,
+) -> Vec<TeamSummary> {
+    let mut jobs = vec![0_u64; setup.config.teams.len()];
+    let mut preemptions = vec![0_u64; setup.config.teams.len()];
+    for (job, outcome) in trace.jobs.iter().zip(&record.outcomes) {
+        let team = setup.team_of[job.team as usize].index();
+        jobs[team] += u64::from(outcome.fate != Fate::Unseen);
+        preemptions[team] += u64::from(outcome.preemptions);
+    }
+    let summary = |(index, team): (usize, &fairshare::TeamSpec)| TeamSummary {
+        name: team.name.clone(),
+        weight: team.weight.numerator() as f64 / team.weight.denominator() as f64,
+        jobs: jobs[index],
+        wait_s: waits.by_team[index],
+        gpu_hours: ratio(costs.gpu_by_team[index], GPU_HOUR).unwrap_or(0.0),
+        cost_usd: money.map(|money| dollars(money.by_team[index])),
+        share_mean: None,
+        preemptions: preemptions[index],
+    };
+    setup.config.teams.iter().enumerate().map(summary).collect()
+}
+
+fn warnings(setup: &Setup, trace: &Trace, record: &Record, waits: &Distribution) -> Vec<String> {
+    // With one file its name says nothing; without it, equal jobs give equal bytes outside `provenance`.
+    let prefix = match trace.sources.as_slice() {
+        [source] => format!("`{}`: ", source.path),
+        _ => String::new(),
+    };
+    let bare = |warning: &String| warning.strip_prefix(&prefix).unwrap_or(warning).to_owned();
+    let mut warnings: Vec<String> = trace.warnings.iter().map(bare).collect();
+    warnings.extend(setup.warnings.iter().cloned());
+    for (reason, rejected) in &record.rejected {
+        let jobs = if rejected.count == 1 { "1 job".to_owned() } else { format!("{} jobs", rejected.count) };
+        let first = printable(&trace.names.get(rejected.first_row as usize).to_string());
+        warnings.push(format!("{jobs} rejected: {reason} (first: job `{first}`{})", rejected.detail));
+    }
+    if (1..100).contains(&waits.count) {
+        let jobs = if waits.count == 1 { "1 job is".to_owned() } else { format!("{} jobs are", waits.count) };
+        warnings.push(format!("{jobs} too few for a 99th percentile: it is the largest value"));
+    }
+    if record.interrupted {
+        warnings.push("the run was interrupted: all figures are partial".to_owned());
+    }
+    warnings
+}

@@ -1,0 +1,164 @@
+//! The machines that a trace ran on: node lists, and quotas over time.
+//!
+//! Absent on purpose: pools of a scenario; [`Cluster::scenario`] writes them as text for the scenario's own reader.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use super::write::{gibibytes, thousandths};
+
+/// Nodes of equal make, and quotas.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Cluster {
+    /// How many nodes there are of each make.
+    pub nodes: BTreeMap<NodeMake, u64>,
+    /// Quotas by day, where the source has them.
+    pub quotas: Option<QuotaSeries>,
+}
+
+/// What one node has.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct NodeMake {
+    /// Accelerator type; empty: none.
+    pub accelerator: String,
+    /// Milli-GPU.
+    pub gpu_milli: u64,
+    /// Milli-CPU.
+    pub cpu_milli: u64,
+    /// Bytes.
+    pub memory_bytes: u64,
+}
+
+/// GPUs per team as a daily series.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct QuotaSeries {
+    /// Teams, in the order of the file's columns.
+    pub teams: Vec<String>,
+    /// Start of the day (ms since 1970) and the GPUs of every team.
+    pub days: Vec<(i64, Vec<u64>)>,
+}
+
+impl Cluster {
+    /// Whether nothing is known.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.nodes.is_empty() && self.quotas.is_none()
+    }
+
+    /// Adds one node.
+    pub(crate) fn add(&mut self, make: NodeMake) {
+        *self.nodes.entry(make).or_default() += 1;
+    }
+
+    /// Adds what another file says.
+    pub(crate) fn merge(&mut self, other: Self) {
+        for (make, count) in other.nodes {
+            *self.nodes.entry(make).or_default() += count;
+        }
+        self.quotas = other.quotas.or(self.quotas.take());
+    }
+
+    /// How many nodes there are.
+    #[must_use]
+    pub fn node_count(&self) -> u64 {
+        self.nodes.values().sum()
+    }
+
+    /// GPUs by type, in milli-GPU; types without GPUs are absent.
+    #[must_use]
+    pub fn gpus_by_type(&self) -> BTreeMap<&str, u64> {
+        let mut types = BTreeMap::new();
+        for (make, count) in &self.nodes {
+            if make.gpu_milli > 0 {
+                *types.entry(make.accelerator.as_str()).or_default() += make.gpu_milli * count;
+            }
+        }
+        types
+    }
+
+    /// The cluster as `[[pool]]` and `[[team]]` tables of a scenario: a pool per make, the last day's quotas.
+    ///
+    /// Quotas become the teams' weights, and where there is exactly one GPU pool (or none, then a pool of
+    /// eight-GPU nodes is made of their sum) also guaranteed amounts.
+    #[must_use]
+    pub fn scenario(&self) -> String {
+        let mut text = String::new();
+        let mut pools = Vec::new();
+        let mut used: BTreeMap<String, u32> = BTreeMap::new();
+        for (make, count) in &self.nodes {
+            let stem = if make.accelerator.is_empty() { "cpu" } else { make.accelerator.as_str() };
+            let stem = plain_name(stem);
+            let number = used.entry(stem.clone()).and_modify(|number| *number += 1).or_insert(1);
+            let name = if *number == 1 { stem } else { format!("{stem}-{number}") };
+            write_pool(&mut text, &name, make, *count);
+            if make.gpu_milli > 0 {
+                pools.push(name);
+            }
+        }
+        if let Some(quotas) = &self.quotas {
+            self.write_quotas(quotas, &mut text, &mut pools);
+        }
+        text
+    }
+
+    fn write_quotas(&self, quotas: &QuotaSeries, text: &mut String, pools: &mut Vec<String>) {
+        let Some((_, last)) = quotas.days.last() else { return };
+        let total: u64 = last.iter().sum();
+        if self.nodes.is_empty() && total > 0 {
+            let make = NodeMake { gpu_milli: 8000, ..NodeMake::default() };
+            write_pool(text, "gpu", &make, total.div_ceil(8));
+            pools.push("gpu".to_owned());
+        }
+        for (team, &gpus) in quotas.teams.iter().zip(last) {
+            if gpus == 0 {
+                continue;
+            }
+            let _ = write!(text, "[[team]]\nname = {}\nweight = {gpus}\n", toml_string(team));
+            if let [pool] = &pools[..] {
+                let _ = writeln!(text, "quota = {{ {pool} = {{ gpu = {gpus} }} }}");
+            }
+            text.push('\n');
+        }
+    }
+}
+
+fn write_pool(text: &mut String, name: &str, make: &NodeMake, count: u64) {
+    let _ = writeln!(text, "[[pool]]\nname = {}", toml_string(name));
+    if !make.accelerator.is_empty() {
+        let _ = writeln!(text, "accelerator = {}", toml_string(&make.accelerator));
+    }
+    let mut parts = Vec::new();
+    for (key, amount) in [("gpu", make.gpu_milli), ("cpu", make.cpu_milli)] {
+        if amount > 0 {
+            parts.push(format!("{key} = {}", thousandths(amount)));
+        }
+    }
+    if make.memory_bytes > 0 {
+        parts.push(format!("memory = \"{}GiB\"", gibibytes(make.memory_bytes)));
+    }
+    let _ = writeln!(text, "nodes = {count}\nnode = {{ {} }}\n", parts.join(", "));
+}
+
+/// Letters, digits, `-` and `_`; everything else becomes `-`.
+fn plain_name(text: &str) -> String {
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+    text.chars().map(|letter| if plain(letter) { letter.to_ascii_lowercase() } else { '-' }).collect()
+}
+
+fn toml_string(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for letter in text.chars() {
+        match letter {
+            '"' | '\\' => {
+                quoted.push('\\');
+                quoted.push(letter);
+            }
+            letter if letter.is_control() => {
+                let _ = write!(quoted, "\\u{:04X}", u32::from(letter));
+            }
+            letter => quoted.push(letter),
+        }
+    }
+    quoted.push('"');
+    quoted
+}

@@ -1,0 +1,79 @@
+//! Objects from JSON or YAML: JSON object by object, YAML documents all at once, bounded.
+//!
+//! A YAML list (`kind: List`) gives its items. Absent on purpose: what the objects mean.
+
+use std::io::Read as _;
+use std::rc::Rc;
+
+use serde_json::Value;
+
+use super::items::Items;
+use crate::trace::error::Fault;
+use crate::trace::input::Opened;
+
+/// YAML is held whole; a longer file should be exported as JSON.
+const MAX_YAML: u64 = 64 << 20;
+
+/// A stream of objects with the line where each begins (YAML: its number).
+pub(crate) enum Documents {
+    Json(Items),
+    Yaml { objects: std::vec::IntoIter<Value>, number: u64 },
+}
+
+impl Documents {
+    pub(crate) fn new(opened: Opened) -> Result<Self, Fault> {
+        let first = opened.head.trim_ascii_start().first();
+        if matches!(first, Some(b'{' | b'[')) {
+            return Ok(Self::Json(Items::new(opened)));
+        }
+        let flow = Rc::clone(&opened.flow);
+        flow.allow_records_of(MAX_YAML);
+        let mut text = String::new();
+        opened.bytes.take(MAX_YAML + 1).read_to_string(&mut text).map_err(|error| {
+            if error.kind() == std::io::ErrorKind::InvalidData {
+                Fault::other(0, "the YAML is no UTF-8 text")
+            } else {
+                flow.fault(0, error)
+            }
+        })?;
+        if text.len() as u64 > MAX_YAML {
+            return Err(Fault::other(0, "this YAML is longer than 64 MiB").hint("export it as JSON"));
+        }
+        let documents: Vec<Value> = serde_saphyr::from_multiple(&text).map_err(|error| {
+            let line = error.location().map_or(0, |location| location.line());
+            Fault::other(line, "this is no YAML of objects").hint("kubectl prints it with `-o yaml`")
+        })?;
+        let mut objects = Vec::new();
+        for document in documents {
+            match document {
+                Value::Object(mut fields) if fields.get("items").is_some_and(Value::is_array) => {
+                    if let Some(Value::Array(items)) = fields.remove("items") {
+                        objects.extend(items);
+                    }
+                }
+                Value::Array(items) => objects.extend(items),
+                other => objects.push(other),
+            }
+        }
+        Ok(Self::Yaml { objects: objects.into_iter(), number: 0 })
+    }
+
+    /// The next object; nothing at the end.
+    pub(crate) fn next(&mut self, what: &str) -> Result<Option<Value>, Fault> {
+        match self {
+            Self::Json(items) => items.next(what),
+            Self::Yaml { objects, number } => {
+                *number += 1;
+                Ok(objects.next())
+            }
+        }
+    }
+
+    /// Line of the current object; in YAML its number.
+    pub(crate) fn line(&self) -> u64 {
+        match self {
+            Self::Json(items) => items.object_line(),
+            Self::Yaml { number, .. } => *number,
+        }
+    }
+}

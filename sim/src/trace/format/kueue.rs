@@ -1,0 +1,234 @@
+//! Kueue Workloads as `kubectl get workloads -A -o json` (or yaml) prints them, and nodes in the same list.
+//!
+//! Submission is the creation, start the admission, end the Finished condition; team is the `ClusterQueue`, before
+//! admission the `LocalQueue`; pool is the flavor of the GPUs, else the first. Workloads that have not finished are
+//! left out. Several pod sets become one gang of equal parts, as for PAI. Queues, flavors and cohorts are not
+//! jobs: the import of Kueue objects reads them.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::documents::Documents;
+use super::kubernetes::{Kind, add_node, at, instant, kind, quantity_milli, text};
+use super::slurm::share;
+use crate::trace::cluster::Cluster;
+use crate::trace::error::{Fault, quoted};
+use crate::trace::input::Opened;
+use crate::trace::row::{Reason, RowSource, Status, TraceRow};
+
+/// Reader of Workloads and nodes.
+pub(crate) struct Kueue {
+    documents: Documents,
+    resources: Vec<String>,
+    passed_over: BTreeSet<String>,
+    cluster: Cluster,
+    cordoned: u64,
+}
+
+impl Kueue {
+    pub(crate) fn new(opened: Opened) -> Result<Self, Fault> {
+        Ok(Self {
+            documents: Documents::new(opened)?,
+            resources: Vec::new(),
+            passed_over: BTreeSet::new(),
+            cluster: Cluster::default(),
+            cordoned: 0,
+        })
+    }
+
+    fn fill(&mut self, object: &Value, row: &mut TraceRow) -> Result<(), Fault> {
+        let (namespace, name) =
+            (text(object, &["metadata", "namespace"]), text(object, &["metadata", "name"]));
+        if !namespace.is_empty() {
+            row.name.push_str(namespace);
+            row.name.push('/');
+        }
+        row.name.push_str(name);
+        row.submit_ms = instant(object, &["metadata", "creationTimestamp"]);
+        let queue = text(object, &["status", "admission", "clusterQueue"]);
+        if queue.is_empty() {
+            row.team.push_str(namespace);
+            row.team.push('/');
+            row.team.push_str(text(object, &["spec", "queueName"]));
+        } else {
+            row.team.push_str(queue);
+        }
+        let class = text(object, &["spec", "priorityClassRef", "name"]);
+        let class = if class.is_empty() { text(object, &["spec", "priorityClassName"]) } else { class };
+        row.priority.push_str(class);
+        row.limit_ms = at(object, &["spec", "maximumExecutionTimeSeconds"])
+            .as_i64()
+            .and_then(|seconds| seconds.checked_mul(1000));
+        conditions(object, row);
+        self.request(object, row)?;
+        row.pools.push_str(flavor(object));
+        if name.is_empty() {
+            row.reject = Some(Reason::MissingId);
+        }
+        Ok(())
+    }
+
+    /// Pod sets summed; each worker has an equal part.
+    fn request(&mut self, object: &Value, row: &mut TraceRow) -> Result<(), Fault> {
+        let mut totals: BTreeMap<String, i64> = BTreeMap::new();
+        let (mut pods, mut gpu_pods, mut first) = (0_i64, 0_i64, None);
+        for set in at(object, &["spec", "podSets"]).as_array().into_iter().flatten() {
+            let count = set["count"].as_i64().unwrap_or(1).max(0);
+            let one = self.pod(at(set, &["template", "spec"]))?;
+            pods = pods.saturating_add(count);
+            if one.iter().any(|(name, milli)| kind(name) == Kind::Gpu && *milli > 0) {
+                gpu_pods = gpu_pods.saturating_add(count);
+            }
+            for (name, milli) in &one {
+                let total = totals.entry(name.clone()).or_default();
+                *total = total.saturating_add(milli.saturating_mul(count));
+            }
+            match &first {
+                None => first = Some(one),
+                Some(first) if *first != one => row.note = Some(Reason::UnlikeTasks),
+                Some(_) => {}
+            }
+        }
+        let workers = if gpu_pods > 0 { gpu_pods } else { pods };
+        row.workers = Some(workers);
+        for (name, total) in totals {
+            let part = share(total, workers);
+            match kind(&name) {
+                Kind::Gpu => row.gpu_milli = row.gpu_milli.saturating_add(part),
+                Kind::Cpu => row.cpu_milli = part,
+                Kind::Memory => row.memory_bytes = part / 1000,
+                Kind::Other if part > 0 => {
+                    let known = self.resources.iter().position(|known| *known == name);
+                    let position = known.unwrap_or_else(|| {
+                        self.resources.push(name);
+                        self.resources.len() - 1
+                    });
+                    row.others.push((u32::try_from(position).unwrap_or(u32::MAX), part));
+                }
+                Kind::Other | Kind::Ignored => {}
+            }
+        }
+        row.others.sort_unstable();
+        Ok(())
+    }
+
+    /// Requests of one pod: the sum of its containers, or the largest of its first ones.
+    fn pod(&self, spec: &Value) -> Result<BTreeMap<String, i64>, Fault> {
+        let mut sum: BTreeMap<String, i64> = BTreeMap::new();
+        for container in spec["containers"].as_array().into_iter().flatten() {
+            for (name, milli) in self.container(container)? {
+                let total = sum.entry(name).or_default();
+                *total = total.saturating_add(milli);
+            }
+        }
+        for container in spec["initContainers"].as_array().into_iter().flatten() {
+            for (name, milli) in self.container(container)? {
+                let total = sum.entry(name).or_default();
+                *total = (*total).max(milli);
+            }
+        }
+        Ok(sum)
+    }
+
+    fn container(&self, container: &Value) -> Result<BTreeMap<String, i64>, Fault> {
+        let mut amounts = BTreeMap::new();
+        // A limit without a request is the request.
+        for part in ["limits", "requests"] {
+            for (name, value) in at(container, &["resources", part]).as_object().into_iter().flatten() {
+                let Some(milli) = quantity_milli(value) else {
+                    let found = quoted(value.as_str().unwrap_or(&value.to_string()).as_bytes());
+                    return Err(Fault::unreadable(
+                        self.documents.line(),
+                        "a quantity like `500m` or `2Gi`",
+                        found,
+                    )
+                    .column(name.clone()));
+                };
+                amounts.insert(name.clone(), milli);
+            }
+        }
+        Ok(amounts)
+    }
+}
+
+/// Start, end and outcome from the conditions.
+fn conditions(object: &Value, row: &mut TraceRow) {
+    let list = at(object, &["status", "conditions"]).as_array();
+    let find = |kind: &str| {
+        let holds = |condition: &&Value| condition["type"] == kind && condition["status"] == "True";
+        list.into_iter().flatten().find(holds)
+    };
+    let time = |condition: Option<&Value>| condition.and_then(|c| instant(c, &["lastTransitionTime"]));
+    row.start_ms = time(find("Admitted")).or(time(find("QuotaReserved")));
+    let finished = find("Finished");
+    row.end_ms = time(finished);
+    row.run_ms = row.end_ms.zip(row.start_ms).map(|(end, start)| end - start);
+    match finished {
+        Some(condition) => {
+            let reason = text(condition, &["reason"]);
+            let message = text(condition, &["message"]);
+            row.status = if reason.contains("Fail") || message.contains("ailed") {
+                Status::Failed
+            } else {
+                Status::Completed
+            };
+        }
+        None if at(object, &["spec", "active"]).as_bool() == Some(false) => {
+            row.reject = Some(Reason::Inactive);
+        }
+        None => row.reject = Some(Reason::StillRunning),
+    }
+}
+
+/// The flavor of the GPUs, else the first one assigned.
+fn flavor(object: &Value) -> &str {
+    let sets = at(object, &["status", "admission", "podSetAssignments"]).as_array();
+    let flavors = || sets.into_iter().flatten().filter_map(|set| set["flavors"].as_object()).flatten();
+    let gpu = flavors().find(|(name, _)| kind(name) == Kind::Gpu);
+    gpu.or_else(|| flavors().next()).and_then(|(_, flavor)| flavor.as_str()).unwrap_or_default()
+}
+
+impl RowSource for Kueue {
+    fn next_row(&mut self, row: &mut TraceRow) -> Result<bool, Fault> {
+        while let Some(object) = self.documents.next("Kubernetes object")? {
+            match object["kind"].as_str().unwrap_or("object without kind") {
+                "Workload" => {
+                    row.clear();
+                    row.line = self.documents.line();
+                    self.fill(&object, row)?;
+                    return Ok(true);
+                }
+                "Node" => self.cordoned += u64::from(!add_node(&object, &mut self.cluster)),
+                kind => {
+                    self.passed_over.insert(kind.to_owned());
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    fn resources(&self) -> &[String] {
+        &self.resources
+    }
+
+    fn cluster(&mut self) -> Cluster {
+        std::mem::take(&mut self.cluster)
+    }
+
+    fn warnings(&mut self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        if !self.passed_over.is_empty() {
+            let kinds: Vec<String> = self.passed_over.iter().map(|kind| format!("`{kind}`")).collect();
+            warnings.push(format!(
+                "objects that are no workloads or nodes are passed over: {}",
+                kinds.join(", ")
+            ));
+        }
+        if self.cordoned > 0 {
+            warnings.push(format!("nodes that take no pods are left out: {}", self.cordoned));
+        }
+        warnings
+    }
+}

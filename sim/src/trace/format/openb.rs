@@ -1,0 +1,120 @@
+//! openb (Alibaba, 2023): nodes, and pods that ask for whole GPUs or parts of one.
+//!
+//! QOS class = team, for there is no other grouping. `gpu_spec` lists the types that a pod accepts. A pod that
+//! was never scheduled is given the time from creation to deletion, which is noted. The multi-GPU list has no
+//! times at all and can only be inspected.
+
+use super::table::{CSV, Table};
+use crate::trace::cluster::{Cluster, NodeMake};
+use crate::trace::error::Fault;
+use crate::trace::input::Opened;
+use crate::trace::row::{Missing, Reason, RowSource, Status, TraceRow};
+
+const MIB: i64 = 1 << 20;
+
+/// Reader of a pod list.
+pub(crate) struct OpenbPods {
+    table: Table,
+    name: usize,
+    cpu: usize,
+    memory: usize,
+    num_gpu: usize,
+    gpu_milli: usize,
+    spec: Option<usize>,
+    qos: Option<usize>,
+    phase: Option<usize>,
+    times: Option<[usize; 3]>,
+}
+
+impl OpenbPods {
+    pub(crate) fn new(opened: Opened) -> Result<Self, Fault> {
+        let table = Table::with_header(opened, CSV)?;
+        let times = match table.find("creation_time") {
+            Some(creation) => {
+                Some([creation, table.require("scheduled_time")?, table.require("deletion_time")?])
+            }
+            None => None,
+        };
+        Ok(Self {
+            name: table.require("name")?,
+            cpu: table.require("cpu_milli")?,
+            memory: table.require("memory_mib")?,
+            num_gpu: table.require("num_gpu")?,
+            gpu_milli: table.require("gpu_milli")?,
+            spec: table.find("gpu_spec"),
+            qos: table.find("qos"),
+            phase: table.find("pod_phase"),
+            times,
+            table,
+        })
+    }
+}
+
+impl RowSource for OpenbPods {
+    fn next_row(&mut self, row: &mut TraceRow) -> Result<bool, Fault> {
+        if !self.table.next()? {
+            return Ok(false);
+        }
+        row.clear();
+        let table = &self.table;
+        row.line = table.line();
+        row.name.push_str(table.text(self.name));
+        // Written in thousandths already.
+        row.cpu_milli = table.thousandths(self.cpu)? / 1000;
+        row.memory_bytes = (table.thousandths(self.memory)? / 1000).saturating_mul(MIB);
+        let gpus = table.whole(self.num_gpu, "a whole number of GPUs")?.unwrap_or(0);
+        let part = table.whole(self.gpu_milli, "a whole number of thousandths")?.unwrap_or(1000);
+        row.gpu_milli = gpus.saturating_mul(if gpus == 1 { part } else { 1000 });
+        row.accelerators.push_str(self.spec.map_or("", |at| table.text(at)));
+        let qos = self.qos.map_or("", |at| table.text(at));
+        row.team.push_str(if qos.is_empty() { "unknown" } else { qos });
+        if let Some([creation, scheduled, deletion]) = self.times {
+            row.submit_ms = table.seconds(creation)?;
+            row.start_ms = table.seconds(scheduled)?;
+            row.end_ms = table.seconds(deletion)?;
+            let from = row.start_ms.or(row.submit_ms);
+            row.run_ms = row.end_ms.zip(from).map(|(end, from)| end - from);
+            if row.start_ms.is_none() {
+                row.note = Some(Reason::NeverStarted);
+                row.end_ms = None;
+            }
+        }
+        match self.phase.map_or("", |at| table.text(at)) {
+            "Succeeded" => row.status = Status::Completed,
+            "Failed" => row.status = Status::Failed,
+            "" | "Running" | "Pending" | "Unknown" => {}
+            _ => row.reject = Some(Reason::UnknownState),
+        }
+        Ok(true)
+    }
+
+    fn missing(&self) -> Missing {
+        let none = self.times.is_none();
+        Missing { submit: none, run: none, ..Missing::default() }
+    }
+}
+
+/// Reads a node list.
+pub(crate) fn read_nodes(opened: Opened, cluster: &mut Cluster) -> Result<u64, Fault> {
+    let mut table = Table::with_header(opened, CSV)?;
+    let (cpu, memory) = (table.require("cpu_milli")?, table.require("memory_mib")?);
+    let (gpu, model) = (table.require("gpu")?, table.require("model")?);
+    let mut rows = 0;
+    while table.next()? {
+        let amount = |at: usize, unit: i64| {
+            let value = table.whole(at, "a whole number")?.unwrap_or(0);
+            value
+                .checked_mul(unit)
+                .and_then(|value| u64::try_from(value).ok())
+                .ok_or_else(|| table.fault(at, "a whole number within the range of this program"))
+        };
+        cluster.add(NodeMake {
+            accelerator: table.text(model).to_owned(),
+            gpu_milli: amount(gpu, 1000)?,
+            cpu_milli: amount(cpu, 1)?,
+            memory_bytes: amount(memory, MIB)?,
+        });
+        rows += 1;
+    }
+    Ok(rows)
+}

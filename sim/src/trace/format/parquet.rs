@@ -1,0 +1,204 @@
+//! Parquet: native columns, and the tasks of `OpenDC` (SURF), under the feature `parquet`.
+//!
+//! Rows are written as native CSV and read by the native reader, so that both say exactly the same. A line number
+//! in a message is the row's number plus one. The file is read by row group; it must be a file, not a stream.
+//! `OpenDC`: times in ms, memory in MB; there are no teams, so all tasks are of the team `all`.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use ::parquet::file::reader::{FileReader, SerializedFileReader};
+use ::parquet::record::reader::RowIter;
+use ::parquet::record::{Field, Row};
+
+use crate::trace::error::Fault;
+use crate::trace::guess::Format;
+use crate::trace::write::{gibibytes, milliseconds};
+
+/// One column of the CSV: where it comes from and how it is written.
+#[derive(Debug, Clone, Copy)]
+struct Column {
+    source: usize,
+    unit: Unit,
+}
+
+/// What a value is multiplied by on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unit {
+    /// As it stands.
+    Plain,
+    /// Milliseconds, written as seconds.
+    Milliseconds,
+    /// The same, absent below zero.
+    OptionalMilliseconds,
+    /// MB, written as GiB.
+    Megabytes,
+}
+
+/// Columns of `OpenDC` and what they are natively.
+const OPENDC: [(&str, &str, Unit); 7] = [
+    ("id", "job_id", Unit::Plain),
+    ("submission_time", "submit_s", Unit::Milliseconds),
+    ("duration", "run_s", Unit::Milliseconds),
+    ("cpu_count", "cpu", Unit::Plain),
+    ("mem_capacity", "memory_gib", Unit::Megabytes),
+    ("gpu_count", "gpu", Unit::Plain),
+    ("deadline", "deadline_s", Unit::OptionalMilliseconds),
+];
+
+/// Rows of a Parquet file as the bytes of a native CSV.
+pub(crate) struct Rows {
+    iterator: RowIter<'static>,
+    columns: Vec<Column>,
+    team: bool,
+    text: Vec<u8>,
+    given: usize,
+    /// Set once a row could not be read; every later read fails too.
+    failed: bool,
+}
+
+/// Opens a Parquet file and tells which columns it has.
+pub(crate) fn open(path: &Path) -> Result<(Format, Rows), Fault> {
+    let file = File::open(path).map_err(Fault::open)?;
+    let reader = SerializedFileReader::new(file).map_err(|_| damaged(0))?;
+    let schema = reader.metadata().file_metadata().schema_descr_ptr();
+    let names: Vec<String> =
+        schema.root_schema().get_fields().iter().map(|field| field.name().to_owned()).collect();
+    let find = |name: &str| names.iter().position(|known| known == name);
+    let opendc = find("id").is_some() && find("submission_time").is_some() && find("cpu_count").is_some();
+    let mut header = Vec::new();
+    let mut columns = Vec::new();
+    if opendc {
+        for (name, native, unit) in OPENDC {
+            if let Some(source) = find(name) {
+                header.push(native.to_owned());
+                columns.push(Column { source, unit });
+            }
+        }
+        header.push("team".to_owned());
+    } else {
+        for (source, name) in names.iter().enumerate() {
+            header.push(name.clone());
+            columns.push(Column { source, unit: Unit::Plain });
+        }
+    }
+    let mut text = Vec::new();
+    for (index, name) in header.iter().enumerate() {
+        write_field(&mut text, index, name);
+    }
+    text.push(b'\n');
+    let iterator = RowIter::from_file_into(Box::new(reader));
+    let format = if opendc { Format::OpenDc } else { Format::Parquet };
+    Ok((format, Rows { iterator, columns, team: opendc, text, given: 0, failed: false }))
+}
+
+fn damaged(line: u64) -> Fault {
+    Fault::other(line, "the Parquet data is damaged")
+        .hint("the file was cut off or changed on its way: fetch it again")
+}
+
+impl Rows {
+    fn append(&mut self, row: &Row) {
+        let fields: Vec<&Field> = row.get_column_iter().map(|(_, field)| field).collect();
+        let mut index = 0;
+        for column in &self.columns {
+            let shown = fields.get(column.source).map_or_else(String::new, |field| show(field, column.unit));
+            write_field(&mut self.text, index, &shown);
+            index += 1;
+        }
+        if self.team {
+            write_field(&mut self.text, index, "all");
+        }
+        self.text.push(b'\n');
+    }
+}
+
+impl Read for Rows {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.given == self.text.len() {
+            self.text.clear();
+            self.given = 0;
+            while self.text.len() < 1 << 16 && !self.failed {
+                match self.iterator.next() {
+                    Some(Ok(row)) => self.append(&row),
+                    Some(Err(_)) => self.failed = true,
+                    None => break,
+                }
+            }
+            if self.text.is_empty() && self.failed {
+                return Err(io::Error::new(io::ErrorKind::InvalidData, "damaged"));
+            }
+        }
+        let count = buffer.len().min(self.text.len() - self.given);
+        buffer[..count].copy_from_slice(&self.text[self.given..self.given + count]);
+        self.given += count;
+        Ok(count)
+    }
+}
+
+fn write_field(text: &mut Vec<u8>, index: usize, field: &str) {
+    if index > 0 {
+        text.push(b',');
+    }
+    if field.contains(['"', ',', '\n', '\r']) {
+        text.push(b'"');
+        text.extend_from_slice(field.replace('"', "\"\"").as_bytes());
+        text.push(b'"');
+    } else {
+        text.extend_from_slice(field.as_bytes());
+    }
+}
+
+/// A value as text; absent ones are empty.
+fn show(field: &Field, unit: Unit) -> String {
+    let whole = match field {
+        Field::Null => return String::new(),
+        Field::Str(text) => return text.clone(),
+        Field::Bool(value) => return value.to_string(),
+        Field::Double(value) => return scaled_float(*value, unit),
+        Field::Float(value) => return scaled_float(f64::from(*value), unit),
+        Field::Bytes(bytes) => return String::from_utf8_lossy(bytes.data()).into_owned(),
+        // Times have the unit of their type: seconds in a native column, ms in an `OpenDC` one.
+        Field::TimestampMillis(value) => {
+            return if unit == Unit::Plain { milliseconds(*value) } else { in_unit(*value, unit) };
+        }
+        Field::TimestampMicros(value) => {
+            let ms = value.div_euclid(1000);
+            return if unit == Unit::Plain { milliseconds(ms) } else { in_unit(ms, unit) };
+        }
+        Field::Byte(value) => i64::from(*value),
+        Field::Short(value) => i64::from(*value),
+        Field::Int(value) => i64::from(*value),
+        Field::Long(value) => *value,
+        Field::UByte(value) => i64::from(*value),
+        Field::UShort(value) => i64::from(*value),
+        Field::UInt(value) => i64::from(*value),
+        Field::ULong(value) => match i64::try_from(*value) {
+            Ok(value) => value,
+            Err(_) => return value.to_string(),
+        },
+        other => return other.to_string(),
+    };
+    in_unit(whole, unit)
+}
+
+fn in_unit(value: i64, unit: Unit) -> String {
+    match unit {
+        Unit::Plain => value.to_string(),
+        Unit::OptionalMilliseconds if value < 0 => String::new(),
+        Unit::Milliseconds | Unit::OptionalMilliseconds => milliseconds(value),
+        Unit::Megabytes => u64::try_from(value)
+            .ok()
+            .and_then(|value| value.checked_mul(1_000_000))
+            .map_or_else(|| value.to_string(), gibibytes),
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "a whole number within the range of the cast")]
+fn scaled_float(value: f64, unit: Unit) -> String {
+    if unit != Unit::Plain && value.abs() < 9e15 {
+        return in_unit(value.round() as i64, unit);
+    }
+    value.to_string()
+}

@@ -1,0 +1,356 @@
+//! Standard Workload Format: 18 numbers a line, `;` lines before them.
+//!
+//! Group (13) = team, user (12) = user, processors = allocated (5), where unknown requested (8). Requested time
+//! (9) is the time limit. Queue, partition and memory bind only where [`SwfOptions`] asks for it. Header lines
+//! may hold any bytes; fields after the 18th are ignored.
+
+use std::fmt::Write as _;
+
+use super::lines::Lines;
+use super::table::{MAX_AMOUNT, MAX_TIME_MS};
+use crate::trace::error::{Fault, quoted};
+use crate::trace::input::Opened;
+use crate::trace::number::{self, NumberFault};
+use crate::trace::row::{Facts, RowSource, Status, TraceRow};
+
+/// What the run time of a row is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SwfRun {
+    /// Field 4.
+    #[default]
+    Recorded,
+    /// Field 4, cut at the requested time (field 9).
+    CutAtRequest,
+}
+
+/// What happens to a row without a usable run time or processors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SwfUnusable {
+    /// Left out and counted.
+    #[default]
+    Drop,
+    /// A job of one second on max(1, allocated) processors.
+    OneSecond,
+}
+
+/// What a processor becomes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SwfProcessors {
+    /// All are the CPUs of one worker.
+    #[default]
+    Cpu,
+    /// Each is a worker of one CPU.
+    Workers,
+}
+
+/// Which field names the eligible pool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SwfPools {
+    /// None: any pool.
+    #[default]
+    Any,
+    /// Field 16.
+    Partition,
+    /// Field 15.
+    Queue,
+}
+
+/// Whether requested memory binds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SwfMemory {
+    /// It does not.
+    #[default]
+    Ignore,
+    /// Field 10 (KB per processor) is asked for.
+    Request,
+}
+
+/// Import options of the format: `[trace.swf]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SwfOptions {
+    /// `run`.
+    pub run: SwfRun,
+    /// `unusable`.
+    pub unusable: SwfUnusable,
+    /// `processors`.
+    pub processors: SwfProcessors,
+    /// `pools`.
+    pub pools: SwfPools,
+    /// `memory`.
+    pub memory: SwfMemory,
+}
+
+impl SwfOptions {
+    /// Sets one option by the words of the scenario.
+    ///
+    /// # Errors
+    ///
+    /// What is allowed, if `key` is no option or `value` none of its values.
+    pub fn set(&mut self, key: &str, value: &str) -> Result<(), String> {
+        match (key, value) {
+            ("run", "run") => self.run = SwfRun::Recorded,
+            ("run", "min(run, request)") => self.run = SwfRun::CutAtRequest,
+            ("run", _) => return Err("expected `run` or `min(run, request)`".into()),
+            ("unusable", "drop") => self.unusable = SwfUnusable::Drop,
+            ("unusable", "one-second") => self.unusable = SwfUnusable::OneSecond,
+            ("unusable", _) => return Err("expected `drop` or `one-second`".into()),
+            ("processors", "cpu") => self.processors = SwfProcessors::Cpu,
+            ("processors", "workers") => self.processors = SwfProcessors::Workers,
+            ("processors", _) => return Err("expected `cpu` or `workers`".into()),
+            ("pools", "partition") => self.pools = SwfPools::Partition,
+            ("pools", "queue") => self.pools = SwfPools::Queue,
+            ("pools", _) => return Err("expected `partition` or `queue`".into()),
+            ("memory", "request") => self.memory = SwfMemory::Request,
+            ("memory", _) => return Err("expected `request`".into()),
+            _ => return Err("expected `run`, `unusable`, `processors`, `pools` or `memory`".into()),
+        }
+        Ok(())
+    }
+}
+
+const FIELDS: [&str; 18] = [
+    "job number",
+    "submit time",
+    "wait time",
+    "run time",
+    "allocated processors",
+    "average CPU time",
+    "used memory",
+    "requested processors",
+    "requested time",
+    "requested memory",
+    "status",
+    "user",
+    "group",
+    "executable",
+    "queue",
+    "partition",
+    "preceding job",
+    "think time",
+];
+
+/// A submit time from 2001 on in a file whose header says that time starts at zero.
+const EPOCH_MS: i64 = 1_000_000_000_000;
+
+/// Reader of SWF.
+pub(crate) struct Swf {
+    lines: Lines,
+    options: SwfOptions,
+    extra_fields: bool,
+    unix_start: Option<i64>,
+    zone_s: i64,
+    max_processors: Option<u64>,
+    max_nodes: Option<u64>,
+    epoch_submits: bool,
+}
+
+impl Swf {
+    pub(crate) fn new(opened: Opened, options: SwfOptions) -> Self {
+        let lines = Lines::new(opened);
+        Self {
+            lines,
+            options,
+            extra_fields: false,
+            unix_start: None,
+            zone_s: 0,
+            max_processors: None,
+            max_nodes: None,
+            epoch_submits: false,
+        }
+    }
+
+    fn header(&mut self) {
+        // Header text may be in any encoding; only the keys read here are ASCII.
+        let line = self.lines.line().trim_ascii_start();
+        let Some(at) = line.iter().position(|&byte| byte == b':') else { return };
+        let key = line[..at].trim_ascii_start().strip_prefix(b";").unwrap_or(&line[..at]).trim_ascii();
+        let value = || {
+            // Some files add words after the number.
+            let text = line[at + 1..].trim_ascii();
+            let end = text.iter().position(u8::is_ascii_whitespace).unwrap_or(text.len());
+            number::whole(&text[..end]).ok()
+        };
+        match key {
+            b"UnixStartTime" => self.unix_start = value(),
+            b"TimeZone" => self.zone_s = value().unwrap_or(0).clamp(-86_400, 86_400),
+            b"MaxProcs" => self.max_processors = value().and_then(|count| u64::try_from(count).ok()),
+            b"MaxNodes" => self.max_nodes = value().and_then(|count| u64::try_from(count).ok()),
+            _ => {}
+        }
+    }
+
+    /// Splits the line into the ranges of its first 18 fields.
+    fn split(&mut self) -> Result<[(usize, usize); 18], Fault> {
+        let line = self.lines.line();
+        let mut fields = [(0, 0); 18];
+        let (mut count, mut at) = (0, 0);
+        while at < line.len() {
+            if line[at].is_ascii_whitespace() {
+                at += 1;
+                continue;
+            }
+            let start = at;
+            while at < line.len() && !line[at].is_ascii_whitespace() {
+                at += 1;
+            }
+            if let Some(field) = fields.get_mut(count) {
+                *field = (start, at);
+            }
+            count += 1;
+        }
+        if count < 18 {
+            return Err(Fault::unreadable(self.lines.number(), "18 fields", count.to_string()));
+        }
+        self.extra_fields |= count > 18;
+        Ok(fields)
+    }
+
+    fn whole(&self, fields: &[(usize, usize); 18], field: usize) -> Result<i64, Fault> {
+        self.number(fields, field, number::whole, "a whole number")
+    }
+
+    /// A number of seconds in ms; -1 and the like stay negative.
+    fn seconds(&self, fields: &[(usize, usize); 18], field: usize) -> Result<i64, Fault> {
+        let parse = |text: &[u8]| match number::scaled(text, 3) {
+            Ok(value) if value.abs() > MAX_TIME_MS => Err(NumberFault::OutOfRange),
+            other => other,
+        };
+        self.number(fields, field, parse, "a number of seconds")
+    }
+
+    fn number(
+        &self,
+        fields: &[(usize, usize); 18],
+        field: usize,
+        parse: impl Fn(&[u8]) -> Result<i64, NumberFault>,
+        expected: &str,
+    ) -> Result<i64, Fault> {
+        let (start, end) = fields[field - 1];
+        let text = &self.lines.line()[start..end];
+        parse(text).map_err(|fault| {
+            let expected = match fault {
+                NumberFault::OutOfRange => format!("{expected} within the range of this program"),
+                _ => expected.to_owned(),
+            };
+            Fault::unreadable(self.lines.number(), expected, quoted(text))
+                .column(format!("{} (field {field})", FIELDS[field - 1]))
+        })
+    }
+
+    fn fill(&mut self, row: &mut TraceRow) -> Result<(), Fault> {
+        let fields = self.split()?;
+        row.line = self.lines.number();
+        let _ = write!(row.name, "{}", self.whole(&fields, 1)?);
+        let submit = self.seconds(&fields, 2)?;
+        let wait = self.seconds(&fields, 3)?;
+        let mut run = self.seconds(&fields, 4)?;
+        let allocated = self.whole(&fields, 5)?;
+        let requested = self.whole(&fields, 8)?;
+        let request = self.seconds(&fields, 9)?;
+        self.epoch_submits |= submit >= EPOCH_MS;
+        row.submit_ms = Some(submit);
+        row.limit_ms = (request > 0).then_some(request);
+        if self.options.run == SwfRun::CutAtRequest && request > 0 {
+            run = run.min(request);
+        }
+        let mut processors = if allocated > 0 { allocated } else { requested };
+        if self.options.unusable == SwfUnusable::OneSecond && (run <= 0 || allocated <= 0) {
+            run = 1000;
+            row.limit_ms = Some(1000);
+            processors = allocated.max(1);
+        }
+        // -1 stands for unknown; any other negative run time is kept for the reader to judge.
+        row.run_ms = (run != -1000).then_some(run);
+        if wait >= 0 && run >= 0 {
+            row.start_ms = submit.checked_add(wait);
+            row.end_ms = row.start_ms.and_then(|start| start.checked_add(run));
+        }
+        self.request(row, &fields, processors.max(0))?;
+        row.status = match self.whole(&fields, 11)? {
+            1 | 3 => Status::Completed,
+            0 | 4 => Status::Failed,
+            5 => Status::Cancelled,
+            _ => Status::Unspecified,
+        };
+        for (text, field) in [(&mut row.user, 12), (&mut row.team, 13)] {
+            match self.whole(&fields, field)? {
+                number if number < 0 => text.push_str("unknown"),
+                number => _ = write!(text, "{number}"),
+            }
+        }
+        // Fields that nothing uses must still be numbers: else the line is no SWF.
+        for field in [6, 7, 14, 17, 18] {
+            self.number(&fields, field, |text| number::scaled(text, 0), "a number")?;
+        }
+        Ok(())
+    }
+
+    fn request(
+        &self,
+        row: &mut TraceRow,
+        fields: &[(usize, usize); 18],
+        processors: i64,
+    ) -> Result<(), Fault> {
+        if processors > MAX_AMOUNT / 1000 {
+            let number = self.lines.number();
+            let fault = Fault::unreadable(number, "a number of processors", format!("`{processors}`"));
+            return Err(fault.column("processors (fields 5 and 8)"));
+        }
+        let workers = self.options.processors == SwfProcessors::Workers;
+        let (workers, cpus) = if workers && processors > 0 { (processors, 1) } else { (1, processors) };
+        row.workers = Some(workers);
+        row.cpu_milli = cpus * 1000;
+        let memory = self.number(fields, 10, |text| number::scaled(text, 0), "a number of KB")?;
+        if self.options.memory == SwfMemory::Request && memory > 0 {
+            row.memory_bytes = memory.saturating_mul(1024).saturating_mul(cpus).min(MAX_AMOUNT);
+        }
+        let (queue, partition) = (self.whole(fields, 15)?, self.whole(fields, 16)?);
+        let pool = match self.options.pools {
+            SwfPools::Any => -1,
+            SwfPools::Partition => partition,
+            SwfPools::Queue => queue,
+        };
+        if pool >= 0 {
+            let _ = write!(row.pools, "{pool}");
+        }
+        Ok(())
+    }
+}
+
+impl RowSource for Swf {
+    fn next_row(&mut self, row: &mut TraceRow) -> Result<bool, Fault> {
+        row.clear();
+        while self.lines.advance()? {
+            match self.lines.line().trim_ascii_start().first() {
+                None => {}
+                Some(b';') => self.header(),
+                Some(_) => {
+                    self.fill(row)?;
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    fn facts(&self) -> Facts {
+        let start_ms = self.unix_start.filter(|&start| start > 0).and_then(|start| start.checked_mul(1000));
+        Facts {
+            epoch_ms: start_ms.and_then(|start| start.checked_add(self.zone_s * 1000)),
+            max_processors: self.max_processors.or(self.max_nodes).filter(|&count| count > 0),
+        }
+    }
+
+    fn warnings(&mut self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        if self.extra_fields {
+            warnings.push("fields after the 18th are ignored".into());
+        }
+        if self.epoch_submits && self.unix_start.unwrap_or(0) == 0 {
+            warnings.push(
+                "submit times look like Unix times although the header does not say when time starts".into(),
+            );
+        }
+        warnings
+    }
+}

@@ -1,0 +1,237 @@
+//! Delimited tables: a header or fixed columns, records of fields, places for messages.
+//!
+//! Shared by all formats that are CSV of some kind. Absent on purpose: what the columns mean.
+
+use std::rc::Rc;
+
+use csv::ByteRecord;
+
+use crate::trace::error::{Fault, quoted};
+use crate::trace::input::{Flow, Guard, Opened};
+use crate::trace::number::{self, NumberFault};
+use crate::trace::time;
+
+/// Times beyond this many ms (31 million years) are no times; sums of a few stay within 64 bits.
+pub(crate) const MAX_TIME_MS: i64 = 1_000_000_000_000_000_000;
+/// Amounts per worker stay below this, so that shares can be compared exactly.
+pub(crate) const MAX_AMOUNT: i64 = 1 << 53;
+
+/// How a table is written.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Dialect {
+    pub(crate) delimiter: u8,
+    pub(crate) quoting: bool,
+}
+
+/// Commas and double quotes.
+pub(crate) const CSV: Dialect = Dialect { delimiter: b',', quoting: true };
+
+/// A delimited table, record by record.
+pub(crate) struct Table {
+    reader: csv::Reader<Guard>,
+    flow: Rc<Flow>,
+    record: ByteRecord,
+    header: Vec<String>,
+    /// The names come from the file's first record.
+    named: bool,
+    /// Line of the current record.
+    line: u64,
+}
+
+impl Table {
+    /// A table whose first record names its columns.
+    pub(crate) fn with_header(opened: Opened, dialect: Dialect) -> Result<Self, Fault> {
+        let mut table = Self::open(opened, dialect, Vec::new());
+        if !table.advance()? {
+            return Err(Fault::other(1, "expected a header line, found the end of the file"));
+        }
+        for (index, name) in table.record.iter().enumerate() {
+            let Ok(name) = std::str::from_utf8(name) else {
+                return Err(Fault::unreadable(1, "UTF-8 text", quoted(name)).column((index + 1).to_string()));
+            };
+            table.header.push(name.trim().to_owned());
+        }
+        table.named = true;
+        Ok(table)
+    }
+
+    /// A table without header; `columns` name its fields in messages and fix how many there are.
+    pub(crate) fn with_columns(opened: Opened, dialect: Dialect, columns: &[&str]) -> Self {
+        Self::open(opened, dialect, columns.iter().map(|&name| name.to_owned()).collect())
+    }
+
+    fn open(opened: Opened, dialect: Dialect, header: Vec<String>) -> Self {
+        let reader = csv::ReaderBuilder::new()
+            .has_headers(false)
+            .flexible(true)
+            .delimiter(dialect.delimiter)
+            .quoting(dialect.quoting)
+            .buffer_capacity(1 << 16)
+            .from_reader(opened.bytes);
+        Self { reader, flow: opened.flow, record: ByteRecord::new(), header, named: false, line: 1 }
+    }
+
+    /// Names of the columns.
+    pub(crate) fn header(&self) -> &[String] {
+        &self.header
+    }
+
+    /// Position of a column by name.
+    pub(crate) fn find(&self, name: &str) -> Option<usize> {
+        self.header.iter().position(|column| column == name)
+    }
+
+    /// Position of a column that the format cannot do without.
+    pub(crate) fn require(&self, name: &str) -> Result<usize, Fault> {
+        self.find(name).ok_or_else(|| {
+            let known = self.header.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+            Fault::other(1, format!("the column `{name}` is missing")).hint(format!("the file has {known}"))
+        })
+    }
+
+    /// Reads the next record; false at the end.
+    pub(crate) fn next(&mut self) -> Result<bool, Fault> {
+        if !self.advance()? {
+            return Ok(false);
+        }
+        if self.record.len() != self.header.len() {
+            let fields = if self.header.len() == 1 { "field" } else { "fields" };
+            let why = if self.named { " as in the header" } else { "" };
+            let expected = format!("{} {fields}{why}", self.header.len());
+            let fault = Fault::unreadable(self.line, expected, self.record.len().to_string());
+            // With too many, the first one that has no place can be pointed at.
+            let beyond = self.record.len() > self.header.len();
+            return Err(if beyond { fault.column((self.header.len() + 1).to_string()) } else { fault });
+        }
+        // Fields are checked one by one: two halves of a letter in two fields would pass together. Nearly every
+        // record is plain ASCII, which is told much faster.
+        if !self.record.as_slice().is_ascii() {
+            for (index, field) in self.record.iter().enumerate() {
+                if std::str::from_utf8(field).is_err() {
+                    return Err(self.fault(index, "UTF-8 text"));
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    fn advance(&mut self) -> Result<bool, Fault> {
+        self.flow.record_starts(self.reader.position().byte());
+        let before = self.reader.position().line();
+        match self.reader.read_byte_record(&mut self.record) {
+            Ok(more) => {
+                self.line = before;
+                let passed = self.reader.position().line().saturating_sub(before);
+                if passed > 1 {
+                    // Blank lines come before the record; line ends inside quotes belong to it.
+                    let inside = self.record.as_slice().split(|&byte| byte == b'\n').skip(1).count() as u64;
+                    self.line += passed.saturating_sub(inside + 1);
+                }
+                Ok(more)
+            }
+            Err(error) => Err(match error.into_kind() {
+                csv::ErrorKind::Io(error) => self.flow.fault(before, error),
+                _ => Fault::other(before, "this is no delimited record"),
+            }),
+        }
+    }
+
+    /// Line of the current record.
+    pub(crate) fn line(&self) -> u64 {
+        self.line
+    }
+
+    /// One field, without surrounding blanks.
+    pub(crate) fn bytes(&self, index: usize) -> &[u8] {
+        self.record.get(index).unwrap_or_default().trim_ascii()
+    }
+
+    /// One field as text.
+    pub(crate) fn text(&self, index: usize) -> &str {
+        std::str::from_utf8(self.bytes(index)).unwrap_or_default()
+    }
+
+    /// A field that is not what it should be.
+    pub(crate) fn fault(&self, index: usize, expected: &str) -> Fault {
+        let column = self.header.get(index).map_or("", String::as_str);
+        Fault::unreadable(self.line, expected, quoted(self.bytes(index))).column(column)
+    }
+
+    fn numeric(&self, index: usize, expected: &str, fault: NumberFault) -> Fault {
+        match fault {
+            NumberFault::OutOfRange => {
+                self.fault(index, &format!("{expected} within the range of this program"))
+            }
+            NumberFault::NotANumber | NumberFault::Fraction => self.fault(index, expected),
+        }
+    }
+
+    /// A number of seconds in ms; nothing where the field is empty.
+    pub(crate) fn seconds(&self, index: usize) -> Result<Option<i64>, Fault> {
+        let field = self.bytes(index);
+        if field.is_empty() {
+            return Ok(None);
+        }
+        let value =
+            number::scaled(field, 3).map_err(|fault| self.numeric(index, "a number of seconds", fault))?;
+        if value.abs() > MAX_TIME_MS {
+            return Err(self.numeric(index, "a number of seconds", NumberFault::OutOfRange));
+        }
+        Ok(Some(value))
+    }
+
+    /// A point in time in ms: seconds, or a written date; nothing where the field is empty.
+    pub(crate) fn instant(&self, index: usize) -> Result<Option<i64>, Fault> {
+        let field = self.bytes(index);
+        // A written date has at least 19 characters, a number of seconds hardly ever.
+        if field.len() >= 19
+            && let Some(value) = time::timestamp_ms(field)
+        {
+            return Ok(Some(value));
+        }
+        self.seconds(index).map_err(|mut fault| {
+            if let crate::trace::error::FaultKind::Unreadable { expected, .. } = &mut fault.kind
+                && expected == "a number of seconds"
+            {
+                "seconds or a date like `2026-01-31T12:00:00Z`".clone_into(expected);
+            }
+            fault
+        })
+    }
+
+    /// An amount in thousandths; zero where the field is empty.
+    pub(crate) fn thousandths(&self, index: usize) -> Result<i64, Fault> {
+        self.amount(index, "a number", |field| number::scaled(field, 3))
+    }
+
+    /// An amount of GiB in bytes; zero where the field is empty.
+    pub(crate) fn gibibytes(&self, index: usize) -> Result<i64, Fault> {
+        self.amount(index, "a number of GiB", number::gibibytes)
+    }
+
+    fn amount(
+        &self,
+        index: usize,
+        expected: &str,
+        parse: impl Fn(&[u8]) -> Result<i64, NumberFault>,
+    ) -> Result<i64, Fault> {
+        let field = self.bytes(index);
+        if field.is_empty() {
+            return Ok(0);
+        }
+        match parse(field) {
+            Ok(value) if value.abs() <= MAX_AMOUNT => Ok(value),
+            Ok(_) => Err(self.numeric(index, expected, NumberFault::OutOfRange)),
+            Err(fault) => Err(self.numeric(index, expected, fault)),
+        }
+    }
+
+    /// A whole number; nothing where the field is empty.
+    pub(crate) fn whole(&self, index: usize, expected: &str) -> Result<Option<i64>, Fault> {
+        let field = self.bytes(index);
+        if field.is_empty() {
+            return Ok(None);
+        }
+        number::whole(field).map(Some).map_err(|fault| self.numeric(index, expected, fault))
+    }
+}

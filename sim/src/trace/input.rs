@@ -1,0 +1,288 @@
+//! Bytes of a trace: a file or standard input, plain, gzip or zstd by its first bytes, hashed on the way.
+//!
+//! Nothing here ever holds a whole file. Absent on purpose: what the bytes mean.
+
+use std::cell::{Cell, RefCell};
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use sha2::{Digest, Sha256};
+
+use super::error::{Fault, FaultKind, quoted};
+use super::guess::Format;
+
+/// One record may be this long; a longer one ends the reading rather than filling the memory.
+pub(crate) const MAX_RECORD: u64 = 1 << 20;
+/// How many bytes are looked at to tell the format.
+const HEAD: usize = 1 << 16;
+const BUFFER: usize = 1 << 16;
+
+/// A file to read and, perhaps, how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Input {
+    /// The path; `-` is standard input.
+    pub path: PathBuf,
+    /// The format; absent: told from the content.
+    pub format: Option<Format>,
+}
+
+impl Input {
+    /// Reads `FILE[:FORMAT]`; a suffix that names no format belongs to the path.
+    ///
+    /// ```
+    /// use fairshare_sim::trace::{Format, Input};
+    /// let input = Input::parse("old.log.gz:swf");
+    /// assert_eq!(input.format, Some(Format::Swf));
+    /// assert_eq!(Input::parse("10:30.csv").path.to_str(), Some("10:30.csv"));
+    /// ```
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        if let Some((path, name)) = text.rsplit_once(':')
+            && let Some(format) = Format::from_name(name)
+        {
+            return Self { path: path.into(), format: Some(format) };
+        }
+        Self { path: text.into(), format: None }
+    }
+
+    /// The path as shown to people.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        self.path.display().to_string()
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Compression {
+    None,
+    Gzip,
+    Zstd,
+}
+
+/// What the layers of one open file tell each other.
+#[derive(Debug)]
+pub(crate) struct Flow {
+    hasher: RefCell<Sha256>,
+    /// The operating system refused to read on.
+    machine: Cell<bool>,
+    compression: Cell<Compression>,
+    /// Decompressed bytes handed out.
+    delivered: Cell<u64>,
+    /// Where in them the current record begins.
+    record_start: Cell<u64>,
+    /// Bytes that one record may have.
+    record_limit: Cell<u64>,
+    too_long: Cell<bool>,
+}
+
+impl Flow {
+    /// Tells where the next record begins, in decompressed bytes.
+    pub(crate) fn record_starts(&self, position: u64) {
+        self.record_start.set(position);
+    }
+
+    /// Formats whose records are whole objects need more room than a line.
+    pub(crate) fn allow_records_of(&self, bytes: u64) {
+        self.record_limit.set(bytes);
+    }
+
+    /// What a failed read means at `line`.
+    pub(crate) fn fault(&self, line: u64, error: io::Error) -> Fault {
+        if self.too_long.get() {
+            let limit = self.record_limit.get() >> 20;
+            return Fault::other(line, format!("this record is longer than {limit} MiB"))
+                .hint("a quote that is never closed, or a file that is no trace, looks like this");
+        }
+        if self.machine.get() {
+            if error.kind() == io::ErrorKind::IsADirectory {
+                return Fault::open(error);
+            }
+            let kind = FaultKind::Machine(error);
+            return Fault { line: 0, column: String::new(), kind, hint: None };
+        }
+        let name = match self.compression.get() {
+            Compression::Zstd => "zstd",
+            Compression::Gzip => "gzip",
+            Compression::None => "Parquet",
+        };
+        let what = if error.kind() == io::ErrorKind::UnexpectedEof {
+            format!("the {name} data ends too early")
+        } else {
+            format!("the {name} data is damaged")
+        };
+        Fault::other(line, what).hint("the file was cut off or changed on its way: fetch it again")
+    }
+
+    /// Reads a file to its end for the digest alone.
+    #[cfg(feature = "parquet")]
+    pub(crate) fn drain(&self, bytes: &mut Guard) -> Result<(), Fault> {
+        self.allow_records_of(u64::MAX - BUFFER as u64);
+        io::copy(bytes, &mut io::sink()).map(drop).map_err(|error| self.fault(0, error))
+    }
+
+    /// SHA-256 of the raw bytes that were read, in hex.
+    pub(crate) fn digest(&self) -> String {
+        let hash = self.hasher.borrow().clone().finalize();
+        hash.iter().fold(String::with_capacity(64), |mut text, byte| {
+            for digit in [byte >> 4, byte & 15] {
+                text.push(char::from_digit(u32::from(digit), 16).unwrap_or('0'));
+            }
+            text
+        })
+    }
+}
+
+/// Raw bytes: hashes them and remembers whether the machine failed.
+struct Tap {
+    inner: Box<dyn Read>,
+    flow: Rc<Flow>,
+}
+
+impl Read for Tap {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self.inner.read(buffer) {
+            Ok(count) => {
+                self.flow.hasher.borrow_mut().update(&buffer[..count]);
+                Ok(count)
+            }
+            Err(error) => {
+                // Damaged data is said by a decoder below, in words of its own and without the system's number.
+                let decoder = error.kind() == io::ErrorKind::InvalidData && error.raw_os_error().is_none();
+                if error.kind() != io::ErrorKind::Interrupted && !decoder {
+                    self.flow.machine.set(true);
+                }
+                Err(error)
+            }
+        }
+    }
+}
+
+/// Decompressed bytes: stops a record that never ends.
+pub(crate) struct Guard {
+    inner: Box<dyn Read>,
+    flow: Rc<Flow>,
+}
+
+impl Read for Guard {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let flow = &self.flow;
+        let length = flow.delivered.get().saturating_sub(flow.record_start.get());
+        if length > flow.record_limit.get() + BUFFER as u64 {
+            flow.too_long.set(true);
+            return Err(io::Error::other("record too long"));
+        }
+        let count = loop {
+            match self.inner.read(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                other => break other?,
+            }
+        };
+        flow.delivered.set(flow.delivered.get() + count as u64);
+        Ok(count)
+    }
+}
+
+/// An open trace: its first bytes and all of them.
+pub(crate) struct Opened {
+    pub(crate) flow: Rc<Flow>,
+    pub(crate) head: Vec<u8>,
+    pub(crate) bytes: Guard,
+}
+
+/// Opens a file or standard input and looks at its first bytes.
+pub(crate) fn open(input: &Input) -> Result<Opened, Fault> {
+    let raw: Box<dyn Read> = if input.path.as_os_str() == "-" {
+        Box::new(io::stdin().lock())
+    } else {
+        Box::new(File::open(&input.path).map_err(|error| not_opened(input, error))?)
+    };
+    open_bytes(raw)
+}
+
+/// Why a file cannot be opened. Where `FILE` of `FILE:FORMAT` is there, the format is what is wrong.
+fn not_opened(input: &Input, error: io::Error) -> Fault {
+    if let (io::ErrorKind::NotFound, None, Some(text)) = (error.kind(), input.format, input.path.to_str())
+        && let Some((file, name)) = text.rsplit_once(':')
+        && Path::new(file).is_file()
+    {
+        return Fault::other(0, format!("unknown format {}", quoted(name.as_bytes())))
+            .hint(format!("name it as `FILE:FORMAT`, with one of {}", Format::names().join(", ")));
+    }
+    Fault::open(error)
+}
+
+/// The same for bytes from anywhere.
+pub(crate) fn open_bytes(raw: Box<dyn Read>) -> Result<Opened, Fault> {
+    let flow = Rc::new(Flow {
+        hasher: RefCell::new(Sha256::new()),
+        machine: Cell::new(false),
+        compression: Cell::new(Compression::None),
+        delivered: Cell::new(0),
+        record_start: Cell::new(0),
+        record_limit: Cell::new(MAX_RECORD),
+        too_long: Cell::new(false),
+    });
+    let mut tap = Tap { inner: raw, flow: Rc::clone(&flow) };
+    let magic = read_up_to(&mut tap, 4).map_err(|error| flow.fault(0, error))?;
+    let compression = match magic[..] {
+        [0x1f, 0x8b, ..] => Compression::Gzip,
+        [0x28, 0xb5, 0x2f, 0xfd] => Compression::Zstd,
+        _ => Compression::None,
+    };
+    flow.compression.set(compression);
+    let raw = BufReader::with_capacity(BUFFER, io::Cursor::new(magic).chain(tap));
+    let mut plain: Box<dyn Read> = match compression {
+        Compression::None => Box::new(raw),
+        Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(raw)),
+        Compression::Zstd => Box::new(zstd::Decoder::with_buffer(raw).map_err(|error| flow.fault(0, error))?),
+    };
+    // A fault in the first bytes is told once the line is known, so the head keeps what came before it.
+    let (head, mut failed) = read_head(&mut plain);
+    if head.is_empty()
+        && let Some(error) = failed.take()
+    {
+        return Err(flow.fault(0, error));
+    }
+    let skip = if head.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
+    let start = io::Cursor::new(head[skip..].to_vec());
+    let rest: Box<dyn Read> = match failed {
+        None => Box::new(start.chain(plain)),
+        Some(error) => Box::new(start.chain(Failing(Some(error)))),
+    };
+    Ok(Opened { flow: Rc::clone(&flow), head: head[skip..].to_vec(), bytes: Guard { inner: rest, flow } })
+}
+
+/// Gives a stored error back at the place where it happened.
+struct Failing(Option<io::Error>);
+
+impl Read for Failing {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        self.0.take().map_or(Ok(0), Err)
+    }
+}
+
+fn read_up_to(reader: &mut impl Read, count: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    reader.take(count).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn read_head(reader: &mut Box<dyn Read>) -> (Vec<u8>, Option<io::Error>) {
+    let mut head = vec![0; HEAD];
+    let mut filled = 0;
+    while filled < HEAD {
+        match reader.read(&mut head[filled..]) {
+            Ok(0) => break,
+            Ok(count) => filled += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => {
+                head.truncate(filled);
+                return (head, Some(error));
+            }
+        }
+    }
+    head.truncate(filled);
+    (head, None)
+}

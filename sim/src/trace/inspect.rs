@@ -1,0 +1,581 @@
+//! What a trace holds: counts, spans, distributions, the record, the repairs (`sim.inspect/1`).
+//!
+//! One pass in constant memory for sorted sources: quantiles come from sketches and say so. Only an unsorted
+//! source is read again for the times between submissions. Absent on purpose: how it is shown
+//! ([`Inspection::table`] does that).
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+
+use serde::Serialize;
+
+use super::error::TraceError;
+use super::input::Input;
+use super::interner::Interner;
+use super::model::{CPU, GPU};
+use super::reader::{self, Checked, Reading, Sink, TraceOptions};
+use super::row::{Facts, Status, TraceRow};
+use super::shapes::ShapeTable;
+use super::sketch::Sketch;
+
+/// Threshold below which a run time does not count for the slowdown: 10 s.
+const BOUND_MS: u64 = 10_000;
+
+/// What to compare the trace with.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Capacity {
+    /// Milli-GPU in all pools together.
+    pub gpu_milli: u64,
+    /// Milli-CPU in all pools together.
+    pub cpu_milli: u64,
+}
+
+/// Everything that `sim trace inspect` says; the JSON fields of `sim.inspect/1`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Inspection {
+    /// `sim.inspect/1`.
+    pub schema: &'static str,
+    /// Format of the first file that holds jobs.
+    pub format: &'static str,
+    /// Records read from files that hold jobs.
+    pub rows: u64,
+    /// Jobs kept.
+    pub jobs: u64,
+    /// Distinct teams.
+    pub teams: u64,
+    /// Distinct users.
+    pub users: u64,
+    /// First to last submission.
+    pub span_s: f64,
+    /// GPUs asked for x run time.
+    pub gpu_hours: f64,
+    /// CPUs asked for x run time.
+    pub core_hours: f64,
+    /// How quantiles were computed.
+    pub quantiles: &'static str,
+    /// What a job's size counts: `gpu` where any job asks for one, else `cpu`.
+    pub size_unit: &'static str,
+    /// Size of the jobs that ask for the unit.
+    pub size: Distribution,
+    /// Run times; absent where the source has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run_s: Option<Distribution>,
+    /// Times between submissions; absent where the source has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub interarrival_s: Option<Distribution>,
+    /// Submissions by hour of the day; hours of the trace's own clock where it is relative.
+    pub arrivals_by_hour: [u64; 24],
+    /// Submissions by weekday, Monday first.
+    pub arrivals_by_weekday: [u64; 7],
+    /// Whether hours and weekdays are those of a calendar.
+    pub calendar: bool,
+    /// What really happened, where the source says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recorded: Option<RecordedStatistics>,
+    /// Nodes, where a file of the set lists them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nodes: Option<u64>,
+    /// GPUs of the nodes by type.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub gpus_by_type: BTreeMap<String, f64>,
+    /// Jobs that ask for an accelerator type.
+    pub constrained_jobs: u64,
+    /// GPU-hours by accelerator type of the first alternative.
+    pub gpu_hours_by_type: BTreeMap<String, f64>,
+    /// Teams by GPU-hours, then core-hours, most first.
+    pub by_team: Vec<TeamStatistics>,
+    /// Requested time over capacity x span, where a capacity was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub offered_load: Option<OfferedLoad>,
+    /// Jobs by recorded outcome.
+    pub status: BTreeMap<&'static str, u64>,
+    /// Repairs over all files: reason to count.
+    pub repairs: BTreeMap<&'static str, u64>,
+    /// The files.
+    pub sources: Vec<SourceStatistics>,
+    /// What should be said once.
+    pub warnings: Vec<String>,
+}
+
+/// A distribution: mean, count and maximum exact, quantiles from the sketch.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Distribution {
+    /// Arithmetic mean; absent without values.
+    pub mean: Option<f64>,
+    /// Median.
+    pub p50: Option<f64>,
+    /// 90th percentile.
+    pub p90: Option<f64>,
+    /// 95th percentile.
+    pub p95: Option<f64>,
+    /// 99th percentile.
+    pub p99: Option<f64>,
+    /// Largest value.
+    pub max: Option<f64>,
+    /// Number of values.
+    pub count: u64,
+}
+
+/// What really happened.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RecordedStatistics {
+    /// Start - submit.
+    pub wait_s: Distribution,
+    /// max(1, (wait + run) / max(run, 10 s)).
+    pub bounded_slowdown: Distribution,
+    /// Used over available, first to last submission; absent where the capacity is unknown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub utilization: Option<f64>,
+    /// The capacity that the utilization is of, in the unit of the sizes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub capacity: Option<f64>,
+}
+
+/// One team's part.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TeamStatistics {
+    /// Team.
+    pub name: String,
+    /// Jobs.
+    pub jobs: u64,
+    /// GPUs asked for x run time.
+    pub gpu_hours: f64,
+    /// CPUs asked for x run time.
+    pub core_hours: f64,
+}
+
+/// Requested time over capacity x span.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct OfferedLoad {
+    /// GPUs; absent without any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gpu: Option<f64>,
+    /// CPUs; absent without any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu: Option<f64>,
+}
+
+/// One file.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SourceStatistics {
+    /// The path as given.
+    pub path: String,
+    /// How it was read.
+    pub format: &'static str,
+    /// Whether the format was told from the content.
+    pub guessed: bool,
+    /// SHA-256 of the bytes as given.
+    pub digest: String,
+    /// Records read.
+    pub rows: u64,
+    /// Jobs kept.
+    pub jobs: u64,
+    /// Repairs by reason.
+    pub repairs: BTreeMap<&'static str, RepairStatistics>,
+}
+
+/// One kind of repair in one file.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RepairStatistics {
+    /// How many rows.
+    pub count: u64,
+    /// Lines of the first five.
+    pub first_lines: Vec<u64>,
+    /// The reason as a clause.
+    pub reason: &'static str,
+}
+
+/// Reads the inputs and counts.
+///
+/// Files that do not say enough to be run may be inspected; what they lack is in the warnings.
+///
+/// # Errors
+///
+/// As [`Trace::load`](super::Trace::load).
+pub fn inspect(
+    inputs: &[Input],
+    options: &TraceOptions,
+    capacity: Option<Capacity>,
+) -> Result<Inspection, TraceError> {
+    let options = TraceOptions { partial: true, ..options.clone() };
+    let mut counter = Counter::default();
+    let mut reading = reader::read(inputs, &options, &mut counter)?;
+    if counter.disordered {
+        let standard_input = inputs.iter().any(|input| input.path.as_os_str() == "-");
+        if standard_input {
+            counter.interarrival = None;
+            reading.warnings.push(
+                "the times between submissions of an unsorted source need a file that can be read twice"
+                    .into(),
+            );
+        } else {
+            let mut submits = Submits::default();
+            reader::read(inputs, &options, &mut submits)?;
+            counter.interarrival = Some(submits.interarrival());
+        }
+    }
+    Ok(counter.finish(reading, capacity))
+}
+
+/// Submit times of an unsorted source.
+#[derive(Debug, Default)]
+struct Submits(Vec<i64>);
+
+impl Sink for Submits {
+    fn job(&mut self, _: &TraceRow, checked: &Checked, _: &ShapeTable, _: Facts) {
+        self.0.push(checked.submit_ms);
+    }
+}
+
+impl Submits {
+    fn interarrival(mut self) -> Sketch {
+        self.0.sort_unstable();
+        let mut sketch = Sketch::default();
+        for pair in self.0.windows(2) {
+            sketch.add(pair[1].abs_diff(pair[0]));
+        }
+        sketch
+    }
+}
+
+/// Jobs and requested time of one team, in milli-units x ms.
+#[derive(Debug, Clone, Copy, Default)]
+struct Sum {
+    jobs: u64,
+    gpu: u128,
+    cpu: u128,
+}
+
+/// A recorded run that may reach past the last submission: (end, start, gpu, cpu).
+type Run = Reverse<(i64, i64, u64, u64)>;
+
+#[derive(Debug)]
+struct Counter {
+    teams: Interner,
+    users: Interner,
+    by_team: Vec<Sum>,
+    by_shape: Vec<Sum>,
+    first_ms: i64,
+    last_ms: i64,
+    previous_ms: Option<i64>,
+    disordered: bool,
+    gpu_size: Sketch,
+    cpu_size: Sketch,
+    run: Sketch,
+    interarrival: Option<Sketch>,
+    wait: Sketch,
+    slowdown: Sketch,
+    slowdown_sum: f64,
+    hours: [u64; 24],
+    weekdays: [u64; 7],
+    calendar: bool,
+    status: [u64; 4],
+    /// Recorded runs that end after the latest submission so far.
+    running: BinaryHeap<Run>,
+    /// Recorded use of those that ended before, milli-units x ms: (gpu, cpu).
+    used: (u128, u128),
+    max_processors: Option<u64>,
+}
+
+impl Default for Counter {
+    fn default() -> Self {
+        Self {
+            teams: Interner::default(),
+            users: Interner::default(),
+            by_team: Vec::new(),
+            by_shape: Vec::new(),
+            first_ms: i64::MAX,
+            last_ms: i64::MIN,
+            previous_ms: None,
+            disordered: false,
+            gpu_size: Sketch::default(),
+            cpu_size: Sketch::default(),
+            run: Sketch::default(),
+            interarrival: Some(Sketch::default()),
+            wait: Sketch::default(),
+            slowdown: Sketch::default(),
+            slowdown_sum: 0.0,
+            hours: [0; 24],
+            weekdays: [0; 7],
+            calendar: false,
+            status: [0; 4],
+            running: BinaryHeap::new(),
+            used: (0, 0),
+            max_processors: None,
+        }
+    }
+}
+
+impl Sink for Counter {
+    fn job(&mut self, row: &TraceRow, checked: &Checked, shapes: &ShapeTable, facts: Facts) {
+        self.max_processors = facts.max_processors.or(self.max_processors);
+        let first = &shapes.shapes[checked.shape as usize].alternatives[0];
+        let (gpu, cpu) = (first.total(GPU), first.total(CPU));
+        let (gpu_work, cpu_work) =
+            (u128::from(gpu) * u128::from(checked.run_ms), u128::from(cpu) * u128::from(checked.run_ms));
+        let team = self.teams.intern(&row.team) as usize;
+        if !row.user.is_empty() {
+            self.users.intern(&row.user);
+        }
+        for (sums, index) in [(&mut self.by_team, team), (&mut self.by_shape, checked.shape as usize)] {
+            if sums.len() <= index {
+                sums.resize(index + 1, Sum::default());
+            }
+            let sum = &mut sums[index];
+            sum.jobs += 1;
+            // Times and amounts at the end of their ranges could pass 128 bits after some hundred rows.
+            sum.gpu = sum.gpu.saturating_add(gpu_work);
+            sum.cpu = sum.cpu.saturating_add(cpu_work);
+        }
+        if gpu > 0 {
+            self.gpu_size.add(gpu);
+        }
+        if cpu > 0 {
+            self.cpu_size.add(cpu);
+        }
+        self.run.add(checked.run_ms);
+        self.status[row.status as usize] += 1;
+        self.arrival(checked.submit_ms, facts);
+        self.record(checked, gpu, cpu);
+    }
+}
+
+impl Counter {
+    fn arrival(&mut self, submit_ms: i64, facts: Facts) {
+        self.first_ms = self.first_ms.min(submit_ms);
+        self.last_ms = self.last_ms.max(submit_ms);
+        if let Some(previous) = self.previous_ms {
+            self.disordered |= submit_ms < previous;
+            if let Some(sketch) = &mut self.interarrival {
+                sketch.add(submit_ms.abs_diff(previous));
+            }
+        }
+        self.previous_ms = Some(submit_ms);
+        let clock = submit_ms.saturating_add(facts.epoch_ms.unwrap_or(0));
+        // Times from 2001 on are taken for Unix times.
+        self.calendar |= facts.epoch_ms.is_some() || clock >= 1_000_000_000_000;
+        let hour = clock.div_euclid(3_600_000);
+        self.hours[usize::try_from(hour.rem_euclid(24)).unwrap_or(0)] += 1;
+        // 1970-01-01 was a Thursday.
+        let weekday = (hour.div_euclid(24) + 3).rem_euclid(7);
+        self.weekdays[usize::try_from(weekday).unwrap_or(0)] += 1;
+    }
+
+    fn record(&mut self, checked: &Checked, gpu: u64, cpu: u64) {
+        let Some(start) = checked.start_ms else { return };
+        let wait = start.abs_diff(checked.submit_ms);
+        self.wait.add(wait);
+        let slowdown = bounded_slowdown(wait, checked.run_ms);
+        self.slowdown_sum += slowdown;
+        self.slowdown.add(thousandths_of(slowdown));
+        let Some(end) = checked.end_ms else { return };
+        self.running.push(Reverse((end, start, gpu, cpu)));
+        while let Some(&Reverse((end, start, gpu, cpu))) = self.running.peek() {
+            if end > self.last_ms {
+                break;
+            }
+            self.running.pop();
+            let length = u128::from(end.abs_diff(start));
+            self.used.0 = self.used.0.saturating_add(length * u128::from(gpu));
+            self.used.1 = self.used.1.saturating_add(length * u128::from(cpu));
+        }
+    }
+
+    fn finish(mut self, reading: Reading, capacity: Option<Capacity>) -> Inspection {
+        let span_ms = if self.run.count() == 0 { 0 } else { self.last_ms.abs_diff(self.first_ms) };
+        let total = self.by_team.iter().fold(Sum::default(), |total, sum| Sum {
+            jobs: total.jobs + sum.jobs,
+            gpu: total.gpu.saturating_add(sum.gpu),
+            cpu: total.cpu.saturating_add(sum.cpu),
+        });
+        let unit = if self.gpu_size.count() > 0 { "gpu" } else { "cpu" };
+        let recorded = self.recorded(&reading, unit, span_ms);
+        let size = if unit == "gpu" { &self.gpu_size } else { &self.cpu_size };
+        let (by_type, constrained_jobs) = self.by_type(&reading.shapes);
+        let nodes = reading.cluster.node_count();
+        let gpus_by_type = reading.cluster.gpus_by_type();
+        let mut repairs: BTreeMap<&'static str, u64> = BTreeMap::new();
+        for source in &reading.sources {
+            for (key, repair) in &source.repairs {
+                *repairs.entry(key).or_default() += repair.count;
+            }
+        }
+        let main = reading.sources.iter().find(|source| source.jobs > 0).or(reading.sources.first());
+        Inspection {
+            schema: "sim.inspect/1",
+            format: main.map_or("native", |source| source.format.name()),
+            rows: main.map_or(0, |main| {
+                let same = |source: &&super::model::Source| source.format == main.format;
+                reading.sources.iter().filter(same).map(|source| source.rows).sum()
+            }),
+            jobs: self.run.count(),
+            teams: self.teams.len() as u64,
+            users: self.users.len() as u64,
+            span_s: seconds(span_ms),
+            gpu_hours: hours(total.gpu),
+            core_hours: hours(total.cpu),
+            quantiles: "sketch, off by at most 0.4 %",
+            size_unit: unit,
+            size: distribution(size),
+            run_s: (!reading.missing.run).then(|| distribution(&self.run)),
+            interarrival_s: match &self.interarrival {
+                Some(sketch) if !reading.missing.submit => Some(distribution(sketch)),
+                _ => None,
+            },
+            arrivals_by_hour: self.hours,
+            arrivals_by_weekday: self.weekdays,
+            calendar: self.calendar,
+            recorded,
+            nodes: (nodes > 0).then_some(nodes),
+            gpus_by_type: gpus_by_type.iter().map(|(name, milli)| ((*name).into(), units(*milli))).collect(),
+            constrained_jobs,
+            gpu_hours_by_type: by_type,
+            by_team: self.team_statistics(),
+            offered_load: capacity.map(|capacity| OfferedLoad {
+                gpu: ratio(total.gpu, u128::from(capacity.gpu_milli) * u128::from(span_ms)),
+                cpu: ratio(total.cpu, u128::from(capacity.cpu_milli) * u128::from(span_ms)),
+            }),
+            status: self.outcomes(),
+            repairs,
+            sources: reading.sources.iter().map(source_statistics).collect(),
+            warnings: reading.warnings,
+        }
+    }
+
+    fn outcomes(&self) -> BTreeMap<&'static str, u64> {
+        let all = [Status::Unspecified, Status::Completed, Status::Failed, Status::Cancelled];
+        let name = |status: Status| match status.as_str() {
+            "" => "unspecified",
+            name => name,
+        };
+        let counts = all.into_iter().map(|status| (name(status), self.status[status as usize]));
+        counts.filter(|(_, count)| *count > 0).collect()
+    }
+
+    fn recorded(&mut self, reading: &Reading, unit: &str, span_ms: u64) -> Option<RecordedStatistics> {
+        if self.wait.count() == 0 {
+            return None;
+        }
+        // Jobs that end after the last submission count up to it.
+        for Reverse((_, start, gpu, cpu)) in std::mem::take(&mut self.running) {
+            let length = u128::try_from(self.last_ms.saturating_sub(start)).unwrap_or(0);
+            self.used.0 = self.used.0.saturating_add(length * u128::from(gpu));
+            self.used.1 = self.used.1.saturating_add(length * u128::from(cpu));
+        }
+        let gpu = unit == "gpu";
+        let used = if gpu { self.used.0 } else { self.used.1 };
+        let nodes = reading.cluster.nodes.iter();
+        let of_nodes: u64 =
+            nodes.map(|(make, count)| if gpu { make.gpu_milli } else { make.cpu_milli } * count).sum();
+        let processors = if gpu { None } else { self.max_processors.map(|count| count.saturating_mul(1000)) };
+        let capacity = processors.or((of_nodes > 0).then_some(of_nodes));
+        let mut bounded_slowdown = distribution(&self.slowdown);
+        #[expect(clippy::cast_precision_loss, reason = "a count of rows is far below 2^53")]
+        let count = self.slowdown.count() as f64;
+        bounded_slowdown.mean = Some(self.slowdown_sum / count);
+        Some(RecordedStatistics {
+            wait_s: distribution(&self.wait),
+            bounded_slowdown,
+            utilization: capacity
+                .and_then(|capacity| ratio(used, u128::from(capacity) * u128::from(span_ms))),
+            capacity: capacity.map(units),
+        })
+    }
+
+    fn by_type(&self, shapes: &ShapeTable) -> (BTreeMap<String, f64>, u64) {
+        let mut work: BTreeMap<String, u128> = BTreeMap::new();
+        let mut constrained = 0;
+        for (shape, sum) in shapes.shapes.iter().zip(&self.by_shape) {
+            let name = shape.alternatives[0].accelerator.as_deref();
+            constrained += if name.is_some() { sum.jobs } else { 0 };
+            if sum.gpu > 0 {
+                let total = work.entry(name.unwrap_or("any").to_owned()).or_default();
+                *total = total.saturating_add(sum.gpu);
+            }
+        }
+        (work.into_iter().map(|(name, sum)| (name, hours(sum))).collect(), constrained)
+    }
+
+    fn team_statistics(&self) -> Vec<TeamStatistics> {
+        let mut order: Vec<usize> = (0..self.by_team.len()).collect();
+        order.sort_by_key(|&index| {
+            (Reverse(self.by_team[index].gpu), Reverse(self.by_team[index].cpu), index)
+        });
+        let statistics = |index: usize| TeamStatistics {
+            name: self.teams.text(u32::try_from(index).unwrap_or(u32::MAX)).to_owned(),
+            jobs: self.by_team[index].jobs,
+            gpu_hours: hours(self.by_team[index].gpu),
+            core_hours: hours(self.by_team[index].cpu),
+        };
+        order.into_iter().map(statistics).collect()
+    }
+}
+
+fn source_statistics(source: &super::model::Source) -> SourceStatistics {
+    let repairs = source.repairs.iter().map(|(key, repair)| {
+        let statistics = RepairStatistics {
+            count: repair.count,
+            first_lines: repair.first_lines.clone(),
+            reason: repair.text,
+        };
+        (*key, statistics)
+    });
+    SourceStatistics {
+        path: source.path.clone(),
+        format: source.format.name(),
+        guessed: source.guessed,
+        digest: source.digest.clone(),
+        rows: source.rows,
+        jobs: source.jobs,
+        repairs: repairs.collect(),
+    }
+}
+
+/// `max(1, (wait + run) / max(run, 10 s))`.
+#[expect(clippy::cast_precision_loss, reason = "a ratio of times; the error is below 2^-52")]
+fn bounded_slowdown(wait_ms: u64, run_ms: u64) -> f64 {
+    ((wait_ms as f64 + run_ms as f64) / run_ms.max(BOUND_MS) as f64).max(1.0)
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to the range before")]
+fn thousandths_of(value: f64) -> u64 {
+    (value * 1000.0).round().clamp(0.0, 1e18) as u64
+}
+
+#[expect(clippy::cast_precision_loss, reason = "for people: three decimals of a second")]
+fn seconds(milliseconds: u64) -> f64 {
+    milliseconds as f64 / 1000.0
+}
+
+/// Thousandths to units.
+fn units(milli: u64) -> f64 {
+    seconds(milli)
+}
+
+/// Milli-units x ms to units x hours.
+#[expect(clippy::cast_precision_loss, reason = "for people: sixteen digits")]
+fn hours(work: u128) -> f64 {
+    work as f64 / 3_600_000_000.0
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a ratio for people")]
+fn ratio(part: u128, whole: u128) -> Option<f64> {
+    (whole > 0).then(|| part as f64 / whole as f64)
+}
+
+/// A distribution of thousandths, in units.
+fn distribution(sketch: &Sketch) -> Distribution {
+    if sketch.count() == 0 {
+        return Distribution::default();
+    }
+    let at = |percent: u64| Some(units(sketch.percentile(percent)));
+    Distribution {
+        mean: ratio(sketch.sum(), u128::from(sketch.count()) * 1000),
+        p50: at(50),
+        p90: at(90),
+        p95: at(95),
+        p99: at(99),
+        max: Some(units(sketch.max())),
+        count: sketch.count(),
+    }
+}

@@ -1,0 +1,223 @@
+//! An inspection for people: aligned lines and two small pictures.
+//!
+//! Absent on purpose: computing anything but widths.
+
+use std::fmt::Write as _;
+
+use super::error::printable;
+use super::inspect::{Distribution, Inspection};
+
+/// Teams shown; the rest is in the JSON.
+const TEAMS: usize = 15;
+
+impl Inspection {
+    /// The inspection as text for a terminal, without colours; ends with a line end.
+    #[must_use]
+    pub fn table(&self) -> String {
+        let mut text = String::new();
+        self.write_sources(&mut text);
+        self.write_totals(&mut text);
+        self.write_distributions(&mut text);
+        self.write_arrivals(&mut text);
+        self.write_teams(&mut text);
+        self.write_repairs(&mut text);
+        for warning in &self.warnings {
+            let _ = writeln!(text, "warning: {warning}");
+        }
+        text
+    }
+
+    fn write_sources(&self, text: &mut String) {
+        for source in &self.sources {
+            let how = if source.guessed { "told from its content" } else { "as named" };
+            let _ = writeln!(text, "{}  format {} ({how})", source.path, source.format);
+        }
+        text.push('\n');
+    }
+
+    fn write_totals(&self, text: &mut String) {
+        let mut line = |name: &str, value: String| {
+            let _ = writeln!(text, "{name:<14}{value}");
+        };
+        line("rows", grouped(self.rows));
+        line("jobs", grouped(self.jobs));
+        line("teams", format!("{}, users {}", grouped(self.teams), grouped(self.users)));
+        line("span", duration(self.span_s));
+        if self.gpu_hours > 0.0 {
+            line("GPU-hours", rounded(self.gpu_hours));
+        }
+        if self.core_hours > 0.0 {
+            line("core-hours", rounded(self.core_hours));
+        }
+        if let Some(nodes) = self.nodes {
+            line("nodes", grouped(nodes));
+        }
+        if !self.gpus_by_type.is_empty() {
+            let parts = self
+                .gpus_by_type
+                .iter()
+                .map(|(name, count)| format!("{} {}", printable(name), rounded(*count)));
+            line("GPUs", parts.collect::<Vec<_>>().join(", "));
+        }
+        if self.constrained_jobs > 0 {
+            line("bound to type", format!("{} jobs", grouped(self.constrained_jobs)));
+        }
+        if let Some(load) = &self.offered_load {
+            let parts = [("gpu", load.gpu), ("cpu", load.cpu)];
+            let parts = parts.iter().filter_map(|(name, load)| Some(format!("{name} {:.3}", (*load)?)));
+            line("offered load", parts.collect::<Vec<_>>().join(", "));
+        }
+        let outcomes = self.status.iter().map(|(name, count)| format!("{name} {}", grouped(*count)));
+        line("outcome", outcomes.collect::<Vec<_>>().join(", "));
+        if let Some(utilization) = self.recorded.as_ref().and_then(|recorded| recorded.utilization) {
+            line("utilization", format!("{utilization:.3} as recorded, first to last submission"));
+        }
+        text.push('\n');
+    }
+
+    fn write_distributions(&self, text: &mut String) {
+        let header = ["", "mean", "p50", "p90", "p95", "p99", "max"];
+        for (column, name) in header.iter().enumerate() {
+            let _ = if column == 0 { write!(text, "{name:<20}") } else { write!(text, "{name:>12}") };
+        }
+        text.push('\n');
+        let recorded = self.recorded.as_ref();
+        let size = if self.size_unit == "gpu" { "GPUs per job" } else { "CPUs per job" };
+        let plain: fn(f64) -> String = rounded;
+        let time: fn(f64) -> String = duration;
+        for (name, distribution, show) in [
+            (size, Some(&self.size), plain),
+            ("run time", self.run_s.as_ref(), time),
+            ("between arrivals", self.interarrival_s.as_ref(), time),
+            ("recorded wait", recorded.map(|recorded| &recorded.wait_s), time),
+            ("bounded slowdown", recorded.map(|recorded| &recorded.bounded_slowdown), plain),
+        ] {
+            if let Some(distribution) = distribution.filter(|distribution| distribution.count > 0) {
+                write_distribution(text, name, distribution, show);
+            }
+        }
+        let _ = writeln!(text, "quantiles: {}\n", self.quantiles);
+    }
+
+    fn write_arrivals(&self, text: &mut String) {
+        if self.interarrival_s.is_none() {
+            return;
+        }
+        let clock = if self.calendar { "" } else { " (the trace's own clock)" };
+        let _ = writeln!(text, "arrivals by hour{clock}     0  {}  23", bars(&self.arrivals_by_hour));
+        let _ = writeln!(text, "arrivals by weekday{clock}  Mo {}  Su\n", bars(&self.arrivals_by_weekday));
+    }
+
+    fn write_teams(&self, text: &mut String) {
+        let width = self
+            .by_team
+            .iter()
+            .take(TEAMS)
+            .map(|team| printable(&team.name).chars().count())
+            .max()
+            .unwrap_or(0);
+        let width = width.max(4);
+        let _ = writeln!(text, "{:<width$}{:>12}{:>16}{:>16}", "team", "jobs", "GPU-hours", "core-hours");
+        for team in self.by_team.iter().take(TEAMS) {
+            let _ = writeln!(
+                text,
+                "{:<width$}{:>12}{:>16}{:>16}",
+                printable(&team.name),
+                grouped(team.jobs),
+                rounded(team.gpu_hours),
+                rounded(team.core_hours)
+            );
+        }
+        if self.by_team.len() > TEAMS {
+            let _ = writeln!(text, "and {} more", grouped((self.by_team.len() - TEAMS) as u64));
+        }
+        text.push('\n');
+    }
+
+    fn write_repairs(&self, text: &mut String) {
+        if self.repairs.is_empty() {
+            text.push_str("repairs: none\n");
+            return;
+        }
+        for source in &self.sources {
+            for repair in source.repairs.values() {
+                let lines: Vec<String> = repair.first_lines.iter().map(u64::to_string).collect();
+                let more = if repair.count > lines.len() as u64 { ", …" } else { "" };
+                let (rows, at) = if repair.count == 1 { ("row", "line") } else { ("rows", "lines") };
+                let _ = writeln!(
+                    text,
+                    "repair: {} {rows}: {} ({at} {}{more})",
+                    grouped(repair.count),
+                    repair.reason,
+                    lines.join(", ")
+                );
+            }
+        }
+    }
+}
+
+fn write_distribution(text: &mut String, name: &str, of: &Distribution, show: fn(f64) -> String) {
+    let _ = write!(text, "{name:<20}");
+    for value in [of.mean, of.p50, of.p90, of.p95, of.p99, of.max] {
+        let _ = write!(text, "{:>12}", value.map(show).unwrap_or_default());
+    }
+    text.push('\n');
+}
+
+/// One block per value, its height the value against the largest.
+fn bars(values: &[u64]) -> String {
+    const BLOCKS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    let most = values.iter().copied().max().unwrap_or(0).max(1);
+    let height = |value: u64| usize::try_from((value * 8).div_ceil(most)).unwrap_or(8).min(8);
+    values.iter().map(|&value| BLOCKS[height(value)]).collect()
+}
+
+/// A whole number with commas.
+fn grouped(value: u64) -> String {
+    let digits = value.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A number with as many decimals as help: none from a hundred on, one from ten on, two below.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "not negative, and cut at 10^18")]
+fn rounded(value: f64) -> String {
+    if value >= 99.95 {
+        grouped(value.min(1e18).round() as u64)
+    } else {
+        let text = if value >= 9.995 { format!("{value:.1}") } else { format!("{value:.2}") };
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    }
+}
+
+/// Seconds in the unit that keeps them short.
+fn duration(seconds: f64) -> String {
+    match seconds {
+        value if value < 120.0 => format!("{} s", rounded(value)),
+        value if value < 7200.0 => format!("{} min", rounded(value / 60.0)),
+        value if value < 172_800.0 => format!("{} h", rounded(value / 3600.0)),
+        value => format!("{} d", rounded(value / 86_400.0)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_for_people() {
+        assert_eq!(
+            [grouped(1), grouped(1000), grouped(978_078)],
+            ["1".to_owned(), "1,000".to_owned(), "978,078".to_owned()]
+        );
+        assert_eq!([rounded(0.5), rounded(12.34), rounded(999.6)], ["0.5", "12.3", "1,000"]);
+        assert_eq!([duration(30.0), duration(7200.0), duration(864_000.0)], ["30 s", "2 h", "10 d"]);
+        assert_eq!(bars(&[0, 1, 8]), " ▁█");
+    }
+}

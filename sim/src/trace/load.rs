@@ -1,0 +1,163 @@
+//! Jobs into a [`Trace`] in memory, sorted.
+//!
+//! Absent on purpose: validation (the reader did it).
+
+use super::error::TraceError;
+use super::input::Input;
+use super::interner::compare_names;
+use super::model::{Extra, Recorded, Trace, TraceJob};
+use super::reader::{self, Checked, Sink, TraceOptions};
+use super::row::{Facts, TraceRow};
+use super::shapes::{ShapeTable, list};
+
+impl Trace {
+    /// Reads files into one trace.
+    ///
+    /// Jobs of all files are sorted together by submit time, then name. In formats without job ids the rows of
+    /// all files are numbered through.
+    ///
+    /// # Errors
+    ///
+    /// [`TraceError`] where a file cannot be read as what it should be, or the machine fails; with
+    /// [`TraceOptions::strict`] also where a row would be repaired.
+    pub fn load(inputs: &[Input], options: &TraceOptions) -> Result<Self, TraceError> {
+        let mut builder = Builder::default();
+        let reading = reader::read(inputs, options, &mut builder)?;
+        Ok(Self::join(builder, reading))
+    }
+
+    /// Reads one file that is built into the program; `name` stands for its path.
+    ///
+    /// # Errors
+    ///
+    /// As [`Trace::load`].
+    pub fn from_bytes(name: &str, bytes: &'static [u8], options: &TraceOptions) -> Result<Self, TraceError> {
+        let mut builder = Builder::default();
+        let reading = reader::read_bytes(name, bytes, options, &mut builder)?;
+        Ok(Self::join(builder, reading))
+    }
+
+    fn join(builder: Builder, reading: reader::Reading) -> Self {
+        let mut trace = builder.finish();
+        trace.shapes = reading.shapes.shapes;
+        trace.priorities = reading.shapes.priorities;
+        trace.resources = reading.shapes.resources;
+        trace.cluster = reading.cluster;
+        trace.sources = reading.sources;
+        trace.warnings = reading.warnings;
+        trace
+    }
+}
+
+#[derive(Debug, Default)]
+struct Builder {
+    trace: Trace,
+    recorded: Vec<Recorded>,
+    any_recorded: bool,
+    disordered: bool,
+    last_name: String,
+}
+
+impl Sink for Builder {
+    fn job(&mut self, row: &TraceRow, checked: &Checked, _: &ShapeTable, _: Facts) {
+        let trace = &mut self.trace;
+        let owner = if row.owner.is_empty() { &row.team } else { &row.owner };
+        let job = TraceJob {
+            submit_ms: checked.submit_ms,
+            run_ms: checked.run_ms,
+            limit_ms: TraceJob::pack(checked.limit_ms),
+            estimate_ms: TraceJob::pack(checked.estimate_ms),
+            team: trace.teams.intern(&row.team),
+            user: trace.users.intern(&row.user),
+            owner: trace.owners.intern(owner),
+            shape: checked.shape,
+            status: row.status,
+        };
+        if let Some(last) = trace.jobs.last() {
+            self.disordered |= match job.submit_ms.cmp(&last.submit_ms) {
+                std::cmp::Ordering::Less => true,
+                std::cmp::Ordering::Equal => compare_names(&row.name, &self.last_name).is_lt(),
+                std::cmp::Ordering::Greater => false,
+            };
+        }
+        self.last_name.clone_from(&row.name);
+        if checked.start_ms.is_some() || checked.end_ms.is_some() {
+            self.any_recorded = true;
+            // Sources without recorded times pay nothing for the column.
+            self.recorded.resize(trace.jobs.len(), Recorded::NONE);
+            self.recorded.push(Recorded::new(checked.start_ms, checked.end_ms));
+        }
+        if let Some(extra) = extra(row) {
+            let index = u32::try_from(trace.jobs.len()).unwrap_or(u32::MAX);
+            trace.extras.entries.push((index, extra));
+        }
+        trace.jobs.push(job);
+        trace.names.push(&row.name);
+    }
+}
+
+/// The rare columns of a row, if it has any.
+pub(crate) fn extra(row: &TraceRow) -> Option<Extra> {
+    let texts = [&row.title, &row.datasets, &row.after];
+    if texts.iter().all(|text| text.is_empty())
+        && row.checkpoint_ms.is_none()
+        && row.deadline_ms.is_none()
+        && row.gpu_utilization_milli.is_none()
+    {
+        return None;
+    }
+    let extra = Extra {
+        title: row.title.clone(),
+        checkpoint_ms: row.checkpoint_ms.and_then(|value| u64::try_from(value).ok()),
+        deadline_ms: row.deadline_ms,
+        gpu_utilization_milli: row.gpu_utilization_milli.and_then(|value| u32::try_from(value).ok()),
+        datasets: list(&row.datasets),
+        after: list(&row.after),
+    };
+    (extra != Extra::default()).then_some(extra)
+}
+
+impl Builder {
+    fn finish(mut self) -> Trace {
+        if self.any_recorded {
+            self.recorded.resize(self.trace.jobs.len(), Recorded::NONE);
+            self.trace.recorded = Some(self.recorded);
+        }
+        if self.disordered {
+            sort(&mut self.trace);
+        }
+        self.trace
+    }
+}
+
+/// Sorts all columns by submit time, then name.
+pub(crate) fn sort(trace: &mut Trace) {
+    let count = u32::try_from(trace.jobs.len()).unwrap_or(u32::MAX);
+    let mut order: Vec<u32> = (0..count).collect();
+    order.sort_by(|&a, &b| {
+        let (job_a, job_b) = (&trace.jobs[a as usize], &trace.jobs[b as usize]);
+        job_a
+            .submit_ms
+            .cmp(&job_b.submit_ms)
+            .then_with(|| trace.names.get(a as usize).cmp(&trace.names.get(b as usize)))
+    });
+    reorder(trace, &order);
+}
+
+/// Puts job `order[i]` at place `i`, in all columns; jobs that `order` does not name go.
+pub(crate) fn reorder(trace: &mut Trace, order: &[u32]) {
+    trace.jobs = order.iter().map(|&old| trace.jobs[old as usize]).collect();
+    trace.names = std::mem::take(&mut trace.names).reordered(order);
+    if let Some(recorded) = &mut trace.recorded {
+        *recorded = order.iter().map(|&old| recorded[old as usize]).collect();
+    }
+    if !trace.extras.is_empty() {
+        let old = std::mem::take(&mut trace.extras);
+        for (new, &index) in order.iter().enumerate() {
+            if let Some(extra) = old.get(index as usize) {
+                let new = u32::try_from(new).unwrap_or(u32::MAX);
+                trace.extras.entries.push((new, extra.clone()));
+            }
+        }
+    }
+}

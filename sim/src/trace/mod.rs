@@ -1,0 +1,55 @@
+//! Traces: recorded formats in, one clean columnar trace out.
+//!
+//! Bytes go through [`Input`] (plain, gzip or zstd), an adapter per format and the one reader that validates and
+//! repairs, into a [`Trace`]. Absent on purpose: the core crate; the engine makes job specifications.
+//!
+//! ```no_run
+//! use fairshare_sim::trace::{Input, Trace, TraceOptions};
+//!
+//! let trace = Trace::load(&[Input::parse("jobs.csv.gz")], &TraceOptions::default())?;
+//! assert!(trace.jobs.is_sorted_by_key(|job| job.submit_ms));
+//! # Ok::<(), fairshare_sim::trace::TraceError>(())
+//! ```
+
+mod cluster;
+mod convert;
+mod error;
+mod format;
+mod guess;
+mod input;
+mod inspect;
+mod inspect_text;
+mod interner;
+mod load;
+mod model;
+mod number;
+mod reader;
+mod row;
+mod select;
+mod shape;
+mod shapes;
+mod sketch;
+pub mod synthetic;
+mod time;
+mod write;
+
+pub use cluster::{Cluster, NodeMake, QuotaSeries};
+pub use convert::{Conversion, ConvertError, convert};
+pub(crate) use error::printable;
+pub use error::{Fault, FaultKind, TraceError};
+pub use format::{SwfMemory, SwfOptions, SwfPools, SwfProcessors, SwfRun, SwfUnusable};
+pub use guess::Format;
+pub use input::Input;
+pub use inspect::{
+    Capacity, Distribution, Inspection, OfferedLoad, RecordedStatistics, RepairStatistics, SourceStatistics,
+    TeamStatistics, inspect,
+};
+pub use interner::{Interner, JobName, NameArena, compare_names};
+pub use model::{
+    CPU, Extra, Extras, FIRST_OTHER, GPU, MEMORY, Recorded, Repair, Source, Trace, TraceAlternative,
+    TraceJob, TraceShape,
+};
+pub use reader::TraceOptions;
+pub use row::{Reason, RepairAction, Status};
+pub use select::Selection;
+pub use shape::{Factor, Transform};

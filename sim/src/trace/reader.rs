@@ -1,0 +1,396 @@
+//! Rows to jobs: the only place that validates and repairs.
+//!
+//! A record that cannot be read is an error; one that makes no sense is left out and counted; one out of order
+//! is sorted in and counted; `strict` turns the last two into errors. Absent on purpose: formats.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use super::cluster::Cluster;
+use super::error::{Fault, TraceError};
+use super::format::{Companions, MAX_TIME_MS, SwfOptions, adapter, read_throughputs};
+use super::guess::{Format, guess};
+use super::input::{self, Input, Opened};
+use super::interner::SeenNames;
+use super::model::{Repair, Source};
+use super::row::{Facts, Missing, Reason, RepairAction, TraceRow};
+use super::shapes::ShapeTable;
+
+/// Switches of the reading.
+#[derive(Debug, Clone, Default)]
+pub struct TraceOptions {
+    /// Rows that would be repaired are errors.
+    pub strict: bool,
+    /// `[trace.swf]`.
+    pub swf: SwfOptions,
+    /// `[trace.gavel] throughputs`: where the steps per second of Gavel's job types are.
+    pub gavel_throughputs: Option<PathBuf>,
+    /// Files that do not say enough to be run may be read, to inspect them: what is missing becomes zero.
+    pub partial: bool,
+}
+
+/// A row that makes sense, in its final types.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Checked {
+    pub(crate) submit_ms: i64,
+    pub(crate) run_ms: u64,
+    pub(crate) limit_ms: Option<u64>,
+    pub(crate) estimate_ms: Option<u64>,
+    pub(crate) start_ms: Option<i64>,
+    pub(crate) end_ms: Option<i64>,
+    /// Index in the shape table.
+    pub(crate) shape: u32,
+}
+
+/// What takes the jobs, one by one, in the order of the file.
+pub(crate) trait Sink {
+    /// One job.
+    fn job(&mut self, row: &TraceRow, checked: &Checked, shapes: &ShapeTable, facts: Facts);
+}
+
+/// What is known when all files are read.
+#[derive(Debug, Default)]
+pub(crate) struct Reading {
+    pub(crate) shapes: ShapeTable,
+    pub(crate) sources: Vec<Source>,
+    pub(crate) warnings: Vec<String>,
+    pub(crate) cluster: Cluster,
+    pub(crate) missing: Missing,
+}
+
+/// An open file of the set, until it is read.
+struct Part {
+    path: String,
+    format: Format,
+    guessed: bool,
+    /// Of the file, where the bytes that are read are not its own.
+    digest: Option<String>,
+    opened: Option<Opened>,
+}
+
+/// Reads all inputs into `sink`.
+pub(crate) fn read(
+    inputs: &[Input],
+    options: &TraceOptions,
+    sink: &mut dyn Sink,
+) -> Result<Reading, TraceError> {
+    let mut parts = Vec::with_capacity(inputs.len());
+    for input in inputs {
+        parts.push(open(input).map_err(|fault| TraceError::new(input.shown(), fault))?);
+    }
+    read_parts(parts, options, sink)
+}
+
+/// Reads one file that is in memory; `name` stands for its path.
+pub(crate) fn read_bytes(
+    name: &str,
+    bytes: &'static [u8],
+    options: &TraceOptions,
+    sink: &mut dyn Sink,
+) -> Result<Reading, TraceError> {
+    let opened = input::open_bytes(Box::new(bytes));
+    let part = opened.and_then(|opened| part(name.to_owned(), None, opened));
+    read_parts(vec![part.map_err(|fault| TraceError::new(name, fault))?], options, sink)
+}
+
+fn read_parts(
+    mut parts: Vec<Part>,
+    options: &TraceOptions,
+    sink: &mut dyn Sink,
+) -> Result<Reading, TraceError> {
+    let mut companions = Companions {
+        pai_jobs: parts.iter().any(|part| part.format == Format::PaiJobs),
+        ..Companions::default()
+    };
+    if let Some(path) = &options.gavel_throughputs {
+        let input = Input { path: path.clone(), format: Some(Format::GavelThroughputs) };
+        let table = input::open(&input).and_then(read_throughputs);
+        companions.throughputs = Some(table.map_err(|fault| TraceError::new(input.shown(), fault))?);
+    }
+    let mut checker = Checker { strict: options.strict, partial: options.partial, ..Checker::default() };
+    // Files that say something about others come first, whatever the order on the command line.
+    let mut taken = Vec::with_capacity(parts.len());
+    for part in &mut parts {
+        taken.push(take(part, &mut companions).map_err(|fault| TraceError::new(part.path.clone(), fault))?);
+    }
+    for (part, taken) in parts.into_iter().zip(taken) {
+        let path = part.path.clone();
+        match taken {
+            Some(source) => checker.reading.sources.push(source),
+            None => read_jobs(part, options, &mut companions, &mut checker, sink)
+                .map_err(|fault| TraceError::new(path, fault))?,
+        }
+    }
+    checker.reading.cluster = companions.cluster;
+    Ok(checker.reading)
+}
+
+/// Opens a file and tells its format.
+fn open(input: &Input) -> Result<Part, Fault> {
+    part(input.shown(), input.format, input::open(input)?)
+}
+
+fn part(path: String, format: Option<Format>, opened: Opened) -> Result<Part, Fault> {
+    let guessed = format.is_none();
+    if opened.head.is_empty() {
+        return Err(Fault::other(0, "the file is empty").hint("a trace has at least a header line"));
+    }
+    let format = match format {
+        Some(format) => format,
+        None => guess(&opened.head).ok_or_else(|| {
+            Fault::other(0, "the content does not tell the format")
+                .hint(format!("name it as `FILE:FORMAT`, with one of {}", Format::names().join(", ")))
+        })?,
+    };
+    if matches!(format, Format::Parquet | Format::OpenDc) {
+        return columnar(path, guessed, opened);
+    }
+    Ok(Part { path, format, guessed, digest: None, opened: Some(opened) })
+}
+
+/// A Parquet file becomes the bytes of a native CSV; the digest is that of the file.
+#[cfg(feature = "parquet")]
+fn columnar(path: String, guessed: bool, mut opened: Opened) -> Result<Part, Fault> {
+    if path == "-" {
+        return Err(Fault::other(0, "Parquet cannot be read from standard input").hint("name the file"));
+    }
+    let (format, rows) = super::format::parquet::open(std::path::Path::new(&path))?;
+    opened.flow.drain(&mut opened.bytes)?;
+    let digest = Some(opened.flow.digest());
+    let opened = Some(input::open_bytes(Box::new(rows))?);
+    Ok(Part { path, format, guessed, digest, opened })
+}
+
+/// The same without the feature: says how to get it.
+#[cfg(not(feature = "parquet"))]
+fn columnar(_: String, _: bool, _: Opened) -> Result<Part, Fault> {
+    Err(Fault::other(0, "this is a Parquet file, which this build does not read")
+        .hint("build with `--features parquet`, or convert it to CSV"))
+}
+
+/// Reads a file that belongs to others; nothing if it holds jobs.
+fn take(part: &mut Part, companions: &mut Companions) -> Result<Option<Source>, Fault> {
+    let Some(opened) = part.opened.take() else { return Ok(None) };
+    let flow = Rc::clone(&opened.flow);
+    match companions.take(part.format, opened)? {
+        Ok(rows) => Ok(Some(Source {
+            path: part.path.clone(),
+            format: part.format,
+            guessed: part.guessed,
+            digest: flow.digest(),
+            rows,
+            ..Source::default()
+        })),
+        Err(opened) => {
+            part.opened = Some(opened);
+            Ok(None)
+        }
+    }
+}
+
+fn read_jobs(
+    part: Part,
+    options: &TraceOptions,
+    companions: &mut Companions,
+    checker: &mut Checker,
+    sink: &mut dyn Sink,
+) -> Result<(), Fault> {
+    let Some(opened) = part.opened else { return Ok(()) };
+    let flow = Rc::clone(&opened.flow);
+    let mut rows = adapter(part.format, opened, options, companions)?;
+    let source = Source { path: part.path, format: part.format, guessed: part.guessed, ..Source::default() };
+    checker.begin(source, rows.missing())?;
+    let mut row = TraceRow::default();
+    while rows.next_row(&mut row)? {
+        if let Some(checked) = checker.check(&mut row, rows.resources())? {
+            sink.job(&row, &checked, &checker.reading.shapes, rows.facts());
+        }
+    }
+    companions.cluster.merge(rows.cluster());
+    checker.end(part.digest.unwrap_or_else(|| flow.digest()), rows.warnings());
+    Ok(())
+}
+
+/// State of the validation over all files.
+#[derive(Debug, Default)]
+struct Checker {
+    strict: bool,
+    partial: bool,
+    reading: Reading,
+    source: Source,
+    repairs: BTreeMap<Reason, (u64, Vec<u64>)>,
+    missing: Missing,
+    seen: SeenNames,
+    /// Rows of all files so far: the names of jobs in formats without ids.
+    numbered: u64,
+    latest_submit: Option<i64>,
+    above_limit: u64,
+}
+
+impl Checker {
+    fn begin(&mut self, source: Source, missing: Missing) -> Result<(), Fault> {
+        if let Some(words) = missing.words() {
+            if !self.partial {
+                let hint = match source.format {
+                    Format::Gavel => "name the throughput table together with the job list",
+                    Format::PaiJobs | Format::PaiTasks => "name the job table and the task table together",
+                    _ => "it can be inspected, not run",
+                };
+                return Err(Fault::other(0, format!("this file alone has no {words}")).hint(hint));
+            }
+            let path = &source.path;
+            self.reading.warnings.push(format!("`{path}`: this file alone has no {words}"));
+        }
+        self.missing = missing;
+        self.reading.missing = missing;
+        self.source = source;
+        self.latest_submit = None;
+        self.above_limit = 0;
+        self.repairs.clear();
+        Ok(())
+    }
+
+    fn check(&mut self, row: &mut TraceRow, resources: &[String]) -> Result<Option<Checked>, Fault> {
+        self.source.rows += 1;
+        self.numbered += 1;
+        if self.missing.submit {
+            row.submit_ms = Some(0);
+        }
+        if self.missing.run {
+            row.run_ms = Some(0);
+        }
+        if let Some(value) = beyond(row) {
+            let found = format!("`{value}` ms");
+            return Err(Fault::unreadable(row.line, "times within the range of this program", found));
+        }
+        if let Some(reason) = Self::senseless(row) {
+            return self.repair(reason, row.line).map(|()| None);
+        }
+        let shape = self.reading.shapes.intern(row, resources)?;
+        if self.reading.shapes.is_empty_request(shape) && !self.missing.request {
+            return self.repair(Reason::NoRequest, row.line).map(|()| None);
+        }
+        if row.name.is_empty() {
+            let _ = write!(row.name, "{}", self.numbered);
+        }
+        if !self.seen.insert(&row.name) {
+            return self.repair(Reason::DuplicateId, row.line).map(|()| None);
+        }
+        let submit_ms = row.submit_ms.unwrap_or_default();
+        let unsorted = self.latest_submit.is_some_and(|latest| submit_ms < latest);
+        if unsorted {
+            self.repair(Reason::Unsorted, row.line)?;
+        } else {
+            self.latest_submit = Some(submit_ms);
+        }
+        if let Some(note) = row.note {
+            self.repair(note, row.line)?;
+        }
+        let backwards = row.start_ms.is_some_and(|start| start < submit_ms)
+            || row.start_ms.zip(row.end_ms).is_some_and(|(start, end)| end < start);
+        if backwards {
+            self.repair(Reason::RecordedBackwards, row.line)?;
+            (row.start_ms, row.end_ms) = (None, None);
+        }
+        let run_ms = duration(row.run_ms).unwrap_or_default();
+        let limit_ms = duration(row.limit_ms);
+        self.above_limit += u64::from(limit_ms.is_some_and(|limit| run_ms > limit));
+        self.source.jobs += 1;
+        Ok(Some(Checked {
+            submit_ms,
+            run_ms,
+            limit_ms,
+            estimate_ms: duration(row.estimate_ms),
+            start_ms: row.start_ms,
+            end_ms: row.end_ms,
+            shape,
+        }))
+    }
+
+    /// Why a row makes no sense, if it does not.
+    fn senseless(row: &TraceRow) -> Option<Reason> {
+        if row.reject.is_some() {
+            return row.reject;
+        }
+        let negative = |value: Option<i64>| value.is_some_and(|value| value < 0);
+        Some(match row {
+            TraceRow { submit_ms: None, .. } => Reason::MissingSubmit,
+            TraceRow { run_ms: None, .. } => Reason::MissingRun,
+            row if negative(row.run_ms) => Reason::NegativeRun,
+            row if row.team.is_empty() => Reason::MissingTeam,
+            row if row.workers.is_some_and(|workers| workers < 1) => Reason::NoWorkers,
+            row if row.gpu_milli < 0 || row.cpu_milli < 0 || row.memory_bytes < 0 => Reason::NegativeRequest,
+            row if row.others.iter().any(|(_, amount)| *amount < 0) => Reason::NegativeRequest,
+            row if negative(row.limit_ms) || negative(row.estimate_ms) => Reason::NegativeLimit,
+            row if negative(row.checkpoint_ms) || negative(row.gpu_utilization_milli) => {
+                Reason::NegativeLimit
+            }
+            _ => return None,
+        })
+    }
+
+    fn repair(&mut self, reason: Reason, line: u64) -> Result<(), Fault> {
+        let done = match reason.action() {
+            RepairAction::LeftOut => "left out",
+            RepairAction::Sorted => "sorted in",
+            RepairAction::Kept => "",
+        };
+        if self.strict && !done.is_empty() {
+            return Err(Fault::other(line, reason.text())
+                .hint(format!("without --strict such rows are {done} and counted")));
+        }
+        let (count, lines) = self.repairs.entry(reason).or_default();
+        *count += 1;
+        if lines.len() < 5 {
+            lines.push(line);
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, digest: String, warnings: Vec<String>) {
+        let mut source = std::mem::take(&mut self.source);
+        source.digest = digest;
+        source.repairs = std::mem::take(&mut self.repairs)
+            .into_iter()
+            .map(|(reason, (count, first_lines))| {
+                let repair = Repair { action: reason.action(), text: reason.text(), count, first_lines };
+                (reason.key(), repair)
+            })
+            .collect();
+        let prefix = format!("`{}`: ", source.path);
+        for warning in warnings {
+            self.reading.warnings.push(prefix.clone() + &warning);
+        }
+        let jobs = |count: u64| if count == 1 { "1 job".to_owned() } else { format!("{count} jobs") };
+        if self.above_limit > 0 {
+            let jobs = jobs(self.above_limit);
+            self.reading.warnings.push(format!("{prefix}{jobs} ran longer than the time limit"));
+        }
+        if let Some(repair) = source.repairs.get(Reason::StillRunning.key()) {
+            let jobs = jobs(repair.count);
+            self.reading.warnings.push(format!("{prefix}{jobs} left out that had not ended in the record"));
+        }
+        self.reading.sources.push(source);
+    }
+}
+
+/// A time of the row that is outside of what this program computes with: sums of a few must fit 64 bits.
+fn beyond(row: &TraceRow) -> Option<i64> {
+    let times = [
+        row.submit_ms,
+        row.run_ms,
+        row.limit_ms,
+        row.estimate_ms,
+        row.checkpoint_ms,
+        row.deadline_ms,
+        row.start_ms,
+        row.end_ms,
+    ];
+    times.into_iter().flatten().find(|value| value.unsigned_abs() > MAX_TIME_MS.unsigned_abs())
+}
+
+fn duration(value: Option<i64>) -> Option<u64> {
+    value.and_then(|value| u64::try_from(value).ok())
+}

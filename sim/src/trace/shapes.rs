@@ -1,0 +1,228 @@
+//! Requests by number: jobs that ask the same share one shape.
+//!
+//! Also reads the native syntax of alternatives, which every adapter writes. Absent on purpose: which pools exist.
+
+use super::error::{Fault, quoted};
+use super::interner::{ByteInterner, Interner};
+use super::model::{CPU, FIRST_OTHER, GPU, MEMORY, TraceAlternative, TraceShape};
+use super::number;
+use super::row::TraceRow;
+
+/// All shapes seen so far, and the priority classes and resources that they name.
+#[derive(Debug)]
+pub(crate) struct ShapeTable {
+    pub(crate) shapes: Vec<TraceShape>,
+    pub(crate) priorities: Interner,
+    pub(crate) resources: Vec<String>,
+    /// The row's fields as written, to the shape: the usual way, without parsing.
+    written: ByteInterner,
+    written_shape: Vec<u32>,
+    /// The shape in one spelling: `H200` and `H200:1` are one.
+    canonical: ByteInterner,
+    key: Vec<u8>,
+    last: Option<(Vec<u8>, u32)>,
+}
+
+impl Default for ShapeTable {
+    fn default() -> Self {
+        let mut priorities = Interner::default();
+        priorities.intern("");
+        Self {
+            shapes: Vec::new(),
+            priorities,
+            resources: Vec::new(),
+            written: ByteInterner::default(),
+            written_shape: Vec::new(),
+            canonical: ByteInterner::default(),
+            key: Vec::new(),
+            last: None,
+        }
+    }
+}
+
+impl ShapeTable {
+    /// The number of the row's shape.
+    pub(crate) fn intern(&mut self, row: &TraceRow, resources: &[String]) -> Result<u32, Fault> {
+        let mut key = std::mem::take(&mut self.key);
+        key.clear();
+        self.write_key(row, resources, &mut key);
+        let found = match &mut self.last {
+            Some((last, shape)) if *last == key => Some(*shape),
+            _ => self.written.find(&key).map(|id| self.written_shape[id as usize]),
+        };
+        let shape = match found {
+            Some(shape) => shape,
+            None => self.add(row, resources, &key)?,
+        };
+        match &mut self.last {
+            Some((last, number)) => {
+                last.clone_from(&key);
+                *number = shape;
+            }
+            None => self.last = Some((key.clone(), shape)),
+        }
+        self.key = key;
+        Ok(shape)
+    }
+
+    /// Whether a worker of this shape asks for nothing, whatever the alternative.
+    pub(crate) fn is_empty_request(&self, shape: u32) -> bool {
+        self.shapes[shape as usize].alternatives.iter().all(|alternative| alternative.amounts.is_empty())
+    }
+
+    fn write_key(&mut self, row: &TraceRow, resources: &[String], key: &mut Vec<u8>) {
+        let flags = match row.preemptible {
+            None => 0_u8,
+            Some(false) => 1,
+            Some(true) => 2,
+        } | (u8::from(row.dev) << 2);
+        key.push(flags);
+        for value in [row.workers.unwrap_or(1), row.gpu_milli, row.cpu_milli, row.memory_bytes] {
+            key.extend_from_slice(&value.to_le_bytes());
+        }
+        let priority = if row.priority.is_empty() { 0 } else { self.priorities.intern(&row.priority) };
+        key.extend_from_slice(&priority.to_le_bytes());
+        key.extend_from_slice(&row.others.len().to_le_bytes());
+        for &(position, amount) in &row.others {
+            let name = resources.get(position as usize).map_or("", String::as_str);
+            key.extend_from_slice(&self.resource(name).to_le_bytes());
+            key.extend_from_slice(&amount.to_le_bytes());
+        }
+        // This byte never stands in UTF-8, so the key is unambiguous.
+        key.push(0xff);
+        key.extend_from_slice(row.accelerators.as_bytes());
+        key.push(0xff);
+        key.extend_from_slice(row.pools.as_bytes());
+    }
+
+    /// Index of a further resource.
+    fn resource(&mut self, name: &str) -> usize {
+        let known = self.resources.iter().position(|resource| resource == name);
+        FIRST_OTHER
+            + known.unwrap_or_else(|| {
+                self.resources.push(name.to_owned());
+                self.resources.len() - 1
+            })
+    }
+
+    fn add(&mut self, row: &TraceRow, resources: &[String], key: &[u8]) -> Result<u32, Fault> {
+        let shape = TraceShape {
+            alternatives: self.alternatives(row, resources)?,
+            priority: self.priorities.intern(&row.priority),
+            preemptible: row.preemptible,
+            dev: row.dev,
+        };
+        let (number, new) = self.canonical.intern(canonical_text(&shape).as_bytes());
+        if new {
+            self.shapes.push(shape);
+        }
+        self.written.intern(key);
+        self.written_shape.push(number);
+        Ok(number)
+    }
+
+    fn alternatives(&mut self, row: &TraceRow, resources: &[String]) -> Result<Vec<TraceAlternative>, Fault> {
+        let pools: Vec<String> = list(&row.pools);
+        let workers = worker_count(row.workers.unwrap_or(1)).ok_or_else(|| too_many(row))?;
+        let mut others = Vec::new();
+        for &(position, amount) in &row.others {
+            let name = resources.get(position as usize).map_or("", String::as_str);
+            others.push((self.resource(name), amount.unsigned_abs()));
+        }
+        let build = |accelerator: Option<String>, workers: u32, gpu: i64, speed_milli: u32| {
+            let mut amounts = vec![(GPU, gpu.unsigned_abs())];
+            amounts.push((CPU, row.cpu_milli.unsigned_abs()));
+            amounts.push((MEMORY, row.memory_bytes.unsigned_abs()));
+            amounts.extend(others.iter().copied());
+            amounts.retain(|(_, amount)| *amount > 0);
+            amounts.sort_unstable();
+            let fits = amounts.iter().all(|(_, amount)| {
+                amount.checked_mul(u64::from(workers)).is_some_and(|total| total <= 1 << 60)
+            });
+            let pools = pools.clone();
+            fits.then_some(TraceAlternative { accelerator, pools, workers, amounts, speed_milli })
+                .ok_or_else(|| too_many(row))
+        };
+        let mut alternatives = Vec::new();
+        for text in list(&row.accelerators) {
+            let (accelerator, form, speed_milli) = parse_alternative(&text).ok_or_else(|| {
+                let expected = "alternatives like `H200`, `H200:1|A100:0.5` or `H200*1x8:1|A100*2x8:0.5`";
+                Fault::unreadable(row.line, expected, quoted(text.as_bytes())).column("accelerators")
+            })?;
+            // Speed zero means that the job cannot run there.
+            if speed_milli > 0 {
+                let (workers, gpu) = form.unwrap_or((workers, row.gpu_milli));
+                alternatives.push(build(Some(accelerator.to_owned()), workers, gpu, speed_milli)?);
+            }
+        }
+        if row.accelerators.is_empty() {
+            alternatives.push(build(None, workers, row.gpu_milli, 1000)?);
+        } else if alternatives.is_empty() {
+            return Err(Fault::unreadable(
+                row.line,
+                "an alternative with a speed above zero",
+                quoted(row.accelerators.as_bytes()),
+            )
+            .column("accelerators"));
+        }
+        Ok(alternatives)
+    }
+}
+
+fn too_many(row: &TraceRow) -> Fault {
+    Fault::unreadable(
+        row.line,
+        "workers and amounts within the range of this program",
+        format!("{} workers", row.workers.unwrap_or(1)),
+    )
+}
+
+/// Gangs beyond ten million workers are no gangs.
+fn worker_count(workers: i64) -> Option<u32> {
+    u32::try_from(workers).ok().filter(|&workers| (1..=10_000_000).contains(&workers))
+}
+
+/// The parts of a `|`-separated list.
+pub(crate) fn list(text: &str) -> Vec<String> {
+    text.split('|').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect()
+}
+
+/// Workers and milli-GPU per worker of one alternative.
+type Form = Option<(u32, i64)>;
+
+/// `NAME[*WORKERSxGPUS][:SPEED]`.
+fn parse_alternative(text: &str) -> Option<(&str, Form, u32)> {
+    let (rest, speed) = match text.split_once(':') {
+        Some((rest, speed)) => (rest, number::scaled(speed.trim().as_bytes(), 3).ok()?),
+        None => (text, 1000),
+    };
+    let (name, form) = match rest.split_once('*') {
+        Some((name, form)) => {
+            let (workers, gpus) = form.split_once('x')?;
+            let workers = worker_count(number::whole(workers.trim().as_bytes()).ok()?)?;
+            let gpus = number::scaled(gpus.trim().as_bytes(), 3).ok()?;
+            (name, Some((workers, (1..=1 << 53).contains(&gpus).then_some(gpus)?)))
+        }
+        None => (rest, None),
+    };
+    let name = name.trim();
+    (!name.is_empty()).then_some((name, form, u32::try_from(speed).ok()?))
+}
+
+/// One spelling per shape.
+fn canonical_text(shape: &TraceShape) -> String {
+    use std::fmt::Write as _;
+    let mut text = format!("{} {:?} {}", shape.priority, shape.preemptible, shape.dev);
+    for alternative in &shape.alternatives {
+        let _ = write!(
+            text,
+            "\n{:?} {:?} {} {:?} {}",
+            alternative.accelerator,
+            alternative.pools,
+            alternative.workers,
+            alternative.amounts,
+            alternative.speed_milli
+        );
+    }
+    text
+}

@@ -1,0 +1,225 @@
+//! What single commands do: compare, help, init, demo; and what was mended in scenarios since.
+
+use std::path::Path;
+
+use crate::cli::{JOBS, SCENARIO, refused, run_with, scenario_refused, set_up};
+use crate::support::{Ran, sim};
+use crate::trace::folder;
+
+/// 400 jobs of two teams on two GPUs: short ones of `b` stand behind long ones of `a`.
+fn contended() -> String {
+    let row = |job: usize| {
+        let (team, run) = if job.is_multiple_of(4) { ("a", 40) } else { ("b", 3) };
+        format!("{job},{},{run},{team},1\n", job * 7)
+    };
+    format!("job_id,submit_s,run_s,team,gpu\n{}", (0..400).map(row).collect::<Vec<_>>().concat())
+}
+
+#[test]
+fn quotas_bind_and_reservations_do_not_know_of_them_yet() {
+    let limited = SCENARIO.replace("name = \"search\"", "name = \"search\"\nlimit = { l4 = { gpu = 1 } }");
+    let jobs = b"job_id,submit_s,run_s,team,gpu,time_limit_s\na,0,10,search,1,20\nb,0,10,search,1,20\n";
+    let message = "\
+error: backfill `easy` does not know of quotas and limits yet, and team `search` has some
+hint: set `backfill = \"best-effort\"` in `[policy]`";
+    refused(&limited, jobs, &["--policy", "drf,backfill=easy"], message);
+    let waited = run_with(&limited, jobs, &["--check", "--fail-if", "wait.max == 10s"]);
+    assert_eq!(waited.code, 1, "the second job waits for the first: {}", waited.stderr);
+    let warning = "warning: backfill is best-effort, since team `search` has a quota or a limit";
+    assert!(waited.stderr.contains(warning), "{}", waited.stderr);
+}
+
+#[test]
+fn policies_are_compared_job_by_job() {
+    let folder = set_up(
+        &SCENARIO.replace("nodes = 2\nnode = { gpu = 4 }", "nodes = 1\nnode = { gpu = 2 }"),
+        contended().as_bytes(),
+    );
+    let compare = |more: &[&str]| {
+        let mut arguments = vec!["compare", "scenario.toml", "--trace", "jobs.csv", "-q"];
+        arguments.extend(["--policy", "fifo,backfill=none", "--policy", "sjf", "--policy", "drf"]);
+        arguments.extend(more);
+        sim(folder.path(), &arguments)
+    };
+    let json = compare(&["-o", "json"]);
+    assert_eq!(json.code, 0, "{}", json.stderr);
+    assert_eq!(json, compare(&["-o", "json"]), "threads do not show");
+    let value: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
+    assert_eq!(value["schema"], "sim.compare/1");
+    assert_eq!(value["baseline"], "fifo,backfill=none");
+    let means: Vec<f64> =
+        (0..3).map(|run| value["policies"][run]["wait_s"]["mean"].as_f64().unwrap()).collect();
+    for (index, difference) in value["differences"].as_array().unwrap().iter().enumerate() {
+        let mean = difference["wait_s"]["mean"].as_f64().unwrap();
+        assert!((mean - (means[index + 1] - means[0])).abs() < 1e-6, "{value}");
+        assert_eq!(difference["wait_s"]["jobs"], 400);
+    }
+    let alone = sim(
+        folder.path(),
+        &["run", "scenario.toml", "--trace", "jobs.csv", "-q", "--policy", "sjf", "-o", "json"],
+    );
+    let alone: serde_json::Value = serde_json::from_str(&alone.stdout).unwrap();
+    assert_eq!(alone["digest"], value["policies"][1]["digest"], "alone and beside others");
+    let table = compare(&["--baseline", "drf"]);
+    assert!(table.stdout.contains("mean wait per job against drf, with a 95 % interval"), "{}", table.stdout);
+    assert!(table.stdout.lines().all(|line| line.chars().count() <= 80), "{}", table.stdout);
+    let wrong = compare(&["--baseline", "dfr"]);
+    let message =
+        "error: `--baseline dfr` is none of the policies\nhint: name it as it stands after one `--policy`\n";
+    assert_eq!((wrong.code, wrong.stderr.as_str()), (2, message));
+}
+
+#[test]
+fn help_names_only_what_is_built() {
+    let ran = sim(Path::new("."), &["--help"]);
+    assert_eq!(ran.code, 0);
+    for command in ["demo", "run", "init", "completions"] {
+        assert!(ran.stdout.contains(&format!("\n  {command} ")), "{}", ran.stdout);
+    }
+    for later in ["sweep", "forecast"] {
+        assert!(!ran.stdout.contains(&format!("\n  {later} ")), "{}", ran.stdout);
+    }
+    assert_eq!(sim(Path::new("."), &["run"]).code, 2);
+}
+
+#[test]
+fn the_scenario_of_init_runs() {
+    let folder = folder();
+    let scenario = sim(folder.path(), &["init"]).stdout;
+    let jobs = "job_id,submit_s,run_s,team,gpu\na,0,10,vision,8\n";
+    let ran = run_with(&scenario, jobs.as_bytes(), &["-q"]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+}
+
+#[test]
+fn the_demo_needs_no_file_and_writes_its_report() {
+    let folder = folder();
+    let ran = sim(folder.path(), &["demo"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(ran.stdout.contains("foundation"), "{}", ran.stdout);
+    assert!(ran.stdout.lines().all(|line| line.chars().count() <= 80), "{}", ran.stdout);
+    assert!(folder.path().join("report.html").is_file());
+}
+
+/// All orders of `items`.
+fn permutations(items: &[&str]) -> Vec<Vec<String>> {
+    if items.is_empty() {
+        return vec![Vec::new()];
+    }
+    let mut all = Vec::new();
+    for (index, first) in items.iter().enumerate() {
+        let mut others = items.to_vec();
+        others.remove(index);
+        for mut rest in permutations(&others) {
+            rest.insert(0, (*first).to_owned());
+            all.push(rest);
+        }
+    }
+    all
+}
+
+#[test]
+fn mixed_names_of_one_instant_run_in_one_order_however_the_rows_stand() {
+    let expected = ["7", "007", "10", "12a", "a"].map(str::to_owned);
+    for names in permutations(&["10", "12a", "7", "007", "a"]) {
+        let rows = names.iter().fold(String::new(), |rows, name| rows + name + ",0,10,search,4\n");
+        let trace = format!("job_id,submit_s,run_s,team,gpu\n{rows}");
+        let finished = crate::support::simulate(&SCENARIO.replace("nodes = 2", "nodes = 1"), &trace);
+        let order: Vec<String> = finished.times().into_iter().map(|(name, _, _)| name).collect();
+        assert_eq!(order, expected, "{names:?}");
+        let starts: Vec<i64> = finished.times().into_iter().map(|(_, start, _)| start).collect();
+        assert_eq!(starts, [0, 10, 20, 30, 40], "{names:?}");
+    }
+    // Enough rows for the library's sort to notice an order that is none.
+    let mut jobs = "job_id,submit_s,run_s,team,gpu\n".to_owned();
+    for number in (1..60).rev() {
+        for name in [format!("{number}a"), number.to_string()] {
+            jobs = jobs + &name + ",0,10," + &name + ",1\n";
+        }
+    }
+    let ran = run_with(SCENARIO, jobs.as_bytes(), &["-o", "json"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+}
+
+#[test]
+fn every_pool_needs_its_nodes_even_beside_a_key_that_looks_alike() {
+    let complete = "[[pool]]\nname = \"p1\"\nnodes = 2\nnode = { gpu = 4 }\n";
+    let more = "[[pool]]\nname = \"p2\"\nnode = { gpu = 4 }\n[[pool]]\nname = \"p3\"\nnodes = 2\n";
+    refused(
+        &format!("{complete}{more}"),
+        JOBS.as_bytes(),
+        &[],
+        "\
+error: a pool has no `nodes`
+ --> scenario.toml:5:1
+  |
+5 | [[pool]]
+  | ^^^^^^^^ `nodes` is required
+
+error: a pool has no `node`
+ --> scenario.toml:8:1
+  |
+8 | [[pool]]
+  | ^^^^^^^^ `node` is required",
+    );
+}
+
+#[test]
+fn a_pool_of_very_many_nodes_has_to_be_divisible() {
+    scenario_refused(
+        "nodes = 2",
+        "nodes = 4000000000",
+        "\
+error: the pool has too many nodes
+ --> scenario.toml:3:9
+  |
+3 | nodes = 4000000000
+  |         ^^^^^^^^^^ at most 1000000 nodes can be told apart
+  |
+  = hint: `divisible = true` counts the pool as one amount, without nodes",
+    );
+}
+
+#[test]
+fn a_format_that_does_not_exist_is_told_from_a_file_that_does_not() {
+    let folder = set_up(SCENARIO, JOBS.as_bytes());
+    let ran = sim(folder.path(), &["run", "scenario.toml", "--trace", "jobs.csv:foo"]);
+    let hint = format!(
+        "hint: name it as `FILE:FORMAT`, with one of {}",
+        fairshare_sim::trace::Format::names().join(", ")
+    );
+    let stderr = format!("error: failed to read trace `jobs.csv:foo`\nunknown format `foo`\n{hint}\n");
+    assert_eq!(ran, Ran { code: 2, stdout: String::new(), stderr });
+    let ran = sim(folder.path(), &["run", "scenario.toml", "--trace", "gone.csv:foo"]);
+    let stderr = "error: failed to read trace `gone.csv:foo`\nthere is no such file\n".to_owned();
+    assert_eq!(ran, Ran { code: 2, stdout: String::new(), stderr });
+}
+
+#[test]
+fn a_cent_that_cannot_be_shared_goes_by_name_however_the_rows_stand() {
+    // Six equal jobs; a millionth of a dollar per hour and GPU leaves a rest to share out.
+    let scenario = "[[pool]]\nname = \"l4\"\nnodes = 2\nnode = { gpu = 4 }\nprice = { gpu_hour = 0.001 }\n";
+    let costs = |teams: &[&str]| {
+        let rows = teams.iter().fold(String::new(), |rows, team| rows + team + ",0,10," + team + ",1\n");
+        let trace = format!("job_id,submit_s,run_s,team,gpu\n{rows}");
+        let ran = run_with(scenario, trace.as_bytes(), &["-o", "json"]);
+        assert_eq!((ran.code, ran.stderr.contains("error")), (0, false), "{}", ran.stderr);
+        let value: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+        value["cost_by_owner"].to_string()
+    };
+    let sorted = costs(&["a", "b", "c", "d", "e", "f"]);
+    assert_ne!(sorted, "null");
+    assert_eq!(costs(&["f", "c", "a", "e", "b", "d"]), sorted);
+    assert_eq!(costs(&["d", "e", "f", "c", "b", "a"]), sorted);
+}
+
+#[test]
+fn control_characters_of_names_do_not_reach_the_terminal() {
+    let jobs = b"job_id,submit_s,run_s,team,gpu\nj\x1b[2J,0,10,t\x1b[31m,1\nk\x1b[2J,0,10,search,99\n";
+    let ran = run_with(SCENARIO, jobs, &[]);
+    assert_eq!(ran.code, 0);
+    assert!(ran.stdout.contains("t\\u{1b}[31m"), "{}", ran.stdout);
+    assert!(ran.stderr.contains("created under the root with weight 1: `t\\u{1b}[31m`\n"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("(first: job `k\\u{1b}[2J`"), "{}", ran.stderr);
+    assert!(!format!("{}{}", ran.stdout, ran.stderr).contains('\u{1b}'));
+}

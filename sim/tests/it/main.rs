@@ -1,0 +1,37 @@
+//! Integration tests of the simulator, in one binary.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test that cannot set up fails, and says what it skips"
+)]
+
+mod cli;
+mod commands;
+mod replay;
+mod runs;
+mod shares;
+mod support;
+mod synth;
+mod trace;
+mod trace_formats;
+#[cfg(feature = "parquet")]
+mod trace_parquet;
+mod trace_properties;
+mod trace_tools;
+
+use std::path::PathBuf;
+
+/// The folder with the real traces, or nothing (said once) where it is absent.
+#[expect(clippy::disallowed_methods, reason = "the one place where tests learn where the real traces are")]
+pub(crate) fn traces_dir() -> Option<PathBuf> {
+    let folder = std::env::var("FAIRSHARE_TRACES").map_or_else(
+        |_| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/traces"),
+        PathBuf::from,
+    );
+    if folder.is_dir() {
+        return Some(folder);
+    }
+    eprintln!("skipped: no real traces at {}, set FAIRSHARE_TRACES", folder.display());
+    None
+}

@@ -1,0 +1,474 @@
+//! Every format's traps, one row each, and the real files where they are at hand.
+
+use std::path::PathBuf;
+
+use fairshare_sim::trace::{CPU, GPU, Input, MEMORY, Status, Trace, TraceError, TraceOptions};
+
+use crate::trace::{load, message};
+use crate::traces_dir;
+
+fn fixture(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
+}
+
+fn load_all(paths: &[PathBuf], options: &TraceOptions) -> Result<Trace, TraceError> {
+    let inputs: Vec<Input> = paths.iter().map(|path| Input::parse(path.to_str().unwrap())).collect();
+    Trace::load(&inputs, options)
+}
+
+fn names(trace: &Trace) -> Vec<String> {
+    (0..trace.jobs.len()).map(|index| trace.names.get(index).to_string()).collect()
+}
+
+/// Key, count and first lines of every repair of a source.
+fn repairs(trace: &Trace, source: usize) -> Vec<(&'static str, u64, Vec<u64>)> {
+    let repairs = trace.sources[source].repairs.iter();
+    repairs.map(|(key, repair)| (*key, repair.count, repair.first_lines.clone())).collect()
+}
+
+/// Workers and (GPU, CPU, memory) per worker of a job's first alternative.
+fn request(trace: &Trace, job: usize) -> (u32, u64, u64, u64) {
+    let first = &trace.shapes[trace.jobs[job].shape as usize].alternatives[0];
+    (first.workers, first.amount(GPU), first.amount(CPU), first.amount(MEMORY))
+}
+
+/// Recorded (start, end) in seconds.
+fn recorded(trace: &Trace, job: usize) -> (Option<i64>, Option<i64>) {
+    let recorded = trace.recorded.as_ref().unwrap()[job];
+    (recorded.start_ms().map(|ms| ms / 1000), recorded.end_ms().map(|ms| ms / 1000))
+}
+
+#[test]
+fn helios_traps() {
+    let trace = load(&fixture("helios.csv")).unwrap();
+    assert_eq!(trace.sources[0].format.name(), "helios");
+    assert_eq!(names(&trace), ["1", "2", "3", "5", "9"]);
+    assert_eq!(
+        repairs(&trace, 0),
+        [
+            ("before_start", 1, vec![7]),
+            ("one_gpu_workers", 1, vec![6]),
+            ("still_running", 2, vec![5, 8]),
+            ("unknown_state", 1, vec![9]),
+        ]
+    );
+    // A CPU job on two nodes, a job above eight GPUs, one that eight does not divide.
+    assert_eq!(request(&trace, 0), (2, 0, 8000, 0));
+    assert_eq!(request(&trace, 2), (2, 8000, 48_000, 0));
+    assert_eq!(request(&trace, 3), (12, 1000, 3000, 0));
+    // The source's cut at fourteen days is not applied.
+    assert_eq!(trace.jobs[2].run_ms, 1_296_000_000);
+    let statuses: Vec<Status> = trace.jobs.iter().map(|job| job.status).collect();
+    assert_eq!(
+        statuses,
+        [Status::Completed, Status::Cancelled, Status::Failed, Status::Failed, Status::Failed]
+    );
+    assert_eq!(recorded(&trace, 1), (Some(1_585_699_212), Some(1_585_699_242)));
+}
+
+#[test]
+fn acme_traps() {
+    let trace = load(&fixture("acme-seren.csv")).unwrap();
+    assert_eq!(trace.sources[0].format.name(), "acme");
+    assert_eq!(names(&trace), ["dlc1", "dlc2"]);
+    assert_eq!(repairs(&trace, 0), [("still_running", 1, vec![4])]);
+    // 08:00 at +08:00 is midnight.
+    assert_eq!(trace.jobs[0].submit_ms, 1_677_628_800_000);
+    assert_eq!(request(&trace, 0), (1, 8000, 96_000, 0));
+    assert_eq!(trace.extras.get(0).unwrap().title, "Pretrain");
+
+    let trace = load(&fixture("acme-kalos.csv")).unwrap();
+    // The column says 18 s, which is end - submit; it ran for 8.
+    assert_eq!(trace.jobs[0].run_ms, 8000);
+    assert_eq!(request(&trace, 0), (2, 8000, 120_000, 1_000_000_000_000));
+}
+
+#[test]
+fn pai_tables_belong_together() {
+    let paths = ["pai_job_table.csv", "pai_task_table.csv", "pai_machine_spec.csv"].map(fixture);
+    let trace = load_all(&paths, &TraceOptions::default()).unwrap();
+    let formats: Vec<&str> = trace.sources.iter().map(|source| source.format.name()).collect();
+    assert_eq!(formats, ["pai", "pai-tasks", "pai-machines"]);
+    assert_eq!(names(&trace), ["job1", "job3", "job6"]);
+    assert_eq!(
+        repairs(&trace, 0),
+        [("still_running", 2, vec![2, 5]), ("unlike_tasks", 1, vec![1]), ("unmatched", 1, vec![4])]
+    );
+    // Four workers of half a GPU share the CPUs of two parameter servers: (2 x 6 + 4 x 12) / 4.
+    assert_eq!(request(&trace, 0), (4, 500, 15_000, 34_500_000_000));
+    assert_eq!((trace.jobs[0].submit_ms, trace.jobs[0].run_ms), (100_000, 95_000));
+    assert_eq!(recorded(&trace, 0), (Some(105), Some(200)));
+    let shape = &trace.shapes[trace.jobs[0].shape as usize];
+    assert_eq!(shape.alternatives[0].accelerator.as_deref(), Some("V100"));
+    assert_eq!(request(&trace, 2), (1, 0, 6000, 30_000_000_000));
+    assert_eq!((trace.cluster.node_count(), trace.cluster.gpus_by_type()["V100"]), (4, 16_000));
+}
+
+#[test]
+fn pai_tables_alone_can_only_be_inspected() {
+    assert_eq!(
+        message(load(&fixture("pai_job_table.csv"))),
+        "failed to read trace `pai_job_table.csv`\nthis file alone has no requests\n\
+         hint: name the job table and the task table together"
+    );
+    let options = TraceOptions { partial: true, ..TraceOptions::default() };
+    let jobs = load_all(&[fixture("pai_job_table.csv")], &options).unwrap();
+    assert_eq!((jobs.sources[0].rows, jobs.jobs.len()), (6, 4));
+    let tasks = load_all(&[fixture("pai_task_table.csv")], &options).unwrap();
+    assert_eq!(names(&tasks)[..2], ["job1/ps", "job1/worker"]);
+    assert_eq!(request(&tasks, 1), (4, 500, 12_000, 29_500_000_000));
+}
+
+#[test]
+fn pai_machines_real() {
+    let Some(traces) = traces_dir() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let packed = std::fs::read(traces.join("pai-2020/pai_machine_spec.tar.gz")).unwrap();
+    let mut plain = Vec::new();
+    std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(&packed[..]), &mut plain).unwrap();
+    // A tar header is 512 bytes; the size of the one file stands in octal at 124.
+    let size = std::str::from_utf8(&plain[124..135]).unwrap();
+    let size = usize::from_str_radix(size.trim_matches(['\0', ' ']), 8).unwrap();
+    let path = folder.path().join("pai_machine_spec.csv");
+    std::fs::write(&path, &plain[512..512 + size]).unwrap();
+    let trace = load(&path).unwrap();
+    assert_eq!(trace.cluster.node_count(), 1897);
+    let types = trace.cluster.gpus_by_type();
+    assert_eq!(types.values().sum::<u64>(), 6_742_000);
+    assert_eq!((types["MISC"], types["P100"], types["V100M32"]), (2_240_000, 1_596_000, 1_080_000));
+}
+
+#[test]
+fn openb_real() {
+    let Some(traces) = traces_dir() else { return };
+    let folder = traces.join("openb-2023");
+    let nodes = folder.join("openb_node_list_all_node.csv.gz");
+    let pods = folder.join("openb_pod_list_gpuspec33.csv.gz");
+    // The pods first: the order on the command line does not matter.
+    let trace = load_all(&[pods, nodes], &TraceOptions::default()).unwrap();
+    assert_eq!(trace.cluster.node_count(), 1523);
+    let types = trace.cluster.gpus_by_type();
+    assert_eq!((types.len(), types.values().sum::<u64>()), (7, 6_212_000));
+    assert_eq!(trace.jobs.len(), 8152);
+    let shape = |job: &fairshare_sim::trace::TraceJob| &trace.shapes[job.shape as usize].alternatives;
+    let gpu = trace.jobs.iter().filter(|job| shape(job)[0].amount(GPU) > 0).count();
+    let constrained = trace.jobs.iter().filter(|job| shape(job)[0].accelerator.is_some()).count();
+    assert_eq!((gpu, constrained), (7064, 2388));
+    assert_eq!(trace.sources[0].repairs["never_started"].count, 897);
+    let scenario = trace.cluster.scenario();
+    assert!(scenario.starts_with("[[pool]]\nname = \"cpu\"\nnodes = "), "{scenario}");
+    assert!(scenario.contains("accelerator = \"V100M16\""), "{scenario}");
+    assert!(toml::from_str::<toml::Table>(&scenario).is_ok());
+}
+
+#[test]
+fn openb_list_without_times_can_only_be_inspected() {
+    let Some(traces) = traces_dir() else { return };
+    let path = traces.join("openb-2023/openb_pod_list_multigpu50.csv.gz");
+    assert_eq!(
+        message(load(&path)),
+        "failed to read trace `openb_pod_list_multigpu50.csv.gz`\n\
+         this file alone has no submit times and run times\nhint: it can be inspected, not run"
+    );
+    let options = TraceOptions { partial: true, ..TraceOptions::default() };
+    assert_eq!(load_all(&[path], &options).unwrap().jobs.len(), 9061);
+}
+
+#[test]
+fn helios_quotas_real() {
+    let Some(traces) = traces_dir() else { return };
+    let trace = load(&traces.join("helios-2020/Earth_gpu_number.csv")).unwrap();
+    let quotas = trace.cluster.quotas.as_ref().unwrap();
+    assert_eq!((quotas.teams.len(), quotas.teams[0].as_str()), (25, "vchbv"));
+    assert_eq!((quotas.days[0].0, quotas.days[0].1[0]), (1_585_699_200_000, 112));
+    let scenario = trace.cluster.scenario();
+    assert!(scenario.contains("name = \"vchbv\"\nweight = "), "{scenario}");
+    assert!(toml::from_str::<toml::Table>(&scenario).is_ok());
+}
+
+#[test]
+fn sacct_traps() {
+    let trace = load(&fixture("sacct.txt")).unwrap();
+    assert_eq!(trace.sources[0].format.name(), "sacct");
+    assert_eq!(names(&trace), ["1853", "1854", "1856_0"]);
+    assert_eq!(
+        repairs(&trace, 0),
+        [
+            ("duplicate_id", 1, vec![8]),
+            ("job_step", 1, vec![3]),
+            ("missing_run", 1, vec![5]),
+            ("still_running", 1, vec![7]),
+            ("unknown_state", 1, vec![9]),
+        ]
+    );
+    assert_eq!(request(&trace, 0), (1, 8000, 8000, 100 << 30));
+    assert_eq!(request(&trace, 1), (2, 8000, 32_000, 4000 << 20));
+    assert_eq!(request(&trace, 2), (1, 0, 4000, 3 << 29));
+    let first = &trace.shapes[trace.jobs[0].shape as usize];
+    assert_eq!(first.alternatives[0].accelerator.as_deref(), Some("h200"));
+    assert_eq!(trace.priorities.text(first.priority), "normal");
+    let limits: Vec<Option<u64>> = trace.jobs.iter().map(fairshare_sim::trace::TraceJob::limit_ms).collect();
+    assert_eq!(limits, [Some(7_200_000), None, Some(60_000)]);
+    assert_eq!(trace.jobs[1].status, Status::Cancelled);
+    assert_eq!(trace.teams.text(trace.jobs[2].team), "bio");
+}
+
+#[test]
+fn sacct_with_trailing_bar_and_written_times() {
+    let trace = load(&fixture("sacct-p.txt")).unwrap();
+    let job = trace.jobs[0];
+    assert_eq!((job.submit_ms, job.run_ms), (1_767_225_600_000, 86_400_000));
+    assert_eq!((job.limit_ms(), request(&trace, 0)), (Some(172_800_000), (1, 0, 4000, 0)));
+}
+
+#[test]
+fn gavel_steps_become_speeds() {
+    let options = TraceOptions {
+        gavel_throughputs: Some(fixture("gavel-throughputs.json")),
+        ..TraceOptions::default()
+    };
+    let trace = load_all(&[fixture("gavel.tsv")], &options).unwrap();
+    assert_eq!(
+        (names(&trace), repairs(&trace, 0)),
+        (vec!["1".to_owned(), "3".to_owned()], vec![("unknown_throughput", 1, vec![2])])
+    );
+    assert_eq!(trace.jobs[0].run_ms, 3_250_000);
+    let speeds = |job: usize| -> Vec<(String, u32)> {
+        let alternatives = &trace.shapes[trace.jobs[job].shape as usize].alternatives;
+        alternatives.iter().map(|one| (one.accelerator.clone().unwrap(), one.speed_milli)).collect()
+    };
+    assert_eq!(speeds(0), [("V100".to_owned(), 1000), ("K80".to_owned(), 250)]);
+    // A throughput of zero means that the type cannot run it.
+    assert_eq!(speeds(1), [("V100".to_owned(), 1000)]);
+    assert_eq!(trace.extras.get(0).unwrap().deadline_ms, Some(18_000 + 6_500_000));
+}
+
+#[test]
+fn gavel_without_throughputs_can_only_be_inspected() {
+    assert_eq!(
+        message(load(&fixture("gavel.tsv"))),
+        "failed to read trace `gavel.tsv`\nthis file alone has no run times\n\
+         hint: name the throughput table together with the job list"
+    );
+}
+
+#[test]
+fn gavel_real() {
+    let Some(traces) = traces_dir() else { return };
+    let folder = traces.join("gavel-2020");
+    let table = folder.join("simulation_throughputs.json.gz");
+    let options = TraceOptions { gavel_throughputs: Some(table.clone()), ..TraceOptions::default() };
+    let trace = load_all(&[folder.join("generated-1000-jobs.trace.gz")], &options).unwrap();
+    assert_eq!((trace.jobs.len(), trace.sources[0].repairs.len()), (1000, 0));
+    let types = |index: usize| trace.shapes[trace.jobs[index].shape as usize].alternatives.len();
+    // The one kind of job that the table cannot run on a K80 in a gang.
+    for index in 0..1000 {
+        let title = &trace.extras.get(index).unwrap().title;
+        assert!((2..=3).contains(&types(index)), "{title}");
+        assert!(types(index) == 3 || title == "ResNet-50 (batch size 128)", "{title}");
+    }
+    // The older lists of seven fields, and the throughput table as a file of the set.
+    let old = folder.join("traces/msr/seed=0/23dbec.trace");
+    let trace = load_all(&[old, table], &TraceOptions::default()).unwrap();
+    assert!(!trace.jobs.is_empty());
+}
+
+#[test]
+fn philly_log_traps() {
+    let trace = load_all(&["philly-log.json", "philly-machines.csv"].map(fixture), &TraceOptions::default());
+    let trace = trace.unwrap();
+    assert_eq!(trace.sources[0].format.name(), "philly-log");
+    assert_eq!(names(&trace), ["application_1", "application_6"]);
+    assert_eq!(
+        repairs(&trace, 0),
+        [("no_attempt", 1, vec![6]), ("no_request", 1, vec![13]), ("still_running", 2, vec![7, 10]),]
+    );
+    // The last attempt's GPUs; from the first start to the last end, the gap included.
+    assert_eq!(request(&trace, 0), (1, 4000, 0, 0));
+    assert_eq!(trace.jobs[0].run_ms, 600_000);
+    assert_eq!(recorded(&trace, 0).0.unwrap() * 1000 - trace.jobs[0].submit_ms, 5000);
+    assert_eq!(trace.jobs[1].status, Status::Cancelled);
+    assert_eq!((trace.cluster.node_count(), trace.cluster.gpus_by_type()[""]), (3, 18_000));
+}
+
+#[test]
+fn kueue_traps() {
+    let trace = load(&fixture("kueue.json")).unwrap();
+    assert_eq!(trace.sources[0].format.name(), "kueue");
+    assert_eq!(names(&trace), ["ml/train", "ml/pair"]);
+    assert_eq!(
+        repairs(&trace, 0),
+        [("inactive", 1, vec![25]), ("still_running", 1, vec![21]), ("unlike_tasks", 1, vec![14])]
+    );
+    assert_eq!(request(&trace, 0), (4, 8000, 1500, 2 << 30));
+    assert_eq!(trace.resources, ["rdma/ib"]);
+    let shape = &trace.shapes[trace.jobs[0].shape as usize];
+    assert_eq!(
+        (shape.alternatives[0].amount(3), &shape.alternatives[0].pools[..]),
+        (1000, &["h200".into()][..])
+    );
+    assert_eq!(trace.priorities.text(shape.priority), "high");
+    assert_eq!((trace.jobs[0].run_ms, trace.jobs[0].limit_ms()), (3_600_000, Some(7_200_000)));
+    assert_eq!(recorded(&trace, 0).0, Some(1_767_225_660));
+    // Two workers share the CPUs of the pod set without GPUs; without admission the queue is the local one.
+    assert_eq!(request(&trace, 1), (2, 1000, 5000, 0));
+    assert_eq!((trace.teams.text(trace.jobs[1].team), trace.jobs[1].status), ("ml/lq", Status::Failed));
+    let (make, count) = trace.cluster.nodes.iter().next().unwrap();
+    assert_eq!(
+        (make.accelerator.as_str(), make.gpu_milli, make.cpu_milli, *count),
+        ("NVIDIA-H200", 8000, 191_000, 1)
+    );
+    let warnings: Vec<&str> =
+        trace.warnings.iter().map(|text| text.split("json`: ").nth(1).unwrap()).collect();
+    assert_eq!(
+        warnings,
+        [
+            "objects that are no workloads or nodes are passed over: `ClusterQueue`",
+            "nodes that take no pods are left out: 1",
+            "1 job left out that had not ended in the record"
+        ]
+    );
+}
+
+#[test]
+fn kueue_yaml() {
+    let trace = load(&fixture("kueue.yaml")).unwrap();
+    assert_eq!((trace.sources[0].format.name(), names(&trace)), ("kueue", vec!["bio/fold".to_owned()]));
+    // The first container asks for more than the pod's own.
+    assert_eq!(request(&trace, 0), (2, 0, 3000, 1 << 30));
+    assert_eq!((trace.jobs[0].run_ms, trace.teams.text(0)), (10_000, "bio/lq"));
+}
+
+#[test]
+fn skypilot_traps() {
+    let trace = load(&fixture("skypilot.json")).unwrap();
+    assert_eq!(trace.sources[0].format.name(), "skypilot");
+    assert_eq!(names(&trace), ["12", "12.1", "12.2"]);
+    assert_eq!(
+        repairs(&trace, 0),
+        [("missing_run", 1, vec![10]), ("still_running", 1, vec![9]), ("unknown_state", 1, vec![11])]
+    );
+    // The duration, not the span with its recovery.
+    assert_eq!((trace.jobs[0].submit_ms, trace.jobs[0].run_ms), (1_767_225_600_250, 60_500));
+    assert_eq!(request(&trace, 0), (2, 8000, 0, 0));
+    assert_eq!(request(&trace, 2), (1, 0, 4000, 16 << 30));
+    assert_eq!(trace.jobs[2].run_ms, 10_000);
+    assert_eq!(trace.extras.get(2).unwrap().after, ["12.1"]);
+    let shape = &trace.shapes[trace.jobs[0].shape as usize];
+    assert_eq!((trace.priorities.text(shape.priority), trace.jobs[1].status), ("500", Status::Failed));
+}
+
+#[test]
+fn skypilot_task_files() {
+    let options = TraceOptions { partial: true, ..TraceOptions::default() };
+    let trace = load_all(&[fixture("skypilot-task.yaml")], &options).unwrap();
+    assert_eq!(trace.sources[0].format.name(), "skypilot-task");
+    let asked: Vec<Vec<(Option<&str>, u32, u64)>> = trace
+        .jobs
+        .iter()
+        .map(|job| {
+            let alternatives = &trace.shapes[job.shape as usize].alternatives;
+            alternatives
+                .iter()
+                .map(|one| (one.accelerator.as_deref(), one.workers, one.amount(GPU)))
+                .collect()
+        })
+        .collect();
+    assert_eq!(
+        asked,
+        [
+            vec![(Some("H200"), 2, 8000), (Some("A100"), 2, 16_000)],
+            vec![(Some("L4"), 1, 1000), (Some("T4"), 1, 1000)],
+            vec![(Some("H200"), 1, 8000)],
+            vec![(None, 1, 0)],
+        ]
+    );
+    assert_eq!(request(&trace, 0), (2, 8000, 4000, 32 << 30));
+    assert_eq!(
+        message(load(&fixture("skypilot-task.yaml"))),
+        "failed to read trace `skypilot-task.yaml`\n\
+         this file alone has no submit times and run times and teams\nhint: it can be inspected, not run"
+    );
+}
+
+#[test]
+fn json_that_is_no_trace() {
+    let folder = tempfile::tempdir().unwrap();
+    let check = |name: &str, text: &str, expected: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        let input = Input::parse(path.to_str().unwrap());
+        let shown = message(Trace::load(&[input], &TraceOptions::default()));
+        assert_eq!(shown, format!("failed to read trace `{name}`\n{expected}"));
+    };
+    let whole = r#"[{"status": "Pass", "vc": "a", "jobid": "j1", "#;
+    check(
+        "cut.json",
+        whole,
+        "line 1: the JSON ends too early\nhint: the file was cut off on its way: fetch it again",
+    );
+    check(
+        "vc.json",
+        "[\n{\"jobid\": \"1\", \"vc\":\n 3}]",
+        "line 3: this is no Philly job: invalid type: integer `3`, expected a string",
+    );
+    check(
+        "number.json",
+        "[{\"status\": \"Pass\", \"vc\": \"a\", \"jobid\": \"1\"}, 7]",
+        "line 1: expected a JSON object, found `7`",
+    );
+    check(
+        "time.json",
+        "[{\"status\": \"Pass\", \"vc\": \"a\", \"jobid\": \"1\", \"submitted_time\": \"soon\"}]",
+        "line 1: expected a date like `2017-10-09 07:01:55`, found `soon`",
+    );
+    let deep = format!("[{{\"vc\": \"jobid\", \"jobid\": {}", "[".repeat(100_000));
+    check("deep.json", &deep, "line 1: this is nested too deeply to be a trace");
+}
+
+#[test]
+fn swf_traps() {
+    let trace = load(&fixture("small.swf")).unwrap();
+    assert_eq!(names(&trace), ["1", "5", "2"]);
+    assert_eq!(
+        repairs(&trace, 0),
+        [("missing_run", 1, vec![8]), ("no_request", 1, vec![9]), ("unsorted", 1, vec![10])]
+    );
+    // Requested processors where the allocated ones are unknown; a wait of -1 is no record.
+    assert_eq!((request(&trace, 2), recorded(&trace, 2)), ((1, 0, 16_000, 0), (None, None)));
+    assert_eq!((trace.jobs[2].run_ms, trace.jobs[2].status), (100_000, Status::Cancelled));
+    let warnings: Vec<&str> =
+        trace.warnings.iter().map(|text| text.split("swf`: ").nth(1).unwrap()).collect();
+    assert_eq!(
+        warnings,
+        [
+            "fields after the 18th are ignored",
+            "submit times look like Unix times although the header does not say when time starts",
+            "1 job ran longer than the time limit"
+        ]
+    );
+}
+
+#[test]
+fn openb_traps() {
+    let trace =
+        load_all(&["openb-pods.csv", "openb-nodes.csv"].map(fixture), &TraceOptions::default()).unwrap();
+    assert_eq!(names(&trace), ["p0", "p1"]);
+    assert_eq!(repairs(&trace, 0), [("never_started", 1, vec![3]), ("unknown_state", 1, vec![4])]);
+    assert_eq!(request(&trace, 0), (1, 460, 12_000, 16_384 << 20));
+    assert_eq!(trace.shapes[trace.jobs[0].shape as usize].alternatives.len(), 2);
+    assert_eq!((request(&trace, 1).1, trace.jobs[1].run_ms), (8000, 49_000));
+}
+
+#[cfg(not(feature = "parquet"))]
+#[test]
+fn parquet_without_the_feature_says_how_to_get_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tasks.parquet");
+    std::fs::write(&path, b"PAR1....PAR1").unwrap();
+    assert_eq!(
+        message(load(&path)),
+        "failed to read trace `tasks.parquet`\nthis is a Parquet file, which this build does not read\n\
+         hint: build with `--features parquet`, or convert it to CSV"
+    );
+}

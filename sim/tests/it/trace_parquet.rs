@@ -1,0 +1,115 @@
+//! Parquet says the same as CSV; damaged files end in errors.
+
+use std::fmt::Write as _;
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+
+use fairshare_sim::trace::{CPU, Input, MEMORY, Trace, TraceOptions, inspect};
+use parquet::basic::Compression;
+use parquet::data_type::{ByteArray, ByteArrayType, DoubleType, Int64Type};
+use parquet::file::properties::WriterProperties;
+use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::parser::parse_message_type;
+
+use crate::trace::{folder, load, message, write};
+use crate::trace_tools::listing;
+use crate::traces_dir;
+
+const ROWS: usize = 5000;
+
+/// The same jobs as Parquet and as CSV; every third has no limit.
+fn both(folder: &Path) -> (std::path::PathBuf, std::path::PathBuf) {
+    let schema = "message jobs { REQUIRED BYTE_ARRAY job_id (UTF8); REQUIRED DOUBLE submit_s; \
+                  REQUIRED INT64 run_s; REQUIRED BYTE_ARRAY team (UTF8); OPTIONAL DOUBLE time_limit_s; \
+                  REQUIRED DOUBLE gpu; }";
+    let columnar = folder.join("jobs.parquet");
+    let properties = Arc::new(WriterProperties::builder().set_compression(Compression::SNAPPY).build());
+    let schema = Arc::new(parse_message_type(schema).unwrap());
+    let file = File::create(&columnar).unwrap();
+    let mut writer = SerializedFileWriter::new(file, schema, properties).unwrap();
+    let range = || 0..ROWS;
+    let names: Vec<ByteArray> = range().map(|row| ByteArray::from(format!("job-{row}").as_str())).collect();
+    let teams: Vec<ByteArray> = range().map(|row| ByteArray::from(["a", "b,\"c\""][row % 2])).collect();
+    let submits: Vec<f64> = range().map(|row| f64::from(u32::try_from(row).unwrap()) * 0.25).collect();
+    let runs: Vec<i64> = range().map(|row| i64::try_from(row * 7 % 100).unwrap()).collect();
+    let limits: Vec<f64> = range().filter(|row| row % 3 > 0).map(|_| 200.0).collect();
+    let levels: Vec<i16> = range().map(|row| i16::from(row % 3 > 0)).collect();
+    let gpus: Vec<f64> = range().map(|row| [0.5, 8.0][row % 2]).collect();
+    // Two row groups, so that reading crosses from one into the next.
+    let mut group = writer.next_row_group().unwrap();
+    let mut column = 0;
+    while let Some(mut out) = group.next_column().unwrap() {
+        match column {
+            0 => drop(out.typed::<ByteArrayType>().write_batch(&names, None, None).unwrap()),
+            1 => drop(out.typed::<DoubleType>().write_batch(&submits, None, None).unwrap()),
+            2 => drop(out.typed::<Int64Type>().write_batch(&runs, None, None).unwrap()),
+            3 => drop(out.typed::<ByteArrayType>().write_batch(&teams, None, None).unwrap()),
+            4 => drop(out.typed::<DoubleType>().write_batch(&limits, Some(&levels), None).unwrap()),
+            _ => drop(out.typed::<DoubleType>().write_batch(&gpus, None, None).unwrap()),
+        }
+        out.close().unwrap();
+        column += 1;
+    }
+    group.close().unwrap();
+    writer.close().unwrap();
+    let mut text = "job_id,submit_s,run_s,team,time_limit_s,gpu\n".to_owned();
+    for row in range() {
+        let team = ["a", "\"b,\"\"c\"\"\""][row % 2];
+        let limit = if row % 3 > 0 { "200" } else { "" };
+        let (submit, run, gpu) = (submits[row], runs[row], gpus[row]);
+        writeln!(text, "job-{row},{submit},{run},{team},{limit},{gpu}").unwrap();
+    }
+    let plain = folder.join("jobs.csv");
+    std::fs::write(&plain, text).unwrap();
+    (columnar, plain)
+}
+
+#[test]
+fn parquet_says_the_same_as_csv() {
+    let folder = folder();
+    let (columnar, plain) = both(folder.path());
+    let (columnar, plain) = (load(&columnar).unwrap(), load(&plain).unwrap());
+    assert_eq!(columnar.jobs.len(), ROWS);
+    assert_eq!(columnar.sources[0].format.name(), "parquet");
+    assert_eq!(columnar.sources[0].digest.len(), 64);
+    assert_eq!(listing(&columnar), listing(&plain));
+}
+
+#[test]
+fn surf_real() {
+    let Some(traces) = traces_dir() else { return };
+    let path = traces.join("surf-2022/surf_halfyear_tasks.parquet");
+    let trace = load(&path).unwrap();
+    assert_eq!((trace.jobs.len(), trace.sources[0].format.name()), (194_917, "opendc"));
+    let first = &trace.shapes[trace.jobs[0].shape as usize].alternatives[0];
+    assert_eq!(first.amount(CPU), 16_000);
+    assert!(first.amount(MEMORY) > 0);
+    let found = inspect(&[Input::parse(path.to_str().unwrap())], &TraceOptions::default(), None).unwrap();
+    let run = found.run_s.unwrap();
+    assert_eq!(run.mean.map(f64::round), Some(6579.0));
+    // 2022-06-30.
+    assert_eq!(trace.jobs[0].submit_ms / 86_400_000, 19_173);
+}
+
+#[test]
+fn damaged_parquet_ends_in_an_error() {
+    let folder = folder();
+    let (columnar, _) = both(folder.path());
+    let bytes = std::fs::read(columnar).unwrap();
+    let cut = write(&folder, "cut.parquet", &bytes[..bytes.len() / 2]);
+    assert_eq!(
+        message(load(&cut)),
+        "failed to read trace `cut.parquet`\nthe Parquet data is damaged\n\
+         hint: the file was cut off or changed on its way: fetch it again"
+    );
+    // Damage all over the file: jobs or an error, never a panic.
+    for at in (4..bytes.len()).step_by(bytes.len() / 300) {
+        let mut damaged = bytes.clone();
+        damaged[at] ^= 0x55;
+        let path = write(&folder, "damaged.parquet", &damaged);
+        if let Err(error) = Trace::load(&[Input::parse(path.to_str().unwrap())], &TraceOptions::default()) {
+            assert!(!error.is_machine(), "{}", error.message());
+        }
+    }
+}

@@ -1,0 +1,300 @@
+//! What is done with traces: inspected, converted, shaped.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use fairshare_sim::rng::Streams;
+use fairshare_sim::trace::{
+    Capacity, Factor, Input, Inspection, Trace, TraceOptions, Transform, convert, inspect,
+};
+use sha2::{Digest as _, Sha256};
+
+use crate::trace::{folder, load, write};
+use crate::traces_dir;
+
+fn inputs(paths: &[PathBuf]) -> Vec<Input> {
+    paths.iter().map(|path| Input::parse(path.to_str().unwrap())).collect()
+}
+
+fn inspect_files(paths: &[PathBuf]) -> Inspection {
+    inspect(&inputs(paths), &TraceOptions::default(), None).unwrap()
+}
+
+/// All that a trace says about its jobs, as text.
+pub(crate) fn listing(trace: &Trace) -> Vec<String> {
+    let line = |index: usize| {
+        let job = &trace.jobs[index];
+        let shape = &trace.shapes[job.shape as usize];
+        let recorded = trace.recorded.as_ref().map(|recorded| recorded[index]);
+        format!(
+            "{} {} {} {:?} {:?} {} {} {} {:?} {:?} {} {:?} {} {:?} {:?}",
+            trace.names.get(index),
+            job.submit_ms,
+            job.run_ms,
+            job.limit_ms(),
+            job.estimate_ms(),
+            trace.teams.text(job.team),
+            trace.users.text(job.user),
+            trace.owners.text(job.owner),
+            job.status,
+            shape.alternatives,
+            trace.priorities.text(shape.priority),
+            shape.preemptible,
+            shape.dev,
+            recorded.map(|recorded| (recorded.start_ms(), recorded.end_ms())).filter(|r| *r != (None, None)),
+            trace.extras.get(index),
+        )
+    };
+    (0..trace.jobs.len()).map(line).collect()
+}
+
+/// Converts to native and reads back: the same jobs, and the same bytes whichever way it went.
+fn round_trip(paths: &[PathBuf], options: &TraceOptions) -> usize {
+    let before = Trace::load(&inputs(paths), options).unwrap();
+    let mut streamed = Vec::new();
+    let conversion = convert(&inputs(paths), options, &mut streamed).unwrap();
+    assert_eq!(conversion.jobs, before.jobs.len() as u64);
+    let mut written = Vec::new();
+    before.write_native(&mut written).unwrap();
+    assert!(streamed == written, "{paths:?}: streaming and memory differ");
+    let folder = folder();
+    let after = load(&write(&folder, "native.csv", &streamed)).unwrap();
+    let (before, after) = (listing(&before), listing(&after));
+    for (before, after) in before.iter().zip(&after) {
+        assert_eq!(before, after, "{paths:?}");
+    }
+    assert_eq!(before.len(), after.len());
+    before.len()
+}
+
+fn close(value: Option<f64>, expected: f64, tolerance: f64) {
+    let value = value.unwrap();
+    assert!((value - expected).abs() <= tolerance, "{value} is not {expected}");
+}
+
+#[test]
+fn inspect_ricc() {
+    let Some(traces) = traces_dir() else { return };
+    let found = inspect_files(&[traces.join("swf/RICC-2010-2.swf.gz")]);
+    assert_eq!((found.rows, found.jobs, found.teams, found.users), (447_794, 447_794, 121, 176));
+    let recorded = found.recorded.unwrap();
+    close(recorded.utilization, 0.872, 0.0005);
+    close(recorded.wait_s.mean.map(|wait| wait / 3600.0), 4.44, 0.005);
+    close(recorded.wait_s.p50, 10.0, 0.0);
+    assert!(
+        found.warnings.iter().any(|warning| warning.ends_with("7092 jobs ran longer than the time limit"))
+    );
+}
+
+#[test]
+fn inspect_kth() {
+    let Some(traces) = traces_dir() else { return };
+    let found = inspect_files(&[traces.join("swf/KTH-SP2-1996-2.1-cln.swf.gz")]);
+    assert_eq!((found.rows, found.jobs), (28_476, 28_475));
+    let recorded = found.recorded.unwrap();
+    close(recorded.bounded_slowdown.mean, 193.4, 0.05);
+    close(recorded.utilization, 0.701, 0.0005);
+    close(recorded.wait_s.mean.map(|wait| wait / 3600.0), 4.25, 0.005);
+}
+
+#[test]
+fn inspect_philly() {
+    let Some(traces) = traces_dir() else { return };
+    let capacity = Some(Capacity { gpu_milli: 480_000, cpu_milli: 0 });
+    let paths = inputs(&[traces.join("philly-2017/philly.csv.gz")]);
+    let found = inspect(&paths, &TraceOptions::default(), capacity).unwrap();
+    assert_eq!((found.rows, found.jobs, found.teams), (82_247, 82_247, 15));
+    close(Some(found.gpu_hours), 978_078.0, 0.5);
+    assert_eq!(found.gpu_hours_by_type.keys().collect::<Vec<_>>(), ["any"]);
+    assert_eq!(found.arrivals_by_hour.iter().sum::<u64>(), 82_247);
+    assert!(found.calendar);
+    let load = found.offered_load.as_ref().unwrap();
+    close(load.gpu, found.gpu_hours * 3600.0 / (480.0 * found.span_s), 1e-9);
+    assert_eq!(load.cpu, None);
+    // An unsorted source is read again for the times between submissions.
+    close(found.interarrival_s.unwrap().mean, found.span_s / 82_246.0, 1e-6);
+}
+
+#[test]
+fn inspect_openb_set() {
+    let Some(traces) = traces_dir() else { return };
+    let folder = traces.join("openb-2023");
+    let found = inspect_files(&[
+        folder.join("openb_node_list_all_node.csv.gz"),
+        folder.join("openb_pod_list_gpuspec33.csv.gz"),
+    ]);
+    assert_eq!((found.format, found.rows, found.nodes), ("openb", 8152, Some(1523)));
+    assert_eq!((found.constrained_jobs, found.size.count), (2388, 7064));
+    assert_eq!((found.gpus_by_type.len(), found.gpus_by_type["G2"]), (7, 4392.0));
+    let alone = inspect_files(&[folder.join("openb_node_list_all_node.csv.gz")]);
+    assert_eq!((alone.format, alone.rows, alone.jobs), ("openb-nodes", 1523, 0));
+}
+
+#[test]
+fn inspect_is_the_same_bytes_and_schema() {
+    let folder = folder();
+    let text =
+        "job_id,submit_s,run_s,team,user,gpu,start_s,end_s\n1,0,100,a,u,1,10,110\n2,60,200,b,u,2,60,260\n";
+    let path = write(&folder, "jobs.csv", text.as_bytes());
+    let found = inspect_files(std::slice::from_ref(&path));
+    let json = serde_json::to_value(&found).unwrap();
+    assert_eq!(json["schema"], "sim.inspect/1");
+    assert_eq!(json["recorded"]["wait_s"]["mean"], 5.0);
+    // (100 + 10) / 100 and 1.
+    assert_eq!(json["recorded"]["bounded_slowdown"]["mean"], 1.05);
+    assert_eq!(json["gpu_hours"], 500.0 / 3600.0);
+    assert_eq!(json["by_team"][0]["name"], "b");
+    assert_eq!(json["run_s"]["p50"], 100.0);
+    let table = found.table();
+    let name = path.display().to_string();
+    let expected = include_str!("../fixtures/inspect.txt");
+    assert_eq!(table.replace(&name, "jobs.csv"), expected);
+}
+
+#[test]
+fn convert_comes_back_as_the_same_jobs() {
+    let fixtures = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    let fixture = |names: &[&str]| names.iter().map(|name| fixtures.join(name)).collect::<Vec<_>>();
+    let plain = TraceOptions::default();
+    for (names, jobs) in [
+        (&["helios.csv"][..], 5),
+        (&["acme-kalos.csv"], 1),
+        (&["acme-seren.csv"], 2),
+        (&["sacct.txt"], 3),
+        (&["pai_job_table.csv", "pai_task_table.csv"], 3),
+        (&["gavel.tsv", "gavel-throughputs.json"], 2),
+        (&["native.csv"], 4),
+        (&["philly-log.json"], 2),
+        (&["kueue.json"], 2),
+        (&["kueue.yaml"], 1),
+        (&["skypilot.json"], 3),
+    ] {
+        assert_eq!(round_trip(&fixture(names), &plain), jobs, "{names:?}");
+    }
+}
+
+#[test]
+fn convert_real_files() {
+    let Some(traces) = traces_dir() else { return };
+    let mut workers = TraceOptions::default();
+    workers.swf.set("processors", "workers").unwrap();
+    workers.swf.set("memory", "request").unwrap();
+    workers.swf.set("pools", "partition").unwrap();
+    let plain = TraceOptions::default();
+    for (file, options) in [
+        ("swf/KTH-SP2-1996-2.1-cln.swf.gz", &plain),
+        ("swf/KTH-SP2-1996-2.1-cln.swf.gz", &workers),
+        ("philly-2017/philly.csv.gz", &plain),
+        ("openb-2023/openb_pod_list_gpuspec33.csv.gz", &plain),
+    ] {
+        round_trip(&[Path::new(&traces).join(file)], options);
+    }
+}
+
+/// Ten jobs of two teams, a minute apart, the sixth after the second.
+fn ten() -> Trace {
+    let mut text = "job_id,submit_s,run_s,team,gpu,deadline_s,after,start_s,end_s\n".to_owned();
+    for job in 0..10 {
+        let after = if job == 5 { "1" } else { "" };
+        let team = ["a", "b"][job % 2];
+        let submit = 100 + job * 60;
+        let end = submit + 40;
+        writeln!(text, "{job},{submit},30,{team},1,{},{after},{},{end}", submit + 100, submit + 10).unwrap();
+    }
+    let folder = folder();
+    load(&write(&folder, "ten.csv", text.as_bytes())).unwrap()
+}
+
+fn shaped(steps: &[Transform], seed: u64) -> Trace {
+    let mut trace = ten();
+    trace.shape(steps, &Streams::new(seed));
+    assert!(trace.jobs.is_sorted_by_key(|job| job.submit_ms));
+    assert_eq!(trace.names.len(), trace.jobs.len());
+    trace
+}
+
+fn submits(trace: &Trace) -> Vec<i64> {
+    trace.jobs.iter().map(|job| job.submit_ms / 1000).collect()
+}
+
+fn names(trace: &Trace) -> Vec<String> {
+    (0..trace.jobs.len()).map(|index| trace.names.get(index).to_string()).collect()
+}
+
+#[test]
+fn compress_keeps_the_first_submission_and_deadlines_near() {
+    let trace = shaped(&[Transform::Compress(Factor::parse("0.3").unwrap())], 0);
+    assert_eq!(submits(&trace)[..3], [100, 118, 136]);
+    assert_eq!(trace.extras.get(2).unwrap().deadline_ms, Some(236_000));
+    assert!(trace.recorded.is_none());
+    // Everything at once: in the order of the names.
+    let trace = shaped(&[Transform::Compress(Factor::parse("0").unwrap())], 0);
+    assert_eq!((submits(&trace), names(&trace)[9].as_str()), (vec![100; 10], "9"));
+}
+
+#[test]
+fn window_cuts_and_drops_dependencies_on_what_is_gone() {
+    let trace = shaped(&[Transform::Window(220_000, 460_000)], 0);
+    assert_eq!(names(&trace), ["2", "3", "4", "5"]);
+    assert!(trace.extras.get(3).unwrap().after.is_empty());
+    // The record still holds: nothing moved.
+    assert_eq!(trace.recorded.as_ref().unwrap()[0].start_ms(), Some(230_000));
+    assert_eq!(shaped(&[Transform::Window(0, 460_000)], 0).extras.get(5).unwrap().after, ["1"]);
+}
+
+#[test]
+fn thinning_and_scaling_count() {
+    let half = Factor::parse("0.5").unwrap();
+    assert_eq!(shaped(&[Transform::Thin(Factor::parse("0").unwrap())], 0).jobs.len(), 0);
+    assert_eq!(shaped(&[Transform::Thin(Factor::parse("1").unwrap())], 0).jobs.len(), 10);
+    let kept: usize = (0..400).map(|seed| shaped(&[Transform::Thin(half)], seed).jobs.len()).sum();
+    // 4,000 draws of a half: 2,000 and five standard deviations of 31.6.
+    assert!((1842..=2158).contains(&kept), "{kept}");
+    let trace = shaped(&[Transform::ScaleTeam("b".into(), Factor::parse("2").unwrap())], 3);
+    let of = |team: &str| trace.jobs.iter().filter(|job| trace.teams.text(job.team) == team).count();
+    assert_eq!((of("a"), of("b")), (5, 10));
+    assert!(names(&trace).contains(&"1~1".to_owned()));
+    assert_eq!(shaped(&[Transform::ScaleTeam("nobody".into(), half)], 0).jobs.len(), 10);
+}
+
+#[test]
+fn clones_are_drawn_from_the_trace() {
+    let trace = shaped(&[Transform::Clone(3)], 1);
+    assert_eq!(trace.jobs.len(), 30);
+    let unique: std::collections::BTreeSet<String> = names(&trace).into_iter().collect();
+    assert_eq!(unique.len(), 30);
+    assert!(submits(&trace).iter().all(|submit| (100..=640).contains(submit)));
+    // Copies of copies find names of their own.
+    let twice = shaped(&[Transform::Clone(3), Transform::Clone(2)], 1);
+    assert_eq!(names(&twice).into_iter().collect::<std::collections::BTreeSet<String>>().len(), 60);
+    assert_eq!(shaped(&[Transform::Clone(1)], 1).jobs.len(), 10);
+    assert_eq!(shaped(&[Transform::Clone(0)], 1).jobs.len(), 0);
+}
+
+/// Shaping is a promise across releases: a changed digest is a changed meaning of a seed.
+#[test]
+fn shaping_is_stable_across_releases() {
+    let steps = [
+        Transform::Clone(4),
+        Transform::Thin(Factor::parse("0.7").unwrap()),
+        Transform::ScaleTeam("a".into(), Factor::parse("1.5").unwrap()),
+        Transform::Compress(Factor::parse("0.25").unwrap()),
+    ];
+    let trace = shaped(&steps, 42);
+    let unique: std::collections::BTreeSet<String> = names(&trace).into_iter().collect();
+    assert_eq!(unique.len(), trace.jobs.len());
+    let mut bytes = Vec::new();
+    shaped(&steps, 42).write_native(&mut bytes).unwrap();
+    let digest =
+        Sha256::digest(&bytes).iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
+    assert_eq!(digest, "1e908dbc67133e0f94abdfae18496451d6bb4003942fa330303323857d4f31ea");
+    let mut again = Vec::new();
+    shaped(&steps, 43).write_native(&mut again).unwrap();
+    assert_ne!(bytes, again);
+}
+
+#[test]
+fn windows_are_read_as_written() {
+    assert_eq!(Transform::window(None, Some("-5")), Some(Transform::Window(i64::MIN, -5000)));
+    assert_eq!(Transform::window(Some("soon"), None), None);
+}

@@ -1,0 +1,177 @@
+//! Config: everything that a scheduler is built from.
+//!
+//! Absent on purpose: files and their syntax (the simulator reads those). Layer 1; uses the other specifications.
+
+use crate::pool::PoolSpec;
+use crate::resources::ResourceKinds;
+use crate::team::TeamSpec;
+
+/// Which order the teams and their jobs are served in.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub enum OrderName {
+    /// Weighted dominant-resource fairness, by the key after the grant.
+    #[default]
+    Drf,
+    /// The rule as published in NSDI'11: by the key before the grant.
+    DrfCurrent,
+    /// By submit time, whoever the team is.
+    Fifo,
+    /// By estimate, else time limit, else last; then by submit time.
+    Sjf,
+}
+
+impl OrderName {
+    /// All orders, in the order in which they are documented.
+    pub const ALL: [Self; 4] = [Self::Drf, Self::DrfCurrent, Self::Fifo, Self::Sjf];
+
+    /// The name in scenarios and on the command line.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Drf => "drf",
+            Self::DrfCurrent => "drf-current",
+            Self::Fifo => "fifo",
+            Self::Sjf => "sjf",
+        }
+    }
+
+    /// The order of that name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|order| order.as_str() == name)
+    }
+}
+
+/// What may pass a job that is blocked.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub enum Backfill {
+    /// Nothing: under an order by shares in its team, under any other order in all its pools.
+    None,
+    /// Whatever fits. A large gang can starve.
+    #[default]
+    BestEffort,
+    /// What does not delay the first blocked job of a pool, as far as limits and estimates tell.
+    Easy,
+    /// What delays no job that comes before it, as far as limits and estimates tell.
+    Conservative,
+}
+
+impl Backfill {
+    /// All rules, in the order in which they are documented.
+    pub const ALL: [Self; 4] = [Self::None, Self::BestEffort, Self::Easy, Self::Conservative];
+
+    /// The name in scenarios and on the command line.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::BestEffort => "best-effort",
+            Self::Easy => "easy",
+            Self::Conservative => "conservative",
+        }
+    }
+
+    /// The rule of that name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|rule| rule.as_str() == name)
+    }
+}
+
+/// What a unit of a GPU pool counts in a share.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub enum ShareValue {
+    /// Its price where every GPU pool has one, else one.
+    #[default]
+    PriceElseCount,
+    /// Its price.
+    Price,
+    /// One.
+    Count,
+}
+
+/// How a scheduler decides.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct PolicySpec {
+    /// Who is served first.
+    pub order: OrderName,
+    /// What may pass a blocked job.
+    pub backfill: Backfill,
+    /// What a GPU counts.
+    pub value: ShareValue,
+}
+
+impl PolicySpec {
+    /// The default policy with another order.
+    #[must_use]
+    pub fn new(order: OrderName) -> Self {
+        Self { order, ..Self::default() }
+    }
+
+    /// With another rule for what may pass a blocked job.
+    #[must_use]
+    pub const fn with_backfill(mut self, backfill: Backfill) -> Self {
+        self.backfill = backfill;
+        self
+    }
+
+    /// With GPUs valued otherwise.
+    #[must_use]
+    pub const fn with_value(mut self, value: ShareValue) -> Self {
+        self.value = value;
+        self
+    }
+}
+
+/// Everything that a scheduler is built from.
+///
+/// # Examples
+///
+/// ```
+/// use fairshare::{Config, PoolSpec, Resources, Scheduler, TeamSpec};
+/// let config = Config::new(vec![PoolSpec::new("l4", 4, Resources::new().gpu(4))], vec![TeamSpec::new("search")]);
+/// assert!(Scheduler::new(config).is_ok());
+/// ```
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct Config {
+    /// Names of the resource kinds.
+    pub kinds: ResourceKinds,
+    /// The pools; their order breaks ties of price.
+    pub pools: Vec<PoolSpec>,
+    /// The teams; their order breaks ties of service.
+    pub teams: Vec<TeamSpec>,
+    /// How to decide.
+    pub policy: PolicySpec,
+}
+
+impl Config {
+    /// Pools and teams under the default policy.
+    #[must_use]
+    pub fn new(pools: Vec<PoolSpec>, teams: Vec<TeamSpec>) -> Self {
+        Self { pools, teams, ..Self::default() }
+    }
+
+    /// Under another policy.
+    #[must_use]
+    pub fn with_policy(mut self, policy: PolicySpec) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// With these resource kinds.
+    #[must_use]
+    pub fn with_kinds(mut self, kinds: ResourceKinds) -> Self {
+        self.kinds = kinds;
+        self
+    }
+}

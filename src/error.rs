@@ -1,0 +1,173 @@
+//! Error: everything that a call can refuse, naming the object that it refuses.
+//!
+//! A call that returns an error has changed nothing. Absent on purpose: strings built from Debug output, and variants
+//! that mean "something else". Layer 0; uses `id`, `time`.
+
+use core::fmt;
+
+use crate::id::{JobId, PoolId, ShapeId, TeamId};
+use crate::time::Timestamp;
+
+/// Why a call was refused. The state is as it was before the call.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Error(Box<ErrorKind>);
+
+impl Error {
+    /// What went wrong.
+    #[must_use]
+    pub fn kind(&self) -> &ErrorKind {
+        &self.0
+    }
+}
+
+impl From<ErrorKind> for Error {
+    fn from(kind: ErrorKind) -> Self {
+        Self(Box::new(kind))
+    }
+}
+
+impl core::error::Error for Error {}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+/// The ways in which a call can be refused.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// A pool or a team has no name, or a name is used twice.
+    Name {
+        /// `pool` or `team`.
+        what: &'static str,
+        /// The name.
+        name: String,
+    },
+    /// The configuration has no pool.
+    NoPool,
+    /// A pool has no nodes, or its nodes have nothing.
+    EmptyPool {
+        /// Name of the pool.
+        pool: String,
+    },
+    /// Shares valued by price, and a GPU pool without a price.
+    MissingPrice {
+        /// Name of the pool.
+        pool: String,
+    },
+    /// A parent that is the team itself, one of its descendants, or no team at all.
+    Parent {
+        /// Name of the team.
+        team: String,
+    },
+    /// Sibling weights whose integer form, by their common denominator, passes 2^20.
+    Weight {
+        /// Name of the team at which the limit is passed.
+        team: String,
+    },
+    /// A pool or resource that a team's quota, limit, borrowing or lending limit names twice, or that does not exist.
+    Allowance {
+        /// Name of the team.
+        team: String,
+        /// `quota`, `limit`, `borrow` or `lend`.
+        what: &'static str,
+        /// Name of the pool, or its number if there is none.
+        pool: String,
+        /// Name of the resource.
+        kind: String,
+    },
+    /// Quotas that add up to more than there is to guarantee.
+    Quota {
+        /// Name of the team whose children's quotas they are; empty for the teams under the root.
+        parent: String,
+        /// Name of the pool.
+        pool: String,
+        /// Name of the resource.
+        kind: String,
+    },
+    /// Quotas or limits together with reservations, which do not know of them yet.
+    ReservationsWithAllowances,
+    /// An amount beyond what exact arithmetic allows: a share group of 2^53 or more, or an overflow.
+    TooLarge {
+        /// What is too large, as a phrase.
+        what: String,
+    },
+    /// A shape without alternatives, workers, requested amounts or speed.
+    EmptyShape {
+        /// What is missing, as a phrase.
+        what: &'static str,
+    },
+    /// No team of that id.
+    UnknownTeam(TeamId),
+    /// No pool of that id.
+    UnknownPool(PoolId),
+    /// No shape of that id.
+    UnknownShape(ShapeId),
+    /// No such job: never submitted, or finished, or cancelled.
+    UnknownJob(JobId),
+    /// The job is not running, so it cannot be completed.
+    NotRunning(JobId),
+    /// A time before one that the scheduler has already seen.
+    TimeBackwards {
+        /// The time given.
+        now: Timestamp,
+        /// The latest time seen.
+        seen: Timestamp,
+    },
+    /// A job that enters after it is submitted.
+    SubmitAfterNow {
+        /// When it is said to enter.
+        submit: Timestamp,
+        /// The time given.
+        now: Timestamp,
+    },
+    /// More of something than ids can tell apart.
+    TooMany(&'static str),
+}
+
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name { what, name } if name.is_empty() => write!(f, "a {what} has no name"),
+            Self::Name { what, name } => write!(f, "{what} `{name}` is defined twice"),
+            Self::NoPool => f.write_str("there is no pool"),
+            Self::EmptyPool { pool } => write!(f, "pool `{pool}` has no capacity"),
+            Self::MissingPrice { pool } => {
+                write!(f, "pool `{pool}` has no price, and shares are valued by price")
+            }
+            Self::Parent { team } => write!(f, "team `{team}` has a parent that is no team or lies below it"),
+            Self::Weight { team } => write!(
+                f,
+                "the weight of team `{team}` and those of its siblings have no common form as integers up to 2^20"
+            ),
+            Self::Allowance { team, what, pool, kind } => write!(
+                f,
+                "the {what} of team `{team}` names `{kind}` in pool `{pool}` twice, or there is no such pool or resource"
+            ),
+            Self::Quota { parent, pool, kind } if parent.is_empty() => {
+                write!(f, "the quotas of `{kind}` in pool `{pool}` add up to more than the pool has")
+            }
+            Self::Quota { parent, pool, kind } => write!(
+                f,
+                "the quotas of `{kind}` in pool `{pool}` below team `{parent}` add up to more than its own quota"
+            ),
+            Self::ReservationsWithAllowances => f.write_str(
+                "quotas and limits of teams cannot be combined with `easy` or `conservative` backfill yet",
+            ),
+            Self::TooLarge { what } => write!(f, "{what} is too large for exact arithmetic"),
+            Self::EmptyShape { what } => write!(f, "a shape has no {what}"),
+            Self::UnknownTeam(team) => write!(f, "there is no team {team}"),
+            Self::UnknownPool(pool) => write!(f, "there is no pool {pool}"),
+            Self::UnknownShape(shape) => write!(f, "there is no shape {shape}"),
+            Self::UnknownJob(job) => write!(f, "there is no job {job}, or it is finished"),
+            Self::NotRunning(job) => write!(f, "job {job} is not running"),
+            Self::TimeBackwards { now, seen } => write!(f, "time {now} s lies before {seen} s, already seen"),
+            Self::SubmitAfterNow { submit, now } => {
+                write!(f, "a job enters at {submit} s, after {now} s, the time given")
+            }
+            Self::TooMany(what) => write!(f, "there are too many {what}"),
+        }
+    }
+}

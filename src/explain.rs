@@ -1,0 +1,227 @@
+//! Explanation: why a job waits, and what would unblock it, as plain values with words.
+//!
+//! Absent on purpose: how the facts are found (see `policy` and `scheduler`). Layer 1; uses `id`, `quantity`, `share`.
+
+use core::fmt;
+
+use crate::id::{JobId, PoolId, TeamId};
+use crate::quantity::Quantity;
+use crate::resources::ResourceKind;
+use crate::share::ShareKey;
+use crate::time::Timestamp;
+
+/// One thing that stops a waiting job.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Blocked {
+    /// Too little of a resource is free, in the whole pool or on every node.
+    Room {
+        /// Which of the shape's alternatives.
+        alternative: u32,
+        /// Where.
+        pool: PoolId,
+        /// What falls short.
+        kind: ResourceKind,
+        /// How much is asked: by the whole job, or by one worker.
+        requested: Quantity,
+        /// How much is free: in the whole pool, or on the node that has most.
+        free: Quantity,
+        /// Whether the amounts are those of one worker and one node.
+        per_node: bool,
+    },
+    /// There is enough of everything, but no node, or not enough nodes, with all of it together.
+    Scattered {
+        /// Which of the shape's alternatives.
+        alternative: u32,
+        /// Where.
+        pool: PoolId,
+        /// How many workers the job has.
+        workers: u32,
+        /// How many of them would find room.
+        room_for: u64,
+    },
+    /// Its team, or one above it, may not hold more.
+    Limit {
+        /// Which of the shape's alternatives.
+        alternative: u32,
+        /// Where.
+        pool: PoolId,
+        /// Of which resource.
+        kind: ResourceKind,
+        /// The team whose limit it is.
+        team: Option<TeamId>,
+        /// How much the job asks.
+        requested: Quantity,
+        /// How much that team holds.
+        used: Quantity,
+        /// The most that it may hold.
+        most: Quantity,
+    },
+    /// What is free is kept by other teams for themselves.
+    Kept {
+        /// Which of the shape's alternatives.
+        alternative: u32,
+        /// Where.
+        pool: PoolId,
+        /// Of which resource.
+        kind: ResourceKind,
+        /// How much the job asks.
+        requested: Quantity,
+        /// How much is free.
+        free: Quantity,
+        /// How much of it others keep.
+        kept: Quantity,
+    },
+    /// A job before it is blocked, and nothing may pass that job.
+    Line {
+        /// The job that is blocked.
+        behind: JobId,
+    },
+    /// It would fit, but a job before it has a reservation, which it would delay.
+    Reservation {
+        /// The job that has it.
+        behind: JobId,
+        /// Where.
+        pool: PoolId,
+        /// When that job starts at the latest, if all jobs end when they said they would.
+        until: Timestamp,
+    },
+    /// Jobs of its own team come before it in the line.
+    Team {
+        /// How many.
+        ahead: usize,
+    },
+    /// Nothing: the next cycle starts it unless a team with a smaller key takes the room.
+    Nothing,
+}
+
+impl Blocked {
+    fn describe(&self, f: &mut fmt::Formatter<'_>, names: &Names) -> fmt::Result {
+        match self {
+            Self::Room { pool, kind, requested, free, per_node, .. } => {
+                let (who, place) =
+                    if *per_node { ("a worker", "the emptiest node") } else { ("the job", "the pool") };
+                let (pool, kind_name) = (names.pool(*pool), names.kind(*kind));
+                let (requested, free) = (Amount(*kind, *requested), Amount(*kind, *free));
+                write!(f, "pool `{pool}`: {who} asks {requested} {kind_name}, {place} has {free} free")
+            }
+            Self::Scattered { pool, workers, room_for, .. } => {
+                let pool = names.pool(*pool);
+                write!(f, "pool `{pool}`: {workers} workers, the nodes have room for {room_for} of them")
+            }
+            Self::Limit { pool, kind, team, requested, used, most, .. } => {
+                let (pool, team) = (names.pool(*pool), team.map_or("?", |team| names.team(team)));
+                let [requested, used, most] = [*requested, *used, *most].map(|amount| Amount(*kind, amount));
+                let kind = names.kind(*kind);
+                write!(
+                    f,
+                    "pool `{pool}`: it asks {requested} {kind}, team `{team}` holds {used} of at most {most}"
+                )
+            }
+            Self::Kept { pool, kind, requested, free, kept, .. } => {
+                let pool = names.pool(*pool);
+                let [requested, free, kept] = [*requested, *free, *kept].map(|amount| Amount(*kind, amount));
+                let kind = names.kind(*kind);
+                write!(
+                    f,
+                    "pool `{pool}`: it asks {requested} {kind}, other teams keep {kept} of the {free} free"
+                )
+            }
+            Self::Line { behind } => write!(f, "job {behind} is blocked before it, and nothing may pass"),
+            Self::Reservation { behind, pool, until } => {
+                let pool = names.pool(*pool);
+                write!(
+                    f,
+                    "pool `{pool}`: it would delay job {behind}, which has room reserved from {until} s on"
+                )
+            }
+            Self::Team { ahead } => write!(f, "{ahead} of its team's jobs come first"),
+            Self::Nothing => f.write_str("it fits: the next cycle starts it unless another team comes first"),
+        }
+    }
+}
+
+/// Names of pools, teams and resource kinds, for words.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Names {
+    pub(crate) pools: Vec<String>,
+    pub(crate) teams: Vec<String>,
+    pub(crate) kinds: crate::resources::ResourceKinds,
+}
+
+impl Names {
+    fn pool(&self, pool: PoolId) -> &str {
+        self.pools.get(pool.index()).map_or("?", String::as_str)
+    }
+
+    fn team(&self, team: TeamId) -> &str {
+        self.teams.get(team.index()).map_or("?", String::as_str)
+    }
+
+    fn kind(&self, kind: ResourceKind) -> &str {
+        self.kinds.name(kind)
+    }
+}
+
+/// An amount in the unit in which people say it.
+struct Amount(ResourceKind, Quantity);
+
+impl fmt::Display for Amount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_bytes() {
+            write!(f, "{} bytes", self.1.get())
+        } else {
+            crate::quantity::write_thousandths(f, self.1.get())
+        }
+    }
+}
+
+/// What a job is doing.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum JobState {
+    /// It runs.
+    Running {
+        /// Where.
+        pool: PoolId,
+    },
+    /// It waits, for every one of these reasons.
+    Waiting(Vec<Blocked>),
+}
+
+/// What a job is doing, and why it waits if it does.
+///
+/// # Display format
+///
+/// One line for each reason, with the names of pools and resources and the amounts asked and free.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Explanation {
+    /// The job.
+    pub job: JobId,
+    /// Its team.
+    pub team: TeamId,
+    /// What it does, and why it waits.
+    pub state: JobState,
+    /// The key K of its team now.
+    pub key: ShareKey,
+    pub(crate) names: Names,
+}
+
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.state {
+            JobState::Running { pool } => {
+                write!(f, "job {} runs in pool `{}`", self.job, self.names.pool(*pool))
+            }
+            JobState::Waiting(reasons) => {
+                write!(f, "job {} waits", self.job)?;
+                for reason in reasons {
+                    f.write_str("\n  ")?;
+                    reason.describe(f, &self.names)?;
+                }
+                Ok(())
+            }
+        }
+    }
+}

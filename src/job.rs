@@ -1,0 +1,183 @@
+//! Job: what the caller says of a unit of submission, and of the shape that it shares with others.
+//!
+//! Absent on purpose: a true run time. A policy cannot see the future, and the type makes sure of it.
+//! Layer 1; uses `id`, `resources`, `time`.
+
+use crate::id::{PoolId, ShapeId, TeamId};
+use crate::resources::Resources;
+use crate::time::{Millis, Timestamp};
+
+/// Speed one, in thousandths.
+pub const FULL_SPEED: u32 = 1_000;
+
+/// The pools in which an alternative may start.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub enum Eligible {
+    /// Every pool.
+    Any,
+    /// Every pool of this accelerator type.
+    Accelerator(String),
+    /// These pools.
+    Pools(Vec<PoolId>),
+}
+
+/// One way to run a job: a gang of equal workers in one pool.
+///
+/// # Examples
+///
+/// "8 H200, or 16 A100 at half the speed":
+///
+/// ```
+/// use fairshare::{Alternative, Resources, ShapeSpec};
+/// let shape = ShapeSpec::new(Alternative::new(Resources::new().gpu(8)).on("H200"))
+///     .or(Alternative::new(Resources::new().gpu(8)).on("A100").with_workers(2).with_speed_milli(500));
+/// assert_eq!(shape.alternatives.len(), 2);
+/// ```
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct Alternative {
+    /// Where it may start.
+    pub pools: Eligible,
+    /// What each worker asks.
+    pub request: Resources,
+    /// How many workers; all start in one pool at one instant, or none.
+    pub workers: u32,
+    /// Speed in thousandths: a job that takes an hour at [`FULL_SPEED`] takes two at 500.
+    pub speed_milli: u32,
+}
+
+impl Alternative {
+    /// One worker with `request`, in any pool, at full speed.
+    #[must_use]
+    pub const fn new(request: Resources) -> Self {
+        Self { pools: Eligible::Any, request, workers: 1, speed_milli: FULL_SPEED }
+    }
+
+    /// Only in pools of this accelerator type.
+    #[must_use]
+    pub fn on(mut self, accelerator: impl Into<String>) -> Self {
+        self.pools = Eligible::Accelerator(accelerator.into());
+        self
+    }
+
+    /// Only in these pools.
+    #[must_use]
+    pub fn in_pools(mut self, pools: Vec<PoolId>) -> Self {
+        self.pools = Eligible::Pools(pools);
+        self
+    }
+
+    /// As a gang of so many workers.
+    #[must_use]
+    pub const fn with_workers(mut self, workers: u32) -> Self {
+        self.workers = workers;
+        self
+    }
+
+    /// At this speed, in thousandths.
+    #[must_use]
+    pub const fn with_speed_milli(mut self, speed_milli: u32) -> Self {
+        self.speed_milli = speed_milli;
+        self
+    }
+}
+
+/// What a job asks, without saying whose it is: interned once, shared by every job that asks the same.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct ShapeSpec {
+    /// The ways to run, in order of preference among equals.
+    pub alternatives: Vec<Alternative>,
+    /// Priority class: the higher, the sooner.
+    pub class: i32,
+}
+
+impl ShapeSpec {
+    /// A shape with one way to run, in class zero.
+    #[must_use]
+    pub fn new(alternative: Alternative) -> Self {
+        Self { alternatives: vec![alternative], class: 0 }
+    }
+
+    /// With one more way to run.
+    #[must_use]
+    pub fn or(mut self, alternative: Alternative) -> Self {
+        self.alternatives.push(alternative);
+        self
+    }
+
+    /// In another priority class.
+    #[must_use]
+    pub fn with_class(mut self, class: i32) -> Self {
+        self.class = class;
+        self
+    }
+}
+
+/// A job to be submitted: a team's wish for one shape.
+///
+/// # Examples
+///
+/// ```
+/// use fairshare::{JobSpec, Millis, ShapeId, TeamId, Timestamp};
+/// let job = JobSpec::new(TeamId::new(0), ShapeId::new(0), Timestamp::ZERO).with_time_limit(Millis::new(3_600_000));
+/// assert_eq!(job.estimate_or_limit(), Some(Millis::new(3_600_000)));
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct JobSpec {
+    /// The team that queues.
+    pub team: TeamId,
+    /// What it asks.
+    pub shape: ShapeId,
+    /// When it entered; kept through evictions, and decisive for its place in the line.
+    pub submit: Timestamp,
+    /// The longest that it may run, at full speed.
+    pub time_limit: Option<Millis>,
+    /// How long it is thought to run, at full speed.
+    pub estimate: Option<Millis>,
+}
+
+impl JobSpec {
+    /// A job without limit or estimate.
+    #[must_use]
+    pub const fn new(team: TeamId, shape: ShapeId, submit: Timestamp) -> Self {
+        Self { team, shape, submit, time_limit: None, estimate: None }
+    }
+
+    /// With a time limit.
+    #[must_use]
+    pub const fn with_time_limit(mut self, limit: Millis) -> Self {
+        self.time_limit = Some(limit);
+        self
+    }
+
+    /// With an estimate.
+    #[must_use]
+    pub const fn with_estimate(mut self, estimate: Millis) -> Self {
+        self.estimate = Some(estimate);
+        self
+    }
+
+    /// The estimate, else the limit: what an order by length goes by.
+    #[must_use]
+    pub const fn estimate_or_limit(&self) -> Option<Millis> {
+        match self.estimate {
+            Some(estimate) => Some(estimate),
+            None => self.time_limit,
+        }
+    }
+
+    /// The limit, else the estimate: what a reservation goes by.
+    #[must_use]
+    pub const fn limit_or_estimate(&self) -> Option<Millis> {
+        match self.time_limit {
+            Some(limit) => Some(limit),
+            None => self.estimate,
+        }
+    }
+}

@@ -1,0 +1,298 @@
+//! Ledger: what is free and what is taken in every pool, and on every node of it.
+//!
+//! The only file that moves quantities. Nodes stand on *shelves* by how many units of the pool's scarce resource (GPUs,
+//! else cores) they have free, in the order of their free cores: the node that fits best is the first that fits.
+//!
+//! Invariant: for every pool, free + taken = capacity of the nodes that are up, in total and on every node.
+//! Absent on purpose: time, prices, teams, and who the jobs are. Layer 2; uses `id`, `resources`, `pool`.
+#![warn(clippy::arithmetic_side_effects)]
+
+use std::collections::BTreeSet;
+
+use crate::id::{IdVec, NodeId, PoolId};
+use crate::pool::PoolSpec;
+use crate::quantity::Quantity;
+use crate::resources::{ResourceKind, Resources};
+
+/// Most shelves of a pool; a node with more units shares shelves.
+const MAX_SHELVES: u64 = 1024;
+
+/// Some workers on one node.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Span {
+    pub(crate) node: NodeId,
+    pub(crate) workers: u32,
+}
+
+/// One node.
+#[derive(Clone, Debug)]
+struct Node {
+    free: Resources,
+    up: bool,
+}
+
+/// What is true of one pool now.
+#[derive(Clone, Debug)]
+pub(crate) struct PoolState {
+    /// What one node has.
+    node: Resources,
+    divisible: bool,
+    configured: u32,
+    up: u32,
+    /// What is free in all; negative amounts cannot occur, because capacity is taken away only after eviction.
+    free: Resources,
+    taken: Resources,
+    nodes: IdVec<NodeId, Node>,
+    /// The resource that shelves count.
+    scarce: ResourceKind,
+    /// Amount of it that makes one shelf.
+    unit: u64,
+    /// Nodes that are up, by (free scarce units, free cores, number).
+    shelves: Vec<BTreeSet<(Quantity, NodeId)>>,
+    /// Counts allocations: what fitted at an equal count still fits.
+    allocations: u64,
+}
+
+impl PoolState {
+    fn new(spec: &PoolSpec) -> Option<Self> {
+        let capacity = spec.node.checked_mul(u64::from(spec.nodes))?;
+        let kinds = [ResourceKind::GPU, ResourceKind::CPU];
+        let scarce =
+            kinds.into_iter().find(|kind| spec.node[*kind] > Quantity::ZERO).unwrap_or(ResourceKind::MEMORY);
+        let most = spec.node[scarce].get();
+        let unit = if scarce.is_bytes() { most } else { 1_000 }.max(most.div_ceil(MAX_SHELVES)).max(1);
+        let mut pool = Self {
+            node: spec.node,
+            divisible: spec.divisible,
+            configured: spec.nodes,
+            up: spec.nodes,
+            free: capacity,
+            taken: Resources::new(),
+            nodes: IdVec::new(),
+            scarce,
+            unit,
+            shelves: Vec::new(),
+            allocations: 0,
+        };
+        if !spec.divisible {
+            let shelves = usize::try_from(most.checked_div(unit)?).ok()?.checked_add(1)?;
+            pool.shelves.resize_with(shelves, BTreeSet::new);
+            pool.nodes = (0..spec.nodes).map(|_| Node { free: spec.node, up: true }).collect();
+            for number in 0..spec.nodes {
+                pool.shelve(NodeId::new(number));
+            }
+        }
+        Some(pool)
+    }
+
+    pub(crate) fn is_divisible(&self) -> bool {
+        self.divisible
+    }
+
+    /// What one node has, or a divisible pool's part of that size.
+    pub(crate) fn node_capacity(&self) -> &Resources {
+        &self.node
+    }
+
+    /// Nodes that are up.
+    pub(crate) fn nodes_up(&self) -> u32 {
+        self.up
+    }
+
+    /// Nodes that the configuration names.
+    pub(crate) fn nodes_configured(&self) -> u32 {
+        self.configured
+    }
+
+    /// What is free in all.
+    pub(crate) fn free(&self) -> &Resources {
+        &self.free
+    }
+
+    /// What is taken in all.
+    pub(crate) fn taken(&self) -> &Resources {
+        &self.taken
+    }
+
+    /// What is free on one node.
+    pub(crate) fn free_on(&self, node: NodeId) -> Option<&Resources> {
+        self.nodes.get(node).filter(|node| node.up).map(|node| &node.free)
+    }
+
+    /// Counts allocations; an unchanged count means that whatever fitted still fits.
+    pub(crate) fn allocations(&self) -> u64 {
+        self.allocations
+    }
+
+    /// Every node that is up with what is free on it, in order.
+    pub(crate) fn nodes(&self) -> impl Iterator<Item = (NodeId, &Resources)> {
+        let up = self.nodes.iter().enumerate().filter(|(_, node)| node.up);
+        up.map(|(number, node)| (NodeId::at(number), &node.free))
+    }
+
+    fn shelf_of(&self, free: &Resources) -> usize {
+        usize::try_from(free[self.scarce].get().checked_div(self.unit).unwrap_or(0)).unwrap_or(usize::MAX)
+    }
+
+    /// The key within a shelf: free cores, or free memory where the shelves count cores.
+    fn within_shelf(&self, amounts: &Resources) -> Quantity {
+        amounts[if self.scarce == ResourceKind::GPU { ResourceKind::CPU } else { ResourceKind::MEMORY }]
+    }
+
+    /// What nodes are tried in the order of, for a worker that fits: the smallest first, then the lowest number.
+    pub(crate) fn fit_key(&self, free: &Resources) -> (usize, Quantity) {
+        (self.shelf_of(free), self.within_shelf(free))
+    }
+
+    fn shelve(&mut self, node: NodeId) {
+        let free = self.nodes[node].free;
+        let (shelf, key) = (self.shelf_of(&free), self.within_shelf(&free));
+        self.shelves[shelf].insert((key, node));
+    }
+
+    fn unshelve(&mut self, node: NodeId) {
+        let free = self.nodes[node].free;
+        let (shelf, key) = (self.shelf_of(&free), self.within_shelf(&free));
+        let was_there = self.shelves[shelf].remove(&(key, node));
+        debug_assert!(was_there, "a node is not on its shelf");
+    }
+
+    /// Nodes that can hold a worker, those that fit it best first: fewest scarce units free, then fewest cores, then
+    /// the lowest number.
+    pub(crate) fn best_fit(&self, request: &Resources) -> impl Iterator<Item = (NodeId, &Resources)> {
+        let from = self.shelf_of(request).min(self.shelves.len());
+        let key = self.within_shelf(request);
+        let request = *request;
+        let start = (key, NodeId::new(0));
+        let nodes = self.shelves[from..].iter().flat_map(move |shelf| shelf.range(start..));
+        nodes.map(|(_, node)| (*node, &self.nodes[*node].free)).filter(move |(_, free)| request.fits_in(free))
+    }
+
+    /// Whether the nodes on the shelves could hold so many workers if only the scarce resource counted: a quick no.
+    pub(crate) fn may_hold(&self, request: &Resources, workers: u64) -> bool {
+        let each = request[self.scarce].get().checked_div(self.unit).unwrap_or(0);
+        let Some(each) = usize::try_from(each).ok().filter(|each| *each > 0) else { return true };
+        let mut slots = 0_u64;
+        for (units, shelf) in self.shelves.iter().enumerate().skip(each) {
+            let a_node = u64::try_from(units.checked_div(each).unwrap_or(0)).unwrap_or(u64::MAX);
+            slots =
+                slots.saturating_add(a_node.saturating_mul(u64::try_from(shelf.len()).unwrap_or(u64::MAX)));
+            if slots >= workers {
+                return true;
+            }
+        }
+        false
+    }
+}
+
+/// All pools.
+#[derive(Clone, Debug)]
+pub(crate) struct Ledger {
+    pools: IdVec<PoolId, PoolState>,
+}
+
+impl Ledger {
+    /// A ledger with everything free; `None` where a pool's capacity overflows.
+    pub(crate) fn new(pools: &[PoolSpec]) -> Option<Self> {
+        Some(Self { pools: pools.iter().map(PoolState::new).collect::<Option<_>>()? })
+    }
+
+    #[inline]
+    pub(crate) fn pool(&self, pool: PoolId) -> &PoolState {
+        &self.pools[pool]
+    }
+
+    /// Takes `request` for every worker of the spans, or `workers` times from a divisible pool. The room was checked.
+    pub(crate) fn allocate(&mut self, pool: PoolId, request: &Resources, total: &Resources, spans: &[Span]) {
+        let pool = &mut self.pools[pool];
+        debug_assert!(total.fits_in(&pool.free), "more is taken than is free");
+        pool.allocations = pool.allocations.wrapping_add(1);
+        pool.free = pool.free.checked_sub(total).unwrap_or(pool.free);
+        pool.taken = pool.taken.checked_add(total).unwrap_or(pool.taken);
+        for span in spans {
+            pool.unshelve(span.node);
+            let node = &mut pool.nodes[span.node];
+            let amount = request.checked_mul(u64::from(span.workers)).unwrap_or(*request);
+            debug_assert!(
+                node.up && amount.fits_in(&node.free),
+                "more is taken from a node than is free there"
+            );
+            node.free = node.free.checked_sub(&amount).unwrap_or(node.free);
+            pool.shelve(span.node);
+        }
+    }
+
+    /// Gives back what `allocate` took.
+    pub(crate) fn release(&mut self, pool: PoolId, request: &Resources, total: &Resources, spans: &[Span]) {
+        let pool = &mut self.pools[pool];
+        debug_assert!(total.fits_in(&pool.taken), "more is given back than was taken");
+        pool.free = pool.free.checked_add(total).unwrap_or(pool.free);
+        pool.taken = pool.taken.checked_sub(total).unwrap_or(pool.taken);
+        for span in spans {
+            pool.unshelve(span.node);
+            let node = &mut pool.nodes[span.node];
+            let amount = request.checked_mul(u64::from(span.workers)).unwrap_or(*request);
+            node.free = node.free.checked_add(&amount).unwrap_or(node.free);
+            debug_assert!(node.free.fits_in(&pool.node), "a node has more free than it has");
+            pool.shelve(span.node);
+        }
+    }
+
+    /// From now on the first `up` nodes are up. Nodes that go down are empty, and a divisible pool has the room: the
+    /// caller has evicted.
+    pub(crate) fn set_nodes_up(&mut self, pool: PoolId, up: u32) {
+        let pool = &mut self.pools[pool];
+        let up = up.min(pool.configured);
+        if !pool.divisible {
+            for number in up..pool.up {
+                let node = NodeId::new(number);
+                debug_assert!(pool.nodes[node].free == pool.node, "a node goes down under a job");
+                pool.unshelve(node);
+                pool.nodes[node].up = false;
+            }
+            for number in pool.up..up {
+                let node = NodeId::new(number);
+                pool.nodes[node].up = true;
+                pool.shelve(node);
+            }
+        }
+        let capacity = pool.node.checked_mul(u64::from(up)).unwrap_or_default();
+        debug_assert!(pool.taken.fits_in(&capacity), "capacity falls below what is taken");
+        pool.free = capacity.checked_sub(&pool.taken).unwrap_or_default();
+        pool.up = up;
+        pool.allocations = pool.allocations.wrapping_add(1);
+    }
+
+    /// Recomputes totals and shelves; the first difference, in words.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        for (number, pool) in self.pools.iter().enumerate() {
+            let capacity = pool.node.checked_mul(u64::from(pool.up)).unwrap_or_default();
+            if pool.free.checked_add(&pool.taken) != Some(capacity) {
+                return Err(format!(
+                    "pool {number}: free {:?} and taken {:?} are not capacity {capacity:?}",
+                    pool.free, pool.taken
+                ));
+            }
+            if pool.divisible {
+                continue;
+            }
+            let mut free = Resources::new();
+            let mut shelved = 0_usize;
+            for (node, amounts) in pool.nodes() {
+                free = free.checked_add(amounts).unwrap_or_default();
+                let entry = (pool.within_shelf(amounts), node);
+                if !pool.shelves.get(pool.shelf_of(amounts)).is_some_and(|shelf| shelf.contains(&entry)) {
+                    return Err(format!("pool {number}: node {node} is not on its shelf"));
+                }
+                shelved = shelved.saturating_add(1);
+            }
+            if free != pool.free {
+                return Err(format!("pool {number}: the nodes have {free:?} free, the pool {:?}", pool.free));
+            }
+            if shelved != pool.shelves.iter().map(BTreeSet::len).sum::<usize>() {
+                return Err(format!("pool {number}: a shelf holds a node that is down"));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,155 @@
+//! Shares heterogeneous GPU pools among teams by weighted dominant-resource fairness: exact, deterministic, explained.
+//!
+//! Jobs go in, decisions come out. This is a whole scheduler for one node with four GPUs and two teams:
+//!
+//! ```
+//! use fairshare::{
+//!     Alternative, Config, Decision, JobSpec, PoolSpec, Resources, Scheduler, ShapeSpec, TeamId, TeamSpec, Timestamp,
+//! };
+//!
+//! # fn main() -> Result<(), fairshare::Error> {
+//! let pool = PoolSpec::new("l4", 1, Resources::new().gpu(4));
+//! let mut scheduler = Scheduler::new(Config::new(vec![pool], vec![TeamSpec::new("a"), TeamSpec::new("b")]))?;
+//! let one_gpu = scheduler.intern(&ShapeSpec::new(Alternative::new(Resources::new().gpu(1))))?;
+//! let now = Timestamp::ZERO;
+//! for team in [0, 0, 0, 0, 1, 1].map(TeamId::new) {
+//!     let _ = scheduler.submit(now, JobSpec::new(team, one_gpu, now))?;
+//! }
+//! for decision in scheduler.schedule(now)? {
+//!     println!("{decision:?}"); // Start { job: j0#0, attempt: 1, pool: p0, alternative: 0 } ...
+//! }
+//! assert_eq!(scheduler.running(TeamId::new(0))?, 2);
+//! assert_eq!(scheduler.running(TeamId::new(1))?, 2);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Overview
+//!
+//! Three nouns. A **team** is a node of a tree and has a weight. A **pool** is a set of equal nodes with one type of
+//! accelerator at one place, with a price. A **job** is a gang of equal workers that start together or not at all; what
+//! it asks is its **shape**, which jobs share.
+//!
+//! Four verbs. [`submit`](Scheduler::submit) puts a job in line, [`schedule`](Scheduler::schedule) makes every decision
+//! that can be made now, [`complete`](Scheduler::complete) gives back what a job held, and
+//! [`explain`](Scheduler::explain) says why a job waits.
+//!
+//! # Model and guarantees
+//!
+//! - **Exact.** Quantities are integers (thousandths, bytes), money is integer micro-USD, time is integer milliseconds.
+//!   Shares are fractions of integers, compared by cross products; a float never decides what exact numbers would decide otherwise.
+//! - **Deterministic.** The same calls give the same decisions on every machine. Everything chosen has a total order; no
+//!   clock, no thread, no randomness, no hash map takes part.
+//! - **Honest.** A job has no field for its true run time: a policy cannot see the future, in production or in the
+//!   simulator, which runs this very type.
+//! - **Safe to call.** A call that is refused has changed nothing and names what it refused. No `unsafe`, no panic on
+//!   input.
+//! - **Independent of the backlog** (but for reservations, see below). A decision looks at the routes that have room and at O(log teams) teams, not at the
+//!   jobs that wait. A completion that helps nobody looks at no team.
+//!
+//! | call | cost |
+//! |---|---|
+//! | `submit` | O(1), or O(log teams) where the team did not wait for the shape before |
+//! | `complete`, `cancel` of a running job | O(depth + nodes of the job × log nodes) |
+//! | `cancel` of a waiting job | O(jobs of that team and shape) |
+//! | `schedule`, for each start | O(depth × log teams + open routes) comparisons, and the search for nodes |
+//! | `set_capacity` | O(jobs alive × log) |
+//! | `check_invariants` | O(everything) |
+//!
+//! With quotas, a completion also looks at the jobs that run beyond one. Under EASY backfilling a change of the first
+//! blocked job looks at every team that waits; conservative backfilling plans every waiting job anew.
+//!
+//! What is promised of fairness: under [`OrderName::Drf`] no team is served while another of the same level, backlogged
+//! with a job of the same tier and class that fits and may start, would have the smaller key after the grant. The key is
+//! the whole vector of group shares, so that it grows with every grant.
+//!
+//! # Embedding
+//!
+//! The caller owns the event loop, the clock and the job's life; [`Scheduler`] is a value (`Send`) that is told what
+//! happened and asked what to do. Tell it everything that happened at one instant, then call `schedule` once.
+//! [`next_wakeup`](Scheduler::next_wakeup) says when to call again though nothing happened. `examples/embed.rs` is the
+//! smallest such loop.
+//!
+//! # Policies
+//!
+//! | [`OrderName`] | who is served first |
+//! |---|---|
+//! | `Drf` | the team with the smallest key *after* the grant |
+//! | `DrfCurrent` | the team with the smallest key *now*: the rule as published |
+//! | `Fifo` | the oldest job |
+//! | `Sjf` | the shortest job, by estimate or limit |
+//!
+//! [`Backfill`] says what may pass a job that is blocked: nothing, whatever fits, or what does not delay the first
+//! blocked job of each pool (EASY) or any blocked job (conservative). An order of your own is an [`Order`], given to
+//! [`Scheduler::with_order`].
+//!
+//! # Not supported
+//!
+//! Eviction for fairness, quotas together with reservations, and fractions that must lie on one device are not in this
+//! release; `CHANGELOG.md` says what is. Elastic jobs (a gang that grows or shrinks while it runs) and time slicing are
+//! not planned.
+//!
+//! # Crate features
+//!
+//! - `serde`: `Serialize` and `Deserialize` for specifications and decisions. Off by default.
+
+mod config;
+mod decision;
+mod dominant;
+mod error;
+mod explain;
+mod fluid;
+mod id;
+mod job;
+mod ledger;
+mod line;
+mod money;
+mod pending;
+mod placement;
+mod policy;
+mod pool;
+mod profile;
+mod quantity;
+mod quota;
+mod reservation;
+mod resources;
+mod route;
+mod scheduler;
+mod share;
+mod state;
+mod team;
+mod time;
+mod tree;
+mod value;
+
+pub use config::{Backfill, Config, OrderName, PolicySpec, ShareValue};
+pub use decision::{Decision, EvictReason, Rejection, Submission};
+pub use error::{Error, ErrorKind};
+pub use explain::{Blocked, Explanation, JobState};
+pub use fluid::{Entitlement, Exact, FloorForm, Fluid, FluidError, FluidTeam, PoolTeam, pool_entitlements};
+pub use id::{JobId, NodeId, PoolId, ShapeId, TeamId};
+pub use job::{Alternative, Eligible, FULL_SPEED, JobSpec, ShapeSpec};
+pub use line::Place;
+pub use money::{MicroUsd, Price, PriceUnit};
+pub use policy::{Contender, Order};
+pub use pool::PoolSpec;
+pub use quantity::Quantity;
+pub use resources::{MAX_KINDS, ResourceKind, ResourceKinds, Resources};
+pub use scheduler::Scheduler;
+pub use share::{Share, ShareKey, Weight};
+pub use team::{Allowance, TeamSpec};
+pub use time::{Millis, Timestamp};
+pub use value::ShareGroup;
+
+/// The documents of the project, compiled so that their examples stay true.
+#[cfg(doctest)]
+mod documentation {
+    #[doc = include_str!("../README.md")]
+    mod readme {}
+    #[doc = include_str!("../DESIGN.md")]
+    mod design {}
+    #[doc = include_str!("../COMPARE.md")]
+    mod compare {}
+    #[doc = include_str!("../CHANGELOG.md")]
+    mod changelog {}
+}

@@ -1,0 +1,209 @@
+//! Pending: who waits, by team and shape.
+//!
+//! A team's jobs stand in the order: priority class (high first), then place. Jobs of one shape share a line; a team
+//! that waits has at most as many lines as it waits for shapes. Absent on purpose: whether anything fits, and which
+//! team comes first. Layer 3; uses `line`, `tree`.
+
+use core::cmp::Reverse;
+use std::collections::BTreeSet;
+
+use crate::id::{IdVec, ShapeId};
+use crate::line::{Line, Place, Waiter};
+use crate::tree::{MemberId, Tree};
+
+/// The line of one leaf and one shape.
+#[derive(Clone, Debug)]
+struct Queue {
+    shape: ShapeId,
+    class: i32,
+    line: Line,
+    /// Where it stands in its leaf's list of lines that are not empty.
+    active_at: usize,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Leaf {
+    by_shape: Vec<(ShapeId, usize)>,
+    active: Vec<usize>,
+}
+
+/// What adding or taking a job did to its line.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Change {
+    /// The line was empty, or is now.
+    Opened,
+    /// The line has another head.
+    Head,
+    /// Only the rest of the line is different.
+    Rest,
+}
+
+/// All waiting jobs.
+#[derive(Clone, Debug)]
+pub(crate) struct Pending {
+    leaves: IdVec<MemberId, Leaf>,
+    queues: Vec<Queue>,
+    waiting: usize,
+    /// Leaves with a job that waits.
+    leaves_waiting: BTreeSet<MemberId>,
+    /// Whether lines are searchable by length.
+    by_length: bool,
+}
+
+impl Pending {
+    pub(crate) fn new(tree: &Tree, by_length: bool) -> Self {
+        Self {
+            leaves: tree.ids().map(|_| Leaf::default()).collect(),
+            queues: Vec::new(),
+            waiting: 0,
+            leaves_waiting: BTreeSet::new(),
+            by_length,
+        }
+    }
+
+    /// How many jobs wait.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting
+    }
+
+    fn queue(&self, leaf: MemberId, shape: ShapeId) -> Option<&Queue> {
+        let leaf = &self.leaves[leaf];
+        let at = leaf.by_shape.binary_search_by_key(&shape, |(known, _)| *known).ok()?;
+        Some(&self.queues[leaf.by_shape[at].1])
+    }
+
+    fn queue_index(&mut self, leaf: MemberId, shape: ShapeId, class: i32) -> usize {
+        let leaf = &mut self.leaves[leaf];
+        match leaf.by_shape.binary_search_by_key(&shape, |(known, _)| *known) {
+            Ok(at) => leaf.by_shape[at].1,
+            Err(at) => {
+                let index = self.queues.len();
+                self.queues.push(Queue {
+                    shape,
+                    class,
+                    line: Line::new(self.by_length),
+                    active_at: usize::MAX,
+                });
+                leaf.by_shape.insert(at, (shape, index));
+                index
+            }
+        }
+    }
+
+    /// A job joins the line of its shape.
+    pub(crate) fn push(&mut self, leaf: MemberId, shape: ShapeId, class: i32, waiter: Waiter) -> Change {
+        let index = self.queue_index(leaf, shape, class);
+        self.waiting += 1;
+        let queue = &mut self.queues[index];
+        let head = queue.line.head();
+        queue.line.push(waiter);
+        match head {
+            None => {
+                let active = &mut self.leaves[leaf].active;
+                queue.active_at = active.len();
+                active.push(index);
+                self.leaves_waiting.insert(leaf);
+                Change::Opened
+            }
+            Some(head) if waiter < head => Change::Head,
+            Some(_) => Change::Rest,
+        }
+    }
+
+    /// Any job leaves its line.
+    pub(crate) fn remove(&mut self, leaf: MemberId, shape: ShapeId, waiter: Waiter) -> Change {
+        let index = self.queue_index(leaf, shape, 0);
+        let queue = &mut self.queues[index];
+        let was_head = queue.line.head() == Some(waiter);
+        if !queue.line.remove(waiter) {
+            return Change::Rest;
+        }
+        self.waiting -= 1;
+        if queue.line.is_empty() {
+            let at = queue.active_at;
+            let active = &mut self.leaves[leaf].active;
+            active.swap_remove(at);
+            if let Some(moved) = active.get(at) {
+                self.queues[*moved].active_at = at;
+            }
+            if active.is_empty() {
+                self.leaves_waiting.remove(&leaf);
+            }
+            Change::Opened
+        } else if was_head {
+            Change::Head
+        } else {
+            Change::Rest
+        }
+    }
+
+    /// The head of a line.
+    #[inline]
+    pub(crate) fn head(&self, leaf: MemberId, shape: ShapeId) -> Option<Waiter> {
+        self.queue(leaf, shape)?.line.head()
+    }
+
+    /// The first job of a line, in order, of which `wanted` is true.
+    pub(crate) fn first_where(
+        &self,
+        leaf: MemberId,
+        shape: ShapeId,
+        wanted: impl Fn(Waiter) -> bool,
+    ) -> Option<Waiter> {
+        self.queue(leaf, shape)?.line.first_where(wanted)
+    }
+
+    /// The first job of a line, in order, that is no longer than `length`.
+    pub(crate) fn first_within(&self, leaf: MemberId, shape: ShapeId, length: u64) -> Option<Waiter> {
+        self.queue(leaf, shape)?.line.first_within(length)
+    }
+
+    /// The leaves with a job that waits.
+    pub(crate) fn leaves_waiting(&self) -> impl Iterator<Item = MemberId> + '_ {
+        self.leaves_waiting.iter().copied()
+    }
+
+    /// The heads of all lines of a leaf, with their shapes and classes, in no particular order.
+    #[inline]
+    pub(crate) fn heads(&self, leaf: MemberId) -> impl Iterator<Item = (ShapeId, i32, Waiter)> + '_ {
+        self.leaves[leaf].active.iter().filter_map(|index| {
+            let queue = &self.queues[*index];
+            Some((queue.shape, queue.class, queue.line.head()?))
+        })
+    }
+
+    /// How many lines of a leaf are not empty.
+    #[inline]
+    pub(crate) fn lines(&self, leaf: MemberId) -> usize {
+        self.leaves[leaf].active.len()
+    }
+
+    /// The shape of the leaf's first job, in the team's own order.
+    pub(crate) fn first(&self, leaf: MemberId) -> Option<(ShapeId, Waiter)> {
+        let first = self.heads(leaf).min_by_key(|(_, class, waiter)| (Reverse(*class), *waiter));
+        first.map(|(shape, _, waiter)| (shape, waiter))
+    }
+
+    /// How many jobs of the leaf stand before a job of `class` at `place`.
+    pub(crate) fn ahead_of(&self, leaf: MemberId, class: i32, place: Place) -> usize {
+        let lines = self.leaves[leaf].active.iter().map(|index| &self.queues[*index]);
+        lines
+            .map(|queue| match queue.class.cmp(&class) {
+                core::cmp::Ordering::Greater => queue.line.len(),
+                core::cmp::Ordering::Equal => queue.line.ahead_of(place),
+                core::cmp::Ordering::Less => 0,
+            })
+            .sum()
+    }
+
+    /// Every waiting job with its leaf and shape, in no particular order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (MemberId, ShapeId, Waiter)> + '_ {
+        let leaves = self.leaves.iter().enumerate();
+        leaves.flat_map(move |(index, leaf)| {
+            leaf.active.iter().flat_map(move |queue| {
+                let queue = &self.queues[*queue];
+                queue.line.iter().map(move |waiter| (MemberId::at(index), queue.shape, *waiter))
+            })
+        })
+    }
+}

@@ -1,0 +1,254 @@
+//! Conservative backfill: every waiting job has a slot, in order, and starts when its slot has come.
+//!
+//! A pass plans the waiting jobs one by one, in the order of service by the keys now, where planned jobs count as held:
+//! each gets the earliest slot that is free beside the jobs that run and those planned before it. The slots that begin
+//! now are starts. Passes are repeated until one starts nothing, and are broken off when nothing that waits has room.
+//!
+//! Costs grow with the number of jobs that wait times the steps of the profiles: for backlogs of thousands, not more.
+//! Absent on purpose: what a reservation of one job alone lets pass (see `engine`). Layer 5; uses `profile`, `pending`.
+
+use core::cmp::Reverse;
+use std::collections::BTreeSet;
+
+use super::lack::lack_of_room;
+use super::{Order, Policy, precedes_now};
+use crate::error::Error;
+use crate::explain::Blocked;
+use crate::id::{IdVec, JobId, PoolId, ShapeId};
+use crate::job::JobSpec;
+use crate::line::Waiter;
+use crate::pending::Pending;
+use crate::profile::{Profile, Slot};
+use crate::reservation::Timetable;
+use crate::resources::Resources;
+use crate::state::{State, Status};
+use crate::time::Timestamp;
+use crate::tree::{MemberId, Tree};
+
+/// The policy that plans every waiting job.
+#[derive(Debug)]
+pub(crate) struct Conservative {
+    order: Box<dyn Order>,
+    pending: Pending,
+    timetables: IdVec<PoolId, Timetable>,
+    /// Something has happened since the last cycle.
+    changed: bool,
+}
+
+/// The jobs of one leaf that are not planned yet, the first last.
+type Unplanned = (MemberId, Vec<(Reverse<i32>, Waiter)>);
+
+/// One pass over the waiting jobs.
+struct Pass<'a> {
+    order: &'a dyn Order,
+    /// Who would hold what if all planned jobs ran.
+    tree: Tree,
+    profiles: IdVec<PoolId, Profile>,
+    lines: Vec<Unplanned>,
+}
+
+impl Pass<'_> {
+    /// The next job in order, with its slot; the slot is taken.
+    fn next(&mut self, state: &State) -> Option<(MemberId, Waiter, Option<Slot>)> {
+        let mut first: Option<usize> = None;
+        for (at, (leaf, line)) in self.lines.iter().enumerate() {
+            let Some((class, waiter)) = line.last() else { continue };
+            let precedes = |best: usize| {
+                let (best_leaf, line) = &self.lines[best];
+                let Some((best_class, best)) = line.last() else { return true };
+                let now = || precedes_now(&self.tree, self.order, (*leaf, *waiter), (*best_leaf, *best));
+                class < best_class || class == best_class && now()
+            };
+            if first.is_none_or(precedes) {
+                first = Some(at);
+            }
+        }
+        let (leaf, line) = &mut self.lines[first?];
+        let (leaf, (_, waiter)) = (*leaf, line.pop()?);
+        let slot = earliest(state, &self.profiles, waiter.job);
+        if let Some(slot) = &slot {
+            let route = state.routes.route(slot.route);
+            self.profiles[route.pool].take(route, slot);
+            self.tree.grant(leaf, state.routes.charge(slot.route));
+        }
+        Some((leaf, waiter, slot))
+    }
+}
+
+/// The earliest slot of a job over all its routes; the best route of equals.
+fn earliest(state: &State, profiles: &IdVec<PoolId, Profile>, job: JobId) -> Option<Slot> {
+    let job = state.alive(job);
+    let length = job.spec.limit_or_estimate();
+    let routes = state.routes.shape(job.spec.shape).routes();
+    let slots = routes.filter_map(|id| {
+        let route = state.routes.route(id);
+        profiles[route.pool].earliest(state, id, route, length)
+    });
+    slots.min_by_key(|slot| slot.start)
+}
+
+impl Conservative {
+    pub(crate) fn new(state: &State, order: Box<dyn Order>) -> Self {
+        let timetables = state.config.pools.iter().map(|_| Timetable::default()).collect();
+        Self { order, pending: Pending::new(&state.tree, true), timetables, changed: false }
+    }
+
+    fn pass<'a>(&'a self, state: &State) -> Pass<'a> {
+        let pools = (0..self.timetables.len()).map(PoolId::at);
+        let profiles = pools.map(|pool| Profile::new(state, pool, &self.timetables[pool])).collect();
+        let mut lines: Vec<Unplanned> =
+            self.pending.leaves_waiting().map(|leaf| (leaf, Vec::new())).collect();
+        for (leaf, shape, waiter) in self.pending.iter() {
+            if let Ok(at) = lines.binary_search_by_key(&leaf, |(leaf, _)| *leaf) {
+                lines[at].1.push((Reverse(state.routes.shape(shape).class), waiter));
+            }
+        }
+        for (_, line) in &mut lines {
+            line.sort_unstable_by(|a, b| b.cmp(a));
+        }
+        Pass { order: &*self.order, tree: state.tree.clone(), profiles, lines }
+    }
+
+    /// Whether any shape that waits has room now, planned jobs or not.
+    fn anything_fits(&self, state: &mut State) -> bool {
+        let leaves = self.pending.leaves_waiting();
+        let heads = leaves.flat_map(|leaf| self.pending.heads(leaf));
+        let shapes: BTreeSet<ShapeId> = heads.map(|(shape, ..)| shape).collect();
+        shapes.into_iter().any(|shape| state.routes.shape(shape).routes().any(|route| state.fits(route)))
+    }
+
+    /// Plans all waiting jobs and starts those whose slots have come; whether there are any.
+    fn start_due(&mut self, state: &mut State) -> bool {
+        let mut started = Vec::new();
+        let mut pass = self.pass(state);
+        let mut room = self.anything_fits(state);
+        while room {
+            let Some((leaf, waiter, slot)) = pass.next(state) else { break };
+            let Some(slot) = slot.filter(|slot| slot.start == state.now) else { continue };
+            state.start_on(waiter.job, slot.route, &slot.spans);
+            started.push((leaf, waiter, state.routes.route(slot.route).pool));
+            room = self.anything_fits(state);
+        }
+        for (leaf, waiter, pool) in &started {
+            let shape = state.alive(waiter.job).spec.shape;
+            self.pending.remove(*leaf, shape, *waiter);
+            self.timetables[*pool].started(state, waiter.job);
+        }
+        !started.is_empty()
+    }
+
+    /// The first planned job that takes the room in which a job could start now: where, and when it starts.
+    fn behind(&self, state: &State, job: JobId) -> Option<Blocked> {
+        let mut pass = self.pass(state);
+        let now =
+            |pass: &Pass<'_>| earliest(state, &pass.profiles, job).filter(|slot| slot.start == state.now);
+        let mut could = now(&pass)?;
+        loop {
+            let (_, waiter, slot) = pass.next(state)?;
+            if waiter.job == job {
+                return None;
+            }
+            let (Some(slot), None) = (slot, now(&pass)) else {
+                could = now(&pass).unwrap_or(could);
+                continue;
+            };
+            let pool = state.routes.route(could.route).pool;
+            return Some(Blocked::Reservation { behind: waiter.job, pool, until: slot.start });
+        }
+    }
+}
+
+impl Policy for Conservative {
+    fn rank(&self, job: &JobSpec) -> u64 {
+        self.order.rank(job)
+    }
+
+    fn waits(&mut self, state: &State, job: JobId) {
+        let known = state.alive(job);
+        let class = state.routes.shape(known.spec.shape).class;
+        self.pending.push(known.leaf, known.spec.shape, class, state.waiter(job));
+        self.changed = true;
+    }
+
+    fn withdrawn(&mut self, state: &State, job: JobId) {
+        let known = state.alive(job);
+        self.pending.remove(known.leaf, known.spec.shape, state.waiter(job));
+        self.changed = true;
+    }
+
+    fn stopped(&mut self, _: &State, job: JobId, pool: PoolId, _: &Resources) {
+        self.timetables[pool].stopped(job);
+        self.changed = true;
+    }
+
+    fn resized(&mut self, _: &State, _: PoolId) {
+        self.changed = true;
+    }
+
+    fn cycle(&mut self, state: &mut State) {
+        let overdue = self.timetables.iter().any(|timetable| timetable.is_overdue(state.now));
+        if !core::mem::take(&mut self.changed) && !overdue {
+            return;
+        }
+        while self.pending.waiting() > 0 && self.start_due(state) {}
+    }
+
+    fn blocked(&self, state: &State, job: JobId) -> Result<Vec<Blocked>, Error> {
+        let waiting = state.job(job)?;
+        let shape = state.routes.shape(waiting.spec.shape);
+        let lacks = shape.routes().map(|route| lack_of_room(state, state.routes.route(route)));
+        let mut reasons = lacks.collect::<Option<Vec<Blocked>>>().unwrap_or_default();
+        if reasons.is_empty() {
+            reasons.extend(self.behind(state, job));
+        }
+        let ahead = self.pending.ahead_of(waiting.leaf, shape.class, waiting.place);
+        if ahead > 0 {
+            reasons.push(Blocked::Team { ahead });
+        }
+        if reasons.is_empty() {
+            reasons.push(Blocked::Nothing);
+        }
+        Ok(reasons)
+    }
+
+    fn check(&self, state: &State) -> Result<(), String> {
+        let mut timetables: IdVec<PoolId, Timetable> =
+            self.timetables.iter().map(|_| Timetable::default()).collect();
+        let mut waiting = 0;
+        for (id, job) in state.jobs() {
+            if let Status::Running { route, .. } = job.status {
+                timetables[state.routes.route(route).pool].started(state, id);
+            } else {
+                waiting += 1;
+            }
+        }
+        if !timetables.iter().eq(self.timetables.iter()) {
+            return Err("running jobs end at other times than a pool expects".to_owned());
+        }
+        for (leaf, shape, waiter) in self.pending.iter() {
+            let job = state.job(waiter.job).map_err(|error| error.to_string())?;
+            if job.status != Status::Waiting || job.leaf != leaf || job.spec.shape != shape {
+                return Err(format!("job {} stands in a line without waiting there", waiter.job));
+            }
+        }
+        if waiting != self.pending.waiting() || waiting != self.pending.iter().count() {
+            return Err(format!("{waiting} jobs wait, {} stand in lines", self.pending.waiting()));
+        }
+        Ok(())
+    }
+
+    fn next_wakeup(&self, state: &State) -> Option<Timestamp> {
+        if self.pending.waiting() == 0 {
+            return None;
+        }
+        self.timetables.iter().filter_map(|timetable| timetable.next_change(state.now)).min()
+    }
+
+    fn waiting(&self) -> usize {
+        self.pending.waiting()
+    }
+
+    fn comparisons(&self) -> u64 {
+        0
+    }
+}

@@ -1,0 +1,560 @@
+//! Engine: one cycle of decisions under an order.
+//!
+//! A route is *open* while it may have room, and *parked* under the amount that it lacks otherwise: room that is freed
+//! wakes only the routes that ask for no more than it. A decision looks at the lists of open routes alone; a completion
+//! that helps nobody looks at none.
+//!
+//! Where nothing may pass a blocked job and teams do not compete by shares, a blocked job *closes* its pools: their
+//! routes are set aside until the job starts, is withdrawn, or is preceded by another.
+//!
+//! Invariant: a route that somebody waits for is open, parked or set aside; at the end of a cycle none is open.
+//! Absent on purpose: what makes a team come first (see the orders). Layer 5; uses `lists`, `pending`, `state`.
+
+mod backfill;
+mod limits;
+mod one_line;
+
+use core::cmp::{Ordering, Reverse};
+use std::collections::BTreeSet;
+
+use self::backfill::{Gate, Holds};
+use super::lack::{lack, lacking};
+use super::lists::{Lists, View};
+use super::{Order, Policy};
+use crate::config::Backfill;
+use crate::error::Error;
+use crate::explain::Blocked;
+use crate::id::{IdVec, JobId, PoolId, ShapeId};
+use crate::job::JobSpec;
+use crate::line::{Place, Waiter};
+use crate::pending::{Change, Pending};
+use crate::quantity::Quantity;
+use crate::quota::Denied;
+use crate::resources::{MAX_KINDS, ResourceKind, Resources};
+use crate::route::RouteId;
+use crate::state::State;
+use crate::time::Timestamp;
+use crate::tree::MemberId;
+
+/// Where a route is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Stage {
+    /// Nobody waits for it.
+    Idle,
+    /// It may have room; it had when the pool had made so many allocations.
+    Open { at: u32, fitted: Option<u64>, gate: Gate },
+    /// It lacks room.
+    Parked { kind: ResourceKind, need: Quantity },
+    /// Its pool is closed.
+    SetAside,
+    /// It has room, which a reservation keeps from all who wait for it.
+    Behind,
+}
+
+/// What the engine keeps for a pool.
+#[derive(Clone, Debug, Default)]
+struct Watch {
+    /// Routes that lack room, by kind and the amount that they need of it.
+    parked: [BTreeSet<(Quantity, RouteId)>; MAX_KINDS],
+    /// The most that has become free on a node, or in the pool, since the last cycle.
+    room: Resources,
+    freed: bool,
+    /// The blocked job that nothing may pass here.
+    closed_by: Option<JobId>,
+    set_aside: BTreeSet<RouteId>,
+}
+
+/// A place in a list: below whom, for which route, at which heap position.
+type Spot = (MemberId, RouteId, usize);
+
+/// The team that is served next.
+#[derive(Clone, Copy, Debug)]
+struct Pick {
+    spot: Spot,
+    leaf: MemberId,
+    waiter: Waiter,
+}
+
+/// The policy that serves teams by an [`Order`].
+#[derive(Debug)]
+pub(crate) struct Engine {
+    order: Box<dyn Order>,
+    /// Nothing passes a blocked job of its own team.
+    head_only: bool,
+    /// Nothing passes a blocked job in its pools.
+    one_line: bool,
+    pending: Pending,
+    lists: Lists,
+    stages: IdVec<RouteId, Stage>,
+    open: Vec<RouteId>,
+    watches: IdVec<PoolId, Watch>,
+    /// Which shape each leaf shows to the lists, where only its first job counts.
+    shown: IdVec<MemberId, Option<ShapeId>>,
+    stack: Vec<usize>,
+    /// Routes that leaves were found to be denied during a search.
+    denied: Vec<(MemberId, RouteId, Denied)>,
+    /// The reservations, where blocked jobs have them.
+    holds: Option<Holds>,
+}
+
+impl Engine {
+    pub(crate) fn new(state: &State, order: Box<dyn Order>, backfill: Backfill) -> Self {
+        let by_shares = order.by_shares();
+        let strict = backfill == Backfill::None;
+        let easy = backfill == Backfill::Easy;
+        Self {
+            head_only: strict && by_shares,
+            one_line: strict && !by_shares,
+            pending: Pending::new(&state.tree, easy),
+            lists: Lists::new(&state.tree, state.values.count(), by_shares),
+            order,
+            stages: IdVec::new(),
+            open: Vec::new(),
+            watches: state.config.pools.iter().map(|_| Watch::default()).collect(),
+            shown: state.tree.ids().map(|_| None).collect(),
+            stack: Vec::new(),
+            denied: Vec::new(),
+            holds: easy.then(|| Holds::new(state.config.pools.len())),
+        }
+    }
+
+    fn view<'a>(order: &'a dyn Order, state: &'a State) -> View<'a> {
+        View { order, tree: &state.tree, routes: &state.routes, quotas: &state.quotas }
+    }
+
+    // ---- who waits for which route ------------------------------------------------------------------------------
+
+    /// A leaf waits for the routes of a shape from now on.
+    fn show(&mut self, state: &State, leaf: MemberId, shape: ShapeId, place: Place) {
+        while self.stages.len() < state.routes.count() {
+            self.stages.push(Stage::Idle);
+        }
+        for route in state.routes.shape(shape).routes() {
+            self.lists.enter(Self::view(&*self.order, state), leaf, route, place);
+            if self.stages[route] == Stage::Idle && self.lists.len(MemberId::ROOT, route) > 0 {
+                let pool = state.routes.route(route).pool;
+                if self.watches[pool].closed_by.is_some() {
+                    self.stages[route] = Stage::SetAside;
+                    self.watches[pool].set_aside.insert(route);
+                } else {
+                    self.open_route(route);
+                }
+            }
+        }
+    }
+
+    /// A leaf waits for the routes of a shape no longer.
+    fn hide(&mut self, state: &State, leaf: MemberId, shape: ShapeId) {
+        for route in state.routes.shape(shape).routes() {
+            self.lists.leave(Self::view(&*self.order, state), leaf, route);
+            if self.lists.len(MemberId::ROOT, route) == 0 {
+                self.take_from_stage(state, route);
+            }
+        }
+    }
+
+    /// Shows the shape of the leaf's first job, and hides the one shown before.
+    fn show_first(&mut self, state: &State, leaf: MemberId) {
+        let first = self.pending.first(leaf);
+        if self.shown[leaf] != first.map(|(shape, _)| shape) {
+            if let Some(shape) = self.shown[leaf].take() {
+                self.hide(state, leaf, shape);
+            }
+            if let Some((shape, waiter)) = first {
+                self.show(state, leaf, shape, waiter.place);
+                self.shown[leaf] = Some(shape);
+            }
+        }
+        self.lists.touch(leaf);
+    }
+
+    /// The line of a leaf and shape has changed.
+    fn line_changed(&mut self, state: &State, leaf: MemberId, shape: ShapeId, change: Change) {
+        if self.head_only {
+            if change != Change::Rest {
+                self.show_first(state, leaf);
+            }
+            return;
+        }
+        match (change, self.pending.head(leaf, shape)) {
+            (Change::Opened, Some(head)) => self.show(state, leaf, shape, head.place),
+            (Change::Opened, None) => self.hide(state, leaf, shape),
+            (Change::Head, _) => self.lists.touch(leaf),
+            (Change::Rest, _) => {}
+        }
+    }
+
+    // ---- where routes are ---------------------------------------------------------------------------------------
+
+    fn open_route(&mut self, route: RouteId) {
+        self.stages[route] = Stage::Open { at: index32(self.open.len()), fitted: None, gate: Gate::All };
+        self.open.push(route);
+    }
+
+    /// Takes a route from where it is; it is idle then.
+    fn take_from_stage(&mut self, state: &State, route: RouteId) {
+        let pool = state.routes.route(route).pool;
+        match core::mem::replace(&mut self.stages[route], Stage::Idle) {
+            Stage::Idle => {}
+            Stage::Open { at, .. } => {
+                self.open.swap_remove(at as usize);
+                if let Some(moved) = self.open.get(at as usize).copied()
+                    && let Stage::Open { at: its, .. } = &mut self.stages[moved]
+                {
+                    *its = at;
+                }
+            }
+            Stage::Parked { kind, need } => {
+                self.watches[pool].parked[kind.index()].remove(&(need, route));
+            }
+            Stage::SetAside => {
+                self.watches[pool].set_aside.remove(&route);
+            }
+            Stage::Behind => self.leaves_behind(pool, route),
+        }
+    }
+
+    /// Sets a route aside until as much is free as it lacks.
+    fn park(&mut self, state: &State, route: RouteId) {
+        self.take_from_stage(state, route);
+        let what = state.routes.route(route);
+        let (kind, need) = lacking(state.ledger.pool(what.pool), what);
+        self.stages[route] = Stage::Parked { kind, need };
+        self.watches[what.pool].parked[kind.index()].insert((need, route));
+    }
+
+    /// Opens the routes of a pool that ask for no more than has become free.
+    fn wake(&mut self, state: &mut State, pool: PoolId) {
+        let watch = &mut self.watches[pool];
+        if !core::mem::take(&mut watch.freed) {
+            return;
+        }
+        let room = core::mem::take(&mut watch.room);
+        if let Some(job) = watch.closed_by {
+            if Self::fits_here(state, job, pool) {
+                self.reopen(state, pool);
+            }
+            return;
+        }
+        self.open_behind(state, pool, Some(&room));
+        for kind in ResourceKind::all() {
+            while let Some((need, route)) = self.watches[pool].parked[kind.index()].first().copied() {
+                if need > room[kind] {
+                    break;
+                }
+                self.watches[pool].parked[kind.index()].pop_first();
+                self.open_route(route);
+            }
+        }
+    }
+
+    /// Checks the open routes of pools that have changed, and parks those that lack room.
+    fn settle_open(&mut self, state: &mut State) {
+        let mut at = 0;
+        while let Some(route) = self.open.get(at).copied() {
+            let pool = state.routes.route(route).pool;
+            let version = self.holds.as_ref().map_or(0, |holds| holds.version(pool));
+            let now = state.ledger.pool(pool).allocations().wrapping_add(version);
+            let Stage::Open { fitted, .. } = &mut self.stages[route] else { break };
+            if fitted.replace(now) == Some(now) {
+                at += 1;
+            } else if !state.fits(route) {
+                self.park(state, route);
+            } else if self.passes_gate(state, route) {
+                at += 1;
+            }
+        }
+    }
+
+    fn is_open(&self, route: RouteId) -> bool {
+        matches!(self.stages[route], Stage::Open { .. })
+    }
+
+    // ---- who is served next -------------------------------------------------------------------------------------
+
+    /// The first of the leaf's jobs, in the team's own order, that may start by an open route; with that route.
+    fn candidate(&self, state: &State, leaf: MemberId) -> Option<(Waiter, RouteId)> {
+        if let Some(shape) = self.shown[leaf] {
+            return Some((self.pending.head(leaf, shape)?, self.open_to(state, leaf, shape).next()?));
+        }
+        let open = self.pending.heads(leaf).filter_map(|(shape, class, head)| {
+            let (waiter, route) = match &self.holds {
+                Some(holds) => self.first_passing(state, holds, leaf, shape)?,
+                None => (head, self.open_to(state, leaf, shape).next()?),
+            };
+            Some((class, waiter, route))
+        });
+        let first = open.min_by_key(|(class, waiter, _)| (Reverse(*class), *waiter));
+        first.map(|(_, waiter, route)| (waiter, route))
+    }
+
+    /// The routes of a shape that are open, and that the leaf is not held on; best first.
+    fn open_to<'a>(
+        &'a self,
+        state: &'a State,
+        leaf: MemberId,
+        shape: ShapeId,
+    ) -> impl Iterator<Item = RouteId> + 'a {
+        let routes = state.routes.shape(shape).routes();
+        routes.filter(move |route| self.is_open(*route) && !self.is_held(state, leaf, *route))
+    }
+
+    /// Whether a route is the best open one of its shape: the others' lists need not be looked at. Where teams have
+    /// limits, some may be denied the best one.
+    fn is_preferred(&self, state: &State, route: RouteId) -> bool {
+        let shape = state.routes.route(route).shape;
+        let open_to_all = |route| matches!(self.stages[route], Stage::Open { gate: Gate::All, .. });
+        let mut better = state.routes.shape(shape).routes().take_while(|other| *other < route);
+        state.quotas.any() || better.all(|better| !open_to_all(better))
+    }
+
+    /// The best served of a member's children, at the list of the route that its head would start by.
+    fn best(&mut self, state: &State, parent: MemberId) -> Option<Pick> {
+        let mut best: Option<Pick> = None;
+        for at in 0..self.open.len() {
+            let route = self.open[at];
+            if self.lists.len(parent, route) == 0 || !self.is_preferred(state, route) {
+                continue;
+            }
+            let shape = state.routes.route(route).shape;
+            let pending = &self.pending;
+            let place = |member| pending.head(member, shape).map_or(NO_PLACE, |head| head.place);
+            self.lists.catch_up(Self::view(&*self.order, state), parent, route, place);
+            let base = self.stack.len();
+            self.stack.push(0);
+            while self.stack.len() > base {
+                let Some(heap_at) = self.stack.pop() else { break };
+                let spot = (parent, route, heap_at);
+                if best.is_some_and(|best| !self.precedes(state, spot, None, best)) {
+                    continue;
+                }
+                let member = self.lists.member(parent, route, heap_at);
+                let found = if self.cannot_lead(state, spot, member, best) {
+                    None
+                } else {
+                    self.head_of(state, member).filter(|(_, _, its)| *its == route)
+                };
+                // Where the first job of a line may not start, the entry goes by an earlier place than the one that may.
+                let exact = found.is_some_and(|(_, waiter, _)| self.goes_by(spot, waiter.place));
+                if let Some((leaf, waiter, _)) = found {
+                    best = Some(Pick { spot, leaf, waiter });
+                }
+                if !exact {
+                    self.stack.extend(self.lists.below(parent, route, heap_at));
+                }
+            }
+        }
+        best
+    }
+
+    /// The leaf below a member whose job is its head, and the route that this job would start by.
+    fn head_of(&mut self, state: &State, member: MemberId) -> Option<(MemberId, Waiter, RouteId)> {
+        if self.pending.lines(member) > 0 {
+            if state.quotas.any() && !self.one_line && self.find_denied(state, member) {
+                return None;
+            }
+            let (waiter, route) = self.candidate(state, member)?;
+            return Some((member, waiter, route));
+        }
+        self.best(state, member).map(|pick| (pick.leaf, pick.waiter, pick.spot.1))
+    }
+
+    /// Whether an entry of a list is compared as one for a job at `place` would be.
+    fn goes_by(&self, spot: Spot, place: Place) -> bool {
+        self.holds.is_none() || self.order.by_shares() || self.lists.place(spot) == place
+    }
+
+    /// Whether an entry, for the job at `place` if it is given, is served before a pick.
+    fn precedes(&mut self, state: &State, a: Spot, place: Option<Place>, than: Pick) -> bool {
+        let view = Self::view(&*self.order, state);
+        if self.holds.is_none() || view.order.by_shares() {
+            return self.lists.compare(view, a, than.spot) == Ordering::Less;
+        }
+        let class = |spot: Spot| state.routes.shape(state.routes.route(spot.1).shape).class;
+        let place = place.unwrap_or_else(|| self.lists.place(a));
+        let by_class = class(than.spot).cmp(&class(a));
+        by_class.then_with(|| self.lists.compare_at(view, (a, place), (than.spot, than.waiter.place)))
+            == Ordering::Less
+    }
+
+    /// Starts the job that is picked, or closes its pools; whether anything changed.
+    fn serve(&mut self, state: &mut State, pick: Pick) -> bool {
+        let shape = state.routes.route(pick.spot.1).shape;
+        let head = pick.waiter;
+        // In one line a route is open without having been found to fit: the job's other routes may.
+        let routes = state.routes.shape(shape).routes().filter(|route| *route >= pick.spot.1);
+        for route in routes {
+            let may_start = self.is_open(route) && state.denies(pick.leaf, route).is_none();
+            if may_start && self.start_beside(state, head, route) {
+                let change = self.pending.remove(pick.leaf, shape, head);
+                self.lists.touch(pick.leaf);
+                self.line_changed(state, pick.leaf, shape, change);
+                if self.one_line {
+                    self.reopen_all(state, head.job);
+                }
+                return true;
+            }
+        }
+        debug_assert!(self.one_line, "an open route had no room");
+        self.close(state, head.job);
+        self.one_line
+    }
+
+    fn note_room(&mut self, pool: PoolId, room: &Resources) {
+        let watch = &mut self.watches[pool];
+        watch.room = watch.room.max_each(room);
+        watch.freed = true;
+    }
+}
+
+impl Policy for Engine {
+    fn rank(&self, job: &JobSpec) -> u64 {
+        self.order.rank(job)
+    }
+
+    fn waits(&mut self, state: &State, job: JobId) {
+        let (leaf, shape) = (state.alive(job).leaf, state.alive(job).spec.shape);
+        let change = self.pending.push(leaf, shape, class(state, job), state.waiter(job));
+        self.line_changed(state, leaf, shape, change);
+        self.joins_holds(state, job);
+        if self.one_line {
+            self.reopen_if_preceded(state, job);
+        }
+    }
+
+    fn withdrawn(&mut self, state: &State, job: JobId) {
+        let (leaf, shape) = (state.alive(job).leaf, state.alive(job).spec.shape);
+        let change = self.pending.remove(leaf, shape, state.waiter(job));
+        self.line_changed(state, leaf, shape, change);
+        self.leaves_holds(state, job);
+        if self.one_line {
+            self.reopen_all(state, job);
+        }
+    }
+
+    fn stopped(&mut self, state: &State, job: JobId, pool: PoolId, room: &Resources) {
+        self.lists.touch(state.alive(job).leaf);
+        self.note_room(pool, room);
+        if let Some(holds) = &mut self.holds {
+            holds.changed(pool, Some(job));
+        }
+    }
+
+    fn resized(&mut self, state: &State, pool: PoolId) {
+        let pool_state = state.ledger.pool(pool);
+        let room = if pool_state.is_divisible() { *pool_state.free() } else { *pool_state.node_capacity() };
+        self.note_room(pool, &room);
+        if let Some(holds) = &mut self.holds {
+            holds.changed(pool, None);
+        }
+    }
+
+    fn cycle(&mut self, state: &mut State) {
+        for pool in (0..self.watches.len()).map(PoolId::at) {
+            if self.watches[pool].freed && state.quotas.any() {
+                self.unhold(state, pool);
+            }
+            self.wake(state, pool);
+        }
+        self.refresh_holds(state);
+        loop {
+            self.assign_holds(state);
+            if !self.one_line {
+                self.settle_open(state);
+            }
+            let pick = self.best(state, MemberId::ROOT);
+            if self.hold_denied(state) {
+                continue;
+            }
+            let served = pick.is_some_and(|pick| self.serve(state, pick));
+            if !served && !self.refresh_holds(state) {
+                break;
+            }
+        }
+        debug_assert!(self.one_line || self.open.is_empty(), "a route stays open that nobody starts by");
+    }
+
+    fn blocked(&self, state: &State, job: JobId) -> Result<Vec<Blocked>, Error> {
+        let waiting = state.job(job)?;
+        let routes = state.routes.shape(waiting.spec.shape).routes();
+        let mut reasons: Vec<Blocked> =
+            routes.clone().filter_map(|route| lack(state, waiting.leaf, route)).collect();
+        if reasons.len() < routes.count() {
+            reasons.clear();
+        }
+        let closed = state.routes.shape(waiting.spec.shape).routes().find_map(|route| {
+            self.watches[state.routes.route(route).pool].closed_by.filter(|blocked| *blocked != job)
+        });
+        reasons.extend(closed.map(|behind| Blocked::Line { behind }));
+        reasons.extend(self.behind_reservations(state, job));
+        let ahead = self.pending.ahead_of(waiting.leaf, class(state, job), waiting.place);
+        if ahead > 0 {
+            reasons.push(Blocked::Team { ahead });
+        }
+        if reasons.is_empty() {
+            reasons.push(Blocked::Nothing);
+        }
+        Ok(reasons)
+    }
+
+    fn check(&self, state: &State) -> Result<(), String> {
+        let mut waiting = 0;
+        let mut expected = BTreeSet::new();
+        for (leaf, shape, waiter) in self.pending.iter() {
+            waiting += 1;
+            let job = state.job(waiter.job).map_err(|error| error.to_string())?;
+            if job.status != crate::state::Status::Waiting || job.place != waiter.place || job.leaf != leaf {
+                return Err(format!("job {} stands in a line without waiting there", waiter.job));
+            }
+            if !self.head_only || self.shown[leaf] == Some(shape) {
+                expected.extend(state.routes.shape(shape).routes().map(|route| (leaf, route)));
+            }
+        }
+        let alive = state.jobs().filter(|(_, job)| job.status == crate::state::Status::Waiting).count();
+        if alive != waiting || waiting != self.pending.waiting() {
+            return Err(format!("{alive} jobs wait, {waiting} stand in lines"));
+        }
+        let is_leaf = |member: &(MemberId, RouteId)| self.pending.lines(member.0) > 0;
+        let standing = self.lists.all_stands().into_iter().chain(self.lists.held());
+        let standing: BTreeSet<_> = standing.filter(is_leaf).collect();
+        if standing != expected {
+            return Err("a team stands in other lists than it waits for".to_owned());
+        }
+        for route in (0..self.stages.len()).filter_map(|index| state.routes.ids().nth(index)) {
+            let idle = self.stages[route] == Stage::Idle;
+            if idle != (self.lists.len(MemberId::ROOT, route) == 0) {
+                return Err(format!("{route:?} is idle while somebody waits for it, or the reverse"));
+            }
+        }
+        let place = |member, route: RouteId| {
+            let head = self.pending.head(member, state.routes.route(route).shape);
+            head.map_or(NO_PLACE, |head| head.place)
+        };
+        self.lists.check(Self::view(&*self.order, state), place)?;
+        self.check_holds(state)
+    }
+
+    fn next_wakeup(&self, state: &State) -> Option<Timestamp> {
+        self.holds.as_ref()?.next_change(state)
+    }
+
+    fn waiting(&self) -> usize {
+        self.pending.waiting()
+    }
+
+    fn comparisons(&self) -> u64 {
+        self.lists.comparisons
+    }
+}
+
+/// The place of an inner member, whose head is no job in particular.
+const NO_PLACE: Place = Place { rank: 0, submit: Timestamp::MIN, number: 0 };
+
+fn class(state: &State, job: JobId) -> i32 {
+    state.routes.shape(state.alive(job).spec.shape).class
+}
+
+/// Positions among open routes fit 32 bits, as the routes do.
+fn index32(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
+}

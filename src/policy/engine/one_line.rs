@@ -1,0 +1,69 @@
+//! One line for all: a blocked job closes its pools.
+//!
+//! Where nothing may pass a blocked job and teams do not compete by shares, the routes of its pools are set aside until
+//! it starts, is withdrawn, or is preceded by another.
+//! Absent on purpose: which job comes first. Layer 5; uses `state`.
+
+use core::cmp::Reverse;
+
+use super::{Engine, Stage, class};
+use crate::id::{JobId, PoolId};
+use crate::route::RouteId;
+use crate::state::State;
+
+impl Engine {
+    pub(super) fn fits_here(state: &mut State, job: JobId, pool: PoolId) -> bool {
+        let (leaf, shape) = (state.alive(job).leaf, state.alive(job).spec.shape);
+        let here = |state: &State, route| {
+            state.routes.route(route).pool == pool && state.denies(leaf, route).is_none()
+        };
+        let mut routes = state.routes.shape(shape).routes();
+        routes.any(|route| here(state, route) && state.fits(route))
+    }
+
+    /// Sets aside the routes of all pools that a job is blocked in, by room or by a limit: nothing may pass it there.
+    pub(super) fn close(&mut self, state: &State, job: JobId) {
+        for route in state.routes.shape(state.alive(job).spec.shape).routes() {
+            let pool = state.routes.route(route).pool;
+            if self.watches[pool].closed_by.is_some() {
+                continue;
+            }
+            self.watches[pool].closed_by = Some(job);
+            let here = |route: &RouteId| state.routes.route(*route).pool == pool;
+            for route in self.open.iter().copied().filter(here).collect::<Vec<_>>() {
+                self.take_from_stage(state, route);
+                self.stages[route] = Stage::SetAside;
+                self.watches[pool].set_aside.insert(route);
+            }
+        }
+    }
+
+    pub(super) fn reopen(&mut self, state: &State, pool: PoolId) {
+        self.watches[pool].closed_by = None;
+        while let Some(route) = self.watches[pool].set_aside.pop_first() {
+            debug_assert!(state.routes.route(route).pool == pool, "a route is set aside in another pool");
+            self.open_route(route);
+        }
+    }
+
+    /// Opens the pools that a job has closed.
+    pub(super) fn reopen_all(&mut self, state: &State, job: JobId) {
+        for route in state.routes.shape(state.alive(job).spec.shape).routes() {
+            let pool = state.routes.route(route).pool;
+            if self.watches[pool].closed_by == Some(job) {
+                self.reopen(state, pool);
+            }
+        }
+    }
+
+    /// A job that comes before the one that closed a pool opens it again.
+    pub(super) fn reopen_if_preceded(&mut self, state: &State, job: JobId) {
+        let rank = |job: JobId| (Reverse(class(state, job)), state.alive(job).place);
+        for route in state.routes.shape(state.alive(job).spec.shape).routes() {
+            let pool = state.routes.route(route).pool;
+            if self.watches[pool].closed_by.is_some_and(|blocked| rank(job) < rank(blocked)) {
+                self.reopen(state, pool);
+            }
+        }
+    }
+}

@@ -1,0 +1,539 @@
+//! Lists: for every inner member and every route, its children that wait for that route, as a heap by the order.
+//!
+//! A *stand* is one child's entry in one list. It carries a copy of what the order looks at, so that a heap stays
+//! consistent while its members change: a change is noted in a log of the parent, and a list catches up with that log
+//! only when it is looked at. A start or a completion therefore costs the same however many lists its team stands in,
+//! and lists of routes that have no room are never touched.
+//!
+//! Invariant: a list that has caught up holds exactly the current keys of its children.
+//! Absent on purpose: whether a route has room (see `engine`). Layer 4; uses `tree`, `route`, `quota`, `dominant`.
+
+use core::cmp::Ordering;
+use std::collections::BTreeSet;
+
+use super::{Contender, Order};
+use crate::dominant::{Holding, decide_by_hint};
+use crate::id::{Id as _, IdVec};
+use crate::line::Place;
+use crate::quota::Quotas;
+use crate::route::{RouteId, Routes};
+use crate::tree::{MemberId, Tree};
+
+/// Children a heap node; four keep siblings on one cache line.
+const ARITY: usize = 4;
+
+/// Log entries kept at least, before old ones are dropped and lists that missed them are rebuilt.
+const LOG_KEPT: usize = 64;
+
+/// What a list needs to know to compare.
+#[derive(Clone, Copy)]
+pub(super) struct View<'a> {
+    pub(super) order: &'a dyn Order,
+    pub(super) tree: &'a Tree,
+    pub(super) routes: &'a Routes,
+    pub(super) quotas: &'a Quotas,
+}
+
+/// One child's entry in one list.
+#[derive(Clone, Debug)]
+struct Stand {
+    member: MemberId,
+    route: RouteId,
+    at: u32,
+    /// The version of the member that the copy below was made from.
+    version: u32,
+    running: u32,
+    served: u64,
+    place: Place,
+}
+
+/// A heap entry: the hint beside the number of the stand.
+#[derive(Clone, Copy, Debug)]
+struct Item {
+    hint: f64,
+    stand: u32,
+    /// Whether a start would go beyond the quota: behind all that would not.
+    borrows: bool,
+}
+
+#[derive(Clone, Debug, Default)]
+struct List {
+    items: Vec<Item>,
+    /// How much of the parent's log it has caught up with.
+    seen: u64,
+}
+
+/// One member as a child, and as a parent of lists.
+#[derive(Clone, Debug)]
+struct Rival {
+    /// Where it competes.
+    parent: MemberId,
+    /// Its stands, by route.
+    stands: Vec<(RouteId, u32)>,
+    version: u32,
+    /// Its children's lists, by route.
+    lists: Vec<List>,
+    /// Children whose keys have changed, oldest first.
+    log: Vec<MemberId>,
+    /// Log entries that are kept when old ones are dropped: as many as there are children.
+    kept: usize,
+    /// Entries dropped from the front of the log.
+    dropped: u64,
+}
+
+/// All lists of all members.
+#[derive(Clone, Debug)]
+pub(super) struct Lists {
+    rivals: IdVec<MemberId, Rival>,
+    stands: Vec<Stand>,
+    free: Vec<u32>,
+    groups: usize,
+    by_shares: bool,
+    /// Stands that are taken out of their lists for a while.
+    held: BTreeSet<(MemberId, RouteId)>,
+    /// Copies of usage, `groups` entries a stand.
+    usage: Vec<u64>,
+    pub(super) comparisons: u64,
+}
+
+impl Lists {
+    /// Empty lists. Without `by_shares` every leaf competes at the root.
+    pub(super) fn new(tree: &Tree, groups: usize, by_shares: bool) -> Self {
+        let rival = |member| Rival {
+            parent: if by_shares { tree.member(member).parent } else { MemberId::ROOT },
+            stands: Vec::new(),
+            version: 0,
+            lists: Vec::new(),
+            log: Vec::new(),
+            kept: LOG_KEPT,
+            dropped: 0,
+        };
+        let mut rivals: IdVec<MemberId, Rival> = tree.ids().map(rival).collect();
+        let mut children: IdVec<MemberId, usize> = tree.ids().map(|_| 0).collect();
+        for rival in rivals.iter() {
+            children[rival.parent] += 1;
+        }
+        for (rival, children) in rivals.iter_mut().zip(children.iter()) {
+            rival.kept = rival.kept.max(*children);
+        }
+        Self {
+            rivals,
+            stands: Vec::new(),
+            free: Vec::new(),
+            groups,
+            by_shares,
+            held: BTreeSet::new(),
+            usage: Vec::new(),
+            comparisons: 0,
+        }
+    }
+
+    /// How many children wait for a route below a member.
+    #[inline]
+    pub(super) fn len(&self, parent: MemberId, route: RouteId) -> usize {
+        self.rivals[parent].lists.get(route.index()).map_or(0, |list| list.items.len())
+    }
+
+    /// The member at a heap position.
+    #[inline]
+    pub(super) fn member(&self, parent: MemberId, route: RouteId, at: usize) -> MemberId {
+        self.stands[self.rivals[parent].lists[route.index()].items[at].stand as usize].member
+    }
+
+    /// The heap positions below one.
+    #[inline]
+    pub(super) fn below(&self, parent: MemberId, route: RouteId, at: usize) -> core::ops::Range<usize> {
+        let first = at * ARITY + 1;
+        let len = self.len(parent, route);
+        first.min(len)..(first + ARITY).min(len)
+    }
+
+    /// Compares two entries of two lists, both caught up: tier, class, then the order.
+    pub(super) fn compare(
+        &mut self,
+        view: View<'_>,
+        a: (MemberId, RouteId, usize),
+        b: (MemberId, RouteId, usize),
+    ) -> Ordering {
+        let class = |route: RouteId| view.routes.shape(view.routes.route(route).shape).class;
+        let by_class = class(b.1).cmp(&class(a.1));
+        let item = |(parent, route, at): (MemberId, RouteId, usize)| {
+            self.rivals[parent].lists[route.index()].items[at]
+        };
+        let (a, b) = (item(a), item(b));
+        let by_tier = a.borrows.cmp(&b.borrows);
+        by_tier.then(by_class).then_with(|| self.compare_keys(view, a, b))
+    }
+
+    /// The place that an entry goes by, as of the last time that its list caught up.
+    pub(super) fn place(&self, (parent, route, at): (MemberId, RouteId, usize)) -> Place {
+        self.stands[self.rivals[parent].lists[route.index()].items[at].stand as usize].place
+    }
+
+    /// Compares two entries of two lists, both caught up, as if their jobs had other places.
+    pub(super) fn compare_at(
+        &mut self,
+        view: View<'_>,
+        a: ((MemberId, RouteId, usize), Place),
+        b: ((MemberId, RouteId, usize), Place),
+    ) -> Ordering {
+        self.comparisons += 1;
+        let contender = |((parent, route, at), place): ((MemberId, RouteId, usize), Place)| {
+            let stand = self.rivals[parent].lists[route.index()].items[at].stand;
+            Contender { place, ..self.contender(view, stand) }
+        };
+        view.order.compare(&contender(a), &contender(b))
+    }
+
+    /// A leaf waits for a route from now on; `place` is that of the first who does.
+    pub(super) fn enter(&mut self, view: View<'_>, member: MemberId, route: RouteId, place: Place) {
+        let mut child = member;
+        loop {
+            if !self.held.is_empty() && self.held.contains(&(child, route)) {
+                return;
+            }
+            let parent = self.rivals[child].parent;
+            let stand = self.new_stand(child, route, place);
+            let slot = self.rivals[child].stands.partition_point(|(known, _)| *known < route);
+            self.rivals[child].stands.insert(slot, (route, stand));
+            let item = self.refresh_stand(view, stand, place);
+            let rival = &mut self.rivals[parent];
+            if rival.lists.len() <= route.index() {
+                rival.lists.resize_with(route.index() + 1, List::default);
+            }
+            let end = rival.dropped + rival.log.len() as u64;
+            let list = &mut rival.lists[route.index()];
+            let was_empty = list.items.is_empty();
+            if was_empty {
+                list.seen = end;
+            }
+            list.items.push(item);
+            self.with_items(parent, route, |lists, items| {
+                let last = items.len() - 1;
+                lists.sift_up(view, items, last);
+            });
+            if !was_empty || parent == MemberId::ROOT {
+                return;
+            }
+            child = parent;
+        }
+    }
+
+    /// A leaf waits for a route no longer.
+    pub(super) fn leave(&mut self, view: View<'_>, member: MemberId, route: RouteId) {
+        let mut child = member;
+        loop {
+            if !self.held.is_empty() && self.held.remove(&(child, route)) {
+                return;
+            }
+            let parent = self.rivals[child].parent;
+            let Ok(slot) = self.rivals[child].stands.binary_search_by_key(&route, |(known, _)| *known) else {
+                return;
+            };
+            let (_, stand) = self.rivals[child].stands.remove(slot);
+            let at = self.stands[stand as usize].at as usize;
+            self.free.push(stand);
+            self.with_items(parent, route, |lists, items| {
+                items.swap_remove(at);
+                if at < items.len() {
+                    lists.sift(view, items, at);
+                }
+            });
+            if self.len(parent, route) > 0 || parent == MemberId::ROOT {
+                return;
+            }
+            child = parent;
+        }
+    }
+
+    /// A member waits for a route, but may not start by it: its stand is taken out until `unhold`.
+    pub(super) fn hold(&mut self, view: View<'_>, member: MemberId, route: RouteId) {
+        self.leave(view, member, route);
+        self.held.insert((member, route));
+    }
+
+    /// A member may start by a route again, if it still waits for it.
+    pub(super) fn unhold(&mut self, view: View<'_>, member: MemberId, route: RouteId, place: Place) {
+        if self.held.remove(&(member, route)) {
+            self.enter(view, member, route, place);
+        }
+    }
+
+    /// Whether a member waits for a route without standing in its list.
+    #[inline]
+    pub(super) fn is_held(&self, member: MemberId, route: RouteId) -> bool {
+        !self.held.is_empty() && self.held.contains(&(member, route))
+    }
+
+    /// Whether anybody is held on any route.
+    #[inline]
+    pub(super) fn anybody_held(&self) -> bool {
+        !self.held.is_empty()
+    }
+
+    /// Everybody who is held, with the route.
+    pub(super) fn held(&self) -> impl Iterator<Item = (MemberId, RouteId)> + '_ {
+        self.held.iter().copied()
+    }
+
+    /// What the order looks at has changed for a leaf, and for all above it if usage did.
+    #[inline]
+    pub(super) fn touch(&mut self, leaf: MemberId) {
+        let mut child = leaf;
+        while child != MemberId::ROOT {
+            let rival = &mut self.rivals[child];
+            rival.version = rival.version.wrapping_add(1);
+            let parent = rival.parent;
+            if !rival.stands.is_empty() {
+                let above = &mut self.rivals[parent];
+                above.log.push(child);
+                if above.log.len() >= 2 * above.kept {
+                    above.log.drain(..above.kept);
+                    above.dropped += above.kept as u64;
+                }
+            }
+            child = parent;
+        }
+    }
+
+    /// Lets a list catch up with what has changed since it was last looked at.
+    pub(super) fn catch_up(
+        &mut self,
+        view: View<'_>,
+        parent: MemberId,
+        route: RouteId,
+        place: impl Fn(MemberId) -> Place,
+    ) {
+        let rival = &mut self.rivals[parent];
+        let end = rival.dropped + rival.log.len() as u64;
+        let Some(list) = rival.lists.get_mut(route.index()) else { return };
+        let seen = core::mem::replace(&mut list.seen, end);
+        if seen == end || list.items.is_empty() {
+            return;
+        }
+        if seen < rival.dropped || end - seen > list.items.len() as u64 {
+            self.rebuild(view, parent, route, place);
+            return;
+        }
+        let mut at = usize::try_from(seen - rival.dropped).unwrap_or(0);
+        while let Some(child) = self.rivals[parent].log.get(at).copied() {
+            at += 1;
+            let rival = &self.rivals[child];
+            let Ok(slot) = rival.stands.binary_search_by_key(&route, |(known, _)| *known) else { continue };
+            let stand = rival.stands[slot].1;
+            if self.stands[stand as usize].version == rival.version {
+                continue;
+            }
+            let item = self.refresh_stand(view, stand, place(child));
+            let position = self.stands[stand as usize].at as usize;
+            self.with_items(parent, route, |lists, items| {
+                items[position] = item;
+                lists.sift(view, items, position);
+            });
+        }
+    }
+
+    /// Makes every entry of a list anew, then the heap.
+    fn rebuild(
+        &mut self,
+        view: View<'_>,
+        parent: MemberId,
+        route: RouteId,
+        place: impl Fn(MemberId) -> Place,
+    ) {
+        self.with_items(parent, route, |lists, items| {
+            for item in items.iter_mut() {
+                let member = lists.stands[item.stand as usize].member;
+                if lists.stands[item.stand as usize].version != lists.rivals[member].version {
+                    *item = lists.refresh_stand(view, item.stand, place(member));
+                }
+            }
+            for at in (0..items.len().div_ceil(ARITY)).rev() {
+                lists.sift_down(view, items, at);
+            }
+        });
+    }
+
+    fn new_stand(&mut self, member: MemberId, route: RouteId, place: Place) -> u32 {
+        let version = self.rivals[member].version;
+        let stand = Stand { member, route, at: 0, version, running: 0, served: 0, place };
+        if let Some(free) = self.free.pop() {
+            self.stands[free as usize] = stand;
+            return free;
+        }
+        self.stands.push(stand);
+        self.usage.resize(self.stands.len() * self.groups, 0);
+        position(self.stands.len() - 1)
+    }
+
+    /// Copies what the order looks at into a stand; its heap entry.
+    fn refresh_stand(&mut self, view: View<'_>, number: u32, place: Place) -> Item {
+        let start = number as usize * self.groups;
+        let stand = &mut self.stands[number as usize];
+        let member = view.tree.member(stand.member);
+        stand.version = self.rivals[stand.member].version;
+        stand.running = member.running;
+        stand.served = member.served;
+        stand.place = place;
+        self.usage[start..start + self.groups].copy_from_slice(view.tree.usage(stand.member));
+        let Stand { member, route, .. } = *stand;
+        let borrows = self.by_shares
+            && view.quotas.any()
+            && !view.quotas.is_guaranteed(member, view.routes.route(route));
+        Item { hint: view.order.hint(&self.contender(view, number)), stand: number, borrows }
+    }
+
+    fn contender<'a>(&'a self, view: View<'a>, number: u32) -> Contender<'a> {
+        let stand = &self.stands[number as usize];
+        let start = number as usize * self.groups;
+        Contender {
+            holding: Holding {
+                usage: &self.usage[start..start + self.groups],
+                charge: view.routes.charge(stand.route),
+                scale: view.tree.scale(stand.member),
+            },
+            running: stand.running,
+            served: stand.served,
+            tie: view.tree.member(stand.member).tie,
+            place: stand.place,
+        }
+    }
+
+    /// Compares two entries of one list: tier, then the order. Their class is the same.
+    #[inline]
+    fn compare_items(&mut self, view: View<'_>, a: Item, b: Item) -> Ordering {
+        a.borrows.cmp(&b.borrows).then_with(|| self.compare_keys(view, a, b))
+    }
+
+    fn compare_keys(&mut self, view: View<'_>, a: Item, b: Item) -> Ordering {
+        self.comparisons += 1;
+        decide_by_hint(a.hint, b.hint).unwrap_or_else(|| {
+            view.order.compare(&self.contender(view, a.stand), &self.contender(view, b.stand))
+        })
+    }
+
+    /// Lends the entries of a list, so that they can be moved while stands are compared.
+    #[inline]
+    fn with_items<R>(
+        &mut self,
+        parent: MemberId,
+        route: RouteId,
+        f: impl FnOnce(&mut Self, &mut Vec<Item>) -> R,
+    ) -> R {
+        let mut items = core::mem::take(&mut self.rivals[parent].lists[route.index()].items);
+        let result = f(self, &mut items);
+        self.rivals[parent].lists[route.index()].items = items;
+        result
+    }
+
+    /// Moves an entry up or down to where it belongs.
+    #[inline]
+    fn sift(&mut self, view: View<'_>, items: &mut [Item], at: usize) {
+        if !self.sift_up(view, items, at) {
+            self.sift_down(view, items, at);
+        }
+    }
+
+    /// Moves an entry up to where it belongs; whether it moved.
+    fn sift_up(&mut self, view: View<'_>, items: &mut [Item], from: usize) -> bool {
+        let mut at = from;
+        let item = items[at];
+        while at > 0 {
+            let above = (at - 1) / ARITY;
+            if self.compare_items(view, item, items[above]) != Ordering::Less {
+                break;
+            }
+            self.put(items, at, items[above]);
+            at = above;
+        }
+        self.put(items, at, item);
+        at != from
+    }
+
+    /// Moves an entry down to where it belongs.
+    fn sift_down(&mut self, view: View<'_>, items: &mut [Item], from: usize) {
+        let mut at = from;
+        let item = items[at];
+        loop {
+            let first = at * ARITY + 1;
+            if first >= items.len() {
+                break;
+            }
+            let mut least = first;
+            for child in first + 1..(first + ARITY).min(items.len()) {
+                if self.compare_items(view, items[child], items[least]) == Ordering::Less {
+                    least = child;
+                }
+            }
+            if self.compare_items(view, items[least], item) != Ordering::Less {
+                break;
+            }
+            self.put(items, at, items[least]);
+            at = least;
+        }
+        self.put(items, at, item);
+    }
+
+    #[inline]
+    fn put(&mut self, items: &mut [Item], at: usize, item: Item) {
+        items[at] = item;
+        self.stands[item.stand as usize].at = position(at);
+    }
+
+    /// Compares every list, caught up on a copy, with what it should hold; the first difference, in words.
+    pub(super) fn check(
+        &self,
+        view: View<'_>,
+        place: impl Fn(MemberId, RouteId) -> Place,
+    ) -> Result<(), String> {
+        let mut copy = self.clone();
+        for parent in view.tree.ids() {
+            for route in view.routes.ids() {
+                copy.catch_up(view, parent, route, |member| place(member, route));
+                for at in 0..copy.len(parent, route) {
+                    let item = copy.rivals[parent].lists[route.index()].items[at];
+                    let (member, version) = {
+                        let stand = &copy.stands[item.stand as usize];
+                        if stand.at as usize != at || stand.route != route {
+                            return Err(format!("route {route:?}: a stand does not know where it is"));
+                        }
+                        (stand.member, stand.version)
+                    };
+                    let fresh = copy.refresh_stand(view, item.stand, place(member, route));
+                    let same = fresh.hint.to_bits() == item.hint.to_bits() && fresh.borrows == item.borrows;
+                    if version != copy.rivals[member].version || !same {
+                        return Err(format!(
+                            "route {route:?}: the entry of member {member:?} is out of date"
+                        ));
+                    }
+                    if at > 0 {
+                        let above = copy.rivals[parent].lists[route.index()].items[(at - 1) / ARITY];
+                        if copy.compare_items(view, item, above) == Ordering::Less {
+                            return Err(format!(
+                                "route {route:?}: the heap below {parent:?} is out of order at {at}"
+                            ));
+                        }
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Every (member, route) that stands somewhere.
+    pub(super) fn all_stands(&self) -> Vec<(MemberId, RouteId)> {
+        let mut all = Vec::new();
+        for rival in self.rivals.iter() {
+            for (_, stand) in &rival.stands {
+                all.push((self.stands[*stand as usize].member, self.stands[*stand as usize].route));
+            }
+        }
+        all
+    }
+}
+
+/// Heap positions and stand numbers fit 32 bits, as the members do that they stand for.
+#[inline]
+fn position(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
+}

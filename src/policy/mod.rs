@@ -1,0 +1,178 @@
+//! Policy: who is served next.
+//!
+//! Two seams. An [`Order`] compares two teams that could be served; the engine does the rest. A `Policy` is a whole
+//! cycle; the engine is one. Absent on purpose: how quantities move (see `state`). Layer 4; uses `state`, `dominant`.
+
+mod by_time;
+pub(crate) mod conservative;
+mod drf;
+pub(crate) mod engine;
+mod lack;
+mod lists;
+
+use core::cmp::Ordering;
+
+use crate::config::OrderName;
+use crate::dominant::Holding;
+use crate::error::Error;
+use crate::explain::Blocked;
+use crate::id::{JobId, PoolId};
+use crate::job::JobSpec;
+use crate::line::{Place, Waiter};
+use crate::resources::{MAX_KINDS, Resources};
+use crate::state::State;
+use crate::time::Timestamp;
+use crate::tree::{Member, MemberId, Tree};
+
+/// One whole way of deciding: told of every change, asked for one cycle at a time.
+pub(crate) trait Policy: core::fmt::Debug + Send {
+    /// What a job is sorted by, before its submit time, in its team's own order.
+    fn rank(&self, job: &JobSpec) -> u64;
+    /// A job waits: it is new, or was evicted.
+    fn waits(&mut self, state: &State, job: JobId);
+    /// A waiting job is about to be withdrawn.
+    fn withdrawn(&mut self, state: &State, job: JobId);
+    /// A job has stopped: what it held was returned, and what its team holds has changed.
+    fn stopped(&mut self, state: &State, job: JobId, pool: PoolId, room: &Resources);
+    /// A pool has more room, or less.
+    fn resized(&mut self, state: &State, pool: PoolId);
+    /// Makes every decision that can be made now.
+    fn cycle(&mut self, state: &mut State);
+    /// What stops a waiting job.
+    fn blocked(&self, state: &State, job: JobId) -> Result<Vec<Blocked>, Error>;
+    /// Compares the policy's own state with one made from scratch; the first difference, in words.
+    fn check(&self, state: &State) -> Result<(), String>;
+    /// The next instant at which time alone may change a decision.
+    fn next_wakeup(&self, state: &State) -> Option<Timestamp>;
+    /// How many jobs wait.
+    fn waiting(&self) -> usize;
+    /// How often two teams were compared so far: the cost of deciding, whatever the machine.
+    fn comparisons(&self) -> u64;
+}
+
+/// A team that could be served next, with the head of its line.
+///
+/// For an inner node of the tree, `place` is that of no job in particular: orders by shares do not look at it.
+#[derive(Clone, Copy, Debug)]
+pub struct Contender<'a> {
+    holding: Holding<'a>,
+    running: u32,
+    served: u64,
+    tie: u32,
+    place: Place,
+}
+
+impl<'a> Contender<'a> {
+    /// A member as it is, granted nothing.
+    fn now(tree: &'a Tree, member: MemberId, place: Place) -> Self {
+        let Member { running, served, tie, .. } = *tree.member(member);
+        let usage = tree.usage(member);
+        let holding = Holding { usage, charge: &[0; MAX_KINDS][..usage.len()], scale: tree.scale(member) };
+        Self { holding, running, served, tie, place }
+    }
+
+    /// Compares the keys K of two teams as they would be after the grant: exact.
+    #[must_use]
+    pub fn compare_after(&self, other: &Self) -> Ordering {
+        self.holding.compare(&other.holding, true)
+    }
+
+    /// Compares the keys K of two teams as they are now: exact.
+    #[must_use]
+    pub fn compare_now(&self, other: &Self) -> Ordering {
+        self.holding.compare(&other.holding, false)
+    }
+
+    /// The weighted dominant share after the grant, rounded: a hint, never a decision.
+    #[must_use]
+    pub fn dominant_after(&self) -> f64 {
+        self.holding.hint(true)
+    }
+
+    /// The weighted dominant share now, rounded: a hint, never a decision.
+    #[must_use]
+    pub fn dominant_now(&self) -> f64 {
+        self.holding.hint(false)
+    }
+
+    /// The place of the head of the line.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        self.place
+    }
+
+    /// What decides where all else ties: fewer running jobs, then least recently served, then configured first.
+    #[must_use]
+    pub fn compare_ties(&self, other: &Self) -> Ordering {
+        (self.running, self.served, self.tie).cmp(&(other.running, other.served, other.tie))
+    }
+}
+
+/// An order of service: which of two teams is served first.
+///
+/// # Determinism
+///
+/// `compare` must be a total order that depends on nothing but its arguments, and a grant must never move a team
+/// forward in it. `hint` must never contradict it: where two hints differ by more than a few roundings, the smaller is
+/// served first.
+///
+/// # Examples
+///
+/// The team with the fewest running jobs first:
+///
+/// ```
+/// use std::cmp::Ordering;
+/// use fairshare::{Contender, Order};
+///
+/// #[derive(Debug)]
+/// struct FewestRunning;
+///
+/// impl Order for FewestRunning {
+///     fn by_shares(&self) -> bool {
+///         true
+///     }
+///     fn hint(&self, _: &Contender<'_>) -> f64 {
+///         0.0
+///     }
+///     fn compare(&self, a: &Contender<'_>, b: &Contender<'_>) -> Ordering {
+///         a.compare_ties(b)
+///     }
+/// }
+/// ```
+pub trait Order: core::fmt::Debug + Send {
+    /// Whether teams compete level by level by what they hold. Otherwise all teams compete at once by their jobs.
+    fn by_shares(&self) -> bool;
+
+    /// What a job is sorted by, before its submit time, in its team's own order.
+    fn rank(&self, job: &JobSpec) -> u64 {
+        let _ = job;
+        0
+    }
+
+    /// A number that sorts as `compare` does, as far as a float can tell.
+    fn hint(&self, contender: &Contender<'_>) -> f64;
+
+    /// The exact order: `Less` is served first.
+    fn compare(&self, a: &Contender<'_>, b: &Contender<'_>) -> Ordering;
+}
+
+/// Whether one leaf's job comes before another's of its class, by the keys now.
+fn precedes_now(tree: &Tree, order: &dyn Order, a: (MemberId, Waiter), b: (MemberId, Waiter)) -> bool {
+    let contender = |member, waiter: Waiter| Contender::now(tree, member, waiter.place);
+    if !order.by_shares() {
+        return order.compare(&contender(a.0, a.1), &contender(b.0, b.1)).is_lt();
+    }
+    let below = tree.rivals(a.0, b.0);
+    let (a, b) = (contender(below.0, a.1), contender(below.1, b.1));
+    a.compare_now(&b).then_with(|| a.compare_ties(&b)).is_lt()
+}
+
+/// The order of that name.
+pub(crate) fn order(name: OrderName) -> Box<dyn Order> {
+    match name {
+        OrderName::Drf => Box::new(drf::Drf),
+        OrderName::DrfCurrent => Box::new(drf::DrfCurrent),
+        OrderName::Fifo => Box::new(by_time::Fifo),
+        OrderName::Sjf => Box::new(by_time::Sjf),
+    }
+}

@@ -1,0 +1,146 @@
+//! Profile: what will be free in a pool, from now on for ever, if everything ends when it should.
+//!
+//! A row of steps; each holds from its instant until the next one what is free on every node. A divisible pool is one
+//! node as large as the pool, on which a job is one worker. Costs grow with the steps, of which each planned job adds
+//! at most two. Absent on purpose: who is planned, and in which order. Layer 3; uses `state`, `reservation`.
+
+use crate::id::{NodeId, PoolId};
+use crate::ledger::Span;
+use crate::reservation::{Timetable, best_spans, end_after, held, next_instant};
+use crate::resources::Resources;
+use crate::route::{Route, RouteId};
+use crate::state::State;
+use crate::time::{Millis, Timestamp};
+
+/// Room for a job: from when on, until when, and where.
+#[derive(Clone, Debug)]
+pub(crate) struct Slot {
+    pub(crate) route: RouteId,
+    pub(crate) start: Timestamp,
+    /// `None`: for ever.
+    end: Option<Timestamp>,
+    /// Empty in a divisible pool.
+    pub(crate) spans: Vec<Span>,
+}
+
+/// From an instant until that of the next step.
+#[derive(Clone, Debug)]
+struct Step {
+    at: Timestamp,
+    free: Vec<Resources>,
+}
+
+/// What will be free in one pool.
+#[derive(Clone, Debug)]
+pub(crate) struct Profile {
+    pool: PoolId,
+    divisible: bool,
+    /// The nodes that are up; none in a divisible pool.
+    nodes: Vec<NodeId>,
+    steps: Vec<Step>,
+}
+
+impl Profile {
+    /// The profile of a pool in which nothing is planned.
+    pub(crate) fn new(state: &State, pool: PoolId, timetable: &Timetable) -> Self {
+        let known = state.ledger.pool(pool);
+        let nodes: Vec<NodeId> = known.nodes().map(|(node, _)| node).collect();
+        let free = if known.is_divisible() {
+            vec![*known.free()]
+        } else {
+            known.nodes().map(|(_, free)| *free).collect()
+        };
+        let mut profile =
+            Self { pool, divisible: known.is_divisible(), nodes, steps: vec![Step { at: state.now, free }] };
+        for (end, job) in timetable.ends(state.now) {
+            let from = profile.split(end);
+            let spans: Vec<Span> = state.spans(job).map(|(node, workers)| Span { node, workers }).collect();
+            if let Some(route) = held(state, job) {
+                profile.change(from, profile.steps.len(), route, &spans, Resources::checked_add);
+            }
+        }
+        profile
+    }
+
+    /// The earliest slot for a job of a length, at full speed, by a route into this pool.
+    pub(crate) fn earliest(
+        &self,
+        state: &State,
+        id: RouteId,
+        route: &Route,
+        length: Option<Millis>,
+    ) -> Option<Slot> {
+        self.steps.iter().enumerate().find_map(|(from, first)| {
+            if !has_room(&first.free, route, self.divisible) {
+                return None;
+            }
+            let start = first.at;
+            // A job of no length holds its room for an instant.
+            let end = end_after(start, length, route).map(|end| end.max(next_instant(start)));
+            let mut free = first.free.clone();
+            let until = |step: &&Step| end.is_none_or(|end| step.at < end);
+            for step in self.steps[from + 1..].iter().take_while(until) {
+                for (least, then) in free.iter_mut().zip(&step.free) {
+                    *least = least.min_each(then);
+                }
+            }
+            let spans = if self.divisible {
+                route.total.fits_in(&free[0]).then(Vec::new)?
+            } else {
+                let free = self.nodes.iter().copied().zip(&free);
+                best_spans(state, self.pool, free, &route.request, route.workers)?
+            };
+            Some(Slot { route: id, start, end, spans })
+        })
+    }
+
+    /// Plans a job in a slot that is free.
+    pub(crate) fn take(&mut self, route: &Route, slot: &Slot) {
+        let from = self.split(slot.start);
+        let until = slot.end.map_or(self.steps.len(), |end| self.split(end));
+        self.change(from, until, route, &slot.spans, Resources::checked_sub);
+    }
+
+    /// The number of the step that begins at an instant, which is made if there is none.
+    fn split(&mut self, at: Timestamp) -> usize {
+        match self.steps.binary_search_by_key(&at, |step| step.at) {
+            Ok(known) => known,
+            Err(next) => {
+                let free = self.steps[next.saturating_sub(1)].free.clone();
+                self.steps.insert(next, Step { at, free });
+                next
+            }
+        }
+    }
+
+    fn change(
+        &mut self,
+        from: usize,
+        until: usize,
+        route: &Route,
+        spans: &[Span],
+        by: impl Fn(&Resources, &Resources) -> Option<Resources>,
+    ) {
+        for step in &mut self.steps[from..until] {
+            if self.divisible {
+                step.free[0] = by(&step.free[0], &route.total).unwrap_or_default();
+            }
+            for span in spans {
+                let Ok(at) = self.nodes.binary_search(&span.node) else { continue };
+                let amount = route.request.checked_mul(u64::from(span.workers)).unwrap_or_default();
+                let changed = by(&step.free[at], &amount);
+                debug_assert!(changed.is_some(), "a plan takes more than is free");
+                step.free[at] = changed.unwrap_or_default();
+            }
+        }
+    }
+}
+
+/// Whether all workers have room somewhere.
+fn has_room(free: &[Resources], route: &Route, divisible: bool) -> bool {
+    if divisible {
+        return route.total.fits_in(&free[0]);
+    }
+    let slots = free.iter().map(|free| route.request.times_in(free)).fold(0, u64::saturating_add);
+    slots >= u64::from(route.workers)
+}

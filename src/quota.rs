@@ -1,0 +1,443 @@
+//! Quota: what is guaranteed to each team, the most that it may hold, and what it keeps for itself.
+//!
+//! Per member, pool and resource that any of this names: the configured amounts, and how much is used. A running job
+//! counts as *guaranteed* at an ancestor if that ancestor's guaranteed jobs, this one included, stay within its quota;
+//! it carries one bit for each ancestor, and is promoted when quota frees up.
+//!
+//! Invariant: `used` is the sum over the running jobs below a member, `guaranteed` over those with the bit.
+//! Absent on purpose: shares and order. Layer 3; uses `tree`, `route`.
+
+use core::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::config::Config;
+use crate::error::{Error, ErrorKind};
+use crate::id::{IdVec, JobId, PoolId, TeamId};
+use crate::line::Place;
+use crate::quantity::Quantity;
+use crate::resources::{ResourceKind, Resources};
+use crate::route::Route;
+use crate::team::{Allowance, TeamSpec};
+use crate::tree::{MemberId, Tree};
+
+/// One bit for each member on the way from a leaf to the root, the leaf first: whether a job is guaranteed there.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(crate) struct Guaranteed(u64);
+
+/// Levels that the bits of a job can tell apart.
+const MAX_DEPTH: usize = 64;
+
+/// What a member may hold of one resource in one pool, and what it holds.
+#[derive(Clone, Debug, Default)]
+struct Entry {
+    quota: Option<Quantity>,
+    limit: Option<Quantity>,
+    borrow: Option<Quantity>,
+    lend: Option<Quantity>,
+    /// The least of the limit and quota plus borrowing limit.
+    most: Option<Quantity>,
+    /// The part of the quota that others may not use while it is idle.
+    kept: Quantity,
+    used: Quantity,
+    guaranteed: Quantity,
+    /// What is withheld from everybody else for this member now: idle amounts that it, or members below it, keep.
+    withheld: Quantity,
+    /// The same, summed over its children.
+    below: Quantity,
+    /// Both while nothing runs: more is never withheld.
+    withheld_idle: Quantity,
+    below_idle: Quantity,
+}
+
+/// Why a route is denied to a team although there is room.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Denied {
+    /// The member may not hold more.
+    Limit { member: MemberId, kind: ResourceKind, used: Quantity, most: Quantity },
+    /// Other teams keep what is free for themselves.
+    Kept { kind: ResourceKind, free: Quantity, kept: Quantity },
+}
+
+/// A job that is not guaranteed at some member, in the order of promotion.
+type Candidate = (Reverse<i32>, Place, JobId);
+
+/// All quotas and what is used of them.
+#[derive(Clone, Debug)]
+pub(crate) struct Quotas {
+    entries: IdVec<MemberId, BTreeMap<(PoolId, ResourceKind), Entry>>,
+    /// Running jobs that are not guaranteed, for members and pools that have a quota.
+    borrowing: BTreeMap<(MemberId, PoolId), BTreeSet<Candidate>>,
+    any: bool,
+    keeps: bool,
+}
+
+impl Quotas {
+    /// Checks and compiles the quotas of a configuration.
+    pub(crate) fn new(config: &Config, tree: &Tree) -> Result<Self, Error> {
+        let mut entries: IdVec<MemberId, BTreeMap<_, Entry>> = tree.ids().map(|_| BTreeMap::new()).collect();
+        let mut any = false;
+        for (index, team) in config.teams.iter().enumerate() {
+            let Some(member) = tree.node(TeamId::at(index)) else { continue };
+            let quota = named(config, team, "quota", &team.quota)?;
+            let limit = named(config, team, "limit", &team.limit)?;
+            let borrow = named(config, team, "borrow", &team.borrow)?;
+            let lend = named(config, team, "lend", &team.lend)?;
+            for pair in quota.keys().chain(limit.keys()).chain(borrow.keys()).chain(lend.keys()) {
+                any = true;
+                let [quota, limit, borrow, lend] =
+                    [&quota, &limit, &borrow, &lend].map(|map| map.get(pair).copied());
+                entries[member].insert(*pair, Entry { quota, limit, borrow, lend, ..Entry::default() });
+            }
+            if tree.path(member).count() > MAX_DEPTH {
+                return Err(ErrorKind::TooMany("levels of teams").into());
+            }
+        }
+        let mut quotas = Self { entries, borrowing: BTreeMap::new(), any, keeps: false };
+        if any {
+            quotas.settle(config, tree)?;
+        }
+        Ok(quotas)
+    }
+
+    /// Works out everything that follows from the amounts that the teams name.
+    fn settle(&mut self, config: &Config, tree: &Tree) -> Result<(), Error> {
+        self.inherit(config, tree)?;
+        for entry in self.entries.iter_mut().flat_map(BTreeMap::values_mut) {
+            let quota = entry.quota.unwrap_or_default();
+            let borrowed = entry.borrow.and_then(|more| quota.checked_add(more));
+            entry.most = [entry.limit, borrowed].into_iter().flatten().min();
+            entry.kept = entry.lend.and_then(|lent| quota.checked_sub(lent)).unwrap_or_default();
+            self.keeps |= entry.kept > Quantity::ZERO;
+        }
+        for member in tree.ids() {
+            let pairs: Vec<_> = self.entries[member].keys().copied().collect();
+            for (pool, kind) in pairs {
+                self.settle_withheld(tree, member, pool, kind);
+            }
+        }
+        for entry in self.entries.iter_mut().flat_map(BTreeMap::values_mut) {
+            (entry.withheld_idle, entry.below_idle) = (entry.withheld, entry.below);
+        }
+        Ok(())
+    }
+
+    /// Gives inner members without a quota the sum of their children's, and checks that quotas add up.
+    fn inherit(&mut self, config: &Config, tree: &Tree) -> Result<(), Error> {
+        let mut children: IdVec<MemberId, Vec<MemberId>> = tree.ids().map(|_| Vec::new()).collect();
+        for member in tree.ids().filter(|member| *member != MemberId::ROOT) {
+            children[tree.member(member).parent].push(member);
+        }
+        // Children stand behind their parents only by accident of configuration: go by depth, deepest first.
+        let mut members: Vec<MemberId> = tree.ids().collect();
+        members.sort_by_cached_key(|member| Reverse(tree.path(*member).count()));
+        for parent in members {
+            let mut sums: BTreeMap<(PoolId, ResourceKind), u128> = BTreeMap::new();
+            for child in &children[parent] {
+                for (pair, entry) in &self.entries[*child] {
+                    if let Some(quota) = entry.quota {
+                        *sums.entry(*pair).or_default() += u128::from(quota.get());
+                    }
+                }
+            }
+            let names_none = self.entries[parent].values().all(|entry| entry.quota.is_none());
+            for ((pool, kind), sum) in sums {
+                let own = self.entries[parent].get(&(pool, kind)).and_then(|entry| entry.quota);
+                let capacity = config
+                    .pools
+                    .get(pool.index())
+                    .map_or(0, |spec| u128::from(spec.node[kind].get()) * u128::from(spec.nodes));
+                // A resource that a quota does not name is not tested; a pool that it does not name is not guaranteed.
+                let names_pool = self.has_quota(parent, pool);
+                let most = match own {
+                    Some(quota) => u128::from(quota.get()),
+                    None if parent == MemberId::ROOT || names_none || names_pool => capacity,
+                    None => 0,
+                };
+                if sum > most {
+                    let team = tree.member(parent).team.filter(|_| own.is_some() || !names_none);
+                    let parent = team.and_then(|team| config.teams.get(team.index()));
+                    return Err(ErrorKind::Quota {
+                        parent: parent.map_or_else(String::new, |team| team.name.clone()),
+                        pool: config
+                            .pools
+                            .get(pool.index())
+                            .map_or_else(String::new, |pool| pool.name.clone()),
+                        kind: config.kinds.name(kind).to_owned(),
+                    }
+                    .into());
+                }
+                if names_none && parent != MemberId::ROOT {
+                    let quota = u64::try_from(sum).map(Quantity::new).ok();
+                    self.entries[parent].entry((pool, kind)).or_default().quota = quota;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether any team has a quota, a limit, a borrowing or a lending limit.
+    #[inline]
+    pub(crate) fn any(&self) -> bool {
+        self.any
+    }
+
+    /// Whether a member has enough quota left to count one more start by a route as guaranteed.
+    pub(crate) fn is_guaranteed(&self, member: MemberId, route: &Route) -> bool {
+        let entries = &self.entries[member];
+        let here =
+            entries.range((route.pool, ResourceKind::GPU)..).take_while(|((pool, _), _)| *pool == route.pool);
+        let mut named = false;
+        for ((_, kind), entry) in here {
+            let Some(quota) = entry.quota else { continue };
+            named = true;
+            if entry.guaranteed.checked_add(route.total[*kind]).is_none_or(|sum| sum > quota) {
+                return false;
+            }
+        }
+        named
+    }
+
+    /// Why a team may not start a job by a route, if anything stops it; `free` is what the pool has.
+    pub(crate) fn denies(
+        &self,
+        tree: &Tree,
+        leaf: MemberId,
+        route: &Route,
+        free: &Resources,
+    ) -> Option<Denied> {
+        if !self.any {
+            return None;
+        }
+        // The member nearest to the root is the one that stands for most teams.
+        let mut limit = None;
+        for member in tree.path(leaf) {
+            for (kind, amount) in route.total.iter() {
+                let Some(entry) = self.entries[member].get(&(route.pool, kind)) else { continue };
+                let Some(most) = entry.most else { continue };
+                if entry.used.checked_add(amount).is_none_or(|sum| sum > most) {
+                    limit = Some(Denied::Limit { member, kind, used: entry.used, most });
+                }
+            }
+        }
+        if limit.is_some() || !self.keeps {
+            return limit;
+        }
+        let short = |(kind, amount): (ResourceKind, Quantity)| {
+            let kept = self.withheld_from(tree, leaf, route.pool, kind);
+            let free = free[kind];
+            let open = free.checked_sub(kept).unwrap_or_default();
+            (amount > open && amount <= free).then_some(Denied::Kept { kind, free, kept })
+        };
+        route.total.iter().find_map(short)
+    }
+
+    /// Why no job of a leaf could ever start by a route, if that is so: a limit below what it asks, or what others keep
+    /// even of an empty pool.
+    pub(crate) fn forbids(
+        &self,
+        tree: &Tree,
+        leaf: MemberId,
+        route: &Route,
+        capacity: &Resources,
+    ) -> Option<Denied> {
+        if !self.any {
+            return None;
+        }
+        route.total.iter().find_map(|(kind, amount)| {
+            let pair = (route.pool, kind);
+            let (mut kept, mut own) = (Quantity::ZERO, Quantity::ZERO);
+            for member in tree.path(leaf) {
+                let Some(entry) = self.entries[member].get(&pair) else {
+                    own = Quantity::ZERO;
+                    continue;
+                };
+                if let Some(most) = entry.most.filter(|most| amount > *most) {
+                    return Some(Denied::Limit { member, kind, used: Quantity::ZERO, most });
+                }
+                let beside = entry.below_idle.checked_sub(own).unwrap_or_default();
+                kept = kept.checked_add(beside).unwrap_or(kept);
+                own = entry.withheld_idle;
+            }
+            let free = capacity[kind];
+            let open = free.checked_sub(kept).unwrap_or_default();
+            (amount > open).then_some(Denied::Kept { kind, free, kept })
+        })
+    }
+
+    /// What the members beside the path of a member keep for themselves.
+    fn withheld_from(&self, tree: &Tree, leaf: MemberId, pool: PoolId, kind: ResourceKind) -> Quantity {
+        let pair = (pool, kind);
+        let mut sum = Quantity::ZERO;
+        // What is kept below the member itself is kept for its own teams.
+        let mut own = self.entries[leaf].get(&pair).map_or(Quantity::ZERO, |entry| entry.below);
+        for member in tree.path(leaf) {
+            let entry = self.entries[member].get(&pair);
+            let beside = entry.and_then(|entry| entry.below.checked_sub(own)).unwrap_or_default();
+            sum = sum.checked_add(beside).unwrap_or(sum);
+            own = entry.map_or(Quantity::ZERO, |entry| entry.withheld);
+        }
+        sum
+    }
+
+    /// Recomputes what is withheld for a member, and passes the change on to the root.
+    fn settle_withheld(&mut self, tree: &Tree, member: MemberId, pool: PoolId, kind: ResourceKind) {
+        let mut at = member;
+        while at != MemberId::ROOT {
+            let Some(entry) = self.entries[at].get_mut(&(pool, kind)) else { return };
+            let idle = entry.kept.checked_sub(entry.used).unwrap_or_default();
+            let before = core::mem::replace(&mut entry.withheld, idle.max(entry.below));
+            let now = entry.withheld;
+            if before == now {
+                return;
+            }
+            at = tree.member(at).parent;
+            let above = self.entries[at].entry((pool, kind)).or_default();
+            let rest = above.below.checked_sub(before).unwrap_or_default();
+            above.below = rest.checked_add(now).unwrap_or(rest);
+        }
+    }
+
+    /// A job starts by a route: where it counts as guaranteed.
+    pub(crate) fn grant(
+        &mut self,
+        tree: &Tree,
+        leaf: MemberId,
+        route: &Route,
+        job: (i32, Place, JobId),
+    ) -> Guaranteed {
+        let mut bits = Guaranteed::default();
+        if !self.any {
+            return bits;
+        }
+        for (level, member) in tree.path(leaf).enumerate() {
+            let guaranteed = self.is_guaranteed(member, route);
+            bits.0 |= u64::from(guaranteed) << level.min(MAX_DEPTH - 1);
+            for (kind, amount) in route.total.iter() {
+                let Some(entry) = self.entries[member].get_mut(&(route.pool, kind)) else { continue };
+                entry.used = entry.used.checked_add(amount).unwrap_or(entry.used);
+                if guaranteed {
+                    entry.guaranteed = entry.guaranteed.checked_add(amount).unwrap_or(entry.guaranteed);
+                }
+            }
+            if !guaranteed && self.has_quota(member, route.pool) {
+                let (class, place, id) = job;
+                self.borrowing.entry((member, route.pool)).or_default().insert((Reverse(class), place, id));
+            }
+        }
+        self.settle_path(tree, leaf, route);
+        bits
+    }
+
+    /// A job that ran by a route has stopped.
+    pub(crate) fn release(
+        &mut self,
+        tree: &Tree,
+        leaf: MemberId,
+        route: &Route,
+        job: (i32, Place, JobId),
+        bits: Guaranteed,
+    ) {
+        if !self.any {
+            return;
+        }
+        for (level, member) in tree.path(leaf).enumerate() {
+            let guaranteed = bits.is_set(level);
+            for (kind, amount) in route.total.iter() {
+                let Some(entry) = self.entries[member].get_mut(&(route.pool, kind)) else { continue };
+                entry.used = entry.used.checked_sub(amount).unwrap_or_default();
+                if guaranteed {
+                    entry.guaranteed = entry.guaranteed.checked_sub(amount).unwrap_or_default();
+                }
+            }
+            if !guaranteed && let Some(waiting) = self.borrowing.get_mut(&(member, route.pool)) {
+                let (class, place, id) = job;
+                waiting.remove(&(Reverse(class), place, id));
+            }
+        }
+        self.settle_path(tree, leaf, route);
+    }
+
+    fn settle_path(&mut self, tree: &Tree, leaf: MemberId, route: &Route) {
+        if self.keeps {
+            for member in tree.path(leaf) {
+                for (kind, _) in route.total.iter() {
+                    self.settle_withheld(tree, member, route.pool, kind);
+                }
+            }
+        }
+    }
+
+    fn has_quota(&self, member: MemberId, pool: PoolId) -> bool {
+        let here =
+            self.entries[member].range((pool, ResourceKind::GPU)..).take_while(|((its, _), _)| *its == pool);
+        here.into_iter().any(|(_, entry)| entry.quota.is_some())
+    }
+
+    /// Jobs that are not guaranteed at a member, in the order in which they are promoted.
+    pub(crate) fn borrowing(&self, member: MemberId, pool: PoolId) -> impl Iterator<Item = JobId> + '_ {
+        self.borrowing.get(&(member, pool)).into_iter().flatten().map(|(_, _, job)| *job)
+    }
+
+    /// A running job counts as guaranteed at a member from now on.
+    pub(crate) fn promote(&mut self, member: MemberId, route: &Route, job: (i32, Place, JobId)) {
+        for (kind, amount) in route.total.iter() {
+            if let Some(entry) = self.entries[member].get_mut(&(route.pool, kind)) {
+                entry.guaranteed = entry.guaranteed.checked_add(amount).unwrap_or(entry.guaranteed);
+            }
+        }
+        if let Some(waiting) = self.borrowing.get_mut(&(member, route.pool)) {
+            let (class, place, id) = job;
+            waiting.remove(&(Reverse(class), place, id));
+        }
+    }
+
+    /// What is used, in all and guaranteed, by member and pair: for comparison with a recomputation.
+    pub(crate) fn usage(
+        &self,
+    ) -> impl Iterator<Item = (MemberId, PoolId, ResourceKind, Quantity, Quantity)> + '_ {
+        self.entries.iter().enumerate().flat_map(|(index, entries)| {
+            entries.iter().map(move |((pool, kind), entry)| {
+                (MemberId::at(index), *pool, *kind, entry.used, entry.guaranteed)
+            })
+        })
+    }
+}
+
+impl Guaranteed {
+    /// Whether the job is guaranteed so many levels above its leaf.
+    pub(crate) fn is_set(self, level: usize) -> bool {
+        level < MAX_DEPTH && self.0 >> level & 1 == 1
+    }
+
+    /// From now on it is.
+    pub(crate) fn set(&mut self, level: usize) {
+        self.0 |= 1 << level.min(MAX_DEPTH - 1);
+    }
+}
+
+/// The amounts by pool and resource; each pair exists and is named once.
+fn named(
+    config: &Config,
+    team: &TeamSpec,
+    what: &'static str,
+    allowances: &[Allowance],
+) -> Result<BTreeMap<(PoolId, ResourceKind), Quantity>, Error> {
+    let mut named = BTreeMap::new();
+    for allowance in allowances {
+        let Allowance { pool, kind, amount } = *allowance;
+        let spec = config.pools.get(pool.index());
+        if spec.is_none()
+            || kind.index() >= config.kinds.count()
+            || named.insert((pool, kind), amount).is_some()
+        {
+            return Err(ErrorKind::Allowance {
+                team: team.name.clone(),
+                what,
+                pool: spec.map_or_else(|| pool.to_string(), |spec| spec.name.clone()),
+                kind: config.kinds.name(kind).to_owned(),
+            }
+            .into());
+        }
+    }
+    Ok(named)
+}

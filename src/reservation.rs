@@ -1,0 +1,218 @@
+//! Reservation: where and when a blocked job can start, if every running job ends when it said it would.
+//!
+//! A job ends at its start plus its time limit, else its estimate, at the speed of the alternative by which it runs and
+//! rounded up; one that is past that ends at the next instant, and one without either never does.
+//! Absent on purpose: which job is blocked, and what may pass it (see `policy`). Layer 3; uses `state`, `ledger`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::id::{JobId, NodeId, PoolId};
+use crate::ledger::Span;
+use crate::resources::Resources;
+use crate::route::{Route, RouteId};
+use crate::state::{State, Status};
+use crate::time::{Millis, Timestamp};
+
+/// The running jobs of one pool by when they end; those that never do are not in it.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Timetable {
+    ends: BTreeSet<(Timestamp, JobId)>,
+    end_of: BTreeMap<JobId, Timestamp>,
+}
+
+impl Timetable {
+    /// Notes a job that has started.
+    pub(crate) fn started(&mut self, state: &State, job: JobId) {
+        if let Some(end) = end_of(state, job) {
+            self.ends.insert((end, job));
+            self.end_of.insert(job, end);
+        }
+    }
+
+    /// Forgets a job that runs no longer.
+    pub(crate) fn stopped(&mut self, job: JobId) {
+        if let Some(end) = self.end_of.remove(&job) {
+            self.ends.remove(&(end, job));
+        }
+    }
+
+    /// Whether a job has run past its end.
+    pub(crate) fn is_overdue(&self, now: Timestamp) -> bool {
+        self.ends.first().is_some_and(|(end, _)| *end <= now)
+    }
+
+    /// The next instant at which time alone may change a plan: the end of a job, or, while another is overdue and so
+    /// taken to end at the next instant, the instant before.
+    pub(crate) fn next_change(&self, now: Timestamp) -> Option<Timestamp> {
+        if !self.is_overdue(now) {
+            return self.ends.first().map(|(end, _)| *end);
+        }
+        let later = next_instant(next_instant(now));
+        let (end, _) = self.ends.range((later, JobId::new(0, 0))..).next()?;
+        Some(Timestamp::from_millis(end.as_millis().saturating_sub(1)))
+    }
+
+    /// The jobs by when they end, from now on.
+    pub(crate) fn ends(&self, now: Timestamp) -> impl Iterator<Item = (Timestamp, JobId)> + '_ {
+        let next = next_instant(now);
+        self.ends.iter().map(move |(end, job)| ((*end).max(next), *job))
+    }
+}
+
+/// The instant after one.
+pub(crate) fn next_instant(now: Timestamp) -> Timestamp {
+    now.checked_add(Millis::new(1)).unwrap_or(Timestamp::MAX)
+}
+
+fn length(state: &State, job: JobId) -> Option<Millis> {
+    state.alive(job).spec.limit_or_estimate()
+}
+
+/// When a job ends that starts at `since`; `None`: never.
+pub(crate) fn end_after(since: Timestamp, length: Option<Millis>, route: &Route) -> Option<Timestamp> {
+    let work = u128::from(length?.get()) * u128::from(crate::FULL_SPEED);
+    let length = work.div_ceil(u128::from(route.speed_milli.max(1)));
+    since.checked_add(Millis::new(u64::try_from(length).ok()?))
+}
+
+/// When a running job ends; `None`: never, or it does not run.
+pub(crate) fn end_of(state: &State, job: JobId) -> Option<Timestamp> {
+    match state.alive(job).status {
+        Status::Running { route, since, .. } => {
+            end_after(since, length(state, job), state.routes.route(route))
+        }
+        _ => None,
+    }
+}
+
+/// A place and a time at which a blocked job can start.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Reservation {
+    pub(crate) job: JobId,
+    pub(crate) route: RouteId,
+    /// When, at the earliest.
+    pub(crate) start: Timestamp,
+    /// On which nodes, sorted; none in a divisible pool.
+    pub(crate) nodes: Vec<NodeId>,
+    /// In a divisible pool, what is free then beside the job.
+    pub(crate) spare: Resources,
+}
+
+impl Reservation {
+    /// The earliest start of a job by a route; `None` where running jobs that never end leave no room.
+    pub(crate) fn earliest(
+        state: &State,
+        job: JobId,
+        route_id: RouteId,
+        timetable: &Timetable,
+    ) -> Option<Self> {
+        let route = state.routes.route(route_id);
+        let made = |(start, nodes, spare)| Self { job, route: route_id, start, nodes, spare };
+        if state.ledger.pool(route.pool).is_divisible() {
+            earliest_amount(state, route, timetable).map(made)
+        } else {
+            earliest_nodes(state, route, timetable).map(made)
+        }
+    }
+
+    /// Whether somebody may pass it who may not pass `other`.
+    pub(crate) fn is_looser_than(&self, other: &Self) -> bool {
+        let covers = other.nodes.iter().all(|node| self.nodes.binary_search(node).is_ok());
+        self.job != other.job || self.start > other.start || !covers || !self.spare.fits_in(&other.spare)
+    }
+
+    /// The greatest length at full speed, in milliseconds, of a job that ends before the start when it starts now by
+    /// `route`; `None` where no job does.
+    pub(crate) fn longest_before(&self, now: Timestamp, route: &Route) -> Option<u64> {
+        let window = u128::from(self.start.since(now).get());
+        let longest = window * u128::from(route.speed_milli) / u128::from(crate::FULL_SPEED);
+        // The largest number stands for a job that never ends.
+        (window > 0).then(|| u64::try_from(longest).unwrap_or(u64::MAX).min(u64::MAX - 1))
+    }
+}
+
+type Found = (Timestamp, Vec<NodeId>, Resources);
+
+/// When a divisible pool has the amount free.
+fn earliest_amount(state: &State, route: &Route, timetable: &Timetable) -> Option<Found> {
+    let mut free = *state.ledger.pool(route.pool).free();
+    let mut at = state.now;
+    let mut ends = timetable.ends(state.now).peekable();
+    loop {
+        // All that ends at one instant is free from then on.
+        while let Some((_, job)) = ends.next_if(|(end, _)| *end <= at) {
+            free = free.checked_add(&held(state, job)?.total)?;
+        }
+        if let Some(spare) = free.checked_sub(&route.total) {
+            return Some((at, Vec::new(), spare));
+        }
+        at = ends.peek()?.0;
+    }
+}
+
+/// When enough nodes have room for a worker each, or several.
+fn earliest_nodes(state: &State, route: &Route, timetable: &Timetable) -> Option<Found> {
+    let pool = state.ledger.pool(route.pool);
+    let mut nodes: Vec<(NodeId, Resources)> = pool.nodes().map(|(node, free)| (node, *free)).collect();
+    let mut slots: u64 =
+        nodes.iter().map(|(_, free)| route.request.times_in(free)).fold(0, u64::saturating_add);
+    let mut at = state.now;
+    let mut ends = timetable.ends(state.now).peekable();
+    loop {
+        while let Some((_, job)) = ends.next_if(|(end, _)| *end <= at) {
+            let request = held(state, job)?.request;
+            for (node, workers) in state.spans(job) {
+                let known = nodes.binary_search_by_key(&node, |(node, _)| *node).ok()?;
+                let free = &mut nodes[known].1;
+                let before = route.request.times_in(free);
+                *free = free.checked_add(&request.checked_mul(u64::from(workers))?)?;
+                slots = slots.saturating_sub(before).saturating_add(route.request.times_in(free));
+            }
+        }
+        if slots >= u64::from(route.workers) {
+            let free = nodes.iter().map(|(node, free)| (*node, free));
+            let spans = best_spans(state, route.pool, free, &route.request, route.workers)?;
+            let mut nodes: Vec<NodeId> = spans.iter().map(|span| span.node).collect();
+            nodes.sort_unstable();
+            return Some((at, nodes, Resources::new()));
+        }
+        at = ends.peek()?.0;
+    }
+}
+
+/// The route by which a job runs; `None` if it does not.
+pub(crate) fn held(state: &State, job: JobId) -> Option<&Route> {
+    match state.alive(job).status {
+        Status::Running { route, .. } => Some(state.routes.route(route)),
+        _ => None,
+    }
+}
+
+/// Where workers go among nodes with so much free, in the order in which placement tries them.
+pub(crate) fn best_spans<'a>(
+    state: &State,
+    pool: PoolId,
+    free: impl Iterator<Item = (NodeId, &'a Resources)>,
+    request: &Resources,
+    workers: u32,
+) -> Option<Vec<Span>> {
+    let pool = state.ledger.pool(pool);
+    let with_room = free.filter(|(_, free)| request.fits_in(free));
+    let mut order: Vec<_> = with_room
+        .map(|(node, free)| {
+            (pool.fit_key(free), node, u32::try_from(request.times_in(free)).unwrap_or(u32::MAX))
+        })
+        .collect();
+    order.sort_unstable();
+    let mut left = workers;
+    let mut spans = Vec::new();
+    for (_, node, room_for) in order {
+        let here = room_for.min(left);
+        spans.push(Span { node, workers: here });
+        left -= here;
+        if left == 0 {
+            return Some(spans);
+        }
+    }
+    None
+}

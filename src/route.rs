@@ -1,0 +1,280 @@
+//! Routes: the ways in which the jobs of a shape can start, best first.
+//!
+//! A route is one alternative of a shape in one pool. Routes are worked out once, when a shape is interned: which pools
+//! are eligible, which could hold the job if they were empty, and in which order they are tried: the lowest price for
+//! the work, then the scenario's order.
+//! Absent on purpose: what is free now. Layer 3; uses the specifications and `value`.
+
+use core::ops::Range;
+use std::collections::BTreeMap;
+
+use crate::decision::Rejection;
+use crate::error::{Error, ErrorKind};
+use crate::id::{Id, IdVec, PoolId, ShapeId};
+use crate::job::{Alternative, Eligible, ShapeSpec};
+use crate::money::PriceUnit;
+use crate::pool::PoolSpec;
+use crate::resources::{ResourceKind, ResourceKinds, Resources};
+use crate::value::Values;
+
+/// One alternative of one shape in one pool.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) struct RouteId(u32);
+
+impl RouteId {
+    fn at(index: usize) -> Self {
+        Self(u32::try_from(index).unwrap_or(u32::MAX))
+    }
+}
+
+impl Id for RouteId {
+    #[inline]
+    fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// One way in which the jobs of a shape can start.
+#[derive(Clone, Debug)]
+pub(crate) struct Route {
+    pub(crate) shape: ShapeId,
+    pub(crate) alternative: u32,
+    pub(crate) pool: PoolId,
+    /// What each worker asks.
+    pub(crate) request: Resources,
+    pub(crate) workers: u32,
+    /// What all workers ask.
+    pub(crate) total: Resources,
+    /// Speed in thousandths.
+    pub(crate) speed_milli: u32,
+}
+
+/// An interned shape.
+#[derive(Clone, Debug)]
+pub(crate) struct Shape {
+    pub(crate) class: i32,
+    /// Its routes, best first: a range of ids.
+    routes: Range<u32>,
+    /// Why it has none.
+    pub(crate) rejection: Option<Rejection>,
+}
+
+impl Shape {
+    /// Its routes, best first.
+    #[inline]
+    pub(crate) fn routes(&self) -> impl DoubleEndedIterator<Item = RouteId> + Clone + use<> {
+        self.routes.clone().map(RouteId)
+    }
+}
+
+/// All shapes and their routes.
+#[derive(Clone, Debug)]
+pub(crate) struct Routes {
+    shapes: IdVec<ShapeId, Shape>,
+    interned: BTreeMap<ShapeSpec, ShapeId>,
+    all: IdVec<RouteId, Route>,
+    /// Valued charge of each route, `groups` entries each.
+    charges: Vec<u64>,
+    groups: usize,
+}
+
+impl Routes {
+    pub(crate) fn new(groups: usize) -> Self {
+        Self {
+            shapes: IdVec::new(),
+            interned: BTreeMap::new(),
+            all: IdVec::new(),
+            charges: Vec::new(),
+            groups,
+        }
+    }
+
+    /// The id of a shape, new or known.
+    pub(crate) fn intern(
+        &mut self,
+        spec: &ShapeSpec,
+        pools: &[PoolSpec],
+        kinds: &ResourceKinds,
+        values: &Values,
+    ) -> Result<ShapeId, Error> {
+        if let Some(known) = self.interned.get(spec) {
+            return Ok(*known);
+        }
+        let mut found = Vec::new();
+        let mut rejection = Rejection::NoPool;
+        let shape = ShapeId::at(self.shapes.len());
+        for (number, alternative) in spec.alternatives.iter().enumerate() {
+            check(alternative, kinds)?;
+            let number = u32::try_from(number).map_err(|_| ErrorKind::TooMany("alternatives"))?;
+            for (index, pool) in
+                pools.iter().enumerate().filter(|(index, pool)| is_eligible(alternative, *index, pool))
+            {
+                match route(shape, number, alternative, PoolId::at(index), pool) {
+                    Ok(route) => found.push((cost(&route, alternative.speed_milli, pool), route)),
+                    Err(too_large) => rejection = nearer(rejection, too_large),
+                }
+            }
+        }
+        if spec.alternatives.is_empty() {
+            return Err(ErrorKind::EmptyShape { what: "alternatives" }.into());
+        }
+        found.sort_by_key(|(cost, route)| (*cost, route.pool, route.alternative));
+        let first = u32::try_from(self.all.len()).map_err(|_| ErrorKind::TooMany("routes"))?;
+        for (_, route) in found {
+            self.charges.extend(values.charge(route.pool, &route.total));
+            self.all.push(route);
+        }
+        let end = u32::try_from(self.all.len()).map_err(|_| ErrorKind::TooMany("routes"))?;
+        let rejection = (first == end).then_some(rejection);
+        self.shapes.push(Shape { class: spec.class, routes: first..end, rejection });
+        self.interned.insert(spec.clone(), shape);
+        Ok(shape)
+    }
+
+    #[inline]
+    pub(crate) fn route(&self, route: RouteId) -> &Route {
+        &self.all[route]
+    }
+
+    /// What a start by this route adds to each share group.
+    #[inline]
+    pub(crate) fn charge(&self, route: RouteId) -> &[u64] {
+        let start = route.index() * self.groups;
+        &self.charges[start..start + self.groups]
+    }
+
+    #[inline]
+    pub(crate) fn shape(&self, shape: ShapeId) -> &Shape {
+        &self.shapes[shape]
+    }
+
+    pub(crate) fn get(&self, shape: ShapeId) -> Option<&Shape> {
+        self.shapes.get(shape)
+    }
+
+    /// How many routes there are.
+    pub(crate) fn count(&self) -> usize {
+        self.all.len()
+    }
+
+    /// All routes in order.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = RouteId> + use<> {
+        (0..self.all.len()).map(RouteId::at)
+    }
+}
+
+/// An alternative asks for something, of kinds that exist.
+fn check(alternative: &Alternative, kinds: &ResourceKinds) -> Result<(), Error> {
+    let what = match alternative {
+        Alternative { workers: 0, .. } => "workers",
+        Alternative { speed_milli: 0, .. } => "speed",
+        _ if alternative.request.is_empty() => "requested amounts",
+        _ if alternative.request.iter().any(|(kind, _)| kind.index() >= kinds.count()) => {
+            "name for a requested resource"
+        }
+        _ => return Ok(()),
+    };
+    Err(ErrorKind::EmptyShape { what }.into())
+}
+
+fn is_eligible(alternative: &Alternative, index: usize, pool: &PoolSpec) -> bool {
+    match &alternative.pools {
+        Eligible::Any => true,
+        Eligible::Accelerator(name) => pool.accelerator.as_ref() == Some(name),
+        Eligible::Pools(pools) => pools.contains(&PoolId::at(index)),
+    }
+}
+
+/// The route of an alternative in a pool, or why it does not fit even when all of the pool is free.
+fn route(
+    shape: ShapeId,
+    number: u32,
+    alternative: &Alternative,
+    id: PoolId,
+    pool: &PoolSpec,
+) -> Result<Route, Rejection> {
+    let Alternative { request, workers, .. } = alternative;
+    let capacity = pool.node.checked_mul(u64::from(pool.nodes)).unwrap_or(pool.node);
+    if !pool.divisible {
+        exceeds(id, request, &pool.node, true)?;
+    }
+    // An overflow asks for more than any pool has.
+    let mut total = Resources::new();
+    for (kind, amount) in request.iter() {
+        let sum = amount.checked_mul(u64::from(*workers)).unwrap_or(crate::Quantity::new(u64::MAX));
+        total = total.with(kind, sum);
+    }
+    exceeds(id, &total, &capacity, false)?;
+    if !pool.divisible
+        && request.times_in(&pool.node).saturating_mul(u64::from(pool.nodes)) < u64::from(*workers)
+    {
+        let binding = request.iter().min_by_key(|(kind, need)| pool.node[*kind].get() / need.get().max(1));
+        let (kind, requested) = binding.unwrap_or((ResourceKind::GPU, crate::Quantity::ZERO));
+        let requested = requested.checked_mul(u64::from(*workers)).unwrap_or(requested);
+        return Err(Rejection::TooLarge {
+            pool: id,
+            kind,
+            requested,
+            capacity: capacity[kind],
+            per_node: false,
+        });
+    }
+    let speed_milli = alternative.speed_milli;
+    Ok(Route {
+        shape,
+        alternative: number,
+        pool: id,
+        request: *request,
+        workers: *workers,
+        total,
+        speed_milli,
+    })
+}
+
+/// The first kind of which more is asked than there is.
+fn exceeds(pool: PoolId, asked: &Resources, room: &Resources, per_node: bool) -> Result<(), Rejection> {
+    match asked.iter().find(|(kind, amount)| *amount > room[*kind]) {
+        Some((kind, requested)) => {
+            Err(Rejection::TooLarge { pool, kind, requested, capacity: room[kind], per_node })
+        }
+        None => Ok(()),
+    }
+}
+
+/// The rejection by the pool that comes closest to what is asked of it, where the pool as a whole falls short rather than
+/// its nodes before the others; the first of equals.
+fn nearer(known: Rejection, new: Rejection) -> Rejection {
+    let reach = |rejection: &Rejection| match rejection {
+        Rejection::TooLarge { requested, capacity, per_node, .. } => {
+            Some((!per_node, u128::from(capacity.get()), u128::from(requested.get())))
+        }
+        _ => None,
+    };
+    let is_nearer = match (reach(&known), reach(&new)) {
+        (None, _) => true,
+        (Some(_), None) => false,
+        // Capacity over request, by cross product.
+        (Some((whole, has, asks)), Some((its, also_has, also_asks))) => {
+            (its, also_has * asks) > (whole, has * also_asks)
+        }
+    };
+    if is_nearer { new } else { known }
+}
+
+/// What the job costs by this route for an hour of work at full speed, in micro-USD times 1,000; a pool without a price
+/// comes last.
+fn cost(route: &Route, speed_milli: u32, pool: &PoolSpec) -> u128 {
+    let Some(price) = pool.price else { return u128::MAX };
+    let hour = u128::from(price.hour.get());
+    let thousandths = match price.unit {
+        PriceUnit::Gpu => u128::from(route.total[ResourceKind::GPU].get()),
+        PriceUnit::Cpu => u128::from(route.total[ResourceKind::CPU].get()),
+        PriceUnit::Node => {
+            let fraction = |(kind, amount): (ResourceKind, crate::Quantity)| {
+                u128::from(amount.get()) * 1_000 / u128::from(pool.node[kind].get().max(1))
+            };
+            route.total.iter().map(fraction).max().unwrap_or(0)
+        }
+    };
+    hour.saturating_mul(thousandths).saturating_mul(1_000) / u128::from(speed_milli.max(1))
+}

@@ -1,0 +1,377 @@
+//! Scheduler: the facade. Jobs go in, decisions come out; the caller carries them out.
+//!
+//! Checks every argument before anything changes, so that a refused call leaves the state as it was.
+//! Absent on purpose: clocks, threads, I/O, randomness. Layer 6; uses everything below.
+
+use crate::config::{Backfill, Config};
+use crate::decision::{Decision, EvictReason, Submission};
+use crate::error::{Error, ErrorKind};
+use crate::explain::{Explanation, JobState, Names};
+use crate::id::{JobId, NodeId, PoolId, ShapeId, TeamId};
+use crate::job::{JobSpec, ShapeSpec};
+use crate::policy::conservative::Conservative;
+use crate::policy::engine::Engine;
+use crate::policy::{Order, Policy, order};
+use crate::resources::Resources;
+use crate::share::ShareKey;
+use crate::state::{State, Status};
+use crate::team::TeamSpec;
+use crate::time::Timestamp;
+
+/// Most nodes of a pool that is not divisible: each is kept by itself.
+const MAX_NODES: u32 = 1 << 20;
+
+/// Shares the pools of a configuration among its teams.
+///
+/// # Determinism
+///
+/// Every answer depends only on the sequence of calls made so far. Of jobs submitted at one time the one submitted
+/// first comes first; of teams in equal position the one with fewer running jobs, then the one least recently served,
+/// then the one configured first.
+///
+/// # Examples
+///
+/// Two teams want a pool of four GPUs; each gets two:
+///
+/// ```
+/// use fairshare::{
+///     Alternative, Config, Decision, JobSpec, PoolSpec, Resources, Scheduler, ShapeSpec, Submission, TeamId, TeamSpec,
+///     Timestamp,
+/// };
+/// let pool = PoolSpec::new("l4", 1, Resources::new().gpu(4));
+/// let mut scheduler = Scheduler::new(Config::new(vec![pool], vec![TeamSpec::new("a"), TeamSpec::new("b")])).unwrap();
+/// let shape = scheduler.intern(&ShapeSpec::new(Alternative::new(Resources::new().gpu(1)))).unwrap();
+/// let now = Timestamp::ZERO;
+/// for (team, jobs) in [(0, 4), (1, 4)] {
+///     for _ in 0..jobs {
+///         let submitted = scheduler.submit(now, JobSpec::new(TeamId::new(team), shape, now)).unwrap();
+///         assert!(matches!(submitted, Submission::Queued(_)));
+///     }
+/// }
+/// let started = scheduler.schedule(now).unwrap().to_vec();
+/// assert_eq!(started.len(), 4);
+/// assert_eq!(scheduler.running(TeamId::new(0)).unwrap(), 2);
+/// assert_eq!(scheduler.running(TeamId::new(1)).unwrap(), 2);
+/// # assert!(matches!(started[0], Decision::Start { attempt: 1, .. }));
+/// ```
+#[derive(Debug)]
+pub struct Scheduler {
+    state: State,
+    policy: Box<dyn Policy>,
+    /// Whether the recorded decisions have been returned already.
+    delivered: bool,
+}
+
+impl Scheduler {
+    /// Checks a configuration and builds a scheduler with nothing running.
+    ///
+    /// # Errors
+    ///
+    /// Any contradiction in the configuration, naming the pool or team: see [`ErrorKind`].
+    pub fn new(config: Config) -> Result<Self, Error> {
+        let name = config.policy.order;
+        Self::with_order(config, order(name))
+    }
+
+    /// Like [`new`](Self::new), with an order of the caller's own in place of the configured one.
+    ///
+    /// # Errors
+    ///
+    /// As for [`new`](Self::new).
+    pub fn with_order(config: Config, order: Box<dyn Order>) -> Result<Self, Error> {
+        check_names("pool", config.pools.iter().map(|pool| &pool.name))?;
+        check_names("team", config.teams.iter().map(|team| &team.name))?;
+        if config.pools.is_empty() {
+            return Err(ErrorKind::NoPool.into());
+        }
+        if let Some(pool) = config.pools.iter().find(|pool| pool.nodes == 0 || pool.node.is_empty()) {
+            return Err(ErrorKind::EmptyPool { pool: pool.name.clone() }.into());
+        }
+        if let Some(pool) = config.pools.iter().find(|pool| !pool.divisible && pool.nodes > MAX_NODES) {
+            return Err(
+                ErrorKind::TooLarge { what: format!("the number of nodes of pool `{}`", pool.name) }.into()
+            );
+        }
+        let backfill = config.policy.backfill;
+        let reserves = matches!(backfill, Backfill::Easy | Backfill::Conservative);
+        if reserves && config.teams.iter().any(TeamSpec::has_allowances) {
+            return Err(ErrorKind::ReservationsWithAllowances.into());
+        }
+        let state = State::new(config)?;
+        let policy: Box<dyn Policy> = match backfill {
+            Backfill::Conservative => Box::new(Conservative::new(&state, order)),
+            _ => Box::new(Engine::new(&state, order, backfill)),
+        };
+        Ok(Self { state, policy, delivered: true })
+    }
+
+    /// What it was built from.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.state.config
+    }
+
+    /// The id of a shape: equal shapes have one id. Interning once and submitting many jobs costs nothing per job.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::EmptyShape`] for a shape without alternatives, workers, amounts or speed.
+    ///
+    /// # Complexity
+    ///
+    /// O(log shapes) for a known shape, O(alternatives x pools) for a new one.
+    pub fn intern(&mut self, shape: &ShapeSpec) -> Result<ShapeId, Error> {
+        let State { config, routes, values, .. } = &mut self.state;
+        routes.intern(shape, &config.pools, &config.kinds, values)
+    }
+
+    /// Queues a job, or says why no state of the configured pools could ever hold it.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::UnknownTeam`], [`ErrorKind::UnknownShape`], [`ErrorKind::TimeBackwards`] where `now` lies before an
+    /// earlier call, or [`ErrorKind::SubmitAfterNow`].
+    ///
+    /// # Complexity
+    ///
+    /// O(log teams) where the job's team did not wait for this shape before, else O(1).
+    pub fn submit(&mut self, now: Timestamp, job: JobSpec) -> Result<Submission, Error> {
+        let leaf = self.state.leaf(job.team)?;
+        let shape = self.state.routes.get(job.shape).ok_or(ErrorKind::UnknownShape(job.shape))?;
+        if job.submit > now {
+            return Err(ErrorKind::SubmitAfterNow { submit: job.submit, now }.into());
+        }
+        if let Some(rejection) = shape.rejection.clone().or_else(|| self.state.forbids(leaf, shape)) {
+            self.state.advance(now)?;
+            return Ok(Submission::Rejected(rejection));
+        }
+        self.state.advance(now)?;
+        let id = self.state.add(job, leaf, self.policy.rank(&job))?;
+        self.policy.waits(&self.state, id);
+        Ok(Submission::Queued(id))
+    }
+
+    /// A running job has ended: what it held is free.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::UnknownJob`], [`ErrorKind::NotRunning`], [`ErrorKind::TimeBackwards`].
+    ///
+    /// # Complexity
+    ///
+    /// O(depth of the tree + nodes of the job x log nodes), however many jobs wait.
+    pub fn complete(&mut self, now: Timestamp, job: JobId) -> Result<(), Error> {
+        if self.state.job(job)?.status == Status::Waiting {
+            return Err(ErrorKind::NotRunning(job).into());
+        }
+        self.state.advance(now)?;
+        if let Some((pool, room)) = self.state.finish(job) {
+            self.policy.stopped(&self.state, job, pool, &room);
+        }
+        Ok(())
+    }
+
+    /// Withdraws a job, waiting or running.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::UnknownJob`], [`ErrorKind::TimeBackwards`].
+    pub fn cancel(&mut self, now: Timestamp, job: JobId) -> Result<(), Error> {
+        if self.state.job(job)?.status != Status::Waiting {
+            return self.complete(now, job);
+        }
+        self.state.advance(now)?;
+        self.policy.withdrawn(&self.state, job);
+        self.state.forget(job);
+        Ok(())
+    }
+
+    /// From now on the first `nodes_up` nodes of a pool are up; more than are configured count as all of them.
+    ///
+    /// Jobs on nodes that go down are evicted; in a divisible pool the jobs that started last are, until the rest
+    /// fits. The evictions come first in the answer of the next [`schedule`](Self::schedule), and the jobs wait again
+    /// in their old places.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::UnknownPool`], [`ErrorKind::TimeBackwards`].
+    ///
+    /// # Complexity
+    ///
+    /// O(jobs alive x log): a rare event looks at all of them.
+    pub fn set_capacity(&mut self, now: Timestamp, pool: PoolId, nodes_up: u32) -> Result<(), Error> {
+        if pool.index() >= self.state.config.pools.len() {
+            return Err(ErrorKind::UnknownPool(pool).into());
+        }
+        self.state.advance(now)?;
+        self.forget_delivered();
+        let nodes_up = nodes_up.min(self.state.ledger.pool(pool).nodes_configured());
+        for job in self.jobs_without_room(pool, nodes_up) {
+            if let Some((pool, room)) = self.state.evict(job, EvictReason::CapacityLost) {
+                self.policy.stopped(&self.state, job, pool, &room);
+                self.policy.waits(&self.state, job);
+            }
+        }
+        self.state.ledger.set_nodes_up(pool, nodes_up);
+        self.policy.resized(&self.state, pool);
+        Ok(())
+    }
+
+    /// The running jobs that must give way when only the first `nodes_up` nodes of a pool are left.
+    fn jobs_without_room(&self, pool: PoolId, nodes_up: u32) -> Vec<JobId> {
+        let mut running: Vec<_> = self
+            .state
+            .jobs()
+            .filter_map(|(id, job)| match job.status {
+                Status::Running { route, since, .. } if self.state.routes.route(route).pool == pool => {
+                    Some((since, job.place, id, self.state.routes.route(route).total))
+                }
+                _ => None,
+            })
+            .collect();
+        running.sort_unstable_by_key(|(since, place, ..)| core::cmp::Reverse((*since, *place)));
+        let pool = self.state.ledger.pool(pool);
+        if !pool.is_divisible() {
+            let lost = |id: JobId| self.state.spans(id).any(|(node, _)| node >= NodeId::new(nodes_up));
+            return running.into_iter().map(|(_, _, id, _)| id).filter(|id| lost(*id)).collect();
+        }
+        let capacity = pool.node_capacity().checked_mul(u64::from(nodes_up)).unwrap_or_default();
+        let mut taken = *pool.taken();
+        let mut victims = Vec::new();
+        for (_, _, id, total) in running {
+            if taken.fits_in(&capacity) {
+                break;
+            }
+            taken = taken.checked_sub(&total).unwrap_or_default();
+            victims.push(id);
+        }
+        victims
+    }
+
+    /// One cycle: everything that can be decided now, in the order in which it was decided, and already booked.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::TimeBackwards`].
+    ///
+    /// # Complexity
+    ///
+    /// O(log teams) comparisons a decision, at each level of the tree, however many jobs wait.
+    pub fn schedule(&mut self, now: Timestamp) -> Result<&[Decision], Error> {
+        self.state.advance(now)?;
+        self.forget_delivered();
+        self.policy.cycle(&mut self.state);
+        self.delivered = true;
+        Ok(&self.state.decisions)
+    }
+
+    fn forget_delivered(&mut self) {
+        if core::mem::take(&mut self.delivered) {
+            self.state.decisions.clear();
+        }
+    }
+
+    /// The next instant at which time alone may change a decision: a running job's limit passes in a pool that is
+    /// reserved. `None` while no decision depends on time.
+    #[must_use]
+    pub fn next_wakeup(&self) -> Option<Timestamp> {
+        self.policy.next_wakeup(&self.state)
+    }
+
+    /// The nodes of a running job, with the number of its workers on each. Empty for a job that is not running and in a
+    /// divisible pool.
+    pub fn placement(&self, job: JobId) -> impl Iterator<Item = (NodeId, u32)> + '_ {
+        self.state.spans(job)
+    }
+
+    /// What a job is doing, and every reason why it waits.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::UnknownJob`].
+    pub fn explain(&self, job: JobId) -> Result<Explanation, Error> {
+        let known = self.state.job(job)?;
+        let team = known.spec.team;
+        let state = match known.status {
+            Status::Running { route, .. } => JobState::Running { pool: self.state.routes.route(route).pool },
+            _ => JobState::Waiting(self.policy.blocked(&self.state, job)?),
+        };
+        let pools = self.state.config.pools.iter().map(|pool| pool.name.clone()).collect();
+        let teams = self.state.config.teams.iter().map(|team| team.name.clone()).collect();
+        let names = Names { pools, teams, kinds: self.state.config.kinds.clone() };
+        Ok(Explanation { job, team, state, key: self.share_key(team)?, names })
+    }
+
+    /// The comparison key K of a team now, exact.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::UnknownTeam`].
+    pub fn share_key(&self, team: TeamId) -> Result<ShareKey, Error> {
+        let member = self.state.tree.node(team).ok_or(ErrorKind::UnknownTeam(team))?;
+        Ok(self.state.tree.key(member, &[]))
+    }
+
+    /// How many jobs of a team, and of the teams below it, run.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::UnknownTeam`].
+    pub fn running(&self, team: TeamId) -> Result<u32, Error> {
+        let member = self.state.tree.node(team).ok_or(ErrorKind::UnknownTeam(team))?;
+        Ok(self.state.tree.member(member).running)
+    }
+
+    /// What the nodes of a pool that are up have; `None` for an unknown pool.
+    #[must_use]
+    pub fn capacity(&self, pool: PoolId) -> Option<Resources> {
+        self.state.config.pools.get(pool.index())?;
+        let pool = self.state.ledger.pool(pool);
+        pool.node_capacity().checked_mul(u64::from(pool.nodes_up()))
+    }
+
+    /// What is free in a pool; `None` for an unknown pool.
+    #[must_use]
+    pub fn free(&self, pool: PoolId) -> Option<Resources> {
+        self.state.config.pools.get(pool.index())?;
+        Some(*self.state.ledger.pool(pool).free())
+    }
+
+    /// How many jobs wait.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.policy.waiting()
+    }
+
+    /// How often the lists compared two teams so far: the cost of deciding, whatever the machine. What reservations compare
+    /// is not counted.
+    #[must_use]
+    pub fn comparisons(&self) -> u64 {
+        self.policy.comparisons()
+    }
+
+    /// Recomputes everything from the jobs that are alive and compares.
+    ///
+    /// # Errors
+    ///
+    /// The first difference, in words: a bug in this crate.
+    ///
+    /// # Complexity
+    ///
+    /// O(everything): for tests, and for a simulation that checks itself.
+    pub fn check_invariants(&self) -> Result<(), String> {
+        self.state.check()?;
+        self.policy.check(&self.state)
+    }
+}
+
+/// Names are there and differ.
+fn check_names<'a>(what: &'static str, names: impl Iterator<Item = &'a String>) -> Result<(), Error> {
+    let mut sorted: Vec<&String> = names.collect();
+    sorted.sort_unstable();
+    let twice = sorted.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0]);
+    match sorted.first().filter(|name| name.is_empty()).copied().or(twice) {
+        Some(name) => Err(ErrorKind::Name { what, name: name.clone() }.into()),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,291 @@
+//! Exact fractions: weights, shares, and the key by which teams are compared.
+//!
+//! The hot path compares the integers behind these (see `dominant`); the types here are what callers see: in
+//! explanations, in eviction records, in tests. Absent on purpose: floats as state. Layer 0; uses nothing.
+
+use core::cmp::Ordering;
+use core::fmt;
+
+/// A positive rational weight: a team of weight 2 is entitled to twice what its sibling of weight 1 is.
+///
+/// # Examples
+///
+/// ```
+/// use fairshare::Weight;
+/// assert_eq!(Weight::parse("0.1"), Weight::new(1, 10));
+/// assert_eq!(Weight::new(4, 2), Weight::new(2, 1));
+/// assert_eq!(Weight::new(0, 1), None, "zero is no weight");
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(try_from = "(u64, u64)", into = "(u64, u64)"))]
+pub struct Weight {
+    numerator: u64,
+    denominator: u64,
+}
+
+impl Weight {
+    /// Weight one.
+    pub const ONE: Self = Self { numerator: 1, denominator: 1 };
+
+    /// `numerator / denominator` in lowest terms; `None` where either is zero.
+    #[must_use]
+    pub fn new(numerator: u64, denominator: u64) -> Option<Self> {
+        if numerator == 0 || denominator == 0 {
+            return None;
+        }
+        let divisor = gcd(u128::from(numerator), u128::from(denominator));
+        let reduce = |n: u64| u64::try_from(u128::from(n) / divisor).ok();
+        Some(Self { numerator: reduce(numerator)?, denominator: reduce(denominator)? })
+    }
+
+    /// A decimal number as written: `0.1` is one tenth. `None` for zero, negative numbers and anything else.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+        let digits = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
+        let dangling = text.contains('.') && fraction.is_empty();
+        if whole.is_empty() || dangling || !digits(whole) || !digits(fraction) {
+            return None;
+        }
+        let scale = 10_u64.checked_pow(u32::try_from(fraction.len()).ok()?)?;
+        let part = if fraction.is_empty() { 0 } else { fraction.parse().ok()? };
+        Self::new(whole.parse::<u64>().ok()?.checked_mul(scale)?.checked_add(part)?, scale)
+    }
+
+    /// The numerator in lowest terms.
+    #[must_use]
+    pub const fn numerator(self) -> u64 {
+        self.numerator
+    }
+
+    /// The denominator in lowest terms.
+    #[must_use]
+    pub const fn denominator(self) -> u64 {
+        self.denominator
+    }
+}
+
+impl TryFrom<(u64, u64)> for Weight {
+    type Error = &'static str;
+
+    fn try_from((numerator, denominator): (u64, u64)) -> Result<Self, Self::Error> {
+        Self::new(numerator, denominator).ok_or("a weight is above zero")
+    }
+}
+
+impl From<Weight> for (u64, u64) {
+    fn from(weight: Weight) -> Self {
+        (weight.numerator, weight.denominator)
+    }
+}
+
+impl Default for Weight {
+    fn default() -> Self {
+        Self::ONE
+    }
+}
+
+impl fmt::Display for Weight {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.denominator == 1 {
+            write!(f, "{}", self.numerator)
+        } else {
+            write!(f, "{}/{}", self.numerator, self.denominator)
+        }
+    }
+}
+
+/// An exact non-negative fraction of capacity, possibly divided by a weight.
+///
+/// # Units
+///
+/// Dimensionless: `1` is one full capacity at weight one. Compare with `Ord`; `{}` prints `2/3`, `{:.4}` prints
+/// `0.6667`.
+///
+/// # Examples
+///
+/// ```
+/// use fairshare::Share;
+/// let third = Share::new(3, 9).unwrap();
+/// assert_eq!(third.to_string(), "1/3");
+/// assert_eq!(format!("{third:.4}"), "0.3333");
+/// assert!(third < Share::new(1, 2).unwrap());
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Share {
+    numerator: u128,
+    denominator: u128,
+}
+
+impl Share {
+    /// Nothing.
+    pub const ZERO: Self = Self { numerator: 0, denominator: 1 };
+
+    /// `numerator / denominator` in lowest terms; `None` for a zero denominator.
+    #[must_use]
+    pub fn new(numerator: u128, denominator: u128) -> Option<Self> {
+        if denominator == 0 {
+            return None;
+        }
+        let divisor = gcd(numerator, denominator).max(1);
+        Some(Self { numerator: numerator / divisor, denominator: denominator / divisor })
+    }
+
+    /// The numerator in lowest terms.
+    #[must_use]
+    pub const fn numerator(self) -> u128 {
+        self.numerator
+    }
+
+    /// The denominator in lowest terms.
+    #[must_use]
+    pub const fn denominator(self) -> u128 {
+        self.denominator
+    }
+
+    /// The nearest float, for printing.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "a rounded figure is what is asked for")]
+    pub fn to_f64(self) -> f64 {
+        self.numerator as f64 / self.denominator as f64
+    }
+}
+
+impl Ord for Share {
+    /// Exact for all values: whole parts first, then the reciprocals of what remains.
+    fn cmp(&self, other: &Self) -> Ordering {
+        let (mut a, mut b) = ((self.numerator, self.denominator), (other.numerator, other.denominator));
+        loop {
+            if let (Some(left), Some(right)) = (a.0.checked_mul(b.1), b.0.checked_mul(a.1)) {
+                return left.cmp(&right);
+            }
+            let whole = (a.0 / a.1).cmp(&(b.0 / b.1));
+            if whole != Ordering::Equal {
+                return whole;
+            }
+            // a = q + ra/da and b = q + rb/db: the larger remainder has the smaller reciprocal.
+            (a, b) = ((b.1, b.0 % b.1), (a.1, a.0 % a.1));
+            if a.1 == 0 || b.1 == 0 {
+                return b.1.cmp(&a.1).reverse();
+            }
+        }
+    }
+}
+
+impl PartialOrd for Share {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl fmt::Display for Share {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(precision) = f.precision() {
+            write!(f, "{:.precision$}", self.to_f64())
+        } else if self.denominator == 1 {
+            write!(f, "{}", self.numerator)
+        } else {
+            write!(f, "{}/{}", self.numerator, self.denominator)
+        }
+    }
+}
+
+/// The comparison key K: the shares of all groups divided by the weight, in descending order, compared
+/// lexicographically.
+///
+/// The largest one is the weighted dominant share. The whole vector is compared, because it grows strictly with every
+/// grant and the largest entry alone does not.
+///
+/// # Examples
+///
+/// Two teams whose dominant shares tie are told apart by the next share:
+///
+/// ```
+/// use fairshare::{Share, ShareKey};
+/// let share = |n, d| Share::new(n, d).unwrap();
+/// let left = ShareKey::new(vec![share(10, 100), share(20, 100)]);
+/// let right = ShareKey::new(vec![share(20, 100), share(5, 100)]);
+/// assert_eq!(left.dominant(), right.dominant());
+/// assert!(left > right);
+/// ```
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct ShareKey {
+    descending: Vec<Share>,
+}
+
+impl ShareKey {
+    /// The key of a team with these weighted group shares, in any order.
+    #[must_use]
+    pub fn new(mut shares: Vec<Share>) -> Self {
+        shares.sort_unstable_by(|a, b| b.cmp(a));
+        Self { descending: shares }
+    }
+
+    /// The weighted dominant share: the largest entry.
+    #[must_use]
+    pub fn dominant(&self) -> Share {
+        self.descending.first().copied().unwrap_or(Share::ZERO)
+    }
+
+    /// All entries, largest first.
+    #[must_use]
+    pub fn shares(&self) -> &[Share] {
+        &self.descending
+    }
+}
+
+impl fmt::Display for ShareKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(")?;
+        for (position, share) in self.descending.iter().enumerate() {
+            let comma = if position == 0 { "" } else { ", " };
+            write!(f, "{comma}{share}")?;
+        }
+        f.write_str(")")
+    }
+}
+
+/// Greatest common divisor; `gcd(0, n) = n`.
+pub(crate) fn gcd(mut a: u128, mut b: u128) -> u128 {
+    while b != 0 {
+        (a, b) = (b, a % b);
+    }
+    a
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_compare_exactly_where_cross_products_overflow() {
+        let big = u128::MAX;
+        let share = |n, d| Share::new(n, d).unwrap();
+        assert_eq!(share(big, big - 1).cmp(&share(big - 1, big - 2)), Ordering::Less);
+        assert_eq!(share(big - 2, big - 1).cmp(&share(big - 1, big)), Ordering::Less);
+        assert_eq!(share(big - 1, big).cmp(&share(big - 2, big - 1)), Ordering::Greater);
+        assert_eq!(share(big, 1).cmp(&share(big, 2)), Ordering::Greater);
+        assert_eq!(share(big, big - 1).cmp(&share(1, 1)), Ordering::Greater);
+        assert_eq!(share(0, big).cmp(&share(1, big)), Ordering::Less);
+        assert_eq!(share(big, 3).cmp(&share(big, 3)), Ordering::Equal);
+    }
+
+    #[test]
+    fn weights_are_read_as_written() {
+        for (text, expected) in [
+            ("2", Weight::new(2, 1)),
+            ("0.25", Weight::new(1, 4)),
+            ("1.50", Weight::new(3, 2)),
+            ("0", None),
+            ("0.0", None),
+            ("-1", None),
+            ("1.", None),
+            ("", None),
+            ("nan", None),
+            ("1e3", None),
+        ] {
+            assert_eq!(Weight::parse(text), expected, "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,419 @@
+//! State: everything that is true now, and the only ways to change it.
+//!
+//! A policy reads it freely and changes it through `start` and `evict`, which move the quantities in the ledger and the
+//! usage in the tree together. Decisions are recorded here in the order in which they are made.
+//! Absent on purpose: which job should start. Layer 3; uses `ledger`, `tree`, `route`, `placement`.
+
+use crate::config::Config;
+use crate::decision::{Decision, EvictReason, Rejection};
+use crate::error::{Error, ErrorKind};
+use crate::id::{IdVec, JobId, NodeId, PoolId, TeamId};
+use crate::job::JobSpec;
+use crate::ledger::{Ledger, Span};
+use crate::line::{Place, Waiter};
+use crate::placement;
+use crate::quantity::Quantity;
+use crate::quota::{Denied, Guaranteed, Quotas};
+use crate::resources::Resources;
+use crate::route::{RouteId, Routes, Shape};
+use crate::time::Timestamp;
+use crate::tree::{MemberId, Tree};
+use crate::value::Values;
+
+/// What a job is doing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Status {
+    /// The slot is free.
+    Gone,
+    Waiting,
+    Running {
+        route: RouteId,
+        since: Timestamp,
+        /// The first of its spans in the arena.
+        spans: u32,
+    },
+}
+
+/// A job that is alive, or a free slot.
+#[derive(Clone, Debug)]
+pub(crate) struct Job {
+    pub(crate) spec: JobSpec,
+    pub(crate) place: Place,
+    pub(crate) leaf: MemberId,
+    /// Starts so far.
+    pub(crate) attempt: u32,
+    /// Where it counts as guaranteed, while it runs.
+    pub(crate) guaranteed: Guaranteed,
+    pub(crate) status: Status,
+    serial: u32,
+}
+
+/// No further span.
+const END: u32 = u32::MAX;
+
+/// Spans of running jobs as linked lists in one vector, so that starting a gang allocates nothing.
+#[derive(Clone, Debug, Default)]
+struct SpanArena {
+    spans: Vec<(Span, u32)>,
+    free: Vec<u32>,
+}
+
+impl SpanArena {
+    fn store(&mut self, spans: &[Span]) -> u32 {
+        let mut next = END;
+        for span in spans.iter().rev() {
+            next = if let Some(at) = self.free.pop() {
+                self.spans[at as usize] = (*span, next);
+                at
+            } else {
+                self.spans.push((*span, next));
+                u32::try_from(self.spans.len() - 1).unwrap_or(END)
+            };
+        }
+        next
+    }
+
+    fn iter(&self, first: u32) -> impl Iterator<Item = Span> + '_ {
+        let mut at = first;
+        core::iter::from_fn(move || {
+            let (span, next) = *self.spans.get(at as usize)?;
+            at = next;
+            Some(span)
+        })
+    }
+
+    fn drop_list(&mut self, first: u32) {
+        let mut at = first;
+        while let Some((_, next)) = self.spans.get(at as usize) {
+            self.free.push(at);
+            at = *next;
+        }
+    }
+}
+
+/// Everything that is true now.
+#[derive(Clone, Debug)]
+pub(crate) struct State {
+    pub(crate) config: Config,
+    pub(crate) values: Values,
+    pub(crate) tree: Tree,
+    pub(crate) quotas: Quotas,
+    pub(crate) ledger: Ledger,
+    pub(crate) routes: Routes,
+    jobs: Vec<Job>,
+    free_slots: Vec<u32>,
+    arena: SpanArena,
+    scratch: Vec<Span>,
+    submitted: u64,
+    pub(crate) now: Timestamp,
+    pub(crate) decisions: Vec<Decision>,
+}
+
+impl State {
+    pub(crate) fn new(config: Config) -> Result<Self, Error> {
+        let values = Values::new(&config)?;
+        let tree = Tree::new(&config, &values)?;
+        let quotas = Quotas::new(&config, &tree)?;
+        let too_large = || ErrorKind::TooLarge { what: "the capacity of a pool".to_owned() };
+        let ledger = Ledger::new(&config.pools).ok_or_else(too_large)?;
+        Ok(Self {
+            routes: Routes::new(values.count()),
+            config,
+            values,
+            tree,
+            quotas,
+            ledger,
+            jobs: Vec::new(),
+            free_slots: Vec::new(),
+            arena: SpanArena::default(),
+            scratch: Vec::new(),
+            submitted: 0,
+            now: Timestamp::MIN,
+            decisions: Vec::new(),
+        })
+    }
+
+    /// Time moves on, never back.
+    pub(crate) fn advance(&mut self, now: Timestamp) -> Result<(), Error> {
+        if now < self.now {
+            return Err(ErrorKind::TimeBackwards { now, seen: self.now }.into());
+        }
+        self.now = now;
+        Ok(())
+    }
+
+    /// The job of that id, alive.
+    pub(crate) fn job(&self, id: JobId) -> Result<&Job, Error> {
+        let job =
+            self.jobs.get(id.slot()).filter(|job| job.serial == id.serial() && job.status != Status::Gone);
+        job.ok_or_else(|| ErrorKind::UnknownJob(id).into())
+    }
+
+    /// A job that is known to be alive.
+    #[inline]
+    pub(crate) fn alive(&self, id: JobId) -> &Job {
+        &self.jobs[id.slot()]
+    }
+
+    /// All jobs that are alive, by slot.
+    pub(crate) fn jobs(&self) -> impl Iterator<Item = (JobId, &Job)> {
+        let alive = self.jobs.iter().enumerate().filter(|(_, job)| job.status != Status::Gone);
+        alive.map(|(slot, job)| (JobId::new(u32::try_from(slot).unwrap_or(u32::MAX), job.serial), job))
+    }
+
+    /// A new waiting job. The specification was checked.
+    pub(crate) fn add(&mut self, spec: JobSpec, leaf: MemberId, rank: u64) -> Result<JobId, Error> {
+        let place = Place { rank, submit: spec.submit, number: self.submitted };
+        let guaranteed = Guaranteed::default();
+        let job = Job { spec, place, leaf, attempt: 0, guaranteed, status: Status::Waiting, serial: 0 };
+        let id = if let Some(slot) = self.free_slots.pop() {
+            let serial = self.jobs[slot as usize].serial.wrapping_add(1);
+            self.jobs[slot as usize] = Job { serial, ..job };
+            JobId::new(slot, serial)
+        } else {
+            let slot = u32::try_from(self.jobs.len()).map_err(|_| ErrorKind::TooMany("jobs alive"))?;
+            self.jobs.push(job);
+            JobId::new(slot, 0)
+        };
+        self.submitted += 1;
+        Ok(id)
+    }
+
+    /// The job with its place, as a line holds it.
+    pub(crate) fn waiter(&self, id: JobId) -> Waiter {
+        let job = self.alive(id);
+        let length = job.spec.limit_or_estimate().map_or(u64::MAX, crate::Millis::get);
+        Waiter { place: job.place, job: id, length }
+    }
+
+    /// Whether all workers of a route have room now. O(1) in a divisible pool and for a single worker that fits.
+    #[inline]
+    pub(crate) fn fits(&mut self, route: RouteId) -> bool {
+        self.fits_beside(route, &[])
+    }
+
+    /// Like [`fits_beside`](Self::fits_beside), for those who may not change anything.
+    pub(crate) fn has_room_beside(&self, route: RouteId, avoid: &[NodeId]) -> bool {
+        let route = self.routes.route(route);
+        placement::find(self.ledger.pool(route.pool), route, avoid, &mut Vec::new())
+    }
+
+    /// Whether all workers of a route have room now on other nodes than those in `avoid`, which is sorted.
+    pub(crate) fn fits_beside(&mut self, route: RouteId, avoid: &[NodeId]) -> bool {
+        let route = self.routes.route(route);
+        placement::find(self.ledger.pool(route.pool), route, avoid, &mut self.scratch)
+    }
+
+    /// Starts a waiting job by a route, on other nodes than those in `avoid`; whether there was room.
+    pub(crate) fn start(&mut self, id: JobId, route_id: RouteId, avoid: &[NodeId]) -> bool {
+        let fits = self.fits_beside(route_id, avoid);
+        if fits {
+            self.start_on_scratch(id, route_id);
+        }
+        fits
+    }
+
+    /// Starts a waiting job by a route on nodes that have room for it.
+    pub(crate) fn start_on(&mut self, id: JobId, route: RouteId, spans: &[Span]) {
+        self.scratch.clear();
+        self.scratch.extend_from_slice(spans);
+        self.start_on_scratch(id, route);
+    }
+
+    fn start_on_scratch(&mut self, id: JobId, route_id: RouteId) {
+        let route = self.routes.route(route_id);
+        self.ledger.allocate(route.pool, &route.request, &route.total, &self.scratch);
+        let spans = self.arena.store(&self.scratch);
+        let job = &mut self.jobs[id.slot()];
+        debug_assert!(job.status == Status::Waiting, "a job starts that does not wait");
+        job.status = Status::Running { route: route_id, since: self.now, spans };
+        job.attempt = job.attempt.saturating_add(1);
+        self.tree.grant(job.leaf, self.routes.charge(route_id));
+        let class = self.routes.shape(route.shape).class;
+        job.guaranteed = self.quotas.grant(&self.tree, job.leaf, route, (class, job.place, id));
+        let (pool, alternative) = (route.pool, route.alternative);
+        self.decisions.push(Decision::Start { job: id, attempt: job.attempt, pool, alternative });
+    }
+
+    /// Stops a running job and frees what it held. Returns its pool and the most that a node, or the pool, now has
+    /// free where it ran; `None` if it was not running.
+    fn stop(&mut self, id: JobId, then: Status) -> Option<(PoolId, Resources)> {
+        let job = &mut self.jobs[id.slot()];
+        let Status::Running { route, spans, .. } = job.status else { return None };
+        let charge = self.routes.charge(route);
+        let route = self.routes.route(route);
+        self.scratch.clear();
+        self.scratch.extend(self.arena.iter(spans));
+        self.arena.drop_list(spans);
+        self.ledger.release(route.pool, &route.request, &route.total, &self.scratch);
+        self.tree.release(job.leaf, charge);
+        job.status = then;
+        let class = self.routes.shape(route.shape).class;
+        self.quotas.release(&self.tree, job.leaf, route, (class, job.place, id), job.guaranteed);
+        let (leaf, freed_in) = (job.leaf, route.pool);
+        self.promote(leaf, freed_in);
+        let pool = self.ledger.pool(freed_in);
+        let room = if pool.is_divisible() {
+            *pool.free()
+        } else {
+            let free_there = self.scratch.iter().filter_map(|span| pool.free_on(span.node));
+            free_there.fold(Resources::new(), |most, free| most.max_each(free))
+        };
+        Some((freed_in, room))
+    }
+
+    /// Quota has become free above a leaf: jobs beyond it are promoted, the highest class first, then the oldest.
+    fn promote(&mut self, leaf: MemberId, pool: PoolId) {
+        if !self.quotas.any() {
+            return;
+        }
+        for member in self.tree.path(leaf).collect::<Vec<_>>() {
+            for id in self.quotas.borrowing(member, pool).collect::<Vec<_>>() {
+                let job = &mut self.jobs[id.slot()];
+                let Status::Running { route, .. } = job.status else { continue };
+                let route = self.routes.route(route);
+                if self.quotas.is_guaranteed(member, route) {
+                    let class = self.routes.shape(route.shape).class;
+                    self.quotas.promote(member, route, (class, job.place, id));
+                    let level = self.tree.path(job.leaf).position(|other| other == member);
+                    job.guaranteed.set(level.unwrap_or(usize::MAX));
+                }
+            }
+        }
+    }
+
+    /// Why a team may not start a job by a route, whatever is free.
+    pub(crate) fn denies(&self, leaf: MemberId, route: RouteId) -> Option<Denied> {
+        let route = self.routes.route(route);
+        self.quotas.denies(&self.tree, leaf, route, self.ledger.pool(route.pool).free())
+    }
+
+    /// Why no job of a leaf and shape could ever start, if limits or what others keep are why on every route.
+    pub(crate) fn forbids(&self, leaf: MemberId, shape: &Shape) -> Option<Rejection> {
+        let mut first = None;
+        for id in shape.routes() {
+            let route = self.routes.route(id);
+            let spec = &self.config.pools[route.pool.index()];
+            let capacity = spec.node.checked_mul(u64::from(spec.nodes)).unwrap_or_default();
+            let denied = self.quotas.forbids(&self.tree, leaf, route, &capacity)?;
+            first.get_or_insert(match denied {
+                Denied::Limit { member, kind, most, .. } => {
+                    let team = self.tree.member(member).team;
+                    Rejection::Limit { pool: route.pool, kind, team, requested: route.total[kind], most }
+                }
+                Denied::Kept { kind, kept, .. } => {
+                    Rejection::Kept { pool: route.pool, kind, requested: route.total[kind], kept }
+                }
+            });
+        }
+        first
+    }
+
+    /// A running job has ended: its slot is free for another.
+    pub(crate) fn finish(&mut self, id: JobId) -> Option<(PoolId, Resources)> {
+        let freed = self.stop(id, Status::Gone)?;
+        self.free_slots.push(u32::try_from(id.slot()).unwrap_or(u32::MAX));
+        Some(freed)
+    }
+
+    /// A waiting job is withdrawn: its slot is free for another.
+    pub(crate) fn forget(&mut self, id: JobId) {
+        self.jobs[id.slot()].status = Status::Gone;
+        self.free_slots.push(u32::try_from(id.slot()).unwrap_or(u32::MAX));
+    }
+
+    /// Stops a running job, which waits again in its old place.
+    pub(crate) fn evict(&mut self, id: JobId, reason: EvictReason) -> Option<(PoolId, Resources)> {
+        let freed = self.stop(id, Status::Waiting)?;
+        let attempt = self.alive(id).attempt;
+        self.decisions.push(Decision::Evict { job: id, attempt, pool: freed.0, reason });
+        Some(freed)
+    }
+
+    /// The nodes of a running job.
+    pub(crate) fn spans(&self, id: JobId) -> impl Iterator<Item = (NodeId, u32)> + '_ {
+        let first = match self.job(id).map(|job| job.status) {
+            Ok(Status::Running { spans, .. }) => spans,
+            _ => END,
+        };
+        self.arena.iter(first).map(|span| (span.node, span.workers))
+    }
+
+    /// The member that holds the jobs of a team.
+    pub(crate) fn leaf(&self, team: TeamId) -> Result<MemberId, Error> {
+        self.tree.leaf(team).ok_or_else(|| ErrorKind::UnknownTeam(team).into())
+    }
+
+    /// Recomputes the ledger and the tree from the jobs that run; the first difference, in words.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        self.ledger.check()?;
+        let groups = self.values.count();
+        let mut usage: Vec<u64> = vec![0; self.tree.len() * groups];
+        let mut running = vec![0_u32; self.tree.len()];
+        let mut taken: IdVec<PoolId, Resources> =
+            self.config.pools.iter().map(|_| Resources::new()).collect();
+        for (id, job) in self.jobs() {
+            let Status::Running { route: route_id, .. } = job.status else { continue };
+            let route = self.routes.route(route_id);
+            taken[route.pool] = taken[route.pool].checked_add(&route.total).ok_or("usage overflows")?;
+            let workers: u64 = self.spans(id).map(|(_, workers)| u64::from(workers)).sum();
+            if !self.ledger.pool(route.pool).is_divisible() && workers != u64::from(route.workers) {
+                return Err(format!("job {id}: {workers} workers are placed, of {}", route.workers));
+            }
+            let mut at = job.leaf;
+            loop {
+                let index = crate::id::Id::index(at);
+                running[index] += 1;
+                for (group, charge) in self.routes.charge(route_id).iter().enumerate() {
+                    usage[index * groups + group] += charge;
+                }
+                if at == MemberId::ROOT {
+                    break;
+                }
+                at = self.tree.member(at).parent;
+            }
+        }
+        for (index, member) in self.tree.ids().enumerate() {
+            let expected = &usage[index * groups..(index + 1) * groups];
+            if self.tree.usage(member) != expected || self.tree.member(member).running != running[index] {
+                return Err(format!(
+                    "member {index}: usage {:?}, recomputed {expected:?}",
+                    self.tree.usage(member)
+                ));
+            }
+        }
+        self.check_quotas()?;
+        for (index, expected) in taken.iter().enumerate() {
+            let booked = self.ledger.pool(PoolId::at(index)).taken();
+            if booked != expected {
+                return Err(format!("pool {index}: {booked:?} is taken, its jobs hold {expected:?}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Recomputes what is used of every quota from the jobs that run; the first difference, in words.
+    fn check_quotas(&self) -> Result<(), String> {
+        for (member, pool, kind, used, guaranteed) in self.quotas.usage() {
+            let mut expected = (Quantity::ZERO, Quantity::ZERO);
+            for (_, job) in self.jobs() {
+                let Status::Running { route, .. } = job.status else { continue };
+                let route = self.routes.route(route);
+                let Some(level) = self.tree.path(job.leaf).position(|above| above == member) else {
+                    continue;
+                };
+                if route.pool == pool {
+                    let add = |sum: Quantity| sum.checked_add(route.total[kind]).unwrap_or(sum);
+                    expected.0 = add(expected.0);
+                    expected.1 = if job.guaranteed.is_set(level) { add(expected.1) } else { expected.1 };
+                }
+            }
+            if (used, guaranteed) != expected {
+                return Err(format!(
+                    "quota of {member:?}: {used:?} and {guaranteed:?} used, recomputed {expected:?}"
+                ));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,305 @@
+//! Tree: the team tree as the scheduler counts in it: who holds how much, at every level.
+//!
+//! A *member* is whatever competes among siblings: the root, every team, and for a team that has both children and
+//! jobs one more leaf of weight one, which holds those jobs. Usage is kept per member and share group as exact
+//! integers, added and taken away along the path to the root.
+//!
+//! Invariant: the usage of a member is the sum of the charges of the running jobs below it.
+//! Absent on purpose: waiting jobs (see `pending`), nodes (see `ledger`). Layer 2; uses `value` and the
+//! specifications.
+
+use crate::config::Config;
+use crate::error::{Error, ErrorKind};
+use crate::id::{Id, IdVec, TeamId};
+use crate::share::{Share, ShareKey, Weight, gcd};
+use crate::value::Values;
+
+/// Largest integer that a weight may become among its siblings.
+const WEIGHT_LIMIT: u128 = 1 << 20;
+
+/// Whatever competes among siblings.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) struct MemberId(u32);
+
+impl MemberId {
+    /// The root of the tree.
+    pub(crate) const ROOT: Self = Self(0);
+
+    pub(crate) fn at(index: usize) -> Self {
+        Self(u32::try_from(index).unwrap_or(u32::MAX))
+    }
+}
+
+impl Id for MemberId {
+    #[inline]
+    fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// What a share of one member in one group is divided by.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(crate) struct Scale {
+    /// Valued capacity of the group times the member's weight as an integer among its siblings: below 2^73.
+    pub(crate) divisor: u128,
+    /// Its reciprocal, rounded: an ordering hint only.
+    pub(crate) reciprocal: f64,
+}
+
+/// One member.
+#[derive(Clone, Debug)]
+pub(crate) struct Member {
+    /// The member above; the root is its own.
+    pub(crate) parent: MemberId,
+    /// The team that it stands for; `None` for the root.
+    pub(crate) team: Option<TeamId>,
+    /// Running jobs below it.
+    pub(crate) running: u32,
+    /// The number of the last grant below it; zero before the first.
+    pub(crate) served: u64,
+    /// Place among its siblings where all else ties.
+    pub(crate) tie: u32,
+}
+
+/// The tree with what everybody holds.
+#[derive(Clone, Debug)]
+pub(crate) struct Tree {
+    members: IdVec<MemberId, Member>,
+    /// The member that holds the jobs of a team.
+    leaf: IdVec<TeamId, MemberId>,
+    /// The member that stands for a team among its siblings.
+    node: IdVec<TeamId, MemberId>,
+    groups: usize,
+    /// Valued usage, `groups` entries a member.
+    usage: Vec<u64>,
+    /// Divisors, `groups` entries a member.
+    scale: Vec<Scale>,
+    /// What sibling weights were multiplied by to become integers, per member.
+    common: IdVec<MemberId, u64>,
+    grants: u64,
+}
+
+impl Tree {
+    /// Builds the tree of a configuration with nothing running.
+    pub(crate) fn new(config: &Config, values: &Values) -> Result<Self, Error> {
+        let teams = &config.teams;
+        let mut tree = Self {
+            members: IdVec::new(),
+            leaf: IdVec::new(),
+            node: IdVec::new(),
+            groups: values.count(),
+            usage: Vec::new(),
+            scale: Vec::new(),
+            common: IdVec::new(),
+            grants: 0,
+        };
+        check_parents(config)?;
+        tree.add(MemberId::ROOT, None);
+        let mut has_children = vec![false; teams.len()];
+        for (index, team) in teams.iter().enumerate() {
+            let parent = team.parent.map_or(MemberId::ROOT, |parent| MemberId::at(parent.index() + 1));
+            let member = tree.add(parent, Some(TeamId::at(index)));
+            tree.node.push(member);
+            tree.leaf.push(member);
+            if let Some(flag) = team.parent.and_then(|parent| has_children.get_mut(parent.index())) {
+                *flag = true;
+            }
+        }
+        let mut weights: Vec<Weight> =
+            Some(Weight::ONE).into_iter().chain(teams.iter().map(|t| t.weight)).collect();
+        for index in (0..teams.len()).filter(|index| has_children[*index]) {
+            let team = TeamId::at(index);
+            let leaf = tree.add(tree.node[team], Some(team));
+            tree.leaf[team] = leaf;
+            weights.push(Weight::ONE);
+        }
+        tree.set_scales(config, values, &weights)?;
+        Ok(tree)
+    }
+
+    fn add(&mut self, parent: MemberId, team: Option<TeamId>) -> MemberId {
+        let member = MemberId::at(self.members.len());
+        self.members.push(Member { parent, team, running: 0, served: 0, tie: member.0 });
+        self.usage.resize(self.members.len() * self.groups, 0);
+        member
+    }
+
+    /// Turns the weights of siblings into integers by their common denominator.
+    fn set_scales(&mut self, config: &Config, values: &Values, weights: &[Weight]) -> Result<(), Error> {
+        let mut common: IdVec<MemberId, u128> = self.members.iter().map(|_| 1).collect();
+        let too_fine = |member: &Member| {
+            let team = member.team.and_then(|team| config.teams.get(team.index()));
+            Error::from(ErrorKind::Weight { team: team.map_or_else(String::new, |team| team.name.clone()) })
+        };
+        for (member, weight) in self.members.iter().zip(weights) {
+            let (scale, denominator) = (common[member.parent], u128::from(weight.denominator()));
+            let lcm = scale / gcd(scale, denominator) * denominator;
+            if lcm > WEIGHT_LIMIT {
+                return Err(too_fine(member));
+            }
+            common[member.parent] = lcm;
+        }
+        for (member, weight) in self.members.iter().zip(weights) {
+            let scale = common[member.parent];
+            let integer = scale / u128::from(weight.denominator()) * u128::from(weight.numerator());
+            if integer > WEIGHT_LIMIT {
+                return Err(too_fine(member));
+            }
+            for group in 0..self.groups {
+                let divisor = u128::from(values.capacity(group)) * integer;
+                #[expect(
+                    clippy::cast_precision_loss,
+                    reason = "an ordering hint, settled exactly where it is close"
+                )]
+                self.scale.push(Scale { divisor, reciprocal: 1.0 / divisor as f64 });
+            }
+            self.common.push(u64::try_from(scale).unwrap_or(u64::MAX));
+        }
+        Ok(())
+    }
+
+    /// How many members there are.
+    pub(crate) fn len(&self) -> usize {
+        self.members.len()
+    }
+
+    /// All members in order.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = MemberId> + use<> {
+        (0..self.members.len()).map(MemberId::at)
+    }
+
+    #[inline]
+    pub(crate) fn member(&self, member: MemberId) -> &Member {
+        &self.members[member]
+    }
+
+    /// The member that holds the jobs of `team`.
+    pub(crate) fn leaf(&self, team: TeamId) -> Option<MemberId> {
+        self.leaf.get(team).copied()
+    }
+
+    /// The member that stands for `team` among its siblings.
+    pub(crate) fn node(&self, team: TeamId) -> Option<MemberId> {
+        self.node.get(team).copied()
+    }
+
+    /// Valued usage of a member, by group.
+    #[inline]
+    pub(crate) fn usage(&self, member: MemberId) -> &[u64] {
+        let start = member.index() * self.groups;
+        &self.usage[start..start + self.groups]
+    }
+
+    /// Divisors of a member, by group.
+    #[inline]
+    pub(crate) fn scale(&self, member: MemberId) -> &[Scale] {
+        let start = member.index() * self.groups;
+        &self.scale[start..start + self.groups]
+    }
+
+    /// A job starts below `leaf`: its charge is added at every member up to the root.
+    pub(crate) fn grant(&mut self, leaf: MemberId, charge: &[u64]) {
+        self.grants += 1;
+        let served = self.grants;
+        self.walk(leaf, |member, usage| {
+            member.running += 1;
+            member.served = served;
+            for (held, more) in usage.iter_mut().zip(charge) {
+                *held += more;
+            }
+        });
+    }
+
+    /// A job below `leaf` has stopped: its charge is taken away again.
+    pub(crate) fn release(&mut self, leaf: MemberId, charge: &[u64]) {
+        self.walk(leaf, |member, usage| {
+            debug_assert!(member.running > 0, "a member without running jobs releases one");
+            member.running -= 1;
+            for (held, less) in usage.iter_mut().zip(charge) {
+                debug_assert!(*held >= *less, "a member gives back more than it holds");
+                *held -= less;
+            }
+        });
+    }
+
+    /// The members from `leaf` to the root, both included.
+    #[inline]
+    pub(crate) fn path(&self, leaf: MemberId) -> impl Iterator<Item = MemberId> + '_ {
+        let mut next = Some(leaf);
+        core::iter::from_fn(move || {
+            let at = next?;
+            next = (at != MemberId::ROOT).then(|| self.members[at].parent);
+            Some(at)
+        })
+    }
+
+    /// Calls `f` for each member from `leaf` to the root, both included.
+    #[inline]
+    fn walk(&mut self, leaf: MemberId, mut f: impl FnMut(&mut Member, &mut [u64])) {
+        let mut at = leaf;
+        loop {
+            let start = at.index() * self.groups;
+            let member = &mut self.members[at];
+            f(member, &mut self.usage[start..start + self.groups]);
+            if at == MemberId::ROOT {
+                return;
+            }
+            at = member.parent;
+        }
+    }
+
+    /// The two members that compete for what is below either: children of the lowest member above both.
+    pub(crate) fn rivals(&self, a: MemberId, b: MemberId) -> (MemberId, MemberId) {
+        let depth = |mut at: MemberId| {
+            let mut depth = 0_u32;
+            while at != MemberId::ROOT {
+                at = self.members[at].parent;
+                depth += 1;
+            }
+            depth
+        };
+        let (mut a, mut b) = (a, b);
+        let (mut depth_a, mut depth_b) = (depth(a), depth(b));
+        while self.members[a].parent != self.members[b].parent {
+            let (up_a, up_b) = (depth_a >= depth_b, depth_b >= depth_a);
+            if up_a {
+                (a, depth_a) = (self.members[a].parent, depth_a - 1);
+            }
+            if up_b {
+                (b, depth_b) = (self.members[b].parent, depth_b - 1);
+            }
+        }
+        (a, b)
+    }
+
+    /// The exact key of a member, with `charge` added.
+    pub(crate) fn key(&self, member: MemberId, charge: &[u64]) -> ShareKey {
+        let common = u128::from(self.common[member]);
+        let shares = self.usage(member).iter().zip(self.scale(member)).enumerate();
+        ShareKey::new(
+            shares
+                .filter_map(|(group, (usage, scale))| {
+                    let held = u128::from(usage + charge.get(group).copied().unwrap_or(0));
+                    Share::new(held * common, scale.divisor)
+                })
+                .collect(),
+        )
+    }
+}
+
+/// Every parent is a team, and no team lies below itself.
+fn check_parents(config: &Config) -> Result<(), Error> {
+    let teams = &config.teams;
+    for team in teams {
+        let refuse = || ErrorKind::Parent { team: team.name.clone() };
+        let (mut above, mut steps) = (team.parent, 0);
+        while let Some(parent) = above {
+            above = teams.get(parent.index()).ok_or_else(refuse)?.parent;
+            steps += 1;
+            if steps > teams.len() {
+                return Err(refuse().into());
+            }
+        }
+    }
+    Ok(())
+}

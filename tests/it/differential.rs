@@ -1,0 +1,240 @@
+//! The crate against the slow scheduler of `oracle`, decision by decision, with every invariant checked after each
+//! event; and a meta-test that the generated cases reach the corners that matter.
+//!
+//! A failure means that the two disagree on what the model says: the printed case is minimal.
+
+use std::collections::BTreeMap;
+
+use fairshare::{
+    Backfill, Blocked, Decision, JobId, JobSpec, JobState, Millis, OrderName, PoolId, Scheduler, Submission,
+    TeamId, Timestamp,
+};
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::{Config as RunnerConfig, TestRunner};
+
+use crate::oracle::{Job, Oracle, Rule, Run};
+use crate::strategy::{Case, Op, case};
+
+/// What a case went through.
+#[expect(clippy::struct_excessive_bools, reason = "each is one corner, counted by itself")]
+#[derive(Default, Debug)]
+pub(crate) struct Seen {
+    pub(crate) waited: bool,
+    pub(crate) evicted: bool,
+    pub(crate) rejected: bool,
+    pub(crate) gang: bool,
+    pub(crate) tree: bool,
+    pub(crate) second_pool: bool,
+    /// A job waits for nothing but a reservation.
+    pub(crate) reserved: bool,
+    pub(crate) started: usize,
+}
+
+struct Replay<'a> {
+    case: &'a Case,
+    scheduler: Scheduler,
+    oracle: Oracle,
+    now: Timestamp,
+    /// Jobs alive by their number of submission.
+    alive: BTreeMap<usize, (JobId, bool)>,
+    numbers: BTreeMap<JobId, usize>,
+    submitted: usize,
+    /// Nothing but time has passed since the last cycle.
+    settled: bool,
+    seen: Seen,
+}
+
+impl Replay<'_> {
+    fn submit(&mut self, team: usize, shape: usize, length: Option<u64>, limit: Option<u64>) {
+        self.settled = false;
+        let team = team % self.case.config.teams.len();
+        let spec = &self.case.shapes[shape % self.case.shapes.len()];
+        let shape = self.scheduler.intern(spec).unwrap();
+        let mut job = JobSpec::new(TeamId::new(u32::try_from(team).unwrap()), shape, self.now);
+        job.estimate = length.map(Millis::new);
+        job.time_limit = limit.map(Millis::new);
+        match self.scheduler.submit(self.now, job).unwrap() {
+            Submission::Rejected(_) => self.seen.rejected = true,
+            Submission::Queued(id) => {
+                let number = self.submitted;
+                self.submitted += 1;
+                self.alive.insert(number, (id, false));
+                self.numbers.insert(id, number);
+                let (class, submit) = (spec.class, self.now.as_millis());
+                let alternatives = spec.alternatives.clone();
+                self.oracle.submit(Job { team, class, alternatives, submit, length, limit, number });
+            }
+        }
+    }
+
+    fn pick(&self, which: usize, running: Option<bool>) -> Option<(usize, JobId, bool)> {
+        let known = self.alive.iter().filter(|(_, (_, runs))| running.is_none_or(|wanted| wanted == *runs));
+        let known: Vec<_> = known.map(|(number, (id, runs))| (*number, *id, *runs)).collect();
+        (!known.is_empty()).then(|| known[which % known.len()])
+    }
+
+    fn end(&mut self, number: usize, id: JobId, runs: bool) {
+        self.settled = false;
+        if runs {
+            self.oracle.complete(number);
+        } else {
+            self.oracle.withdraw(number);
+        }
+        self.alive.remove(&number);
+        self.numbers.remove(&id);
+    }
+
+    fn schedule(&mut self) -> usize {
+        let decisions = self.scheduler.schedule(self.now).unwrap().to_vec();
+        let mut started = Vec::new();
+        for decision in decisions {
+            match decision {
+                Decision::Evict { job, .. } => {
+                    self.seen.evicted = true;
+                    assert!(started.is_empty(), "evictions come first");
+                    let number = self.numbers[&job];
+                    self.oracle.evict(number);
+                    self.alive.insert(number, (job, false));
+                }
+                Decision::Start { job, pool, alternative, .. } => {
+                    let nodes =
+                        self.scheduler.placement(job).map(|(n, w)| (n.index(), u64::from(w))).collect();
+                    let number = self.numbers[&job];
+                    self.alive.insert(number, (job, true));
+                    self.seen.second_pool |= pool.index() > 0;
+                    started.push(Run {
+                        number,
+                        pool: pool.index(),
+                        alternative: alternative as usize,
+                        nodes,
+                        since: self.now.as_millis(),
+                    });
+                }
+                _ => unreachable!("no other decision exists"),
+            }
+        }
+        let expected = self.oracle.cycle(self.now.as_millis());
+        self.seen.gang |= expected.iter().any(|run| run.nodes.len() > 1);
+        self.seen.started += expected.len();
+        assert_eq!(started, expected, "the cycle at {}", self.now);
+        self.seen.waited |= self.scheduler.waiting() > 0;
+        self.settled = true;
+        for (id, _) in self.alive.values() {
+            if let JobState::Waiting(reasons) = self.scheduler.explain(*id).unwrap().state {
+                self.seen.reserved |= reasons.iter().any(|why| matches!(why, Blocked::Reservation { .. }));
+                assert_ne!(reasons, [Blocked::Nothing], "nothing keeps job {id}, which waits");
+            }
+        }
+        expected.len()
+    }
+
+    /// Before the announced instant, time alone changes no decision.
+    fn wait(&mut self, millis: i64) {
+        let wakeup = self.scheduler.next_wakeup();
+        // Where a job runs on past its end, every instant may change a plan of everybody.
+        let sliding = self.case.config.policy.backfill == Backfill::Conservative && self.oracle.is_overdue();
+        self.now = Timestamp::from_millis(self.now.as_millis() + millis);
+        if self.settled && !sliding && wakeup.is_none_or(|wakeup| self.now < wakeup) {
+            assert_eq!(self.schedule(), 0, "a decision at {} without an event or a wakeup", self.now);
+        }
+    }
+
+    fn apply(&mut self, op: &Op) {
+        match *op {
+            Op::Submit { team, shape, length, limit } => self.submit(team, shape, length, limit),
+            Op::Complete(which) => {
+                if let Some((number, id, runs)) = self.pick(which, Some(true)) {
+                    self.scheduler.complete(self.now, id).unwrap();
+                    self.end(number, id, runs);
+                }
+            }
+            Op::Cancel(which) => {
+                if let Some((number, id, runs)) = self.pick(which, None) {
+                    self.scheduler.cancel(self.now, id).unwrap();
+                    self.end(number, id, runs);
+                }
+            }
+            Op::SetUp { pool, up } => {
+                let pool = pool % self.case.config.pools.len();
+                let up = up.min(self.case.config.pools[pool].nodes);
+                self.scheduler.set_capacity(self.now, PoolId::new(u32::try_from(pool).unwrap()), up).unwrap();
+                // The evicted jobs are named by the next cycle; the slow scheduler hears of them there.
+                self.oracle.set_up(pool, up as usize);
+                self.scheduler.check_invariants().unwrap();
+                self.schedule();
+            }
+            Op::Schedule => {
+                self.schedule();
+            }
+            Op::Wait(millis) => self.wait(millis),
+        }
+        self.scheduler.check_invariants().unwrap();
+    }
+}
+
+pub(crate) fn replay(case: &Case) -> Seen {
+    let rule = match case.config.policy.order {
+        OrderName::DrfCurrent => Rule::DrfCurrent,
+        OrderName::Fifo => Rule::Fifo,
+        OrderName::Sjf => Rule::Sjf,
+        _ => Rule::Drf,
+    };
+    let mut replay = Replay {
+        case,
+        scheduler: Scheduler::new(case.config.clone()).unwrap(),
+        oracle: Oracle::new(case.config.clone(), rule),
+        now: Timestamp::ZERO,
+        alive: BTreeMap::new(),
+        numbers: BTreeMap::new(),
+        submitted: 0,
+        settled: false,
+        seen: Seen { tree: case.config.teams.iter().any(|team| team.parent.is_some()), ..Seen::default() },
+    };
+    for op in &case.ops {
+        replay.apply(op);
+    }
+    replay.schedule();
+    replay.seen
+}
+
+proptest! {
+    #[test]
+    fn every_decision_is_the_one_that_the_model_asks_for(case in case()) {
+        replay(&case);
+    }
+}
+
+#[test]
+fn generated_cases_reach_the_corners() {
+    let mut runner = TestRunner::deterministic();
+    let cases = RunnerConfig::default().cases.max(256);
+    let (mut waited, mut evicted, mut rejected, mut gang, mut tree, mut second) = (0, 0, 0, 0, 0, 0);
+    let mut reserved = 0;
+    for _ in 0..cases {
+        let case = case().new_tree(&mut runner).unwrap().current();
+        let seen = replay(&case);
+        waited += u32::from(seen.waited);
+        evicted += u32::from(seen.evicted);
+        rejected += u32::from(seen.rejected);
+        gang += u32::from(seen.gang);
+        tree += u32::from(seen.tree);
+        second += u32::from(seen.second_pool);
+        reserved += u32::from(seen.reserved);
+    }
+    println!(
+        "of {cases}: waited {waited} evicted {evicted} rejected {rejected} gang {gang} tree {tree} second {second} \
+         reserved {reserved}"
+    );
+    assert!(waited * 2 >= cases, "a job waits in {waited} of {cases} cases");
+    for (corner, count) in [
+        ("eviction", evicted),
+        ("rejection", rejected),
+        ("gang", gang),
+        ("tree", tree),
+        ("second pool", second),
+        ("reservation", reserved),
+    ] {
+        assert!(count * 50 >= cases, "{corner} occurs in {count} of {cases} cases");
+    }
+}

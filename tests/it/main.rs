@@ -1,0 +1,12 @@
+//! Tests of the core, as one binary.
+
+#![expect(clippy::unwrap_used, reason = "a test stops where its premises fail")]
+
+mod differential;
+mod fluid;
+mod fluid_properties;
+mod oracle;
+mod reservation;
+mod scenario;
+mod strategy;
+mod tidy;

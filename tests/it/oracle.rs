@@ -1,0 +1,462 @@
+//! A slow scheduler, written from the model and sharing no code with the crate: no heaps, no lists, no hints.
+//!
+//! Every decision looks at every waiting job and every node, and compares shares as plain fractions. Where it differs
+//! from the crate, one of the two misreads the model.
+
+mod backfill;
+mod quota;
+
+use std::cmp::{Ordering, Reverse};
+use std::collections::BTreeSet;
+
+use fairshare::{Alternative, Backfill, Config, Eligible, PoolSpec, PriceUnit, ResourceKind, Resources};
+
+/// How teams are compared.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Rule {
+    Drf,
+    DrfCurrent,
+    Fifo,
+    Sjf,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Job {
+    pub(crate) team: usize,
+    pub(crate) class: i32,
+    pub(crate) alternatives: Vec<Alternative>,
+    pub(crate) submit: i64,
+    /// Estimate.
+    pub(crate) length: Option<u64>,
+    pub(crate) limit: Option<u64>,
+    /// The caller's number, in order of submission.
+    pub(crate) number: usize,
+}
+
+/// A job that runs: where, by which alternative, on which nodes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Run {
+    pub(crate) number: usize,
+    pub(crate) pool: usize,
+    pub(crate) alternative: usize,
+    pub(crate) nodes: Vec<(usize, u64)>,
+    pub(crate) since: i64,
+}
+
+/// Where and when the first blocked job of a pool can start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Held {
+    pub(crate) run: Run,
+    pub(crate) start: i64,
+}
+
+pub(crate) struct Oracle {
+    config: Config,
+    rule: Rule,
+    backfill: Backfill,
+    held: Vec<Option<Held>>,
+    now: i64,
+    jobs: Vec<Job>,
+    waiting: Vec<usize>,
+    running: Vec<Run>,
+    up: Vec<usize>,
+    served: Vec<u64>,
+    clock: u64,
+    /// Where running jobs count as guaranteed: (number, member).
+    guaranteed: BTreeSet<(usize, usize)>,
+}
+
+fn kinds() -> impl Iterator<Item = ResourceKind> {
+    (0..fairshare::MAX_KINDS).filter_map(ResourceKind::new)
+}
+
+fn times(request: &Resources, by: u64) -> Option<Resources> {
+    request.checked_mul(by)
+}
+
+impl Oracle {
+    pub(crate) fn new(config: Config, rule: Rule) -> Self {
+        let up = config.pools.iter().map(|pool| pool.nodes as usize).collect();
+        let members = 2 * config.teams.len() + 1;
+        Self {
+            backfill: config.policy.backfill,
+            held: vec![None; config.pools.len()],
+            now: i64::MIN,
+            config,
+            rule,
+            jobs: Vec::new(),
+            waiting: Vec::new(),
+            running: Vec::new(),
+            up,
+            served: vec![0; members],
+            clock: 0,
+            guaranteed: BTreeSet::new(),
+        }
+    }
+
+    pub(crate) fn submit(&mut self, job: Job) {
+        self.waiting.push(self.jobs.len());
+        self.jobs.push(job);
+    }
+
+    fn index_of(&self, number: usize) -> usize {
+        self.jobs.iter().position(|job| job.number == number).unwrap()
+    }
+
+    pub(crate) fn complete(&mut self, number: usize) {
+        let Some(at) = self.running.iter().position(|run| run.number == number) else { return };
+        let run = self.running.remove(at);
+        self.guaranteed.retain(|(its, _)| *its != number);
+        for member in self.path(self.leaf(self.jobs[self.index_of(number)].team)) {
+            let mut others: Vec<Run> =
+                self.running.iter().filter(|other| other.pool == run.pool).cloned().collect();
+            others.retain(|other| {
+                self.is_below(other, member) && !self.guaranteed.contains(&(other.number, member))
+            });
+            others.sort_by_key(|other| {
+                let job = &self.jobs[self.index_of(other.number)];
+                (Reverse(job.class), self.own_order(job))
+            });
+            for other in others {
+                if self.within_quota(member, &other) {
+                    self.guaranteed.insert((other.number, member));
+                }
+            }
+        }
+    }
+
+    pub(crate) fn withdraw(&mut self, number: usize) {
+        let index = self.index_of(number);
+        self.waiting.retain(|waiting| *waiting != index);
+        self.release(number);
+    }
+
+    /// A running job waits again.
+    pub(crate) fn evict(&mut self, number: usize) {
+        self.complete(number);
+        self.waiting.push(self.index_of(number));
+    }
+
+    pub(crate) fn set_up(&mut self, pool: usize, up: usize) {
+        self.up[pool] = up;
+    }
+
+    fn pool(&self, pool: usize) -> &PoolSpec {
+        &self.config.pools[pool]
+    }
+
+    fn free_in_pool(&self, pool: usize, running: &[Run]) -> Resources {
+        let mut free = times(&self.pool(pool).node, self.up[pool] as u64).unwrap();
+        for run in running.iter().filter(|run| run.pool == pool) {
+            let alternative = &self.jobs[self.index_of(run.number)].alternatives[run.alternative];
+            free = free
+                .checked_sub(&times(&alternative.request, u64::from(alternative.workers)).unwrap())
+                .unwrap();
+        }
+        free
+    }
+
+    fn free_on_node(&self, pool: usize, node: usize, running: &[Run]) -> Resources {
+        let mut free = self.pool(pool).node;
+        for run in running.iter().filter(|run| run.pool == pool) {
+            let request = &self.jobs[self.index_of(run.number)].alternatives[run.alternative].request;
+            for (_, workers) in run.nodes.iter().filter(|(on, _)| *on == node) {
+                free = free.checked_sub(&times(request, *workers).unwrap()).unwrap();
+            }
+        }
+        free
+    }
+
+    /// Alternatives and pools in which the job could ever start, best first.
+    fn routes(&self, job: &Job) -> Vec<(usize, usize)> {
+        let mut routes = Vec::new();
+        for (a, alternative) in job.alternatives.iter().enumerate() {
+            for (p, pool) in self.config.pools.iter().enumerate() {
+                let eligible = match &alternative.pools {
+                    Eligible::Any => true,
+                    Eligible::Accelerator(name) => pool.accelerator.as_ref() == Some(name),
+                    Eligible::Pools(ids) => ids.iter().any(|id| id.index() == p),
+                };
+                let workers = u64::from(alternative.workers);
+                let Some(total) = times(&alternative.request, workers) else { continue };
+                let capacity = times(&pool.node, u64::from(pool.nodes)).unwrap();
+                let on_nodes = alternative.request.times_in(&pool.node) * u64::from(pool.nodes);
+                let fits = total.fits_in(&capacity) && (pool.divisible || on_nodes >= workers);
+                if eligible && fits {
+                    routes.push((self.cost(p, &total, alternative.speed_milli), p, a));
+                }
+            }
+        }
+        routes.sort_unstable();
+        routes.into_iter().map(|(_, pool, alternative)| (pool, alternative)).collect()
+    }
+
+    fn cost(&self, pool: usize, total: &Resources, speed: u32) -> u128 {
+        let Some(price) = self.pool(pool).price else { return u128::MAX };
+        assert_eq!(price.unit, PriceUnit::Gpu, "the generator prices GPUs");
+        u128::from(price.hour.get()) * u128::from(total[ResourceKind::GPU].get()) * 1000 / u128::from(speed)
+    }
+
+    /// Where the job would go in a pool beside the jobs that run, other nodes than some.
+    fn place(
+        &self,
+        pool: usize,
+        alternative: &Alternative,
+        running: &[Run],
+        avoid: &[(usize, u64)],
+    ) -> Option<Vec<(usize, u64)>> {
+        self.place_while(pool, alternative, &[running.to_vec()], avoid)
+    }
+
+    /// Where the job would go beside what runs at each of some moments.
+    fn place_while(
+        &self,
+        pool: usize,
+        alternative: &Alternative,
+        moments: &[Vec<Run>],
+        avoid: &[(usize, u64)],
+    ) -> Option<Vec<(usize, u64)>> {
+        let total = times(&alternative.request, u64::from(alternative.workers))?;
+        if !moments.iter().all(|running| total.fits_in(&self.free_in_pool(pool, running))) {
+            return None;
+        }
+        if self.pool(pool).divisible {
+            return Some(Vec::new());
+        }
+        let least = |node: usize| {
+            let mut least = self.pool(pool).node;
+            for running in moments {
+                let free = self.free_on_node(pool, node, running);
+                for kind in kinds() {
+                    least = least.with(kind, least[kind].min(free[kind]));
+                }
+            }
+            least
+        };
+        let gpus = self.pool(pool).node[ResourceKind::GPU].get() > 0;
+        let mut nodes: Vec<_> = (0..self.up[pool]).map(|node| (least(node), node)).collect();
+        nodes.retain(|(_, node)| avoid.iter().all(|(other, _)| other != node));
+        nodes.sort_by_key(|(free, node)| {
+            let (gpu, cpu) = (free[ResourceKind::GPU].get(), free[ResourceKind::CPU].get());
+            if gpus {
+                (gpu / 1000, cpu, *node)
+            } else {
+                (cpu / 1000, free[ResourceKind::MEMORY].get(), *node)
+            }
+        });
+        let mut left = u64::from(alternative.workers);
+        let mut chosen = Vec::new();
+        for (free, node) in nodes {
+            let here = alternative.request.times_in(&free).min(left);
+            if here > 0 {
+                chosen.push((node, here));
+                left -= here;
+            }
+            if left == 0 {
+                return Some(chosen);
+            }
+        }
+        None
+    }
+
+    fn start_by(&self, job: &Job, closed: &[bool]) -> Option<Run> {
+        self.routes(job).into_iter().filter(|(pool, _)| !closed[*pool]).find_map(|(pool, alternative)| {
+            let run = Run { number: job.number, pool, alternative, nodes: Vec::new(), since: self.now };
+            let denied = self.is_denied(&run);
+            let nodes = self.place_beside(job, pool, alternative).filter(|_| !denied)?;
+            Some(Run { nodes, ..run })
+        })
+    }
+
+    fn own_order(&self, job: &Job) -> (Reverse<i32>, u64, i64, usize) {
+        let rank = if self.rule == Rule::Sjf { job.length.or(job.limit).unwrap_or(u64::MAX) } else { 0 };
+        (Reverse(job.class), rank, job.submit, job.number)
+    }
+
+    // Members: 0 is the root, 1 + t a team, 1 + teams + t the jobs that a team with children holds itself.
+
+    fn has_children(&self, team: usize) -> bool {
+        self.config.teams.iter().any(|other| other.parent.is_some_and(|parent| parent.index() == team))
+    }
+
+    fn leaf(&self, team: usize) -> usize {
+        if self.has_children(team) { 1 + self.config.teams.len() + team } else { 1 + team }
+    }
+
+    fn parent(&self, member: usize) -> usize {
+        let teams = self.config.teams.len();
+        if member > teams {
+            return member - teams;
+        }
+        self.config.teams[member - 1].parent.map_or(0, |parent| 1 + parent.index())
+    }
+
+    fn children(&self, member: usize) -> Vec<usize> {
+        let teams = self.config.teams.len();
+        let own = (1 + teams..=2 * teams).filter(|m| self.has_children(m - teams - 1));
+        (1..=teams).chain(own).filter(|child| self.parent(*child) == member).collect()
+    }
+
+    fn path(&self, leaf: usize) -> Vec<usize> {
+        let mut path = vec![leaf];
+        while *path.last().unwrap() != 0 {
+            path.push(self.parent(*path.last().unwrap()));
+        }
+        path
+    }
+
+    fn weight(&self, member: usize) -> (u128, u128) {
+        let teams = self.config.teams.len();
+        if member > teams {
+            return (1, 1);
+        }
+        let weight = self.config.teams[member - 1].weight;
+        (u128::from(weight.numerator()), u128::from(weight.denominator()))
+    }
+
+    /// Price of a GPU where every GPU pool has one, else one.
+    fn value(&self, pool: usize, kind: ResourceKind) -> u128 {
+        let gpu_pools = self.config.pools.iter().filter(|pool| pool.node[ResourceKind::GPU].get() > 0);
+        let priced = gpu_pools.clone().all(|pool| pool.price.is_some());
+        if kind != ResourceKind::GPU || !priced {
+            return 1;
+        }
+        self.pool(pool).price.map_or(0, |price| u128::from(price.hour.get()))
+    }
+
+    fn holding(&self, member: usize, extra: Option<&Run>, kind: ResourceKind) -> u128 {
+        let runs = self.running.iter().chain(extra);
+        runs.filter(|run| self.path(self.leaf(self.jobs[self.index_of(run.number)].team)).contains(&member))
+            .map(|run| {
+                let alternative = &self.jobs[self.index_of(run.number)].alternatives[run.alternative];
+                u128::from(alternative.request[kind].get())
+                    * u128::from(alternative.workers)
+                    * self.value(run.pool, kind)
+            })
+            .sum()
+    }
+
+    /// Group shares over the weight as fractions, largest first.
+    fn key(&self, member: usize, extra: Option<&Run>) -> Vec<(u128, u128)> {
+        let (weight, over) = self.weight(member);
+        let mut key = Vec::new();
+        for kind in kinds() {
+            let capacity: u128 = (0..self.config.pools.len())
+                .map(|p| {
+                    let pool = self.pool(p);
+                    u128::from(pool.node[kind].get()) * u128::from(pool.nodes) * self.value(p, kind)
+                })
+                .sum();
+            if capacity > 0 {
+                key.push((self.holding(member, extra, kind) * over, capacity * weight));
+            }
+        }
+        key.sort_by(|a, b| compare(*b, *a));
+        key
+    }
+
+    fn count_running(&self, member: usize) -> usize {
+        let below =
+            |run: &&Run| self.path(self.leaf(self.jobs[self.index_of(run.number)].team)).contains(&member);
+        self.running.iter().filter(below).count()
+    }
+
+    fn compare_members(&self, a: (usize, &Run), b: (usize, &Run)) -> Ordering {
+        let class = |run: &Run| Reverse(self.jobs[self.index_of(run.number)].class);
+        let tier = |(member, run): (usize, &Run)| !self.within_quota(member, run);
+        let by_class = tier(a).cmp(&tier(b)).then(class(a.1).cmp(&class(b.1)));
+        let now = || compare_keys(&self.key(a.0, None), &self.key(b.0, None));
+        let after = || compare_keys(&self.key(a.0, Some(a.1)), &self.key(b.0, Some(b.1)));
+        let ties = |m: usize| (self.count_running(m), self.served[m], m);
+        let by_ties = ties(a.0).cmp(&ties(b.0));
+        match self.rule {
+            Rule::Drf => by_class.then_with(after).then_with(now).then(by_ties),
+            _ => by_class.then_with(now).then(by_ties),
+        }
+    }
+
+    /// The head of a member: the run that it would be granted.
+    fn head(&self, member: usize) -> Option<Run> {
+        let closed = vec![false; self.config.pools.len()];
+        let mut own: Vec<&Job> = self.waiting.iter().map(|index| &self.jobs[*index]).collect();
+        own.retain(|job| self.leaf(job.team) == member);
+        own.sort_by_key(|job| self.own_order(job));
+        if self.backfill == Backfill::None {
+            own.truncate(1);
+        }
+        if let Some(run) = own.into_iter().find_map(|job| self.start_by(job, &closed)) {
+            return Some(run);
+        }
+        let children: Vec<(usize, Run)> =
+            self.children(member).into_iter().filter_map(|child| Some((child, self.head(child)?))).collect();
+        children.into_iter().min_by(|a, b| self.compare_members((a.0, &a.1), (b.0, &b.1))).map(|(_, run)| run)
+    }
+
+    fn next(&self) -> Option<Run> {
+        if matches!(self.rule, Rule::Drf | Rule::DrfCurrent) {
+            return self.head(0);
+        }
+        let mut closed = vec![false; self.config.pools.len()];
+        let mut line: Vec<&Job> = self.waiting.iter().map(|index| &self.jobs[*index]).collect();
+        line.sort_by_key(|job| self.own_order(job));
+        for job in line {
+            if let Some(run) = self.start_by(job, &closed) {
+                return Some(run);
+            }
+            for (pool, _) in self.routes(job) {
+                closed[pool] |= self.backfill == Backfill::None;
+            }
+        }
+        None
+    }
+
+    /// A waiting job is granted a run.
+    fn serve(&mut self, run: &Run) {
+        let index = self.index_of(run.number);
+        self.waiting.retain(|waiting| *waiting != index);
+        self.clock += 1;
+        for member in self.path(self.leaf(self.jobs[index].team)) {
+            self.served[member] = self.clock;
+            if self.within_quota(member, run) {
+                self.guaranteed.insert((run.number, member));
+            }
+        }
+    }
+
+    /// Every start of one cycle, in order.
+    pub(crate) fn cycle(&mut self, now: i64) -> Vec<Run> {
+        self.now = now;
+        if self.backfill == Backfill::Conservative {
+            return self.conservative_cycle();
+        }
+        self.hold_again();
+        let mut started = Vec::new();
+        loop {
+            if self.backfill == Backfill::Easy {
+                self.hold();
+            }
+            let Some(run) = self.next() else {
+                if self.hold_again() {
+                    continue;
+                }
+                return started;
+            };
+            self.release(run.number);
+            self.serve(&run);
+            self.running.push(run.clone());
+            started.push(run);
+        }
+    }
+}
+
+fn compare(a: (u128, u128), b: (u128, u128)) -> Ordering {
+    (a.0.checked_mul(b.1).unwrap()).cmp(&b.0.checked_mul(a.1).unwrap())
+}
+
+fn compare_keys(a: &[(u128, u128)], b: &[(u128, u128)]) -> Ordering {
+    a.iter()
+        .zip(b)
+        .map(|(a, b)| compare(*a, *b))
+        .find(|order| *order != Ordering::Equal)
+        .unwrap_or(Ordering::Equal)
+}

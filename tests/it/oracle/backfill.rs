@@ -1,0 +1,214 @@
+//! The part of the slow scheduler that knows when running jobs end: reservations, and plans for everybody.
+//!
+//! Everything is worked out again from the jobs that run, at every question.
+
+use super::{Held, Job, Oracle, Rule, Run, compare_keys, times};
+
+impl Oracle {
+    // Reservations.
+
+    /// Whether a job runs past the end that was known.
+    pub(crate) fn is_overdue(&self) -> bool {
+        let known = |run: &Run| {
+            self.jobs[self.index_of(run.number)].limit.or(self.jobs[self.index_of(run.number)].length)
+        };
+        self.running.iter().any(|run| known(run).is_some() && self.end(run) == Some(self.now + 1))
+    }
+
+    /// When a run ends, as far as its job says; never before the next instant.
+    fn end(&self, run: &Run) -> Option<i64> {
+        let job = &self.jobs[self.index_of(run.number)];
+        let length = job.limit.or(job.length)?;
+        let speed = u64::from(job.alternatives[run.alternative].speed_milli);
+        Some((run.since + i64::try_from((length * 1000).div_ceil(speed)).unwrap()).max(self.now + 1))
+    }
+
+    /// Where the job would go in a pool now without delaying the job that has a reservation there.
+    pub(super) fn place_beside(
+        &self,
+        job: &Job,
+        pool: usize,
+        alternative: usize,
+    ) -> Option<Vec<(usize, u64)>> {
+        let what = &job.alternatives[alternative];
+        let anywhere = self.place(pool, what, &self.running, &[]);
+        let Some(held) = self.held[pool].as_ref().filter(|held| held.run.number != job.number) else {
+            return anywhere;
+        };
+        let run = Run { number: job.number, pool, alternative, nodes: anywhere.clone()?, since: self.now };
+        if self.end(&run).is_some_and(|end| end <= held.start) {
+            return anywhere;
+        }
+        if !self.pool(pool).divisible {
+            return self.place(pool, what, &self.running, &held.run.nodes);
+        }
+        let mut then = self.still_running(held.start);
+        then.push(run);
+        let holder = &self.jobs[self.index_of(held.run.number)].alternatives[held.run.alternative];
+        let over = then.iter().filter(|run| run.pool == pool).map(|run| {
+            let what = &self.jobs[self.index_of(run.number)].alternatives[run.alternative];
+            times(&what.request, u64::from(what.workers)).unwrap()
+        });
+        let taken = over.fold(times(&holder.request, u64::from(holder.workers)).unwrap(), |sum, amount| {
+            sum.checked_add(&amount).unwrap()
+        });
+        taken.fits_in(&times(&self.pool(pool).node, self.up[pool] as u64).unwrap()).then_some(Vec::new())
+    }
+
+    /// The runs that have not ended by some instant after now.
+    fn still_running(&self, at: i64) -> Vec<Run> {
+        let runs = self.running.iter();
+        runs.filter(|run| at <= self.now || self.end(run).is_none_or(|end| end > at)).cloned().collect()
+    }
+
+    /// The earliest start in a pool that all known ends allow.
+    fn earliest(&self, number: usize, pool: usize, alternative: usize) -> Option<Held> {
+        let ends = self.running.iter().filter(|run| run.pool == pool).filter_map(|run| self.end(run));
+        let mut instants: Vec<i64> = ends.chain([self.now]).collect();
+        instants.sort_unstable();
+        let what = &self.jobs[self.index_of(number)].alternatives[alternative];
+        instants.into_iter().find_map(|start| {
+            let nodes = self.place(pool, what, &self.still_running(start), &[])?;
+            Some(Held { run: Run { number, pool, alternative, nodes, since: start }, start })
+        })
+    }
+
+    /// Works out again where and when the jobs with reservations can start; whether that changed anything.
+    pub(super) fn hold_again(&mut self) -> bool {
+        let before = self.held.clone();
+        for pool in 0..self.held.len() {
+            let held = self.held[pool].take();
+            self.held[pool] =
+                held.and_then(|held| self.earliest(held.run.number, held.run.pool, held.run.alternative));
+        }
+        self.held != before
+    }
+
+    pub(super) fn release(&mut self, number: usize) {
+        for held in &mut self.held {
+            held.take_if(|held| held.run.number == number);
+        }
+    }
+
+    /// The first job below a member that waits for a pool and holds no reservation in another, by the keys now.
+    fn first_waiting(&self, member: usize, pool: usize) -> Option<&Job> {
+        let elsewhere = |job: &Job| {
+            let mut others = self.held.iter().enumerate().filter(|(other, _)| *other != pool);
+            others.any(|(_, held)| held.as_ref().is_some_and(|held| held.run.number == job.number))
+        };
+        self.first(member, &|job| self.routes(job).iter().any(|(p, _)| *p == pool) && !elsewhere(job))
+    }
+
+    /// The first waiting job below a member, of those wanted, by the keys now.
+    fn first(&self, member: usize, wanted: &dyn Fn(&Job) -> bool) -> Option<&Job> {
+        let by_shares = matches!(self.rule, Rule::Drf | Rule::DrfCurrent);
+        let own = self.waiting.iter().map(|index| &self.jobs[*index]);
+        let own = own.filter(|job| !by_shares || self.leaf(job.team) == member);
+        let own = own.filter(|job| wanted(job));
+        if let Some(job) = own.min_by_key(|job| self.own_order(job)) {
+            return Some(job);
+        }
+        let children = self.children(member).into_iter();
+        let heads = children.filter_map(|child| Some((child, self.first(child, wanted)?)));
+        let first = heads.min_by(|(a, job_a), (b, job_b)| {
+            let ties = |m: usize| (self.count_running(m), self.served[m], m);
+            let by_class = job_b.class.cmp(&job_a.class);
+            let by_keys = || compare_keys(&self.key(*a, None), &self.key(*b, None));
+            by_class.then_with(by_keys).then_with(|| ties(*a).cmp(&ties(*b)))
+        });
+        first.map(|(_, job)| job)
+    }
+
+    /// Gives reservations to the blocked jobs that come first.
+    pub(super) fn hold(&mut self) {
+        let mut pool = 0;
+        while pool < self.held.len() {
+            let changed = self.hold_in(pool);
+            pool = if changed { 0 } else { pool + 1 };
+        }
+    }
+
+    fn hold_in(&mut self, pool: usize) -> bool {
+        let Some(first) = self.first_waiting(0, pool).cloned() else { return false };
+        let none_closed = vec![false; self.held.len()];
+        if self.start_by(&first, &none_closed).is_some() {
+            return false;
+        }
+        if let Some(held) = &self.held[pool] {
+            let lower = self.jobs[self.index_of(held.run.number)].class < first.class;
+            if lower {
+                self.held[pool] = None;
+            }
+            return lower;
+        }
+        let routes = self.routes(&first).into_iter().filter(|(p, _)| {
+            self.held[*p].is_none() && self.first_waiting(0, *p).is_some_and(|job| job.number == first.number)
+        });
+        let starts = routes.filter_map(|(p, a)| self.earliest(first.number, p, a));
+        let Some(best) = starts.min_by_key(|held| held.start) else { return false };
+        let at = best.run.pool;
+        self.held[at] = Some(best);
+        true
+    }
+
+    // Conservative backfill.
+
+    /// The earliest time at which a job could run beside those that run and those that are planned.
+    fn slot(&self, job: &Job, planned: &[Run]) -> Option<Run> {
+        let everyone: Vec<&Run> = self.running.iter().chain(planned).collect();
+        let end = |run: &Run| self.end(run).map(|end| end.max(run.since + 1));
+        let mut slots = Vec::new();
+        for (pool, alternative) in self.routes(job) {
+            let here = everyone.iter().filter(|run| run.pool == pool);
+            let mut instants: Vec<i64> = here.flat_map(|run| [Some(run.since), end(run)]).flatten().collect();
+            instants.push(self.now);
+            instants.retain(|at| *at >= self.now);
+            instants.sort_unstable();
+            slots.extend(instants.iter().find_map(|start| {
+                let mut run = Run { number: job.number, pool, alternative, nodes: Vec::new(), since: *start };
+                let during = |at: &&i64| *at >= start && end(&run).is_none_or(|end| **at < end);
+                let moments: Vec<Vec<Run>> = (instants.iter().filter(during))
+                    .map(|at| {
+                        let runs = everyone.iter().copied();
+                        let active = |run: &&Run| run.since <= *at && end(run).is_none_or(|end| end > *at);
+                        runs.filter(active).cloned().collect()
+                    })
+                    .collect();
+                run.nodes = self.place_while(pool, &job.alternatives[alternative], &moments, &[])?;
+                Some(run)
+            }));
+        }
+        slots.into_iter().min_by_key(|run| run.since)
+    }
+
+    /// Starts whatever has a slot now, until nothing has, where every waiting job gets one in order.
+    pub(super) fn conservative_cycle(&mut self) -> Vec<Run> {
+        let mut started = Vec::new();
+        loop {
+            let (served, clock, waiting) = (self.served.clone(), self.clock, self.waiting.clone());
+            let (running, mut planned) = (self.running.clone(), Vec::<Run>::new());
+            while let Some(job) = self.first(0, &|_| true).cloned() {
+                self.running.clone_from(&running);
+                let slot = self.slot(&job, &planned);
+                planned.extend(slot.clone());
+                self.running.extend(planned.iter().cloned());
+                if let Some(run) = slot {
+                    self.serve(&run);
+                } else {
+                    let index = self.index_of(job.number);
+                    self.waiting.retain(|waiting| *waiting != index);
+                }
+            }
+            (self.served, self.clock, self.waiting, self.running) = (served, clock, waiting, running);
+            planned.retain(|run| run.since == self.now);
+            for run in &planned {
+                self.serve(run);
+                self.running.push(run.clone());
+            }
+            if planned.is_empty() {
+                return started;
+            }
+            started.extend(planned);
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! Generated cases: small organisations in which the hard corners are common, and what happens in them.
+
+use fairshare::{
+    Allowance, Alternative, Backfill, Config, MicroUsd, OrderName, PolicySpec, PoolId, PoolSpec, Price,
+    PriceUnit, Quantity, ResourceKind, Resources, ShapeSpec, TeamId, TeamSpec, Weight,
+};
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+/// One thing that happens; numbers are taken modulo what there is.
+#[derive(Clone, Debug)]
+pub(crate) enum Op {
+    Submit { team: usize, shape: usize, length: Option<u64>, limit: Option<u64> },
+    Complete(usize),
+    Cancel(usize),
+    SetUp { pool: usize, up: u32 },
+    Schedule,
+    Wait(i64),
+}
+
+/// An organisation, the shapes of its jobs, and a history.
+#[derive(Clone, Debug)]
+pub(crate) struct Case {
+    pub(crate) config: Config,
+    pub(crate) shapes: Vec<ShapeSpec>,
+    pub(crate) ops: Vec<Op>,
+}
+
+fn pool(index: usize) -> impl Strategy<Value = PoolSpec> {
+    let gpus = prop_oneof![2 => 1_u64..=8, 1 => Just(0)];
+    (
+        1_u32..=4,
+        gpus,
+        2_u64..=12,
+        prop_oneof![1 => Just(0_u64), 4 => 2_u64..=6],
+        any::<bool>(),
+        prop::option::weighted(0.7, 1_u64..=9),
+    )
+        .prop_map(move |(nodes, gpu, cpu, memory, divisible, price)| {
+            let mut pool = PoolSpec::new(
+                format!("pool-{index}"),
+                nodes,
+                Resources::new().gpu(gpu).cpu(cpu).memory_gib(memory),
+            );
+            pool = pool.with_accelerator(if index.is_multiple_of(2) { "H200" } else { "L4" });
+            if let Some(price) = price {
+                pool = pool.with_price(Price { unit: PriceUnit::Gpu, hour: MicroUsd::new(price * 350_000) });
+            }
+            if divisible { pool.as_divisible() } else { pool }
+        })
+}
+
+fn weight() -> impl Strategy<Value = Weight> {
+    prop_oneof![
+        3 => Just((1, 1)),
+        1 => Just((1, 1024)),
+        1 => Just((1024, 1)),
+        3 => (1_u64..=5, 1_u64..=2),
+    ]
+    .prop_map(|(n, d)| Weight::new(n, d).unwrap())
+}
+
+fn teams() -> impl Strategy<Value = Vec<TeamSpec>> {
+    vec((weight(), prop::option::weighted(0.4, 0_u32..8)), 1..=6).prop_map(|teams| {
+        let team = |(index, (weight, parent)): (usize, (Weight, Option<u32>))| {
+            let mut team = TeamSpec::new(format!("team-{index}")).with_weight(weight);
+            // A parent is an earlier team, so that there is no cycle.
+            team.parent = parent.map(TeamId::new).filter(|parent| parent.index() < index);
+            team
+        };
+        teams.into_iter().enumerate().map(team).collect()
+    })
+}
+
+fn alternative() -> impl Strategy<Value = Alternative> {
+    let gpu = prop_oneof![3 => Just(0_u64), 2 => Just(500), 2 => 1_000_u64..=4_000, 3 => Just(1_000), 1 => Just(8_000)];
+    let eligible = 0_u8..=7;
+    (
+        gpu,
+        0_u64..=6,
+        0_u64..=1,
+        prop_oneof![4 => Just(1_u32), 2 => 2_u32..=5, 1 => Just(40)],
+        eligible,
+        1_u32..=2,
+    )
+        .prop_map(|(gpu, cpu, memory, workers, eligible, speed)| {
+            let mut request =
+                Resources::new().cpu(cpu).memory_gib(memory).with(ResourceKind::GPU, Quantity::new(gpu));
+            if request.is_empty() {
+                request = request.cpu(1);
+            }
+            let alternative = Alternative::new(request).with_workers(workers).with_speed_milli(speed * 500);
+            match eligible {
+                0 => alternative.on("H200"),
+                1 => alternative.on("L4"),
+                2 => alternative.in_pools(vec![PoolId::new(0)]),
+                _ => alternative,
+            }
+        })
+}
+
+fn shape() -> impl Strategy<Value = ShapeSpec> {
+    (vec(alternative(), 1..=2), prop_oneof![3 => Just(0), 1 => -1..=1]).prop_map(|(alternatives, class)| {
+        let mut shape = ShapeSpec::new(alternatives[0].clone()).with_class(class);
+        for alternative in alternatives.into_iter().skip(1) {
+            shape = shape.or(alternative);
+        }
+        shape
+    })
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        12 => (0_usize..8, 0_usize..8, prop::option::of(0_u64..5), prop::option::of(0_u64..9))
+            .prop_map(|(team, shape, length, limit)| Op::Submit { team, shape, length, limit }),
+        4 => (0_usize..64).prop_map(Op::Complete),
+        1 => (0_usize..64).prop_map(Op::Cancel),
+        1 => (0_usize..4, 0_u32..=5).prop_map(|(pool, up)| Op::SetUp { pool, up }),
+        4 => Just(Op::Schedule),
+        2 => (0_i64..4).prop_map(Op::Wait),
+    ]
+}
+
+/// An allowance of GPUs or cores in one of the first pools, small enough to bind.
+fn allowance() -> impl Strategy<Value = Allowance> {
+    (0_u32..2, any::<bool>(), 0_u64..=6).prop_map(|(pool, gpu, units)| {
+        let kind = if gpu { ResourceKind::GPU } else { ResourceKind::CPU };
+        Allowance::new(PoolId::new(pool), kind, Quantity::new(units * 1_000))
+    })
+}
+
+/// What is named twice, or names no pool, is left out; so are quotas that do not add up.
+fn with_allowances(mut config: Config, allowances: Vec<(usize, u8, Allowance)>) -> Config {
+    for (team, what, allowance) in allowances {
+        let mut tried = config.clone();
+        let team = team % tried.teams.len();
+        let team = &mut tried.teams[team];
+        match what {
+            0..=3 => team.quota.push(allowance),
+            4 | 5 => team.limit.push(allowance),
+            6 => team.borrow.push(allowance),
+            _ => team.lend.push(allowance),
+        }
+        if fairshare::Scheduler::new(tried.clone()).is_ok() {
+            config = tried;
+        }
+    }
+    config
+}
+
+pub(crate) fn policy() -> impl Strategy<Value = PolicySpec> {
+    (
+        prop::sample::select(OrderName::ALL.to_vec()),
+        prop::sample::select(vec![
+            Backfill::None,
+            Backfill::BestEffort,
+            Backfill::Easy,
+            Backfill::Easy,
+            Backfill::Conservative,
+        ]),
+    )
+        .prop_map(|(order, backfill)| PolicySpec::new(order).with_backfill(backfill))
+}
+
+pub(crate) fn case() -> impl Strategy<Value = Case> {
+    (1_usize..=3)
+        .prop_flat_map(|pools| {
+            let pools: Vec<_> = (0..pools).map(pool).collect();
+            let allowances = prop_oneof![Just(Vec::new()), vec((0_usize..8, 0_u8..8, allowance()), 1..=8)];
+            (pools, teams(), vec(shape(), 1..=5), vec(op(), 10..=100), policy(), allowances)
+        })
+        .prop_map(|(pools, teams, shapes, ops, policy, allowances)| Case {
+            config: with_allowances(Config::new(pools, teams).with_policy(policy), allowances),
+            shapes,
+            ops,
+        })
+}
