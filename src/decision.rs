@@ -1,12 +1,14 @@
 //! Decisions: what the scheduler wants done, as values that the caller carries out.
 //!
-//! Absent on purpose: how decisions are reached. Layer 1; uses `id`, `quantity`, `resources`.
+//! Absent on purpose: how decisions are reached. Layer 1; uses `id`, `quantity`, `resources`, `share`, `time`.
 
 use core::fmt;
 
 use crate::id::{JobId, PoolId, TeamId};
 use crate::quantity::Quantity;
 use crate::resources::ResourceKind;
+use crate::share::ShareKey;
+use crate::time::Millis;
 
 /// One thing to do, in the order in which it was decided.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -34,6 +36,9 @@ pub enum Decision {
         pool: PoolId,
         /// Why.
         reason: EvictReason,
+        /// For which waiting job, which the same answer of [`schedule`](crate::Scheduler::schedule) starts; `None` where
+        /// capacity was lost.
+        by: Option<JobId>,
     },
 }
 
@@ -44,6 +49,67 @@ pub enum Decision {
 pub enum EvictReason {
     /// The pool lost capacity that the job used, or more than the others could give way for.
     CapacityLost,
+    /// It ran on borrowed room, and a job that is guaranteed against it needs that room.
+    Quota,
+    /// A job of a higher priority class, of another team, needs its room.
+    Priority,
+    /// A job of its own tier and class, whose team holds no more with it than the victim's team without its victims.
+    FairShare,
+    /// A job of a higher priority class of its own team needs its room.
+    OwnTeam,
+}
+
+impl EvictReason {
+    /// All reasons, in the order in which they are documented.
+    pub const ALL: [Self; 5] =
+        [Self::CapacityLost, Self::Quota, Self::Priority, Self::FairShare, Self::OwnTeam];
+
+    /// The word for it in files and messages.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::CapacityLost => "capacity-lost",
+            Self::Quota => "quota",
+            Self::Priority => "priority",
+            Self::FairShare => "fair-share",
+            Self::OwnTeam => "own-team",
+        }
+    }
+}
+
+/// What is known of an eviction: who, for whom, by which rule, what both sides hold, and the work lost.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Eviction {
+    /// Who was stopped.
+    pub job: JobId,
+    /// The attempt that ended.
+    pub attempt: u32,
+    /// Where it ran.
+    pub pool: PoolId,
+    /// By which rule.
+    pub reason: EvictReason,
+    /// The job that needed the room; `None` where capacity was lost.
+    pub by: Option<JobId>,
+    /// The side that lost the job.
+    pub victim: Side,
+    /// The side that the room was for; `None` where capacity was lost.
+    pub preemptor: Option<Side>,
+    /// For how long the job had run since its last checkpoint: what will be done again.
+    pub lost: Millis,
+}
+
+/// One side of an eviction: the team that was compared, a child of the lowest team above both jobs, and its key K before
+/// anything was stopped and after the room was taken. Where capacity was lost, it is the team below the root, and the key
+/// after that job had gone.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Side {
+    /// The team.
+    pub team: TeamId,
+    /// Its key before.
+    pub before: ShareKey,
+    /// Its key after.
+    pub after: ShareKey,
 }
 
 /// What became of a submitted job.

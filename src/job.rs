@@ -140,13 +140,49 @@ pub struct JobSpec {
     pub time_limit: Option<Millis>,
     /// How long it is thought to run, at full speed.
     pub estimate: Option<Millis>,
+    /// Whether it may be stopped for another job. Lost capacity stops any job.
+    pub preemptible: bool,
+    /// How often it saves its work while it runs; without, an eviction loses the whole run.
+    pub checkpoint: Option<Millis>,
 }
 
 impl JobSpec {
-    /// A job without limit or estimate.
+    /// A job without limit or estimate, which may be stopped for others.
     #[must_use]
     pub const fn new(team: TeamId, shape: ShapeId, submit: Timestamp) -> Self {
-        Self { team, shape, submit, time_limit: None, estimate: None }
+        Self { team, shape, submit, time_limit: None, estimate: None, preemptible: true, checkpoint: None }
+    }
+
+    /// May never be stopped for another job.
+    #[must_use]
+    pub const fn without_preemption(mut self) -> Self {
+        self.preemptible = false;
+        self
+    }
+
+    /// Saves its work so often while it runs.
+    #[must_use]
+    pub const fn with_checkpoint(mut self, interval: Millis) -> Self {
+        self.checkpoint = Some(interval);
+        self
+    }
+
+    /// What is done again if it is stopped after so long: everything since its last checkpoint.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fairshare::{JobSpec, Millis, ShapeId, TeamId, Timestamp};
+    /// let job = JobSpec::new(TeamId::new(0), ShapeId::new(0), Timestamp::ZERO);
+    /// assert_eq!(job.lost_after(Millis::new(2_500)), Millis::new(2_500));
+    /// assert_eq!(job.with_checkpoint(Millis::new(1_000)).lost_after(Millis::new(2_500)), Millis::new(500));
+    /// ```
+    #[must_use]
+    pub const fn lost_after(&self, ran: Millis) -> Millis {
+        match self.checkpoint {
+            Some(interval) if interval.get() > 0 => Millis::new(ran.get() % interval.get()),
+            _ => ran,
+        }
     }
 
     /// With a time limit.

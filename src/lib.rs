@@ -111,6 +111,7 @@ mod pool;
 mod profile;
 mod quantity;
 mod quota;
+mod reclaim;
 mod reservation;
 mod resources;
 mod route;
@@ -123,7 +124,7 @@ mod tree;
 mod value;
 
 pub use config::{Backfill, Config, OrderName, PolicySpec, ShareValue};
-pub use decision::{Decision, EvictReason, Rejection, Submission};
+pub use decision::{Decision, EvictReason, Eviction, Rejection, Side, Submission};
 pub use error::{Error, ErrorKind};
 pub use explain::{Blocked, Explanation, JobState};
 pub use fluid::{Entitlement, Exact, FloorForm, Fluid, FluidError, FluidTeam, PoolTeam, pool_entitlements};

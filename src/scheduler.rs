@@ -4,7 +4,7 @@
 //! Absent on purpose: clocks, threads, I/O, randomness. Layer 6; uses everything below.
 
 use crate::config::{Backfill, Config};
-use crate::decision::{Decision, EvictReason, Submission};
+use crate::decision::{Decision, Eviction, Submission};
 use crate::error::{Error, ErrorKind};
 use crate::explain::{Explanation, JobState, Names};
 use crate::id::{JobId, NodeId, PoolId, ShapeId, TeamId};
@@ -12,6 +12,7 @@ use crate::job::{JobSpec, ShapeSpec};
 use crate::policy::conservative::Conservative;
 use crate::policy::engine::Engine;
 use crate::policy::{Order, Policy, order};
+use crate::reclaim::{first_without_room, running_in};
 use crate::resources::Resources;
 use crate::share::ShareKey;
 use crate::state::{State, Status};
@@ -188,9 +189,10 @@ impl Scheduler {
 
     /// From now on the first `nodes_up` nodes of a pool are up; more than are configured count as all of them.
     ///
-    /// Jobs on nodes that go down are evicted; in a divisible pool the jobs that started last are, until the rest
-    /// fits. The evictions come first in the answer of the next [`schedule`](Self::schedule), and the jobs wait again
-    /// in their old places.
+    /// Jobs on nodes that go down are evicted. In a divisible pool jobs are until the rest fits: those beyond the quota of
+    /// their team below the root first, then the lowest class, then those of the team that would be served last, then
+    /// the least work lost, then those that started last. The evictions come first in the answer of the next
+    /// [`schedule`](Self::schedule), and the jobs wait again in their old places.
     ///
     /// # Errors
     ///
@@ -206,46 +208,16 @@ impl Scheduler {
         self.state.advance(now)?;
         self.forget_delivered();
         let nodes_up = nodes_up.min(self.state.ledger.pool(pool).nodes_configured());
-        for job in self.jobs_without_room(pool, nodes_up) {
-            if let Some((pool, room)) = self.state.evict(job, EvictReason::CapacityLost) {
-                self.policy.stopped(&self.state, job, pool, &room);
-                self.policy.waits(&self.state, job);
-            }
+        let mut running = running_in(&self.state, pool);
+        while let Some(job) = first_without_room(&self.state, pool, nodes_up, &running) {
+            running.retain(|other| *other != job);
+            let Some((pool, room)) = self.state.evict(job) else { break };
+            self.policy.stopped(&self.state, job, pool, &room);
+            self.policy.waits(&self.state, job);
         }
         self.state.ledger.set_nodes_up(pool, nodes_up);
         self.policy.resized(&self.state, pool);
         Ok(())
-    }
-
-    /// The running jobs that must give way when only the first `nodes_up` nodes of a pool are left.
-    fn jobs_without_room(&self, pool: PoolId, nodes_up: u32) -> Vec<JobId> {
-        let mut running: Vec<_> = self
-            .state
-            .jobs()
-            .filter_map(|(id, job)| match job.status {
-                Status::Running { route, since, .. } if self.state.routes.route(route).pool == pool => {
-                    Some((since, job.place, id, self.state.routes.route(route).total))
-                }
-                _ => None,
-            })
-            .collect();
-        running.sort_unstable_by_key(|(since, place, ..)| core::cmp::Reverse((*since, *place)));
-        let pool = self.state.ledger.pool(pool);
-        if !pool.is_divisible() {
-            let lost = |id: JobId| self.state.spans(id).any(|(node, _)| node >= NodeId::new(nodes_up));
-            return running.into_iter().map(|(_, _, id, _)| id).filter(|id| lost(*id)).collect();
-        }
-        let capacity = pool.node_capacity().checked_mul(u64::from(nodes_up)).unwrap_or_default();
-        let mut taken = *pool.taken();
-        let mut victims = Vec::new();
-        for (_, _, id, total) in running {
-            if taken.fits_in(&capacity) {
-                break;
-            }
-            taken = taken.checked_sub(&total).unwrap_or_default();
-            victims.push(id);
-        }
-        victims
     }
 
     /// One cycle: everything that can be decided now, in the order in which it was decided, and already booked.
@@ -268,7 +240,33 @@ impl Scheduler {
     fn forget_delivered(&mut self) {
         if core::mem::take(&mut self.delivered) {
             self.state.decisions.clear();
+            self.state.evictions.clear();
         }
+    }
+
+    /// What is known of each eviction in the answer of the last [`schedule`](Self::schedule), in the same order.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fairshare::{
+    ///     Alternative, Config, EvictReason, JobSpec, Millis, PoolId, PoolSpec, Resources, Scheduler, ShapeSpec, TeamId,
+    ///     TeamSpec, Timestamp,
+    /// };
+    /// let pool = PoolSpec::new("l4", 1, Resources::new().gpu(1));
+    /// let mut scheduler = Scheduler::new(Config::new(vec![pool], vec![TeamSpec::new("a")])).unwrap();
+    /// let shape = scheduler.intern(&ShapeSpec::new(Alternative::new(Resources::new().gpu(1)))).unwrap();
+    /// let _ = scheduler.submit(Timestamp::ZERO, JobSpec::new(TeamId::new(0), shape, Timestamp::ZERO)).unwrap();
+    /// scheduler.schedule(Timestamp::ZERO).unwrap();
+    /// let later = Timestamp::from_millis(5_000);
+    /// scheduler.set_capacity(later, PoolId::new(0), 0).unwrap();
+    /// scheduler.schedule(later).unwrap();
+    /// let eviction = &scheduler.evictions()[0];
+    /// assert_eq!((eviction.reason, eviction.lost), (EvictReason::CapacityLost, Millis::new(5_000)));
+    /// ```
+    #[must_use]
+    pub fn evictions(&self) -> &[Eviction] {
+        &self.state.evictions
     }
 
     /// The next instant at which time alone may change a decision: a running job's limit passes in a pool that is

@@ -5,7 +5,7 @@
 //! Absent on purpose: which job should start. Layer 3; uses `ledger`, `tree`, `route`, `placement`.
 
 use crate::config::Config;
-use crate::decision::{Decision, EvictReason, Rejection};
+use crate::decision::{Decision, EvictReason, Eviction, Rejection, Side};
 use crate::error::{Error, ErrorKind};
 use crate::id::{IdVec, JobId, NodeId, PoolId, TeamId};
 use crate::job::JobSpec;
@@ -16,7 +16,7 @@ use crate::quantity::Quantity;
 use crate::quota::{Denied, Guaranteed, Quotas};
 use crate::resources::Resources;
 use crate::route::{RouteId, Routes, Shape};
-use crate::time::Timestamp;
+use crate::time::{Millis, Timestamp};
 use crate::tree::{MemberId, Tree};
 use crate::value::Values;
 
@@ -107,6 +107,8 @@ pub(crate) struct State {
     submitted: u64,
     pub(crate) now: Timestamp,
     pub(crate) decisions: Vec<Decision>,
+    /// One for each eviction among the decisions, in their order.
+    pub(crate) evictions: Vec<Eviction>,
 }
 
 impl State {
@@ -130,6 +132,7 @@ impl State {
             submitted: 0,
             now: Timestamp::MIN,
             decisions: Vec::new(),
+            evictions: Vec::new(),
         })
     }
 
@@ -322,12 +325,37 @@ impl State {
         self.free_slots.push(u32::try_from(id.slot()).unwrap_or(u32::MAX));
     }
 
-    /// Stops a running job, which waits again in its old place.
-    pub(crate) fn evict(&mut self, id: JobId, reason: EvictReason) -> Option<(PoolId, Resources)> {
+    /// Stops a running job whose room is lost; it waits again in its old place.
+    pub(crate) fn evict(&mut self, id: JobId) -> Option<(PoolId, Resources)> {
+        let lost = self.lost(id);
+        let (leaf, attempt) = (self.alive(id).leaf, self.alive(id).attempt);
+        let member = self.tree.below_root(leaf);
+        let before = self.tree.key(member, &[]);
         let freed = self.stop(id, Status::Waiting)?;
-        let attempt = self.alive(id).attempt;
-        self.decisions.push(Decision::Evict { job: id, attempt, pool: freed.0, reason });
+        let (pool, reason, by) = (freed.0, EvictReason::CapacityLost, None);
+        self.decisions.push(Decision::Evict { job: id, attempt, pool, reason, by });
+        let team = self.tree.member(member).team.unwrap_or(self.alive(id).spec.team);
+        let victim = Side { team, before, after: self.tree.key(member, &[]) };
+        let eviction = Eviction { job: id, attempt, pool, reason, by, victim, preemptor: None, lost };
+        self.evictions.push(eviction);
         Some(freed)
+    }
+
+    /// What a running job would have to do again if it were stopped now.
+    pub(crate) fn lost(&self, id: JobId) -> Millis {
+        let job = self.alive(id);
+        match job.status {
+            Status::Running { since, .. } => job.spec.lost_after(self.now.since(since)),
+            _ => Millis::ZERO,
+        }
+    }
+
+    /// Whether a running job counts as guaranteed against jobs of other members below the root.
+    pub(crate) fn is_guaranteed_at_top(&self, id: JobId) -> bool {
+        let job = self.alive(id);
+        let levels = self.tree.path(job.leaf).count();
+        // The root is the last of the path, its child the one before.
+        job.guaranteed.is_set(levels.saturating_sub(2))
     }
 
     /// The nodes of a running job.

@@ -248,6 +248,11 @@ impl Tree {
         }
     }
 
+    /// The child of the root that a member is, or lies below.
+    pub(crate) fn below_root(&self, member: MemberId) -> MemberId {
+        self.path(member).take_while(|at| *at != MemberId::ROOT).last().unwrap_or(member)
+    }
+
     /// The two members that compete for what is below either: children of the lowest member above both.
     pub(crate) fn rivals(&self, a: MemberId, b: MemberId) -> (MemberId, MemberId) {
         let depth = |mut at: MemberId| {

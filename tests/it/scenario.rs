@@ -2,7 +2,7 @@
 //!
 //! One line is one statement; `#` starts a comment. First the organisation (`kinds`, `policy`, `pool`, `team`, `shape`),
 //! then what happens (`at`, `submit`, `complete`, `cancel`, `capacity`, `schedule`), each followed by what is expected
-//! of it (`starts`, `evicts`, `running`, `waiting`, `share`, `taken`, `less`, `waits`). The files lie in `scenarios/`;
+//! of it (`starts`, `evicts`, `record`, `running`, `waiting`, `share`, `taken`, `less`, `waits`). The files lie in `scenarios/`;
 //! the tests below name them, and a file that no test names fails a test.
 
 use std::collections::BTreeMap;
@@ -196,6 +196,25 @@ impl World {
                 let by_job = joined.contains('.');
                 assert_eq!(self.decided(verb == "starts", by_job), joined);
             }
+            "record" => {
+                let job = self.jobs[words[0]];
+                let eviction = self.scheduler().evictions().iter().find(|eviction| eviction.job == job);
+                let eviction = eviction.unwrap_or_else(|| panic!("`{}` was not evicted", words[0])).clone();
+                assert_eq!(eviction.reason.as_str(), words[1], "why `{}` was evicted", words[0]);
+                for word in &words[2..] {
+                    let (what, expected) = word.split_once('=').unwrap();
+                    let found = match what {
+                        "for" => self.names[&eviction.by.unwrap()].clone(),
+                        "lost" => eviction.lost.to_string(),
+                        "before" => eviction.victim.before.dominant().to_string(),
+                        "after" => eviction.victim.after.dominant().to_string(),
+                        "its-before" => eviction.preemptor.as_ref().unwrap().before.dominant().to_string(),
+                        "its-after" => eviction.preemptor.as_ref().unwrap().after.dominant().to_string(),
+                        _ => panic!("no such part of a record: `{word}`"),
+                    };
+                    assert_eq!(found, expected, "{what} in the record of `{}`", words[0]);
+                }
+            }
             "running" => {
                 for word in words {
                     let (team, count) = word.split_once('=').unwrap();
@@ -277,6 +296,7 @@ macro_rules! scenarios {
 }
 
 scenarios!(
+    capacity_loss_is_lawful,
     capacity_lost,
     classes_come_first,
     discrete_order_rule,

@@ -1,0 +1,100 @@
+//! Reclaim: who gives way first.
+//!
+//! Victims are taken in a total order: those that are not guaranteed, the lowest class, those whose team would be served
+//! last, the least lost work, the latest start, the last place.
+//! Absent on purpose: when anybody is looked for. Layer 3; uses `state`, `tree`, `dominant`.
+
+use core::cmp::{Ordering, Reverse};
+
+use crate::dominant::Holding;
+use crate::id::{JobId, NodeId, PoolId};
+use crate::line::Place;
+use crate::resources::{MAX_KINDS, ResourceKind};
+use crate::state::{State, Status};
+use crate::time::{Millis, Timestamp};
+use crate::tree::{MemberId, Tree};
+
+/// A running job that may have to give way.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Victim {
+    pub(crate) job: JobId,
+    pub(crate) leaf: MemberId,
+    pub(crate) class: i32,
+    /// Counts as guaranteed, where that is looked at.
+    pub(crate) guaranteed: bool,
+    /// GPU time that is lost, then time, then what tells equals apart.
+    pub(crate) loss: (u128, Millis, Reverse<Timestamp>, Reverse<Place>),
+}
+
+impl Victim {
+    /// A running job, guaranteed or not.
+    pub(crate) fn new(state: &State, job: JobId, guaranteed: bool) -> Option<Self> {
+        let known = state.alive(job);
+        let Status::Running { route, since, .. } = known.status else { return None };
+        let route = state.routes.route(route);
+        let (lost, gpus) = (state.lost(job), route.total[ResourceKind::GPU]);
+        let gpu_time = u128::from(lost.get()) * u128::from(gpus.get());
+        let loss = (gpu_time, lost, Reverse(since), Reverse(known.place));
+        Some(Self { job, leaf: known.leaf, class: state.routes.shape(route.shape).class, guaranteed, loss })
+    }
+
+    /// `Less` gives way first.
+    pub(crate) fn compare(&self, tree: &Tree, other: &Self) -> Ordering {
+        let rank = (self.guaranteed, self.class).cmp(&(other.guaranteed, other.class));
+        let by_team = || compare_leaves(tree, self.leaf, other.leaf).reverse();
+        rank.then_with(by_team).then_with(|| self.loss.cmp(&other.loss))
+    }
+}
+
+/// Which of two leaves is served first by the keys K now of the members that compete for them.
+fn compare_leaves(tree: &Tree, a: MemberId, b: MemberId) -> Ordering {
+    if a == b {
+        return Ordering::Equal;
+    }
+    let (a, b) = tree.rivals(a, b);
+    let holding = |member| {
+        let usage = tree.usage(member);
+        Holding { usage, charge: &[0; MAX_KINDS][..usage.len()], scale: tree.scale(member) }
+    };
+    let ties = |member| {
+        let member = tree.member(member);
+        (member.running, member.served, member.tie)
+    };
+    holding(a).compare(&holding(b), false).then_with(|| ties(a).cmp(&ties(b)))
+}
+
+/// The jobs that run in a pool.
+pub(crate) fn running_in(state: &State, pool: PoolId) -> Vec<JobId> {
+    let here = |status: Status| match status {
+        Status::Running { route, .. } => state.routes.route(route).pool == pool,
+        _ => false,
+    };
+    state.jobs().filter(|(_, job)| here(job.status)).map(|(id, _)| id).collect()
+}
+
+/// Which of the jobs that run in a pool gives way next when only the first `nodes_up` nodes of it are left: one on a node
+/// that is lost; in a divisible pool, one that holds some of what is short, until the rest fits.
+pub(crate) fn first_without_room(
+    state: &State,
+    pool: PoolId,
+    nodes_up: u32,
+    running: &[JobId],
+) -> Option<JobId> {
+    let known = state.ledger.pool(pool);
+    let capacity = known.node_capacity().checked_mul(u64::from(nodes_up)).unwrap_or_default();
+    let is_over = |kind: ResourceKind| known.taken()[kind] > capacity[kind];
+    let must_go = |id: JobId| {
+        if !known.is_divisible() {
+            return state.spans(id).any(|(node, _)| node >= NodeId::new(nodes_up));
+        }
+        match state.alive(id).status {
+            Status::Running { route, .. } => {
+                state.routes.route(route).total.iter().any(|(kind, _)| is_over(kind))
+            }
+            _ => false,
+        }
+    };
+    let victims = running.iter().copied().filter(|id| must_go(*id));
+    let victims = victims.filter_map(|id| Victim::new(state, id, state.is_guaranteed_at_top(id)));
+    victims.min_by(|a, b| a.compare(&state.tree, b)).map(|victim| victim.job)
+}
