@@ -92,6 +92,7 @@
 //! # Crate features
 //!
 //! - `serde`: `Serialize` and `Deserialize` for specifications and decisions. Off by default.
+//! - `lp`: entitlements where pools run a team's tasks at different speeds, by linear programs. Off by default.
 
 mod config;
 mod decision;
@@ -128,6 +129,8 @@ pub use decision::{Decision, EvictReason, Eviction, Rejection, Side, Submission}
 pub use error::{Error, ErrorKind};
 pub use explain::{Blocked, Explanation, JobState};
 pub use fluid::{Entitlement, Exact, FloorForm, Fluid, FluidError, FluidTeam, PoolTeam, pool_entitlements};
+#[cfg(feature = "lp")]
+pub use fluid::{SpeedEntitlement, SpeedTeam, speed_entitlements};
 pub use id::{JobId, NodeId, PoolId, ShapeId, TeamId};
 pub use job::{Alternative, Eligible, FULL_SPEED, JobSpec, ShapeSpec};
 pub use line::Place;

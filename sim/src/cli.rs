@@ -176,6 +176,9 @@ pub struct Shares {
     /// Divide one resource over the pools that each team may use, counting units alike.
     #[arg(long)]
     pub pools: bool,
+    /// Like --pools, by throughput, where pools run a team's tasks at different speeds.
+    #[arg(long, conflicts_with = "pools")]
+    pub speeds: bool,
     /// A setting over the file: `team.search.weight=2`.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub settings: Vec<String>,
@@ -192,7 +195,9 @@ Examples:
 A team asks by `request = { per_task = { gpu = 1, cpu = 4 }, tasks = 10, pools = [\"l4\"] }`: without
 `tasks` endlessly, without `pools` of any pool. By default all pools are one domain: an upper bound,
 spread over the pools of the team in proportion to what they have. With --pools no pool is overrun;
-what is divided is the GPUs, or the one resource that everybody asks for. Memory is in GiB.";
+what is divided is the GPUs, or the one resource that everybody asks for. Memory is in GiB. With
+--speeds a request also says `speeds = { h200 = 1, l4 = 0.25 }`, 1 where it is silent; its figures are
+decimals, and the program must be built with `--features lp`.";
 
 const COMPARE_AFTER: &str = "\
 Example:

@@ -5,8 +5,12 @@
 //! of a team are spread over the pools that it may use, in proportion to what they have. Where one pool alone has a
 //! kind, that is the whole amount. Where teams that may use some pools only crowd in one, they are entitled to more of
 //! it than it has, which a warning says: the optimum is an upper bound. *Pools*: constrained max-min of one kind over
-//! the pools that each team may use; no bound, but what can be.
-//! Absent on purpose: jobs, nodes, speeds, lending limits.
+//! the pools that each team may use; no bound, but what can be. *Speeds* (in `speeds`): the same where pools run a team's
+//! tasks at different speeds.
+//! Absent on purpose: jobs, nodes, lending limits.
+
+#[cfg(feature = "lp")]
+mod speeds;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -47,6 +51,8 @@ pub enum Optimum {
     Fluid,
     /// One kind over the pools that each team may use.
     Pools,
+    /// Throughput over the pools that each team may use, at the speeds of its tasks there.
+    Speeds,
 }
 
 /// What one team is entitled to.
@@ -68,15 +74,16 @@ pub struct TeamShare {
 /// A number as a fraction and as the nearest float or a neighbour of it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Figure {
-    /// Such as `400/33` or `12`.
-    pub exact: String,
+    /// Such as `400/33` or `12`; absent where the optimum is a decimal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exact: Option<String>,
     /// The same, rounded.
     pub decimal: f64,
 }
 
 impl From<&Exact> for Figure {
     fn from(value: &Exact) -> Self {
-        Self { exact: value.to_string(), decimal: value.to_f64() }
+        Self { exact: Some(value.to_string()), decimal: value.to_f64() }
     }
 }
 
@@ -134,16 +141,8 @@ impl Shares {
     /// [`SimError`] as [`fluid`](Self::fluid), where teams form a tree, and where it is not clear what to divide.
     pub fn over_pools(scenario: &Scenario) -> Result<Self, SimError> {
         let mut domain = Domain::new(scenario)?;
-        if let Some(team) = scenario.teams.iter().find(|team| team.parent.is_some()) {
-            let message =
-                format!("`--pools` divides among teams under the root, and `{}` has a parent", team.name);
-            return Err(SimError::usage_with_hint(message, "leave out `--pools`, or the parents"));
-        }
-        let kind = domain.divided_kind()?;
-        let mut capacity = vec![0; scenario.pools.len()];
-        for (pool, amount) in domain.pools_with(kind) {
-            capacity[pool] = amount;
-        }
+        let kind = domain.divided_kind("--pools")?;
+        let capacity = domain.capacities(kind);
         let asked: Vec<u64> = scenario.teams.iter().map(|team| domain.per_task(team, kind)).collect();
         let pool_teams = scenario.teams.iter().zip(&asked).map(|(team, asked)| {
             let eligible = if *asked > 0 { domain.usable(team, kind) } else { Vec::new() };
@@ -330,8 +329,22 @@ impl<'a> Domain<'a> {
         (valued / common.max(1), (counted / common.max(1)).max(1))
     }
 
-    /// The kind that `--pools` divides.
-    fn divided_kind(&self) -> Result<ResourceKind, SimError> {
+    /// What each pool has of a kind.
+    fn capacities(&self, kind: ResourceKind) -> Vec<u64> {
+        let mut capacity = vec![0; self.scenario.pools.len()];
+        for (pool, amount) in self.pools_with(kind) {
+            capacity[pool] = amount;
+        }
+        capacity
+    }
+
+    /// The one kind that an option divides among teams under the root.
+    fn divided_kind(&self, option: &str) -> Result<ResourceKind, SimError> {
+        if let Some(team) = self.scenario.teams.iter().find(|team| team.parent.is_some()) {
+            let message =
+                format!("`{option}` divides among teams under the root, and `{}` has a parent", team.name);
+            return Err(SimError::usage_with_hint(message, format!("leave out `{option}`, or the parents")));
+        }
         let kinds = self.asked_kinds();
         match kinds.iter().copied().collect::<Vec<_>>()[..] {
             [only] => Ok(only),
@@ -339,7 +352,7 @@ impl<'a> Domain<'a> {
             _ => {
                 let names: Vec<String> = kinds.iter().map(|kind| format!("`{}`", self.name(*kind))).collect();
                 let message =
-                    format!("`--pools` divides one resource, and tasks ask for {}", names.join(", "));
+                    format!("`{option}` divides one resource, and tasks ask for {}", names.join(", "));
                 Err(SimError::usage_with_hint(message, "leave one of them in the requests"))
             }
         }

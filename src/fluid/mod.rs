@@ -9,12 +9,16 @@ mod exact;
 mod level;
 mod natural;
 mod pools;
+#[cfg(feature = "lp")]
+mod speeds;
 mod tree;
 
 use core::fmt;
 
 pub use exact::Exact;
 pub use pools::{PoolTeam, pool_entitlements};
+#[cfg(feature = "lp")]
+pub use speeds::{SpeedEntitlement, SpeedTeam, speed_entitlements};
 
 use crate::id::TeamId;
 use crate::share::Weight;
@@ -280,6 +284,8 @@ pub enum FluidError {
         /// The position of the pool.
         pool: usize,
     },
+    /// A linear program that was not solved: its numbers lie too far apart for floats.
+    Solver,
 }
 
 impl fmt::Display for FluidError {
@@ -291,6 +297,9 @@ impl fmt::Display for FluidError {
             Self::Parent(team) => write!(f, "team {team} has a parent that is no team or lies below it"),
             Self::Pool { team, pool } => {
                 write!(f, "team {team} may use pool {pool}, and there is no such pool")
+            }
+            Self::Solver => {
+                f.write_str("a linear program was not solved: its amounts lie too far apart for floats")
             }
         }
     }

@@ -392,18 +392,18 @@ fn a_quota_can_be_envied() {
 ///
 /// `rows` are the constraints, a coefficient for each variable and a bound; `goal(team)` are the variables that sum to
 /// what a team has, one unit of level being worth `worth` of it; between `least` and `most`.
-struct Program {
-    variables: usize,
-    rows: Vec<(Vec<f64>, f64)>,
-    teams: Vec<Competitor>,
+pub(crate) struct Program {
+    pub(crate) variables: usize,
+    pub(crate) rows: Vec<(Vec<f64>, f64)>,
+    pub(crate) teams: Vec<Competitor>,
 }
 
 #[derive(Clone)]
-struct Competitor {
-    goal: Vec<usize>,
-    worth: f64,
-    least: f64,
-    most: f64,
+pub(crate) struct Competitor {
+    pub(crate) goal: Vec<usize>,
+    pub(crate) worth: f64,
+    pub(crate) least: f64,
+    pub(crate) most: f64,
 }
 
 impl Program {
@@ -428,7 +428,7 @@ impl Program {
         (problem, x, level)
     }
 
-    fn solve(&self) -> Vec<f64> {
+    pub(crate) fn solve(&self) -> Vec<f64> {
         // First the floors, as far as they go; then the rest above them.
         let floors: Vec<_> = self.teams.iter().map(|team| team.least.min(team.most)).collect();
         let base = self.raise(&vec![0.0; floors.len()], &floors);

@@ -5,6 +5,8 @@
 mod differential;
 mod fluid;
 mod fluid_properties;
+#[cfg(feature = "lp")]
+mod fluid_speeds;
 mod oracle;
 mod reservation;
 mod scenario;

@@ -20,6 +20,7 @@ pub fn text(shares: &Shares) -> String {
             "optimum   all pools as one domain: an upper bound, spread over the team's pools\n\n"
         }
         Optimum::Pools => "optimum   one resource over the pools that each team may use\n\n",
+        Optimum::Speeds => "optimum   throughput of one resource over the pools that each team may use\n\n",
     });
     let name = name_width(shares.teams.iter().map(|team| team.name.as_str()), "team", 22);
     let _ = writeln!(text, "{:<name$}{:>8}{:>9}{:>12}  entitlement", "team", "weight", "share", "tasks");

@@ -99,6 +99,8 @@ pub struct Request {
     pub tasks: Option<u64>,
     /// Indices of the pools that they may use: all, unless some are named.
     pub pools: Vec<usize>,
+    /// The speed of a task by pool, in thousandths: 1,000, unless another is named.
+    pub speeds_milli: Vec<u32>,
 }
 
 impl Team {

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use fairshare::{Quantity, Weight};
 
 use super::document::{Entry, Node, Table, Value};
-use super::fault::{Fault, did_you_mean};
+use super::fault::{Fault, Place, did_you_mean};
 use super::value::Faults;
 use super::{Amount, Pool, Request, Team, UnknownTeams};
 
 const KEYS: [&str; 8] = ["name", "parent", "weight", "quota", "limit", "borrow", "lend", "request"];
-const REQUEST: [&str; 3] = ["per_task", "tasks", "pools"];
+const REQUEST: [&str; 4] = ["per_task", "tasks", "pools", "speeds"];
 
 /// The four classes of the preset `classes = "four"`.
 const FOUR: [(&str, i32); 4] =
@@ -72,13 +72,7 @@ fn amounts(team: &Table, key: &str, pools: &[Pool], faults: &mut Faults) -> Vec<
     let mut amounts = Vec::new();
     let Some(by_pool) = team.get(key).and_then(|node| faults.table(node, key)) else { return amounts };
     for entry in &by_pool.entries {
-        let Some(pool) = pools.iter().position(|pool| pool.name == entry.key) else {
-            let near = did_you_mean(&entry.key, pools.iter().map(|pool| pool.name.as_str()));
-            let title = format!("unknown pool `{}` in `{key}`", entry.key);
-            let fault = Fault::new(&entry.key_place, title, "the scenario has no pool of this name");
-            faults.push(fault.hint_if(near));
-            continue;
-        };
+        let Some(pool) = pool_named(&entry.key, &entry.key_place, key, pools, faults) else { continue };
         let Some(by_resource) = faults.table(&entry.node, &entry.key) else { continue };
         for Entry { key: resource, key_place, node } in &by_resource.entries {
             let known = || pools[pool].node.iter().map(|(name, _)| name.as_str());
@@ -95,7 +89,7 @@ fn amounts(team: &Table, key: &str, pools: &[Pool], faults: &mut Faults) -> Vec<
     amounts
 }
 
-/// `{ per_task = { RESOURCE = AMOUNT }, tasks = COUNT, pools = [NAME] }`.
+/// `{ per_task = { RESOURCE = AMOUNT }, tasks = COUNT, pools = [NAME], speeds = { POOL = SPEED } }`.
 fn request(node: &Node, pools: &[Pool], faults: &mut Faults) -> Option<Request> {
     let table = faults.table(node, "request")?;
     faults.keys(table, "a request", &REQUEST, &[]);
@@ -104,6 +98,7 @@ fn request(node: &Node, pools: &[Pool], faults: &mut Faults) -> Option<Request> 
         Some(node) => usable_pools(node, pools, faults)?,
         None => (0..pools.len()).collect(),
     };
+    let speeds_milli = speeds(table, pools, faults);
     let node = faults.required(table, &node.place, "a request", "per_task", &REQUEST)?;
     let mut per_task = Vec::new();
     for Entry { key: resource, key_place, node } in &faults.table(node, "per_task")?.entries {
@@ -125,7 +120,38 @@ fn request(node: &Node, pools: &[Pool], faults: &mut Faults) -> Option<Request> 
         let label = "expected an amount above zero, such as `{ gpu = 1 }`";
         faults.push(Fault::new(&node.place, "a task asks nothing", label));
     }
-    Some(Request { per_task, tasks: tasks.and_then(|tasks| u64::try_from(tasks).ok()), pools: usable })
+    let tasks = tasks.and_then(|tasks| u64::try_from(tasks).ok());
+    Some(Request { per_task, tasks, pools: usable, speeds_milli })
+}
+
+/// The speed of a task in each pool, in thousandths: one where none is named.
+fn speeds(table: &Table, pools: &[Pool], faults: &mut Faults) -> Vec<u32> {
+    let mut speeds = vec![fairshare::FULL_SPEED; pools.len()];
+    let Some(by_pool) = table.get("speeds").and_then(|node| faults.table(node, "speeds")) else {
+        return speeds;
+    };
+    for Entry { key, key_place, node } in &by_pool.entries {
+        let Some(pool) = pool_named(key, key_place, "speeds", pools, faults) else { continue };
+        let Some(speed) = faults.amount(node, "speed") else { continue };
+        let milli = u32::try_from(speed.get());
+        if milli.is_err() {
+            let label = "expected a speed below 4,000,000, such as `0.5`";
+            faults.push(Fault::new(&node.place, format!("the speed in `{key}` is too large"), label));
+        }
+        speeds[pool] = milli.unwrap_or_default();
+    }
+    speeds
+}
+
+/// The index of a pool that is a key, or a fault.
+fn pool_named(name: &str, place: &Place, key: &str, pools: &[Pool], faults: &mut Faults) -> Option<usize> {
+    let found = pools.iter().position(|pool| pool.name == name);
+    if found.is_none() {
+        let near = did_you_mean(name, pools.iter().map(|pool| pool.name.as_str()));
+        let title = format!("unknown pool `{name}` in `{key}`");
+        faults.push(Fault::new(place, title, "the scenario has no pool of this name").hint_if(near));
+    }
+    found
 }
 
 /// The pools that a request names, each once.
@@ -137,14 +163,7 @@ fn usable_pools(node: &Node, pools: &[Pool], faults: &mut Faults) -> Option<Vec<
     let mut usable = Vec::new();
     for node in names {
         let Some(name) = faults.text(node, "pools") else { continue };
-        if let Some(pool) = pools.iter().position(|pool| pool.name == name) {
-            usable.push(pool);
-            continue;
-        }
-        let title = format!("unknown pool `{name}` in `pools`");
-        let near = did_you_mean(name, pools.iter().map(|pool| pool.name.as_str()));
-        let fault = Fault::new(&node.place, title, "the scenario has no pool of this name");
-        faults.push(fault.hint_if(near));
+        usable.extend(pool_named(name, &node.place, "pools", pools, faults));
     }
     usable.sort_unstable();
     usable.dedup();

@@ -304,7 +304,7 @@ error: unknown key `per_tsk` in a request
  --> scenario.toml:8:13
   |
 8 | request = { per_tsk = { gpu = 1 } }
-  |             ^^^^^^^ expected one of `per_task`, `tasks` or `pools`
+  |             ^^^^^^^ expected one of `per_task`, `tasks`, `pools` or `speeds`
   |
   = hint: did you mean `per_task`?
 
@@ -387,4 +387,56 @@ fn quotas_tasks_and_limits_bound_the_shares() {
         assert_eq!(exact(&with("team.C.limit.p.gpu=3")), ["11", "2", "3"]);
         assert_eq!(exact(&with("team.C.quota.p.gpu=8")), ["6", "2", "8"]);
     }
+}
+
+/// Four H200 and eight L4 for teams that gain four times, twice and 1.2 times from the faster ones.
+fn at_speeds() -> String {
+    let teams = [
+        ("A", 1, "per_task = { gpu = 1 }, speeds = { h200 = 4 }"),
+        ("B", 1, "per_task = { gpu = 1 }, speeds = { h200 = 2 }"),
+        ("C", 1, "per_task = { gpu = 1 }, speeds = { h200 = 1.2 }"),
+    ];
+    scenario(&[("h200", "gpu = 4"), ("l4", "gpu = 8")], &teams)
+}
+
+#[cfg(feature = "lp")]
+#[test]
+fn speeds_decide_who_is_entitled_to_which_pool() {
+    printed(
+        &at_speeds(),
+        &["--speeds"],
+        "\
+optimum   throughput of one resource over the pools that each team may use
+
+team     weight    share       tasks  entitlement
+A             1    39.2%        2.35  h200: gpu 2.35
+B             1    39.2%        4.63  h200: gpu 1.65
+                                      l4: gpu 2.98
+C             1    39.2%        5.02  l4: gpu 5.02
+",
+    );
+    let json = shares(&at_speeds(), &["--speeds", "-o", "json"]).stdout;
+    assert!(!json.contains("exact"), "{json}");
+}
+
+#[cfg(not(feature = "lp"))]
+#[test]
+fn speeds_want_a_program_that_was_built_for_them() {
+    let ran = shares(&at_speeds(), &["--speeds"]);
+    let expected = "\
+error: this program was built without linear programs
+hint: build it with `cargo build --release --bin sim --features lp`
+";
+    assert_eq!((ran.code, ran.stderr.as_str()), (2, expected));
+}
+
+#[test]
+fn a_speed_names_a_pool_and_is_a_number() {
+    let ran = shares(&at_speeds().replace("h200 = 4 }", "h20 = 4 }"), &[]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.stderr.contains("unknown pool `h20` in `speeds`"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("did you mean `h200`?"), "{}", ran.stderr);
+    let ran = shares(&at_speeds().replace("h200 = 4 }", "h200 = -4 }"), &[]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.stderr.contains("expected a number from 0"), "{}", ran.stderr);
 }
