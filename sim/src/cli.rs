@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// What if? Replays recorded jobs against the fairshare scheduler.
 #[derive(Debug, Parser)]
-#[command(name = "sim", version, about, propagate_version = true, max_term_width = 100, after_help = AFTER)]
+#[command(name = "sim", version, about, propagate_version = true, max_term_width = 80, after_help = AFTER)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -22,8 +22,8 @@ pub struct Cli {
 
 const AFTER: &str = "\
 Examples:
-  sim demo                                    the main job on a built-in scenario, no file needed
-  sim init > scenario.toml                    a commented scenario to start from
+  sim demo                                    a built-in scenario and trace
+  sim init > scenario.toml                    a commented scenario
   sim run scenario.toml --trace jobs.csv.gz   replay a trace
   sim run scenario.toml --policy fifo -o json
   sim compare scenario.toml --policy drf --policy fifo
@@ -208,7 +208,7 @@ Differences are paired job by job; the interval is 95 % by batch means over 30 r
 const RUN_AFTER: &str = "\
 Examples:
   sim run scenario.toml --trace jobs.csv
-  sim run scenario.toml --trace old.log.gz:swf --policy fifo,backfill=none --trim 1% -o json
-  sim run scenario.toml --out results --fail-if 'wait.p95 > 2h' --fail-if 'cost.idle >= 1000'
+  sim run scenario.toml --trace old.log.gz:swf --policy fifo --trim 1% -o json
+  sim run scenario.toml --out results --fail-if 'wait.p95 > 2h'
 
 Settings: the file, then SIM_* variables (SIM_POLICY__ORDER=fifo), then --set, then --policy.";

@@ -15,19 +15,24 @@ use fairshare_sim::command::{self, Output, World};
 use fairshare_sim::{ExitCode, SimError};
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+/// Whether anybody has asked for the flag above; until then it would stop nothing.
+static ASKED: AtomicBool = AtomicBool::new(false);
 
 fn main() -> process::ExitCode {
     let cli = Cli::parse();
     let begun = Instant::now();
     // Without a handler an interrupt ends the process at once, which is acceptable.
-    let _ = ctrlc::set_handler(|| INTERRUPTED.store(true, Ordering::Relaxed));
+    let _ = ctrlc::set_handler(interrupt);
     let mut variables: Vec<(String, String)> =
         std::env::vars().filter(|(name, _)| name.starts_with("SIM_")).collect();
     variables.sort();
     let world = World {
         argv: std::env::args().skip(1).collect(),
         variables,
-        interrupted: &|| INTERRUPTED.load(Ordering::Relaxed),
+        interrupted: &|| {
+            ASKED.store(true, Ordering::Relaxed);
+            INTERRUPTED.load(Ordering::Relaxed)
+        },
         clock: &|| begun.elapsed(),
         watched: std::io::stderr().is_terminal() && !cli.talk.quiet,
         verbose: cli.talk.verbose,
@@ -40,6 +45,14 @@ fn main() -> process::ExitCode {
         }
     };
     process::ExitCode::from(exit.code())
+}
+
+/// A replay is asked to stop and to leave what it has. Whatever does not ask, such as waiting for standard input, ends
+/// at once, and so does everything at the second interrupt.
+fn interrupt() {
+    if INTERRUPTED.swap(true, Ordering::Relaxed) || !ASKED.load(Ordering::Relaxed) {
+        process::exit(i32::from(ExitCode::Interrupted.code()));
+    }
 }
 
 fn dispatch(cli: &Cli, world: &World<'_>) -> Result<Output, SimError> {

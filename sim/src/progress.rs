@@ -1,10 +1,12 @@
-//! Progress: a bar on stderr for runs that take long, if somebody watches.
+//! Progress: a line on stderr for what takes long, if somebody watches.
 
+use std::io::{self, Write};
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
 
 use crate::observer::Observer;
+use crate::trace::Watch;
 
 /// Runs shorter than this show nothing.
 const SILENT: Duration = Duration::from_secs(2);
@@ -15,7 +17,6 @@ const INSTANTS_PER_LOOK: u32 = 4_096;
 #[derive(Debug)]
 pub struct Progress {
     bar: ProgressBar,
-    shown: bool,
     instants: u32,
 }
 
@@ -24,7 +25,7 @@ impl Progress {
     #[must_use]
     pub fn new(jobs: usize, watched: bool) -> Option<Self> {
         let bar = ProgressBar::with_draw_target(Some(jobs as u64), ProgressDrawTarget::hidden());
-        watched.then_some(Self { bar, shown: false, instants: 0 })
+        watched.then_some(Self { bar, instants: 0 })
     }
 }
 
@@ -35,16 +36,70 @@ impl Observer for Progress {
         if !self.instants.is_multiple_of(INSTANTS_PER_LOOK) {
             return;
         }
-        if !self.shown && self.bar.elapsed() > SILENT {
-            self.shown = true;
-            self.bar.set_draw_target(ProgressDrawTarget::stderr());
-            if let Ok(style) =
-                ProgressStyle::with_template("{bar:40} {human_pos}/{human_len} jobs, {eta} left")
-            {
-                self.bar.set_style(style);
-            }
-        }
+        show(&self.bar, "{bar:40} {human_pos}/{human_len} jobs, {eta} left");
         self.bar.set_position(submitted as u64);
+    }
+}
+
+/// Shows the line once it has taken long enough.
+fn show(bar: &ProgressBar, template: &str) {
+    if bar.is_hidden() && bar.elapsed() > SILENT {
+        bar.set_draw_target(ProgressDrawTarget::stderr());
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+    }
+}
+
+/// A line that goes away by itself.
+fn counter() -> ProgressBar {
+    ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden()).with_finish(ProgressFinish::AndClear)
+}
+
+/// Shows how many rows of a trace have been read, if somebody watches.
+#[must_use]
+pub fn reading(watched: bool) -> Watch {
+    if !watched {
+        return Watch::default();
+    }
+    let bar = counter();
+    Watch::new(move |rows| {
+        show(&bar, "{spinner} {human_pos} rows read");
+        bar.set_position(rows);
+    })
+}
+
+/// Passes bytes on, and shows how many.
+pub struct Written<'a> {
+    inner: &'a mut dyn Write,
+    bar: Option<ProgressBar>,
+}
+
+impl<'a> Written<'a> {
+    /// Counts what goes to `inner`, if somebody watches.
+    pub fn new(inner: &'a mut dyn Write, watched: bool) -> Self {
+        Self { inner, bar: watched.then(counter) }
+    }
+}
+
+impl std::fmt::Debug for Written<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Written").field("bar", &self.bar).finish_non_exhaustive()
+    }
+}
+
+impl Write for Written<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = self.inner.write(bytes)?;
+        if let Some(bar) = &self.bar {
+            show(bar, "{spinner} {bytes} written");
+            bar.inc(count as u64);
+        }
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
     }
 }
 

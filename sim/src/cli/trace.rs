@@ -23,6 +23,12 @@ pub enum TraceCommand {
 
 /// `sim trace inspect`.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sim trace inspect jobs.csv.gz
+  sim trace inspect old.log:swf --scenario scenario.toml
+  sim trace inspect nodes.csv pods.csv -o json
+  sim trace synth demo | sim trace inspect -")]
 pub struct Inspect {
     /// The trace: `FILE[:FORMAT]`, plain, .gz or .zst; `-` is standard input. Files of a set are named together.
     #[arg(required = true, value_name = "FILE[:FORMAT]")]
@@ -50,6 +56,11 @@ pub enum InspectFormat {
 
 /// `sim trace check`.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  sim trace check jobs.csv
+
+Whatever other commands would repair is an error here: exit code 2, with line and column.")]
 pub struct Check {
     /// The trace: `FILE[:FORMAT]`; files of a set are named together.
     #[arg(required = true, value_name = "FILE[:FORMAT]")]
@@ -59,8 +70,11 @@ pub struct Check {
 /// `sim trace convert`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Example:
-  sim trace convert old.log.gz:swf --out jobs.csv.gz")]
+Examples:
+  sim trace convert old.log.gz:swf --out jobs.csv.gz
+  sim trace convert nodes.csv pods.csv --scenario pools.toml --out native.csv
+
+Sorted files are written as they are read; unsorted ones and standard input are sorted in memory.")]
 pub struct Convert {
     /// The trace: `FILE[:FORMAT]`; files of a set are named together.
     #[arg(required = true, value_name = "FILE[:FORMAT]")]
@@ -114,7 +128,7 @@ The steps are taken in this order, whatever the order of the options: window, th
 
 Examples:
   sim trace shape jobs.csv --compress 0.3 --out busier.csv
-  sim trace shape jobs.csv --from 2017-10-01T00:00:00Z --until 2017-11-01T00:00:00Z
+  sim trace shape jobs.csv --from 2017-10-01T00:00:00Z --out rest.csv
   sim trace shape jobs.csv --scale-team search=1.5 --seed 7")]
 pub struct Shape {
     /// The trace: `FILE[:FORMAT]`; files of a set are named together.

@@ -32,7 +32,7 @@ pub fn compare(arguments: &Compare, world: &World<'_>) -> Result<Output, SimErro
     };
     let scenarios = arguments.policies.iter().map(scenario).collect::<Result<Vec<_>, _>>()?;
     // What a policy sets lies in `[policy]`, so all scenarios ask for the same trace.
-    let trace = load(&arguments.traces, arguments.strict, &scenarios[0])?;
+    let trace = load(&arguments.traces, arguments.strict, &scenarios[0], world)?;
     let runs = run_all(&scenarios, &trace, &info, world)?;
     let comparison = Comparison::new(&trace, &runs, baseline);
     let mut output = Output::new(match arguments.output {
@@ -40,7 +40,7 @@ pub fn compare(arguments: &Compare, world: &World<'_>) -> Result<Output, SimErro
         OutputFormat::Json => report::json::pretty(&comparison),
         OutputFormat::Csv => report::json::flat(&comparison),
     });
-    output.notes.extend(report::text::guesses(&trace));
+    output.notes.extend(report::text::guesses(&trace.sources));
     output.notes.extend(report::text::repairs(&trace).iter().map(|note| format!("repaired: {note}")));
     output.notes.extend(comparison.warnings.iter().map(|warning| format!("warning: {warning}")));
     if runs.iter().any(|(_, record)| record.interrupted) {

@@ -8,14 +8,14 @@ use crate::error::SimError;
 use crate::exit_code::ExitCode;
 use crate::gate::Gate;
 use crate::metrics::population::Trim;
-use crate::progress::Progress;
+use crate::progress::{self, Progress};
 use crate::record::Record;
 use crate::report::{self, files::Folder};
 use crate::scenario::{Override, Scenario};
 use crate::setup::Setup;
 use crate::summary::{RunInfo, Summary};
 use crate::timings::Timings;
-use crate::trace::{Input, Trace, TraceOptions};
+use crate::trace::{Input, Trace};
 
 /// Replays, measures, prints and writes.
 ///
@@ -34,7 +34,7 @@ pub fn run(arguments: &Run, world: &World<'_>) -> Result<Output, SimError> {
         &overrides(&arguments.settings, arguments.policy.as_deref(), world)?,
     )?;
     let mut timings = Timings::new(world.clock);
-    let trace = load(&arguments.traces, arguments.strict, &scenario)?;
+    let trace = load(&arguments.traces, arguments.strict, &scenario, world)?;
     timings.phase("load");
     let setup = Setup::new(&scenario, &trace)?;
     let folder = arguments.out.as_deref().map(Folder::create).transpose()?;
@@ -47,7 +47,7 @@ pub fn run(arguments: &Run, world: &World<'_>) -> Result<Output, SimError> {
         timings.phase("write");
     }
     let mut output = Output::new(render(&summary, arguments.output));
-    output.notes.extend(report::text::guesses(&trace));
+    output.notes.extend(report::text::guesses(&trace.sources));
     if world.verbose {
         output.notes.extend(report::text::provenance(&summary));
     }
@@ -144,7 +144,12 @@ pub(crate) fn without_out(argv: &[String]) -> Vec<String> {
     kept
 }
 
-pub(crate) fn load(traces: &[String], strict: bool, scenario: &Scenario) -> Result<Trace, SimError> {
+pub(crate) fn load(
+    traces: &[String],
+    strict: bool,
+    scenario: &Scenario,
+    world: &World<'_>,
+) -> Result<Trace, SimError> {
     let mut inputs: Vec<Input> = traces.iter().map(|text| Input::parse(text)).collect();
     if inputs.is_empty() {
         let missing = || {
@@ -153,7 +158,8 @@ pub(crate) fn load(traces: &[String], strict: bool, scenario: &Scenario) -> Resu
         };
         inputs.push(scenario.trace.clone().ok_or_else(missing)?);
     }
-    let options = TraceOptions { strict, swf: scenario.swf, ..TraceOptions::default() };
+    let mut options = scenario.trace_options(strict);
+    options.watch = progress::reading(world.watched);
     let mut trace = Trace::load(&inputs, &options)?;
     trace.select(&scenario.selection).map_err(|team| {
         SimError::usage(format!(

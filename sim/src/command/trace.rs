@@ -13,6 +13,8 @@ use flate2::{Compression, GzBuilder};
 use super::{Output, World};
 use crate::cli::trace::{Check, Convert, Inspect, InspectFormat, Shape, Synth, TraceCommand};
 use crate::error::SimError;
+use crate::progress::{self, Written};
+use crate::report::text::guesses;
 use crate::rng::Streams;
 use crate::scenario::Scenario;
 use crate::trace::synthetic::{SynthError, SynthSpec, write_csv};
@@ -25,13 +27,20 @@ use crate::trace::{
 /// # Errors
 ///
 /// [`SimError`] if an input cannot be used or an output cannot be written.
-pub fn trace(command: &TraceCommand, _world: &World<'_>, stdout: &mut dyn Write) -> Result<Output, SimError> {
+pub fn trace(command: &TraceCommand, world: &World<'_>, stdout: &mut dyn Write) -> Result<Output, SimError> {
+    let watched = world.watched;
     match command {
-        TraceCommand::Inspect(arguments) => inspect_trace(arguments),
-        TraceCommand::Check(arguments) => check_trace(arguments),
-        TraceCommand::Convert(arguments) => convert_trace(arguments, stdout),
-        TraceCommand::Synth(arguments) => synth(arguments, stdout),
-        TraceCommand::Shape(arguments) => shape(arguments, stdout),
+        TraceCommand::Inspect(arguments) => inspect_trace(arguments, watched),
+        TraceCommand::Check(arguments) => check_trace(arguments, watched),
+        TraceCommand::Convert(arguments) => {
+            convert_trace(arguments, Place { path: arguments.out.as_deref(), stdout, watched })
+        }
+        TraceCommand::Synth(arguments) => {
+            synth(arguments, Place { path: arguments.out.as_deref(), stdout, watched })
+        }
+        TraceCommand::Shape(arguments) => {
+            shape(arguments, Place { path: arguments.out.as_deref(), stdout, watched })
+        }
     }
 }
 
@@ -39,17 +48,18 @@ fn inputs(traces: &[String]) -> Vec<Input> {
     traces.iter().map(|text| Input::parse(text)).collect()
 }
 
-fn options(strict: bool) -> TraceOptions {
-    TraceOptions { strict, ..TraceOptions::default() }
+fn options(strict: bool, watched: bool) -> TraceOptions {
+    TraceOptions { strict, watch: progress::reading(watched), ..TraceOptions::default() }
 }
 
-fn inspect_trace(arguments: &Inspect) -> Result<Output, SimError> {
+fn inspect_trace(arguments: &Inspect, watched: bool) -> Result<Output, SimError> {
     let scenario = arguments.scenario.as_deref().map(|path| Scenario::load(path, &[])).transpose()?;
-    let mut options = options(arguments.strict);
-    let capacity = scenario.map(|scenario| {
+    let mut options = options(arguments.strict, watched);
+    if let Some(scenario) = &scenario {
         options.swf = scenario.swf;
-        capacity(&scenario)
-    });
+        options.gavel_throughputs.clone_from(&scenario.gavel_throughputs);
+    }
+    let capacity = scenario.as_ref().map(capacity);
     let inspection = inspect(&inputs(&arguments.traces), &options, capacity)?;
     Ok(Output::new(match arguments.output {
         InspectFormat::Table => inspection.table(),
@@ -73,8 +83,8 @@ fn capacity(scenario: &Scenario) -> Capacity {
     Capacity { gpu_milli: total("gpu"), cpu_milli: total("cpu") }
 }
 
-fn check_trace(arguments: &Check) -> Result<Output, SimError> {
-    let trace = Trace::load(&inputs(&arguments.traces), &options(true))?;
+fn check_trace(arguments: &Check, watched: bool) -> Result<Output, SimError> {
+    let trace = Trace::load(&inputs(&arguments.traces), &options(true, watched))?;
     let mut text = String::new();
     for source in &trace.sources {
         // Writing to a string cannot fail.
@@ -87,11 +97,14 @@ fn warnings(warnings: &[String]) -> Vec<String> {
     warnings.iter().map(|warning| format!("warning: {warning}")).collect()
 }
 
-fn convert_trace(arguments: &Convert, stdout: &mut dyn Write) -> Result<Output, SimError> {
-    let done = write_trace(arguments.out.as_deref(), stdout, |out| {
-        convert(&inputs(&arguments.traces), &options(arguments.strict), out).map_err(|error| match error {
-            ConvertError::Read(error) => Failure::Input(error.into()),
-            ConvertError::Write(error) => Failure::Output(error),
+fn convert_trace(arguments: &Convert, place: Place<'_>) -> Result<Output, SimError> {
+    let watched = place.watched;
+    let done = write_trace(place, |out| {
+        convert(&inputs(&arguments.traces), &options(arguments.strict, watched), out).map_err(|error| {
+            match error {
+                ConvertError::Read(error) => Failure::Input(error.into()),
+                ConvertError::Write(error) => Failure::Output(error),
+            }
         })
     })?;
     let mut output = Output::new(String::new());
@@ -100,6 +113,7 @@ fn convert_trace(arguments: &Convert, stdout: &mut dyn Write) -> Result<Output, 
         let scenario = conversion.cluster.scenario();
         fs::write(path, scenario).map_err(|error| SimError::write(path, error))?;
     }
+    output.notes.extend(guesses(&conversion.sources));
     output.notes.extend(conversion.sources.iter().flat_map(repairs));
     output.notes.extend(warnings(&conversion.warnings));
     output.notes.push(format!("{} jobs written", conversion.jobs));
@@ -113,10 +127,10 @@ fn repairs(source: &Source) -> Vec<String> {
     source.repairs.values().map(note).collect()
 }
 
-fn synth(arguments: &Synth, stdout: &mut dyn Write) -> Result<Output, SimError> {
+fn synth(arguments: &Synth, place: Place<'_>) -> Result<Output, SimError> {
     let mut spec = match &arguments.spec {
         Some(name) => described(name)?,
-        None => SynthSpec::like(&Trace::load(&inputs(&arguments.like), &options(false))?)
+        None => SynthSpec::like(&Trace::load(&inputs(&arguments.like), &options(false, place.watched))?)
             .map_err(|error| refused(&error))?,
     };
     if let Some(jobs) = arguments.jobs {
@@ -125,7 +139,7 @@ fn synth(arguments: &Synth, stdout: &mut dyn Write) -> Result<Output, SimError> 
     if arguments.describe {
         return Ok(Output::new(spec.to_toml().map_err(|error| refused(&error))?));
     }
-    let done = write_trace(arguments.out.as_deref(), stdout, |out| {
+    let done = write_trace(place, |out| {
         write_csv(&spec, arguments.seed, out).map_err(|error| match error {
             SynthError::Write(error) => Failure::Output(error),
             other => Failure::Input(refused(&other)),
@@ -139,9 +153,9 @@ fn synth(arguments: &Synth, stdout: &mut dyn Write) -> Result<Output, SimError> 
     Ok(output)
 }
 
-fn shape(arguments: &Shape, stdout: &mut dyn Write) -> Result<Output, SimError> {
+fn shape(arguments: &Shape, place: Place<'_>) -> Result<Output, SimError> {
     let steps = steps(arguments)?;
-    let mut trace = Trace::load(&inputs(&arguments.traces), &options(arguments.strict))?;
+    let mut trace = Trace::load(&inputs(&arguments.traces), &options(arguments.strict, place.watched))?;
     for step in &steps {
         if let Transform::ScaleTeam(team, _) = step
             && trace.teams.find(team).is_none()
@@ -151,11 +165,10 @@ fn shape(arguments: &Shape, stdout: &mut dyn Write) -> Result<Output, SimError> 
     }
     let before = trace.jobs.len();
     trace.shape(&steps, &Streams::new(arguments.seed));
-    let done = write_trace(arguments.out.as_deref(), stdout, |out| {
-        trace.write_native(out).map_err(Failure::Output)
-    })?;
+    let done = write_trace(place, |out| trace.write_native(out).map_err(Failure::Output))?;
     let mut output = Output::new(String::new());
     if done.is_some() {
+        output.notes.extend(guesses(&trace.sources));
         output.notes.extend(trace.sources.iter().flat_map(repairs));
         output.notes.extend(warnings(&trace.warnings));
         output.notes.push(format!("{before} jobs read, {} jobs written", trace.jobs.len()));
@@ -228,13 +241,21 @@ enum Failure {
     Output(io::Error),
 }
 
-/// Lets `write` fill the file `path`, packed if its name says so, or `stdout`. Nothing comes back where the reader of
-/// `stdout` went away, which is no failure.
+/// Where a trace goes.
+struct Place<'a> {
+    /// A file, packed if its name says so; absent: `stdout`.
+    path: Option<&'a Path>,
+    stdout: &'a mut dyn Write,
+    /// Somebody watches, and is shown how far a file is.
+    watched: bool,
+}
+
+/// Lets `write` fill the place. Nothing comes back where the reader of `stdout` went away, which is no failure.
 fn write_trace<T>(
-    path: Option<&Path>,
-    stdout: &mut dyn Write,
+    place: Place<'_>,
     write: impl FnOnce(&mut dyn Write) -> Result<T, Failure>,
 ) -> Result<Option<T>, SimError> {
+    let Place { path, stdout, watched } = place;
     let Some(path) = path else {
         return match write(stdout) {
             Ok(done) => Ok(Some(done)),
@@ -244,6 +265,7 @@ fn write_trace<T>(
         };
     };
     let packed = path.extension().is_some_and(|ending| ending == "gz");
+    let write = |out: &mut dyn Write| write(&mut Written::new(out, watched));
     // A device or a pipe is written to as it is: renaming would put a file in its place.
     let is_special = fs::metadata(path).is_ok_and(|found| !found.is_file());
     let done = if is_special { fill(path, packed, write) } else { fill_and_rename(path, packed, write) };

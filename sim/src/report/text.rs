@@ -9,7 +9,7 @@ use crate::duration::human_s;
 use crate::metrics::cost::apportion_by;
 use crate::metrics::distribution::Distribution;
 use crate::summary::Summary;
-use crate::trace::{Trace, printable};
+use crate::trace::{Source, Trace, printable};
 
 /// Teams shown before the rest is summed up in a line.
 const TEAMS_SHOWN: usize = 40;
@@ -227,8 +227,8 @@ fn teams_side_by_side(comparison: &Comparison, text: &mut String) {
 
 /// Which formats were told from the content, for stderr.
 #[must_use]
-pub fn guesses(trace: &Trace) -> Vec<String> {
-    let guessed = trace.sources.iter().filter(|source| source.guessed);
+pub fn guesses(sources: &[Source]) -> Vec<String> {
+    let guessed = sources.iter().filter(|source| source.guessed);
     guessed.map(|source| format!("format: `{}` reads as {}", source.path, source.format)).collect()
 }
 

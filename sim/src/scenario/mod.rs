@@ -20,7 +20,7 @@ pub use document::Override;
 pub use fault::ScenarioError;
 pub(crate) use fault::did_you_mean;
 
-use crate::trace::{Input, Selection, SwfOptions};
+use crate::trace::{Input, Selection, SwfOptions, TraceOptions};
 use document::Document;
 
 /// A validated scenario.
@@ -44,6 +44,8 @@ pub struct Scenario {
     pub trace: Option<Input>,
     /// `[trace.swf]`.
     pub swf: SwfOptions,
+    /// `[trace.gavel] throughputs`, resolved against the scenario's folder.
+    pub gavel_throughputs: Option<PathBuf>,
     /// The part of the trace that is replayed: `teams`, `from` and `until` of `[trace]`.
     pub selection: Selection,
 }
@@ -211,7 +213,19 @@ impl Scenario {
         if let Some(trace) = &mut scenario.trace {
             trace.path = beside(name, &trace.path);
         }
+        if let Some(path) = &mut scenario.gavel_throughputs {
+            *path = beside(name, path);
+        }
         Ok(scenario)
+    }
+}
+
+impl Scenario {
+    /// How the scenario wants its trace to be read.
+    #[must_use]
+    pub fn trace_options(&self, strict: bool) -> TraceOptions {
+        let gavel_throughputs = self.gavel_throughputs.clone();
+        TraceOptions { strict, swf: self.swf, gavel_throughputs, ..TraceOptions::default() }
     }
 }
 

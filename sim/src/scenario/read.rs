@@ -1,10 +1,10 @@
 //! The tree of settings to a [`Scenario`]: all sections, all faults.
 
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 
 use fairshare::{Backfill, OrderName, PolicySpec, PriceUnit, ShareValue};
 
-use super::document::{Table, Value};
+use super::document::{Node, Table, Value};
 use super::fault::{Fault, Place};
 use super::value::{Faults, Later};
 use super::{Policy, Pool, Scenario, pool, team};
@@ -34,12 +34,25 @@ pub(super) fn scenario(root: &Table) -> Result<Scenario, Vec<Fault>> {
     let priorities = team::priorities(root, &mut faults);
     let policy = policy(root, &pools, &mut faults);
     let (trace, swf) = trace(root, &mut faults);
+    let gavel_throughputs = gavel_throughputs(root, &mut faults);
     let selection = selection(root, &mut faults);
     if !faults.list.is_empty() {
         return Err(faults.list);
     }
     let (path, digest) = (String::new(), String::new());
-    Ok(Scenario { path, digest, pools, teams, unknown_teams, priorities, policy, trace, swf, selection })
+    Ok(Scenario {
+        path,
+        digest,
+        pools,
+        teams,
+        unknown_teams,
+        priorities,
+        policy,
+        trace,
+        swf,
+        gavel_throughputs,
+        selection,
+    })
 }
 
 fn policy(root: &Table, pools: &[Pool], faults: &mut Faults) -> Policy {
@@ -133,21 +146,14 @@ fn trace(root: &Table, faults: &mut Faults) -> (Option<Input>, SwfOptions) {
     let Some(table) = root.get("trace").and_then(|node| faults.table(node, "trace")) else {
         return (None, swf);
     };
-    faults.keys(table, "`[trace]`", &["path", "format", "teams", "from", "until", "swf"], &[]);
+    faults.keys(table, "`[trace]`", &["path", "format", "teams", "from", "until", "swf", "gavel"], &[]);
     let format = table.get("format").and_then(|node| {
         let word = faults.word(node, "format", &Format::names(), &[])?;
         Format::from_name(word)
     });
     let input = table.get("path").and_then(|node| {
-        let path = Path::new(faults.text(node, "path")?);
-        let inside = path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
-        if !inside {
-            let label = "expected a relative path that stays inside it";
-            let fault = Fault::new(&node.place, "the trace lies outside the scenario's folder", label);
-            faults.push(fault.hint("name it on the command line instead: `--trace FILE`"));
-            return None;
-        }
-        Some(Input { path: path.to_path_buf(), format })
+        let path = inside(node, "path", "the trace", faults)?;
+        Some(Input { path, format })
     });
     if let Some(options) = table.get("swf").and_then(|node| faults.table(node, "swf")) {
         faults.keys(options, "`[trace.swf]`", &SWF, &[]);
@@ -160,4 +166,24 @@ fn trace(root: &Table, faults: &mut Faults) -> (Option<Input>, SwfOptions) {
         }
     }
     (input, swf)
+}
+
+/// A file in the scenario's folder.
+fn inside(node: &Node, key: &str, what: &str, faults: &mut Faults) -> Option<PathBuf> {
+    let path = Path::new(faults.text(node, key)?);
+    if path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir)) {
+        return Some(path.to_path_buf());
+    }
+    let label = "expected a relative path that stays inside it";
+    let fault = Fault::new(&node.place, format!("{what} lies outside the scenario's folder"), label);
+    faults.push(fault.hint("name it on the command line instead: `--trace FILE`"));
+    None
+}
+
+/// `[trace.gavel] throughputs`; a table outside of the folder is named with the trace.
+fn gavel_throughputs(root: &Table, faults: &mut Faults) -> Option<PathBuf> {
+    let Some(Value::Table(trace)) = root.get("trace").map(|node| &node.value) else { return None };
+    let options = trace.get("gavel").and_then(|node| faults.table(node, "gavel"))?;
+    faults.keys(options, "`[trace.gavel]`", &["throughputs"], &[]);
+    inside(options.get("throughputs")?, "throughputs", "the throughput table", faults)
 }

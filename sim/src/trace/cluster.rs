@@ -38,6 +38,28 @@ pub struct QuotaSeries {
     pub days: Vec<(i64, Vec<u64>)>,
 }
 
+impl QuotaSeries {
+    /// The days on which the quota of team number `team` began or changed, and the GPUs from then on.
+    ///
+    /// ```
+    /// use fairshare_sim::trace::QuotaSeries;
+    /// let days = vec![(0, vec![8]), (1, vec![8]), (2, vec![0]), (3, vec![16])];
+    /// let series = QuotaSeries { teams: vec!["a".to_owned()], days };
+    /// assert_eq!(series.changes(0), [(0, 8), (2, 0), (3, 16)]);
+    /// ```
+    #[must_use]
+    pub fn changes(&self, team: usize) -> Vec<(i64, u64)> {
+        let mut changes: Vec<(i64, u64)> = Vec::new();
+        for (day, gpus) in &self.days {
+            let gpus = gpus.get(team).copied().unwrap_or(0);
+            if changes.last().is_none_or(|(_, before)| *before != gpus) {
+                changes.push((*day, gpus));
+            }
+        }
+        changes
+    }
+}
+
 impl Cluster {
     /// Whether nothing is known.
     #[must_use]
@@ -78,6 +100,7 @@ impl Cluster {
 
     /// The cluster as `[[pool]]` and `[[team]]` tables of a scenario: a pool per make, the last day's quotas.
     ///
+    /// A scenario has one quota per team, so the days on which a quota changed stand above it in a comment.
     /// Quotas become the teams' weights, and where there is exactly one GPU pool (or none, then a pool of
     /// eight-GPU nodes is made of their sum) also guaranteed amounts.
     #[must_use]
@@ -109,10 +132,11 @@ impl Cluster {
             write_pool(text, "gpu", &make, total.div_ceil(8));
             pools.push("gpu".to_owned());
         }
-        for (team, &gpus) in quotas.teams.iter().zip(last) {
+        for (index, (team, &gpus)) in quotas.teams.iter().zip(last).enumerate() {
             if gpus == 0 {
                 continue;
             }
+            write_changes(text, &quotas.changes(index));
             let _ = write!(text, "[[team]]\nname = {}\nweight = {gpus}\n", toml_string(team));
             if let [pool] = &pools[..] {
                 let _ = writeln!(text, "quota = {{ {pool} = {{ gpu = {gpus} }} }}");
@@ -137,6 +161,21 @@ fn write_pool(text: &mut String, name: &str, make: &NodeMake, count: u64) {
         parts.push(format!("memory = \"{}GiB\"", gibibytes(make.memory_bytes)));
     }
     let _ = writeln!(text, "nodes = {count}\nnode = {{ {} }}\n", parts.join(", "));
+}
+
+/// A comment with the quota from each day on, cut into lines.
+fn write_changes(text: &mut String, changes: &[(i64, u64)]) {
+    let shown = |(day, gpus): &(i64, u64)| format!("{} from {}", gpus, date(*day));
+    for (index, line) in changes.chunks(4).enumerate() {
+        let start = if index == 0 { "# GPUs: " } else { "#       " };
+        let _ = writeln!(text, "{start}{}", line.iter().map(shown).collect::<Vec<_>>().join(", "));
+    }
+}
+
+/// The date of a Unix time in ms.
+fn date(unix_ms: i64) -> String {
+    let timestamp = jiff::Timestamp::from_millisecond(unix_ms).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    timestamp.strftime("%Y-%m-%d").to_string()
 }
 
 /// Letters, digits, `-` and `_`; everything else becomes `-`.

@@ -1,16 +1,19 @@
 //! What a trace holds: counts, spans, distributions, the record, the repairs (`sim.inspect/1`).
 //!
 //! One pass in constant memory for sorted sources: quantiles come from sketches and say so. Only an unsorted
-//! source is read again for the times between submissions. Absent on purpose: how it is shown
-//! ([`Inspection::table`] does that).
+//! source is read again for the times between submissions. Absent on purpose: the fields (see `inspection`) and how
+//! they are shown ([`Inspection::table`]).
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
-use serde::Serialize;
-
+use super::cluster::QuotaSeries;
 use super::error::TraceError;
 use super::input::Input;
+use super::inspection::{
+    Distribution, Inspection, OfferedLoad, QuotaChange, QuotaStatistics, RecordedStatistics,
+    RepairStatistics, SourceStatistics, TeamStatistics,
+};
 use super::interner::Interner;
 use super::model::{CPU, GPU};
 use super::reader::{self, Checked, Reading, Sink, TraceOptions};
@@ -28,161 +31,6 @@ pub struct Capacity {
     pub gpu_milli: u64,
     /// Milli-CPU in all pools together.
     pub cpu_milli: u64,
-}
-
-/// Everything that `sim trace inspect` says; the JSON fields of `sim.inspect/1`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Inspection {
-    /// `sim.inspect/1`.
-    pub schema: &'static str,
-    /// Format of the first file that holds jobs.
-    pub format: &'static str,
-    /// Records read from files that hold jobs.
-    pub rows: u64,
-    /// Jobs kept.
-    pub jobs: u64,
-    /// Distinct teams.
-    pub teams: u64,
-    /// Distinct users.
-    pub users: u64,
-    /// First to last submission.
-    pub span_s: f64,
-    /// GPUs asked for x run time.
-    pub gpu_hours: f64,
-    /// CPUs asked for x run time.
-    pub core_hours: f64,
-    /// How quantiles were computed.
-    pub quantiles: &'static str,
-    /// What a job's size counts: `gpu` where any job asks for one, else `cpu`.
-    pub size_unit: &'static str,
-    /// Size of the jobs that ask for the unit.
-    pub size: Distribution,
-    /// Run times; absent where the source has none.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub run_s: Option<Distribution>,
-    /// Times between submissions; absent where the source has none.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub interarrival_s: Option<Distribution>,
-    /// Submissions by hour of the day; hours of the trace's own clock where it is relative.
-    pub arrivals_by_hour: [u64; 24],
-    /// Submissions by weekday, Monday first.
-    pub arrivals_by_weekday: [u64; 7],
-    /// Whether hours and weekdays are those of a calendar.
-    pub calendar: bool,
-    /// What really happened, where the source says.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub recorded: Option<RecordedStatistics>,
-    /// Nodes, where a file of the set lists them.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub nodes: Option<u64>,
-    /// GPUs of the nodes by type.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub gpus_by_type: BTreeMap<String, f64>,
-    /// Jobs that ask for an accelerator type.
-    pub constrained_jobs: u64,
-    /// GPU-hours by accelerator type of the first alternative.
-    pub gpu_hours_by_type: BTreeMap<String, f64>,
-    /// Teams by GPU-hours, then core-hours, most first.
-    pub by_team: Vec<TeamStatistics>,
-    /// Requested time over capacity x span, where a capacity was given.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub offered_load: Option<OfferedLoad>,
-    /// Jobs by recorded outcome.
-    pub status: BTreeMap<&'static str, u64>,
-    /// Repairs over all files: reason to count.
-    pub repairs: BTreeMap<&'static str, u64>,
-    /// The files.
-    pub sources: Vec<SourceStatistics>,
-    /// What should be said once.
-    pub warnings: Vec<String>,
-}
-
-/// A distribution: mean, count and maximum exact, quantiles from the sketch.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
-pub struct Distribution {
-    /// Arithmetic mean; absent without values.
-    pub mean: Option<f64>,
-    /// Median.
-    pub p50: Option<f64>,
-    /// 90th percentile.
-    pub p90: Option<f64>,
-    /// 95th percentile.
-    pub p95: Option<f64>,
-    /// 99th percentile.
-    pub p99: Option<f64>,
-    /// Largest value.
-    pub max: Option<f64>,
-    /// Number of values.
-    pub count: u64,
-}
-
-/// What really happened.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct RecordedStatistics {
-    /// Start - submit.
-    pub wait_s: Distribution,
-    /// max(1, (wait + run) / max(run, 10 s)).
-    pub bounded_slowdown: Distribution,
-    /// Used over available, first to last submission; absent where the capacity is unknown.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub utilization: Option<f64>,
-    /// The capacity that the utilization is of, in the unit of the sizes.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub capacity: Option<f64>,
-}
-
-/// One team's part.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct TeamStatistics {
-    /// Team.
-    pub name: String,
-    /// Jobs.
-    pub jobs: u64,
-    /// GPUs asked for x run time.
-    pub gpu_hours: f64,
-    /// CPUs asked for x run time.
-    pub core_hours: f64,
-}
-
-/// Requested time over capacity x span.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct OfferedLoad {
-    /// GPUs; absent without any.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub gpu: Option<f64>,
-    /// CPUs; absent without any.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub cpu: Option<f64>,
-}
-
-/// One file.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct SourceStatistics {
-    /// The path as given.
-    pub path: String,
-    /// How it was read.
-    pub format: &'static str,
-    /// Whether the format was told from the content.
-    pub guessed: bool,
-    /// SHA-256 of the bytes as given.
-    pub digest: String,
-    /// Records read.
-    pub rows: u64,
-    /// Jobs kept.
-    pub jobs: u64,
-    /// Repairs by reason.
-    pub repairs: BTreeMap<&'static str, RepairStatistics>,
-}
-
-/// One kind of repair in one file.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct RepairStatistics {
-    /// How many rows.
-    pub count: u64,
-    /// Lines of the first five.
-    pub first_lines: Vec<u64>,
-    /// The reason as a clause.
-    pub reason: &'static str,
 }
 
 /// Reads the inputs and counts.
@@ -428,6 +276,7 @@ impl Counter {
             recorded,
             nodes: (nodes > 0).then_some(nodes),
             gpus_by_type: gpus_by_type.iter().map(|(name, milli)| ((*name).into(), units(*milli))).collect(),
+            quotas: reading.cluster.quotas.as_ref().map(quota_statistics),
             constrained_jobs,
             gpu_hours_by_type: by_type,
             by_team: self.team_statistics(),
@@ -508,6 +357,18 @@ impl Counter {
             core_hours: hours(self.by_team[index].cpu),
         };
         order.into_iter().map(statistics).collect()
+    }
+}
+
+fn quota_statistics(series: &QuotaSeries) -> QuotaStatistics {
+    let total = |day: Option<&(i64, Vec<u64>)>| day.map_or(0, |(_, gpus)| gpus.iter().sum());
+    let change = |(from_ms, gpus): (i64, u64)| QuotaChange { from_s: from_ms / 1000, gpus };
+    let changes = |team: usize| series.changes(team).into_iter().map(change).collect();
+    QuotaStatistics {
+        days: series.days.len() as u64,
+        first_gpus: total(series.days.first()),
+        last_gpus: total(series.days.last()),
+        teams: series.teams.iter().cloned().enumerate().map(|(at, name)| (name, changes(at))).collect(),
     }
 }
 

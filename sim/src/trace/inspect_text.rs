@@ -5,10 +5,12 @@
 use std::fmt::Write as _;
 
 use super::error::printable;
-use super::inspect::{Distribution, Inspection};
+use super::inspection::{Distribution, Inspection, TeamStatistics};
 
 /// Teams shown; the rest is in the JSON.
 const TEAMS: usize = 15;
+/// Letters of a team's name shown, so that a line fits 80 columns.
+const TEAM_WIDTH: usize = 36;
 
 impl Inspection {
     /// The inspection as text for a terminal, without colours; ends with a line end.
@@ -17,9 +19,11 @@ impl Inspection {
         let mut text = String::new();
         self.write_sources(&mut text);
         self.write_totals(&mut text);
-        self.write_distributions(&mut text);
-        self.write_arrivals(&mut text);
-        self.write_teams(&mut text);
+        if self.jobs > 0 {
+            self.write_distributions(&mut text);
+            self.write_arrivals(&mut text);
+            self.write_teams(&mut text);
+        }
         self.write_repairs(&mut text);
         for warning in &self.warnings {
             let _ = writeln!(text, "warning: {warning}");
@@ -41,8 +45,10 @@ impl Inspection {
         };
         line("rows", grouped(self.rows));
         line("jobs", grouped(self.jobs));
-        line("teams", format!("{}, users {}", grouped(self.teams), grouped(self.users)));
-        line("span", duration(self.span_s));
+        if self.jobs > 0 {
+            line("teams", format!("{}, users {}", grouped(self.teams), grouped(self.users)));
+            line("span", duration(self.span_s));
+        }
         if self.gpu_hours > 0.0 {
             line("GPU-hours", rounded(self.gpu_hours));
         }
@@ -59,6 +65,14 @@ impl Inspection {
                 .map(|(name, count)| format!("{} {}", printable(name), rounded(*count)));
             line("GPUs", parts.collect::<Vec<_>>().join(", "));
         }
+        if let Some(quotas) = &self.quotas {
+            let (first, last) = (quotas.first_gpus, quotas.last_gpus);
+            let (teams, days) = (quotas.teams.len(), grouped(quotas.days));
+            line(
+                "quotas",
+                format!("{teams} teams, {days} days, {first} GPUs on the first, {last} on the last"),
+            );
+        }
         if self.constrained_jobs > 0 {
             line("bound to type", format!("{} jobs", grouped(self.constrained_jobs)));
         }
@@ -68,7 +82,10 @@ impl Inspection {
             line("offered load", parts.collect::<Vec<_>>().join(", "));
         }
         let outcomes = self.status.iter().map(|(name, count)| format!("{name} {}", grouped(*count)));
-        line("outcome", outcomes.collect::<Vec<_>>().join(", "));
+        let outcomes = outcomes.collect::<Vec<_>>().join(", ");
+        if !outcomes.is_empty() {
+            line("outcome", outcomes);
+        }
         if let Some(utilization) = self.recorded.as_ref().and_then(|recorded| recorded.utilization) {
             line("utilization", format!("{utilization:.3} as recorded, first to last submission"));
         }
@@ -78,7 +95,7 @@ impl Inspection {
     fn write_distributions(&self, text: &mut String) {
         let header = ["", "mean", "p50", "p90", "p95", "p99", "max"];
         for (column, name) in header.iter().enumerate() {
-            let _ = if column == 0 { write!(text, "{name:<20}") } else { write!(text, "{name:>12}") };
+            let _ = if column == 0 { write!(text, "{name:<18}") } else { write!(text, " {name:>9}") };
         }
         text.push('\n');
         let recorded = self.recorded.as_ref();
@@ -109,20 +126,15 @@ impl Inspection {
     }
 
     fn write_teams(&self, text: &mut String) {
-        let width = self
-            .by_team
-            .iter()
-            .take(TEAMS)
-            .map(|team| printable(&team.name).chars().count())
-            .max()
-            .unwrap_or(0);
-        let width = width.max(4);
-        let _ = writeln!(text, "{:<width$}{:>12}{:>16}{:>16}", "team", "jobs", "GPU-hours", "core-hours");
+        let name = |team: &TeamStatistics| shortened(&printable(&team.name), TEAM_WIDTH);
+        let widths = self.by_team.iter().take(TEAMS).map(|team| name(team).chars().count());
+        let width = widths.max().unwrap_or(0).max(4);
+        let _ = writeln!(text, "{:<width$} {:>11} {:>14} {:>14}", "team", "jobs", "GPU-hours", "core-hours");
         for team in self.by_team.iter().take(TEAMS) {
             let _ = writeln!(
                 text,
-                "{:<width$}{:>12}{:>16}{:>16}",
-                printable(&team.name),
+                "{:<width$} {:>11} {:>14} {:>14}",
+                name(team),
                 grouped(team.jobs),
                 rounded(team.gpu_hours),
                 rounded(team.core_hours)
@@ -157,9 +169,9 @@ impl Inspection {
 }
 
 fn write_distribution(text: &mut String, name: &str, of: &Distribution, show: fn(f64) -> String) {
-    let _ = write!(text, "{name:<20}");
+    let _ = write!(text, "{name:<18}");
     for value in [of.mean, of.p50, of.p90, of.p95, of.p99, of.max] {
-        let _ = write!(text, "{:>12}", value.map(show).unwrap_or_default());
+        let _ = write!(text, " {:>9}", value.map(show).unwrap_or_default());
     }
     text.push('\n');
 }
@@ -170,6 +182,14 @@ fn bars(values: &[u64]) -> String {
     let most = values.iter().copied().max().unwrap_or(0).max(1);
     let height = |value: u64| usize::try_from((value * 8).div_ceil(most)).unwrap_or(8).min(8);
     values.iter().map(|&value| BLOCKS[height(value)]).collect()
+}
+
+/// The first letters of a name that is too long.
+fn shortened(name: &str, most: usize) -> String {
+    if name.chars().count() <= most {
+        return name.to_owned();
+    }
+    name.chars().take(most - 1).chain(['…']).collect()
 }
 
 /// A whole number with commas.

@@ -19,6 +19,7 @@ mod guess;
 mod input;
 mod inspect;
 mod inspect_text;
+mod inspection;
 mod interner;
 mod load;
 mod model;
@@ -40,16 +41,17 @@ pub use error::{Fault, FaultKind, TraceError};
 pub use format::{SwfMemory, SwfOptions, SwfPools, SwfProcessors, SwfRun, SwfUnusable};
 pub use guess::Format;
 pub use input::Input;
-pub use inspect::{
-    Capacity, Distribution, Inspection, OfferedLoad, RecordedStatistics, RepairStatistics, SourceStatistics,
-    TeamStatistics, inspect,
+pub use inspect::{Capacity, inspect};
+pub use inspection::{
+    Distribution, Inspection, OfferedLoad, QuotaChange, QuotaStatistics, RecordedStatistics,
+    RepairStatistics, SourceStatistics, TeamStatistics,
 };
 pub use interner::{Interner, JobName, NameArena, compare_names};
 pub use model::{
     CPU, Extra, Extras, FIRST_OTHER, GPU, MEMORY, Recorded, Repair, Source, Trace, TraceAlternative,
     TraceJob, TraceShape,
 };
-pub use reader::TraceOptions;
+pub use reader::{TraceOptions, Watch};
 pub use row::{Reason, RepairAction, Status};
 pub use select::Selection;
 pub use shape::{Factor, Transform};

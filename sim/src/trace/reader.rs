@@ -29,6 +29,37 @@ pub struct TraceOptions {
     pub gavel_throughputs: Option<PathBuf>,
     /// Files that do not say enough to be run may be read, to inspect them: what is missing becomes zero.
     pub partial: bool,
+    /// Who is told how far the reading is.
+    pub watch: Watch,
+}
+
+/// Told now and then how many rows have been read; by default nobody is.
+#[derive(Clone, Default)]
+pub struct Watch(Option<Rc<dyn Fn(u64)>>);
+
+impl Watch {
+    /// Rows between two calls.
+    const ROWS: u64 = 1 << 14;
+
+    /// Lets `tell` hear the number of rows.
+    #[must_use]
+    pub fn new(tell: impl Fn(u64) + 'static) -> Self {
+        Self(Some(Rc::new(tell)))
+    }
+
+    fn row(&self, number: u64) {
+        if let Some(tell) = &self.0
+            && number.is_multiple_of(Self::ROWS)
+        {
+            tell(number);
+        }
+    }
+}
+
+impl std::fmt::Debug for Watch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Watch").field(&self.0.is_some()).finish()
+    }
 }
 
 /// A row that makes sense, in its final types.
@@ -207,6 +238,7 @@ fn read_jobs(
         if let Some(checked) = checker.check(&mut row, rows.resources())? {
             sink.job(&row, &checked, &checker.reading.shapes, rows.facts());
         }
+        options.watch.row(checker.numbered);
     }
     companions.cluster.merge(rows.cluster());
     checker.end(part.digest.unwrap_or_else(|| flow.digest()), rows.warnings());

@@ -14,6 +14,8 @@ mod shares;
 mod support;
 mod synth;
 mod trace;
+mod trace_bad_input;
+mod trace_commands;
 mod trace_formats;
 #[cfg(feature = "parquet")]
 mod trace_parquet;

@@ -21,7 +21,8 @@ pub(crate) enum Documents {
 }
 
 impl Documents {
-    pub(crate) fn new(opened: Opened) -> Result<Self, Fault> {
+    /// `hint` says how to get YAML that can be read.
+    pub(crate) fn new(opened: Opened, hint: &str) -> Result<Self, Fault> {
         let first = opened.head.trim_ascii_start().first();
         if matches!(first, Some(b'{' | b'[')) {
             return Ok(Self::Json(Items::new(opened)));
@@ -41,7 +42,7 @@ impl Documents {
         }
         let documents: Vec<Value> = serde_saphyr::from_multiple(&text).map_err(|error| {
             let line = error.location().map_or(0, |location| location.line());
-            Fault::other(line, "this is no YAML of objects").hint("kubectl prints it with `-o yaml`")
+            Fault::other(line, "this is no YAML of objects").hint(hint)
         })?;
         let mut objects = Vec::new();
         for document in documents {

@@ -94,9 +94,9 @@ impl Gavel {
     }
 
     fn run_time(&mut self, row: &mut TraceRow, scale: i64) -> Result<(), Fault> {
-        let Some(throughputs) = &self.throughputs else { return Ok(()) };
         let at = self.table.find("total_steps").unwrap_or_default();
         let steps = self.table.whole(at, "a whole number of steps")?.unwrap_or(-1);
+        let Some(throughputs) = &self.throughputs else { return Ok(()) };
         self.key.clear();
         let _ = write!(self.key, "('{}', {scale})", self.table.text(0));
         self.rates.clear();

@@ -218,5 +218,5 @@ impl Items {
 /// The words of a JSON error without its own position, which counts from the object's start.
 pub(crate) fn plain(error: &serde_json::Error) -> String {
     let text = error.to_string();
-    text.split(" at line ").next().unwrap_or(&text).to_owned()
+    text.split(" at line ").next().unwrap_or(&text).replace("expected i64", "expected a whole number")
 }

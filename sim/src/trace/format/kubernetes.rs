@@ -5,6 +5,7 @@
 use serde_json::Value;
 
 use crate::trace::cluster::{Cluster, NodeMake};
+use crate::trace::error::{Fault, quoted};
 use crate::trace::number;
 use crate::trace::time;
 
@@ -15,6 +16,9 @@ const ACCELERATOR_LABELS: [&str; 4] = [
     "skypilot.co/accelerator",
     "k8s.amazonaws.com/accelerator",
 ];
+
+/// What an amount looks like, for messages.
+pub(super) const QUANTITY: &str = "a quantity like `500m` or `2Gi`";
 
 /// A quantity (`500m`, `2Gi`, `1e3`, `7`) in thousandths, rounded up as Kubernetes does.
 pub(super) fn quantity_milli(value: &Value) -> Option<i64> {
@@ -89,23 +93,33 @@ pub(super) fn at<'a>(object: &'a Value, path: &[&str]) -> &'a Value {
     path.iter().fold(object, |value, key| &value[*key])
 }
 
-/// A time somewhere inside an object, ms.
-pub(super) fn instant(object: &Value, path: &[&str]) -> Option<i64> {
-    time::timestamp_ms(text(object, path).as_bytes())
+/// A time somewhere inside the object of `line`, ms; nothing where it is absent.
+pub(super) fn instant(object: &Value, path: &[&str], line: u64) -> Result<Option<i64>, Fault> {
+    let value = at(object, path);
+    if value.is_null() {
+        return Ok(None);
+    }
+    let read = value.as_str().and_then(|text| time::timestamp_ms(text.as_bytes()));
+    read.map(Some).ok_or_else(|| unreadable(value, "a time like `2026-01-31T12:00:00Z`", path, line))
 }
 
-/// Adds a node object (`kubectl get nodes -o json`) to the cluster; cordoned nodes are left out.
-pub(super) fn add_node(object: &Value, cluster: &mut Cluster) -> bool {
+/// A value that is not what it should be.
+pub(super) fn unreadable(value: &Value, expected: &str, path: &[&str], line: u64) -> Fault {
+    let found = quoted(value.as_str().unwrap_or(&value.to_string()).as_bytes());
+    Fault::unreadable(line, expected, found).column(path.join("."))
+}
+
+/// Adds the node object of `line` (`kubectl get nodes -o json`) to the cluster; false for a cordoned one, left out.
+pub(super) fn add_node(object: &Value, cluster: &mut Cluster, line: u64) -> Result<bool, Fault> {
     if at(object, &["spec", "unschedulable"]).as_bool() == Some(true) {
-        return false;
+        return Ok(false);
     }
     let allocatable = at(object, &["status", "allocatable"]);
     let resources = if allocatable.is_object() { allocatable } else { at(object, &["status", "capacity"]) };
     let mut make = NodeMake::default();
     for (name, quantity) in resources.as_object().into_iter().flatten() {
-        let Some(milli) = quantity_milli(quantity).and_then(|milli| u64::try_from(milli).ok()) else {
-            continue;
-        };
+        let milli = quantity_milli(quantity).and_then(|milli| u64::try_from(milli).ok());
+        let milli = milli.ok_or_else(|| unreadable(quantity, QUANTITY, &["status", name], line))?;
         match kind(name) {
             Kind::Gpu => make.gpu_milli = make.gpu_milli.saturating_add(milli),
             Kind::Cpu => make.cpu_milli = milli,
@@ -119,7 +133,7 @@ pub(super) fn add_node(object: &Value, cluster: &mut Cluster) -> bool {
         label.unwrap_or_default().clone_into(&mut make.accelerator);
     }
     cluster.add(make);
-    true
+    Ok(true)
 }
 
 #[cfg(test)]

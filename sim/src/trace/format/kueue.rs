@@ -11,10 +11,10 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::documents::Documents;
-use super::kubernetes::{Kind, add_node, at, instant, kind, quantity_milli, text};
+use super::kubernetes::{Kind, QUANTITY, add_node, at, instant, kind, quantity_milli, text, unreadable};
 use super::slurm::share;
 use crate::trace::cluster::Cluster;
-use crate::trace::error::{Fault, quoted};
+use crate::trace::error::Fault;
 use crate::trace::input::Opened;
 use crate::trace::row::{Reason, RowSource, Status, TraceRow};
 
@@ -30,7 +30,7 @@ pub(crate) struct Kueue {
 impl Kueue {
     pub(crate) fn new(opened: Opened) -> Result<Self, Fault> {
         Ok(Self {
-            documents: Documents::new(opened)?,
+            documents: Documents::new(opened, "kubectl prints it with `-o yaml`")?,
             resources: Vec::new(),
             passed_over: BTreeSet::new(),
             cluster: Cluster::default(),
@@ -41,12 +41,18 @@ impl Kueue {
     fn fill(&mut self, object: &Value, row: &mut TraceRow) -> Result<(), Fault> {
         let (namespace, name) =
             (text(object, &["metadata", "namespace"]), text(object, &["metadata", "name"]));
+        for key in ["namespace", "name"] {
+            let value = at(object, &["metadata", key]);
+            if !value.is_null() && !value.is_string() {
+                return Err(unreadable(value, "a text", &["metadata", key], row.line));
+            }
+        }
         if !namespace.is_empty() {
             row.name.push_str(namespace);
             row.name.push('/');
         }
         row.name.push_str(name);
-        row.submit_ms = instant(object, &["metadata", "creationTimestamp"]);
+        row.submit_ms = instant(object, &["metadata", "creationTimestamp"], row.line)?;
         let queue = text(object, &["status", "admission", "clusterQueue"]);
         if queue.is_empty() {
             row.team.push_str(namespace);
@@ -61,7 +67,7 @@ impl Kueue {
         row.limit_ms = at(object, &["spec", "maximumExecutionTimeSeconds"])
             .as_i64()
             .and_then(|seconds| seconds.checked_mul(1000));
-        conditions(object, row);
+        conditions(object, row)?;
         self.request(object, row)?;
         row.pools.push_str(flavor(object));
         if name.is_empty() {
@@ -138,13 +144,7 @@ impl Kueue {
         for part in ["limits", "requests"] {
             for (name, value) in at(container, &["resources", part]).as_object().into_iter().flatten() {
                 let Some(milli) = quantity_milli(value) else {
-                    let found = quoted(value.as_str().unwrap_or(&value.to_string()).as_bytes());
-                    return Err(Fault::unreadable(
-                        self.documents.line(),
-                        "a quantity like `500m` or `2Gi`",
-                        found,
-                    )
-                    .column(name.clone()));
+                    return Err(unreadable(value, QUANTITY, &[part, name], self.documents.line()));
                 };
                 amounts.insert(name.clone(), milli);
             }
@@ -154,16 +154,20 @@ impl Kueue {
 }
 
 /// Start, end and outcome from the conditions.
-fn conditions(object: &Value, row: &mut TraceRow) {
+fn conditions(object: &Value, row: &mut TraceRow) -> Result<(), Fault> {
     let list = at(object, &["status", "conditions"]).as_array();
     let find = |kind: &str| {
         let holds = |condition: &&Value| condition["type"] == kind && condition["status"] == "True";
         list.into_iter().flatten().find(holds)
     };
-    let time = |condition: Option<&Value>| condition.and_then(|c| instant(c, &["lastTransitionTime"]));
-    row.start_ms = time(find("Admitted")).or(time(find("QuotaReserved")));
+    let line = row.line;
+    let time = |condition: Option<&Value>| match condition {
+        Some(condition) => instant(condition, &["lastTransitionTime"], line),
+        None => Ok(None),
+    };
+    row.start_ms = time(find("Admitted").or(find("QuotaReserved")))?;
     let finished = find("Finished");
-    row.end_ms = time(finished);
+    row.end_ms = time(finished)?;
     row.run_ms = row.end_ms.zip(row.start_ms).map(|(end, start)| end - start);
     match finished {
         Some(condition) => {
@@ -180,6 +184,7 @@ fn conditions(object: &Value, row: &mut TraceRow) {
         }
         None => row.reject = Some(Reason::StillRunning),
     }
+    Ok(())
 }
 
 /// The flavor of the GPUs, else the first one assigned.
@@ -200,7 +205,10 @@ impl RowSource for Kueue {
                     self.fill(&object, row)?;
                     return Ok(true);
                 }
-                "Node" => self.cordoned += u64::from(!add_node(&object, &mut self.cluster)),
+                "Node" => {
+                    let added = add_node(&object, &mut self.cluster, self.documents.line())?;
+                    self.cordoned += u64::from(!added);
+                }
                 kind => {
                     self.passed_over.insert(kind.to_owned());
                 }

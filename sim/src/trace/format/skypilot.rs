@@ -165,7 +165,12 @@ struct Task {
 
 impl Tasks {
     pub(crate) fn new(opened: Opened) -> Result<Self, Fault> {
-        Ok(Self { documents: Documents::new(opened)? })
+        Ok(Self {
+            documents: Documents::new(
+                opened,
+                "a task file is a mapping with `resources`; `---` stands between tasks",
+            )?,
+        })
     }
 
     fn fault(&self, expected: &str, value: &Value) -> Fault {

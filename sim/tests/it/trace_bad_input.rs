@@ -1,0 +1,283 @@
+//! What every format says to a file that is not what it should be: whole messages, nothing read half.
+
+use fairshare_sim::trace::{Input, Trace, TraceOptions, inspect};
+
+use crate::trace::{folder, message};
+
+/// Loads `text` as `format` and wants exactly this refusal; inspecting refuses alike.
+fn refused(format: &str, text: &str, expected: &str) {
+    let folder = folder();
+    let path = folder.path().join("file");
+    std::fs::write(&path, text).unwrap();
+    let input = [Input::parse(&format!("{}:{format}", path.display()))];
+    assert!(input[0].format.is_some(), "{format}");
+    let options = TraceOptions { partial: true, ..TraceOptions::default() };
+    let shown = message(Trace::load(&input, &options));
+    assert_eq!(shown, format!("failed to read trace `file`\n{expected}"), "{format}");
+    let inspected = inspect(&input, &TraceOptions::default(), None).unwrap_err();
+    assert_eq!(inspected.message().replace(&inspected.path, "file"), shown, "{format}");
+}
+
+const INSTANT: &str = "expected seconds or a date like `2026-01-31T12:00:00Z`";
+
+#[test]
+fn native() {
+    let header = "job_id,submit_s,run_s,team,workers,preemptible,accelerators\n";
+    let refused = |row: &str, expected: &str| refused("native", &format!("{header}{row}\n"), expected);
+    refused(
+        "1,0,5,t,1,,H200:fast",
+        "line 2, column `accelerators`: expected alternatives like `H200`, `H200:1|A100:0.5` or \
+         `H200*1x8:1|A100*2x8:0.5`, found `H200:fast`",
+    );
+    refused("1,0,5,t,1.5,,", "line 2, column `workers`: expected a whole number of workers, found `1.5`");
+    refused("1,0,5,t,1,maybe,", "line 2, column `preemptible`: expected `true` or `false`, found `maybe`");
+    refused("1,noon,5,t,1,,", &format!("line 2, column `submit_s`: {INSTANT}, found `noon`"));
+}
+
+#[test]
+fn native_header_twice() {
+    refused(
+        "native",
+        "job_id,submit_s,run_s,team,team\n1,0,5,t,t\n",
+        "line 1: the column `team` stands there twice",
+    );
+}
+
+#[test]
+fn swf() {
+    refused("swf", "1 0 0 5 1 0 0 1 9 0 1 1 1 1 1 1 -1\n", "line 1: expected 18 fields, found 17");
+    refused(
+        "swf",
+        "; Version: 2\n1 0 0 5 1 0 0 1 9 0 1 1 1 1 1 1 -1 x\n",
+        "line 2, column `think time (field 18)`: expected a number, found `x`",
+    );
+    refused(
+        "swf",
+        "1 0 0 5 1.5 0 0 1 9 0 1 1 1 1 1 1 -1 -1\n",
+        "line 1, column `allocated processors (field 5)`: expected a whole number, found `1.5`",
+    );
+}
+
+#[test]
+fn philly() {
+    let header = "timestamp,duration,num_gpus,gpu_time,cluster\n";
+    refused(
+        "philly-list",
+        &format!("{header}2017-10-09 07:01:55,10,x,10,a\n"),
+        "line 2, column `num_gpus`: expected a whole number of GPUs, found `x`",
+    );
+    refused(
+        "philly-list",
+        &format!("{header}yesterday,10,1,10,a\n"),
+        &format!("line 2, column `timestamp`: {INSTANT}, found `yesterday`"),
+    );
+    refused(
+        "philly-machines",
+        "machineId,number of GPUs,single GPU mem\nm1,two,12GB\n",
+        "line 2, column `number of GPUs`: expected a number, found `two`",
+    );
+    refused(
+        "philly-log",
+        "[{\"status\": \"Pass\", \"vc\": \"a\", \"jobid\": \"1\",\n\"attempts\": [{\"start_time\": \"2017\"}]}]",
+        "line 1: expected a date like `2017-10-09 07:01:55`, found `2017`",
+    );
+}
+
+#[test]
+fn helios() {
+    let header =
+        "job_id,user,vc,gpu_num,cpu_num,node_num,state,submit_time,start_time,end_time,duration,queue\n";
+    refused(
+        "helios",
+        &format!("{header}1,u,v,one,1,1,COMPLETED,2020-04-01 00:00:00,None,None,0,0\n"),
+        "line 2, column `gpu_num`: expected a whole number of GPUs, found `one`",
+    );
+    refused(
+        "helios",
+        "job_id,user,vc,gpu_num,cpu_num,node_num,state,submit_time,start_time,duration\n",
+        "line 1: the column `end_time` is missing\nhint: the file has `job_id`, `user`, `vc`, `gpu_num`, `cpu_num`, \
+         `node_num`, `state`, `submit_time`, `start_time`, `duration`",
+    );
+    refused(
+        "helios-quotas",
+        "date,vc1,total\n2020-04-01,8,8\n04/02/2020,8,8\n",
+        "line 3, column `date`: expected a date like `2020-04-01`, found `04/02/2020`",
+    );
+    refused(
+        "helios-quotas",
+        "date,vc1,total\n2020-04-01,-8,8\n",
+        "line 2, column `vc1`: expected a whole number of GPUs, found `-8`",
+    );
+}
+
+#[test]
+fn acme() {
+    refused(
+        "acme",
+        "job_id,user,node_num,gpu_num,cpu_num,type,state,submit_time,start_time,end_time,duration,queue,gpu_time\n\
+         d,u,1,8,96,T,COMPLETED,2023-03-01 08:00,2023-03-01 08:00:05+08:00,2023-03-01 09:00:05+08:00,3600,5,28800\n",
+        &format!("line 2, column `submit_time`: {INSTANT}, found `2023-03-01 08:00`"),
+    );
+}
+
+#[test]
+fn openb() {
+    refused(
+        "openb",
+        "name,cpu_milli,memory_mib,num_gpu,gpu_milli,gpu_spec,qos,pod_phase,creation_time,deletion_time,\
+         scheduled_time\np,12000,16384,many,460,,LS,Running,0,100,5\n",
+        "line 2, column `num_gpu`: expected a whole number of GPUs, found `many`",
+    );
+    refused(
+        "openb-nodes",
+        "sn,cpu_milli,memory_mib,gpu,model\nn0,32000,262144,eight,\n",
+        "line 2, column `gpu`: expected a whole number, found `eight`",
+    );
+    refused(
+        "openb-nodes",
+        "sn,cpu_milli,memory_mib,gpu,model\nn0,32000,-1,0,\n",
+        "line 2, column `memory_mib`: expected a whole number within the range of this program, found `-1`",
+    );
+}
+
+#[test]
+fn pai() {
+    refused(
+        "pai",
+        "job1,i1,u1,Terminated,noon,200\n",
+        "line 1, column `start_time`: expected a number of seconds, found `noon`",
+    );
+    refused(
+        "pai-tasks",
+        "job1,ps,2,Terminated,105,200,600,10,all,V100\n",
+        "line 1, column `plan_gpu`: expected a number, found `all`",
+    );
+    refused("pai-tasks", "job1,ps,2,Terminated,105,200,600,10,0\n", "line 1: expected 10 fields, found 9");
+    refused(
+        "pai-machines",
+        "m1,CPU,96,lots,0\n",
+        "line 1, column `cap_mem`: expected a number of GB, found `lots`",
+    );
+}
+
+#[test]
+fn gavel() {
+    let line = |steps: &str, scale: &str| {
+        format!("ResNet-18 (batch size 16)\tcmd\twd\t--n\t0\t{steps}\t{scale}\t1\t-1\t0.0\n")
+    };
+    refused(
+        "gavel",
+        &line("many", "1"),
+        "line 1, column `total_steps`: expected a whole number of steps, found `many`",
+    );
+    refused(
+        "gavel",
+        &line("100", "few"),
+        "line 1, column `scale_factor`: expected a whole number of GPUs, found `few`",
+    );
+    refused("gavel", "ResNet-18\tcmd\t0\n", "line 1: expected 10 fields, found 3");
+    refused(
+        "gavel-throughputs",
+        "{\"v100\": {\"('A', 1)\": {\"null\": \"fast\"}}}",
+        "line 1: this is no throughput table\nhint: expected `{type: {\"('job type', scale)\": {\"null\": steps per \
+         second}}}`",
+    );
+}
+
+#[test]
+fn sacct() {
+    refused(
+        "sacct",
+        "JobID|State|Submit|Account|ElapsedRaw\n1|COMPLETED|noon|a|10\n",
+        &format!("line 2, column `Submit`: {INSTANT}, found `noon`"),
+    );
+    refused(
+        "sacct",
+        "JobID|State|Submit|Account|Elapsed\n1|COMPLETED|0|a|ten\n",
+        "line 2, column `Elapsed`: expected a duration like `1-12:30:00`, found `ten`",
+    );
+    refused(
+        "sacct",
+        "JobID|State|Submit|Account|ElapsedRaw|AllocTRES\n1|COMPLETED|0|a|10|cpu:8\n",
+        "line 2, column `AllocTRES`: expected trackable resources like `cpu=8,gres/gpu:h200=8,mem=100G,node=1`, \
+         found `cpu:8`",
+    );
+    refused(
+        "sacct",
+        "JobID|State|Submit|ElapsedRaw\n",
+        "line 1: the column `Account` is missing\nhint: the file has `JobID`, `State`, `Submit`, `ElapsedRaw`",
+    );
+}
+
+#[test]
+fn kueue() {
+    let list =
+        |object: &str| format!("{{\"apiVersion\": \"v1\", \"kind\": \"List\", \"items\": [{object}]}}");
+    let time = "expected a time like `2026-01-31T12:00:00Z`, found `soon`";
+    refused(
+        "kueue",
+        &list("{\"kind\": \"Workload\", \"metadata\": {\"name\": \"a\", \"creationTimestamp\": \"soon\"}}"),
+        &format!("line 1, column `metadata.creationTimestamp`: {time}"),
+    );
+    refused(
+        "kueue",
+        &list(
+            "{\"kind\": \"Workload\", \"status\": {\"conditions\": [\n{\"type\": \"Finished\", \"status\": \"True\", \
+             \"lastTransitionTime\": \"soon\"}]}}",
+        ),
+        &format!("line 1, column `lastTransitionTime`: {time}"),
+    );
+    refused(
+        "kueue",
+        &list("{\"kind\": \"Workload\", \"metadata\": {\"name\": 7}}"),
+        "line 1, column `metadata.name`: expected a text, found `7`",
+    );
+    refused(
+        "kueue",
+        &list(
+            "{\"kind\": \"Workload\", \"spec\": {\"podSets\": [{\"template\": {\"spec\": {\"containers\": \
+             [{\"resources\": {\"requests\": {\"cpu\": \"1x\"}}}]}}}]}}",
+        ),
+        "line 1, column `requests.cpu`: expected a quantity like `500m` or `2Gi`, found `1x`",
+    );
+    refused(
+        "kueue",
+        &list("{\"kind\": \"Node\", \"status\": {\"allocatable\": {\"memory\": \"lots\"}}}"),
+        "line 1, column `status.memory`: expected a quantity like `500m` or `2Gi`, found `lots`",
+    );
+    refused(
+        "kueue",
+        "apiVersion: v1\nkind: Workload\nmetadata: [\n",
+        "line 3: this is no YAML of objects\nhint: kubectl prints it with `-o yaml`",
+    );
+}
+
+#[test]
+fn skypilot() {
+    refused(
+        "skypilot",
+        "[{\"job_id\": 1, \"submitted_at\": \"noon\", \"status\": \"SUCCEEDED\"}]",
+        "line 1: this is no SkyPilot job record: invalid type: string \"noon\", expected a JSON number",
+    );
+    refused(
+        "skypilot",
+        "[{\"job_id\": 1,\n\"accelerators\": 8, \"status\": \"SUCCEEDED\"}]",
+        "line 1: expected accelerators like `{\"H200\": 8}`, found `8`",
+    );
+    refused(
+        "skypilot-task",
+        "resources:\n  accelerators: H200:many\n",
+        "line 1: expected accelerators like `H200:8`, found `H200:many`",
+    );
+    refused(
+        "skypilot-task",
+        "num_nodes: few\n",
+        "line 1: this is no SkyPilot task: invalid type: string \"few\", expected a whole number",
+    );
+    refused(
+        "skypilot-task",
+        "resources: [1, 2\n",
+        "line 1: this is no YAML of objects\n\
+         hint: a task file is a mapping with `resources`; `---` stands between tasks",
+    );
+}

@@ -1,0 +1,197 @@
+//! `sim trace …` as people meet it: help, width, colours, what is said on stderr, how it ends.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::support::sim;
+use crate::trace::folder;
+
+fn fixture(name: &str) -> String {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name);
+    path.to_str().unwrap().to_owned()
+}
+
+fn long_lines(text: &str) -> Vec<&str> {
+    text.lines().filter(|line| line.chars().count() > 80).collect()
+}
+
+#[test]
+fn help_fits_a_terminal_and_its_examples_run() {
+    let folder = folder();
+    let copy = |from: &str, to: &str| std::fs::copy(fixture(from), folder.path().join(to)).unwrap();
+    copy("native.csv", "jobs.csv");
+    copy("native.csv", "recorded.csv");
+    copy("openb-nodes.csv", "nodes.csv");
+    copy("openb-pods.csv", "pods.csv");
+    copy("small.swf", "old.log");
+    let pack = |from: &str, to: &str| {
+        let bytes = crate::trace::gzip(&std::fs::read(fixture(from)).unwrap());
+        std::fs::write(folder.path().join(to), bytes).unwrap();
+    };
+    pack("native.csv", "jobs.csv.gz");
+    pack("small.swf", "old.log.gz");
+    let scenario = "[[pool]]\nname = \"l4\"\nnodes = 2\nnode = { gpu = 4, cpu = 32 }\n";
+    std::fs::write(folder.path().join("scenario.toml"), scenario).unwrap();
+    // The fixtures have a row for every trap, so the file that `check` is shown with is a clean one.
+    let clean = "job_id,submit_s,run_s,team,gpu\n1,0,5,search,1\n2,1507000000,5,ads,1\n";
+    std::fs::write(folder.path().join("jobs.csv"), clean).unwrap();
+    let mut ran = 0;
+    for command in ["inspect", "check", "convert", "synth", "shape"] {
+        let help = sim(folder.path(), &["trace", command, "--help"]).stdout;
+        assert_eq!(long_lines(&help), Vec::<&str>::new(), "{command}");
+        for line in help.lines().filter_map(|line| line.strip_prefix("  sim ")) {
+            let program = env!("CARGO_BIN_EXE_sim");
+            let line = format!("{program} {}", line.replace("| sim ", &format!("| {program} ")));
+            // Ten jobs of a million show as much.
+            let line = line.replace("1000000", "10");
+            let shell = Command::new("sh").args(["-c", &line]).current_dir(folder.path()).output().unwrap();
+            assert!(shell.status.success(), "{line}: {}", String::from_utf8_lossy(&shell.stderr));
+            ran += 1;
+        }
+    }
+    assert_eq!(ran, 14);
+    assert_eq!(long_lines(&sim(folder.path(), &["--help"]).stdout), Vec::<&str>::new());
+}
+
+#[test]
+fn an_inspection_fits_a_terminal_without_colours() {
+    let folder = folder();
+    let team = "a-team-with-a-name-that-is-much-longer-than-anybody-would-want-to-type-twice";
+    let row = format!("job_id,submit_s,run_s,team,gpu\n1,0,1e9,{team},900000\n2,1e9,86400,{team},8\n");
+    std::fs::write(folder.path().join("jobs.csv"), row).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sim"));
+    let command = command.args(["trace", "inspect", "jobs.csv"]).current_dir(folder.path());
+    let plain = command.output().unwrap();
+    let uncoloured = command.env("NO_COLOR", "1").output().unwrap();
+    assert_eq!(plain, uncoloured);
+    let text = String::from_utf8(plain.stdout).unwrap();
+    assert_eq!((plain.status.code(), plain.stderr), (Some(0), Vec::new()));
+    assert!(!text.contains('\u{1b}'));
+    assert_eq!(long_lines(&text), Vec::<&str>::new(), "{text}");
+    assert!(text.contains("\na-team-with-a-name-that-is-much-lon… "), "{text}");
+}
+
+#[test]
+fn lists_of_machines_and_quotas_are_shown_without_empty_tables() {
+    let folder = folder();
+    let nodes = sim(folder.path(), &["trace", "inspect", &fixture("openb-nodes.csv")]);
+    let (_, text) = nodes.stdout.split_once("\n\n").unwrap();
+    assert_eq!(
+        text,
+        "rows          2\njobs          0\nnodes         2\nGPUs          V100M32 8\n\nrepairs: none\n"
+    );
+    let path = folder.path().join("quotas.csv");
+    let days = "2020-04-01,8,0,8\n2020-04-02,8,0,8\n2020-04-03,16,4,20\n2020-04-04,0,4,4\n2020-04-05,8,4,12\n\
+                2020-04-06,16,4,20\n";
+    std::fs::write(&path, format!("date,vcA,vcB,total\n{days}")).unwrap();
+    let quotas = sim(folder.path(), &["trace", "inspect", "quotas.csv"]);
+    let (_, text) = quotas.stdout.split_once("\n\n").unwrap();
+    let line = "quotas        2 teams, 6 days, 8 GPUs on the first, 20 on the last";
+    assert_eq!(text, format!("rows          6\njobs          0\n{line}\n\nrepairs: none\n"));
+    let json = sim(folder.path(), &["trace", "inspect", "quotas.csv", "-o", "json"]).stdout;
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let expected = serde_json::json!([
+        {"from_s": 1_585_699_200, "gpus": 0}, {"from_s": 1_585_872_000, "gpus": 4},
+    ]);
+    assert_eq!(json["quotas"]["teams"]["vcB"], expected);
+    let ran = sim(folder.path(), &["trace", "convert", "quotas.csv", "--scenario", "pools.toml", "-q"]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+    let scenario = std::fs::read_to_string(folder.path().join("pools.toml")).unwrap();
+    assert_eq!(
+        scenario,
+        "\
+[[pool]]
+name = \"gpu\"
+nodes = 3
+node = { gpu = 8 }
+
+# GPUs: 8 from 2020-04-01, 16 from 2020-04-03, 0 from 2020-04-04, 8 from 2020-04-05
+#       16 from 2020-04-06
+[[team]]
+name = \"vcA\"
+weight = 16
+quota = { gpu = { gpu = 16 } }
+
+# GPUs: 0 from 2020-04-01, 4 from 2020-04-03
+[[team]]
+name = \"vcB\"
+weight = 4
+quota = { gpu = { gpu = 4 } }
+
+"
+    );
+    // What was written is a scenario.
+    let jobs = "job_id,submit_s,run_s,team,gpu\n1,0,5,vcA,1\n";
+    std::fs::write(folder.path().join("jobs.csv"), jobs).unwrap();
+    let ran = sim(folder.path(), &["run", "pools.toml", "--trace", "jobs.csv"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+}
+
+#[test]
+fn the_guessed_format_is_said() {
+    let folder = folder();
+    std::fs::copy(fixture("small.swf"), folder.path().join("old.log")).unwrap();
+    for arguments in [&["convert", "old.log"][..], &["shape", "old.log", "--thin", "1"]] {
+        let ran = sim(folder.path(), &[&["trace"], arguments].concat());
+        assert!(ran.stderr.starts_with("format: `old.log` reads as swf\n"), "{}", ran.stderr);
+        let named = sim(folder.path(), &[&["trace", arguments[0], "old.log:swf"], &arguments[2..]].concat());
+        assert_eq!(named.stdout, ran.stdout);
+        assert!(!named.stderr.contains("reads as"), "{}", named.stderr);
+    }
+    let ran = sim(folder.path(), &["trace", "inspect", "old.log"]);
+    assert!(ran.stdout.starts_with("old.log  format swf (told from its content)\n"), "{}", ran.stdout);
+}
+
+#[test]
+fn a_scenario_names_the_throughputs_of_gavels_jobs() {
+    let folder = folder();
+    let copy = |name: &str| std::fs::copy(fixture(name), folder.path().join(name)).unwrap();
+    copy("gavel.tsv");
+    copy("gavel-throughputs.json");
+    let scenario = |throughputs: &str| {
+        let pool = "[[pool]]\nname = \"v100\"\naccelerator = \"V100\"\nnodes = 2\nnode = { gpu = 8 }\n";
+        let text = format!("{pool}\n[trace.gavel]\nthroughputs = \"{throughputs}\"\n");
+        std::fs::write(folder.path().join("scenario.toml"), text).unwrap();
+    };
+    scenario("gavel-throughputs.json");
+    let ran = sim(folder.path(), &["run", "scenario.toml", "--trace", "gavel.tsv", "-o", "json"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let summary: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!((&summary["jobs"]["submitted"], &summary["jobs"]["completed"]), (&2.into(), &2.into()));
+    scenario("../gavel-throughputs.json");
+    let ran = sim(folder.path(), &["run", "scenario.toml", "--trace", "gavel.tsv"]);
+    assert_eq!(ran.code, 2);
+    assert_eq!(
+        ran.stderr,
+        "\
+error: the throughput table lies outside the scenario's folder
+ --> scenario.toml:8:15
+  |
+8 | throughputs = \"../gavel-throughputs.json\"
+  |               ^^^^^^^^^^^^^^^^^^^^^^^^^^^ expected a relative path that stays inside it
+  |
+  = hint: name it on the command line instead: `--trace FILE`
+"
+    );
+}
+
+/// Waiting for standard input is not asked whether it wants to stop, and must end all the same.
+#[cfg(unix)]
+#[test]
+fn an_interrupt_ends_what_waits_for_standard_input() {
+    for arguments in [&["trace", "inspect", "-"][..], &["run", "scenario.toml", "--trace", "-"]] {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_sim"))
+            .args(arguments)
+            .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../traces/demo"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let id = child.id().to_string();
+        // The handler is not there at once, and before it an interrupt ends the process by itself.
+        std::thread::sleep(std::time::Duration::from_millis(500));
+        assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+        assert_eq!(child.wait().unwrap().code(), Some(130), "{arguments:?}");
+    }
+}
