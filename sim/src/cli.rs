@@ -8,6 +8,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::trace::STDIN_MARK;
+
 /// What if? Replays recorded jobs against the fairshare scheduler.
 #[derive(Debug, Parser)]
 #[command(name = "sim", version, about, propagate_version = true, max_term_width = 80, after_help = AFTER)]
@@ -18,6 +20,20 @@ pub struct Cli {
     /// How to talk.
     #[command(flatten)]
     pub talk: Talk,
+}
+
+impl Cli {
+    /// Reads the arguments of the process, or ends it with what is wrong about them.
+    ///
+    /// `-:FORMAT` is standard input in a format, and no option: it is passed on with a mark before it that no argument
+    /// can hold, which [`Input::parse`](crate::trace::Input::parse) takes off again.
+    #[must_use]
+    pub fn of_process() -> Self {
+        Self::parse_from(std::env::args_os().map(|argument| match argument.to_str() {
+            Some(text) if text.starts_with("-:") => format!("{STDIN_MARK}{text}").into(),
+            _ => argument,
+        }))
+    }
 }
 
 const AFTER: &str = "\

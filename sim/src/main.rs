@@ -9,7 +9,7 @@ use std::process;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use clap::{CommandFactory as _, Parser as _};
+use clap::CommandFactory as _;
 use fairshare_sim::cli::{Cli, Command};
 use fairshare_sim::command::{self, Output, World};
 use fairshare_sim::{ExitCode, SimError};
@@ -19,7 +19,7 @@ static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 static ASKED: AtomicBool = AtomicBool::new(false);
 
 fn main() -> process::ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::of_process();
     let begun = Instant::now();
     // Without a handler an interrupt ends the process at once, which is acceptable.
     let _ = ctrlc::set_handler(interrupt);

@@ -19,6 +19,9 @@ pub(crate) const MAX_RECORD: u64 = 1 << 20;
 const HEAD: usize = 1 << 16;
 const BUFFER: usize = 1 << 16;
 
+/// Stands before `-:FORMAT` on its way through the reader of the command line, which would take it for an option.
+pub(crate) const STDIN_MARK: char = '\0';
+
 /// A file to read and, perhaps, how.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Input {
@@ -39,6 +42,7 @@ impl Input {
     /// ```
     #[must_use]
     pub fn parse(text: &str) -> Self {
+        let text = text.strip_prefix(STDIN_MARK).unwrap_or(text);
         if let Some((path, name)) = text.rsplit_once(':')
             && let Some(format) = Format::from_name(name)
         {
@@ -205,7 +209,7 @@ pub(crate) fn open(input: &Input) -> Result<Opened, Fault> {
 fn not_opened(input: &Input, error: io::Error) -> Fault {
     if let (io::ErrorKind::NotFound, None, Some(text)) = (error.kind(), input.format, input.path.to_str())
         && let Some((file, name)) = text.rsplit_once(':')
-        && Path::new(file).is_file()
+        && (file == "-" || Path::new(file).is_file())
     {
         return Fault::other(0, format!("unknown format {}", quoted(name.as_bytes())))
             .hint(format!("name it as `FILE:FORMAT`, with one of {}", Format::names().join(", ")));

@@ -41,6 +41,7 @@ pub use error::{Fault, FaultKind, TraceError};
 pub use format::{SwfMemory, SwfOptions, SwfPools, SwfProcessors, SwfRun, SwfUnusable};
 pub use guess::Format;
 pub use input::Input;
+pub(crate) use input::STDIN_MARK;
 pub use inspect::{Capacity, inspect};
 pub use inspection::{
     Distribution, Inspection, OfferedLoad, QuotaChange, QuotaStatistics, RecordedStatistics,

@@ -17,6 +17,8 @@ mod trace;
 mod trace_bad_input;
 mod trace_commands;
 mod trace_formats;
+mod trace_fuzz;
+mod trace_limits;
 #[cfg(feature = "parquet")]
 mod trace_parquet;
 mod trace_properties;

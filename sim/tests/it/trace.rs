@@ -88,6 +88,25 @@ fn swf_counts() {
     }
 }
 
+/// Jobs are bound to the 170 sites of the grid where the scenario asks for it.
+#[test]
+fn swf_partitions() {
+    let Some(traces) = traces_dir() else { return };
+    let mut options = TraceOptions::default();
+    options.swf.set("pools", "partition").unwrap();
+    let path = traces.join("swf/LCG-2005-1.swf.gz");
+    let trace = Trace::load(&[Input::parse(path.to_str().unwrap())], &options).unwrap();
+    let pools: std::collections::BTreeSet<&str> = trace
+        .jobs
+        .iter()
+        .flat_map(|job| &trace.shapes[job.shape as usize].alternatives[0].pools)
+        .map(String::as_str)
+        .collect();
+    assert_eq!((trace.jobs.len(), pools.len()), (188_041, 170));
+    // No job of this grid tells how long it waited.
+    assert!(trace.recorded.is_none());
+}
+
 #[test]
 fn swf_import_options() {
     let Some(traces) = traces_dir() else { return };

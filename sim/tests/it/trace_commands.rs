@@ -1,5 +1,6 @@
 //! `sim trace …` as people meet it: help, width, colours, what is said on stderr, how it ends.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -142,6 +143,34 @@ fn the_guessed_format_is_said() {
     assert!(ran.stdout.starts_with("old.log  format swf (told from its content)\n"), "{}", ran.stdout);
 }
 
+/// `-` is standard input with a format as well, for every command that takes a trace.
+#[test]
+fn standard_input_may_have_a_format() {
+    let folder = folder();
+    std::fs::write(
+        folder.path().join("scenario.toml"),
+        "[[pool]]\nname = \"a\"\nnodes = 9\nnode = { cpu = 64 }\n",
+    )
+    .unwrap();
+    let shell = |command: &str| {
+        let line = format!("{} {command} < {}", env!("CARGO_BIN_EXE_sim"), fixture("small.swf"));
+        let shell = Command::new("sh").args(["-c", &line]).current_dir(folder.path()).output().unwrap();
+        (
+            shell.status.code(),
+            String::from_utf8(shell.stdout).unwrap(),
+            String::from_utf8(shell.stderr).unwrap(),
+        )
+    };
+    let (code, stdout, _) = shell("trace inspect -:swf");
+    assert_eq!((code, stdout.lines().next()), (Some(0), Some("-  format swf (as named)")));
+    for command in ["trace convert -:swf", "trace shape -:swf --thin 1", "run scenario.toml --trace -:swf"] {
+        assert_eq!(shell(command).0, Some(0), "{command}");
+    }
+    let (code, _, stderr) = shell("trace check -:swv");
+    assert_eq!(code, Some(2));
+    assert!(stderr.starts_with("error: failed to read trace `-:swv`\nunknown format `swv`\n"), "{stderr}");
+}
+
 #[test]
 fn a_scenario_names_the_throughputs_of_gavels_jobs() {
     let folder = folder();
@@ -189,8 +218,12 @@ fn an_interrupt_ends_what_waits_for_standard_input() {
             .spawn()
             .unwrap();
         let id = child.id().to_string();
-        // The handler is not there at once, and before it an interrupt ends the process by itself.
-        std::thread::sleep(std::time::Duration::from_millis(500));
+        // More than a pipe holds: once it is written, somebody reads and has set up what an interrupt does.
+        let stdin = child.stdin.as_mut().unwrap();
+        stdin.write_all(b"job_id,submit_s,run_s,team\n").unwrap();
+        for job in 0..30_000 {
+            writeln!(stdin, "{job},{job},5,search").unwrap();
+        }
         assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
         assert_eq!(child.wait().unwrap().code(), Some(130), "{arguments:?}");
     }

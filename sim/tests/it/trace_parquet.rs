@@ -5,15 +5,19 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
-use fairshare_sim::trace::{CPU, Input, MEMORY, Trace, TraceOptions, inspect};
+use fairshare_sim::trace::{CPU, Format, Input, MEMORY, Trace, TraceOptions, inspect};
 use parquet::basic::Compression;
 use parquet::data_type::{ByteArray, ByteArrayType, DoubleType, Int64Type};
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
 
+use proptest::prelude::*;
+
 use crate::trace::{folder, load, message, write};
-use crate::trace_tools::listing;
+use crate::trace_fuzz::{Draw, damage, seeds};
+use crate::trace_properties::{HEADER, row, survive};
+use crate::trace_tools::{listing, round_trip};
 use crate::traces_dir;
 
 const ROWS: usize = 5000;
@@ -76,6 +80,86 @@ fn parquet_says_the_same_as_csv() {
     assert_eq!(listing(&columnar), listing(&plain));
 }
 
+/// A native CSV as Parquet: every column a text, empty fields null.
+fn columnar(path: &Path, csv: &str) {
+    let mut reader = csv::ReaderBuilder::new().from_reader(csv.as_bytes());
+    let header = reader.headers().unwrap().clone();
+    let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+    let fields: Vec<String> =
+        header.iter().map(|name| format!("OPTIONAL BYTE_ARRAY {name} (UTF8);")).collect();
+    let schema = Arc::new(parse_message_type(&format!("message jobs {{ {} }}", fields.concat())).unwrap());
+    let properties = Arc::new(WriterProperties::builder().build());
+    let mut writer = SerializedFileWriter::new(File::create(path).unwrap(), schema, properties).unwrap();
+    let mut group = writer.next_row_group().unwrap();
+    let mut column = 0;
+    while let Some(mut out) = group.next_column().unwrap() {
+        let texts = || rows.iter().map(|row| &row[column]);
+        let values: Vec<ByteArray> = texts().filter(|text| !text.is_empty()).map(ByteArray::from).collect();
+        let levels: Vec<i16> = texts().map(|text| i16::from(!text.is_empty())).collect();
+        out.typed::<ByteArrayType>().write_batch(&values, Some(&levels), None).unwrap();
+        out.close().unwrap();
+        column += 1;
+    }
+    group.close().unwrap();
+    writer.close().unwrap();
+}
+
+proptest! {
+    #[test]
+    fn any_rows_say_the_same_in_both(rows in prop::collection::vec(row(), 1..40)) {
+        let folder = folder();
+        let text = HEADER.to_owned() + &rows.concat();
+        let plain = load(&write(&folder, "a.csv", text.as_bytes())).unwrap();
+        let path = folder.path().join("a.parquet");
+        columnar(&path, &text);
+        let packed = load(&path).unwrap();
+        prop_assert_eq!(listing(&packed), listing(&plain));
+        let repairs = |trace: &Trace| format!("{:?}", trace.sources[0].repairs);
+        prop_assert_eq!(repairs(&packed), repairs(&plain));
+    }
+}
+
+/// The head at the end of the file says how many rows there are; what is not there is missed, not waited for.
+#[test]
+fn a_billion_promised_rows_are_missed() {
+    let folder = folder();
+    let (path, _) = both(folder.path());
+    let bytes = std::fs::read(path).unwrap();
+    let length = u32::from_le_bytes(bytes[bytes.len() - 8..bytes.len() - 4].try_into().unwrap()) as usize;
+    let (pages, head) = bytes[..bytes.len() - 8].split_at(bytes.len() - 8 - length);
+    // 5000 and 10^9 as the head writes numbers: doubled, seven bits a byte.
+    let (rows, promised) = ([0x90, 0x4e], [0x80, 0xa8, 0xd6, 0xb9, 0x07]);
+    let mut edited = Vec::new();
+    let mut rest = head;
+    while let Some(at) = rest.windows(2).position(|pair| pair == rows) {
+        edited.extend_from_slice(&rest[..at]);
+        edited.extend_from_slice(&promised);
+        rest = &rest[at + 2..];
+    }
+    edited.extend_from_slice(rest);
+    assert!(edited.len() > head.len());
+    let mut file = pages.to_vec();
+    file.extend_from_slice(&edited);
+    file.extend_from_slice(&u32::try_from(edited.len()).unwrap().to_le_bytes());
+    file.extend_from_slice(b"PAR1");
+    let shown = message(load(&write(&folder, "promise.parquet", &file)));
+    assert_eq!(
+        shown,
+        "failed to read trace `promise.parquet`\nline 5002: the Parquet data is damaged\n\
+         hint: the file was cut off or changed on its way: fetch it again"
+    );
+}
+
+#[test]
+fn parquet_comes_back_as_the_same_jobs() {
+    let folder = folder();
+    let (path, _) = both(folder.path());
+    assert_eq!(round_trip(&[path], &TraceOptions::default()), ROWS);
+    let Some(traces) = traces_dir() else { return };
+    let surf = traces.join("surf-2022/surf_halfyear_tasks.parquet");
+    assert_eq!(round_trip(&[surf], &TraceOptions::default()), 194_917);
+}
+
 #[test]
 fn surf_real() {
     let Some(traces) = traces_dir() else { return };
@@ -112,4 +196,24 @@ fn damaged_parquet_ends_in_an_error() {
             assert!(!error.is_machine(), "{}", error.message());
         }
     }
+}
+
+/// As `no_damage_ends_in_a_panic` for the formats that are text.
+#[test]
+fn no_damage_of_parquet_ends_in_a_panic() {
+    let folder = folder();
+    let (path, plain) = both(folder.path());
+    let (sound, other) = (std::fs::read(path).unwrap(), std::fs::read(plain).unwrap());
+    let path = folder.path().join("damaged.parquet");
+    let mut files = 0_u64;
+    for seed in seeds(1_000) {
+        let mut draw = Draw(seed);
+        let mut bytes = sound.clone();
+        damage(&mut bytes, &other, &mut draw);
+        std::fs::write(&path, &bytes).unwrap();
+        let survived = std::panic::catch_unwind(|| survive(&path, Some(Format::Parquet)));
+        assert!(survived.is_ok(), "seed {seed}");
+        files += 1;
+    }
+    println!("parquet: {files} files");
 }

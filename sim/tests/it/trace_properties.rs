@@ -38,7 +38,7 @@ fn amount() -> impl Strategy<Value = String> {
     ]
 }
 
-fn row() -> impl Strategy<Value = String> {
+pub(crate) fn row() -> impl Strategy<Value = String> {
     let id = prop_oneof![(0..30_u32).prop_map(|id| id.to_string()), "[0-9a-f]{1,4}"];
     let alternatives = prop_oneof![
         3 => Just(""),
@@ -66,11 +66,11 @@ fn row() -> impl Strategy<Value = String> {
         )
 }
 
-const HEADER: &str = "job_id,submit_s,run_s,team,user,priority,workers,gpu,cpu,memory_gib,accelerators,res_nic,\
+pub(crate) const HEADER: &str = "job_id,submit_s,run_s,team,user,priority,workers,gpu,cpu,memory_gib,accelerators,res_nic,\
                       time_limit_s,start_s,end_s,status,preemptible,name,deadline_s\n";
 
 /// Every fixture with its format.
-fn fixtures() -> Vec<(Format, PathBuf)> {
+pub(crate) fn fixtures() -> Vec<(Format, PathBuf)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
     [
         ("native", "native.csv"),
@@ -100,7 +100,7 @@ fn fixtures() -> Vec<(Format, PathBuf)> {
 }
 
 /// Loads, inspects and converts; whatever comes out, it must not be a panic, and an error must say something.
-fn survive(path: &Path, format: Option<Format>) {
+pub(crate) fn survive(path: &Path, format: Option<Format>) {
     let input = [Input { path: path.to_owned(), format }];
     let options = TraceOptions { partial: true, ..TraceOptions::default() };
     match Trace::load(&input, &options) {

@@ -49,7 +49,7 @@ pub(crate) fn listing(trace: &Trace) -> Vec<String> {
 }
 
 /// Converts to native and reads back: the same jobs, and the same bytes whichever way it went.
-fn round_trip(paths: &[PathBuf], options: &TraceOptions) -> usize {
+pub(crate) fn round_trip(paths: &[PathBuf], options: &TraceOptions) -> usize {
     let before = Trace::load(&inputs(paths), options).unwrap();
     let mut streamed = Vec::new();
     let conversion = convert(&inputs(paths), options, &mut streamed).unwrap();
@@ -168,6 +168,10 @@ fn convert_comes_back_as_the_same_jobs() {
         (&["kueue.json"], 2),
         (&["kueue.yaml"], 1),
         (&["skypilot.json"], 3),
+        (&["philly-list.csv"], 2),
+        (&["openb-pods.csv", "openb-nodes.csv"], 2),
+        (&["small.swf"], 3),
+        (&["sacct-p.txt"], 1),
     ] {
         assert_eq!(round_trip(&fixture(names), &plain), jobs, "{names:?}");
     }
@@ -184,6 +188,8 @@ fn convert_real_files() {
     for (file, options) in [
         ("swf/KTH-SP2-1996-2.1-cln.swf.gz", &plain),
         ("swf/KTH-SP2-1996-2.1-cln.swf.gz", &workers),
+        ("swf/RICC-2010-2.swf.gz", &plain),
+        ("swf/LCG-2005-1.swf.gz", &workers),
         ("philly-2017/philly.csv.gz", &plain),
         ("openb-2023/openb_pod_list_gpuspec33.csv.gz", &plain),
     ] {
