@@ -20,11 +20,16 @@ pub enum OrderName {
     Fifo,
     /// By estimate, else time limit, else last; then by submit time.
     Sjf,
+    /// By priority class, whatever [`ClassScope`] says; then by submit time.
+    Priority,
+    /// Hard quotas: a quota is a limit too, and each team stands in a line of its own, by submit time.
+    Static,
 }
 
 impl OrderName {
     /// All orders, in the order in which they are documented.
-    pub const ALL: [Self; 4] = [Self::Drf, Self::DrfCurrent, Self::Fifo, Self::Sjf];
+    pub const ALL: [Self; 6] =
+        [Self::Drf, Self::DrfCurrent, Self::Fifo, Self::Sjf, Self::Priority, Self::Static];
 
     /// The name in scenarios and on the command line.
     #[must_use]
@@ -34,6 +39,8 @@ impl OrderName {
             Self::DrfCurrent => "drf-current",
             Self::Fifo => "fifo",
             Self::Sjf => "sjf",
+            Self::Priority => "priority",
+            Self::Static => "static",
         }
     }
 
@@ -96,6 +103,38 @@ pub enum ShareValue {
     Count,
 }
 
+/// Between whom a priority class decides.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub enum ClassScope {
+    /// Between all jobs: a job of a higher class comes first, whatever the shares.
+    #[default]
+    AcrossTeams,
+    /// Between jobs of one team only. Which team comes first is decided without it.
+    WithinTeam,
+}
+
+impl ClassScope {
+    /// All scopes, in the order in which they are documented.
+    pub const ALL: [Self; 2] = [Self::AcrossTeams, Self::WithinTeam];
+
+    /// The name in scenarios and on the command line.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AcrossTeams => "across-teams",
+            Self::WithinTeam => "within-team",
+        }
+    }
+
+    /// The scope of that name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|scope| scope.as_str() == name)
+    }
+}
+
 /// How a scheduler decides.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -107,6 +146,8 @@ pub struct PolicySpec {
     pub backfill: Backfill,
     /// What a GPU counts.
     pub value: ShareValue,
+    /// Between whom a priority class decides.
+    pub priority: ClassScope,
 }
 
 impl PolicySpec {
@@ -128,6 +169,27 @@ impl PolicySpec {
     pub const fn with_value(mut self, value: ShareValue) -> Self {
         self.value = value;
         self
+    }
+
+    /// With priority classes that decide between other jobs.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fairshare::{ClassScope, OrderName, PolicySpec};
+    /// let policy = PolicySpec::new(OrderName::Drf).with_priority(ClassScope::WithinTeam);
+    /// assert!(!policy.classes_cross_teams());
+    /// ```
+    #[must_use]
+    pub const fn with_priority(mut self, priority: ClassScope) -> Self {
+        self.priority = priority;
+        self
+    }
+
+    /// Whether a higher class comes first between jobs of different teams too.
+    #[must_use]
+    pub fn classes_cross_teams(&self) -> bool {
+        self.priority == ClassScope::AcrossTeams || self.order == OrderName::Priority
     }
 }
 

@@ -87,6 +87,8 @@ pub enum ErrorKind {
         /// Name of the resource.
         kind: String,
     },
+    /// The order `static` where no team has a quota.
+    StaticWithoutQuota,
     /// Quotas or limits together with reservations, which do not know of them yet.
     ReservationsWithAllowances,
     /// An amount beyond what exact arithmetic allows: a share group of 2^53 or more, or an overflow.
@@ -153,6 +155,9 @@ impl fmt::Display for ErrorKind {
                 f,
                 "the quotas of `{kind}` in pool `{pool}` below team `{parent}` add up to more than its own quota"
             ),
+            Self::StaticWithoutQuota => {
+                f.write_str("the order `static` gives each team its quota, and no team has one")
+            }
             Self::ReservationsWithAllowances => f.write_str(
                 "quotas and limits of teams cannot be combined with `easy` or `conservative` backfill yet",
             ),

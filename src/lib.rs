@@ -78,6 +78,8 @@
 //! | `DrfCurrent` | the team with the smallest key *now*: the rule as published |
 //! | `Fifo` | the oldest job |
 //! | `Sjf` | the shortest job, by estimate or limit |
+//! | `Priority` | the job of the highest class, then the oldest |
+//! | `Static` | each team for itself: a quota is a limit too; then the oldest job |
 //!
 //! [`Backfill`] says what may pass a job that is blocked: nothing, whatever fits, or what does not delay the first
 //! blocked job of each pool (EASY) or any blocked job (conservative). An order of your own is an [`Order`], given to
@@ -124,7 +126,7 @@ mod time;
 mod tree;
 mod value;
 
-pub use config::{Backfill, Config, OrderName, PolicySpec, ShareValue};
+pub use config::{Backfill, ClassScope, Config, OrderName, PolicySpec, ShareValue};
 pub use decision::{Decision, EvictReason, Eviction, Rejection, Side, Submission};
 pub use error::{Error, ErrorKind};
 pub use explain::{Blocked, Explanation, JobState};

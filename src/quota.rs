@@ -10,7 +10,7 @@
 use core::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::config::Config;
+use crate::config::{Config, OrderName};
 use crate::error::{Error, ErrorKind};
 use crate::id::{IdVec, JobId, PoolId, TeamId};
 use crate::line::Place;
@@ -93,6 +93,10 @@ impl Quotas {
             }
         }
         let mut quotas = Self { entries, borrowing: BTreeMap::new(), any, keeps: false };
+        let hard = config.policy.order == OrderName::Static;
+        if hard && config.teams.iter().all(|team| team.quota.is_empty()) {
+            return Err(ErrorKind::StaticWithoutQuota.into());
+        }
         if any {
             quotas.settle(config, tree)?;
         }
@@ -109,6 +113,9 @@ impl Quotas {
             entry.kept = entry.lend.and_then(|lent| quota.checked_sub(lent)).unwrap_or_default();
             self.keeps |= entry.kept > Quantity::ZERO;
         }
+        if config.policy.order == OrderName::Static {
+            self.harden(config, tree);
+        }
         for member in tree.ids() {
             let pairs: Vec<_> = self.entries[member].keys().copied().collect();
             for (pool, kind) in pairs {
@@ -119,6 +126,28 @@ impl Quotas {
             (entry.withheld_idle, entry.below_idle) = (entry.withheld, entry.below);
         }
         Ok(())
+    }
+
+    /// Makes every quota a limit too. What a team's quota does not name in a pool that it names is not limited; a pool
+    /// that it does not name is closed to the team, and so is every pool to a team that has no part in any quota.
+    fn harden(&mut self, config: &Config, tree: &Tree) {
+        let has_any = |entries: &BTreeMap<_, Entry>| entries.values().any(|entry| entry.quota.is_some());
+        let teams = (0..config.teams.len()).filter_map(|team| tree.node(TeamId::at(team)));
+        for member in teams.collect::<Vec<_>>() {
+            let shares_one = tree.path(member).skip(1).any(|above| has_any(&self.entries[above]));
+            if !has_any(&self.entries[member]) && shares_one {
+                continue;
+            }
+            for (index, spec) in config.pools.iter().enumerate() {
+                let pool = PoolId::at(index);
+                let closed = !self.has_quota(member, pool);
+                for (kind, _) in spec.node.iter() {
+                    let entry = self.entries[member].entry((pool, kind)).or_default();
+                    let most = if closed { Some(Quantity::ZERO) } else { entry.quota };
+                    entry.most = [entry.most, most].into_iter().flatten().min();
+                }
+            }
+        }
     }
 
     /// Gives inner members without a quota the sum of their children's, and checks that quotas add up.

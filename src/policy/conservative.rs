@@ -50,6 +50,7 @@ struct Pass<'a> {
 impl Pass<'_> {
     /// The next job in order, with its slot; the slot is taken.
     fn next(&mut self, state: &State) -> Option<(MemberId, Waiter, Option<Slot>)> {
+        let by_class = state.config.policy.classes_cross_teams();
         let mut first: Option<usize> = None;
         for (at, (leaf, line)) in self.lines.iter().enumerate() {
             let Some((class, waiter)) = line.last() else { continue };
@@ -57,6 +58,8 @@ impl Pass<'_> {
                 let (best_leaf, line) = &self.lines[best];
                 let Some((best_class, best)) = line.last() else { return true };
                 let now = || precedes_now(&self.tree, self.order, (*leaf, *waiter), (*best_leaf, *best));
+                let (class, best_class) =
+                    if by_class { (class, best_class) } else { (best_class, best_class) };
                 class < best_class || class == best_class && now()
             };
             if first.is_none_or(precedes) {

@@ -103,8 +103,8 @@ impl Engine {
         let strict = backfill == Backfill::None;
         let easy = backfill == Backfill::Easy;
         Self {
-            head_only: strict && by_shares,
-            one_line: strict && !by_shares,
+            head_only: strict && !order.one_line(),
+            one_line: strict && order.one_line(),
             pending: Pending::new(&state.tree, easy),
             lists: Lists::new(&state.tree, state.values.count(), by_shares),
             order,
@@ -119,7 +119,8 @@ impl Engine {
     }
 
     fn view<'a>(order: &'a dyn Order, state: &'a State) -> View<'a> {
-        View { order, tree: &state.tree, routes: &state.routes, quotas: &state.quotas }
+        let by_class = state.config.policy.classes_cross_teams();
+        View { order, tree: &state.tree, routes: &state.routes, quotas: &state.quotas, by_class }
     }
 
     // ---- who waits for which route ------------------------------------------------------------------------------
@@ -370,9 +371,8 @@ impl Engine {
         if self.holds.is_none() || view.order.by_shares() {
             return self.lists.compare(view, a, than.spot) == Ordering::Less;
         }
-        let class = |spot: Spot| state.routes.shape(state.routes.route(spot.1).shape).class;
         let place = place.unwrap_or_else(|| self.lists.place(a));
-        let by_class = class(than.spot).cmp(&class(a));
+        let by_class = view.class(than.spot.1).cmp(&view.class(a.1));
         by_class.then_with(|| self.lists.compare_at(view, (a, place), (than.spot, than.waiter.place)))
             == Ordering::Less
     }
@@ -391,6 +391,7 @@ impl Engine {
                 self.line_changed(state, pick.leaf, shape, change);
                 if self.one_line {
                     self.reopen_all(state, head.job);
+                    self.reopen_where_lines_merge(state);
                 }
                 return true;
             }
@@ -450,6 +451,7 @@ impl Policy for Engine {
     }
 
     fn cycle(&mut self, state: &mut State) {
+        self.reopen_where_lines_merge(state);
         for pool in (0..self.watches.len()).map(PoolId::at) {
             if self.watches[pool].freed && state.quotas.any() {
                 self.unhold(state, pool);

@@ -32,6 +32,15 @@ pub(super) struct View<'a> {
     pub(super) tree: &'a Tree,
     pub(super) routes: &'a Routes,
     pub(super) quotas: &'a Quotas,
+    /// Whether a higher class comes first between teams.
+    pub(super) by_class: bool,
+}
+
+impl View<'_> {
+    /// The priority class of those who wait for a route, as far as it decides between teams.
+    pub(super) fn class(&self, route: RouteId) -> i32 {
+        if self.by_class { self.routes.shape(self.routes.route(route).shape).class } else { 0 }
+    }
 }
 
 /// One child's entry in one list.
@@ -155,8 +164,7 @@ impl Lists {
         a: (MemberId, RouteId, usize),
         b: (MemberId, RouteId, usize),
     ) -> Ordering {
-        let class = |route: RouteId| view.routes.shape(view.routes.route(route).shape).class;
-        let by_class = class(b.1).cmp(&class(a.1));
+        let by_class = view.class(b.1).cmp(&view.class(a.1));
         let item = |(parent, route, at): (MemberId, RouteId, usize)| {
             self.rivals[parent].lists[route.index()].items[at]
         };

@@ -9,6 +9,7 @@ mod drf;
 pub(crate) mod engine;
 mod lack;
 mod lists;
+mod static_quota;
 
 use core::cmp::Ordering;
 
@@ -143,6 +144,11 @@ pub trait Order: core::fmt::Debug + Send {
     /// Whether teams compete level by level by what they hold. Otherwise all teams compete at once by their jobs.
     fn by_shares(&self) -> bool;
 
+    /// Whether all teams stand in one line, where nothing may pass a blocked job. Otherwise each has its own.
+    fn one_line(&self) -> bool {
+        !self.by_shares()
+    }
+
     /// What a job is sorted by, before its submit time, in its team's own order.
     fn rank(&self, job: &JobSpec) -> u64 {
         let _ = job;
@@ -172,7 +178,9 @@ pub(crate) fn order(name: OrderName) -> Box<dyn Order> {
     match name {
         OrderName::Drf => Box::new(drf::Drf),
         OrderName::DrfCurrent => Box::new(drf::DrfCurrent),
-        OrderName::Fifo => Box::new(by_time::Fifo),
+        // A class comes before any order; whether it does so between teams too is a rule of the policy.
+        OrderName::Fifo | OrderName::Priority => Box::new(by_time::Fifo),
         OrderName::Sjf => Box::new(by_time::Sjf),
+        OrderName::Static => Box::new(static_quota::Static),
     }
 }

@@ -176,7 +176,8 @@ impl Replay<'_> {
 pub(crate) fn replay(case: &Case) -> Seen {
     let rule = match case.config.policy.order {
         OrderName::DrfCurrent => Rule::DrfCurrent,
-        OrderName::Fifo => Rule::Fifo,
+        OrderName::Fifo | OrderName::Priority => Rule::Fifo,
+        OrderName::Static => Rule::Static,
         OrderName::Sjf => Rule::Sjf,
         _ => Rule::Drf,
     };

@@ -9,7 +9,10 @@ mod quota;
 use std::cmp::{Ordering, Reverse};
 use std::collections::BTreeSet;
 
-use fairshare::{Alternative, Backfill, Config, Eligible, PoolSpec, PriceUnit, ResourceKind, Resources};
+use fairshare::{
+    Alternative, Backfill, ClassScope, Config, Eligible, OrderName, PoolSpec, PriceUnit, ResourceKind,
+    Resources,
+};
 
 /// How teams are compared.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -18,6 +21,7 @@ pub(crate) enum Rule {
     DrfCurrent,
     Fifo,
     Sjf,
+    Static,
 }
 
 #[derive(Clone, Debug)]
@@ -53,6 +57,8 @@ pub(crate) struct Held {
 pub(crate) struct Oracle {
     config: Config,
     rule: Rule,
+    /// Whether a higher class comes first between teams too.
+    across: bool,
     backfill: Backfill,
     held: Vec<Option<Held>>,
     now: i64,
@@ -80,6 +86,8 @@ impl Oracle {
         let members = 2 * config.teams.len() + 1;
         Self {
             backfill: config.policy.backfill,
+            across: config.policy.priority == ClassScope::AcrossTeams
+                || config.policy.order == OrderName::Priority,
             held: vec![None; config.pools.len()],
             now: i64::MIN,
             config,
@@ -362,7 +370,7 @@ impl Oracle {
     }
 
     fn compare_members(&self, a: (usize, &Run), b: (usize, &Run)) -> Ordering {
-        let class = |run: &Run| Reverse(self.jobs[self.index_of(run.number)].class);
+        let class = |run: &Run| self.class_between(&self.jobs[self.index_of(run.number)]);
         let tier = |(member, run): (usize, &Run)| !self.within_quota(member, run);
         let by_class = tier(a).cmp(&tier(b)).then(class(a.1).cmp(&class(b.1)));
         let now = || compare_keys(&self.key(a.0, None), &self.key(b.0, None));
@@ -392,22 +400,64 @@ impl Oracle {
         children.into_iter().min_by(|a, b| self.compare_members((a.0, &a.1), (b.0, &b.1))).map(|(_, run)| run)
     }
 
+    /// The class of a job as far as it decides between teams.
+    fn class_between(&self, job: &Job) -> Reverse<i32> {
+        Reverse(if self.across { job.class } else { 0 })
+    }
+
+    /// Where a job stands among those of other teams, under an order that knows no shares.
+    fn order_between(&self, job: &Job) -> (Reverse<i32>, u64, i64, usize) {
+        let (_, rank, submit, number) = self.own_order(job);
+        (self.class_between(job), rank, submit, number)
+    }
+
+    /// The line of each team, in its own order.
+    fn own_lines(&self) -> Vec<Vec<&Job>> {
+        let line = |team: usize| {
+            let jobs = self.waiting.iter().map(|index| &self.jobs[*index]);
+            let mut line: Vec<&Job> = jobs.filter(|job| job.team == team).collect();
+            line.sort_by_key(|job| self.own_order(job));
+            line
+        };
+        (0..self.config.teams.len()).map(line).collect()
+    }
+
+    /// The first job of each team that can start; of these the first.
+    fn next_of_teams(&self) -> Option<Run> {
+        let closed = vec![false; self.config.pools.len()];
+        let mut lines = self.own_lines();
+        if self.backfill == Backfill::None {
+            for line in &mut lines {
+                line.truncate(1);
+            }
+        }
+        let first = |line: Vec<&Job>| {
+            line.into_iter().find_map(|job| Some((self.order_between(job), self.start_by(job, &closed)?)))
+        };
+        lines.into_iter().filter_map(first).min_by_key(|(order, _)| *order).map(|(_, run)| run)
+    }
+
     fn next(&self) -> Option<Run> {
         if matches!(self.rule, Rule::Drf | Rule::DrfCurrent) {
             return self.head(0);
         }
+        if self.rule == Rule::Static || self.backfill != Backfill::None {
+            return self.next_of_teams();
+        }
         let mut closed = vec![false; self.config.pools.len()];
-        let mut line: Vec<&Job> = self.waiting.iter().map(|index| &self.jobs[*index]).collect();
-        line.sort_by_key(|job| self.own_order(job));
-        for job in line {
+        loop {
+            // Of each team the first job that any pool is still open to competes.
+            let is_open = |job: &Job| self.routes(job).iter().any(|(pool, _)| !closed[*pool]);
+            let fronts =
+                self.own_lines().into_iter().filter_map(|line| line.into_iter().find(|job| is_open(job)));
+            let job = fronts.min_by_key(|job| self.order_between(job))?;
             if let Some(run) = self.start_by(job, &closed) {
                 return Some(run);
             }
             for (pool, _) in self.routes(job) {
-                closed[pool] |= self.backfill == Backfill::None;
+                closed[pool] = true;
             }
         }
-        None
     }
 
     /// A waiting job is granted a run.

@@ -10,9 +10,9 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use fairshare::{
-    Allowance, Alternative, Backfill, Config, Decision, JobId, JobSpec, MicroUsd, Millis, OrderName,
-    PolicySpec, PoolId, PoolSpec, Price, PriceUnit, Quantity, ResourceKind, ResourceKinds, Resources,
-    Scheduler, ShapeId, ShapeSpec, Submission, TeamId, TeamSpec, Timestamp, Weight,
+    Allowance, Alternative, Backfill, ClassScope, Config, Decision, JobId, JobSpec, MicroUsd, Millis,
+    OrderName, PolicySpec, PoolId, PoolSpec, Price, PriceUnit, Quantity, ResourceKind, ResourceKinds,
+    Resources, Scheduler, ShapeId, ShapeSpec, Submission, TeamId, TeamSpec, Timestamp, Weight,
 };
 
 #[derive(Default)]
@@ -68,10 +68,15 @@ impl World {
                 }
             }
             "policy" => {
-                let backfill =
-                    words.get(1).map_or(Backfill::BestEffort, |name| Backfill::parse(name).unwrap());
-                self.config.policy =
-                    PolicySpec::new(OrderName::parse(words[0]).unwrap()).with_backfill(backfill);
+                let mut policy = PolicySpec::new(OrderName::parse(words[0]).unwrap());
+                for word in &words[1..] {
+                    match word.split_once('=') {
+                        Some(("priority", scope)) => policy.priority = ClassScope::parse(scope).unwrap(),
+                        Some(_) => panic!("no such setting: `{word}`"),
+                        None => policy.backfill = Backfill::parse(word).unwrap(),
+                    }
+                }
+                self.config.policy = policy;
             }
             "pool" => {
                 let mut pool = PoolSpec::new(words[0], words[1].parse().unwrap(), self.amounts(&words[2..]));
@@ -299,6 +304,7 @@ scenarios!(
     capacity_loss_is_lawful,
     capacity_lost,
     classes_come_first,
+    classes_within_a_team,
     discrete_order_rule,
     drf_discrete_trace,
     drf_discrete_trace_idtie,
@@ -310,8 +316,11 @@ scenarios!(
     limits_and_lending,
     limits_of_a_department,
     parked_gang_wakes,
+    priority_order,
     quota_comes_first,
     shortest_first,
+    static_partition,
+    static_shares_below_a_department,
     yarn_lexicographic_share,
 );
 

@@ -1,8 +1,8 @@
 //! Generated cases: small organisations in which the hard corners are common, and what happens in them.
 
 use fairshare::{
-    Allowance, Alternative, Backfill, Config, MicroUsd, OrderName, PolicySpec, PoolId, PoolSpec, Price,
-    PriceUnit, Quantity, ResourceKind, Resources, ShapeSpec, TeamId, TeamSpec, Weight,
+    Allowance, Alternative, Backfill, ClassScope, Config, MicroUsd, OrderName, PolicySpec, PoolId, PoolSpec,
+    Price, PriceUnit, Quantity, ResourceKind, Resources, ShapeSpec, TeamId, TeamSpec, Weight,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -145,6 +145,10 @@ fn with_allowances(mut config: Config, allowances: Vec<(usize, u8, Allowance)>) 
             config = tried;
         }
     }
+    // A static partition needs a quota.
+    if config.policy.order == OrderName::Static && fairshare::Scheduler::new(config.clone()).is_err() {
+        config.policy.order = OrderName::Fifo;
+    }
     config
 }
 
@@ -158,8 +162,11 @@ pub(crate) fn policy() -> impl Strategy<Value = PolicySpec> {
             Backfill::Easy,
             Backfill::Conservative,
         ]),
+        prop::sample::select(ClassScope::ALL.to_vec()),
     )
-        .prop_map(|(order, backfill)| PolicySpec::new(order).with_backfill(backfill))
+        .prop_map(|(order, backfill, priority)| {
+            PolicySpec::new(order).with_backfill(backfill).with_priority(priority)
+        })
 }
 
 pub(crate) fn case() -> impl Strategy<Value = Case> {

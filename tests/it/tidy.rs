@@ -27,7 +27,7 @@ const LAYERS: &[&[&str]] = &[
         "route",
         "state",
     ],
-    &["policy", "policy/by_time", "policy/drf", "policy/lack", "policy/lists"],
+    &["policy", "policy/by_time", "policy/drf", "policy/lack", "policy/lists", "policy/static_quota"],
     &[
         "policy/conservative",
         "policy/engine",

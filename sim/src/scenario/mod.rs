@@ -13,7 +13,7 @@ mod value;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use fairshare::{PolicySpec, Price, Quantity, ShareValue, Weight};
+use fairshare::{ClassScope, PolicySpec, Price, Quantity, ShareValue, Weight};
 use sha2::{Digest as _, Sha256};
 
 pub use document::Override;
@@ -162,6 +162,10 @@ pub fn policy_label(spec: PolicySpec, priced: bool) -> String {
     if spec.backfill != PolicySpec::new(spec.order).backfill {
         label.push_str(",backfill=");
         label.push_str(spec.backfill.as_str());
+    }
+    if spec.priority != ClassScope::default() {
+        label.push_str(",priority=");
+        label.push_str(spec.priority.as_str());
     }
     // By price is what the default comes to wherever it is allowed.
     if priced && spec.value == ShareValue::Count {

@@ -2,7 +2,7 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use fairshare::{Backfill, OrderName, PolicySpec, PriceUnit, ShareValue};
+use fairshare::{Backfill, ClassScope, OrderName, PolicySpec, PriceUnit, ShareValue};
 
 use super::document::{Node, Table, Value};
 use super::fault::{Fault, Place};
@@ -15,7 +15,7 @@ const SECTIONS_LATER: [Later; 4] = [Later("snapshot"), Later("running"), Later("
 const POLICY: [&str; 7] =
     ["order", "value", "priority", "preemption", "backfill", "default_time_limit", "placement"];
 const POLICY_LATER: [Later; 1] = [Later("enforce_time_limit")];
-const ORDERS_LATER: [&str; 7] = ["hdrf", "priority", "static", "fair-tree", "multifactor", "kueue", "gavel"];
+const ORDERS_LATER: [&str; 5] = ["hdrf", "fair-tree", "multifactor", "kueue", "gavel"];
 const VALUES: [(&str, ShareValue); 2] = [("price", ShareValue::Price), ("count", ShareValue::Count)];
 const SWF: [&str; 5] = ["run", "unusable", "processors", "pools", "memory"];
 
@@ -85,9 +85,12 @@ fn policy(root: &Table, pools: &[Pool], faults: &mut Faults) -> Policy {
             }
         }
     }
+    if let Some(node) = table.get("priority") {
+        let word = faults.word(node, "priority", &ClassScope::ALL.map(ClassScope::as_str), &[]);
+        spec.priority = word.and_then(ClassScope::parse).unwrap_or_default();
+    }
     for (key, allowed, later) in [
-        ("priority", "across-teams", &["within-team"][..]),
-        ("preemption", "none", &["priority", "reclaim"]),
+        ("preemption", "none", &["priority", "reclaim"][..]),
         ("placement", "best-fit", &["first-fit", "best-fit-gpu", "fragmentation", "random"]),
     ] {
         if let Some(node) = table.get(key) {

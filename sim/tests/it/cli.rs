@@ -66,7 +66,7 @@ error: unknown order `fiffo`
  --> scenario.toml:7:9
   |
 7 | order = \"fiffo\"
-  |         ^^^^^^^ expected one of `drf`, `drf-current`, `fifo` or `sjf`
+  |         ^^^^^^^ expected one of `drf`, `drf-current`, `fifo`, `sjf`, `priority` or `static`
   |
   = hint: did you mean `fifo`?",
     );
@@ -411,4 +411,15 @@ fn a_full_disk_and_a_folder_in_the_way_end_with_four() {
     write(&folder, "taken", b"");
     let ran = sim(folder.path(), &["run", "scenario.toml", "--trace", "jobs.csv", "-q", "--out", "taken"]);
     assert_eq!((ran.code, ran.stderr.as_str()), (4, "error: failed to write `taken`\nfile exists\n"));
+}
+
+#[test]
+fn a_static_partition_needs_quotas_and_classes_may_stay_within_a_team() {
+    let message = "error: the scheduler refuses the scenario: the order `static` gives each team its quota, and no team has \
+                   one";
+    refused(SCENARIO, JOBS.as_bytes(), &["--policy", "static"], message);
+    let within = ["--policy", "drf,priority=within-team,backfill=none", "-o", "json"];
+    let ran = run_with(SCENARIO, JOBS.as_bytes(), &within);
+    let label = "\"policy\": \"drf,backfill=none,priority=within-team\"";
+    assert!(ran.stdout.contains(label), "{}", ran.stdout);
 }

@@ -384,8 +384,9 @@ impl Engine {
             return false;
         };
         if let Some(held) = &holds.pools[pool].reservation {
-            if class(state, first.job) <= class(state, held.job) {
-                holds.pools[pool].look = false;
+            if !outranks(state, first.job, held.job) {
+                // Inside a team alone, a class may decide once another team's start has made this one first.
+                holds.pools[pool].look = !state.config.policy.classes_cross_teams();
                 return false;
             }
             if holds.can_start(state, first) {
@@ -425,6 +426,7 @@ impl Engine {
     /// The first job that waits for a pool, by the keys now, among those that hold no reservation elsewhere.
     fn first_waiting(&self, state: &State, holds: &Holds, pool: PoolId) -> Option<(MemberId, Waiter)> {
         let elsewhere = |waiter: Waiter| holds.held_by(waiter.job).is_some_and(|at| at != pool);
+        let by_class = state.config.policy.classes_cross_teams();
         let mut first: Option<(i32, MemberId, Waiter)> = None;
         for leaf in self.pending.leaves_waiting() {
             let lines = self.pending.heads(leaf).filter(|(shape, ..)| {
@@ -440,6 +442,7 @@ impl Engine {
                 Some((Reverse(class), head))
             });
             let Some((Reverse(class), head)) = heads.min() else { continue };
+            let class = if by_class { class } else { 0 };
             let precedes = |&(best_class, best_leaf, best): &(i32, MemberId, Waiter)| {
                 class > best_class
                     || class == best_class
@@ -510,4 +513,11 @@ impl Engine {
         }
         Ok(())
     }
+}
+
+/// Whether the class of a job comes before that of another, where a class decides between the two.
+fn outranks(state: &State, job: JobId, other: JobId) -> bool {
+    let decides =
+        state.config.policy.classes_cross_teams() || state.alive(job).leaf == state.alive(other).leaf;
+    decides && class(state, job) > class(state, other)
 }

@@ -46,6 +46,16 @@ impl Engine {
         }
     }
 
+    /// Where a class decides inside a team only, the line is merged from those of the teams, and who comes first in it
+    /// changes whenever the first job of any team does: what is closed is found out anew.
+    pub(super) fn reopen_where_lines_merge(&mut self, state: &State) {
+        if self.one_line && !state.config.policy.classes_cross_teams() {
+            for pool in (0..self.watches.len()).map(PoolId::at) {
+                self.reopen(state, pool);
+            }
+        }
+    }
+
     /// Opens the pools that a job has closed.
     pub(super) fn reopen_all(&mut self, state: &State, job: JobId) {
         for route in state.routes.shape(state.alive(job).spec.shape).routes() {

@@ -102,17 +102,16 @@ impl Oracle {
     /// The first waiting job below a member, of those wanted, by the keys now.
     fn first(&self, member: usize, wanted: &dyn Fn(&Job) -> bool) -> Option<&Job> {
         let by_shares = matches!(self.rule, Rule::Drf | Rule::DrfCurrent);
-        let own = self.waiting.iter().map(|index| &self.jobs[*index]);
+        let own = self.own_lines().into_iter().filter_map(|line| line.into_iter().find(|job| wanted(job)));
         let own = own.filter(|job| !by_shares || self.leaf(job.team) == member);
-        let own = own.filter(|job| wanted(job));
-        if let Some(job) = own.min_by_key(|job| self.own_order(job)) {
+        if let Some(job) = own.min_by_key(|job| self.order_between(job)) {
             return Some(job);
         }
         let children = self.children(member).into_iter();
         let heads = children.filter_map(|child| Some((child, self.first(child, wanted)?)));
         let first = heads.min_by(|(a, job_a), (b, job_b)| {
             let ties = |m: usize| (self.count_running(m), self.served[m], m);
-            let by_class = job_b.class.cmp(&job_a.class);
+            let by_class = self.class_between(job_a).cmp(&self.class_between(job_b));
             let by_keys = || compare_keys(&self.key(*a, None), &self.key(*b, None));
             by_class.then_with(by_keys).then_with(|| ties(*a).cmp(&ties(*b)))
         });
@@ -135,7 +134,8 @@ impl Oracle {
             return false;
         }
         if let Some(held) = &self.held[pool] {
-            let lower = self.jobs[self.index_of(held.run.number)].class < first.class;
+            let holder = &self.jobs[self.index_of(held.run.number)];
+            let lower = holder.class < first.class && (self.across || holder.team == first.team);
             if lower {
                 self.held[pool] = None;
             }

@@ -2,7 +2,7 @@
 
 use fairshare::{Allowance, ResourceKind, TeamSpec};
 
-use super::{Oracle, Run, kinds};
+use super::{Oracle, Rule, Run, kinds};
 
 impl Oracle {
     pub(super) fn is_below(&self, run: &Run, member: usize) -> bool {
@@ -33,6 +33,17 @@ impl Oracle {
         let quotas: Vec<u128> =
             children.into_iter().filter_map(|child| self.quota(child, pool, kind)).collect();
         (!quotas.is_empty()).then(|| quotas.iter().sum())
+    }
+
+    /// Under the static order: the quota; nothing in a pool that it does not name, and nothing without any quota.
+    fn hard_limit(&self, member: usize, pool: usize, kind: ResourceKind) -> Option<u128> {
+        let names = |member: usize, pool: usize| kinds().any(|kind| self.quota(member, pool, kind).is_some());
+        let has_any = |member: usize| (0..self.config.pools.len()).any(|pool| names(member, pool));
+        let below_one = self.path(member).into_iter().skip(1).any(has_any);
+        if !has_any(member) && below_one {
+            return None;
+        }
+        if names(member, pool) { self.quota(member, pool, kind) } else { Some(0) }
     }
 
     fn used(&self, member: usize, pool: usize, kind: ResourceKind, guaranteed_only: bool) -> u128 {
@@ -74,6 +85,11 @@ impl Oracle {
                 let after = self.used(*member, run.pool, kind, false) + asks;
                 let limit = Self::allowance(&spec.limit, run.pool, kind);
                 let borrow = Self::allowance(&spec.borrow, run.pool, kind);
+                if self.rule == Rule::Static
+                    && self.hard_limit(*member, run.pool, kind).is_some_and(|most| after > most)
+                {
+                    return true;
+                }
                 let quota = self.quota(*member, run.pool, kind).unwrap_or(0);
                 limit.is_some_and(|limit| after > limit) || borrow.is_some_and(|more| after > quota + more)
             });
