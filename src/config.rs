@@ -16,6 +16,9 @@ pub enum OrderName {
     Drf,
     /// The rule as published in NSDI'11: by the key before the grant.
     DrfCurrent,
+    /// Hierarchical weighted dominant-resource fairness: a team with children is compared by rescaled shares, so that one
+    /// child does not starve another that asks for other resources.
+    Hdrf,
     /// By submit time, whoever the team is.
     Fifo,
     /// By estimate, else time limit, else last; then by submit time.
@@ -28,8 +31,8 @@ pub enum OrderName {
 
 impl OrderName {
     /// All orders, in the order in which they are documented.
-    pub const ALL: [Self; 6] =
-        [Self::Drf, Self::DrfCurrent, Self::Fifo, Self::Sjf, Self::Priority, Self::Static];
+    pub const ALL: [Self; 7] =
+        [Self::Drf, Self::DrfCurrent, Self::Hdrf, Self::Fifo, Self::Sjf, Self::Priority, Self::Static];
 
     /// The name in scenarios and on the command line.
     #[must_use]
@@ -37,6 +40,7 @@ impl OrderName {
         match self {
             Self::Drf => "drf",
             Self::DrfCurrent => "drf-current",
+            Self::Hdrf => "hdrf",
             Self::Fifo => "fifo",
             Self::Sjf => "sjf",
             Self::Priority => "priority",

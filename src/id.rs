@@ -117,7 +117,7 @@ impl fmt::Display for JobId {
 }
 
 /// A vector indexed by one kind of id only.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct IdVec<I, T> {
     items: Vec<T>,
     id: PhantomData<I>,

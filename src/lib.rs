@@ -76,6 +76,7 @@
 //! |---|---|
 //! | `Drf` | the team with the smallest key *after* the grant |
 //! | `DrfCurrent` | the team with the smallest key *now*: the rule as published |
+//! | `Hdrf` | as `Drf`, but a team with children is compared by rescaled shares: one child does not starve another |
 //! | `Fifo` | the oldest job |
 //! | `Sjf` | the shortest job, by estimate or limit |
 //! | `Priority` | the job of the highest class, then the oldest |
@@ -102,6 +103,7 @@ mod dominant;
 mod error;
 mod explain;
 mod fluid;
+mod hierarchy;
 mod id;
 mod job;
 mod ledger;

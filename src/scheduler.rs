@@ -98,7 +98,10 @@ impl Scheduler {
         if reserves && config.teams.iter().any(TeamSpec::has_allowances) {
             return Err(ErrorKind::ReservationsWithAllowances.into());
         }
-        let state = State::new(config)?;
+        let mut state = State::new(config)?;
+        if order.rescales() {
+            state.rescale();
+        }
         let policy: Box<dyn Policy> = match backfill {
             Backfill::Conservative => Box::new(Conservative::new(&state, order)),
             _ => Box::new(Engine::new(&state, order, backfill)),
@@ -346,6 +349,13 @@ impl Scheduler {
     #[must_use]
     pub fn comparisons(&self) -> u64 {
         self.policy.comparisons()
+    }
+
+    /// How often the set of exhausted share groups has changed so far, and with it the keys of all teams that compete beside
+    /// one with children: zero but under [`OrderName::Hdrf`](crate::OrderName::Hdrf).
+    #[must_use]
+    pub fn reorderings(&self) -> u64 {
+        self.state.hierarchy.as_ref().map_or(0, |hierarchy| hierarchy.reordered)
     }
 
     /// Recomputes everything from the jobs that are alive and compares.

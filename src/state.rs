@@ -7,6 +7,7 @@
 use crate::config::Config;
 use crate::decision::{Decision, EvictReason, Eviction, Rejection, Side};
 use crate::error::{Error, ErrorKind};
+use crate::hierarchy::Hierarchy;
 use crate::id::{IdVec, JobId, NodeId, PoolId, TeamId};
 use crate::job::JobSpec;
 use crate::ledger::{Ledger, Span};
@@ -97,6 +98,8 @@ pub(crate) struct State {
     pub(crate) config: Config,
     pub(crate) values: Values,
     pub(crate) tree: Tree,
+    /// Rescaled shares, where the order asks for them.
+    pub(crate) hierarchy: Option<Hierarchy>,
     pub(crate) quotas: Quotas,
     pub(crate) ledger: Ledger,
     pub(crate) routes: Routes,
@@ -123,6 +126,7 @@ impl State {
             config,
             values,
             tree,
+            hierarchy: None,
             quotas,
             ledger,
             jobs: Vec::new(),
@@ -134,6 +138,32 @@ impl State {
             decisions: Vec::new(),
             evictions: Vec::new(),
         })
+    }
+
+    /// Keeps rescaled shares from now on. Nothing runs or waits yet.
+    pub(crate) fn rescale(&mut self) {
+        self.hierarchy = Some(Hierarchy::new(&self.tree, &self.values));
+    }
+
+    /// Judges which teams are blocked, where shares are rescaled: before a grant, for all alike.
+    pub(crate) fn judge(&mut self) {
+        let Some(hierarchy) = &mut self.hierarchy else { return };
+        let pools = || (0..self.config.pools.len()).map(PoolId::at);
+        let mut saturated = 0;
+        for group in 0..self.values.count() {
+            let kind = self.values.kind(group);
+            let is_free = pools().any(|pool| self.ledger.pool(pool).free()[kind] > Quantity::ZERO);
+            saturated |= u32::from(!is_free) << group;
+        }
+        hierarchy.judge(&self.tree, &self.routes, saturated);
+    }
+
+    /// One more job waits, or one less.
+    fn counts_waiting(&mut self, id: JobId, more: bool) {
+        if let Some(hierarchy) = &mut self.hierarchy {
+            let job = &self.jobs[id.slot()];
+            hierarchy.waits(&self.tree, &self.routes, job.leaf, job.spec.shape, more);
+        }
     }
 
     /// Time moves on, never back.
@@ -179,6 +209,7 @@ impl State {
             JobId::new(slot, 0)
         };
         self.submitted += 1;
+        self.counts_waiting(id, true);
         Ok(id)
     }
 
@@ -236,6 +267,10 @@ impl State {
         job.guaranteed = self.quotas.grant(&self.tree, job.leaf, route, (class, job.place, id));
         let (pool, alternative) = (route.pool, route.alternative);
         self.decisions.push(Decision::Start { job: id, attempt: job.attempt, pool, alternative });
+        if let Some(hierarchy) = &mut self.hierarchy {
+            hierarchy.refresh(&self.tree, job.leaf);
+        }
+        self.counts_waiting(id, false);
     }
 
     /// Stops a running job and frees what it held. Returns its pool and the most that a node, or the pool, now has
@@ -250,6 +285,9 @@ impl State {
         self.arena.drop_list(spans);
         self.ledger.release(route.pool, &route.request, &route.total, &self.scratch);
         self.tree.release(job.leaf, charge);
+        if let Some(hierarchy) = &mut self.hierarchy {
+            hierarchy.refresh(&self.tree, job.leaf);
+        }
         job.status = then;
         let class = self.routes.shape(route.shape).class;
         self.quotas.release(&self.tree, job.leaf, route, (class, job.place, id), job.guaranteed);
@@ -321,6 +359,7 @@ impl State {
 
     /// A waiting job is withdrawn: its slot is free for another.
     pub(crate) fn forget(&mut self, id: JobId) {
+        self.counts_waiting(id, false);
         self.jobs[id.slot()].status = Status::Gone;
         self.free_slots.push(u32::try_from(id.slot()).unwrap_or(u32::MAX));
     }
@@ -332,6 +371,7 @@ impl State {
         let member = self.tree.below_root(leaf);
         let before = self.tree.key(member, &[]);
         let freed = self.stop(id, Status::Waiting)?;
+        self.counts_waiting(id, true);
         let (pool, reason, by) = (freed.0, EvictReason::CapacityLost, None);
         self.decisions.push(Decision::Evict { job: id, attempt, pool, reason, by });
         let team = self.tree.member(member).team.unwrap_or(self.alive(id).spec.team);
@@ -409,6 +449,11 @@ impl State {
                     self.tree.usage(member)
                 ));
             }
+        }
+        if let Some(hierarchy) = &self.hierarchy {
+            let waiting = self.jobs().filter(|(_, job)| job.status == Status::Waiting);
+            let waiting = waiting.map(|(_, job)| (job.leaf, job.spec.shape));
+            hierarchy.check(&self.tree, &self.values, &self.routes, waiting)?;
         }
         self.check_quotas()?;
         for (index, expected) in taken.iter().enumerate() {

@@ -190,6 +190,11 @@ impl Tree {
         &self.usage[start..start + self.groups]
     }
 
+    /// What the weights of a member and its siblings were multiplied by to become integers.
+    pub(crate) fn common(&self, member: MemberId) -> u128 {
+        u128::from(self.common[member])
+    }
+
     /// Divisors of a member, by group.
     #[inline]
     pub(crate) fn scale(&self, member: MemberId) -> &[Scale] {

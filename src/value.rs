@@ -57,6 +57,11 @@ impl Values {
         self.groups.len()
     }
 
+    /// The kind whose amounts group `group` sums.
+    pub(crate) fn kind(&self, group: usize) -> ResourceKind {
+        self.groups[group]
+    }
+
     /// The valued capacity of group `group`.
     pub(crate) fn capacity(&self, group: usize) -> u64 {
         self.capacity[group]

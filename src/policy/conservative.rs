@@ -14,6 +14,7 @@ use super::lack::lack_of_room;
 use super::{Order, Policy, precedes_now};
 use crate::error::Error;
 use crate::explain::Blocked;
+use crate::hierarchy::Hierarchy;
 use crate::id::{IdVec, JobId, PoolId, ShapeId};
 use crate::job::JobSpec;
 use crate::line::Waiter;
@@ -43,6 +44,7 @@ struct Pass<'a> {
     order: &'a dyn Order,
     /// Who would hold what if all planned jobs ran.
     tree: Tree,
+    hierarchy: Option<Hierarchy>,
     profiles: IdVec<PoolId, Profile>,
     lines: Vec<Unplanned>,
 }
@@ -57,7 +59,14 @@ impl Pass<'_> {
             let precedes = |best: usize| {
                 let (best_leaf, line) = &self.lines[best];
                 let Some((best_class, best)) = line.last() else { return true };
-                let now = || precedes_now(&self.tree, self.order, (*leaf, *waiter), (*best_leaf, *best));
+                let now = || {
+                    precedes_now(
+                        (&self.tree, self.hierarchy.as_ref()),
+                        self.order,
+                        (*leaf, *waiter),
+                        (*best_leaf, *best),
+                    )
+                };
                 let (class, best_class) =
                     if by_class { (class, best_class) } else { (best_class, best_class) };
                 class < best_class || class == best_class && now()
@@ -73,6 +82,9 @@ impl Pass<'_> {
             let route = state.routes.route(slot.route);
             self.profiles[route.pool].take(route, slot);
             self.tree.grant(leaf, state.routes.charge(slot.route));
+            if let Some(hierarchy) = &mut self.hierarchy {
+                hierarchy.refresh(&self.tree, leaf);
+            }
         }
         Some((leaf, waiter, slot))
     }
@@ -109,7 +121,8 @@ impl Conservative {
         for (_, line) in &mut lines {
             line.sort_unstable_by(|a, b| b.cmp(a));
         }
-        Pass { order: &*self.order, tree: state.tree.clone(), profiles, lines }
+        let (tree, hierarchy) = (state.tree.clone(), state.hierarchy.clone());
+        Pass { order: &*self.order, tree, hierarchy, profiles, lines }
     }
 
     /// Whether any shape that waits has room now, planned jobs or not.
@@ -123,6 +136,7 @@ impl Conservative {
     /// Plans all waiting jobs and starts those whose slots have come; whether there are any.
     fn start_due(&mut self, state: &mut State) -> bool {
         let mut started = Vec::new();
+        state.judge();
         let mut pass = self.pass(state);
         let mut room = self.anything_fits(state);
         while room {

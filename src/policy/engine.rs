@@ -13,6 +13,7 @@
 mod backfill;
 mod limits;
 mod one_line;
+mod rescaled;
 
 use core::cmp::{Ordering, Reverse};
 use std::collections::BTreeSet;
@@ -311,6 +312,9 @@ impl Engine {
 
     /// The best served of a member's children, at the list of the route that its head would start by.
     fn best(&mut self, state: &State, parent: MemberId) -> Option<Pick> {
+        if let Some(hierarchy) = state.hierarchy.as_ref().filter(|hierarchy| hierarchy.is_rounded(parent)) {
+            return self.best_rescaled(state, hierarchy, parent);
+        }
         let mut best: Option<Pick> = None;
         for at in 0..self.open.len() {
             let route = self.open[at];
@@ -460,6 +464,7 @@ impl Policy for Engine {
         }
         self.refresh_holds(state);
         loop {
+            state.judge();
             self.assign_holds(state);
             if !self.one_line {
                 self.settle_open(state);

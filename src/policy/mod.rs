@@ -7,6 +7,7 @@ mod by_time;
 pub(crate) mod conservative;
 mod drf;
 pub(crate) mod engine;
+mod hdrf;
 mod lack;
 mod lists;
 mod static_quota;
@@ -17,6 +18,7 @@ use crate::config::OrderName;
 use crate::dominant::Holding;
 use crate::error::Error;
 use crate::explain::Blocked;
+use crate::hierarchy::Hierarchy;
 use crate::id::{JobId, PoolId};
 use crate::job::JobSpec;
 use crate::line::{Place, Waiter};
@@ -149,6 +151,11 @@ pub trait Order: core::fmt::Debug + Send {
         !self.by_shares()
     }
 
+    /// Whether teams with children are compared by the rescaled shares of H-DRF, in place of `compare`.
+    fn rescales(&self) -> bool {
+        false
+    }
+
     /// What a job is sorted by, before its submit time, in its team's own order.
     fn rank(&self, job: &JobSpec) -> u64 {
         let _ = job;
@@ -163,20 +170,29 @@ pub trait Order: core::fmt::Debug + Send {
 }
 
 /// Whether one leaf's job comes before another's of its class, by the keys now.
-fn precedes_now(tree: &Tree, order: &dyn Order, a: (MemberId, Waiter), b: (MemberId, Waiter)) -> bool {
+fn precedes_now(
+    (tree, hierarchy): (&Tree, Option<&Hierarchy>),
+    order: &dyn Order,
+    a: (MemberId, Waiter),
+    b: (MemberId, Waiter),
+) -> bool {
     let contender = |member, waiter: Waiter| Contender::now(tree, member, waiter.place);
     if !order.by_shares() {
         return order.compare(&contender(a.0, a.1), &contender(b.0, b.1)).is_lt();
     }
     let below = tree.rivals(a.0, b.0);
+    let rounded = hierarchy.filter(|hierarchy| hierarchy.is_rounded(tree.member(below.0).parent));
+    let key = |hierarchy: &Hierarchy, member| hierarchy.key(tree, member, None);
+    let by_key = rounded.map(|hierarchy| key(hierarchy, below.0).cmp(&key(hierarchy, below.1)));
     let (a, b) = (contender(below.0, a.1), contender(below.1, b.1));
-    a.compare_now(&b).then_with(|| a.compare_ties(&b)).is_lt()
+    by_key.unwrap_or_else(|| a.compare_now(&b)).then_with(|| a.compare_ties(&b)).is_lt()
 }
 
 /// The order of that name.
 pub(crate) fn order(name: OrderName) -> Box<dyn Order> {
     match name {
         OrderName::Drf => Box::new(drf::Drf),
+        OrderName::Hdrf => Box::new(hdrf::Hdrf),
         OrderName::DrfCurrent => Box::new(drf::DrfCurrent),
         // A class comes before any order; whether it does so between teams too is a rule of the policy.
         OrderName::Fifo | OrderName::Priority => Box::new(by_time::Fifo),

@@ -175,6 +175,7 @@ impl Replay<'_> {
 
 pub(crate) fn replay(case: &Case) -> Seen {
     let rule = match case.config.policy.order {
+        OrderName::Hdrf => Rule::Hdrf,
         OrderName::DrfCurrent => Rule::DrfCurrent,
         OrderName::Fifo | OrderName::Priority => Rule::Fifo,
         OrderName::Static => Rule::Static,

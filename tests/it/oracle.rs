@@ -4,6 +4,7 @@
 //! from the crate, one of the two misreads the model.
 
 mod backfill;
+mod hierarchy;
 mod quota;
 
 use std::cmp::{Ordering, Reverse};
@@ -19,6 +20,7 @@ use fairshare::{
 pub(crate) enum Rule {
     Drf,
     DrfCurrent,
+    Hdrf,
     Fifo,
     Sjf,
     Static,
@@ -68,6 +70,8 @@ pub(crate) struct Oracle {
     up: Vec<usize>,
     served: Vec<u64>,
     clock: u64,
+    /// Who waited and what ran when a plan for everybody was begun: by that it is judged who is blocked.
+    judged: Option<(Vec<usize>, Vec<Run>)>,
     /// Where running jobs count as guaranteed: (number, member).
     guaranteed: BTreeSet<(usize, usize)>,
 }
@@ -98,6 +102,7 @@ impl Oracle {
             up,
             served: vec![0; members],
             clock: 0,
+            judged: None,
             guaranteed: BTreeSet::new(),
         }
     }
@@ -322,6 +327,15 @@ impl Oracle {
         (u128::from(weight.numerator()), u128::from(weight.denominator()))
     }
 
+    /// Capacity of a kind over all pools, by value.
+    fn valued_capacity(&self, kind: ResourceKind) -> u128 {
+        let pools = self.config.pools.iter().enumerate();
+        let valued = |(p, pool): (usize, &PoolSpec)| {
+            u128::from(pool.node[kind].get()) * u128::from(pool.nodes) * self.value(p, kind)
+        };
+        pools.map(valued).sum()
+    }
+
     /// Price of a GPU where every GPU pool has one, else one.
     fn value(&self, pool: usize, kind: ResourceKind) -> u128 {
         let gpu_pools = self.config.pools.iter().filter(|pool| pool.node[ResourceKind::GPU].get() > 0);
@@ -349,12 +363,7 @@ impl Oracle {
         let (weight, over) = self.weight(member);
         let mut key = Vec::new();
         for kind in kinds() {
-            let capacity: u128 = (0..self.config.pools.len())
-                .map(|p| {
-                    let pool = self.pool(p);
-                    u128::from(pool.node[kind].get()) * u128::from(pool.nodes) * self.value(p, kind)
-                })
-                .sum();
+            let capacity = self.valued_capacity(kind);
             if capacity > 0 {
                 key.push((self.holding(member, extra, kind) * over, capacity * weight));
             }
@@ -377,7 +386,12 @@ impl Oracle {
         let after = || compare_keys(&self.key(a.0, Some(a.1)), &self.key(b.0, Some(b.1)));
         let ties = |m: usize| (self.count_running(m), self.served[m], m);
         let by_ties = ties(a.0).cmp(&ties(b.0));
+        let rescaled = |a, b| self.compare_rescaled(a, b);
         match self.rule {
+            Rule::Hdrf => by_class
+                .then_with(|| rescaled((a.0, Some(a.1)), (b.0, Some(b.1))))
+                .then_with(|| rescaled((a.0, None), (b.0, None)))
+                .then(by_ties),
             Rule::Drf => by_class.then_with(after).then_with(now).then(by_ties),
             _ => by_class.then_with(now).then(by_ties),
         }
@@ -437,8 +451,12 @@ impl Oracle {
         lines.into_iter().filter_map(first).min_by_key(|(order, _)| *order).map(|(_, run)| run)
     }
 
+    fn by_shares(&self) -> bool {
+        matches!(self.rule, Rule::Drf | Rule::DrfCurrent | Rule::Hdrf)
+    }
+
     fn next(&self) -> Option<Run> {
-        if matches!(self.rule, Rule::Drf | Rule::DrfCurrent) {
+        if self.by_shares() {
             return self.head(0);
         }
         if self.rule == Rule::Static || self.backfill != Backfill::None {

@@ -18,6 +18,7 @@ const LAYERS: &[&[&str]] = &[
     &[
         "dominant",
         "fluid",
+        "hierarchy",
         "pending",
         "placement",
         "profile",
@@ -27,13 +28,22 @@ const LAYERS: &[&[&str]] = &[
         "route",
         "state",
     ],
-    &["policy", "policy/by_time", "policy/drf", "policy/lack", "policy/lists", "policy/static_quota"],
+    &[
+        "policy",
+        "policy/by_time",
+        "policy/drf",
+        "policy/hdrf",
+        "policy/lack",
+        "policy/lists",
+        "policy/static_quota",
+    ],
     &[
         "policy/conservative",
         "policy/engine",
         "policy/engine/backfill",
         "policy/engine/limits",
         "policy/engine/one_line",
+        "policy/engine/rescaled",
     ],
     &["scheduler"],
 ];

@@ -15,7 +15,7 @@ const SECTIONS_LATER: [Later; 4] = [Later("snapshot"), Later("running"), Later("
 const POLICY: [&str; 7] =
     ["order", "value", "priority", "preemption", "backfill", "default_time_limit", "placement"];
 const POLICY_LATER: [Later; 1] = [Later("enforce_time_limit")];
-const ORDERS_LATER: [&str; 5] = ["hdrf", "fair-tree", "multifactor", "kueue", "gavel"];
+const ORDERS_LATER: [&str; 4] = ["fair-tree", "multifactor", "kueue", "gavel"];
 const VALUES: [(&str, ShareValue); 2] = [("price", ShareValue::Price), ("count", ShareValue::Count)];
 const SWF: [&str; 5] = ["run", "unusable", "processors", "pools", "memory"];
 

@@ -446,7 +446,12 @@ impl Engine {
             let precedes = |&(best_class, best_leaf, best): &(i32, MemberId, Waiter)| {
                 class > best_class
                     || class == best_class
-                        && precedes_now(&state.tree, &*self.order, (leaf, head), (best_leaf, best))
+                        && precedes_now(
+                            (&state.tree, state.hierarchy.as_ref()),
+                            &*self.order,
+                            (leaf, head),
+                            (best_leaf, best),
+                        )
             };
             if first.as_ref().is_none_or(precedes) {
                 first = Some((class, leaf, head));

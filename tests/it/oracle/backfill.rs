@@ -101,9 +101,8 @@ impl Oracle {
 
     /// The first waiting job below a member, of those wanted, by the keys now.
     fn first(&self, member: usize, wanted: &dyn Fn(&Job) -> bool) -> Option<&Job> {
-        let by_shares = matches!(self.rule, Rule::Drf | Rule::DrfCurrent);
         let own = self.own_lines().into_iter().filter_map(|line| line.into_iter().find(|job| wanted(job)));
-        let own = own.filter(|job| !by_shares || self.leaf(job.team) == member);
+        let own = own.filter(|job| !self.by_shares() || self.leaf(job.team) == member);
         if let Some(job) = own.min_by_key(|job| self.order_between(job)) {
             return Some(job);
         }
@@ -112,7 +111,10 @@ impl Oracle {
         let first = heads.min_by(|(a, job_a), (b, job_b)| {
             let ties = |m: usize| (self.count_running(m), self.served[m], m);
             let by_class = self.class_between(job_a).cmp(&self.class_between(job_b));
-            let by_keys = || compare_keys(&self.key(*a, None), &self.key(*b, None));
+            let by_keys = || match self.rule {
+                Rule::Hdrf => self.compare_rescaled((*a, None), (*b, None)),
+                _ => compare_keys(&self.key(*a, None), &self.key(*b, None)),
+            };
             by_class.then_with(by_keys).then_with(|| ties(*a).cmp(&ties(*b)))
         });
         first.map(|(_, job)| job)
@@ -187,6 +189,7 @@ impl Oracle {
         loop {
             let (served, clock, waiting) = (self.served.clone(), self.clock, self.waiting.clone());
             let (running, mut planned) = (self.running.clone(), Vec::<Run>::new());
+            self.judged = Some((self.waiting.clone(), self.running.clone()));
             while let Some(job) = self.first(0, &|_| true).cloned() {
                 self.running.clone_from(&running);
                 let slot = self.slot(&job, &planned);
@@ -200,6 +203,7 @@ impl Oracle {
                 }
             }
             (self.served, self.clock, self.waiting, self.running) = (served, clock, waiting, running);
+            self.judged = None;
             planned.retain(|run| run.since == self.now);
             for run in &planned {
                 self.serve(run);
