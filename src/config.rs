@@ -5,6 +5,7 @@
 use crate::pool::PoolSpec;
 use crate::resources::ResourceKinds;
 use crate::team::TeamSpec;
+use crate::time::Millis;
 
 /// Which order the teams and their jobs are served in.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
@@ -93,6 +94,83 @@ impl Backfill {
     }
 }
 
+/// Whom a waiting job may stop.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub enum Preemption {
+    /// Nobody.
+    #[default]
+    None,
+    /// Jobs of lower rank: those of other teams that run beyond a quota, if it is within its own or of a higher class, and
+    /// those of its own team that are of a lower class.
+    Priority,
+    /// Also jobs of equal rank of teams that hold no less without them than its own team does with it.
+    Reclaim,
+}
+
+impl Preemption {
+    /// All rules, in the order in which they are documented.
+    pub const ALL: [Self; 3] = [Self::None, Self::Priority, Self::Reclaim];
+
+    /// The name in scenarios and on the command line.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Priority => "priority",
+            Self::Reclaim => "reclaim",
+        }
+    }
+
+    /// The rule of that name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|rule| rule.as_str() == name)
+    }
+}
+
+/// How much may be lost by stopping jobs for others.
+///
+/// # Examples
+///
+/// ```
+/// use fairshare::{EvictionBounds, Millis, PolicySpec, Preemption};
+/// let mut bounds = EvictionBounds::default();
+/// assert_eq!(bounds.ratio_milli, Some(2_000));
+/// bounds.minimum_run = Millis::new(600_000);
+/// let policy = PolicySpec::default().with_preemption(Preemption::Reclaim).with_bounds(bounds);
+/// assert_eq!(policy.bounds, bounds);
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct EvictionBounds {
+    /// How long a job runs at least before another team's job may stop it. Default: nothing.
+    pub minimum_run: Millis,
+    /// By how much more the victim's team must hold, of equal ranks, in thousandths of what the other holds. Default: 0.
+    pub hysteresis_milli: u32,
+    /// The most that may be stopped for a job, in thousandths of what it asks, by the scarcest resource that it asks.
+    /// Default: 2,000, twice as much. `None`: whatever is needed.
+    pub ratio_milli: Option<u64>,
+    /// The most GPU time that may be lost in a pool in any full hour. Default: `None`, whatever is needed.
+    pub gpu_seconds_per_hour: Option<u64>,
+    /// How long a job that another team stopped waits before it may run beyond its team's quota again. Default: nothing.
+    pub back_off: Millis,
+}
+
+impl Default for EvictionBounds {
+    fn default() -> Self {
+        Self {
+            minimum_run: Millis::ZERO,
+            hysteresis_milli: 0,
+            ratio_milli: Some(2_000),
+            gpu_seconds_per_hour: None,
+            back_off: Millis::ZERO,
+        }
+    }
+}
+
 /// What a unit of a GPU pool counts in a share.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -152,6 +230,10 @@ pub struct PolicySpec {
     pub value: ShareValue,
     /// Between whom a priority class decides.
     pub priority: ClassScope,
+    /// Whom a waiting job may stop.
+    pub preemption: Preemption,
+    /// How much may be lost by that.
+    pub bounds: EvictionBounds,
 }
 
 impl PolicySpec {
@@ -165,6 +247,20 @@ impl PolicySpec {
     #[must_use]
     pub const fn with_backfill(mut self, backfill: Backfill) -> Self {
         self.backfill = backfill;
+        self
+    }
+
+    /// With another rule for whom a waiting job may stop.
+    #[must_use]
+    pub const fn with_preemption(mut self, preemption: Preemption) -> Self {
+        self.preemption = preemption;
+        self
+    }
+
+    /// With other bounds on what may be lost by stopping jobs.
+    #[must_use]
+    pub const fn with_bounds(mut self, bounds: EvictionBounds) -> Self {
+        self.bounds = bounds;
         self
     }
 

@@ -91,6 +91,8 @@ pub enum ErrorKind {
     StaticWithoutQuota,
     /// Quotas or limits together with reservations, which do not know of them yet.
     ReservationsWithAllowances,
+    /// Eviction for others together with conservative backfill, whose plans it would void.
+    PreemptionWithConservative,
     /// An amount beyond what exact arithmetic allows: a share group of 2^53 or more, or an overflow.
     TooLarge {
         /// What is too large, as a phrase.
@@ -160,6 +162,9 @@ impl fmt::Display for ErrorKind {
             }
             Self::ReservationsWithAllowances => f.write_str(
                 "quotas and limits of teams cannot be combined with `easy` or `conservative` backfill yet",
+            ),
+            Self::PreemptionWithConservative => f.write_str(
+                "preemption cannot be combined with `conservative` backfill: it would void the plans of jobs",
             ),
             Self::TooLarge { what } => write!(f, "{what} is too large for exact arithmetic"),
             Self::EmptyShape { what } => write!(f, "a shape has no {what}"),

@@ -86,6 +86,11 @@ pub enum Blocked {
         /// When that job starts at the latest, if all jobs end when they said they would.
         until: Timestamp,
     },
+    /// It was stopped for another team's job, and may not run beyond its team's quota again so soon.
+    BackOff {
+        /// When it may.
+        until: Timestamp,
+    },
     /// Jobs of its own team come before it in the line.
     Team {
         /// How many.
@@ -133,6 +138,12 @@ impl Blocked {
                 write!(
                     f,
                     "pool `{pool}`: it would delay job {behind}, which has room reserved from {until} s on"
+                )
+            }
+            Self::BackOff { until } => {
+                write!(
+                    f,
+                    "it was stopped for another team's job, and may run beyond the quota from {until} s on"
                 )
             }
             Self::Team { ahead } => write!(f, "{ahead} of its team's jobs come first"),

@@ -183,6 +183,21 @@ impl PoolState {
         }
         false
     }
+
+    /// What a job took is free again.
+    pub(crate) fn give_back(&mut self, request: &Resources, total: &Resources, spans: &[Span]) {
+        debug_assert!(total.fits_in(&self.taken), "more is given back than was taken");
+        self.free = self.free.checked_add(total).unwrap_or(self.free);
+        self.taken = self.taken.checked_sub(total).unwrap_or(self.taken);
+        for span in spans {
+            self.unshelve(span.node);
+            let node = &mut self.nodes[span.node];
+            let amount = request.checked_mul(u64::from(span.workers)).unwrap_or(*request);
+            node.free = node.free.checked_add(&amount).unwrap_or(node.free);
+            debug_assert!(node.free.fits_in(&self.node), "a node has more free than it has");
+            self.shelve(span.node);
+        }
+    }
 }
 
 /// All pools.
@@ -224,18 +239,7 @@ impl Ledger {
 
     /// Gives back what `allocate` took.
     pub(crate) fn release(&mut self, pool: PoolId, request: &Resources, total: &Resources, spans: &[Span]) {
-        let pool = &mut self.pools[pool];
-        debug_assert!(total.fits_in(&pool.taken), "more is given back than was taken");
-        pool.free = pool.free.checked_add(total).unwrap_or(pool.free);
-        pool.taken = pool.taken.checked_sub(total).unwrap_or(pool.taken);
-        for span in spans {
-            pool.unshelve(span.node);
-            let node = &mut pool.nodes[span.node];
-            let amount = request.checked_mul(u64::from(span.workers)).unwrap_or(*request);
-            node.free = node.free.checked_add(&amount).unwrap_or(node.free);
-            debug_assert!(node.free.fits_in(&pool.node), "a node has more free than it has");
-            pool.shelve(span.node);
-        }
+        self.pools[pool].give_back(request, total, spans);
     }
 
     /// From now on the first `up` nodes are up. Nodes that go down are empty, and a divisible pool has the room: the

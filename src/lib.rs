@@ -56,7 +56,8 @@
 //! | `set_capacity` | O(jobs alive × log) |
 //! | `check_invariants` | O(everything) |
 //!
-//! With quotas, a completion also looks at the jobs that run beyond one. Under EASY backfilling a change of the first
+//! With preemption, a blocked job that comes first and might take from somebody looks at every job that runs in its pool,
+//! again after each event there. With quotas, a completion also looks at the jobs that run beyond one. Under EASY backfilling a change of the first
 //! blocked job looks at every team that waits; conservative backfilling plans every waiting job anew.
 //!
 //! What is promised of fairness: under [`OrderName::Drf`] no team is served while another of the same level, backlogged
@@ -86,9 +87,13 @@
 //! blocked job of each pool (EASY) or any blocked job (conservative). An order of your own is an [`Order`], given to
 //! [`Scheduler::with_order`].
 //!
+//! [`Preemption`] says whom a blocked job may stop: nobody, jobs of lower rank (what other teams have borrowed where it is
+//! within its own quota, lower classes), or also jobs of equal rank of teams that hold no less without them than its own
+//! team does with it. [`EvictionBounds`] limits what may be lost by that.
+//!
 //! # Not supported
 //!
-//! Eviction for fairness, quotas together with reservations, and fractions that must lie on one device are not in this
+//! Quotas together with reservations, eviction for others together with conservative backfilling, and fractions that must lie on one device are not in this
 //! release; `CHANGELOG.md` says what is. Elastic jobs (a gang that grows or shrinks while it runs) and time slicing are
 //! not planned.
 //!
@@ -128,7 +133,9 @@ mod time;
 mod tree;
 mod value;
 
-pub use config::{Backfill, ClassScope, Config, OrderName, PolicySpec, ShareValue};
+pub use config::{
+    Backfill, ClassScope, Config, EvictionBounds, OrderName, PolicySpec, Preemption, ShareValue,
+};
 pub use decision::{Decision, EvictReason, Eviction, Rejection, Side, Submission};
 pub use error::{Error, ErrorKind};
 pub use explain::{Blocked, Explanation, JobState};

@@ -204,6 +204,45 @@ impl Quotas {
         Ok(())
     }
 
+    /// A copy of what concerns some members in one pool, to try changes on; only at the `promoting` ones it knows who
+    /// could be promoted.
+    pub(crate) fn part(
+        &self,
+        members: &BTreeSet<MemberId>,
+        promoting: &BTreeSet<MemberId>,
+        pool: PoolId,
+    ) -> Self {
+        let here = |entries: &BTreeMap<(PoolId, ResourceKind), Entry>| {
+            let from = entries.range((pool, ResourceKind::GPU)..);
+            from.take_while(|((its, _), _)| *its == pool)
+                .map(|(pair, entry)| (*pair, entry.clone()))
+                .collect()
+        };
+        let entries = self.entries.iter().enumerate().map(|(index, entries)| {
+            if members.contains(&MemberId::at(index)) { here(entries) } else { BTreeMap::new() }
+        });
+        let waiting = |member: &MemberId| {
+            let key = (*member, pool);
+            self.borrowing.get(&key).map(|waiting| (key, waiting.clone()))
+        };
+        let borrowing = promoting.iter().filter_map(waiting).collect();
+        Self { entries: entries.collect(), borrowing, any: self.any, keeps: self.keeps }
+    }
+
+    /// How much too much a member would hold of each resource of a route after one more start by it.
+    pub(crate) fn excess(
+        &self,
+        member: MemberId,
+        route: &Route,
+    ) -> impl Iterator<Item = (ResourceKind, Quantity)> {
+        let over = |(kind, amount): (ResourceKind, Quantity)| {
+            let entry = self.entries[member].get(&(route.pool, kind))?;
+            let sum = entry.used.checked_add(amount)?;
+            Some((kind, sum.checked_sub(entry.most?).filter(|over| *over > Quantity::ZERO)?))
+        };
+        route.total.iter().filter_map(over).collect::<Vec<_>>().into_iter()
+    }
+
     /// Whether any team has a quota, a limit, a borrowing or a lending limit.
     #[inline]
     pub(crate) fn any(&self) -> bool {

@@ -3,7 +3,7 @@
 //! Checks every argument before anything changes, so that a refused call leaves the state as it was.
 //! Absent on purpose: clocks, threads, I/O, randomness. Layer 6; uses everything below.
 
-use crate::config::{Backfill, Config};
+use crate::config::{Backfill, Config, Preemption};
 use crate::decision::{Decision, Eviction, Submission};
 use crate::error::{Error, ErrorKind};
 use crate::explain::{Explanation, JobState, Names};
@@ -97,6 +97,9 @@ impl Scheduler {
         let reserves = matches!(backfill, Backfill::Easy | Backfill::Conservative);
         if reserves && config.teams.iter().any(TeamSpec::has_allowances) {
             return Err(ErrorKind::ReservationsWithAllowances.into());
+        }
+        if backfill == Backfill::Conservative && config.policy.preemption != Preemption::None {
+            return Err(ErrorKind::PreemptionWithConservative.into());
         }
         let mut state = State::new(config)?;
         if order.rescales() {

@@ -276,6 +276,13 @@ impl State {
     /// Stops a running job and frees what it held. Returns its pool and the most that a node, or the pool, now has
     /// free where it ran; `None` if it was not running.
     fn stop(&mut self, id: JobId, then: Status) -> Option<(PoolId, Resources)> {
+        let freed = self.stop_alone(id, then)?;
+        self.promote(self.alive(id).leaf, freed.0);
+        Some(freed)
+    }
+
+    /// Like `stop`, but nobody is promoted yet.
+    fn stop_alone(&mut self, id: JobId, then: Status) -> Option<(PoolId, Resources)> {
         let job = &mut self.jobs[id.slot()];
         let Status::Running { route, spans, .. } = job.status else { return None };
         let charge = self.routes.charge(route);
@@ -291,8 +298,7 @@ impl State {
         job.status = then;
         let class = self.routes.shape(route.shape).class;
         self.quotas.release(&self.tree, job.leaf, route, (class, job.place, id), job.guaranteed);
-        let (leaf, freed_in) = (job.leaf, route.pool);
-        self.promote(leaf, freed_in);
+        let freed_in = route.pool;
         let pool = self.ledger.pool(freed_in);
         let room = if pool.is_divisible() {
             *pool.free()
@@ -379,6 +385,78 @@ impl State {
         let eviction = Eviction { job: id, attempt, pool, reason, by, victim, preemptor: None, lost };
         self.evictions.push(eviction);
         Some(freed)
+    }
+
+    /// Stops running jobs for a waiting one, which is to start in their room: they wait again in their old places. For each
+    /// the most that a node, or the pool, then has free where it ran. Who is promoted is decided when all are gone.
+    pub(crate) fn evict_for(&mut self, victims: &[(JobId, EvictReason)], by: JobId) -> Vec<Resources> {
+        for (id, reason) in victims {
+            let Some(route) = self.route_of(*id) else { continue };
+            let (job, leaf, for_leaf) = (*id, self.alive(*id).leaf, self.alive(by).leaf);
+            let (mine, its) = self.tree.sides(for_leaf, leaf);
+            let side = |member: MemberId| {
+                let before = self.tree.key(member, &[]);
+                let team = self.tree.member(member).team.unwrap_or(self.alive(by).spec.team);
+                Side { team, after: before.clone(), before }
+            };
+            let (attempt, pool) = (self.alive(job).attempt, self.routes.route(route).pool);
+            let (victim, preemptor, lost) = (side(its), Some(side(mine)), self.lost(job));
+            let (reason, by) = (*reason, Some(by));
+            self.evictions.push(Eviction { job, attempt, pool, reason, by, victim, preemptor, lost });
+            self.decisions.push(Decision::Evict { job, attempt, pool, reason, by });
+        }
+        let mut rooms = Vec::with_capacity(victims.len());
+        for (id, _) in victims {
+            rooms.push(self.stop_alone(*id, Status::Waiting).map_or(Resources::new(), |(_, room)| room));
+            self.counts_waiting(*id, true);
+        }
+        for (id, _) in victims {
+            let pools = self.evictions.iter().rev().find(|eviction| eviction.job == *id);
+            if let Some(pool) = pools.map(|eviction| eviction.pool) {
+                self.promote(self.alive(*id).leaf, pool);
+            }
+        }
+        rooms
+    }
+
+    /// The job for which others were stopped has started: the records from number `first` on say what everybody holds.
+    pub(crate) fn settle_evictions(&mut self, first: usize) {
+        let (tree, jobs) = (&self.tree, &self.jobs);
+        for eviction in self.evictions.iter_mut().skip(first) {
+            let (Some(by), Some(preemptor)) = (eviction.by, &mut eviction.preemptor) else { continue };
+            let (mine, its) = tree.sides(jobs[by.slot()].leaf, jobs[eviction.job.slot()].leaf);
+            preemptor.after = tree.key(mine, &[]);
+            eviction.victim.after = tree.key(its, &[]);
+        }
+    }
+
+    /// When a running job started.
+    pub(crate) fn started_at(&self, id: JobId) -> Option<Timestamp> {
+        match self.alive(id).status {
+            Status::Running { since, .. } => Some(since),
+            _ => None,
+        }
+    }
+
+    /// The route of a running job.
+    pub(crate) fn route_of(&self, id: JobId) -> Option<RouteId> {
+        match self.alive(id).status {
+            Status::Running { route, .. } => Some(route),
+            _ => None,
+        }
+    }
+
+    /// Whether all workers of a route would have room, on other nodes than those in `avoid`, if some jobs that run in its
+    /// pool were gone.
+    pub(crate) fn fits_without(&self, gone: &[JobId], route: RouteId, avoid: &[NodeId]) -> bool {
+        let route = self.routes.route(route);
+        let mut pool = self.ledger.pool(route.pool).clone();
+        for id in gone {
+            let Status::Running { route: its, spans, .. } = self.alive(*id).status else { continue };
+            let its = self.routes.route(its);
+            pool.give_back(&its.request, &its.total, &self.arena.iter(spans).collect::<Vec<_>>());
+        }
+        placement::find(&pool, route, avoid, &mut Vec::new())
     }
 
     /// What a running job would have to do again if it were stopped now.

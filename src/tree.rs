@@ -227,6 +227,16 @@ impl Tree {
         });
     }
 
+    /// A release below `leaf` is taken back, as if it had not been.
+    pub(crate) fn take_back(&mut self, leaf: MemberId, charge: &[u64]) {
+        self.walk(leaf, |member, usage| {
+            member.running += 1;
+            for (held, more) in usage.iter_mut().zip(charge) {
+                *held += more;
+            }
+        });
+    }
+
     /// The members from `leaf` to the root, both included.
     #[inline]
     pub(crate) fn path(&self, leaf: MemberId) -> impl Iterator<Item = MemberId> + '_ {
@@ -280,6 +290,11 @@ impl Tree {
             }
         }
         (a, b)
+    }
+
+    /// The two members by which jobs of two leaves are compared: twice the leaf itself where it is one.
+    pub(crate) fn sides(&self, a: MemberId, b: MemberId) -> (MemberId, MemberId) {
+        if a == b { (a, b) } else { self.rivals(a, b) }
     }
 
     /// The exact key of a member, with `charge` added.

@@ -5,6 +5,8 @@
 //! times. Invariant: an event of an attempt that is over is recognised by the attempt's number. Absent on purpose:
 //! measures (see `record` and `metrics`).
 
+use std::collections::BTreeMap;
+
 use fairshare::{Decision, JobId, JobSpec, Millis, Rejection, Scheduler, ShapeId, Submission, Timestamp};
 
 use crate::digest::Digest;
@@ -63,6 +65,8 @@ pub struct Simulation<'a> {
     completions: EventQueue,
     decisions: Vec<Decision>,
     next_row: usize,
+    /// Work of speed one that evicted jobs need not do again, by row, ms.
+    saved_ms: BTreeMap<u32, u64>,
     digest: Digest,
     record: Record,
 }
@@ -87,6 +91,7 @@ impl<'a> Simulation<'a> {
             completions: EventQueue::new(),
             decisions: Vec::new(),
             next_row: 0,
+            saved_ms: BTreeMap::new(),
             digest: Digest::new(),
             record,
         })
@@ -176,6 +181,8 @@ impl<'a> Simulation<'a> {
             let mut spec = JobSpec::new(team, shape, Timestamp::from_millis(job.submit_ms));
             spec.time_limit = job.limit_ms().or(self.setup.default_time_limit_ms).map(Millis::new);
             spec.estimate = job.estimate_ms().map(Millis::new);
+            spec.preemptible = self.trace.shapes[job.shape as usize].preemptible.unwrap_or(true);
+            spec.checkpoint = checkpoint_ms(self.trace, row).map(Millis::new);
             let submission = self.scheduler.submit(Timestamp::from_millis(now), spec);
             match submission.map_err(|error| refused(self.trace, row, error))? {
                 Submission::Queued(id) => self.queue(id, row, job.submit_ms),
@@ -292,7 +299,8 @@ impl<'a> Simulation<'a> {
             Shape::Unseen | Shape::Nowhere => 0,
         };
         let chosen = &self.trace.shapes[job.shape as usize].alternatives[usize::from(alternative)];
-        let at = run_at_speed(job.run_ms, chosen.speed_milli).and_then(|run| now.checked_add_unsigned(run));
+        let left = job.run_ms - self.saved_ms.get(&row).copied().unwrap_or(0).min(job.run_ms);
+        let at = run_at_speed(left, chosen.speed_milli).and_then(|run| now.checked_add_unsigned(run));
         let Some(at) = at else {
             let name = self.trace.names.get(row as usize);
             return Err(SimError::usage(format!(
@@ -323,7 +331,15 @@ impl<'a> Simulation<'a> {
         outcome.preemptions = outcome.preemptions.saturating_add(1);
         outcome.fate = Fate::Waiting;
         let Outcome { pool, alternative, start_ms, .. } = *outcome;
-        self.record.lost.push(LostAttempt { row, pool, alternative, start_ms, end_ms: now });
+        let ran_ms = now.abs_diff(start_ms);
+        let interval_ms = checkpoint_ms(self.trace, row).filter(|interval| *interval > 0);
+        let kept_ms = interval_ms.map_or(0, |interval| ran_ms - ran_ms % interval);
+        if kept_ms > 0 {
+            let shape = &self.trace.shapes[self.trace.jobs[row as usize].shape as usize];
+            let speed = shape.alternatives[usize::from(alternative)].speed_milli;
+            *self.saved_ms.entry(row).or_insert(0) += work_at_speed(kept_ms, speed);
+        }
+        self.record.lost.push(LostAttempt { row, pool, alternative, start_ms, end_ms: now, kept_ms });
         Transition { at: now, what: What::Evicted, row, attempt, pool, alternative }
     }
 
@@ -337,6 +353,17 @@ impl<'a> Simulation<'a> {
             }
         }
     }
+}
+
+/// How often a job saves its work, ms.
+fn checkpoint_ms(trace: &Trace, row: u32) -> Option<u64> {
+    trace.extras.get(row as usize)?.checkpoint_ms
+}
+
+/// How much work of speed one is done at a speed in thousandths, rounded down to ms.
+fn work_at_speed(ran_ms: u64, speed_milli: u32) -> u64 {
+    let work = u128::from(ran_ms) * u128::from(speed_milli) / u128::from(fairshare::FULL_SPEED);
+    u64::try_from(work).unwrap_or(u64::MAX)
 }
 
 /// How long a job takes at a speed in thousandths, rounded up to ms.

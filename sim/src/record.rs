@@ -72,6 +72,8 @@ pub struct LostAttempt {
     pub start_ms: i64,
     /// To, ms.
     pub end_ms: i64,
+    /// How long of it, from the start, need not be run again, ms.
+    pub kept_ms: u64,
 }
 
 /// Jobs that can never start, by reason.
@@ -135,7 +137,7 @@ impl Record {
         ends.chain(self.lost.iter().map(|lost| lost.end_ms)).max()
     }
 
-    /// Every stretch of time in which a job held resources: row, pool, alternative, from, to, and whether it was lost.
+    /// Every stretch of time in which a job held resources. What an evicted attempt had saved is a stretch of its own.
     pub fn stretches(&self) -> impl Iterator<Item = Stretch> + '_ {
         let last =
             (0_u32..).zip(&self.outcomes).filter(|(_, outcome)| outcome.holds()).map(|(row, outcome)| {
@@ -148,13 +150,19 @@ impl Record {
                     lost: false,
                 }
             });
-        let lost = self.lost.iter().map(|lost| Stretch {
-            row: lost.row as usize,
-            pool: lost.pool as usize,
-            alternative: usize::from(lost.alternative),
-            start_ms: lost.start_ms,
-            end_ms: lost.end_ms,
-            lost: true,
+        let lost = self.lost.iter().flat_map(|lost| {
+            let whole = Stretch {
+                row: lost.row as usize,
+                pool: lost.pool as usize,
+                alternative: usize::from(lost.alternative),
+                start_ms: lost.start_ms,
+                end_ms: lost.end_ms,
+                lost: true,
+            };
+            let saved_until = lost.start_ms.saturating_add_unsigned(lost.kept_ms);
+            let kept = Stretch { end_ms: saved_until, lost: false, ..whole };
+            let again = Stretch { start_ms: saved_until, ..whole };
+            (lost.kept_ms > 0).then_some(kept).into_iter().chain([again])
         });
         last.chain(lost)
     }
@@ -173,7 +181,7 @@ pub struct Stretch {
     pub start_ms: i64,
     /// To, ms.
     pub end_ms: i64,
-    /// It ended in an eviction.
+    /// It has to be run again, because it ended in an eviction.
     pub lost: bool,
 }
 

@@ -11,14 +11,17 @@
 //! Absent on purpose: what makes a team come first (see the orders). Layer 5; uses `lists`, `pending`, `state`.
 
 mod backfill;
+mod change;
 mod limits;
 mod one_line;
+mod reclaim;
 mod rescaled;
 
 use core::cmp::{Ordering, Reverse};
 use std::collections::BTreeSet;
 
 use self::backfill::{Gate, Holds};
+use self::reclaim::Reclaim;
 use super::lack::{lack, lacking};
 use super::lists::{Lists, View};
 use super::{Order, Policy};
@@ -96,6 +99,8 @@ pub(crate) struct Engine {
     denied: Vec<(MemberId, RouteId, Denied)>,
     /// The reservations, where blocked jobs have them.
     holds: Option<Holds>,
+    /// What is kept for stopping jobs, where that is allowed.
+    reclaim: Option<Reclaim>,
 }
 
 impl Engine {
@@ -116,6 +121,7 @@ impl Engine {
             stack: Vec::new(),
             denied: Vec::new(),
             holds: easy.then(|| Holds::new(state.config.pools.len())),
+            reclaim: Reclaim::new(state),
         }
     }
 
@@ -390,25 +396,13 @@ impl Engine {
         for route in routes {
             let may_start = self.is_open(route) && state.denies(pick.leaf, route).is_none();
             if may_start && self.start_beside(state, head, route) {
-                let change = self.pending.remove(pick.leaf, shape, head);
-                self.lists.touch(pick.leaf);
-                self.line_changed(state, pick.leaf, shape, change);
-                if self.one_line {
-                    self.reopen_all(state, head.job);
-                    self.reopen_where_lines_merge(state);
-                }
+                self.has_started(state, pick.leaf, shape, head);
                 return true;
             }
         }
         debug_assert!(self.one_line, "an open route had no room");
         self.close(state, head.job);
         self.one_line
-    }
-
-    fn note_room(&mut self, pool: PoolId, room: &Resources) {
-        let watch = &mut self.watches[pool];
-        watch.room = watch.room.max_each(room);
-        watch.freed = true;
     }
 }
 
@@ -418,16 +412,14 @@ impl Policy for Engine {
     }
 
     fn waits(&mut self, state: &State, job: JobId) {
-        let (leaf, shape) = (state.alive(job).leaf, state.alive(job).spec.shape);
-        let change = self.pending.push(leaf, shape, class(state, job), state.waiter(job));
-        self.line_changed(state, leaf, shape, change);
-        self.joins_holds(state, job);
-        if self.one_line {
-            self.reopen_if_preceded(state, job);
-        }
+        self.queue(state, job);
+        self.reclaim_event(None);
     }
 
     fn withdrawn(&mut self, state: &State, job: JobId) {
+        if self.withdrawn_for_reclaim(job) {
+            return;
+        }
         let (leaf, shape) = (state.alive(job).leaf, state.alive(job).spec.shape);
         let change = self.pending.remove(leaf, shape, state.waiter(job));
         self.line_changed(state, leaf, shape, change);
@@ -438,11 +430,8 @@ impl Policy for Engine {
     }
 
     fn stopped(&mut self, state: &State, job: JobId, pool: PoolId, room: &Resources) {
-        self.lists.touch(state.alive(job).leaf);
-        self.note_room(pool, room);
-        if let Some(holds) = &mut self.holds {
-            holds.changed(pool, Some(job));
-        }
+        self.has_stopped(state, job, pool, room);
+        self.reclaim_event(None);
     }
 
     fn resized(&mut self, state: &State, pool: PoolId) {
@@ -452,10 +441,12 @@ impl Policy for Engine {
         if let Some(holds) = &mut self.holds {
             holds.changed(pool, None);
         }
+        self.reclaim_event(Some(pool));
     }
 
     fn cycle(&mut self, state: &mut State) {
         self.reopen_where_lines_merge(state);
+        self.expire_bounds(state);
         for pool in (0..self.watches.len()).map(PoolId::at) {
             if self.watches[pool].freed && state.quotas.any() {
                 self.unhold(state, pool);
@@ -474,7 +465,7 @@ impl Policy for Engine {
                 continue;
             }
             let served = pick.is_some_and(|pick| self.serve(state, pick));
-            if !served && !self.refresh_holds(state) {
+            if !served && !self.refresh_holds(state) && !self.reclaim(state) {
                 break;
             }
         }
@@ -483,6 +474,9 @@ impl Policy for Engine {
 
     fn blocked(&self, state: &State, job: JobId) -> Result<Vec<Blocked>, Error> {
         let waiting = state.job(job)?;
+        if let Some(until) = self.backs_off_until(job) {
+            return Ok(vec![Blocked::BackOff { until }]);
+        }
         let routes = state.routes.shape(waiting.spec.shape).routes();
         let mut reasons: Vec<Blocked> =
             routes.clone().filter_map(|route| lack(state, waiting.leaf, route)).collect();
@@ -517,7 +511,9 @@ impl Policy for Engine {
                 expected.extend(state.routes.shape(shape).routes().map(|route| (leaf, route)));
             }
         }
+        self.check_reclaim(state)?;
         let alive = state.jobs().filter(|(_, job)| job.status == crate::state::Status::Waiting).count();
+        let alive = alive.saturating_sub(self.backing_off());
         if alive != waiting || waiting != self.pending.waiting() {
             return Err(format!("{alive} jobs wait, {waiting} stand in lines"));
         }
@@ -542,11 +538,12 @@ impl Policy for Engine {
     }
 
     fn next_wakeup(&self, state: &State) -> Option<Timestamp> {
-        self.holds.as_ref()?.next_change(state)
+        let change = self.holds.as_ref().and_then(|holds| holds.next_change(state));
+        [change, self.bounds_wakeup(state.now)].into_iter().flatten().min()
     }
 
     fn waiting(&self) -> usize {
-        self.pending.waiting()
+        self.pending.waiting() + self.backing_off()
     }
 
     fn comparisons(&self) -> u64 {

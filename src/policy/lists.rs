@@ -39,7 +39,12 @@ pub(super) struct View<'a> {
 impl View<'_> {
     /// The priority class of those who wait for a route, as far as it decides between teams.
     pub(super) fn class(&self, route: RouteId) -> i32 {
-        if self.by_class { self.routes.shape(self.routes.route(route).shape).class } else { 0 }
+        self.class_of(self.routes.shape(self.routes.route(route).shape).class)
+    }
+
+    /// A priority class as far as it decides between teams.
+    pub(super) fn class_of(&self, class: i32) -> i32 {
+        if self.by_class { class } else { 0 }
     }
 }
 

@@ -3,11 +3,11 @@
 //!
 //! A failure means that the two disagree on what the model says: the printed case is minimal.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use fairshare::{
-    Backfill, Blocked, Decision, JobId, JobSpec, JobState, Millis, OrderName, PoolId, Scheduler, Submission,
-    TeamId, Timestamp,
+    Backfill, Blocked, Decision, EvictReason, JobId, JobSpec, JobState, Millis, OrderName, PoolId, Scheduler,
+    Submission, TeamId, Timestamp,
 };
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -29,6 +29,10 @@ pub(crate) struct Seen {
     /// A job waits for nothing but a reservation.
     pub(crate) reserved: bool,
     pub(crate) started: usize,
+    /// Jobs were stopped for others, by reason.
+    pub(crate) stopped: BTreeSet<&'static str>,
+    /// A gang was given room by stopping others.
+    pub(crate) gang_preemptor: bool,
 }
 
 struct Replay<'a> {
@@ -46,7 +50,7 @@ struct Replay<'a> {
 }
 
 impl Replay<'_> {
-    fn submit(&mut self, team: usize, shape: usize, length: Option<u64>, limit: Option<u64>) {
+    fn submit(&mut self, team: usize, shape: usize, length: Option<u64>, limit: Option<u64>, fixed: bool) {
         self.settled = false;
         let team = team % self.case.config.teams.len();
         let spec = &self.case.shapes[shape % self.case.shapes.len()];
@@ -54,6 +58,7 @@ impl Replay<'_> {
         let mut job = JobSpec::new(TeamId::new(u32::try_from(team).unwrap()), shape, self.now);
         job.estimate = length.map(Millis::new);
         job.time_limit = limit.map(Millis::new);
+        job.preemptible = !fixed;
         match self.scheduler.submit(self.now, job).unwrap() {
             Submission::Rejected(_) => self.seen.rejected = true,
             Submission::Queued(id) => {
@@ -63,7 +68,17 @@ impl Replay<'_> {
                 self.numbers.insert(id, number);
                 let (class, submit) = (spec.class, self.now.as_millis());
                 let alternatives = spec.alternatives.clone();
-                self.oracle.submit(Job { team, class, alternatives, submit, length, limit, number });
+                let preemptible = !fixed;
+                self.oracle.submit(Job {
+                    team,
+                    class,
+                    alternatives,
+                    submit,
+                    length,
+                    limit,
+                    preemptible,
+                    number,
+                });
             }
         }
     }
@@ -85,39 +100,41 @@ impl Replay<'_> {
         self.numbers.remove(&id);
     }
 
+    /// Checks one cycle; how many decisions there were.
     fn schedule(&mut self) -> usize {
+        let wakeup = self.scheduler.next_wakeup();
         let decisions = self.scheduler.schedule(self.now).unwrap().to_vec();
-        let mut started = Vec::new();
-        for decision in decisions {
-            match decision {
-                Decision::Evict { job, .. } => {
-                    self.seen.evicted = true;
-                    assert!(started.is_empty(), "evictions come first");
-                    let number = self.numbers[&job];
-                    self.oracle.evict(number);
-                    self.alive.insert(number, (job, false));
-                }
-                Decision::Start { job, pool, alternative, .. } => {
-                    let nodes =
-                        self.scheduler.placement(job).map(|(n, w)| (n.index(), u64::from(w))).collect();
-                    let number = self.numbers[&job];
-                    self.alive.insert(number, (job, true));
-                    self.seen.second_pool |= pool.index() > 0;
-                    started.push(Run {
-                        number,
-                        pool: pool.index(),
-                        alternative: alternative as usize,
-                        nodes,
-                        since: self.now.as_millis(),
-                    });
-                }
-                _ => unreachable!("no other decision exists"),
-            }
+        let evictions = self.scheduler.evictions().to_vec();
+        self.check_records(&decisions, &evictions);
+        let mut rest = &decisions[..];
+        while let Some((Decision::Evict { job, reason: EvictReason::CapacityLost, .. }, others)) =
+            rest.split_first()
+        {
+            self.seen.evicted = true;
+            let number = self.numbers[job];
+            self.oracle.evict(number);
+            self.alive.insert(number, (*job, false));
+            rest = others;
         }
-        let expected = self.oracle.cycle(self.now.as_millis());
-        self.seen.gang |= expected.iter().any(|run| run.nodes.len() > 1);
-        self.seen.started += expected.len();
-        assert_eq!(started, expected, "the cycle at {}", self.now);
+        if wakeup.is_some_and(|wakeup| wakeup <= self.now) {
+            self.oracle.bounds_have_run_out();
+        }
+        let mut expected = self.oracle.cycle(self.now.as_millis());
+        loop {
+            for run in &expected {
+                let Some((decision, others)) = rest.split_first() else {
+                    panic!("at {}: {run:?} does not start", self.now)
+                };
+                self.check_start(decision, run, others);
+                rest = others;
+            }
+            self.seen.started += expected.len();
+            if rest.is_empty() {
+                break;
+            }
+            rest = self.check_plan(rest);
+            expected = self.oracle.starts();
+        }
         self.seen.waited |= self.scheduler.waiting() > 0;
         self.settled = true;
         for (id, _) in self.alive.values() {
@@ -126,7 +143,72 @@ impl Replay<'_> {
                 assert_ne!(reasons, [Blocked::Nothing], "nothing keeps job {id}, which waits");
             }
         }
-        expected.len()
+        decisions.len()
+    }
+
+    /// Every eviction among the decisions has its record.
+    fn check_records(&self, decisions: &[Decision], records: &[fairshare::Eviction]) {
+        let evicted = decisions.iter().filter_map(|decision| match *decision {
+            Decision::Evict { job, attempt, pool, reason, by } => Some((job, attempt, pool, reason, by)),
+            _ => None,
+        });
+        let recorded = records.iter().map(|r| (r.job, r.attempt, r.pool, r.reason, r.by));
+        assert!(evicted.eq(recorded), "{decisions:?} are recorded as {records:?}");
+        for record in records {
+            assert_eq!(record.preemptor.is_none(), record.reason == EvictReason::CapacityLost, "{record:?}");
+        }
+        assert!(records.iter().all(|record| self.numbers.contains_key(&record.job)));
+    }
+
+    /// A start is the expected one, on the expected nodes where the job still runs there.
+    fn check_start(&mut self, decision: &Decision, run: &Run, rest: &[Decision]) {
+        let Decision::Start { job, pool, alternative, .. } = *decision else {
+            panic!("at {}: {decision:?} in place of {run:?}", self.now)
+        };
+        let number = self.numbers[&job];
+        let stopped = |other: &Decision| matches!(other, Decision::Evict { job: its, .. } if *its == job);
+        let nodes = if rest.iter().any(stopped) {
+            run.nodes.clone()
+        } else {
+            self.scheduler.placement(job).map(|(n, w)| (n.index(), u64::from(w))).collect()
+        };
+        self.alive.insert(number, (job, true));
+        self.seen.second_pool |= pool.index() > 0;
+        self.seen.gang |= run.nodes.len() > 1;
+        let (pool, alternative) = (pool.index(), alternative as usize);
+        let started = Run { number, pool, alternative, nodes, since: self.now.as_millis() };
+        assert_eq!(started, *run, "the cycle at {}", self.now);
+    }
+
+    /// The next decisions stop jobs and start the one that they were stopped for, as the rules allow; what follows.
+    fn check_plan<'d>(&mut self, decisions: &'d [Decision]) -> &'d [Decision] {
+        let is_eviction = |decision: &&Decision| matches!(decision, Decision::Evict { .. });
+        let (evictions, rest) = decisions.split_at(decisions.iter().take_while(is_eviction).count());
+        let Some((Decision::Start { job: starter, pool, alternative, .. }, rest)) = rest.split_first() else {
+            panic!("at {}: evictions without a start: {decisions:?}", self.now)
+        };
+        let (pool, alternative) = (pool.index(), *alternative as usize);
+        let (mut victims, mut reasons) = (Vec::new(), Vec::new());
+        for decision in evictions {
+            let Decision::Evict { job, reason, by, .. } = *decision else { unreachable!() };
+            assert_eq!(by, Some(*starter));
+            victims.push(self.numbers[&job]);
+            reasons.push(reason);
+            self.seen.stopped.insert(reason.as_str());
+            self.alive.insert(self.numbers[&job], (job, false));
+        }
+        let number = self.numbers[starter];
+        let run = Run { number, pool, alternative, nodes: Vec::new(), since: self.now.as_millis() };
+        let plan = self.oracle.judge(&run, &victims);
+        let plan = plan.unwrap_or_else(|why| panic!("at {}: {victims:?} for {number}: {why}", self.now));
+        assert_eq!(reasons, plan.reasons, "at {}: {victims:?} for {number}", self.now);
+        assert_eq!(self.oracle.is_wasteful(&plan), None, "{victims:?} for {number}: one is not needed");
+        assert!(!self.oracle.fits_already(&plan), "{number} has room without stopping anybody");
+        self.check_start(&decisions[evictions.len()], &plan.run, rest);
+        let workers: u64 = plan.run.nodes.iter().map(|(_, workers)| workers).sum();
+        self.seen.gang_preemptor |= workers > 1;
+        self.oracle.preempt(&plan);
+        rest
     }
 
     /// Before the announced instant, time alone changes no decision.
@@ -142,7 +224,9 @@ impl Replay<'_> {
 
     fn apply(&mut self, op: &Op) {
         match *op {
-            Op::Submit { team, shape, length, limit } => self.submit(team, shape, length, limit),
+            Op::Submit { team, shape, length, limit, fixed } => {
+                self.submit(team, shape, length, limit, fixed);
+            }
             Op::Complete(which) => {
                 if let Some((number, id, runs)) = self.pick(which, Some(true)) {
                     self.scheduler.complete(self.now, id).unwrap();
@@ -210,9 +294,10 @@ proptest! {
 #[test]
 fn generated_cases_reach_the_corners() {
     let mut runner = TestRunner::deterministic();
-    let cases = RunnerConfig::default().cases.max(256);
+    let cases = RunnerConfig::default().cases.max(1_000);
     let (mut waited, mut evicted, mut rejected, mut gang, mut tree, mut second) = (0, 0, 0, 0, 0, 0);
-    let mut reserved = 0;
+    let (mut reserved, mut gang_preemptor) = (0, 0);
+    let mut stopped: BTreeMap<&str, u32> = BTreeMap::new();
     for _ in 0..cases {
         let case = case().new_tree(&mut runner).unwrap().current();
         let seen = replay(&case);
@@ -223,10 +308,14 @@ fn generated_cases_reach_the_corners() {
         tree += u32::from(seen.tree);
         second += u32::from(seen.second_pool);
         reserved += u32::from(seen.reserved);
+        gang_preemptor += u32::from(seen.gang_preemptor);
+        for reason in seen.stopped {
+            *stopped.entry(reason).or_insert(0_u32) += 1;
+        }
     }
     println!(
         "of {cases}: waited {waited} evicted {evicted} rejected {rejected} gang {gang} tree {tree} second {second} \
-         reserved {reserved}"
+         reserved {reserved} stopped {stopped:?} for gangs {gang_preemptor}"
     );
     assert!(waited * 2 >= cases, "a job waits in {waited} of {cases} cases");
     for (corner, count) in [
@@ -236,6 +325,11 @@ fn generated_cases_reach_the_corners() {
         ("tree", tree),
         ("second pool", second),
         ("reservation", reserved),
+        ("eviction for a quota", stopped["quota"]),
+        ("eviction for a class", stopped["priority"]),
+        ("eviction for fairness", stopped["fair-share"]),
+        ("eviction within a team", stopped["own-team"]),
+        ("eviction for a gang", gang_preemptor),
     ] {
         assert!(count * 50 >= cases, "{corner} occurs in {count} of {cases} cases");
     }

@@ -6,6 +6,7 @@
 mod backfill;
 mod hierarchy;
 mod quota;
+pub(crate) mod reclaim;
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BTreeSet;
@@ -35,6 +36,7 @@ pub(crate) struct Job {
     /// Estimate.
     pub(crate) length: Option<u64>,
     pub(crate) limit: Option<u64>,
+    pub(crate) preemptible: bool,
     /// The caller's number, in order of submission.
     pub(crate) number: usize,
 }
@@ -56,6 +58,7 @@ pub(crate) struct Held {
     pub(crate) start: i64,
 }
 
+#[derive(Clone)]
 pub(crate) struct Oracle {
     config: Config,
     rule: Rule,
@@ -74,6 +77,10 @@ pub(crate) struct Oracle {
     judged: Option<(Vec<usize>, Vec<Run>)>,
     /// Where running jobs count as guaranteed: (number, member).
     guaranteed: BTreeSet<(usize, usize)>,
+    /// Who was stopped for another job since the last event from outside.
+    stopped: BTreeSet<usize>,
+    /// Who may not run beyond the quota again before some instant.
+    backing_off: Vec<(usize, i64)>,
 }
 
 fn kinds() -> impl Iterator<Item = ResourceKind> {
@@ -104,10 +111,13 @@ impl Oracle {
             clock: 0,
             judged: None,
             guaranteed: BTreeSet::new(),
+            stopped: BTreeSet::new(),
+            backing_off: Vec::new(),
         }
     }
 
     pub(crate) fn submit(&mut self, job: Job) {
+        self.stopped.clear();
         self.waiting.push(self.jobs.len());
         self.jobs.push(job);
     }
@@ -119,28 +129,18 @@ impl Oracle {
     pub(crate) fn complete(&mut self, number: usize) {
         let Some(at) = self.running.iter().position(|run| run.number == number) else { return };
         let run = self.running.remove(at);
+        self.stopped.clear();
         self.guaranteed.retain(|(its, _)| *its != number);
         for member in self.path(self.leaf(self.jobs[self.index_of(number)].team)) {
-            let mut others: Vec<Run> =
-                self.running.iter().filter(|other| other.pool == run.pool).cloned().collect();
-            others.retain(|other| {
-                self.is_below(other, member) && !self.guaranteed.contains(&(other.number, member))
-            });
-            others.sort_by_key(|other| {
-                let job = &self.jobs[self.index_of(other.number)];
-                (Reverse(job.class), self.own_order(job))
-            });
-            for other in others {
-                if self.within_quota(member, &other) {
-                    self.guaranteed.insert((other.number, member));
-                }
-            }
+            self.promote(member, run.pool);
         }
     }
 
     pub(crate) fn withdraw(&mut self, number: usize) {
         let index = self.index_of(number);
         self.waiting.retain(|waiting| *waiting != index);
+        self.backing_off.retain(|(waiting, _)| *waiting != index);
+        self.stopped.clear();
         self.release(number);
     }
 
@@ -151,6 +151,7 @@ impl Oracle {
     }
 
     pub(crate) fn set_up(&mut self, pool: usize, up: usize) {
+        self.stopped.clear();
         self.up[pool] = up;
     }
 
@@ -497,7 +498,13 @@ impl Oracle {
         if self.backfill == Backfill::Conservative {
             return self.conservative_cycle();
         }
+        self.end_back_off();
         self.hold_again();
+        self.starts()
+    }
+
+    /// Every start until something must be stopped for the next, in order.
+    pub(crate) fn starts(&mut self) -> Vec<Run> {
         let mut started = Vec::new();
         loop {
             if self.backfill == Backfill::Easy {

@@ -10,9 +10,9 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use fairshare::{
-    Allowance, Alternative, Backfill, ClassScope, Config, Decision, JobId, JobSpec, MicroUsd, Millis,
-    OrderName, PolicySpec, PoolId, PoolSpec, Price, PriceUnit, Quantity, ResourceKind, ResourceKinds,
-    Resources, Scheduler, ShapeId, ShapeSpec, Submission, TeamId, TeamSpec, Timestamp, Weight,
+    Allowance, Alternative, Backfill, ClassScope, Config, Decision, EvictionBounds, JobId, JobSpec, MicroUsd,
+    Millis, OrderName, PolicySpec, PoolId, PoolSpec, Preemption, Price, PriceUnit, Quantity, ResourceKind,
+    ResourceKinds, Resources, Scheduler, ShapeId, ShapeSpec, Submission, TeamId, TeamSpec, Timestamp, Weight,
 };
 
 #[derive(Default)]
@@ -28,6 +28,44 @@ struct World {
     now: Timestamp,
     last: Vec<Decision>,
     rejected: usize,
+}
+
+/// `ORDER [BACKFILL] [preemption=RULE] [minimum-run=SECONDS] ...`.
+fn policy(words: &[&str]) -> PolicySpec {
+    let value = |key: &str| words.iter().find_map(|word| word.strip_prefix(key)?.strip_prefix('='));
+    let settings = ["priority", "preemption", "minimum-run", "back-off", "hysteresis-milli", "ratio-milli"];
+    let mut policy = PolicySpec::new(OrderName::parse(words[0]).unwrap());
+    for word in &words[1..] {
+        match word.split_once('=') {
+            None => policy.backfill = Backfill::parse(word).unwrap(),
+            Some((key, _)) => {
+                let known = settings.contains(&key) || key == "gpu-seconds-per-hour";
+                assert!(known, "no such setting: `{word}`");
+            }
+        }
+    }
+    if let Some(scope) = value("priority") {
+        policy.priority = ClassScope::parse(scope).unwrap();
+    }
+    let mut bounds = EvictionBounds::default();
+    let millis = |text: &str| Millis::from_secs(text.parse().unwrap()).unwrap();
+    if let Some(seconds) = value("minimum-run") {
+        bounds.minimum_run = millis(seconds);
+    }
+    if let Some(seconds) = value("back-off") {
+        bounds.back_off = millis(seconds);
+    }
+    if let Some(milli) = value("hysteresis-milli") {
+        bounds.hysteresis_milli = milli.parse().unwrap();
+    }
+    if let Some(milli) = value("ratio-milli") {
+        bounds.ratio_milli = milli.parse().ok();
+    }
+    bounds.gpu_seconds_per_hour = value("gpu-seconds-per-hour").map(|text| text.parse().unwrap());
+    let preemption = value("preemption").map_or(Preemption::None, |name| {
+        Preemption::parse(name).unwrap_or_else(|| panic!("no preemption `{name}`"))
+    });
+    policy.with_preemption(preemption).with_bounds(bounds)
 }
 
 impl World {
@@ -68,15 +106,7 @@ impl World {
                 }
             }
             "policy" => {
-                let mut policy = PolicySpec::new(OrderName::parse(words[0]).unwrap());
-                for word in &words[1..] {
-                    match word.split_once('=') {
-                        Some(("priority", scope)) => policy.priority = ClassScope::parse(scope).unwrap(),
-                        Some(_) => panic!("no such setting: `{word}`"),
-                        None => policy.backfill = Backfill::parse(word).unwrap(),
-                    }
-                }
-                self.config.policy = policy;
+                self.config.policy = policy(words);
             }
             "pool" => {
                 let mut pool = PoolSpec::new(words[0], words[1].parse().unwrap(), self.amounts(&words[2..]));
@@ -134,6 +164,8 @@ impl World {
         for _ in 0..count {
             let mut job = JobSpec::new(id, interned, now);
             (job.time_limit, job.estimate) = (limit, estimate);
+            job.preemptible = !options.contains(&"fixed");
+            job.checkpoint = value("checkpoint").map(seconds);
             match self.scheduler().submit(now, job).unwrap() {
                 Submission::Rejected(_) => self.rejected += 1,
                 Submission::Queued(job) => {
@@ -302,6 +334,11 @@ macro_rules! scenarios {
 
 scenarios!(
     capacity_loss_is_lawful,
+    evict_for_fairness,
+    livelock_of_two_rules,
+    livelock_by_current_shares,
+    quota_is_taken_back,
+    priority_within_one_team,
     capacity_lost,
     classes_come_first,
     classes_within_a_team,

@@ -1,8 +1,9 @@
 //! Generated cases: small organisations in which the hard corners are common, and what happens in them.
 
 use fairshare::{
-    Allowance, Alternative, Backfill, ClassScope, Config, MicroUsd, OrderName, PolicySpec, PoolId, PoolSpec,
-    Price, PriceUnit, Quantity, ResourceKind, Resources, ShapeSpec, TeamId, TeamSpec, Weight,
+    Allowance, Alternative, Backfill, ClassScope, Config, EvictionBounds, MicroUsd, Millis, OrderName,
+    PolicySpec, PoolId, PoolSpec, Preemption, Price, PriceUnit, Quantity, ResourceKind, Resources, ShapeSpec,
+    TeamId, TeamSpec, Weight,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -10,7 +11,7 @@ use proptest::prelude::*;
 /// One thing that happens; numbers are taken modulo what there is.
 #[derive(Clone, Debug)]
 pub(crate) enum Op {
-    Submit { team: usize, shape: usize, length: Option<u64>, limit: Option<u64> },
+    Submit { team: usize, shape: usize, length: Option<u64>, limit: Option<u64>, fixed: bool },
     Complete(usize),
     Cancel(usize),
     SetUp { pool: usize, up: u32 },
@@ -79,7 +80,7 @@ fn alternative() -> impl Strategy<Value = Alternative> {
         gpu,
         0_u64..=6,
         0_u64..=1,
-        prop_oneof![4 => Just(1_u32), 2 => 2_u32..=5, 1 => Just(40)],
+        prop_oneof![3 => Just(1_u32), 3 => 2_u32..=4, 1 => Just(40)],
         eligible,
         1_u32..=2,
     )
@@ -100,7 +101,7 @@ fn alternative() -> impl Strategy<Value = Alternative> {
 }
 
 fn shape() -> impl Strategy<Value = ShapeSpec> {
-    (vec(alternative(), 1..=2), prop_oneof![3 => Just(0), 1 => -1..=1]).prop_map(|(alternatives, class)| {
+    (vec(alternative(), 1..=2), prop_oneof![1 => Just(0), 1 => -1..=1]).prop_map(|(alternatives, class)| {
         let mut shape = ShapeSpec::new(alternatives[0].clone()).with_class(class);
         for alternative in alternatives.into_iter().skip(1) {
             shape = shape.or(alternative);
@@ -111,8 +112,14 @@ fn shape() -> impl Strategy<Value = ShapeSpec> {
 
 fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
-        12 => (0_usize..8, 0_usize..8, prop::option::of(0_u64..5), prop::option::of(0_u64..9))
-            .prop_map(|(team, shape, length, limit)| Op::Submit { team, shape, length, limit }),
+        16 => (
+            0_usize..8,
+            0_usize..8,
+            prop::option::of(0_u64..5),
+            prop::option::of(0_u64..9),
+            prop::bool::weighted(0.1),
+        )
+            .prop_map(|(team, shape, length, limit, fixed)| Op::Submit { team, shape, length, limit, fixed }),
         4 => (0_usize..64).prop_map(Op::Complete),
         1 => (0_usize..64).prop_map(Op::Cancel),
         1 => (0_usize..4, 0_u32..=5).prop_map(|(pool, up)| Op::SetUp { pool, up }),
@@ -136,8 +143,8 @@ fn with_allowances(mut config: Config, allowances: Vec<(usize, u8, Allowance)>) 
         let team = team % tried.teams.len();
         let team = &mut tried.teams[team];
         match what {
-            0..=3 => team.quota.push(allowance),
-            4 | 5 => team.limit.push(allowance),
+            0..=4 => team.quota.push(allowance),
+            5 => team.limit.push(allowance),
             6 => team.borrow.push(allowance),
             _ => team.lend.push(allowance),
         }
@@ -152,20 +159,54 @@ fn with_allowances(mut config: Config, allowances: Vec<(usize, u8, Allowance)>) 
     config
 }
 
+/// Nobody, lower ranks or equal ones too, and bounds of which most do not bind.
+fn preemption() -> impl Strategy<Value = (Preemption, EvictionBounds)> {
+    (
+        prop::sample::select(vec![
+            Preemption::None,
+            Preemption::Priority,
+            Preemption::Reclaim,
+            Preemption::Reclaim,
+            Preemption::Reclaim,
+            Preemption::Reclaim,
+        ]),
+        prop_oneof![3 => Just(0_u64), 1 => 1_u64..6],
+        prop_oneof![3 => Just(0_u32), 1 => 1_u32..500],
+        prop_oneof![4 => Just(None), 1 => Just(Some(2_000)), 1 => (500_u64..4_000).prop_map(Some)],
+        prop::option::weighted(0.2, 0_u64..3),
+        prop_oneof![3 => Just(0_u64), 1 => 1_u64..6],
+    )
+        .prop_map(|(preemption, minimum_run, hysteresis, ratio, seconds, back_off)| {
+            let mut bounds = EvictionBounds::default();
+            bounds.minimum_run = Millis::new(minimum_run);
+            bounds.hysteresis_milli = hysteresis;
+            bounds.ratio_milli = ratio;
+            bounds.gpu_seconds_per_hour = seconds;
+            bounds.back_off = Millis::new(back_off);
+            (preemption, bounds)
+        })
+}
+
 pub(crate) fn policy() -> impl Strategy<Value = PolicySpec> {
     (
         prop::sample::select(OrderName::ALL.to_vec()),
         prop::sample::select(vec![
             Backfill::None,
             Backfill::BestEffort,
+            Backfill::BestEffort,
+            Backfill::Easy,
             Backfill::Easy,
             Backfill::Easy,
             Backfill::Conservative,
         ]),
         prop::sample::select(ClassScope::ALL.to_vec()),
+        preemption(),
     )
-        .prop_map(|(order, backfill, priority)| {
-            PolicySpec::new(order).with_backfill(backfill).with_priority(priority)
+        .prop_map(|(order, backfill, priority, (preemption, bounds))| {
+            let policy = PolicySpec::new(order).with_backfill(backfill).with_priority(priority);
+            // Plans of everybody would be void.
+            let none = backfill == Backfill::Conservative;
+            policy.with_bounds(bounds).with_preemption(if none { Preemption::None } else { preemption })
         })
 }
 
@@ -173,8 +214,9 @@ pub(crate) fn case() -> impl Strategy<Value = Case> {
     (1_usize..=3)
         .prop_flat_map(|pools| {
             let pools: Vec<_> = (0..pools).map(pool).collect();
-            let allowances = prop_oneof![Just(Vec::new()), vec((0_usize..8, 0_u8..8, allowance()), 1..=8)];
-            (pools, teams(), vec(shape(), 1..=5), vec(op(), 10..=100), policy(), allowances)
+            let allowances =
+                prop_oneof![1 => Just(Vec::new()), 3 => vec((0_usize..8, 0_u8..8, allowance()), 1..=12)];
+            (pools, teams(), vec(shape(), 1..=5), vec(op(), 20..=110), policy(), allowances)
         })
         .prop_map(|(pools, teams, shapes, ops, policy, allowances)| Case {
             config: with_allowances(Config::new(pools, teams).with_policy(policy), allowances),

@@ -41,9 +41,11 @@ const LAYERS: &[&[&str]] = &[
         "policy/conservative",
         "policy/engine",
         "policy/engine/backfill",
+        "policy/engine/change",
         "policy/engine/limits",
         "policy/engine/one_line",
         "policy/engine/rescaled",
+        "policy/engine/reclaim",
     ],
     &["scheduler"],
 ];

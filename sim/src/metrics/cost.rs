@@ -1,7 +1,7 @@
 //! Cost: what the pools charge, and who pays.
 //!
 //! A pool charges price × capacity of what its price names, from the first submission to the last end. allocated =
-//! Σ price × amount held × time; idle = total − allocated; lost = the part of allocated that evicted attempts used.
+//! Σ price × amount held × time; idle = total − allocated; lost = the part of allocated for what evicted jobs had to run again.
 //! Sums are integers in micro-USD × thousandths × ms per hour, rounded once, when they become micro-USD; parts are
 //! rounded by largest remainder so that printed parts add up to the printed whole. Population: all jobs that started,
 //! never trimmed.
@@ -34,7 +34,7 @@ pub struct Costs {
     pub by_team: Vec<Exact>,
     /// By the trace's number of the owner.
     pub by_owner: Vec<Exact>,
-    /// What evicted attempts held.
+    /// What evicted jobs held in time that they had to run again.
     pub lost: Exact,
     /// Milli-GPU × ms, by the scheduler's number of the team.
     pub gpu_by_team: Vec<u128>,

@@ -6,6 +6,7 @@
 mod document;
 mod fault;
 mod pool;
+mod preemption;
 mod read;
 mod team;
 mod value;
@@ -167,6 +168,7 @@ pub fn policy_label(spec: PolicySpec, priced: bool) -> String {
         label.push_str(",priority=");
         label.push_str(spec.priority.as_str());
     }
+    label.push_str(&preemption::label(spec));
     // By price is what the default comes to wherever it is allowed.
     if priced && spec.value == ShareValue::Count {
         label.push_str(",value=count");

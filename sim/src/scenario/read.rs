@@ -7,13 +7,13 @@ use fairshare::{Backfill, ClassScope, OrderName, PolicySpec, PriceUnit, ShareVal
 use super::document::{Node, Table, Value};
 use super::fault::{Fault, Place};
 use super::value::{Faults, Later};
-use super::{Policy, Pool, Scenario, pool, team};
+use super::{Policy, Pool, Scenario, pool, preemption, team};
 use crate::trace::{Format, Input, Selection, SwfOptions};
 
 const SECTIONS: [&str; 6] = ["pool", "team", "teams", "priority", "policy", "trace"];
 const SECTIONS_LATER: [Later; 4] = [Later("snapshot"), Later("running"), Later("pending"), Later("fault")];
-const POLICY: [&str; 7] =
-    ["order", "value", "priority", "preemption", "backfill", "default_time_limit", "placement"];
+const POLICY: [&str; 8] =
+    ["order", "value", "priority", "preemption", "eviction", "backfill", "default_time_limit", "placement"];
 const POLICY_LATER: [Later; 1] = [Later("enforce_time_limit")];
 const ORDERS_LATER: [&str; 4] = ["fair-tree", "multifactor", "kueue", "gavel"];
 const VALUES: [(&str, ShareValue); 2] = [("price", ShareValue::Price), ("count", ShareValue::Count)];
@@ -89,14 +89,11 @@ fn policy(root: &Table, pools: &[Pool], faults: &mut Faults) -> Policy {
         let word = faults.word(node, "priority", &ClassScope::ALL.map(ClassScope::as_str), &[]);
         spec.priority = word.and_then(ClassScope::parse).unwrap_or_default();
     }
-    for (key, allowed, later) in [
-        ("preemption", "none", &["priority", "reclaim"][..]),
-        ("placement", "best-fit", &["first-fit", "best-fit-gpu", "fragmentation", "random"]),
-    ] {
-        if let Some(node) = table.get(key) {
-            faults.word(node, key, &[allowed], later);
-        }
+    if let Some(node) = table.get("placement") {
+        let later = ["first-fit", "best-fit-gpu", "fragmentation", "random"];
+        faults.word(node, "placement", &["best-fit"], &later);
     }
+    preemption::preemption(table, &mut spec, faults);
     policy.spec = spec;
     policy.default_time_limit_ms =
         table.get("default_time_limit").and_then(|node| faults.duration(node, "default_time_limit"));

@@ -8,6 +8,7 @@
 
 mod cli;
 mod commands;
+mod preemption;
 mod replay;
 mod runs;
 mod shares;

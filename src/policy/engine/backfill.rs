@@ -146,6 +146,11 @@ impl Holds {
         self.obstacle(state, waiter, route).map_or(&[], |held| &held.nodes)
     }
 
+    /// Whether a job could start by a route beside the reservation, if it had room on the nodes that it need not avoid.
+    pub(super) fn leaves_room(&self, state: &State, waiter: Waiter, route: RouteId) -> bool {
+        self.obstacle(state, waiter, route).is_none_or(|held| leaves_amount(state, held, route))
+    }
+
     /// Whether a job can start now, by any route.
     fn can_start(&self, state: &mut State, waiter: Waiter) -> bool {
         let shape = state.alive(waiter.job).spec.shape;
@@ -487,7 +492,7 @@ impl Engine {
         for (id, job) in state.jobs() {
             if let Status::Running { route, .. } = job.status {
                 timetables[state.routes.route(route).pool.index()].started(state, id);
-            } else {
+            } else if self.backs_off_until(id).is_none() {
                 *lengths.entry(job.spec.shape).or_default().entry(state.waiter(id).length).or_insert(0) += 1;
             }
         }

@@ -9,7 +9,7 @@ impl Oracle {
         self.path(self.leaf(self.jobs[self.index_of(run.number)].team)).contains(&member)
     }
 
-    fn asks(&self, run: &Run, kind: ResourceKind) -> u128 {
+    pub(super) fn asks(&self, run: &Run, kind: ResourceKind) -> u128 {
         let alternative = &self.jobs[self.index_of(run.number)].alternatives[run.alternative];
         u128::from(alternative.request[kind].get()) * u128::from(alternative.workers)
     }

@@ -1,10 +1,17 @@
-//! Reclaim: who gives way first.
+//! Reclaim: who gives way first, who may be stopped for whom, and which set of running jobs makes room.
 //!
 //! Victims are taken in a total order: those that are not guaranteed, the lowest class, those whose team would be served
 //! last, the least lost work, the latest start, the last place.
 //! Absent on purpose: when anybody is looked for. Layer 3; uses `state`, `tree`, `dominant`.
 
+mod legal;
+mod search;
+
 use core::cmp::{Ordering, Reverse};
+use std::collections::{BTreeMap, BTreeSet};
+
+pub(crate) use self::legal::{Refusal, Rules, Wanted, is_hopeless, judge};
+pub(crate) use self::search::{Bounds, Plan, search};
 
 use crate::dominant::Holding;
 use crate::id::{JobId, NodeId, PoolId};
@@ -47,7 +54,7 @@ impl Victim {
 }
 
 /// Which of two leaves is served first by the keys K now of the members that compete for them.
-fn compare_leaves(tree: &Tree, a: MemberId, b: MemberId) -> Ordering {
+pub(crate) fn compare_leaves(tree: &Tree, a: MemberId, b: MemberId) -> Ordering {
     if a == b {
         return Ordering::Equal;
     }
@@ -61,6 +68,67 @@ fn compare_leaves(tree: &Tree, a: MemberId, b: MemberId) -> Ordering {
         (member.running, member.served, member.tie)
     };
     holding(a).compare(&holding(b), false).then_with(|| ties(a).cmp(&ties(b)))
+}
+
+/// The running jobs by pool and class.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Running {
+    /// By pool.
+    pools: Vec<BTreeMap<JobId, i32>>,
+    /// By pool: how many of a class run that may be stopped.
+    preemptible: Vec<BTreeMap<i32, u32>>,
+    classes: BTreeMap<i32, BTreeSet<JobId>>,
+}
+
+impl Running {
+    pub(crate) fn new(pools: usize) -> Self {
+        let (pools, preemptible) = (vec![BTreeMap::new(); pools], vec![BTreeMap::new(); pools]);
+        Self { pools, preemptible, classes: BTreeMap::new() }
+    }
+
+    /// A job has started.
+    pub(crate) fn started(&mut self, state: &State, job: JobId) {
+        let Some(route) = state.route_of(job) else { return };
+        let route = state.routes.route(route);
+        let class = state.routes.shape(route.shape).class;
+        self.pools[route.pool.index()].insert(job, class);
+        self.classes.entry(class).or_default().insert(job);
+        if state.alive(job).spec.preemptible {
+            *self.preemptible[route.pool.index()].entry(class).or_insert(0) += 1;
+        }
+    }
+
+    /// A job that ran in a pool has stopped.
+    pub(crate) fn stopped(&mut self, pool: PoolId, job: JobId, preemptible: bool) {
+        let Some(class) = self.pools[pool.index()].remove(&job) else { return };
+        if let Some(jobs) = self.classes.get_mut(&class) {
+            jobs.remove(&job);
+            if jobs.is_empty() {
+                self.classes.remove(&class);
+            }
+        }
+        if let Some(count) = self.preemptible[pool.index()].get_mut(&class).filter(|_| preemptible) {
+            *count -= 1;
+            if *count == 0 {
+                self.preemptible[pool.index()].remove(&class);
+            }
+        }
+    }
+
+    /// The jobs that run in a pool, with their classes.
+    pub(crate) fn in_pool(&self, pool: PoolId) -> impl Iterator<Item = (JobId, i32)> + '_ {
+        self.pools[pool.index()].iter().map(|(job, class)| (*job, *class))
+    }
+
+    /// The lowest class of the jobs in a pool that may be stopped.
+    pub(crate) fn lowest_class(&self, pool: PoolId) -> Option<i32> {
+        self.preemptible[pool.index()].first_key_value().map(|(class, _)| *class)
+    }
+
+    /// The running jobs of lower classes, anywhere.
+    pub(crate) fn below_class(&self, class: i32) -> impl Iterator<Item = JobId> + '_ {
+        self.classes.range(..class).flat_map(|(_, jobs)| jobs.iter().copied())
+    }
 }
 
 /// The jobs that run in a pool.

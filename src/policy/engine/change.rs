@@ -1,0 +1,51 @@
+//! Change: what follows for lines, lists, reservations and reclaim when a job starts, stops or waits.
+//!
+//! Absent on purpose: why it does. Layer 5; uses `pending`, `lists`, `state`.
+
+use super::{Engine, class};
+use crate::id::{JobId, PoolId, ShapeId};
+use crate::line::Waiter;
+use crate::resources::Resources;
+use crate::state::State;
+use crate::tree::MemberId;
+
+impl Engine {
+    /// A job has started: it leaves its line.
+    pub(super) fn has_started(&mut self, state: &State, leaf: MemberId, shape: ShapeId, head: Waiter) {
+        let change = self.pending.remove(leaf, shape, head);
+        self.lists.touch(leaf);
+        self.line_changed(state, leaf, shape, change);
+        if self.one_line {
+            self.reopen_all(state, head.job);
+            self.reopen_where_lines_merge(state);
+        }
+        self.started_for_reclaim(state, head.job);
+    }
+
+    /// A running job has stopped.
+    pub(super) fn has_stopped(&mut self, state: &State, job: JobId, pool: PoolId, room: &Resources) {
+        self.lists.touch(state.alive(job).leaf);
+        self.note_room(pool, room);
+        if let Some(holds) = &mut self.holds {
+            holds.changed(pool, Some(job));
+        }
+        self.stopped_for_reclaim(state, job, pool);
+    }
+
+    /// A job stands in its line from now on.
+    pub(super) fn queue(&mut self, state: &State, job: JobId) {
+        let (leaf, shape) = (state.alive(job).leaf, state.alive(job).spec.shape);
+        let change = self.pending.push(leaf, shape, class(state, job), state.waiter(job));
+        self.line_changed(state, leaf, shape, change);
+        self.joins_holds(state, job);
+        if self.one_line {
+            self.reopen_if_preceded(state, job);
+        }
+    }
+
+    pub(super) fn note_room(&mut self, pool: PoolId, room: &Resources) {
+        let watch = &mut self.watches[pool];
+        watch.room = watch.room.max_each(room);
+        watch.freed = true;
+    }
+}

@@ -1,0 +1,503 @@
+//! Reclaim: stopping running jobs for a blocked one.
+//!
+//! After nothing more can start in a cycle, the first jobs of their lines are tried in the order in which reservations are
+//! given: tier, class, keys now. The first legal plan is carried out at once, victims and start together, so that the room
+//! is nobody else's; then the cycle goes on. Who was stopped since the last event from outside may take what is free, but
+//! stops nobody (R3), so that a cycle ends. A job whose search failed is tried again after something has started or
+//! stopped in one of its pools, or a bound on waste has run out.
+//!
+//! Without preemption there is no state here, and nothing is done.
+//! Absent on purpose: which plans are legal (see `reclaim`). Layer 5; uses `reclaim`, `pending`, `state`.
+
+use core::cell::Cell;
+use core::cmp::{Ordering, Reverse};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use super::Engine;
+use crate::config::{EvictionBounds, Preemption};
+use crate::id::{IdVec, JobId, PoolId, ShapeId};
+use crate::line::Waiter;
+use crate::policy::{Contender, precedes_now};
+use crate::reclaim::{Bounds, Plan, Rules, Running, Wanted, compare_leaves, is_hopeless, search};
+use crate::route::RouteId;
+use crate::state::State;
+use crate::time::{Millis, Timestamp};
+use crate::tree::{MemberId, Tree};
+
+/// The hour in which the GPU time that evictions lose is limited.
+const HOUR_MS: i64 = 3_600_000;
+
+/// GPU time in a GPU-second: thousandths of a GPU times milliseconds.
+const GPU_SECOND: u128 = 1_000 * 1_000;
+
+/// What is kept for reclaim.
+#[derive(Debug)]
+pub(super) struct Reclaim {
+    rules: Rules,
+    bounds: EvictionBounds,
+    running: Running,
+    children: IdVec<MemberId, Vec<MemberId>>,
+    /// Counts what has started and stopped in each pool.
+    versions: IdVec<PoolId, u64>,
+    /// Jobs whose search failed, with the counts of their pools then.
+    failed: BTreeMap<JobId, u64>,
+    /// Who was stopped for another job since the last event from outside.
+    stopped: BTreeSet<JobId>,
+    /// Who was stopped and may not borrow again before some instant: they stand in no line.
+    backing_off: BTreeMap<JobId, Timestamp>,
+    /// GPU time lost in an hour, by pool; the hour by its number.
+    spent: IdVec<PoolId, (i64, u128)>,
+    /// When a bound that stood in the way of a plan runs out.
+    wake: Option<Timestamp>,
+    /// Something has happened since the last search that found nothing.
+    changed: bool,
+}
+
+/// The first job of a line.
+#[derive(Clone, Copy, Debug)]
+struct Head {
+    leaf: MemberId,
+    shape: ShapeId,
+    class: i32,
+    waiter: Waiter,
+}
+
+impl Reclaim {
+    pub(super) fn new(state: &State) -> Option<Self> {
+        let policy = &state.config.policy;
+        let same_rank = match policy.preemption {
+            Preemption::None => return None,
+            Preemption::Priority => false,
+            Preemption::Reclaim => true,
+        };
+        let bounds = policy.bounds;
+        let pools = state.config.pools.len();
+        let mut children: IdVec<MemberId, Vec<MemberId>> = state.tree.ids().map(|_| Vec::new()).collect();
+        for member in state.tree.ids().filter(|member| *member != MemberId::ROOT) {
+            children[state.tree.member(member).parent].push(member);
+        }
+        Some(Self {
+            rules: Rules {
+                same_rank,
+                hysteresis_milli: bounds.hysteresis_milli,
+                ratio_milli: bounds.ratio_milli,
+            },
+            bounds,
+            running: Running::new(pools),
+            children,
+            versions: (0..pools).map(|_| 0).collect(),
+            failed: BTreeMap::new(),
+            stopped: BTreeSet::new(),
+            backing_off: BTreeMap::new(),
+            spent: (0..pools).map(|_| (0, 0)).collect(),
+            wake: None,
+            changed: false,
+        })
+    }
+
+    /// Something has happened outside.
+    fn event(&mut self) {
+        self.stopped.clear();
+        self.changed = true;
+    }
+
+    /// Something has happened in a pool.
+    fn changed_in(&mut self, pool: PoolId) {
+        self.versions[pool] += 1;
+        self.changed = true;
+    }
+
+    /// Counts what has happened in the pools of a shape.
+    fn version(&self, state: &State, shape: ShapeId) -> u64 {
+        state.routes.shape(shape).routes().map(|route| self.versions[state.routes.route(route).pool]).sum()
+    }
+
+    fn next_wakeup(&self, now: Timestamp) -> Option<Timestamp> {
+        self.backing_off.values().copied().chain(self.wake).filter(|at| *at > now).min()
+    }
+
+    fn notes_wake(&mut self, at: Option<Timestamp>) {
+        self.wake = [self.wake, at].into_iter().flatten().min();
+    }
+
+    /// Whether stopping so much GPU time keeps the bound of the pool for this hour.
+    fn affords(&mut self, pool: PoolId, now: Timestamp, gpu_time: u128) -> bool {
+        let Some(most) = self.bounds.gpu_seconds_per_hour else { return true };
+        let most = u128::from(most) * GPU_SECOND;
+        let hour = now.as_millis().div_euclid(HOUR_MS);
+        let (its, spent) = self.spent[pool];
+        let spent = if its == hour { spent } else { 0 };
+        if spent.saturating_add(gpu_time) <= most {
+            return true;
+        }
+        if gpu_time <= most {
+            let next = hour.checked_add(1).and_then(|next| next.checked_mul(HOUR_MS));
+            self.notes_wake(next.map(Timestamp::from_millis));
+        }
+        false
+    }
+
+    fn spend(&mut self, pool: PoolId, now: Timestamp, gpu_time: u128) {
+        let hour = now.as_millis().div_euclid(HOUR_MS);
+        let (its, spent) = self.spent[pool];
+        self.spent[pool] = (hour, gpu_time.saturating_add(if its == hour { spent } else { 0 }));
+    }
+
+    /// The first plan in the order of the heads.
+    fn find(&mut self, engine: &Engine, state: &State) -> Option<(Head, RouteId, Plan)> {
+        if !core::mem::take(&mut self.changed) {
+            return None;
+        }
+        let mut leaders = BTreeMap::new();
+        let mut heads = engine.heads(state);
+        heads.retain(|head| {
+            let version = self.version(state, head.shape);
+            !self.stopped.contains(&head.waiter.job) && self.failed.get(&head.waiter.job) != Some(&version)
+        });
+        heads.retain(|head| {
+            let mut routes = state.routes.shape(head.shape).routes();
+            routes.any(|route| !self.is_hopeless(state, *head, route, &mut leaders))
+        });
+        for head in engine.in_order(state, &self.children, heads) {
+            for route in state.routes.shape(head.shape).routes() {
+                let hopeless = self.is_hopeless(state, head, route, &mut leaders);
+                if let Some(plan) = (!hopeless).then(|| self.plan(engine, state, head, route)).flatten() {
+                    return Some((head, route, plan));
+                }
+            }
+            let version = self.version(state, head.shape);
+            self.failed.insert(head.waiter.job, version);
+        }
+        None
+    }
+
+    fn is_hopeless(
+        &self,
+        state: &State,
+        head: Head,
+        route: RouteId,
+        leaders: &mut BTreeMap<MemberId, [Option<MemberId>; 2]>,
+    ) -> bool {
+        let wanted = Wanted { job: head.waiter.job, leaf: head.leaf, class: head.class, route };
+        is_hopeless(state, &self.running, self.rules, wanted, &mut |parent, but| {
+            let two = leaders.entry(parent).or_insert_with(|| self.leaders(&state.tree, parent));
+            two.iter().flatten().copied().find(|member| *member != but)
+        })
+    }
+
+    /// The two children that hold most for their weights.
+    fn leaders(&self, tree: &Tree, parent: MemberId) -> [Option<MemberId>; 2] {
+        let mut two = [None, None];
+        for child in self.children[parent].iter().copied().filter(|child| tree.member(*child).running > 0) {
+            let beats = |other: Option<MemberId>| {
+                other.is_none_or(|other| compare_leaves(tree, child, other) == Ordering::Greater)
+            };
+            if beats(two[0]) {
+                two = [Some(child), two[0]];
+            } else if beats(two[1]) {
+                two[1] = Some(child);
+            }
+        }
+        two
+    }
+
+    /// A plan for a job by a route that keeps every bound on waste.
+    fn plan(&mut self, engine: &Engine, state: &State, head: Head, route: RouteId) -> Option<Plan> {
+        if engine.one_line
+            && engine.watches[state.routes.route(route).pool].closed_by != Some(head.waiter.job)
+        {
+            return None;
+        }
+        let avoid = match &engine.holds {
+            Some(holds) if !holds.leaves_room(state, head.waiter, route) => return None,
+            Some(holds) => holds.avoid(state, head.waiter, route),
+            None => &[],
+        };
+        let protected = Cell::new(None::<Timestamp>);
+        let least = self.bounds.minimum_run;
+        let may_stop = |job: JobId, own: bool| {
+            if own || least == Millis::ZERO {
+                return true;
+            }
+            let until = state.started_at(job).and_then(|since| since.checked_add(least));
+            let is_protected = until.is_none_or(|until| until > state.now);
+            if let Some(until) = until.filter(|_| is_protected) {
+                protected.set(Some(protected.get().map_or(until, |known| known.min(until))));
+            }
+            !is_protected
+        };
+        let wanted = Wanted { job: head.waiter.job, leaf: head.leaf, class: head.class, route };
+        let bounds = Bounds { rules: self.rules, avoid, may_stop: &may_stop };
+        let found = search(state, &self.running, wanted, &bounds);
+        let pool = state.routes.route(route).pool;
+        if let Some(plan) = found
+            && self.affords(pool, state.now, gpu_time(state, &plan))
+        {
+            return Some(plan);
+        }
+        self.notes_wake(protected.get());
+        None
+    }
+
+    /// Compares the running jobs with those of the state; the first difference, in words.
+    fn check(&self, state: &State) -> Result<(), String> {
+        let mut running = Running::new(self.versions.len());
+        for (id, _) in state.jobs() {
+            running.started(state, id);
+        }
+        if running != self.running {
+            return Err("reclaim knows of other running jobs than there are".to_owned());
+        }
+        let mut kept = self.stopped.iter().chain(self.backing_off.keys()).chain(self.failed.keys());
+        match kept.find(|id| state.job(**id).is_err()) {
+            Some(id) => Err(format!("reclaim remembers job {id}, which is gone")),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The GPU time that a plan loses, in thousandths of a GPU times milliseconds.
+fn gpu_time(state: &State, plan: &Plan) -> u128 {
+    let lost = |id: &JobId| {
+        let gpus = state.route_of(*id).map(|route| state.routes.route(route).total[crate::ResourceKind::GPU]);
+        u128::from(state.lost(*id).get()) * u128::from(gpus.unwrap_or_default().get())
+    };
+    plan.victims.iter().map(|(id, _)| lost(id)).fold(0, u128::saturating_add)
+}
+
+impl Engine {
+    /// The first jobs of all lines: those that could start if they had room.
+    fn heads(&self, state: &State) -> Vec<Head> {
+        let mut heads = Vec::new();
+        for leaf in self.pending.leaves_waiting() {
+            for (shape, class, waiter) in self.pending.heads(leaf) {
+                let shown = !self.head_only || self.shown[leaf] == Some(shape);
+                let closes = || {
+                    let mut routes = state.routes.shape(shape).routes();
+                    routes.any(|route| {
+                        self.watches[state.routes.route(route).pool].closed_by == Some(waiter.job)
+                    })
+                };
+                if shown && (!self.one_line || closes()) {
+                    heads.push(Head { leaf, shape, class, waiter });
+                }
+            }
+        }
+        heads
+    }
+
+    /// Heads in the order in which they are tried: down the tree, or all teams at once where shares do not count.
+    fn in_order(
+        &self,
+        state: &State,
+        children: &IdVec<MemberId, Vec<MemberId>>,
+        heads: Vec<Head>,
+    ) -> Vec<Head> {
+        let mut by_leaf: BTreeMap<MemberId, Vec<Head>> = BTreeMap::new();
+        for head in heads {
+            by_leaf.entry(head.leaf).or_default().push(head);
+        }
+        for own in by_leaf.values_mut() {
+            own.sort_unstable_by_key(|head| (Reverse(head.class), head.waiter));
+        }
+        if self.order.by_shares() {
+            let wanted: BTreeSet<MemberId> = by_leaf.keys().flat_map(|leaf| state.tree.path(*leaf)).collect();
+            return self.descend(state, children, &wanted, &mut by_leaf, MemberId::ROOT);
+        }
+        merge(by_leaf.into_values().collect(), |a, b| {
+            let contender = |head: &Head| Contender::now(&state.tree, head.leaf, head.waiter.place);
+            let class = |head: &Head| Reverse(self.class_between(state, head));
+            class(a).cmp(&class(b)).then_with(|| self.order.compare(&contender(a), &contender(b)))
+        })
+    }
+
+    /// The heads below a member: again and again the child whose first head has the highest tier and class there, then the
+    /// smallest key now.
+    fn descend(
+        &self,
+        state: &State,
+        children: &IdVec<MemberId, Vec<MemberId>>,
+        wanted: &BTreeSet<MemberId>,
+        by_leaf: &mut BTreeMap<MemberId, Vec<Head>>,
+        member: MemberId,
+    ) -> Vec<Head> {
+        if let Some(own) = by_leaf.remove(&member) {
+            return own;
+        }
+        let below = children[member].iter().copied().filter(|child| wanted.contains(child));
+        let lines = below.map(|child| self.descend(state, children, wanted, by_leaf, child)).collect();
+        merge(lines, |a, b| {
+            let rank = |head: &Head, child: MemberId| {
+                let route = state.routes.shape(head.shape).routes().next();
+                let within = |route| state.quotas.is_guaranteed(child, state.routes.route(route));
+                (!route.is_some_and(within), Reverse(self.class_between(state, head)))
+            };
+            let (mine, its) = state.tree.rivals(a.leaf, b.leaf);
+            rank(a, mine).cmp(&rank(b, its)).then_with(|| {
+                let first = precedes_now(
+                    (&state.tree, state.hierarchy.as_ref()),
+                    &*self.order,
+                    (a.leaf, a.waiter),
+                    (b.leaf, b.waiter),
+                );
+                if first { Ordering::Less } else { Ordering::Greater }
+            })
+        })
+    }
+
+    /// The class of a head, as far as it decides between teams.
+    fn class_between(&self, state: &State, head: &Head) -> i32 {
+        Self::view(&*self.order, state).class_of(head.class)
+    }
+
+    /// Finds and carries out a plan; whether there was one.
+    pub(super) fn reclaim(&mut self, state: &mut State) -> bool {
+        let Some(mut reclaim) = self.reclaim.take() else { return false };
+        let found = reclaim.find(self, state);
+        self.reclaim = Some(reclaim);
+        let Some((head, route, plan)) = found else { return false };
+        self.carry_out(state, head, route, &plan);
+        true
+    }
+
+    /// Stops the victims and starts the job in their room.
+    fn carry_out(&mut self, state: &mut State, head: Head, route: RouteId, plan: &Plan) {
+        let pool = state.routes.route(route).pool;
+        let lost = gpu_time(state, plan);
+        let first = state.evictions.len();
+        let rooms = state.evict_for(&plan.victims, head.waiter.job);
+        for ((victim, _), room) in plan.victims.iter().zip(&rooms) {
+            self.has_stopped(state, *victim, pool, room);
+        }
+        let started = self.start_beside(state, head.waiter, route);
+        debug_assert!(started, "a plan makes no room");
+        if started {
+            self.has_started(state, head.leaf, head.shape, head.waiter);
+        }
+        state.settle_evictions(first);
+        for (victim, _) in &plan.victims {
+            let own = state.alive(*victim).leaf == head.leaf;
+            let now = state.now;
+            let Some(reclaim) = &mut self.reclaim else { return };
+            reclaim.stopped.insert(*victim);
+            let until = now.checked_add(reclaim.bounds.back_off).filter(|until| *until > now && !own);
+            if let Some(until) = until {
+                reclaim.backing_off.insert(*victim, until);
+            } else {
+                self.queue(state, *victim);
+            }
+        }
+        if let Some(reclaim) = &mut self.reclaim {
+            reclaim.spend(pool, state.now, lost);
+        }
+        if state.quotas.any() {
+            self.unhold(state, pool);
+        }
+        self.wake(state, pool);
+        self.refresh_holds(state);
+    }
+
+    /// Something has happened outside: a job came, went or ended, or a pool has another size.
+    pub(super) fn reclaim_event(&mut self, pool: Option<PoolId>) {
+        let Some(reclaim) = &mut self.reclaim else { return };
+        reclaim.event();
+        if let Some(pool) = pool {
+            reclaim.changed_in(pool);
+        }
+    }
+
+    /// A job has started, for reclaim.
+    pub(super) fn started_for_reclaim(&mut self, state: &State, job: JobId) {
+        let Some(reclaim) = &mut self.reclaim else { return };
+        reclaim.running.started(state, job);
+        reclaim.failed.remove(&job);
+        if let Some(route) = state.route_of(job) {
+            reclaim.changed_in(state.routes.route(route).pool);
+        }
+    }
+
+    /// A job has stopped, for reclaim.
+    pub(super) fn stopped_for_reclaim(&mut self, state: &State, job: JobId, pool: PoolId) {
+        let Some(reclaim) = &mut self.reclaim else { return };
+        reclaim.running.stopped(pool, job, state.alive(job).spec.preemptible);
+        reclaim.stopped.remove(&job);
+        reclaim.changed_in(pool);
+    }
+
+    /// A waiting job is withdrawn; whether it stood in no line.
+    pub(super) fn withdrawn_for_reclaim(&mut self, job: JobId) -> bool {
+        let Some(reclaim) = &mut self.reclaim else { return false };
+        reclaim.event();
+        reclaim.failed.remove(&job);
+        reclaim.backing_off.remove(&job).is_some()
+    }
+
+    /// Bounds that have run out count as an event from outside; who may borrow again, or need not borrow, waits in line.
+    pub(super) fn expire_bounds(&mut self, state: &State) {
+        let Some(reclaim) = &mut self.reclaim else { return };
+        if reclaim.wake.is_some_and(|at| at <= state.now) {
+            reclaim.wake = None;
+            reclaim.failed.clear();
+            reclaim.event();
+        }
+        if reclaim.backing_off.is_empty() {
+            return;
+        }
+        let within_quota = |job: JobId| {
+            let top = state.tree.below_root(state.alive(job).leaf);
+            let mut routes = state.routes.shape(state.alive(job).spec.shape).routes();
+            state.quotas.any()
+                && routes.any(|route| state.quotas.is_guaranteed(top, state.routes.route(route)))
+        };
+        let mut back = Vec::new();
+        reclaim.backing_off.retain(|job, until| {
+            let over = *until <= state.now;
+            if over || within_quota(*job) {
+                back.push((*job, over));
+                return false;
+            }
+            true
+        });
+        for (job, over) in back {
+            if let Some(reclaim) = self.reclaim.as_mut().filter(|_| over) {
+                reclaim.event();
+            }
+            self.queue(state, job);
+        }
+    }
+
+    /// Until when a waiting job may not borrow again.
+    pub(super) fn backs_off_until(&self, job: JobId) -> Option<Timestamp> {
+        self.reclaim.as_ref()?.backing_off.get(&job).copied()
+    }
+
+    /// How many waiting jobs stand in no line.
+    pub(super) fn backing_off(&self) -> usize {
+        self.reclaim.as_ref().map_or(0, |reclaim| reclaim.backing_off.len())
+    }
+
+    /// When a bound runs out next.
+    pub(super) fn bounds_wakeup(&self, now: Timestamp) -> Option<Timestamp> {
+        self.reclaim.as_ref()?.next_wakeup(now)
+    }
+
+    pub(super) fn check_reclaim(&self, state: &State) -> Result<(), String> {
+        self.reclaim.as_ref().map_or(Ok(()), |reclaim| reclaim.check(state))
+    }
+}
+
+/// Lines as one: again and again the one whose first head comes first.
+fn merge(lines: Vec<Vec<Head>>, compare: impl Fn(&Head, &Head) -> Ordering) -> Vec<Head> {
+    let mut lines: Vec<VecDeque<Head>> = lines.into_iter().map(VecDeque::from).collect();
+    let mut merged = Vec::new();
+    loop {
+        lines.retain(|line| !line.is_empty());
+        let first = |line: &VecDeque<Head>| line.front().copied();
+        let best = (0..lines.len()).min_by(|a, b| match (first(&lines[*a]), first(&lines[*b])) {
+            (Some(a), Some(b)) => compare(&a, &b),
+            _ => Ordering::Equal,
+        });
+        let Some(best) = best else { return merged };
+        merged.extend(lines[best].pop_front());
+    }
+}

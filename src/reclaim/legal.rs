@@ -1,0 +1,274 @@
+//! Legal: whether running jobs may be stopped for a waiting one.
+//!
+//! Ranks, tiers and usage are those of the state in which the victims are gone and the job runs. A job's rank against
+//! another's is (guaranteed, class) at the child, on its path, of the lowest team above both; within one team it is the
+//! class alone. R0: nobody of a higher rank is stopped, nobody of another team who is guaranteed, and of the own team
+//! only a lower rank. R1: a lower rank needs nothing else. R2: an equal rank is stopped only if the job's side then holds
+//! no more than the victim's, both without usage of lower rank, by the vector of shares.
+//! Absent on purpose: which victims to try. Layer 3; uses `state`, `quota`, `dominant`.
+
+use core::cmp::Ordering;
+use std::collections::BTreeSet;
+
+use super::Running;
+use crate::decision::EvictReason;
+use crate::dominant::Holding;
+use crate::id::JobId;
+use crate::quota::Guaranteed;
+use crate::resources::MAX_KINDS;
+use crate::route::RouteId;
+use crate::state::{Job, State};
+use crate::tree::MemberId;
+
+/// A waiting job and the route by which it would start.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wanted {
+    pub(crate) job: JobId,
+    pub(crate) leaf: MemberId,
+    pub(crate) class: i32,
+    pub(crate) route: RouteId,
+}
+
+/// What is allowed beyond R0 and R1.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rules {
+    /// Equal ranks, by R2.
+    pub(crate) same_rank: bool,
+    /// By how much the victim's side must hold more, in thousandths of what the job's side holds.
+    pub(crate) hysteresis_milli: u32,
+    /// The most that may be stopped, in thousandths of what the job asks.
+    pub(crate) ratio_milli: Option<u64>,
+}
+
+/// Why a set of victims is not legal.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Refusal {
+    /// A victim's rank, or its guarantee, protects it.
+    Rank,
+    /// The job's side would hold more than this member, which it would take from.
+    Share(MemberId),
+    /// Too much would be stopped for what the job asks.
+    Ratio,
+    /// The job's team may not hold more, whoever is stopped.
+    Denied,
+}
+
+/// What is true once the victims are gone and the job runs.
+struct After<'a> {
+    state: &'a State,
+    wanted: Wanted,
+    victims: &'a [JobId],
+    /// Where the job counts as guaranteed.
+    bits: Guaranteed,
+    /// Who counts as guaranteed there only since then.
+    promoted: BTreeSet<(MemberId, JobId)>,
+}
+
+/// The rule by which each victim may be stopped for the job, or why one may not.
+pub(crate) fn judge(
+    state: &State,
+    running: &Running,
+    rules: Rules,
+    wanted: Wanted,
+    victims: &[JobId],
+) -> Result<Vec<EvictReason>, Refusal> {
+    if exceeds_ratio(state, rules, wanted, victims) {
+        return Err(Refusal::Ratio);
+    }
+    let after = After::new(state, wanted, victims)?;
+    let mut sides: BTreeSet<(MemberId, MemberId)> = BTreeSet::new();
+    let mut reasons = Vec::with_capacity(victims.len());
+    for id in victims {
+        let victim = state.alive(*id);
+        let class = class_of(state, victim);
+        if victim.leaf == wanted.leaf {
+            if class >= wanted.class {
+                return Err(Refusal::Rank);
+            }
+            reasons.push(EvictReason::OwnTeam);
+            continue;
+        }
+        let (mine, its) = state.tree.rivals(wanted.leaf, victim.leaf);
+        if is_guaranteed_at(state, victim, its) {
+            return Err(Refusal::Rank);
+        }
+        reasons.push(if after.is_guaranteed(mine) {
+            EvictReason::Quota
+        } else {
+            match class.cmp(&wanted.class) {
+                Ordering::Less => EvictReason::Priority,
+                Ordering::Equal if rules.same_rank => {
+                    sides.insert((mine, its));
+                    EvictReason::FairShare
+                }
+                _ => return Err(Refusal::Rank),
+            }
+        });
+    }
+    for (mine, its) in sides {
+        if !after.holds_no_more(running, rules, mine, its) {
+            return Err(Refusal::Share(its));
+        }
+    }
+    Ok(reasons)
+}
+
+pub(super) fn class_of(state: &State, job: &Job) -> i32 {
+    state.routes.shape(job.spec.shape).class
+}
+
+/// Whether a running job counts as guaranteed at a member on its path.
+pub(super) fn is_guaranteed_at(state: &State, job: &Job, member: MemberId) -> bool {
+    let level = state.tree.path(job.leaf).position(|at| at == member);
+    level.is_some_and(|level| job.guaranteed.is_set(level))
+}
+
+/// The first resource that a job asks stands for all: the scarcest of those that it asks.
+fn exceeds_ratio(state: &State, rules: Rules, wanted: Wanted, victims: &[JobId]) -> bool {
+    let Some(ratio) = rules.ratio_milli else { return false };
+    let Some((kind, asked)) = state.routes.route(wanted.route).total.iter().next() else { return false };
+    let stopped: u128 = victims
+        .iter()
+        .filter_map(|id| state.route_of(*id))
+        .map(|route| u128::from(state.routes.route(route).total[kind].get()))
+        .sum();
+    stopped * 1_000 > u128::from(asked.get()) * u128::from(ratio)
+}
+
+impl<'a> After<'a> {
+    fn new(state: &'a State, wanted: Wanted, victims: &'a [JobId]) -> Result<Self, Refusal> {
+        let mut after =
+            Self { state, wanted, victims, bits: Guaranteed::default(), promoted: BTreeSet::new() };
+        if !state.quotas.any() {
+            return Ok(after);
+        }
+        let tree = &state.tree;
+        let route = state.routes.route(wanted.route);
+        let mut members: BTreeSet<MemberId> = tree.path(wanted.leaf).collect();
+        let mut promoting = BTreeSet::new();
+        for id in victims {
+            let victim = state.alive(*id);
+            members.extend(tree.path(victim.leaf));
+            let guaranteed = tree.path(victim.leaf).enumerate();
+            let guaranteed = guaranteed.filter(|(level, _)| victim.guaranteed.is_set(*level));
+            promoting.extend(guaranteed.map(|(_, member)| member));
+        }
+        let mut quotas = state.quotas.part(&members, &promoting, route.pool);
+        let mut free = *state.ledger.pool(route.pool).free();
+        for id in victims {
+            let victim = state.alive(*id);
+            let Some(its) = state.route_of(*id) else { continue };
+            let its = state.routes.route(its);
+            let key = (class_of(state, victim), victim.place, *id);
+            quotas.release(tree, victim.leaf, its, key, victim.guaranteed);
+            free = free.checked_add(&its.total).unwrap_or(free);
+        }
+        for member in promoting {
+            for id in quotas.borrowing(member, route.pool).collect::<Vec<_>>() {
+                let job = state.alive(id);
+                let Some(its) = state.route_of(id) else { continue };
+                let its = state.routes.route(its);
+                if quotas.is_guaranteed(member, its) {
+                    quotas.promote(member, its, (class_of(state, job), job.place, id));
+                    after.promoted.insert((member, id));
+                }
+            }
+        }
+        if quotas.denies(tree, wanted.leaf, route, &free).is_some() {
+            return Err(Refusal::Denied);
+        }
+        let key = (wanted.class, state.alive(wanted.job).place, wanted.job);
+        after.bits = quotas.grant(tree, wanted.leaf, route, key);
+        Ok(after)
+    }
+
+    /// Whether the job counts as guaranteed at a member on its path.
+    fn is_guaranteed(&self, member: MemberId) -> bool {
+        let level = self.state.tree.path(self.wanted.leaf).position(|at| at == member);
+        level.is_some_and(|level| self.bits.is_set(level))
+    }
+
+    /// R2: whether the job's side holds no more than the side that it takes from.
+    fn holds_no_more(&self, running: &Running, rules: Rules, mine: MemberId, its: MemberId) -> bool {
+        let (ours, mut theirs) = (self.usage(running, mine), self.usage(running, its));
+        let groups = self.state.values.count();
+        for held in &mut theirs {
+            let reduced = u128::from(*held) * 1_000 / (1_000 + u128::from(rules.hysteresis_milli));
+            *held = u64::try_from(reduced).unwrap_or(*held);
+        }
+        let none = [0; MAX_KINDS];
+        let tree = &self.state.tree;
+        let ours = Holding { usage: &ours[..groups], charge: &none[..groups], scale: tree.scale(mine) };
+        let theirs = Holding { usage: &theirs[..groups], charge: &none[..groups], scale: tree.scale(its) };
+        ours.compare(&theirs, false) != Ordering::Greater
+    }
+
+    /// What a member holds then, without what is of lower rank there than a job of the wanted class beyond the quota.
+    fn usage(&self, running: &Running, member: MemberId) -> [u64; MAX_KINDS] {
+        let state = self.state;
+        let mut usage = [0; MAX_KINDS];
+        usage[..state.values.count()].copy_from_slice(state.tree.usage(member));
+        let is_below = |leaf| state.tree.path(leaf).any(|at| at == member);
+        let mut less = |id: JobId| {
+            if let Some(route) = state.route_of(id).filter(|_| is_below(state.alive(id).leaf)) {
+                for (held, less) in usage.iter_mut().zip(state.routes.charge(route)) {
+                    *held = held.saturating_sub(*less);
+                }
+            }
+        };
+        self.victims.iter().for_each(|id| less(*id));
+        for id in running.below_class(self.wanted.class) {
+            let guaranteed = is_guaranteed_at(state, state.alive(id), member);
+            if !guaranteed && !self.promoted.contains(&(member, id)) && !self.victims.contains(&id) {
+                less(id);
+            }
+        }
+        if is_below(self.wanted.leaf) {
+            for (held, more) in usage.iter_mut().zip(state.routes.charge(self.wanted.route)) {
+                *held += more;
+            }
+        }
+        usage
+    }
+}
+
+/// Whether it is certain beforehand that no victims exist for a job by a route: nobody of a lower rank runs in the pool
+/// and nobody of an equal rank can have more than the job's side would.
+pub(crate) fn is_hopeless(
+    state: &State,
+    running: &Running,
+    rules: Rules,
+    wanted: Wanted,
+    most_held: &mut dyn FnMut(MemberId, MemberId) -> Option<MemberId>,
+) -> bool {
+    let route = state.routes.route(wanted.route);
+    let Some(lowest) = running.lowest_class(route.pool) else { return true };
+    if lowest < wanted.class {
+        return false;
+    }
+    let tree = &state.tree;
+    if state.quotas.any() && tree.path(wanted.leaf).any(|member| state.quotas.is_guaranteed(member, route)) {
+        return false;
+    }
+    if !rules.same_rank || lowest > wanted.class {
+        return true;
+    }
+    // Usage of lower rank does not count, so that a side may hold less than it seems to.
+    if running.below_class(wanted.class).next().is_some() {
+        return false;
+    }
+    let none = [0; MAX_KINDS];
+    !tree.path(wanted.leaf).filter(|member| *member != MemberId::ROOT).any(|member| {
+        let Some(rival) = most_held(tree.member(member).parent, member) else { return false };
+        let mut held = [0; MAX_KINDS];
+        let charged = tree.usage(member).iter().zip(state.routes.charge(wanted.route));
+        for (held, (now, more)) in held.iter_mut().zip(charged) {
+            *held = now + more;
+        }
+        let usage = tree.usage(rival);
+        let (ours, none) = (&held[..usage.len()], &none[..usage.len()]);
+        let ours = Holding { usage: ours, charge: none, scale: tree.scale(member) };
+        let theirs = Holding { usage, charge: none, scale: tree.scale(rival) };
+        ours.compare(&theirs, false) != Ordering::Greater
+    })
+}

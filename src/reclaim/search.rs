@@ -1,0 +1,426 @@
+//! Search: the cheapest running jobs that make room for a waiting one.
+//!
+//! Node by node: for each node the first victims, in their order, that free one more worker's room; the node whose last
+//! victim comes first is taken, then the least lost work, then the lowest number, until all workers have room. On the
+//! node itself one victim is chosen after the other, each by what its team would hold by then. Whoever proves unnecessary
+//! is put back, the dearest first, and what is left is judged; where it is not legal, another node, or in a divisible pool
+//! another team, is tried. A legal set can be missed; how often is measured by the tests.
+//! Absent on purpose: what is legal (see `legal`). Layer 3; uses `state`, `tree`.
+
+use core::cmp::Ordering;
+use std::collections::BTreeSet;
+
+use super::{Refusal, Rules, Running, Victim, Wanted, compare_leaves, judge};
+use crate::decision::EvictReason;
+use crate::id::{Id as _, JobId, NodeId};
+use crate::resources::{ResourceKind, Resources};
+use crate::route::RouteId;
+use crate::state::{State, Status};
+use crate::tree::{MemberId, Tree};
+
+/// How many sets are judged before a search is given up.
+const SETS_JUDGED: usize = 32;
+
+/// What may be stopped, and where the job may go.
+pub(crate) struct Bounds<'a> {
+    pub(crate) rules: Rules,
+    /// Nodes that are left alone, sorted.
+    pub(crate) avoid: &'a [NodeId],
+    /// Whether a running job may be stopped now, of the job's own team or another.
+    pub(crate) may_stop: &'a dyn Fn(JobId, bool) -> bool,
+}
+
+/// Whom to stop, and by which rules.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Plan {
+    pub(crate) victims: Vec<(JobId, EvictReason)>,
+}
+
+/// A running job that may be stopped for the wanted one, as far as can be told without knowing the others.
+struct Candidate {
+    victim: Victim,
+    route: RouteId,
+    /// The side that it would be taken from by R2.
+    rival: Option<MemberId>,
+    /// Its part of the spans.
+    spans: core::ops::Range<usize>,
+}
+
+/// The state of one search.
+struct Search<'a> {
+    state: &'a State,
+    wanted: Wanted,
+    /// What one worker asks; all of the job in a divisible pool, which counts as one node.
+    request: Resources,
+    workers: u64,
+    /// What the teams hold without the chosen victims.
+    tree: Tree,
+    /// What is free on each node without them; `None`: left alone.
+    free: Vec<Option<Resources>>,
+    candidates: Vec<Candidate>,
+    spans: Vec<(usize, u32)>,
+    /// Candidates by node: `on_node[starts[n]..starts[n + 1]]`.
+    on_node: Vec<u32>,
+    starts: Vec<usize>,
+    chosen: Vec<usize>,
+    is_chosen: Vec<bool>,
+    /// The node that was chosen first.
+    first_node: Option<usize>,
+    excluded: BTreeSet<usize>,
+    banned: BTreeSet<MemberId>,
+}
+
+/// The victims that make room for a job by a route, if the search finds any that are legal.
+pub(crate) fn search(state: &State, running: &Running, wanted: Wanted, bounds: &Bounds<'_>) -> Option<Plan> {
+    let mut search = Search::new(state, running, wanted, bounds);
+    if search.candidates.is_empty() {
+        return None;
+    }
+    let divisible = state.ledger.pool(state.routes.route(wanted.route).pool).is_divisible();
+    for _ in 0..SETS_JUDGED {
+        search.first_node = None;
+        search.choose()?;
+        search.put_back_unnecessary();
+        let victims = search.victims();
+        match judge(state, running, bounds.rules, wanted, &victims) {
+            Ok(reasons) if state.fits_without(&victims, wanted.route, bounds.avoid) => {
+                return Some(Plan { victims: victims.into_iter().zip(reasons).collect() });
+            }
+            Err(Refusal::Share(rival)) if divisible => {
+                search.banned.insert(rival);
+            }
+            _ if divisible => return None,
+            _ => {
+                search.excluded.insert(search.first_node?);
+            }
+        }
+        search.put_back_all();
+    }
+    None
+}
+
+impl<'a> Search<'a> {
+    fn new(state: &'a State, running: &Running, wanted: Wanted, bounds: &Bounds<'_>) -> Self {
+        let route = state.routes.route(wanted.route);
+        let pool = state.ledger.pool(route.pool);
+        let (request, workers, free) = if pool.is_divisible() {
+            (route.total, 1, vec![Some(*pool.free())])
+        } else {
+            let mut free = vec![None; pool.nodes_configured() as usize];
+            for (node, amounts) in pool.nodes() {
+                if bounds.avoid.binary_search(&node).is_err() {
+                    free[node.index()] = Some(*amounts);
+                }
+            }
+            (route.request, u64::from(route.workers), free)
+        };
+        let mut search = Self {
+            state,
+            wanted,
+            request,
+            workers,
+            tree: state.tree.clone(),
+            free,
+            candidates: Vec::new(),
+            spans: Vec::new(),
+            on_node: Vec::new(),
+            starts: Vec::new(),
+            chosen: Vec::new(),
+            is_chosen: Vec::new(),
+            first_node: None,
+            excluded: BTreeSet::new(),
+            banned: BTreeSet::new(),
+        };
+        search.find_candidates(running, bounds);
+        search.index_nodes();
+        search
+    }
+
+    fn find_candidates(&mut self, running: &Running, bounds: &Bounds<'_>) {
+        let state = self.state;
+        let wanted_route = state.routes.route(self.wanted.route);
+        let divisible = state.ledger.pool(wanted_route.pool).is_divisible();
+        // Per leaf: the level of the side, the side, and whether the wanted job is guaranteed against it.
+        let mut sides: Vec<Option<(usize, MemberId, bool)>> = vec![None; state.tree.len()];
+        for (id, class) in running.in_pool(wanted_route.pool) {
+            let job = state.alive(id);
+            let Status::Running { route, .. } = job.status else { continue };
+            if !job.spec.preemptible || too_large(state, bounds.rules, self.wanted, route) {
+                continue;
+            }
+            let own = job.leaf == self.wanted.leaf;
+            let rival = if own {
+                if class >= self.wanted.class {
+                    continue;
+                }
+                None
+            } else {
+                let side = sides[job.leaf.index()].get_or_insert_with(|| self.side_against(job.leaf));
+                let (level, its, guaranteed) = *side;
+                let equal = !guaranteed && class == self.wanted.class;
+                let lower = guaranteed || class < self.wanted.class || equal && bounds.rules.same_rank;
+                if job.guaranteed.is_set(level) || !lower {
+                    continue;
+                }
+                equal.then_some(its)
+            };
+            if !(bounds.may_stop)(id, own) {
+                continue;
+            }
+            let Some(victim) = Victim::new(state, id, false) else { continue };
+            let from = self.spans.len();
+            if divisible {
+                self.spans.push((0, 1));
+            } else {
+                self.spans.extend(state.spans(id).map(|(node, workers)| (node.index(), workers)));
+            }
+            self.candidates.push(Candidate { victim, route, rival, spans: from..self.spans.len() });
+        }
+        self.is_chosen = vec![false; self.candidates.len()];
+    }
+
+    /// Where another leaf's jobs compete with the wanted one: the level above that leaf, the member there, and whether the
+    /// wanted job would be guaranteed against it as things are.
+    fn side_against(&self, leaf: MemberId) -> (usize, MemberId, bool) {
+        let state = self.state;
+        let (mine, its) = state.tree.rivals(self.wanted.leaf, leaf);
+        let level = state.tree.path(leaf).position(|at| at == its).unwrap_or(usize::MAX);
+        let route = state.routes.route(self.wanted.route);
+        (level, its, state.quotas.any() && state.quotas.is_guaranteed(mine, route))
+    }
+
+    fn index_nodes(&mut self) {
+        self.starts = vec![0; self.free.len() + 1];
+        for (node, _) in &self.spans {
+            self.starts[node + 1] += 1;
+        }
+        for node in 0..self.free.len() {
+            self.starts[node + 1] += self.starts[node];
+        }
+        self.on_node = vec![0; self.spans.len()];
+        let mut at = self.starts.clone();
+        for (number, candidate) in (0_u32..).zip(&self.candidates) {
+            for (node, _) in &self.spans[candidate.spans.clone()] {
+                self.on_node[at[*node]] = number;
+                at[*node] += 1;
+            }
+        }
+    }
+
+    /// What a candidate holds on each of its nodes.
+    fn held(&self, candidate: usize) -> impl Iterator<Item = (usize, Resources)> + use<'_, 'a> {
+        let candidate = &self.candidates[candidate];
+        let route = self.state.routes.route(candidate.route);
+        let divisible = self.state.ledger.pool(route.pool).is_divisible();
+        self.spans[candidate.spans.clone()].iter().map(move |(node, workers)| {
+            let amount = route.request.checked_mul(u64::from(*workers)).unwrap_or_default();
+            (*node, if divisible { route.total } else { amount })
+        })
+    }
+
+    fn held_on(&self, candidate: usize, node: usize) -> Resources {
+        self.held(candidate).find(|(at, _)| *at == node).map_or(Resources::new(), |(_, amount)| amount)
+    }
+
+    fn is_free_to_choose(&self, candidate: usize) -> bool {
+        let banned = |rival: MemberId| self.banned.contains(&rival);
+        !self.is_chosen[candidate] && !self.candidates[candidate].rival.is_some_and(banned)
+    }
+
+    /// A candidate is stopped.
+    fn take(&mut self, candidate: usize) {
+        self.free_up(candidate, true);
+        let Candidate { victim, route, .. } = &self.candidates[candidate];
+        self.tree.release(victim.leaf, self.state.routes.charge(*route));
+        self.is_chosen[candidate] = true;
+        self.chosen.push(candidate);
+    }
+
+    /// The candidate that was chosen as number `at` runs on.
+    fn put_back(&mut self, at: usize) -> usize {
+        let candidate = self.chosen.remove(at);
+        self.free_up(candidate, false);
+        let Candidate { victim, route, .. } = &self.candidates[candidate];
+        self.tree.take_back(victim.leaf, self.state.routes.charge(*route));
+        self.is_chosen[candidate] = false;
+        candidate
+    }
+
+    fn free_up(&mut self, candidate: usize, up: bool) {
+        for (node, amount) in self.held(candidate).collect::<Vec<_>>() {
+            if let Some(free) = &mut self.free[node] {
+                let changed = if up { free.checked_add(&amount) } else { free.checked_sub(&amount) };
+                *free = changed.unwrap_or(*free);
+            }
+        }
+    }
+
+    fn put_back_all(&mut self) {
+        while !self.chosen.is_empty() {
+            self.put_back(self.chosen.len() - 1);
+        }
+    }
+
+    fn victims(&self) -> Vec<JobId> {
+        self.chosen.iter().map(|candidate| self.candidates[*candidate].victim.job).collect()
+    }
+
+    /// Whether all workers have room.
+    fn fits(&self) -> bool {
+        let mut room = 0_u64;
+        for free in self.free.iter().flatten() {
+            room = room.saturating_add(self.request.times_in(free));
+            if room >= self.workers {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// How much too much a member would hold of a resource, the chosen victims gone.
+    fn excess(&self) -> Option<(MemberId, ResourceKind)> {
+        let (state, route) = (self.state, self.state.routes.route(self.wanted.route));
+        if !state.quotas.any() {
+            return None;
+        }
+        state.tree.path(self.wanted.leaf).find_map(|member| {
+            let mut over = state.quotas.excess(member, route);
+            let found = over.find(|(kind, over)| {
+                let below = self.chosen.iter().filter(|chosen| self.is_below(**chosen, member));
+                let freed =
+                    below.map(|chosen| state.routes.route(self.candidates[*chosen].route).total[*kind].get());
+                freed.fold(0, u64::saturating_add) < over.get()
+            });
+            found.map(|(kind, _)| (member, kind))
+        })
+    }
+
+    fn is_below(&self, candidate: usize, member: MemberId) -> bool {
+        self.state.tree.path(self.candidates[candidate].victim.leaf).any(|at| at == member)
+    }
+
+    /// Chooses victims until the job has room; `None` where it cannot have.
+    fn choose(&mut self) -> Option<()> {
+        while let Some((member, kind)) = self.excess() {
+            let holds = |candidate: &usize| {
+                let route = self.state.routes.route(self.candidates[*candidate].route);
+                route.total[kind].get() > 0 && self.is_below(*candidate, member)
+            };
+            let next = self.first((0..self.candidates.len()).filter(holds))?;
+            self.take(next);
+        }
+        while !self.fits() {
+            let node = if self.free.len() == 1 { 0 } else { self.cheapest_node()? };
+            self.first_node.get_or_insert(node);
+            let target = self.request.times_in(self.free[node].as_ref()?) + 1;
+            while self.request.times_in(self.free[node].as_ref()?) < target {
+                let here = self.on_node[self.starts[node]..self.starts[node + 1]].iter();
+                let helping = here.map(|number| *number as usize).filter(|c| self.helps(*c, node, target));
+                let next = self.first(helping)?;
+                self.take(next);
+            }
+        }
+        Some(())
+    }
+
+    /// The candidate that gives way first.
+    fn first(&self, among: impl Iterator<Item = usize>) -> Option<usize> {
+        let order = |a: &usize, b: &usize| {
+            self.candidates[*a].victim.compare(&self.tree, &self.candidates[*b].victim)
+        };
+        among.filter(|candidate| self.is_free_to_choose(*candidate)).min_by(order)
+    }
+
+    /// Whether a candidate holds something on a node that so many workers lack there.
+    fn helps(&self, candidate: usize, node: usize, workers: u64) -> bool {
+        let Some(free) = &self.free[node] else { return false };
+        let held = self.held_on(candidate, node);
+        let short = |(kind, amount): (ResourceKind, crate::Quantity)| {
+            held[kind].get() > 0 && amount.get().saturating_mul(workers) > free[kind].get()
+        };
+        self.request.iter().any(short)
+    }
+
+    /// The node on which room for one more worker is cheapest, by what the teams hold now.
+    fn cheapest_node(&self) -> Option<usize> {
+        let positions = self.positions();
+        let mut order: Vec<(i32, u32, usize)> = Vec::new();
+        let mut best: Option<((i32, u32, u128), usize)> = None;
+        for node in (0..self.free.len()).filter(|node| !self.excluded.contains(node)) {
+            let Some(mut free) = self.free[node] else { continue };
+            let here = &self.on_node[self.starts[node]..self.starts[node + 1]];
+            let target = self.request.times_in(&free) + 1;
+            order.clear();
+            for number in here {
+                let candidate = *number as usize;
+                if self.is_free_to_choose(candidate) {
+                    let victim = &self.candidates[candidate].victim;
+                    order.push((victim.class, positions[victim.leaf.index()], candidate));
+                }
+            }
+            order.sort_unstable_by(|a, b| {
+                let loss = |candidate: usize| self.candidates[candidate].victim.loss;
+                (a.0, a.1).cmp(&(b.0, b.1)).then_with(|| loss(a.2).cmp(&loss(b.2)))
+            });
+            let (mut lost, mut worst) = (0_u128, None);
+            for (class, position, candidate) in &order {
+                let victim = &self.candidates[*candidate].victim;
+                free = free.checked_add(&self.held_on(*candidate, node)).unwrap_or(free);
+                lost = lost.saturating_add(victim.loss.0);
+                worst = Some((*class, *position, lost));
+                let dearer = best.as_ref().is_some_and(|(cost, _)| worst >= Some(*cost));
+                if dearer || self.request.times_in(&free) >= target {
+                    break;
+                }
+            }
+            if let Some(cost) = worst.filter(|_| self.request.times_in(&free) >= target)
+                && best.as_ref().is_none_or(|(least, _)| cost < *least)
+            {
+                best = Some((cost, node));
+            }
+        }
+        best.map(|(_, node)| node)
+    }
+
+    /// The leaves of the candidates in the order in which they give way, by member.
+    fn positions(&self) -> Vec<u32> {
+        let leaves: BTreeSet<MemberId> = self.candidates.iter().map(|known| known.victim.leaf).collect();
+        let mut leaves: Vec<MemberId> = leaves.into_iter().collect();
+        leaves.sort_unstable_by(|a, b| compare_leaves(&self.tree, *a, *b).reverse());
+        let mut positions = vec![0; self.tree.len()];
+        for (position, leaf) in (0..).zip(leaves) {
+            positions[leaf.index()] = position;
+        }
+        positions
+    }
+
+    /// Puts back whoever is not needed, the dearest first.
+    fn put_back_unnecessary(&mut self) {
+        let mut order = self.chosen.clone();
+        order.sort_by(|a, b| {
+            let (a, b) = (&self.candidates[*a].victim, &self.candidates[*b].victim);
+            a.compare(&self.state.tree, b).reverse()
+        });
+        for candidate in order {
+            let Some(at) = self.chosen.iter().position(|chosen| *chosen == candidate) else { continue };
+            self.put_back(at);
+            if !self.fits() || self.excess().is_some() {
+                self.take(candidate);
+            }
+        }
+        // What is kept stands in the order in which it was chosen, whatever was tried.
+        let state = self.state;
+        let candidates = &self.candidates;
+        self.chosen.sort_by(|a, b| -> Ordering {
+            candidates[*a].victim.compare(&state.tree, &candidates[*b].victim)
+        });
+    }
+}
+
+/// Whether a running job alone is more than may be stopped for the wanted one.
+fn too_large(state: &State, rules: Rules, wanted: Wanted, route: RouteId) -> bool {
+    let Some(ratio) = rules.ratio_milli else { return false };
+    let Some((kind, asked)) = state.routes.route(wanted.route).total.iter().next() else { return false };
+    let held = state.routes.route(route).total[kind].get();
+    u128::from(held) * 1_000 > u128::from(asked.get()) * u128::from(ratio)
+}
