@@ -69,6 +69,57 @@ pub struct Simulation<'a> {
     saved_ms: BTreeMap<u32, u64>,
     digest: Digest,
     record: Record,
+    /// Of a trace that comes in parts: the number of each row among all. Empty for a whole trace.
+    numbers: Vec<u32>,
+    /// Rows of earlier parts that are over.
+    passed: usize,
+}
+
+/// A replay between two parts of its trace.
+#[derive(Debug)]
+pub(crate) struct Suspended {
+    scheduler: Scheduler,
+    shapes: Vec<Shape>,
+    live: Vec<Live>,
+    completions: EventQueue,
+    decisions: Vec<Decision>,
+    next_row: usize,
+    saved_ms: BTreeMap<u32, u64>,
+    digest: Digest,
+    numbers: Vec<u32>,
+    passed: usize,
+    /// What became of the rows of the part.
+    pub(crate) record: Record,
+}
+
+impl Suspended {
+    /// Forgets all rows but `kept`, which are numbered anew in this order; nothing may be left to happen to the others.
+    pub(crate) fn forget_all_but(&mut self, kept: &[u32]) {
+        let mut new = vec![u32::MAX; self.record.outcomes.len()];
+        for (number, row) in (0_u32..).zip(kept) {
+            new[*row as usize] = number;
+        }
+        for live in self.live.iter_mut().filter(|live| live.job.is_some()) {
+            live.row = new[live.row as usize];
+        }
+        let record = &mut self.record;
+        record.lost.retain_mut(|lost| {
+            lost.row = new[lost.row as usize];
+            lost.row != u32::MAX
+        });
+        let saved = std::mem::take(&mut self.saved_ms).into_iter();
+        self.saved_ms =
+            saved.map(|(row, ms)| (new[row as usize], ms)).filter(|(row, _)| *row != u32::MAX).collect();
+        self.passed += record.outcomes.len() - kept.len();
+        self.next_row = kept.len();
+        record.outcomes = kept.iter().map(|row| record.outcomes[*row as usize]).collect();
+        self.numbers = kept.iter().map(|row| self.numbers[*row as usize]).collect();
+    }
+
+    /// How many jobs have come so far.
+    pub(crate) fn submitted(&self) -> usize {
+        self.passed + self.next_row
+    }
 }
 
 impl<'a> Simulation<'a> {
@@ -94,7 +145,53 @@ impl<'a> Simulation<'a> {
             saved_ms: BTreeMap::new(),
             digest: Digest::new(),
             record,
+            numbers: Vec::new(),
+            passed: 0,
         })
+    }
+
+    /// Goes on with a trace that has further rows after those of `suspended`.
+    pub(crate) fn resume(setup: &'a Setup, trace: &'a Trace, suspended: Suspended) -> Self {
+        let Suspended { scheduler, mut shapes, live, completions, decisions, .. } = suspended;
+        let Suspended { next_row, saved_ms, digest, mut numbers, passed, mut record, .. } = suspended;
+        shapes.resize(trace.shapes.len(), Shape::Unseen);
+        record.outcomes.resize(trace.jobs.len(), Outcome::default());
+        number_rows(&mut numbers, passed, trace.jobs.len());
+        Self {
+            setup,
+            trace,
+            scheduler,
+            shapes,
+            live,
+            completions,
+            decisions,
+            next_row,
+            saved_ms,
+            digest,
+            record,
+            numbers,
+            passed,
+        }
+    }
+
+    /// Lets the trace go; every row of it has come.
+    pub(crate) fn suspend(self) -> Suspended {
+        let Self { scheduler, shapes, live, completions, decisions, .. } = self;
+        let Self { next_row, saved_ms, digest, mut numbers, passed, record, .. } = self;
+        number_rows(&mut numbers, passed, record.outcomes.len());
+        Suspended {
+            scheduler,
+            shapes,
+            live,
+            completions,
+            decisions,
+            next_row,
+            saved_ms,
+            digest,
+            numbers,
+            passed,
+            record,
+        }
     }
 
     /// Replays everything; ends early, with a record marked as interrupted, once `interrupted` says so.
@@ -107,22 +204,51 @@ impl<'a> Simulation<'a> {
         observer: &mut O,
         interrupted: &dyn Fn() -> bool,
     ) -> Result<Record, SimError> {
+        self.run_part(false, observer, interrupted)?;
+        self.finish();
+        Ok(self.record)
+    }
+
+    /// The same up to the last arrival, where there are `more` to come; else to the end.
+    pub(crate) fn run_part<O: Observer>(
+        &mut self,
+        more: bool,
+        observer: &mut O,
+        interrupted: &dyn Fn() -> bool,
+    ) -> Result<(), SimError> {
         let mut cycles = 0_u32;
         while let Some(now) = self.next_instant() {
+            if more && self.next_row == self.trace.jobs.len() {
+                break;
+            }
             self.record.end_ms = now;
             self.apply_completions(now, observer)?;
             self.apply_arrivals(now, observer)?;
             self.decide(now, observer)?;
-            observer.instant(now, self.next_row);
+            observer.instant(now, self.passed + self.next_row);
             cycles = cycles.wrapping_add(1);
             if cycles.is_multiple_of(CYCLES_PER_LOOK) && interrupted() {
                 self.record.interrupted = true;
                 break;
             }
         }
+        Ok(())
+    }
+
+    /// Whether it stopped because it was asked to.
+    pub(crate) fn is_interrupted(&self) -> bool {
+        self.record.interrupted
+    }
+
+    /// Settles what is open at the end.
+    pub(crate) fn finish(&mut self) {
         self.settle_waits();
-        self.record.digest = self.digest.hex();
-        Ok(self.record)
+        self.record.digest = self.digest.clone().hex();
+    }
+
+    /// The number of a row among those of all parts.
+    fn number(&self, row: u32) -> u32 {
+        self.numbers.get(row as usize).copied().unwrap_or(row)
     }
 
     /// The next time at which anything happens.
@@ -134,7 +260,7 @@ impl<'a> Simulation<'a> {
         };
         // A wake-up that is not ahead would hold the clock still.
         let wakeup = self.scheduler.next_wakeup().map(Timestamp::as_millis);
-        let wakeup = wakeup.filter(|at| self.next_row > 0 && *at > self.record.end_ms);
+        let wakeup = wakeup.filter(|at| self.passed + self.next_row > 0 && *at > self.record.end_ms);
         match (event, wakeup) {
             (Some(event), Some(wakeup)) => Some(event.min(wakeup)),
             (event, wakeup) => event.or(wakeup),
@@ -213,15 +339,15 @@ impl<'a> Simulation<'a> {
         observer: &mut O,
     ) -> Result<(), SimError> {
         self.record.outcomes[row as usize].fate = Fate::Rejected;
-        match self.record.rejected.get_mut(reason) {
-            Some(rejected) => rejected.count += 1,
-            None => {
-                self.record.rejected.insert(reason.to_owned(), Rejected { count: 1, first_row: row, detail });
-            }
+        if let Some(rejected) = self.record.rejected.get_mut(reason) {
+            rejected.count += 1;
+        } else {
+            let first = self.trace.names.get(row as usize).to_string();
+            self.record.rejected.insert(reason.to_owned(), Rejected { count: 1, first, detail });
         }
         let what = What::Rejected;
         let transition = Transition { at, what, row, attempt: 0, pool: 0, alternative: 0 };
-        self.digest.add(&transition);
+        self.digest.add(&Transition { row: self.number(row), ..transition });
         observer.transition(transition)
     }
 
@@ -274,7 +400,7 @@ impl<'a> Simulation<'a> {
                 Decision::Evict { job, attempt, .. } => self.evict(now, job, attempt),
                 _ => continue,
             };
-            self.digest.add(&transition);
+            self.digest.add(&Transition { row: self.number(transition.row), ..transition });
             observer.transition(transition)?;
         }
         observer.event(now, &self.scheduler)
@@ -364,6 +490,12 @@ fn checkpoint_ms(trace: &Trace, row: u32) -> Option<u64> {
 fn work_at_speed(ran_ms: u64, speed_milli: u32) -> u64 {
     let work = u128::from(ran_ms) * u128::from(speed_milli) / u128::from(fairshare::FULL_SPEED);
     u64::try_from(work).unwrap_or(u64::MAX)
+}
+
+/// Numbers the rows that have none yet, up to `rows`, after all that came before.
+fn number_rows(numbers: &mut Vec<u32>, passed: usize, rows: usize) {
+    let number = |row: usize| u32::try_from(passed + row).unwrap_or(u32::MAX);
+    numbers.extend((numbers.len()..rows).map(number));
 }
 
 /// How long a job takes at a speed in thousandths, rounded up to ms.

@@ -20,7 +20,9 @@ pub mod rng;
 mod scenario;
 mod setup;
 pub mod shares;
+pub mod streamed;
 pub mod summary;
+mod tally;
 pub mod timings;
 pub mod trace;
 

@@ -21,7 +21,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// A bar for `jobs` submissions; nothing where nobody watches.
+    /// A bar for `jobs` submissions, or a mere count where that is zero; nothing where nobody watches.
     #[must_use]
     pub fn new(jobs: usize, watched: bool) -> Option<Self> {
         let bar = ProgressBar::with_draw_target(Some(jobs as u64), ProgressDrawTarget::hidden());
@@ -36,7 +36,13 @@ impl Observer for Progress {
         if !self.instants.is_multiple_of(INSTANTS_PER_LOOK) {
             return;
         }
-        show(&self.bar, "{bar:40} {human_pos}/{human_len} jobs, {eta} left");
+        let known = self.bar.length().is_some_and(|jobs| jobs > 0);
+        let template = if known {
+            "{bar:40} {human_pos}/{human_len} jobs, {eta} left"
+        } else {
+            "{spinner} {human_pos} jobs"
+        };
+        show(&self.bar, template);
         self.bar.set_position(submitted as u64);
     }
 }

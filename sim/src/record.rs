@@ -81,8 +81,8 @@ pub struct LostAttempt {
 pub struct Rejected {
     /// How many.
     pub count: u64,
-    /// The first one's row.
-    pub first_row: u32,
+    /// The first one's name.
+    pub first: String,
     /// What the first one asks and what there is, as a clause after a comma; may be empty.
     pub detail: String,
 }

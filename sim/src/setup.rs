@@ -12,7 +12,9 @@ use fairshare::{
 
 use crate::error::SimError;
 use crate::scenario::{Amount, Scenario, Team, UnknownTeams, did_you_mean};
-use crate::trace::{FIRST_OTHER, Trace, TraceAlternative, TraceJob, TraceShape, compare_names, printable};
+use crate::trace::{
+    Extra, FIRST_OTHER, Trace, TraceAlternative, TraceJob, TraceShape, compare_names, printable,
+};
 
 /// How many names a warning spells out.
 const NAMES_SHOWN: usize = 5;
@@ -34,13 +36,91 @@ pub struct Setup {
     pub warnings: Vec<String>,
 }
 
+/// What the jobs of a trace say, or do not.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Known {
+    /// Jobs with neither a time limit nor an estimate.
+    pub(crate) bare: usize,
+    /// Jobs that must wait for others.
+    after: usize,
+    /// Jobs that read data sets.
+    datasets: usize,
+}
+
+impl Known {
+    /// What the jobs of `trace` say.
+    pub(crate) fn of(trace: &Trace) -> Self {
+        Self::of_rows(trace, 0)
+    }
+
+    /// What its jobs from row `first` on say.
+    pub(crate) fn of_rows(trace: &Trace, first: usize) -> Self {
+        let bare = |job: &&TraceJob| job.limit_ms().is_none() && job.estimate_ms().is_none();
+        let count = |has: fn(&Extra) -> bool| {
+            trace.extras.iter().filter(|(row, extra)| *row >= first && has(extra)).count()
+        };
+        Self {
+            bare: trace.jobs[first..].iter().filter(bare).count(),
+            after: count(|extra| !extra.after.is_empty()),
+            datasets: count(|extra| !extra.datasets.is_empty()),
+        }
+    }
+
+    /// The jobs of both.
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self {
+            bare: self.bare + other.bare,
+            after: self.after + other.after,
+            datasets: self.datasets + other.datasets,
+        }
+    }
+}
+
 impl Setup {
+    /// Learns the numbers of what a trace names that has grown since.
+    ///
+    /// # Errors
+    ///
+    /// [`SimError::Usage`] for a team that is new: the scheduler's teams are fixed when a run begins.
+    pub(crate) fn grow(&mut self, scenario: &Scenario, trace: &Trace) -> Result<(), SimError> {
+        for name in trace.teams.iter().skip(self.team_of.len()) {
+            let found = self.config.teams.iter().position(|team| team.name == name);
+            let index = found.ok_or_else(|| {
+                let message = format!("team `{}` comes after the run has begun", printable(name));
+                let hint = "name it in a `[[team]]` of the scenario: a pipe cannot be read twice";
+                SimError::usage_with_hint(message, hint)
+            })?;
+            self.team_of.push(team_id(index));
+        }
+        if self.class_of.len() < trace.priorities.len() {
+            // What has no class was said when the first of them came.
+            self.class_of = classes(scenario, trace, &mut Vec::new());
+        }
+        let known = self.kind_of.len() - FIRST_OTHER;
+        self.kind_of.extend(trace.resources.iter().skip(known).map(|name| self.config.kinds.find(name)));
+        Ok(())
+    }
+
+    /// Warns of what `all` jobs have where it was said of those that the run began with.
+    pub(crate) fn learned(&mut self, begun_with: Known, all: Known) {
+        let (mut before, mut now) = (Vec::new(), Vec::new());
+        ignored_columns(begun_with, &mut before);
+        ignored_columns(all, &mut now);
+        self.warnings.retain(|warning| !before.contains(warning));
+        self.warnings.extend(now);
+    }
+
     /// Joins a scenario and a trace.
     ///
     /// # Errors
     ///
     /// [`SimError::Usage`] where the trace names a team that the scenario does not allow.
     pub fn new(scenario: &Scenario, trace: &Trace) -> Result<Self, SimError> {
+        Self::of_known(scenario, trace, Known::of(trace))
+    }
+
+    /// The same where `known` was seen in more jobs than the trace holds.
+    pub(crate) fn of_known(scenario: &Scenario, trace: &Trace, known: Known) -> Result<Self, SimError> {
         let mut warnings = Vec::new();
         let (mut teams, team_of) = teams(scenario, trace, &mut warnings)?;
         let class_of = classes(scenario, trace, &mut warnings);
@@ -53,11 +133,11 @@ impl Setup {
                 "no pool has a price: costs are not measured, and GPUs count alike in shares".to_owned(),
             );
         }
-        ignored_columns(trace, &mut warnings);
+        ignored_columns(known, &mut warnings);
         for (team, spec) in scenario.teams.iter().zip(&mut teams) {
             allow(team, spec, &kinds);
         }
-        let policy = policy(scenario, trace, &mut warnings)?;
+        let policy = policy(scenario, known, &mut warnings)?;
         let config = Config::new(pools, teams).with_policy(policy).with_kinds(kinds);
         let default_time_limit_ms = scenario.policy.default_time_limit_ms;
         Ok(Self { config, team_of, class_of, kind_of, default_time_limit_ms, warnings })
@@ -146,12 +226,9 @@ fn team_spec(team: &Team) -> TeamSpec {
 }
 
 /// The policy, with what may pass a blocked job decided by what is known of run times.
-fn policy(scenario: &Scenario, trace: &Trace, warnings: &mut Vec<String>) -> Result<PolicySpec, SimError> {
+fn policy(scenario: &Scenario, known: Known, warnings: &mut Vec<String>) -> Result<PolicySpec, SimError> {
     let given = &scenario.policy;
-    let unknown = || {
-        let bare = |job: &&TraceJob| job.limit_ms().is_none() && job.estimate_ms().is_none();
-        if given.default_time_limit_ms.is_some() { 0 } else { trace.jobs.iter().filter(bare).count() }
-    };
+    let unknown = || if given.default_time_limit_ms.is_some() { 0 } else { known.bare };
     let reserves = !matches!(given.spec.backfill, Backfill::None | Backfill::BestEffort);
     let team = scenario.teams.iter().find(|team| team.has_allowances());
     if let (true, true, Some(team)) = (given.backfill_given, reserves, team) {
@@ -279,13 +356,8 @@ fn classes(scenario: &Scenario, trace: &Trace, warnings: &mut Vec<String>) -> Ve
     classes
 }
 
-fn ignored_columns(trace: &Trace, warnings: &mut Vec<String>) {
-    let count =
-        |has: fn(&crate::trace::Extra) -> bool| trace.extras.iter().filter(|(_, extra)| has(extra)).count();
-    for (column, jobs) in [
-        ("after", count(|extra| !extra.after.is_empty())),
-        ("datasets", count(|extra| !extra.datasets.is_empty())),
-    ] {
+fn ignored_columns(known: Known, warnings: &mut Vec<String>) {
+    for (column, jobs) in [("after", known.after), ("datasets", known.datasets)] {
         if jobs > 0 {
             warnings.push(format!("column `{column}` is not acted on by this version ({jobs} jobs have it)"));
         }

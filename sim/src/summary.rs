@@ -40,6 +40,9 @@ pub struct Summary {
     pub provenance: Provenance,
     /// Counts.
     pub jobs: Jobs,
+    /// How quantiles were computed; absent where they are exact.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quantiles: Option<&'static str>,
     /// First to last submission, seconds.
     pub span_s: f64,
     /// First submission to last end, seconds.
@@ -122,6 +125,20 @@ pub struct Jobs {
     pub unfinished: u64,
     /// Evictions.
     pub preemptions: u64,
+}
+
+impl Jobs {
+    /// Adds the jobs of another part of the same run.
+    pub(crate) const fn add(&mut self, other: Self) {
+        self.submitted += other.submitted;
+        self.started += other.started;
+        self.completed += other.completed;
+        self.failed += other.failed;
+        self.cancelled += other.cancelled;
+        self.rejected += other.rejected;
+        self.unfinished += other.unfinished;
+        self.preemptions += other.preemptions;
+    }
 }
 
 /// Dollars: total = allocated + idle; lost is a part of allocated.
@@ -242,6 +259,7 @@ impl Summary {
             incomplete: record.interrupted,
             provenance: provenance(scenario, trace, info),
             jobs: counts(trace, record),
+            quantiles: None,
             span_s: seconds(span_ms),
             makespan_s: seconds(makespan_ms),
             offered_load: names.zip(load).collect(),
@@ -267,7 +285,7 @@ fn fairness(teams: &[TeamSummary]) -> Option<Fairness> {
     (!shares.is_empty()).then(|| Fairness { jain: fairness::jain(&shares) })
 }
 
-fn gpu_time(setup: &Setup, span_ms: u64) -> u128 {
+pub(crate) fn gpu_time(setup: &Setup, span_ms: u64) -> u128 {
     let gpus = setup
         .config
         .pools
@@ -276,7 +294,7 @@ fn gpu_time(setup: &Setup, span_ms: u64) -> u128 {
     gpus.map(u128::from).sum::<u128>() * u128::from(span_ms)
 }
 
-fn lost_gpu(trace: &Trace, record: &Record, demands: &Demands) -> u128 {
+pub(crate) fn lost_gpu(trace: &Trace, record: &Record, demands: &Demands) -> u128 {
     let lost = record.stretches().filter(|stretch| stretch.lost);
     let gpu = |stretch: &crate::record::Stretch| {
         demands.of(trace, stretch.row, stretch.alternative)[ResourceKind::GPU]
@@ -285,16 +303,16 @@ fn lost_gpu(trace: &Trace, record: &Record, demands: &Demands) -> u128 {
 }
 
 /// All accounts in micro-USD, rounded so that parts add up.
-struct Money {
-    summary: CostUsd,
+pub(crate) struct Money {
+    pub(crate) summary: CostUsd,
     total_by_pool: Vec<u128>,
     idle_by_pool: Vec<u128>,
     by_team: Vec<u128>,
-    by_owner: Vec<u128>,
+    pub(crate) by_owner: Vec<u128>,
 }
 
 impl Money {
-    fn new(costs: &Costs, trace: &Trace) -> Self {
+    pub(crate) fn new(costs: &Costs, trace: &Trace) -> Self {
         let (total, allocated): (u128, u128) =
             (costs.total_by_pool.iter().sum(), costs.allocated_by_pool.iter().sum());
         let idle = total.saturating_sub(allocated);
@@ -339,11 +357,11 @@ pub(crate) fn dollars(micro: u128) -> f64 {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "ms below 2^53 are exact")]
-fn seconds(millis: u64) -> f64 {
+pub(crate) fn seconds(millis: u64) -> f64 {
     millis as f64 / 1_000.0
 }
 
-fn by_kind(setup: &Setup, value: impl Fn(ResourceKind) -> Option<f64>) -> BTreeMap<String, f64> {
+pub(crate) fn by_kind(setup: &Setup, value: impl Fn(ResourceKind) -> Option<f64>) -> BTreeMap<String, f64> {
     let kinds = setup.config.kinds.iter();
     kinds.filter_map(|kind| Some((setup.config.kinds.name(kind).to_owned(), value(kind)?))).collect()
 }
@@ -366,7 +384,7 @@ fn provenance(scenario: &Scenario, trace: &Trace, info: &RunInfo) -> Provenance 
     }
 }
 
-fn counts(trace: &Trace, record: &Record) -> Jobs {
+pub(crate) fn counts(trace: &Trace, record: &Record) -> Jobs {
     let mut jobs = Jobs::default();
     for (row, outcome) in record.outcomes.iter().enumerate() {
         jobs.submitted += u64::from(outcome.fate != Fate::Unseen);
@@ -384,7 +402,7 @@ fn counts(trace: &Trace, record: &Record) -> Jobs {
     jobs
 }
 
-fn owners(trace: &Trace, costs: &Costs, micro: &[u128]) -> Vec<OwnerCost> {
+pub(crate) fn owners(trace: &Trace, costs: &Costs, micro: &[u128]) -> Vec<OwnerCost> {
     let rows = trace.owners.iter().zip(micro).zip(&costs.gpu_by_owner);
     let mut owners: Vec<OwnerCost> = rows
         .map(|((owner, micro), gpu)| OwnerCost {
@@ -397,7 +415,7 @@ fn owners(trace: &Trace, costs: &Costs, micro: &[u128]) -> Vec<OwnerCost> {
     owners
 }
 
-fn pools(setup: &Setup, usage: &Usage, money: Option<&Money>) -> Vec<PoolSummary> {
+pub(crate) fn pools(setup: &Setup, usage: &Usage, money: Option<&Money>) -> Vec<PoolSummary> {
     let summary = |(index, pool): (usize, &fairshare::PoolSpec)| PoolSummary {
         name: pool.name.clone(),
         accelerator: pool.accelerator.clone(),
@@ -410,7 +428,7 @@ fn pools(setup: &Setup, usage: &Usage, money: Option<&Money>) -> Vec<PoolSummary
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a weight for people; the exact one is in the scenario")]
-fn teams(
+pub(crate) fn teams(
     setup: &Setup,
     trace: &Trace,
     record: &Record,
@@ -438,7 +456,7 @@ fn teams(
     setup.config.teams.iter().enumerate().map(summary).collect()
 }
 
-fn warnings(setup: &Setup, trace: &Trace, record: &Record, waits: &Distribution) -> Vec<String> {
+pub(crate) fn warnings(setup: &Setup, trace: &Trace, record: &Record, waits: &Distribution) -> Vec<String> {
     // With one file its name says nothing; without it, equal jobs give equal bytes outside `provenance`.
     let prefix = match trace.sources.as_slice() {
         [source] => format!("`{}`: ", source.path),
@@ -449,7 +467,7 @@ fn warnings(setup: &Setup, trace: &Trace, record: &Record, waits: &Distribution)
     warnings.extend(setup.warnings.iter().cloned());
     for (reason, rejected) in &record.rejected {
         let jobs = if rejected.count == 1 { "1 job".to_owned() } else { format!("{} jobs", rejected.count) };
-        let first = printable(&trace.names.get(rejected.first_row as usize).to_string());
+        let first = printable(&rejected.first);
         warnings.push(format!("{jobs} rejected: {reason} (first: job `{first}`{})", rejected.detail));
     }
     if (1..100).contains(&waits.count) {

@@ -2,7 +2,7 @@
 
 use super::{Output, World};
 use crate::checker::Checker;
-use crate::cli::{OutputFormat, Run};
+use crate::cli::{OutputFormat, Quantiles, Run};
 use crate::engine::Simulation;
 use crate::error::SimError;
 use crate::exit_code::ExitCode;
@@ -13,6 +13,7 @@ use crate::record::Record;
 use crate::report::{self, files::Folder};
 use crate::scenario::{Override, Scenario};
 use crate::setup::Setup;
+use crate::streamed;
 use crate::summary::{RunInfo, Summary};
 use crate::timings::Timings;
 use crate::trace::{Input, Trace};
@@ -34,39 +35,107 @@ pub fn run(arguments: &Run, world: &World<'_>) -> Result<Output, SimError> {
         &overrides(&arguments.settings, arguments.policy.as_deref(), world)?,
     )?;
     let mut timings = Timings::new(world.clock);
-    let trace = load(&arguments.traces, arguments.strict, &scenario, world)?;
+    let folder = match arguments.quantiles {
+        Quantiles::Exact => arguments.out.as_deref().map(Folder::create).transpose()?,
+        Quantiles::Sketch => None,
+    };
+    let done = match arguments.quantiles {
+        Quantiles::Exact => whole(arguments, world, &scenario, &info, folder.as_ref(), &mut timings)?,
+        Quantiles::Sketch => parts(arguments, world, &scenario, &info, &mut timings)?,
+    };
+    conclude(arguments, world, &gates, folder.as_ref(), &done, &timings)
+}
+
+/// A run that is over. Where jobs were not kept, the trace holds only what they had in common.
+struct Done {
+    summary: Summary,
+    trace: Trace,
+    interrupted: bool,
+}
+
+/// Replays a trace that is held whole.
+fn whole(
+    arguments: &Run,
+    world: &World<'_>,
+    scenario: &Scenario,
+    info: &RunInfo,
+    folder: Option<&Folder>,
+    timings: &mut Timings<'_>,
+) -> Result<Done, SimError> {
+    let trace = load(&arguments.traces, arguments.strict, scenario, world)?;
     timings.phase("load");
-    let setup = Setup::new(&scenario, &trace)?;
-    let folder = arguments.out.as_deref().map(Folder::create).transpose()?;
-    let record = replay(arguments, world, &setup, &trace, folder.as_ref(), &mut timings)?;
+    let setup = Setup::new(scenario, &trace)?;
+    let record = replay(arguments, world, &setup, &trace, folder, timings)?;
     timings.phase("simulate");
-    let summary = Summary::new(&scenario, &setup, &trace, &record, &info);
+    let summary = Summary::new(scenario, &setup, &trace, &record, info);
     timings.phase("measure");
-    if let Some(folder) = &folder {
+    if let Some(folder) = folder {
         folder.results(&setup, &trace, &record, &summary)?;
         timings.phase("write");
     }
-    let mut output = Output::new(render(&summary, arguments.output));
-    output.notes.extend(report::text::guesses(&trace.sources));
-    if world.verbose {
-        output.notes.extend(report::text::provenance(&summary));
-    }
-    output.notes.extend(report::text::repairs(&trace).iter().map(|note| format!("repaired: {note}")));
-    output.notes.extend(summary.warnings.iter().map(|warning| format!("warning: {warning}")));
-    if arguments.timings {
-        output.notes.push(timings.text(trace.jobs.len()));
-        if let Some(folder) = &folder {
-            folder.text("timings.json", &timings.json(trace.jobs.len()))?;
+    Ok(Done { summary, trace, interrupted: record.interrupted })
+}
+
+/// Replays a trace as it comes.
+fn parts(
+    arguments: &Run,
+    world: &World<'_>,
+    scenario: &Scenario,
+    info: &RunInfo,
+    timings: &mut Timings<'_>,
+) -> Result<Done, SimError> {
+    for (given, option) in [
+        (arguments.out.is_some(), "--out"),
+        (arguments.check, "--check"),
+        (arguments.trim.is_some(), "--trim"),
+    ] {
+        if given {
+            let message = format!("`{option}` needs every job, and `--quantiles sketch` keeps none");
+            return Err(SimError::usage_with_hint(message, "leave one of the two out"));
         }
     }
-    let value = report::json::value(&summary);
-    for gate in &gates {
+    let inputs = inputs(&arguments.traces, scenario)?;
+    let options = scenario.trace_options(arguments.strict);
+    let mut progress = Progress::new(0, world.watched);
+    let mut watcher = progress.as_mut();
+    let rows = streamed::PART;
+    let streamed = streamed::run(scenario, &inputs, &options, info, rows, &mut watcher, world.interrupted)?;
+    timings.phase("read and simulate");
+    Ok(Done { summary: streamed.summary, trace: streamed.trace, interrupted: streamed.interrupted })
+}
+
+/// What is said of a run that is over, and how it ends.
+fn conclude(
+    arguments: &Run,
+    world: &World<'_>,
+    gates: &[Gate],
+    folder: Option<&Folder>,
+    done: &Done,
+    timings: &Timings<'_>,
+) -> Result<Output, SimError> {
+    let Done { summary, trace, interrupted } = done;
+    let mut output = Output::new(render(summary, arguments.output));
+    output.notes.extend(report::text::guesses(&trace.sources));
+    if world.verbose {
+        output.notes.extend(report::text::provenance(summary));
+    }
+    output.notes.extend(report::text::repairs(trace).iter().map(|note| format!("repaired: {note}")));
+    output.notes.extend(summary.warnings.iter().map(|warning| format!("warning: {warning}")));
+    if arguments.timings {
+        let jobs = usize::try_from(summary.jobs.submitted).unwrap_or(usize::MAX);
+        output.notes.push(timings.text(jobs));
+        if let Some(folder) = folder {
+            folder.text("timings.json", &timings.json(jobs))?;
+        }
+    }
+    let value = report::json::value(summary);
+    for gate in gates {
         if let Some(failure) = gate.check(&value)? {
             output.failures.push(failure);
             output.exit = ExitCode::Gate;
         }
     }
-    if record.interrupted {
+    if *interrupted {
         output.exit = ExitCode::Interrupted;
     }
     Ok(output)
@@ -144,20 +213,25 @@ pub(crate) fn without_out(argv: &[String]) -> Vec<String> {
     kept
 }
 
+/// The traces of the command line, else that of the scenario.
+fn inputs(traces: &[String], scenario: &Scenario) -> Result<Vec<Input>, SimError> {
+    if !traces.is_empty() {
+        return Ok(traces.iter().map(|text| Input::parse(text)).collect());
+    }
+    let missing = || {
+        let message = format!("scenario `{}` names no trace", scenario.path);
+        SimError::usage_with_hint(message, "give one with `--trace FILE`, or set `path` in `[trace]`")
+    };
+    Ok(vec![scenario.trace.clone().ok_or_else(missing)?])
+}
+
 pub(crate) fn load(
     traces: &[String],
     strict: bool,
     scenario: &Scenario,
     world: &World<'_>,
 ) -> Result<Trace, SimError> {
-    let mut inputs: Vec<Input> = traces.iter().map(|text| Input::parse(text)).collect();
-    if inputs.is_empty() {
-        let missing = || {
-            let message = format!("scenario `{}` names no trace", scenario.path);
-            SimError::usage_with_hint(message, "give one with `--trace FILE`, or set `path` in `[trace]`")
-        };
-        inputs.push(scenario.trace.clone().ok_or_else(missing)?);
-    }
+    let inputs = inputs(traces, scenario)?;
     let mut options = scenario.trace_options(strict);
     options.watch = progress::reading(world.watched);
     let mut trace = Trace::load(&inputs, &options)?;

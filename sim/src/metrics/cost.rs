@@ -102,6 +102,27 @@ impl Costs {
     }
 }
 
+impl Costs {
+    /// Adds what jobs of another part of the same run held; what the pools charge is that of the whole.
+    pub fn add(&mut self, other: &Self) {
+        let owners = self.by_owner.len().max(other.by_owner.len());
+        self.by_owner.resize(owners, 0);
+        self.gpu_by_owner.resize(owners, 0);
+        for (sums, more) in [
+            (&mut self.allocated_by_pool, &other.allocated_by_pool),
+            (&mut self.by_team, &other.by_team),
+            (&mut self.by_owner, &other.by_owner),
+            (&mut self.gpu_by_team, &other.gpu_by_team),
+            (&mut self.gpu_by_owner, &other.gpu_by_owner),
+        ] {
+            for (sum, more) in sums.iter_mut().zip(more) {
+                *sum += more;
+            }
+        }
+        self.lost += other.lost;
+    }
+}
+
 /// Micro-USD of an exact sum, rounded to the nearest, halves up.
 #[must_use]
 pub const fn to_micro(exact: Exact) -> u128 {

@@ -11,7 +11,7 @@ use fairshare::{Alternative, Eligible, PoolSpec, ResourceKind, Resources};
 use super::{Demands, ratio};
 use crate::record::Record;
 use crate::setup::Setup;
-use crate::trace::Trace;
+use crate::trace::{Trace, TraceShape};
 
 /// Amount × ms by pool and kind.
 #[derive(Clone, Debug)]
@@ -60,6 +60,13 @@ impl Usage {
         ratio(sum(&self.held), sum(&self.available))
     }
 
+    /// Adds what was held in another part of the same run.
+    pub fn add(&mut self, other: &Self) {
+        for (held, more) in self.held.iter_mut().flatten().zip(other.held.iter().flatten()) {
+            *held += more;
+        }
+    }
+
     /// Amount × ms of a kind held over all pools.
     #[must_use]
     pub fn held(&self, kind: ResourceKind) -> u128 {
@@ -80,13 +87,27 @@ pub fn main_kind(pool: &PoolSpec) -> ResourceKind {
 /// The offered load of every pool; `None` where all jobs come at once.
 #[must_use]
 pub fn offered_load(setup: &Setup, trace: &Trace) -> Vec<Option<f64>> {
-    let pools = &setup.config.pools;
     let mut run_of_shape = vec![0_u128; trace.shapes.len()];
     for job in &trace.jobs {
         run_of_shape[job.shape as usize] += u128::from(job.run_ms);
     }
+    let span_ms = match (trace.jobs.first(), trace.jobs.last()) {
+        (Some(first), Some(last)) => last.submit_ms.abs_diff(first.submit_ms),
+        _ => 0,
+    };
+    offered_load_of(setup, &trace.shapes, &run_of_shape, span_ms)
+}
+
+/// The same from the run times of all jobs of each shape.
+pub(crate) fn offered_load_of(
+    setup: &Setup,
+    shapes: &[TraceShape],
+    run_of_shape: &[u128],
+    span_ms: u64,
+) -> Vec<Option<f64>> {
+    let pools = &setup.config.pools;
     let mut offered = vec![0_u128; pools.len()];
-    for (shape, run) in trace.shapes.iter().zip(run_of_shape) {
+    for (shape, &run) in shapes.iter().zip(run_of_shape) {
         let Some((spec, _)) = setup.shape(shape) else { continue };
         let Some(first) = spec.alternatives.first() else { continue };
         let fits = |(index, pool): &(usize, &PoolSpec)| {
@@ -103,12 +124,8 @@ pub fn offered_load(setup: &Setup, trace: &Trace) -> Vec<Option<f64>> {
             offered[index] += part.unwrap_or_else(|| amount * run / whole.max(1) * size(pool));
         }
     }
-    let span = match (trace.jobs.first(), trace.jobs.last()) {
-        (Some(first), Some(last)) => u128::from(last.submit_ms.abs_diff(first.submit_ms)),
-        _ => 0,
-    };
     let load = |(offered, pool): (u128, &PoolSpec)| {
-        ratio(offered, u128::from(capacity(pool)[main_kind(pool)].get()) * span)
+        ratio(offered, u128::from(capacity(pool)[main_kind(pool)].get()) * u128::from(span_ms))
     };
     offered.into_iter().zip(pools).map(load).collect()
 }

@@ -82,6 +82,9 @@ fn waits(summary: &Summary, text: &mut String) {
         }
         text.push('\n');
     }
+    if let Some(how) = summary.quantiles {
+        let _ = writeln!(text, "quantiles: {how}");
+    }
 }
 
 fn pools(summary: &Summary, text: &mut String) {

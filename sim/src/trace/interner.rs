@@ -223,6 +223,19 @@ impl NameArena {
     pub(crate) fn reordered(self, order: &[u32]) -> Self {
         Self { entries: order.iter().map(|&old| self.entries[old as usize]).collect(), text: self.text }
     }
+
+    /// The names of some jobs alone, without the texts of the others: entry `i` is entry `kept[i]` of this.
+    #[must_use]
+    pub(crate) fn kept(&self, kept: &[u32]) -> Self {
+        let mut names = Self::default();
+        for &old in kept {
+            match self.get(old as usize) {
+                JobName::Number(number) => names.push_number(number),
+                JobName::Text(text) => names.push(text),
+            }
+        }
+        names
+    }
 }
 
 /// A job's name, borrowed. Names are ordered by [`compare_names`].

@@ -50,7 +50,7 @@ impl Trace {
 }
 
 #[derive(Debug, Default)]
-struct Builder {
+pub(crate) struct Builder {
     trace: Trace,
     recorded: Vec<Recorded>,
     any_recorded: bool,
@@ -60,6 +60,18 @@ struct Builder {
 
 impl Sink for Builder {
     fn job(&mut self, row: &TraceRow, checked: &Checked, _: &ShapeTable, _: Facts) {
+        self.add(row, checked);
+    }
+}
+
+impl Builder {
+    /// Goes on with a trace whose jobs were all submitted before.
+    pub(crate) fn onto(trace: Trace) -> Self {
+        Self { trace, ..Self::default() }
+    }
+
+    /// Appends a job; its shape is known elsewhere.
+    pub(crate) fn add(&mut self, row: &TraceRow, checked: &Checked) {
         let trace = &mut self.trace;
         let owner = if row.owner.is_empty() { &row.team } else { &row.owner };
         let job = TraceJob {
@@ -94,6 +106,18 @@ impl Sink for Builder {
         trace.jobs.push(job);
         trace.names.push(&row.name);
     }
+
+    /// The trace, sorted.
+    pub(crate) fn finish(mut self) -> Trace {
+        if self.any_recorded {
+            self.recorded.resize(self.trace.jobs.len(), Recorded::NONE);
+            self.trace.recorded = Some(self.recorded);
+        }
+        if self.disordered {
+            sort(&mut self.trace);
+        }
+        self.trace
+    }
 }
 
 /// The rare columns of a row, if it has any.
@@ -115,19 +139,6 @@ pub(crate) fn extra(row: &TraceRow) -> Option<Extra> {
         after: list(&row.after),
     };
     (extra != Extra::default()).then_some(extra)
-}
-
-impl Builder {
-    fn finish(mut self) -> Trace {
-        if self.any_recorded {
-            self.recorded.resize(self.trace.jobs.len(), Recorded::NONE);
-            self.trace.recorded = Some(self.recorded);
-        }
-        if self.disordered {
-            sort(&mut self.trace);
-        }
-        self.trace
-    }
 }
 
 /// Sorts all columns by submit time, then name.

@@ -29,7 +29,8 @@ mod row;
 mod select;
 mod shape;
 mod shapes;
-mod sketch;
+pub(crate) mod sketch;
+mod stream;
 pub mod synthetic;
 mod time;
 mod write;
@@ -48,6 +49,7 @@ pub use inspection::{
     RepairStatistics, SourceStatistics, TeamStatistics,
 };
 pub use interner::{Interner, JobName, NameArena, compare_names};
+pub(crate) use load::reorder;
 pub use model::{
     CPU, Extra, Extras, FIRST_OTHER, GPU, MEMORY, Recorded, Repair, Source, Trace, TraceAlternative,
     TraceJob, TraceShape,
@@ -56,3 +58,4 @@ pub use reader::{TraceOptions, Watch};
 pub use row::{Reason, RepairAction, Status};
 pub use select::Selection;
 pub use shape::{Factor, Transform};
+pub use stream::Stream;

@@ -12,10 +12,10 @@ use super::cluster::Cluster;
 use super::error::{Fault, TraceError};
 use super::format::{Companions, MAX_TIME_MS, SwfOptions, adapter, read_throughputs};
 use super::guess::{Format, guess};
-use super::input::{self, Input, Opened};
+use super::input::{self, Flow, Input, Opened};
 use super::interner::SeenNames;
 use super::model::{Repair, Source};
-use super::row::{Facts, Missing, Reason, RepairAction, TraceRow};
+use super::row::{Facts, Missing, Reason, RepairAction, RowSource, TraceRow};
 use super::shapes::ShapeTable;
 
 /// Switches of the reading.
@@ -107,11 +107,7 @@ pub(crate) fn read(
     options: &TraceOptions,
     sink: &mut dyn Sink,
 ) -> Result<Reading, TraceError> {
-    let mut parts = Vec::with_capacity(inputs.len());
-    for input in inputs {
-        parts.push(open(input).map_err(|fault| TraceError::new(input.shown(), fault))?);
-    }
-    read_parts(parts, options, sink)
+    Rows::open(inputs, options)?.pour(sink)
 }
 
 /// Reads one file that is in memory; `name` stands for its path.
@@ -123,39 +119,153 @@ pub(crate) fn read_bytes(
 ) -> Result<Reading, TraceError> {
     let opened = input::open_bytes(Box::new(bytes));
     let part = opened.and_then(|opened| part(name.to_owned(), None, opened));
-    read_parts(vec![part.map_err(|fault| TraceError::new(name, fault))?], options, sink)
+    let part = part.map_err(|fault| TraceError::new(name, fault))?;
+    Rows::of_parts(vec![part], options)?.pour(sink)
 }
 
-fn read_parts(
-    mut parts: Vec<Part>,
-    options: &TraceOptions,
-    sink: &mut dyn Sink,
-) -> Result<Reading, TraceError> {
-    let mut companions = Companions {
-        pai_jobs: parts.iter().any(|part| part.format == Format::PaiJobs),
-        ..Companions::default()
-    };
-    if let Some(path) = &options.gavel_throughputs {
-        let input = Input { path: path.clone(), format: Some(Format::GavelThroughputs) };
-        let table = input::open(&input).and_then(read_throughputs);
-        companions.throughputs = Some(table.map_err(|fault| TraceError::new(input.shown(), fault))?);
+/// The rows of all inputs that make sense, one after the other.
+pub(crate) struct Rows {
+    options: TraceOptions,
+    parts: std::vec::IntoIter<(Part, Option<Source>)>,
+    companions: Companions,
+    checker: Checker,
+    open: Option<Open>,
+    row: TraceRow,
+}
+
+/// A file that is being read.
+struct Open {
+    path: String,
+    rows: Box<dyn RowSource>,
+    flow: Rc<Flow>,
+    digest: Option<String>,
+}
+
+impl Rows {
+    pub(crate) fn open(inputs: &[Input], options: &TraceOptions) -> Result<Self, TraceError> {
+        let mut parts = Vec::with_capacity(inputs.len());
+        for input in inputs {
+            parts.push(open(input).map_err(|fault| TraceError::new(input.shown(), fault))?);
+        }
+        Self::of_parts(parts, options)
     }
-    let mut checker = Checker { strict: options.strict, partial: options.partial, ..Checker::default() };
-    // Files that say something about others come first, whatever the order on the command line.
-    let mut taken = Vec::with_capacity(parts.len());
-    for part in &mut parts {
-        taken.push(take(part, &mut companions).map_err(|fault| TraceError::new(part.path.clone(), fault))?);
+
+    fn of_parts(mut parts: Vec<Part>, options: &TraceOptions) -> Result<Self, TraceError> {
+        let mut companions = Companions {
+            pai_jobs: parts.iter().any(|part| part.format == Format::PaiJobs),
+            ..Companions::default()
+        };
+        if let Some(path) = &options.gavel_throughputs {
+            let input = Input { path: path.clone(), format: Some(Format::GavelThroughputs) };
+            let table = input::open(&input).and_then(read_throughputs);
+            companions.throughputs = Some(table.map_err(|fault| TraceError::new(input.shown(), fault))?);
+        }
+        // Files that say something about others come first, whatever the order on the command line.
+        let mut taken = Vec::with_capacity(parts.len());
+        for part in &mut parts {
+            let source = take(part, &mut companions);
+            taken.push(source.map_err(|fault| TraceError::new(part.path.clone(), fault))?);
+        }
+        let checker = Checker { strict: options.strict, partial: options.partial, ..Checker::default() };
+        Ok(Self {
+            options: options.clone(),
+            parts: parts.into_iter().zip(taken).collect::<Vec<_>>().into_iter(),
+            companions,
+            checker,
+            open: None,
+            row: TraceRow::default(),
+        })
     }
-    for (part, taken) in parts.into_iter().zip(taken) {
-        let path = part.path.clone();
-        match taken {
-            Some(source) => checker.reading.sources.push(source),
-            None => read_jobs(part, options, &mut companions, &mut checker, sink)
-                .map_err(|fault| TraceError::new(path, fault))?,
+
+    /// The next row, which [`row`](Self::row) then holds; nothing at the end.
+    pub(crate) fn next(&mut self) -> Result<Option<(Checked, Facts)>, TraceError> {
+        loop {
+            if self.open.is_none() {
+                match self.parts.next() {
+                    None => return Ok(None),
+                    Some((_, Some(source))) => self.checker.reading.sources.push(source),
+                    Some((part, None)) => {
+                        let path = part.path.clone();
+                        self.open = self.begin(part).map_err(|fault| TraceError::new(path, fault))?;
+                    }
+                }
+            }
+            let Some(open) = &mut self.open else { continue };
+            let next = advance(open, &mut self.row, &mut self.checker, &self.options.watch);
+            match next.map_err(|fault| TraceError::new(open.path.clone(), fault))? {
+                Some(next) => return Ok(Some(next)),
+                None => self.end(),
+            }
         }
     }
-    checker.reading.cluster = companions.cluster;
-    Ok(checker.reading)
+
+    fn begin(&mut self, part: Part) -> Result<Option<Open>, Fault> {
+        let Some(opened) = part.opened else { return Ok(None) };
+        let flow = Rc::clone(&opened.flow);
+        let rows = adapter(part.format, opened, &self.options, &mut self.companions)?;
+        let path = part.path.clone();
+        let source =
+            Source { path: part.path, format: part.format, guessed: part.guessed, ..Source::default() };
+        self.checker.begin(source, rows.missing())?;
+        Ok(Some(Open { path, rows, flow, digest: part.digest }))
+    }
+
+    fn end(&mut self) {
+        if let Some(mut open) = self.open.take() {
+            self.companions.cluster.merge(open.rows.cluster());
+            let digest = open.digest.unwrap_or_else(|| open.flow.digest());
+            self.checker.end(digest, open.rows.warnings());
+        }
+    }
+
+    /// The row that [`next`](Self::next) found.
+    pub(crate) fn row(&self) -> &TraceRow {
+        &self.row
+    }
+
+    /// All shapes so far.
+    pub(crate) fn shapes(&self) -> &ShapeTable {
+        &self.checker.reading.shapes
+    }
+
+    /// A fault at the row that [`next`](Self::next) found.
+    pub(crate) fn refuse(&self, sentence: &str, hint: &str) -> TraceError {
+        let path = self.open.as_ref().map_or_else(String::new, |open| open.path.clone());
+        TraceError::new(path, Fault::other(self.row.line, sentence).hint(hint))
+    }
+
+    /// What is known when all rows are read.
+    pub(crate) fn finish(mut self) -> Reading {
+        // A file of which no more is wanted counts as far as it was read.
+        self.end();
+        self.checker.reading.cluster = self.companions.cluster;
+        self.checker.reading
+    }
+
+    fn pour(mut self, sink: &mut dyn Sink) -> Result<Reading, TraceError> {
+        while let Some((checked, facts)) = self.next()? {
+            sink.job(&self.row, &checked, &self.checker.reading.shapes, facts);
+        }
+        Ok(self.finish())
+    }
+}
+
+/// The next row of one file that makes sense; nothing at its end.
+#[inline]
+fn advance(
+    open: &mut Open,
+    row: &mut TraceRow,
+    checker: &mut Checker,
+    watch: &Watch,
+) -> Result<Option<(Checked, Facts)>, Fault> {
+    while open.rows.next_row(row)? {
+        let checked = checker.check(row, open.rows.resources())?;
+        watch.row(checker.numbered);
+        if let Some(checked) = checked {
+            return Ok(Some((checked, open.rows.facts())));
+        }
+    }
+    Ok(None)
 }
 
 /// Opens a file and tells its format.
@@ -219,30 +329,6 @@ fn take(part: &mut Part, companions: &mut Companions) -> Result<Option<Source>, 
             Ok(None)
         }
     }
-}
-
-fn read_jobs(
-    part: Part,
-    options: &TraceOptions,
-    companions: &mut Companions,
-    checker: &mut Checker,
-    sink: &mut dyn Sink,
-) -> Result<(), Fault> {
-    let Some(opened) = part.opened else { return Ok(()) };
-    let flow = Rc::clone(&opened.flow);
-    let mut rows = adapter(part.format, opened, options, companions)?;
-    let source = Source { path: part.path, format: part.format, guessed: part.guessed, ..Source::default() };
-    checker.begin(source, rows.missing())?;
-    let mut row = TraceRow::default();
-    while rows.next_row(&mut row)? {
-        if let Some(checked) = checker.check(&mut row, rows.resources())? {
-            sink.job(&row, &checked, &checker.reading.shapes, rows.facts());
-        }
-        options.watch.row(checker.numbered);
-    }
-    companions.cluster.merge(rows.cluster());
-    checker.end(part.digest.unwrap_or_else(|| flow.digest()), rows.warnings());
-    Ok(())
 }
 
 /// State of the validation over all files.

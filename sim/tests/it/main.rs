@@ -12,6 +12,7 @@ mod preemption;
 mod replay;
 mod runs;
 mod shares;
+mod streamed;
 mod support;
 mod synth;
 mod trace;

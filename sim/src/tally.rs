@@ -1,0 +1,182 @@
+//! Tally: the measures of a run whose jobs are not kept, summed up as they end.
+//!
+//! The same formulas and populations as in `metrics`; sums, counts, means and maxima are exact, quantiles come from
+//! sketches. What needs all jobs at once is absent: shares over time. Absent on purpose: the loop (see `streamed`).
+
+use fairshare::ResourceKind;
+
+use crate::metrics::cost::Costs;
+use crate::metrics::distribution::Distribution;
+use crate::metrics::utilization::{Usage, offered_load_of};
+use crate::metrics::wait::Waits;
+use crate::metrics::{Demands, ratio, slowdown};
+use crate::record::{Fate, Record};
+use crate::scenario::Scenario;
+use crate::setup::Setup;
+use crate::summary::{self, Jobs, Money, RunInfo, Summary};
+use crate::trace::Trace;
+use crate::trace::sketch::Sketch;
+
+/// What the summary says of its quantiles.
+const QUANTILES: &str = "sketch, off by at most 0.4 %";
+
+/// Lengths in ms.
+#[derive(Clone, Debug, Default)]
+struct Lengths(Sketch);
+
+impl Lengths {
+    fn distribution(&self) -> Distribution {
+        let seconds = |ms: u64| Some(summary::seconds(ms));
+        self.figures(ratio(self.0.sum(), 1_000 * u128::from(self.0.count())), seconds)
+    }
+
+    fn figures(&self, mean: Option<f64>, shown: impl Fn(u64) -> Option<f64>) -> Distribution {
+        let sketch = &self.0;
+        if sketch.count() == 0 {
+            return Distribution::default();
+        }
+        let at = |percent: u64| shown(sketch.percentile(percent));
+        let max = shown(sketch.max());
+        Distribution { mean, p50: at(50), p90: at(90), p95: at(95), p99: at(99), max, count: sketch.count() }
+    }
+}
+
+/// One team's jobs.
+#[derive(Clone, Debug, Default)]
+struct OfTeam {
+    jobs: u64,
+    preemptions: u64,
+    wait: Lengths,
+}
+
+/// All that is measured of the jobs that are over.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tally {
+    jobs: Jobs,
+    first_submit_ms: Option<i64>,
+    last_submit_ms: Option<i64>,
+    last_end_ms: Option<i64>,
+    wait: Lengths,
+    response: Lengths,
+    /// Thousandths.
+    slowdown: Lengths,
+    slowdown_sum: f64,
+    slowdown_max: f64,
+    teams: Vec<OfTeam>,
+    usage: Option<Usage>,
+    costs: Costs,
+    lost_gpu: u128,
+    run_of_shape: Vec<u128>,
+}
+
+impl Tally {
+    /// Notes when jobs came; called with every part before it is replayed.
+    pub(crate) fn came(&mut self, trace: &Trace) {
+        let first = trace.jobs.first().map(|job| job.submit_ms);
+        self.first_submit_ms = self.first_submit_ms.or(first);
+        self.last_submit_ms = trace.jobs.last().map(|job| job.submit_ms).or(self.last_submit_ms);
+    }
+
+    /// Adds jobs with which nothing more happens.
+    pub(crate) fn add(&mut self, setup: &Setup, trace: &Trace, record: &Record) {
+        let demands = Demands::new(setup, trace);
+        let usage = Usage::new(setup, trace, record, &demands, 0);
+        match &mut self.usage {
+            Some(all) => all.add(&usage),
+            None => self.usage = Some(usage),
+        }
+        let costs = Costs::new(setup, trace, record, &demands, 0);
+        if self.costs.by_team.is_empty() {
+            self.costs = costs;
+        } else {
+            self.costs.add(&costs);
+        }
+        self.lost_gpu += summary::lost_gpu(trace, record, &demands);
+        self.last_end_ms = self.last_end_ms.max(record.last_end_ms());
+        self.jobs.add(summary::counts(trace, record));
+        self.teams.resize_with(setup.config.teams.len(), OfTeam::default);
+        self.run_of_shape.resize(trace.shapes.len(), 0);
+        for (job, outcome) in trace.jobs.iter().zip(&record.outcomes) {
+            let team = &mut self.teams[setup.team_of[job.team as usize].index()];
+            team.jobs += u64::from(outcome.fate != Fate::Unseen);
+            team.preemptions += u64::from(outcome.preemptions);
+            self.run_of_shape[job.shape as usize] += u128::from(job.run_ms);
+            if outcome.fate == Fate::Ended {
+                let response = outcome.end_ms.abs_diff(job.submit_ms);
+                team.wait.0.add(outcome.wait_ms);
+                self.wait.0.add(outcome.wait_ms);
+                self.response.0.add(response);
+                let slowdown = slowdown::bounded(response, job.run_ms);
+                self.slowdown_sum += slowdown;
+                self.slowdown_max = self.slowdown_max.max(slowdown);
+                self.slowdown.0.add(thousandths(slowdown));
+            }
+        }
+    }
+
+    /// The summary of the run; `trace` has what all jobs have in common, and `record` what became of none.
+    pub(crate) fn summary(
+        &self,
+        scenario: &Scenario,
+        setup: &Setup,
+        trace: &Trace,
+        record: &Record,
+        info: &RunInfo,
+    ) -> Summary {
+        let between = |from: Option<i64>, to: Option<i64>| {
+            from.zip(to).map_or(0, |(from, to)| if to > from { to.abs_diff(from) } else { 0 })
+        };
+        let span_ms = between(self.first_submit_ms, self.last_submit_ms);
+        let makespan_ms = between(self.first_submit_ms, self.last_end_ms);
+        let demands = Demands::new(setup, trace);
+        let mut usage = Usage::new(setup, trace, record, &demands, makespan_ms);
+        usage.add(self.usage.as_ref().unwrap_or(&usage.clone()));
+        let mut costs = Costs::new(setup, trace, record, &demands, makespan_ms);
+        costs.add(&self.costs);
+        let priced = setup.config.pools.iter().any(|pool| pool.price.is_some());
+        let money = priced.then(|| Money::new(&costs, trace));
+        let by_team = self.teams.iter().map(|team| team.wait.distribution());
+        let waits = Waits { all: self.wait.distribution(), by_team: by_team.collect() };
+        let mut teams = summary::teams(setup, trace, record, &waits, &costs, money.as_ref());
+        for (shown, team) in teams.iter_mut().zip(&self.teams) {
+            (shown.jobs, shown.preemptions) = (team.jobs, team.preemptions);
+        }
+        let load = offered_load_of(setup, &trace.shapes, &self.run_of_shape, span_ms);
+        let names = setup.config.pools.iter().map(|pool| pool.name.clone());
+        let goodput = ratio(
+            usage.held(ResourceKind::GPU).saturating_sub(self.lost_gpu),
+            summary::gpu_time(setup, makespan_ms),
+        );
+        Summary {
+            quantiles: Some(QUANTILES),
+            jobs: self.jobs,
+            span_s: summary::seconds(span_ms),
+            makespan_s: summary::seconds(makespan_ms),
+            offered_load: names.zip(load).collect(),
+            wait_s: waits.all,
+            response_s: self.response.distribution(),
+            bounded_slowdown: self.slowdown(),
+            utilization: summary::by_kind(setup, |kind| usage.overall(kind)),
+            goodput: goodput.map(|value| ("gpu", value)).into_iter().collect(),
+            cost_usd: money.as_ref().map(|money| money.summary),
+            cost_by_owner: money.as_ref().map(|money| summary::owners(trace, &costs, &money.by_owner)),
+            fairness: None,
+            pools: summary::pools(setup, &usage, money.as_ref()),
+            teams,
+            warnings: summary::warnings(setup, trace, record, &waits.all),
+            ..Summary::new(scenario, setup, trace, record, info)
+        }
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a count of jobs is far below 2^53")]
+    fn slowdown(&self) -> Distribution {
+        let mean = self.slowdown_sum / self.slowdown.0.count().max(1) as f64;
+        let shown = self.slowdown.figures(Some(mean), |thousandths| Some(thousandths as f64 / 1_000.0));
+        Distribution { max: shown.max.map(|_| self.slowdown_max), ..shown }
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to the range before")]
+fn thousandths(value: f64) -> u64 {
+    (value * 1_000.0).round().clamp(0.0, 1e18) as u64
+}

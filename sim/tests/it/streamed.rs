@@ -1,0 +1,221 @@
+//! Replays that forget jobs as they end say the same as those that keep them.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use fairshare_sim::trace::{Input, Trace, TraceOptions};
+use fairshare_sim::{Override, RunInfo, Scenario, streamed};
+use serde_json::Value;
+
+use crate::support::{replay, sim};
+use crate::trace::folder;
+
+fn bundled(file: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../traces").join(file)
+}
+
+fn scenario(settings: &[&str]) -> Scenario {
+    let text = std::fs::read_to_string(bundled("demo/scenario.toml")).unwrap();
+    let set = |setting: &&str| Override { origin: "--set".to_owned(), setting: (*setting).to_owned() };
+    Scenario::parse("scenario.toml", &text, &settings.iter().map(set).collect::<Vec<_>>()).unwrap()
+}
+
+/// The parts of a summary that are not the same by design: sketched quantiles are compared apart.
+fn bare(value: &mut Value, quantiles: &mut Vec<f64>) {
+    match value {
+        Value::Object(fields) => {
+            for key in ["quantiles", "fairness", "share_mean"] {
+                fields.remove(key);
+            }
+            for key in ["p50", "p90", "p95", "p99"] {
+                quantiles.extend(fields.remove(key).and_then(|value| value.as_f64()));
+            }
+            fields.values_mut().for_each(|value| bare(value, quantiles));
+        }
+        Value::Array(values) => values.iter_mut().for_each(|value| bare(value, quantiles)),
+        // Sums of slowdowns are floats, added up in another order.
+        Value::Number(number) if number.is_f64() => {
+            *value = format!("{:.9e}", number.as_f64().unwrap()).into();
+        }
+        _ => {}
+    }
+}
+
+/// Both ways; the quantiles may be off by 0.4 %.
+fn same_in_parts(scenario: &Scenario, path: &Path, rows: &[usize]) {
+    let input = [Input::parse(path.to_str().unwrap())];
+    let trace = Trace::load(&input, &TraceOptions::default()).unwrap();
+    let mut expected = serde_json::to_value(replay(scenario.clone(), trace, false).summary()).unwrap();
+    let mut exact = Vec::new();
+    bare(&mut expected, &mut exact);
+    for &rows in rows {
+        let done = streamed::run(
+            scenario,
+            &input,
+            &TraceOptions::default(),
+            &RunInfo::default(),
+            rows,
+            &mut (),
+            &|| false,
+        )
+        .unwrap();
+        assert_eq!(done.trace.jobs.len(), 0);
+        let mut found = serde_json::to_value(done.summary).unwrap();
+        assert_eq!(found["quantiles"], "sketch, off by at most 0.4 %");
+        let mut sketched = Vec::new();
+        bare(&mut found, &mut sketched);
+        assert_eq!(found, expected, "parts of {rows}");
+        assert_eq!(sketched.len(), exact.len());
+        for (sketched, exact) in sketched.iter().zip(&exact) {
+            // A thousandth is the unit of slowdowns.
+            assert!((sketched - exact).abs() <= exact * 0.004 + 0.0011, "{sketched} for {exact}");
+        }
+    }
+}
+
+#[test]
+fn parts_of_any_size_give_the_same_run() {
+    let trace = bundled("demo/trace.csv.gz");
+    // Half of the pools: many jobs wait across parts.
+    let few = ["pool.north-h200.nodes=8", "pool.south-l4.nodes=20"];
+    for settings in [&few[..], &[few[0], few[1], "policy.order=\"fifo\"", "policy.backfill=\"none\""]] {
+        same_in_parts(&scenario(settings), &trace, &[1, 97, 1000, 1 << 16]);
+    }
+}
+
+#[test]
+fn rejected_jobs_names_as_text_and_shuffled_instants() {
+    let folder = folder();
+    let path = folder.path().join("jobs.csv");
+    let mut text = "job_id,submit_s,run_s,team,gpu,priority,status\n".to_owned();
+    for job in 0..600_u32 {
+        // Six jobs an instant, in no order of their names; some ask for too much, some run for no time.
+        let (name, team) = (job * 7 % 600, ["search", "ads", "new"][job as usize % 3]);
+        let gpu = if job % 50 == 49 { 9 } else { 1 + job % 4 };
+        let status = ["completed", "failed", "cancelled", ""][job as usize % 4];
+        writeln!(text, "job-{name},{},{},{team},{gpu},,{status}", job / 6 * 3, job % 40).unwrap();
+    }
+    std::fs::write(&path, text).unwrap();
+    let pools = "[[pool]]\nname = \"l4\"\nnodes = 3\nnode = { gpu = 4 }\nprice = { gpu_hour = 0.7 }\n";
+    let scenario = Scenario::parse("scenario.toml", pools, &[]).unwrap();
+    same_in_parts(&scenario, &path, &[1, 10, 100]);
+}
+
+/// Evictions span parts: an attempt is lost in one, and what it saved is used in another.
+#[test]
+fn evicted_jobs_keep_what_they_saved() {
+    let folder = folder();
+    let path = folder.path().join("jobs.csv");
+    let mut text = "job_id,submit_s,run_s,team,gpu,priority,checkpoint_s,time_limit_s\n".to_owned();
+    for job in 0..400_u32 {
+        let (team, priority) =
+            (["search", "ads"][job as usize % 2], if job % 7 == 0 { "high" } else { "low" });
+        let checkpoint = if job % 3 == 0 { "" } else { "20" };
+        writeln!(
+            text,
+            "{job},{},{},{team},{},{priority},{checkpoint},900",
+            job * 9,
+            30 + job % 90,
+            1 + job % 4
+        )
+        .unwrap();
+    }
+    std::fs::write(&path, text).unwrap();
+    let text = "[[pool]]\nname = \"l4\"\nnodes = 2\nnode = { gpu = 4 }\nprice = { gpu_hour = 0.7 }\n\
+                [[priority]]\nname = \"high\"\nvalue = 10\n[[priority]]\nname = \"low\"\nvalue = 1\n\
+                [policy]\npreemption = \"priority\"\nbackfill = \"best-effort\"\n";
+    let scenario = Scenario::parse("scenario.toml", text, &[]).unwrap();
+    let input = [Input::parse(path.to_str().unwrap())];
+    let trace = Trace::load(&input, &TraceOptions::default()).unwrap();
+    let record = replay(scenario.clone(), trace, false).record;
+    assert!(record.lost.iter().any(|lost| lost.kept_ms > 0), "the case is to have evictions");
+    same_in_parts(&scenario, &path, &[1, 10, 100]);
+}
+
+/// Runs with what `text` holds at standard input.
+fn piped(folder: &Path, arguments: &[&str], text: &str) -> (Option<i32>, String, String) {
+    use std::io::Write as _;
+    let mut child = Command::new(env!("CARGO_BIN_EXE_sim"))
+        .args(["run", "scenario.toml", "--quantiles", "sketch", "--trace"])
+        .args(arguments)
+        .current_dir(folder)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // Whoever refuses does not read on.
+    let _ = child.stdin.take().unwrap().write_all(text.as_bytes());
+    let done = child.wait_with_output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (done.status.code(), text(done.stdout), text(done.stderr))
+}
+
+#[test]
+fn what_cannot_be_streamed_is_said() {
+    let folder = folder();
+    let pools = "[[pool]]\nname = \"l4\"\nnodes = 3\nnode = { gpu = 4 }\n";
+    std::fs::write(folder.path().join("scenario.toml"), pools).unwrap();
+    let header = "job_id,submit_s,run_s,team,gpu,time_limit_s\n";
+    let rows = (0..70_000).fold(header.to_owned(), |mut text, job| {
+        let _ = writeln!(text, "{job},{job},1,search,1,60");
+        text
+    });
+    let team = format!("{rows}70000,70000,1,ads,1,60\n");
+    let (code, _, stderr) = piped(folder.path(), &["-"], &team);
+    let message = "error: team `ads` comes after the run has begun\n\
+                   hint: name it in a `[[team]]` of the scenario: a pipe cannot be read twice\n";
+    assert_eq!((code, stderr.as_str()), (Some(2), message));
+    // A file is read for its teams first, and a scenario may name them.
+    std::fs::write(folder.path().join("jobs.csv"), &team).unwrap();
+    let (code, stdout, _) = piped(folder.path(), &["jobs.csv"], "");
+    assert_eq!(code, Some(0));
+    assert!(stdout.contains("\njobs      70,001 submitted, 70,001 completed\n"), "{stdout}");
+    assert!(stdout.contains("\nquantiles: sketch, off by at most 0.4 %\n"), "{stdout}");
+    let (code, again, _) = piped(folder.path(), &["-", "--set", "team.ads.weight=1"], &team);
+    assert_eq!(code, Some(2), "{again}");
+    std::fs::write(folder.path().join("scenario.toml"), format!("{pools}[[team]]\nname = \"ads\"\n"))
+        .unwrap();
+    assert_eq!(piped(folder.path(), &["-"], &team).0, Some(0));
+
+    let late = format!("{rows}70000,5,1,search,1,60\n");
+    let (code, _, stderr) = piped(folder.path(), &["-"], &late);
+    let message = "error: failed to read trace `-`\nline 70002: submitted before rows that are over already\n\
+                   hint: sort the file by time, or leave out `--quantiles sketch`: it is then sorted in memory\n";
+    assert_eq!((code, stderr.as_str()), (Some(2), message));
+
+    let unlimited = format!("{rows}70000,70000,1,search,1,\n");
+    let (code, _, stderr) = piped(folder.path(), &["-"], &unlimited);
+    let message = "error: backfill `easy` needs to know how long jobs may run, and some jobs of the pipe do not say\n\
+                   hint: set `default_time_limit` in `[policy]`, or `backfill = \"best-effort\"`\n";
+    assert_eq!((code, stderr.as_str()), (Some(2), message));
+
+    for option in [&["--out", "results"][..], &["--trim", "1%"], &["--check"]] {
+        let (code, _, stderr) = piped(folder.path(), &[&["jobs.csv"], option].concat(), "");
+        let message = format!(
+            "error: `{}` needs every job, and `--quantiles sketch` keeps none\nhint: leave one of the two out\n",
+            option[0]
+        );
+        assert_eq!((code, stderr), (Some(2), message));
+    }
+    let part = ["--set", "trace.teams=[\"search\"]"];
+    let (code, _, stderr) = piped(folder.path(), &[&["jobs.csv"][..], &part].concat(), "");
+    let message = "error: `--quantiles sketch` replays whole traces, and `[trace]` asks for a part of one\n\
+                   hint: write the part to a file of its own with `sim trace shape`\n";
+    assert_eq!((code, stderr.as_str()), (Some(2), message));
+}
+
+#[test]
+fn gates_hold_for_sketches_too() {
+    let folder = folder();
+    let demo = bundled("demo/scenario.toml");
+    let trace = bundled("sample/jobs.csv");
+    let arguments =
+        ["run", demo.to_str().unwrap(), "--trace", trace.to_str().unwrap(), "--quantiles", "sketch", "-q"];
+    let gate =
+        |condition: &str| sim(folder.path(), &[&arguments[..], &["--fail-if", condition]].concat()).code;
+    assert_eq!((gate("jobs.submitted >= 200"), gate("jobs.submitted > 200")), (1, 0));
+    // What is not measured has no value, rather than zero.
+    assert_eq!(gate("fairness.jain > 0"), 2);
+}
