@@ -111,6 +111,7 @@ mod fluid;
 mod hierarchy;
 mod id;
 mod job;
+pub mod kueue;
 mod ledger;
 mod line;
 mod money;

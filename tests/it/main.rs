@@ -7,6 +7,7 @@ mod fluid;
 mod fluid_properties;
 #[cfg(feature = "lp")]
 mod fluid_speeds;
+mod kueue;
 mod oracle;
 mod reservation;
 mod scenario;

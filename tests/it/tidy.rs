@@ -19,6 +19,7 @@ const LAYERS: &[&[&str]] = &[
         "dominant",
         "fluid",
         "hierarchy",
+        "kueue",
         "pending",
         "placement",
         "profile",

@@ -1,0 +1,347 @@
+//! Cluster: the tree with what is admitted, built and checked from what the caller says.
+//!
+//! Invariant: the usage of the tree is that of the workloads that are not removed.
+
+use core::fmt;
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::share::{DominantShare, Resources, WeightedShare};
+use super::spec::{ClusterQueue, Cohort, Fungibility, Preemption, ResourceGroup, Settings, Workload};
+use super::tree::{Cell, Node, NodeIndex, Pair, Tree};
+use crate::id::IdVec;
+use crate::share::Weight;
+
+/// What makes a tree impossible.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum ClusterError {
+    /// Two nodes of one name.
+    Twice {
+        /// `cluster queue` or `cohort`.
+        what: &'static str,
+        /// The name.
+        name: String,
+    },
+    /// A cohort that is above itself.
+    Cycle {
+        /// The cohort.
+        cohort: String,
+    },
+    /// A workload of a queue that there is not.
+    UnknownQueue {
+        /// The workload.
+        workload: String,
+        /// The queue that it names.
+        queue: String,
+    },
+}
+
+impl fmt::Display for ClusterError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Twice { what, name } => write!(f, "there are two of {what} `{name}`"),
+            Self::Cycle { cohort } => write!(f, "cohort `{cohort}` is above itself"),
+            Self::UnknownQueue { workload, queue } => {
+                write!(f, "workload `{workload}` is in cluster queue `{queue}`, and there is no such queue")
+            }
+        }
+    }
+}
+
+impl core::error::Error for ClusterError {}
+
+/// A workload that holds quota.
+#[derive(Clone, Debug)]
+pub(super) struct Admitted {
+    pub(super) uid: String,
+    pub(super) queue: NodeIndex,
+    pub(super) priority: i32,
+    pub(super) created_ms: i64,
+    pub(super) reserved_ms: i64,
+    pub(super) evicted: bool,
+    pub(super) usage: Vec<(Pair, i64)>,
+    pub(super) local_usage: Option<f64>,
+    removed: bool,
+}
+
+/// What a queue says beside its quotas.
+#[derive(Clone, Debug)]
+pub(super) struct QueueRules {
+    pub(super) preemption: Preemption,
+    pub(super) fungibility: Fungibility,
+    pub(super) stopped: bool,
+    pub(super) by_local_usage: bool,
+    /// For each group the resources, and the flavors in order.
+    pub(super) groups: Vec<(BTreeSet<String>, Vec<String>)>,
+    workloads: Vec<usize>,
+}
+
+/// A tree of cohorts and cluster queues with the workloads that hold quota.
+#[derive(Clone, Debug)]
+pub struct Cluster {
+    pub(super) settings: Settings,
+    pub(super) tree: Tree,
+    pub(super) queues: BTreeMap<NodeIndex, QueueRules>,
+    pub(super) admitted: Vec<Admitted>,
+    pub(super) pairs: BTreeMap<(String, String), Pair>,
+    names: BTreeMap<String, NodeIndex>,
+    resource_names: Vec<String>,
+    pub(super) resources: Resources,
+}
+
+/// The share of one node.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NodeShare {
+    /// Its name.
+    pub name: String,
+    /// Whether it is a cluster queue; a cohort otherwise.
+    pub is_queue: bool,
+    /// Thousandths, rounded up.
+    pub weighted: WeightedShare,
+    /// The resource of which most is borrowed; `None` where nothing is.
+    pub dominant_resource: Option<String>,
+    /// Whether no usage is above the quota of the subtree.
+    pub within_quota: bool,
+}
+
+impl Cluster {
+    /// Builds the tree and books what is admitted.
+    ///
+    /// A cohort that only a queue or another cohort names is a root of weight one without quota. Usage may exceed quota, as
+    /// it does in real clusters.
+    ///
+    /// # Errors
+    ///
+    /// [`ClusterError`], naming the object.
+    pub fn new(
+        settings: Settings,
+        cohorts: &[Cohort],
+        queues: &[ClusterQueue],
+        admitted: Vec<Workload>,
+    ) -> Result<Self, ClusterError> {
+        let mut pairs = BTreeMap::new();
+        let groups = cohorts.iter().flat_map(|c| &c.groups).chain(queues.iter().flat_map(|q| &q.groups));
+        for row in groups.flat_map(|group| &group.rows) {
+            for quota in &row.quotas {
+                pairs.insert((row.flavor.clone(), quota.resource.clone()), 0);
+            }
+        }
+        for (flavor, resource, _) in admitted.iter().flat_map(|workload| &workload.usage) {
+            pairs.insert((flavor.clone(), resource.clone()), 0);
+        }
+        let names: BTreeSet<&String> = pairs.keys().map(|(_, resource)| resource).collect();
+        let resource_names: Vec<String> = names.into_iter().cloned().collect();
+        let mut resources: Resources = vec![Vec::new(); resource_names.len()];
+        for (at, ((_, resource), pair)) in pairs.iter_mut().enumerate() {
+            *pair = at;
+            if let Ok(known) = resource_names.binary_search(resource) {
+                resources[known].push(at);
+            }
+        }
+        let mut cluster = Self {
+            settings,
+            tree: Tree { nodes: IdVec::new() },
+            queues: BTreeMap::new(),
+            admitted: Vec::new(),
+            pairs,
+            names: BTreeMap::new(),
+            resource_names,
+            resources,
+        };
+        cluster.plant(cohorts, queues)?;
+        cluster.book(admitted)?;
+        Ok(cluster)
+    }
+
+    /// Builds the tree.
+    fn plant(&mut self, cohorts: &[Cohort], queues: &[ClusterQueue]) -> Result<(), ClusterError> {
+        let mut above: BTreeMap<&str, NodeIndex> = BTreeMap::new();
+        for cohort in cohorts {
+            let at = self.add_node(&cohort.name, cohort.weight, &cohort.groups);
+            if above.insert(&cohort.name, at).is_some() {
+                return Err(ClusterError::Twice { what: "cohort", name: cohort.name.clone() });
+            }
+        }
+        let named = cohorts.iter().filter_map(|cohort| cohort.parent.as_ref());
+        for name in named.chain(queues.iter().filter_map(|queue| queue.cohort.as_ref())) {
+            if !above.contains_key(name.as_str()) {
+                above.insert(name, self.add_node(name, Some(Weight::ONE), &[]));
+            }
+        }
+        for cohort in cohorts {
+            if let Some(parent) = &cohort.parent {
+                self.tree.nodes[above[cohort.name.as_str()]].parent = Some(above[parent.as_str()]);
+            }
+        }
+        for (name, at) in &above {
+            let mut steps = self.tree.above(*at).take(self.tree.nodes.len() + 1);
+            if steps.any(|node| node == *at) {
+                return Err(ClusterError::Cycle { cohort: (*name).to_owned() });
+            }
+        }
+        for queue in queues {
+            let at = self.add_node(&queue.name, queue.weight, &queue.groups);
+            self.tree.nodes[at].parent = queue.cohort.as_ref().map(|cohort| above[cohort.as_str()]);
+            if self.names.insert(queue.name.clone(), at).is_some() {
+                return Err(ClusterError::Twice { what: "cluster queue", name: queue.name.clone() });
+            }
+            let group = |group: &ResourceGroup| {
+                let names = group.rows.iter().flat_map(|row| &row.quotas).map(|quota| quota.resource.clone());
+                (names.collect(), group.rows.iter().map(|row| row.flavor.clone()).collect())
+            };
+            let rules = QueueRules {
+                preemption: queue.preemption,
+                fungibility: queue.fungibility,
+                stopped: queue.stopped,
+                by_local_usage: queue.admission_fair_sharing,
+                groups: queue.groups.iter().map(group).collect(),
+                workloads: Vec::new(),
+            };
+            self.queues.insert(at, rules);
+        }
+        self.link();
+        Ok(())
+    }
+
+    fn add_node(&mut self, name: &str, weight: Option<Weight>, groups: &[ResourceGroup]) -> NodeIndex {
+        let mut node = Node::new(name, weight, self.pairs.len());
+        for row in groups.iter().flat_map(|group| &group.rows) {
+            for quota in &row.quotas {
+                let pair = self.pairs[&(row.flavor.clone(), quota.resource.clone())];
+                node.cells[pair] = Some(Cell {
+                    nominal: quota.nominal,
+                    borrowing_limit: quota.borrowing_limit,
+                    lending_limit: quota.lending_limit,
+                });
+            }
+        }
+        self.tree.nodes.push(node);
+        NodeIndex::at(self.tree.nodes.len() - 1)
+    }
+
+    /// Tells every node its children, by name, and works out the quotas.
+    fn link(&mut self) {
+        let mut order: Vec<NodeIndex> = (0..self.tree.nodes.len()).map(NodeIndex::at).collect();
+        order.sort_by(|a, b| self.tree.nodes[*a].name.cmp(&self.tree.nodes[*b].name));
+        for at in order.iter().copied() {
+            let is_queue = self.queues.contains_key(&at);
+            let Some(parent) = self.tree.nodes[at].parent else { continue };
+            let above = &mut self.tree.nodes[parent];
+            if is_queue { above.queues.push(at) } else { above.cohorts.push(at) }
+        }
+        order.sort_by_cached_key(|at| core::cmp::Reverse(self.tree.above(*at).count()));
+        self.tree.settle(&order);
+    }
+
+    fn book(&mut self, admitted: Vec<Workload>) -> Result<(), ClusterError> {
+        for workload in admitted {
+            let Some(queue) = self.names.get(&workload.queue).copied() else {
+                return Err(ClusterError::UnknownQueue { workload: workload.name, queue: workload.queue });
+            };
+            let usage = workload.usage.into_iter().map(|(flavor, resource, amount)| {
+                // Every pair of a workload was named above.
+                (self.pairs.get(&(flavor, resource)).copied().unwrap_or_default(), amount)
+            });
+            let usage: Vec<(Pair, i64)> = usage.collect();
+            for (pair, amount) in &usage {
+                self.tree.add(queue, *pair, *amount);
+            }
+            if let Some(rules) = self.queues.get_mut(&queue) {
+                rules.workloads.push(self.admitted.len());
+            }
+            self.admitted.push(Admitted {
+                uid: workload.uid,
+                queue,
+                priority: workload.priority,
+                created_ms: workload.created_ms,
+                reserved_ms: workload.reserved_ms,
+                evicted: workload.evicted,
+                usage,
+                local_usage: workload.local_usage,
+                removed: false,
+            });
+        }
+        Ok(())
+    }
+
+    pub(super) fn queue(&self, name: &str) -> Option<NodeIndex> {
+        self.names.get(name).copied()
+    }
+
+    /// The workloads of a queue that are not removed.
+    pub(super) fn workloads_of(&self, queue: NodeIndex) -> impl Iterator<Item = usize> + '_ {
+        self.queues[&queue].workloads.iter().copied().filter(|workload| !self.admitted[*workload].removed)
+    }
+
+    /// Takes a workload's usage away, for a while.
+    pub(super) fn remove(&mut self, workload: usize) {
+        self.move_usage(workload, true);
+    }
+
+    /// Undoes `remove`.
+    pub(super) fn put_back(&mut self, workload: usize) {
+        self.move_usage(workload, false);
+    }
+
+    fn move_usage(&mut self, workload: usize, away: bool) {
+        let known = &mut self.admitted[workload];
+        debug_assert!(known.removed != away, "a workload is moved twice");
+        known.removed = away;
+        for (pair, amount) in &known.usage {
+            self.tree.add(known.queue, *pair, if away { amount.saturating_neg() } else { *amount });
+        }
+    }
+
+    pub(super) fn share(&self, node: NodeIndex) -> DominantShare {
+        self.tree.dominant_share(node, &self.resources)
+    }
+
+    /// The shares of all cluster queues and cohorts as they are: cohorts first, each kind by name.
+    #[must_use]
+    pub fn shares(&self) -> Vec<NodeShare> {
+        let mut shares: Vec<NodeShare> = (0..self.tree.nodes.len())
+            .map(NodeIndex::at)
+            .map(|at| {
+                let (share, node) = (self.share(at), self.tree.node(at));
+                let table = (0..node.in_table.len()).filter(|pair| node.in_table[*pair]);
+                NodeShare {
+                    name: node.name.clone(),
+                    is_queue: self.queues.contains_key(&at),
+                    weighted: share.weighted(),
+                    dominant_resource: share.resource.map(|known| self.resource_names[known].clone()),
+                    within_quota: self.tree.within_nominal(at, &table.collect::<Vec<_>>()),
+                }
+            })
+            .collect();
+        shares.sort_by(|a, b| (a.is_queue, &a.name).cmp(&(b.is_queue, &b.name)));
+        shares
+    }
+
+    /// How much of each resource, summed over flavors, a queue and its siblings could use in all: what the shares of
+    /// what they borrow are parts of. Empty for a queue without cohort.
+    #[must_use]
+    pub fn lendable(&self, queue: &str) -> BTreeMap<String, i64> {
+        let Some(parent) = self.queue(queue).and_then(|at| self.tree.node(at).parent) else {
+            return BTreeMap::new();
+        };
+        let sum = |pairs: &Vec<Pair>| {
+            let amounts = pairs.iter().map(|pair| self.tree.potential(parent, *pair));
+            amounts.fold(0_i64, i64::saturating_add)
+        };
+        self.resource_names.iter().cloned().zip(self.resources.iter().map(sum)).collect()
+    }
+
+    /// Queues whose usage exceeds what they could ever use, with the flavor and the resource.
+    #[must_use]
+    pub fn overused(&self) -> Vec<(String, String, String)> {
+        let mut found = Vec::new();
+        for queue in self.queues.keys() {
+            for ((flavor, resource), pair) in &self.pairs {
+                if self.tree.usage(*queue, *pair) > self.tree.potential(*queue, *pair) {
+                    found.push((self.tree.node(*queue).name.clone(), flavor.clone(), resource.clone()));
+                }
+            }
+        }
+        found
+    }
+}

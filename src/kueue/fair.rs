@@ -1,0 +1,282 @@
+//! Fair preemption: from the subtree with the largest share, as long as that makes shares fairer.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::cluster::Cluster;
+use super::share::DominantShare;
+use super::spec::Strategy;
+use super::tree::NodeIndex;
+use super::victims::{Incoming, Reason, Victim, compare};
+
+/// The queues from which to take victims, the one with the largest share first, as shares are at each call.
+pub(super) struct Targets {
+    own: NodeIndex,
+    root: NodeIndex,
+    /// Candidates of each queue, the next one last.
+    queues: BTreeMap<NodeIndex, Vec<usize>>,
+    pruned: BTreeSet<NodeIndex>,
+}
+
+impl Targets {
+    /// `candidates` are in victim order.
+    pub(super) fn new(cluster: &Cluster, own: NodeIndex, candidates: &[usize]) -> Self {
+        let mut queues: BTreeMap<NodeIndex, Vec<usize>> = BTreeMap::new();
+        for workload in candidates.iter().rev() {
+            queues.entry(cluster.admitted[*workload].queue).or_default().push(*workload);
+        }
+        Self { own, root: cluster.tree.root(own), queues, pruned: BTreeSet::new() }
+    }
+
+    /// The next queue.
+    pub(super) fn next(&mut self, cluster: &Cluster) -> Option<NodeIndex> {
+        if self.own == self.root {
+            return self.queues.contains_key(&self.own).then_some(self.own);
+        }
+        while !self.pruned.contains(&self.root) {
+            if let Some(queue) = self.descend(cluster, self.root) {
+                return Some(queue);
+            }
+        }
+        None
+    }
+
+    fn descend(&mut self, cluster: &Cluster, at: NodeIndex) -> Option<NodeIndex> {
+        let mut queue: Option<(DominantShare, NodeIndex)> = None;
+        for child in cluster.tree.node(at).queues.iter().copied() {
+            if self.pruned.contains(&child) {
+                continue;
+            }
+            let share = cluster.share(child);
+            let idle = !share.is_borrowing() && child != self.own;
+            let Some(first) = self.queues.get(&child).and_then(|list| list.last()).filter(|_| !idle) else {
+                self.pruned.insert(child);
+                continue;
+            };
+            let precedes = |(best, known): (DominantShare, NodeIndex)| {
+                let by_share = share.compare(&best);
+                by_share.is_gt()
+                    || by_share.is_eq()
+                        && self.queues.get(&known).and_then(|list| list.last()).is_none_or(|its| {
+                            compare(self.own, &cluster.admitted[*first], &cluster.admitted[*its]).is_lt()
+                        })
+            };
+            if queue.is_none_or(precedes) {
+                queue = Some((share, child));
+            }
+        }
+        let mut cohort: Option<(DominantShare, NodeIndex)> = None;
+        for child in cluster.tree.node(at).cohorts.iter().copied() {
+            if self.pruned.contains(&child) {
+                continue;
+            }
+            let share = cluster.share(child);
+            if !share.is_borrowing() && !cluster.tree.above(self.own).any(|above| above == child) {
+                self.pruned.insert(child);
+            } else if cohort.is_none_or(|(best, _)| share.compare(&best).is_gt()) {
+                cohort = Some((share, child));
+            }
+        }
+        match (cohort, queue) {
+            // Of equals the cohort, in which somebody may hold still more.
+            (Some((share, child)), best) if best.is_none_or(|(best, _)| share.compare(&best).is_ge()) => {
+                self.descend(cluster, child)
+            }
+            (_, Some((_, queue))) => Some(queue),
+            _ => {
+                self.pruned.insert(at);
+                None
+            }
+        }
+    }
+
+    /// The next candidate of a queue.
+    pub(super) fn pop(&mut self, queue: NodeIndex) -> Option<usize> {
+        let list = self.queues.get_mut(&queue)?;
+        let workload = list.pop();
+        if list.is_empty() {
+            self.queues.remove(&queue);
+        }
+        workload
+    }
+
+    /// No more of this queue.
+    pub(super) fn drop_queue(&mut self, queue: NodeIndex) {
+        self.queues.remove(&queue);
+    }
+}
+
+impl Strategy {
+    fn allows(self, preemptor: &DominantShare, before: &DominantShare, after: &DominantShare) -> bool {
+        match self {
+            Self::LessThanOrEqualToFinalShare => preemptor.compare(after).is_le(),
+            Self::LessThanInitialShare => preemptor.compare(before).is_lt(),
+        }
+    }
+}
+
+/// The search as it stands.
+struct Search<'a> {
+    cluster: &'a mut Cluster,
+    incoming: &'a Incoming,
+    victims: Vec<Victim>,
+}
+
+impl Search<'_> {
+    /// Takes a victim; whether the workload fits then.
+    fn take(&mut self, workload: usize, reason: Reason) -> bool {
+        self.cluster.remove(workload);
+        self.victims.push(Victim { workload, reason });
+        self.cluster.add_requests(self.incoming, -1);
+        let fits = self.cluster.fits(self.incoming, true);
+        self.cluster.add_requests(self.incoming, 1);
+        fits
+    }
+
+    /// The children of the lowest cohort above both queues.
+    fn sides(&self, queue: NodeIndex) -> (NodeIndex, NodeIndex) {
+        let tree = &self.cluster.tree;
+        let below = |from: NodeIndex, other: NodeIndex| {
+            let mut side = from;
+            for node in tree.above(from) {
+                if tree.above(other).any(|its| its == node) {
+                    break;
+                }
+                side = node;
+            }
+            side
+        };
+        let own = self.incoming.queue;
+        (below(own, queue), below(queue, own))
+    }
+
+    fn first_strategy(&mut self, strategy: Strategy, candidates: &[usize]) -> (bool, Vec<usize>) {
+        let own = self.incoming.queue;
+        let mut retry = Vec::new();
+        let mut targets = Targets::new(self.cluster, own, candidates);
+        while let Some(queue) = targets.next(self.cluster) {
+            let within = || self.cluster.tree.within_nominal(own, &self.incoming.contested);
+            let reason = match queue {
+                queue if queue == own => Some(Reason::InClusterQueue),
+                _ if within() => Some(Reason::InCohortReclamation),
+                _ => None,
+            };
+            if let Some(reason) = reason {
+                if targets.pop(queue).is_some_and(|workload| self.take(workload, reason)) {
+                    return (true, retry);
+                }
+                continue;
+            }
+            let (mine, its) = self.sides(queue);
+            let (preemptor, before) = (self.cluster.share(mine), self.cluster.share(its));
+            while let Some(workload) = targets.pop(queue) {
+                self.cluster.remove(workload);
+                let after = self.cluster.share(its);
+                self.cluster.put_back(workload);
+                if strategy.allows(&preemptor, &before, &after) {
+                    if self.take(workload, Reason::InCohortFairSharing) {
+                        return (true, retry);
+                    }
+                    break;
+                }
+                retry.push(workload);
+            }
+        }
+        (false, retry)
+    }
+
+    /// At most one victim of each queue.
+    fn second_strategy(&mut self, strategy: Strategy, mut retry: Vec<usize>) -> bool {
+        let own = self.incoming.queue;
+        self.cluster.sort(own, &mut retry);
+        let mut targets = Targets::new(self.cluster, own, &retry);
+        while let Some(queue) = targets.next(self.cluster) {
+            let (mine, its) = self.sides(queue);
+            let (preemptor, before) = (self.cluster.share(mine), self.cluster.share(its));
+            if strategy.allows(&preemptor, &before, &before)
+                && targets.pop(queue).is_some_and(|workload| self.take(workload, Reason::InCohortFairSharing))
+            {
+                return true;
+            }
+            targets.drop_queue(queue);
+        }
+        false
+    }
+}
+
+impl Cluster {
+    /// The queues from which fair preemption would take all workloads of some queues one by one, as shares are now, for a
+    /// workload of the queue `own`.
+    #[must_use]
+    pub fn queues_by_share(&self, own: &str, from: &[&str]) -> Vec<String> {
+        let Some(own) = self.queue(own) else { return Vec::new() };
+        let mut candidates: Vec<usize> = from
+            .iter()
+            .filter_map(|name| self.queue(name))
+            .flat_map(|queue| self.workloads_of(queue))
+            .collect();
+        self.sort(own, &mut candidates);
+        let mut targets = Targets::new(self, own, &candidates);
+        let mut found = Vec::new();
+        while let Some(queue) = targets.next(self) {
+            targets.pop(queue);
+            found.push(self.tree.node(queue).name.clone());
+        }
+        found
+    }
+
+    pub(super) fn fair_targets(&mut self, incoming: &Incoming) -> Vec<Victim> {
+        let candidates = self.fair_candidates(incoming);
+        if candidates.is_empty() {
+            return Vec::new();
+        }
+        let strategies = self.settings.strategies.clone();
+        self.add_requests(incoming, 1);
+        let mut search = Search { cluster: &mut *self, incoming, victims: Vec::new() };
+        let (mut fits, mut retry) = (false, Vec::new());
+        if let Some(first) = strategies.first() {
+            (fits, retry) = search.first_strategy(*first, &candidates);
+        }
+        if let (false, Some(second)) = (fits, strategies.get(1)) {
+            fits = search.second_strategy(*second, retry);
+        }
+        let mut victims = search.victims;
+        self.add_requests(incoming, -1);
+        if fits {
+            self.fill_back(incoming, &mut victims, true);
+        }
+        for victim in &victims {
+            self.put_back(victim.workload);
+        }
+        if fits { victims } else { Vec::new() }
+    }
+
+    /// Adds what the workload asks to its queue, or takes it away.
+    fn add_requests(&mut self, incoming: &Incoming, sign: i64) {
+        for (pair, amount) in &incoming.requests {
+            self.tree.add(incoming.queue, *pair, sign.saturating_mul(*amount));
+        }
+    }
+
+    /// Those of the own queue that may be preempted, and those of others that borrow what is contested.
+    fn fair_candidates(&self, incoming: &Incoming) -> Vec<usize> {
+        let preemption = self.queues[&incoming.queue].preemption;
+        let root = self.tree.root(incoming.queue);
+        let mut found = Vec::new();
+        for queue in self.queues.keys() {
+            let own = *queue == incoming.queue;
+            let borrows =
+                || self.tree.root(*queue) == root && !self.tree.within_nominal(*queue, &incoming.contested);
+            let reach = if own { preemption.within_cluster_queue } else { preemption.reclaim_within_cohort };
+            if !own && !borrows() {
+                continue;
+            }
+            let may = |workload: &usize| {
+                reach.reaches(incoming, &self.admitted[*workload])
+                    && self.uses(*workload, &incoming.contested)
+            };
+            found.extend(self.workloads_of(*queue).filter(may));
+        }
+        self.sort(incoming.queue, &mut found);
+        found
+    }
+}

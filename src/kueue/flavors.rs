@@ -1,0 +1,340 @@
+//! Flavors: which flavor each resource of a workload gets, and how well it fits there.
+//!
+//! All resources of a group get one flavor. Flavors are tried in their order; the search may stop at one that is good
+//! enough, else the best is taken.
+
+use std::collections::BTreeMap;
+
+use super::cluster::Cluster;
+use super::spec::{Fungibility, Mode, Pending, Preference, Reach, Search};
+use super::tree::{NodeIndex, Pair};
+use super::victims::{Incoming, Victim};
+
+/// How one pair fits, worst first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Grade {
+    NoFit,
+    /// By preempting, but nobody can be preempted.
+    NoCandidates,
+    /// By preempting in the own queue.
+    Preempt,
+    /// By preempting in other queues alone.
+    Reclaim,
+    Fit,
+}
+
+impl Grade {
+    fn mode(self) -> Mode {
+        match self {
+            Self::NoFit => Mode::NoFit,
+            Self::NoCandidates | Self::Preempt | Self::Reclaim => Mode::Preempt,
+            Self::Fit => Mode::Fit,
+        }
+    }
+}
+
+/// How a pair fits, and from how far up the quota comes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Rating {
+    grade: Grade,
+    level: usize,
+}
+
+impl Rating {
+    const BEST: Self = Self { grade: Grade::Fit, level: 0 };
+    const WORST: Self = Self { grade: Grade::NoFit, level: usize::MAX };
+
+    fn is_better(self, other: Self, preference: Preference) -> bool {
+        if self.grade == Grade::NoFit || other.grade == Grade::NoFit {
+            return self.grade != Grade::NoFit;
+        }
+        let hopeless = |rating: Self| rating.grade == Grade::NoCandidates;
+        if hopeless(self) != hopeless(other) {
+            return hopeless(other);
+        }
+        match preference {
+            Preference::BorrowingOverPreemption => (self.grade, other.level) > (other.grade, self.level),
+            Preference::PreemptionOverBorrowing => (other.level, self.grade) > (self.level, other.grade),
+        }
+    }
+
+    /// Whether the search goes on behind a flavor that is rated so.
+    fn goes_on(self, rules: Fungibility) -> bool {
+        let may_borrow = self.level == 0 || rules.when_can_borrow == Search::MayStop;
+        match self.grade {
+            Grade::Preempt | Grade::Reclaim => !(may_borrow && rules.when_can_preempt == Search::MayStop),
+            Grade::Fit => !may_borrow,
+            Grade::NoFit | Grade::NoCandidates => true,
+        }
+    }
+}
+
+/// What a workload was assigned.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Assignment {
+    /// For each pod set the flavor of each resource.
+    pub(super) flavors: Vec<BTreeMap<String, String>>,
+    /// With how many pods each.
+    pub(super) counts: Vec<u32>,
+    pub(super) usage: Vec<(Pair, i64)>,
+    /// The pairs of which too little is available.
+    pub(super) contested: Vec<Pair>,
+    pub(super) level: usize,
+    /// Why it does not fit.
+    pub(super) lack: Option<String>,
+    no_fit: bool,
+}
+
+impl Assignment {
+    pub(super) fn mode(&self) -> Mode {
+        match (self.no_fit, self.contested.is_empty()) {
+            (true, _) => Mode::NoFit,
+            (false, false) => Mode::Preempt,
+            (false, true) => Mode::Fit,
+        }
+    }
+
+    fn used(&self, pair: Pair) -> i64 {
+        self.usage.iter().find(|(known, _)| *known == pair).map_or(0, |(_, amount)| *amount)
+    }
+
+    fn charge(&mut self, pair: Pair, amount: i64) {
+        match self.usage.iter_mut().find(|(known, _)| *known == pair) {
+            Some((_, used)) => *used = used.saturating_add(amount),
+            None => self.usage.push((pair, amount)),
+        }
+    }
+
+    pub(super) fn incoming(&self, queue: NodeIndex, pending: &Pending) -> Incoming {
+        Incoming {
+            queue,
+            priority: pending.priority,
+            created_ms: pending.created_ms,
+            requests: self.usage.clone(),
+            contested: self.contested.clone(),
+        }
+    }
+}
+
+/// The ratings of one flavor for the resources of a group.
+struct Tried {
+    rating: Rating,
+    /// Resource, pair, amount, rating.
+    parts: Vec<(String, Pair, i64, Rating)>,
+    flavor: String,
+}
+
+impl Cluster {
+    /// Assigns flavors to a workload with so many pods in each set, and finds whom it would preempt.
+    pub(super) fn nominate(&mut self, queue: NodeIndex, pending: &Pending) -> (Assignment, Vec<Victim>) {
+        let full: Vec<u32> = pending.pod_sets.iter().map(|set| set.count).collect();
+        let whole = self.assign_with_victims(queue, pending, &full);
+        if whole.0.mode() == Mode::Fit || !whole.1.is_empty() {
+            return whole;
+        }
+        let least = |set: &super::spec::PodSet| set.min_count.unwrap_or(set.count).min(set.count);
+        let spare: Vec<u32> = pending.pod_sets.iter().map(|set| set.count - least(set)).collect();
+        let total: u64 = spare.iter().map(|spare| u64::from(*spare)).sum();
+        let counts = |step: u64| -> Vec<u32> {
+            let reduced = |(full, spare): (&u32, &u32)| {
+                let less = u128::from(*spare) * u128::from(step) / u128::from(total.max(1));
+                full.saturating_sub(u32::try_from(less).unwrap_or(u32::MAX))
+            };
+            full.iter().zip(&spare).map(reduced).collect()
+        };
+        // The fewest steps with which it fits, as if more steps never fitted worse.
+        let (mut low, mut high) = (0, total + 1);
+        let mut best = None;
+        while low < high {
+            let step = u64::midpoint(low, high);
+            let found = self.assign_with_victims(queue, pending, &counts(step));
+            if step <= total && (found.0.mode() == Mode::Fit || !found.1.is_empty()) {
+                (best, high) = (Some(found), step);
+            } else {
+                low = step + 1;
+            }
+        }
+        best.unwrap_or(whole)
+    }
+
+    fn assign_with_victims(
+        &mut self,
+        queue: NodeIndex,
+        pending: &Pending,
+        counts: &[u32],
+    ) -> (Assignment, Vec<Victim>) {
+        let assignment = self.assign(queue, pending, counts);
+        if assignment.mode() != Mode::Preempt {
+            return (assignment, Vec::new());
+        }
+        let incoming = assignment.incoming(queue, pending);
+        let victims = self.targets(&incoming);
+        (assignment, victims)
+    }
+
+    fn assign(&mut self, queue: NodeIndex, pending: &Pending, counts: &[u32]) -> Assignment {
+        let mut assignment = Assignment { counts: counts.to_vec(), ..Assignment::default() };
+        for (set, count) in pending.pod_sets.iter().zip(counts) {
+            let mut flavors: BTreeMap<String, String> = BTreeMap::new();
+            let requests: BTreeMap<&String, i64> = set
+                .requests
+                .iter()
+                .map(|(resource, each)| (resource, each.saturating_mul(i64::from(*count))))
+                .collect();
+            for (resource, amount) in &requests {
+                if flavors.contains_key(*resource) {
+                    continue;
+                }
+                let groups = &self.queues[&queue].groups;
+                let Some(group) = groups.iter().find(|(covered, _)| covered.contains(*resource)) else {
+                    if *amount != 0 {
+                        assignment.no_fit = true;
+                        assignment.lack =
+                            Some(format!("resource {resource} unavailable in the cluster queue"));
+                    }
+                    continue;
+                };
+                let (covered, order) = group.clone();
+                let asked: Vec<(&String, i64)> = requests
+                    .iter()
+                    .filter(|(resource, _)| covered.contains(**resource))
+                    .map(|(resource, amount)| (*resource, *amount))
+                    .collect();
+                let Some(tried) = self.best_flavor(queue, pending, &assignment, &order, &asked) else {
+                    assignment.no_fit = true;
+                    let wanted: Vec<String> =
+                        asked.iter().map(|(resource, amount)| format!("{amount} {resource}")).collect();
+                    let wanted = wanted.join(", ");
+                    assignment.lack.get_or_insert(format!("no flavor could ever hold {wanted}"));
+                    break;
+                };
+                for (resource, pair, amount, rating) in tried.parts {
+                    assignment.charge(pair, amount);
+                    assignment.level = assignment.level.max(rating.level);
+                    if rating.grade.mode() != Mode::Fit && !assignment.contested.contains(&pair) {
+                        assignment.contested.push(pair);
+                    }
+                    flavors.insert(resource, tried.flavor.clone());
+                }
+            }
+            assignment.flavors.push(flavors);
+        }
+        assignment
+    }
+
+    /// The flavor of a group that is taken, if any can be.
+    fn best_flavor(
+        &mut self,
+        queue: NodeIndex,
+        pending: &Pending,
+        assignment: &Assignment,
+        order: &[String],
+        asked: &[(&String, i64)],
+    ) -> Option<Tried> {
+        let rules = self.queues[&queue].fungibility;
+        let mut best: Option<Tried> = None;
+        for flavor in order {
+            let mut tried = Tried { rating: Rating::BEST, parts: Vec::new(), flavor: flavor.clone() };
+            for (resource, amount) in asked {
+                let pair = self.pairs.get(&(flavor.clone(), (*resource).clone())).copied();
+                let rating = pair.map_or(Rating::WORST, |pair| {
+                    let all = assignment.used(pair).saturating_add(*amount);
+                    self.rate(queue, pending, pair, all)
+                });
+                if tried.rating.is_better(rating, rules.preference) {
+                    tried.rating = rating;
+                }
+                if rating.grade == Grade::NoFit {
+                    break;
+                }
+                tried.parts.push(((*resource).clone(), pair.unwrap_or_default(), *amount, rating));
+            }
+            if tried.rating.grade == Grade::NoFit {
+                continue;
+            }
+            let stops = !tried.rating.goes_on(rules);
+            if stops || best.as_ref().is_none_or(|best| tried.rating.is_better(best.rating, rules.preference))
+            {
+                best = Some(tried);
+            }
+            if stops {
+                break;
+            }
+        }
+        best
+    }
+
+    /// How so much of one pair fits.
+    fn rate(&mut self, queue: NodeIndex, pending: &Pending, pair: Pair, amount: i64) -> Rating {
+        if amount > self.tree.potential(queue, pair) {
+            return Rating::WORST;
+        }
+        let (level, below_another) = self.tree.lowest_that_fits(queue, pair, amount);
+        if amount <= self.tree.available(queue, pair).max(0) {
+            return Rating { grade: Grade::Fit, level };
+        }
+        let preemption = self.queues[&queue].preemption;
+        let while_borrowing = preemption.borrow_within_cohort.is_some()
+            || self.settings.fair_sharing && preemption.reclaim_within_cohort != Reach::Never;
+        let nominal = self.tree.node(queue).quota[pair];
+        if amount > nominal && !below_another && !while_borrowing {
+            return Rating::WORST;
+        }
+        let incoming = Incoming {
+            queue,
+            priority: pending.priority,
+            created_ms: pending.created_ms,
+            requests: vec![(pair, amount)],
+            contested: vec![pair],
+        };
+        let victims = self.targets(&incoming);
+        if victims.is_empty() {
+            return Rating { grade: Grade::NoCandidates, level };
+        }
+        for victim in &victims {
+            self.remove(victim.workload);
+        }
+        let (level, _) = self.tree.lowest_that_fits(queue, pair, amount);
+        for victim in &victims {
+            self.put_back(victim.workload);
+        }
+        let own = victims.iter().any(|victim| self.admitted[victim.workload].queue == queue);
+        Rating { grade: if own { Grade::Preempt } else { Grade::Reclaim }, level }
+    }
+
+    /// Whether a workload could fit if nothing were used: each group in some flavor, with as few pods as it allows.
+    pub(super) fn could_ever_fit(&self, queue: NodeIndex, pending: &Pending) -> bool {
+        let mut used: BTreeMap<Pair, i64> = BTreeMap::new();
+        for set in &pending.pod_sets {
+            let count = i64::from(set.min_count.unwrap_or(set.count).min(set.count));
+            for (covered, order) in &self.queues[&queue].groups {
+                let asked: Vec<(&String, i64)> = set
+                    .requests
+                    .iter()
+                    .filter(|(resource, _)| covered.contains(*resource))
+                    .map(|(resource, each)| (resource, each.saturating_mul(count)))
+                    .collect();
+                if asked.is_empty() {
+                    continue;
+                }
+                let holds = |flavor: &String| -> Option<Vec<(Pair, i64)>> {
+                    let part = |(resource, amount): &(&String, i64)| {
+                        let pair = *self.pairs.get(&(flavor.clone(), (*resource).clone()))?;
+                        let all = used.get(&pair).copied().unwrap_or(0).saturating_add(*amount);
+                        (all <= self.tree.potential(queue, pair)).then_some((pair, all))
+                    };
+                    asked.iter().map(part).collect()
+                };
+                let Some(parts) = order.iter().find_map(holds) else { return false };
+                used.extend(parts);
+            }
+            let covered = |resource: &String| {
+                self.queues[&queue].groups.iter().any(|(covered, _)| covered.contains(resource))
+            };
+            if set.requests.iter().any(|(resource, each)| *each > 0 && !covered(resource)) {
+                return false;
+            }
+        }
+        true
+    }
+}

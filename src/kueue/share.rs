@@ -1,0 +1,137 @@
+//! Share: how much a queue or a cohort has borrowed, as the largest part of what it could borrow, over its weight.
+//!
+//! Exact fractions, compared as continued fractions, so that no product overflows.
+
+use core::cmp::Ordering;
+
+use super::tree::{NodeIndex, Pair, Tree};
+use crate::share::Weight;
+
+/// The dominant share of a node.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct DominantShare {
+    borrowed: u128,
+    lendable: u128,
+    weight: Option<Weight>,
+    /// The resource, by its position in alphabetical order.
+    pub(super) resource: Option<usize>,
+}
+
+/// A weighted share as Kueue prints it: thousandths, rounded up.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum WeightedShare {
+    /// So many thousandths.
+    Thousandths(u64),
+    /// The weight is zero, and something is borrowed.
+    Infinite,
+}
+
+impl DominantShare {
+    const ZERO: Self = Self { borrowed: 0, lendable: 1, weight: None, resource: None };
+
+    /// Whether anything that others could lend is borrowed.
+    #[must_use]
+    pub fn is_borrowing(&self) -> bool {
+        self.borrowed > 0
+    }
+
+    /// In thousandths, rounded up.
+    #[must_use]
+    pub fn weighted(&self) -> WeightedShare {
+        let Some(weight) = self.weight else {
+            return if self.is_borrowing() { WeightedShare::Infinite } else { WeightedShare::Thousandths(0) };
+        };
+        let above = self.borrowed.saturating_mul(1_000).saturating_mul(u128::from(weight.denominator()));
+        let below = self.lendable.saturating_mul(u128::from(weight.numerator()));
+        WeightedShare::Thousandths(u64::try_from(above.div_ceil(below.max(1))).unwrap_or(u64::MAX))
+    }
+
+    /// Smaller shares come first; borrowing without weight comes last.
+    pub(super) fn compare(&self, other: &Self) -> Ordering {
+        let endless = |share: &Self| share.weight.is_none() && share.is_borrowing();
+        match (endless(self), endless(other)) {
+            (true, true) => {
+                compare_fractions((self.borrowed, self.lendable), (other.borrowed, other.lendable))
+            }
+            (false, false) => compare_fractions(self.over_weight(), other.over_weight()),
+            (infinite, _) => infinite.cmp(&!infinite),
+        }
+    }
+
+    fn over_weight(&self) -> (u128, u128) {
+        let weight = self.weight.unwrap_or(Weight::ONE);
+        let above = self.borrowed.saturating_mul(u128::from(weight.denominator()));
+        (above, self.lendable.saturating_mul(u128::from(weight.numerator())))
+    }
+}
+
+/// Compares fractions with positive denominators, without multiplying.
+fn compare_fractions(mut a: (u128, u128), mut b: (u128, u128)) -> Ordering {
+    let mut flipped = false;
+    loop {
+        let by_whole = (a.0 / a.1).cmp(&(b.0 / b.1));
+        let (rest_a, rest_b) = (a.0 % a.1, b.0 % b.1);
+        let order = match (by_whole, rest_a, rest_b) {
+            (Ordering::Equal, 0, 0) => return Ordering::Equal,
+            (Ordering::Equal, 0, _) => Ordering::Less,
+            (Ordering::Equal, _, 0) => Ordering::Greater,
+            (Ordering::Equal, ..) => {
+                // The rests compare as their inverses do, the other way round.
+                (a, b, flipped) = ((a.1, rest_a), (b.1, rest_b), !flipped);
+                continue;
+            }
+            (other, ..) => other,
+        };
+        return if flipped { order.reverse() } else { order };
+    }
+}
+
+/// The pairs of each resource, by its position in alphabetical order.
+pub(super) type Resources = Vec<Vec<Pair>>;
+
+impl Tree {
+    /// The dominant share of a node as it is; zero for a root.
+    pub(super) fn dominant_share(&self, at: NodeIndex, resources: &Resources) -> DominantShare {
+        let node = self.node(at);
+        let Some(parent) = node.parent else { return DominantShare::ZERO };
+        let root = self.node(self.root(at));
+        let mut best = DominantShare { weight: node.weight, ..DominantShare::ZERO };
+        for (resource, pairs) in resources.iter().enumerate() {
+            let mut borrowed = 0_u128;
+            let mut lendable = 0_u128;
+            for pair in pairs.iter().copied() {
+                if node.in_table[pair] {
+                    let beyond = self.usage(at, pair).saturating_sub(node.quota[pair]);
+                    borrowed += u128::try_from(beyond).unwrap_or(0);
+                }
+                if root.in_table[pair] {
+                    lendable += u128::try_from(self.potential(parent, pair)).unwrap_or(0);
+                }
+            }
+            let known = (best.borrowed, best.lendable);
+            if lendable > 0 && borrowed > 0 && compare_fractions((borrowed, lendable), known).is_gt() {
+                best = DominantShare { borrowed, lendable, resource: Some(resource), ..best };
+            }
+        }
+        best
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fractions_compare_as_their_values_do() {
+        let values =
+            [(0, 1), (1, 3), (333, 1_000), (2, 6), (1, 2), (3, 2), (u128::MAX, u128::MAX - 1), (7, 3)];
+        for a in values {
+            for b in values {
+                let exact = a.0.checked_mul(b.1).zip(b.0.checked_mul(a.1));
+                if let Some((left, right)) = exact {
+                    assert_eq!(compare_fractions(a, b), left.cmp(&right), "{a:?} {b:?}");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! Victims: who may be preempted, and in which order they are looked at.
+
+use core::cmp::{Ordering, Reverse};
+
+use super::cluster::{Admitted, Cluster};
+use super::spec::{Pending, Reach};
+use super::tree::{NodeIndex, Pair};
+
+/// Why a workload is preempted, by Kueue's names.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Reason {
+    /// For one of its own queue.
+    InClusterQueue,
+    /// For quota that another queue lent.
+    InCohortReclamation,
+    /// For a fairer share.
+    InCohortFairSharing,
+    /// For a queue that borrows itself.
+    InCohortReclaimWhileBorrowing,
+}
+
+impl Reason {
+    /// The name that Kueue gives it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::InClusterQueue => "InClusterQueue",
+            Self::InCohortReclamation => "InCohortReclamation",
+            Self::InCohortFairSharing => "InCohortFairSharing",
+            Self::InCohortReclaimWhileBorrowing => "InCohortReclaimWhileBorrowing",
+        }
+    }
+}
+
+/// A workload that is preempted, by its position among the admitted ones.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Victim {
+    /// Which.
+    pub workload: usize,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// The workload that needs quota.
+#[derive(Clone, Debug)]
+pub(super) struct Incoming {
+    pub(super) queue: NodeIndex,
+    pub(super) priority: i32,
+    pub(super) created_ms: i64,
+    /// What it asks in the flavors that it was assigned.
+    pub(super) requests: Vec<(Pair, i64)>,
+    /// The pairs of which too little is available.
+    pub(super) contested: Vec<Pair>,
+}
+
+impl Reach {
+    pub(super) fn reaches(self, incoming: &Incoming, candidate: &Admitted) -> bool {
+        match self {
+            Self::Never => false,
+            Self::LowerPriority => incoming.priority > candidate.priority,
+            Self::LowerOrNewerEqualPriority => {
+                incoming.priority > candidate.priority
+                    || incoming.priority == candidate.priority && incoming.created_ms < candidate.created_ms
+            }
+            Self::Any => true,
+        }
+    }
+}
+
+/// `Less` is preempted first: those being evicted, those of other queues, then by usage of the local queue, priority, the
+/// time of admission and the uid.
+pub(super) fn compare(own: NodeIndex, a: &Admitted, b: &Admitted) -> Ordering {
+    let by_queue = (!a.evicted, a.queue == own).cmp(&(!b.evicted, b.queue == own));
+    let by_local_usage = || match (a.local_usage, b.local_usage) {
+        (Some(mine), Some(its)) if a.queue == b.queue => its.total_cmp(&mine),
+        _ => Ordering::Equal,
+    };
+    let rest = |w: &Admitted| (w.priority, Reverse(w.reserved_ms));
+    by_queue.then_with(by_local_usage).then_with(|| rest(a).cmp(&rest(b))).then_with(|| a.uid.cmp(&b.uid))
+}
+
+/// The positions of admitted workloads in the order in which a queue's workload would preempt them, if it may.
+#[must_use]
+pub fn victim_order(cluster: &Cluster, queue: &str) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..cluster.admitted.len()).collect();
+    if let Some(own) = cluster.queue(queue) {
+        order.sort_by(|a, b| compare(own, &cluster.admitted[*a], &cluster.admitted[*b]));
+    }
+    order
+}
+
+impl Cluster {
+    /// Whether a workload uses something of a contested pair.
+    pub(super) fn uses(&self, workload: usize, contested: &[Pair]) -> bool {
+        self.admitted[workload].usage.iter().any(|(pair, amount)| *amount > 0 && contested.contains(pair))
+    }
+
+    pub(super) fn sort(&self, own: NodeIndex, candidates: &mut [usize]) {
+        candidates.sort_by(|a, b| compare(own, &self.admitted[*a], &self.admitted[*b]));
+    }
+
+    /// Whether the workload fits now.
+    pub(super) fn fits(&self, incoming: &Incoming, may_borrow: bool) -> bool {
+        incoming.requests.iter().all(|(pair, amount)| {
+            let borrows = !may_borrow && self.tree.would_borrow(incoming.queue, *pair, *amount);
+            !borrows && *amount <= self.tree.available(incoming.queue, *pair).max(0)
+        })
+    }
+
+    /// Who has to go so that the workload fits; nothing where nobody can. The cluster is as before afterwards.
+    pub(super) fn targets(&mut self, incoming: &Incoming) -> Vec<Victim> {
+        if self.settings.fair_sharing {
+            self.fair_targets(incoming)
+        } else {
+            self.classical_targets(incoming)
+        }
+    }
+
+    /// Whom a workload would preempt that was assigned these amounts by flavor and resource, where too little is available of
+    /// those marked; nothing where it does not fit even so. The cluster is as before afterwards.
+    pub fn victims_of(&mut self, pending: &Pending, assigned: &[(&str, &str, i64, bool)]) -> Vec<Victim> {
+        let Some(queue) = self.queue(&pending.queue) else { return Vec::new() };
+        let mut incoming = Incoming {
+            queue,
+            priority: pending.priority,
+            created_ms: pending.created_ms,
+            requests: Vec::new(),
+            contested: Vec::new(),
+        };
+        for (flavor, resource, amount, contested) in assigned {
+            let Some(pair) = self.pairs.get(&((*flavor).to_owned(), (*resource).to_owned())) else {
+                return Vec::new();
+            };
+            incoming.requests.push((*pair, *amount));
+            if *contested {
+                incoming.contested.push(*pair);
+            }
+        }
+        self.targets(&incoming)
+    }
+
+    /// Puts back whoever need not have gone, the last but one first.
+    pub(super) fn fill_back(&mut self, incoming: &Incoming, victims: &mut Vec<Victim>, may_borrow: bool) {
+        for at in (0..victims.len().saturating_sub(1)).rev() {
+            self.put_back(victims[at].workload);
+            if self.fits(incoming, may_borrow) {
+                victims.remove(at);
+            } else {
+                self.remove(victims[at].workload);
+            }
+        }
+    }
+}
