@@ -127,6 +127,24 @@ pub enum ErrorKind {
         /// The time given.
         now: Timestamp,
     },
+    /// A job that is said to run in a pool in which that alternative can never start.
+    NoRoute {
+        /// The pool.
+        pool: PoolId,
+        /// Which of the shape's alternatives.
+        alternative: u32,
+    },
+    /// A job that is said to run where there is no room for it, or on nodes that do not hold its workers.
+    NoRoom(PoolId),
+    /// A job that runs since a time after now, or before it was submitted.
+    Since {
+        /// Since when it is said to run.
+        since: Timestamp,
+        /// When it entered.
+        submit: Timestamp,
+        /// The time given.
+        now: Timestamp,
+    },
     /// More of something than ids can tell apart.
     TooMany(&'static str),
 }
@@ -176,6 +194,13 @@ impl fmt::Display for ErrorKind {
             Self::TimeBackwards { now, seen } => write!(f, "time {now} s lies before {seen} s, already seen"),
             Self::SubmitAfterNow { submit, now } => {
                 write!(f, "a job enters at {submit} s, after {now} s, the time given")
+            }
+            Self::NoRoute { pool, alternative } => {
+                write!(f, "alternative {alternative} of the job can never run in pool {pool}")
+            }
+            Self::NoRoom(pool) => write!(f, "pool {pool} has no room for the job where it is said to run"),
+            Self::Since { since, submit, now } => {
+                write!(f, "a job cannot run since {since} s that entered at {submit} s, at {now} s")
             }
             Self::TooMany(what) => write!(f, "there are too many {what}"),
         }

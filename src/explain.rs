@@ -101,7 +101,7 @@ pub enum Blocked {
 }
 
 impl Blocked {
-    fn describe(&self, f: &mut fmt::Formatter<'_>, names: &Names) -> fmt::Result {
+    fn describe(&self, f: &mut impl fmt::Write, names: &Names, job: &dyn Fn(JobId) -> String) -> fmt::Result {
         match self {
             Self::Room { pool, kind, requested, free, per_node, .. } => {
                 let (who, place) =
@@ -132,9 +132,11 @@ impl Blocked {
                     "pool `{pool}`: it asks {requested} {kind}, other teams keep {kept} of the {free} free"
                 )
             }
-            Self::Line { behind } => write!(f, "job {behind} is blocked before it, and nothing may pass"),
+            Self::Line { behind } => {
+                write!(f, "job {} is blocked before it, and nothing may pass", job(*behind))
+            }
             Self::Reservation { behind, pool, until } => {
-                let pool = names.pool(*pool);
+                let (pool, behind) = (names.pool(*pool), job(*behind));
                 write!(
                     f,
                     "pool `{pool}`: it would delay job {behind}, which has room reserved from {until} s on"
@@ -219,19 +221,48 @@ pub struct Explanation {
     pub(crate) names: Names,
 }
 
+impl Explanation {
+    /// The reasons in words, with the caller's names of other jobs; none for a running job.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fairshare::{
+    ///     Alternative, Config, JobSpec, PoolSpec, Resources, Scheduler, ShapeSpec, Submission, TeamId, TeamSpec, Timestamp,
+    /// };
+    /// let pool = PoolSpec::new("l4", 1, Resources::new().gpu(4));
+    /// let mut scheduler = Scheduler::new(Config::new(vec![pool], vec![TeamSpec::new("a")])).unwrap();
+    /// let shape = scheduler.intern(&ShapeSpec::new(Alternative::new(Resources::new().gpu(3)))).unwrap();
+    /// let spec = JobSpec::new(TeamId::new(0), shape, Timestamp::ZERO);
+    /// let _ = scheduler.submit(Timestamp::ZERO, spec).unwrap();
+    /// let Submission::Queued(second) = scheduler.submit(Timestamp::ZERO, spec).unwrap() else { unreachable!() };
+    /// scheduler.schedule(Timestamp::ZERO).unwrap();
+    /// let reasons = scheduler.explain(second).unwrap().reasons(&|job| job.to_string());
+    /// assert_eq!(reasons, ["pool `l4`: the job asks 3 gpu, the pool has 1 free"]);
+    /// ```
+    #[must_use]
+    pub fn reasons(&self, job: &dyn Fn(JobId) -> String) -> Vec<String> {
+        let JobState::Waiting(reasons) = &self.state else { return Vec::new() };
+        let words = |reason: &Blocked| {
+            let mut text = String::new();
+            // Writing into a string does not fail.
+            let _ = reason.describe(&mut text, &self.names, job);
+            text
+        };
+        reasons.iter().map(words).collect()
+    }
+}
+
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.state {
             JobState::Running { pool } => {
                 write!(f, "job {} runs in pool `{}`", self.job, self.names.pool(*pool))
             }
-            JobState::Waiting(reasons) => {
+            JobState::Waiting(_) => {
                 write!(f, "job {} waits", self.job)?;
-                for reason in reasons {
-                    f.write_str("\n  ")?;
-                    reason.describe(f, &self.names)?;
-                }
-                Ok(())
+                let reasons = self.reasons(&|job| job.to_string());
+                reasons.iter().try_for_each(|reason| write!(f, "\n  {reason}"))
             }
         }
     }

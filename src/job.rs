@@ -3,7 +3,7 @@
 //! Absent on purpose: a true run time. A policy cannot see the future, and the type makes sure of it.
 //! Layer 1; uses `id`, `resources`, `time`.
 
-use crate::id::{PoolId, ShapeId, TeamId};
+use crate::id::{NodeId, PoolId, ShapeId, TeamId};
 use crate::resources::Resources;
 use crate::time::{Millis, Timestamp};
 
@@ -215,5 +215,50 @@ impl JobSpec {
             Some(limit) => Some(limit),
             None => self.estimate,
         }
+    }
+}
+
+/// Where and since when a job runs that the scheduler has not started itself.
+///
+/// # Examples
+///
+/// ```
+/// use fairshare::{NodeId, Placed, PoolId, Timestamp};
+/// let placed = Placed::new(PoolId::new(0), Timestamp::ZERO).on_nodes(vec![(NodeId::new(3), 2)]);
+/// assert_eq!((placed.alternative, placed.nodes.len()), (0, 1));
+/// ```
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct Placed {
+    /// Where it runs.
+    pub pool: PoolId,
+    /// By which of the shape's alternatives.
+    pub alternative: u32,
+    /// Since when.
+    pub since: Timestamp,
+    /// The nodes, with the number of its workers on each; empty where placement may choose, and in a divisible pool.
+    pub nodes: Vec<(NodeId, u32)>,
+}
+
+impl Placed {
+    /// In a pool since a time, by the first alternative, on nodes that placement chooses.
+    #[must_use]
+    pub const fn new(pool: PoolId, since: Timestamp) -> Self {
+        Self { pool, alternative: 0, since, nodes: Vec::new() }
+    }
+
+    /// By another alternative.
+    #[must_use]
+    pub const fn by_alternative(mut self, alternative: u32) -> Self {
+        self.alternative = alternative;
+        self
+    }
+
+    /// On these nodes, with so many workers on each.
+    #[must_use]
+    pub fn on_nodes(mut self, nodes: Vec<(NodeId, u32)>) -> Self {
+        self.nodes = nodes;
+        self
     }
 }

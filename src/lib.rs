@@ -144,14 +144,14 @@ pub use fluid::{Entitlement, Exact, FloorForm, Fluid, FluidError, FluidTeam, Poo
 #[cfg(feature = "lp")]
 pub use fluid::{SpeedEntitlement, SpeedTeam, speed_entitlements};
 pub use id::{JobId, NodeId, PoolId, ShapeId, TeamId};
-pub use job::{Alternative, Eligible, FULL_SPEED, JobSpec, ShapeSpec};
+pub use job::{Alternative, Eligible, FULL_SPEED, JobSpec, Placed, ShapeSpec};
 pub use line::Place;
 pub use money::{MicroUsd, Price, PriceUnit};
 pub use policy::{Contender, Order};
 pub use pool::PoolSpec;
 pub use quantity::Quantity;
 pub use resources::{MAX_KINDS, ResourceKind, ResourceKinds, Resources};
-pub use scheduler::Scheduler;
+pub use scheduler::{Scheduler, TeamShare};
 pub use share::{Share, ShareKey, Weight};
 pub use team::{Allowance, TeamSpec};
 pub use time::{Millis, Timestamp};

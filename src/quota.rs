@@ -441,6 +441,13 @@ impl Quotas {
         here.into_iter().any(|(_, entry)| entry.quota.is_some())
     }
 
+    /// Whether so much of a resource in a pool is within the quota of a member: it has one in that pool, which names no
+    /// less of it or does not name it.
+    pub(crate) fn covers(&self, member: MemberId, pool: PoolId, kind: ResourceKind, amount: u128) -> bool {
+        let named = self.entries[member].get(&(pool, kind)).and_then(|entry| entry.quota);
+        self.has_quota(member, pool) && named.is_none_or(|quota| amount <= u128::from(quota.get()))
+    }
+
     /// Jobs that are not guaranteed at a member, in the order in which they are promoted.
     pub(crate) fn borrowing(&self, member: MemberId, pool: PoolId) -> impl Iterator<Item = JobId> + '_ {
         self.borrowing.get(&(member, pool)).into_iter().flatten().map(|(_, _, job)| *job)

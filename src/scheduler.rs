@@ -3,6 +3,9 @@
 //! Checks every argument before anything changes, so that a refused call leaves the state as it was.
 //! Absent on purpose: clocks, threads, I/O, randomness. Layer 6; uses everything below.
 
+mod adopt;
+mod standing;
+
 use crate::config::{Backfill, Config, Preemption};
 use crate::decision::{Decision, Eviction, Submission};
 use crate::error::{Error, ErrorKind};
@@ -18,6 +21,8 @@ use crate::share::ShareKey;
 use crate::state::{State, Status};
 use crate::team::TeamSpec;
 use crate::time::Timestamp;
+
+pub use standing::TeamShare;
 
 /// Most nodes of a pool that is not divisible: each is kept by itself.
 const MAX_NODES: u32 = 1 << 20;

@@ -254,6 +254,16 @@ impl State {
         self.start_on_scratch(id, route);
     }
 
+    /// A waiting job runs by a route on these nodes since a time, whoever started it: no decision is recorded.
+    pub(crate) fn adopt(&mut self, id: JobId, route: RouteId, spans: &[Span], since: Timestamp) {
+        let decisions = self.decisions.len();
+        self.start_on(id, route, spans);
+        self.decisions.truncate(decisions);
+        if let Status::Running { since: at, .. } = &mut self.jobs[id.slot()].status {
+            *at = since;
+        }
+    }
+
     fn start_on_scratch(&mut self, id: JobId, route_id: RouteId) {
         let route = self.routes.route(route_id);
         self.ledger.allocate(route.pool, &route.request, &route.total, &self.scratch);

@@ -62,6 +62,11 @@ impl Values {
         self.groups[group]
     }
 
+    /// The kind of each group.
+    pub(crate) fn groups(&self) -> &[ResourceKind] {
+        &self.groups
+    }
+
     /// The valued capacity of group `group`.
     pub(crate) fn capacity(&self, group: usize) -> u64 {
         self.capacity[group]

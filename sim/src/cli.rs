@@ -70,6 +70,8 @@ pub enum Command {
     Trace(trace::TraceCommand),
     /// Replay a trace under several policies, side by side.
     Compare(Box<Compare>),
+    /// Decide once on a cluster as it stands: who starts, who waits, and why.
+    Decide(Decide),
     /// What each team is entitled to if capacity could be divided at will, exactly.
     Shares(Shares),
     /// Print a commented scenario to start from.
@@ -194,6 +196,36 @@ pub struct Compare {
     #[arg(long)]
     pub strict: bool,
 }
+
+/// `sim decide`.
+#[derive(Debug, Args)]
+#[command(after_help = DECIDE_AFTER)]
+pub struct Decide {
+    /// The scenario (TOML), with `[[running]]` and `[[pending]]`; `-` is standard input.
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+    /// One more waiting job: its keys, or `[[pending]]` tables. May be given several times.
+    #[arg(long, value_name = "FILE")]
+    pub add: Vec<PathBuf>,
+    /// The policy: `NAME[,key=value…]`, such as `fifo` or `drf,backfill=none`.
+    #[arg(long, value_name = "POLICY")]
+    pub policy: Option<String>,
+    /// A setting over the file: `policy.order=fifo`, `team.search.weight=2`.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub settings: Vec<String>,
+    /// Form of the result on stdout.
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORM")]
+    pub output: OutputFormat,
+}
+
+const DECIDE_AFTER: &str = "\
+Examples:
+  sim decide traces/scenarios/decide.toml
+  sim decide traces/scenarios/decide.toml --policy fifo -o json
+  sim decide traces/scenarios/decide.toml --add job.toml
+A job has the columns of the native trace as keys: `job_id` and `team`, then what it asks. One that runs
+also has its `pool`, and may have `start_s` and `nodes`, the number of the node of each worker. The time is
+`now_s` of `[snapshot]`, else the latest time that a job names; a job without `submit_s` came then.";
 
 /// `sim shares`.
 #[derive(Debug, Args)]

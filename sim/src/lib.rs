@@ -4,6 +4,7 @@ mod checker;
 pub mod cli;
 pub mod command;
 pub mod compare;
+pub mod decide;
 mod digest;
 pub mod duration;
 mod engine;
@@ -34,7 +35,8 @@ pub use gate::Gate;
 pub use observer::{Observer, Transition, What};
 pub use record::{Fate, LostAttempt, Outcome, Record, Rejected, Stretch};
 pub use scenario::{
-    Amount, Override, Policy, Pool, Request, Scenario, ScenarioError, Team, UnknownTeams, policy_label,
+    Amount, Override, Policy, Pool, Request, Scenario, ScenarioError, Snapshot, SnapshotJob, Team,
+    UnknownTeams, policy_label,
 };
 pub use setup::Setup;
 pub use summary::{RunInfo, Summary};

@@ -61,6 +61,7 @@ fn dispatch(cli: &Cli, world: &World<'_>) -> Result<Output, SimError> {
         Command::Run(arguments) => command::run::run(arguments, world),
         Command::Trace(command) => command::trace::trace(command, world, &mut std::io::stdout().lock()),
         Command::Compare(arguments) => command::compare::compare(arguments, world),
+        Command::Decide(arguments) => command::decide::decide(arguments, world),
         Command::Shares(arguments) => command::shares::shares(arguments, world),
         Command::Init => Ok(command::init::init()),
         Command::Completions { shell } => {

@@ -11,7 +11,7 @@ use core::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use super::lack::lack_of_room;
-use super::{Order, Policy, precedes_now};
+use super::{Order, Policy, comes_first, precedes_now};
 use crate::error::Error;
 use crate::explain::Blocked;
 use crate::hierarchy::Hierarchy;
@@ -187,6 +187,13 @@ impl Policy for Conservative {
         self.changed = true;
     }
 
+    fn adopted(&mut self, state: &State, job: JobId) {
+        if let Some(route) = crate::reservation::held(state, job) {
+            self.timetables[route.pool].started(state, job);
+        }
+        self.changed = true;
+    }
+
     fn withdrawn(&mut self, state: &State, job: JobId) {
         let known = state.alive(job);
         self.pending.remove(known.leaf, known.spec.shape, state.waiter(job));
@@ -208,6 +215,10 @@ impl Policy for Conservative {
             return;
         }
         while self.pending.waiting() > 0 && self.start_due(state) {}
+    }
+
+    fn precedes(&self, state: &State, a: JobId, b: JobId) -> bool {
+        comes_first(state, &*self.order, a, b)
     }
 
     fn blocked(&self, state: &State, job: JobId) -> Result<Vec<Blocked>, Error> {

@@ -24,7 +24,7 @@ use self::backfill::{Gate, Holds};
 use self::reclaim::Reclaim;
 use super::lack::{lack, lacking};
 use super::lists::{Lists, View};
-use super::{Order, Policy};
+use super::{Order, Policy, comes_first};
 use crate::config::Backfill;
 use crate::error::Error;
 use crate::explain::Blocked;
@@ -416,6 +416,15 @@ impl Policy for Engine {
         self.reclaim_event(None);
     }
 
+    fn adopted(&mut self, state: &State, job: JobId) {
+        self.lists.touch(state.alive(job).leaf);
+        if let Some(holds) = &mut self.holds {
+            holds.adopted(state, job);
+        }
+        self.started_for_reclaim(state, job);
+        self.reclaim_event(None);
+    }
+
     fn withdrawn(&mut self, state: &State, job: JobId) {
         if self.withdrawn_for_reclaim(job) {
             return;
@@ -470,6 +479,10 @@ impl Policy for Engine {
             }
         }
         debug_assert!(self.one_line || self.open.is_empty(), "a route stays open that nobody starts by");
+    }
+
+    fn precedes(&self, state: &State, a: JobId, b: JobId) -> bool {
+        comes_first(state, &*self.order, a, b)
     }
 
     fn blocked(&self, state: &State, job: JobId) -> Result<Vec<Blocked>, Error> {

@@ -12,7 +12,7 @@ mod lack;
 mod lists;
 mod static_quota;
 
-use core::cmp::Ordering;
+use core::cmp::{Ordering, Reverse};
 
 use crate::config::OrderName;
 use crate::dominant::Holding;
@@ -33,6 +33,9 @@ pub(crate) trait Policy: core::fmt::Debug + Send {
     fn rank(&self, job: &JobSpec) -> u64;
     /// A job waits: it is new, or was evicted.
     fn waits(&mut self, state: &State, job: JobId);
+    /// A job runs that this policy has not started, and that never waited.
+    fn adopted(&mut self, state: &State, job: JobId);
+
     /// A waiting job is about to be withdrawn.
     fn withdrawn(&mut self, state: &State, job: JobId);
     /// A job has stopped: what it held was returned, and what its team holds has changed.
@@ -41,6 +44,8 @@ pub(crate) trait Policy: core::fmt::Debug + Send {
     fn resized(&mut self, state: &State, pool: PoolId);
     /// Makes every decision that can be made now.
     fn cycle(&mut self, state: &mut State);
+    /// Whether one waiting job comes before another by what their teams hold now.
+    fn precedes(&self, state: &State, a: JobId, b: JobId) -> bool;
     /// What stops a waiting job.
     fn blocked(&self, state: &State, job: JobId) -> Result<Vec<Blocked>, Error>;
     /// Compares the policy's own state with one made from scratch; the first difference, in words.
@@ -186,6 +191,19 @@ fn precedes_now(
     let by_key = rounded.map(|hierarchy| key(hierarchy, below.0).cmp(&key(hierarchy, below.1)));
     let (a, b) = (contender(below.0, a.1), contender(below.1, b.1));
     by_key.unwrap_or_else(|| a.compare_now(&b)).then_with(|| a.compare_ties(&b)).is_lt()
+}
+
+/// Whether one waiting job comes before another by the keys now: a total order while nothing starts or stops.
+fn comes_first(state: &State, order: &dyn Order, a: JobId, b: JobId) -> bool {
+    let of = |id: JobId| {
+        let job = state.alive(id);
+        (job.leaf, Reverse(state.routes.shape(job.spec.shape).class), state.waiter(id))
+    };
+    let ((leaf_a, class_a, a), (leaf_b, class_b, b)) = (of(a), of(b));
+    if leaf_a == leaf_b || class_a != class_b && state.config.policy.classes_cross_teams() {
+        return (class_a, a) < (class_b, b);
+    }
+    precedes_now((&state.tree, state.hierarchy.as_ref()), order, (leaf_a, a), (leaf_b, b))
 }
 
 /// The order of that name.

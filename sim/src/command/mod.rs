@@ -1,6 +1,7 @@
 //! Commands: one file each, thin. They return what to print; `main` prints it.
 
 pub mod compare;
+pub mod decide;
 pub mod demo;
 pub mod init;
 pub mod run;

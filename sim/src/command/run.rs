@@ -235,6 +235,11 @@ pub(crate) fn load(
     let mut options = scenario.trace_options(strict);
     options.watch = progress::reading(world.watched);
     let mut trace = Trace::load(&inputs, &options)?;
+    if scenario.snapshot.is_some() {
+        let warning =
+            "`[snapshot]`, `[[running]]` and `[[pending]]` are for `sim decide`: a replay starts empty";
+        trace.warnings.push(warning.to_owned());
+    }
     trace.select(&scenario.selection).map_err(|team| {
         SimError::usage(format!(
             "scenario `{}`: `[trace] teams` names `{team}`, which the trace does not have",

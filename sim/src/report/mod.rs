@@ -2,6 +2,7 @@
 
 pub mod chart;
 pub mod csv;
+pub mod decision;
 pub mod files;
 pub mod html;
 pub mod json;

@@ -68,7 +68,7 @@ enum Kind {
 }
 
 impl ScenarioError {
-    pub(super) fn open(name: impl Into<String>, error: io::Error) -> Self {
+    pub(crate) fn open(name: impl Into<String>, error: io::Error) -> Self {
         Self { name: name.into(), kind: Kind::Open(error) }
     }
 

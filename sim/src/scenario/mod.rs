@@ -8,6 +8,7 @@ mod fault;
 mod pool;
 mod preemption;
 mod read;
+mod snapshot;
 mod team;
 mod value;
 
@@ -49,6 +50,28 @@ pub struct Scenario {
     pub gavel_throughputs: Option<PathBuf>,
     /// The part of the trace that is replayed: `teams`, `from` and `until` of `[trace]`.
     pub selection: Selection,
+    /// The cluster as it stands, for `sim decide`.
+    pub snapshot: Option<Snapshot>,
+}
+
+/// A cluster as it stands: what runs, and what waits.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Snapshot {
+    /// When, on the clock of the jobs' times; `None`: at the latest of them.
+    pub now_ms: Option<i64>,
+    /// The jobs, those that run first.
+    pub jobs: Vec<SnapshotJob>,
+}
+
+/// A job of a snapshot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SnapshotJob {
+    /// Its id.
+    pub name: String,
+    /// Columns of the native trace, with their values as that format writes them.
+    pub columns: Vec<(String, String)>,
+    /// Index of the pool in which it runs, and the node of each worker where that is said; `None`: it waits.
+    pub running: Option<(usize, Vec<u32>)>,
 }
 
 /// Nodes of one kind at one place.
@@ -227,6 +250,20 @@ impl Scenario {
 }
 
 impl Scenario {
+    /// One more file of waiting jobs: `[[pending]]` tables, or the keys of one job; `name` stands for its path.
+    ///
+    /// # Errors
+    ///
+    /// [`ScenarioError`] if the text is no TOML, or no job.
+    pub fn add_pending(&mut self, name: &str, text: &str) -> Result<(), ScenarioError> {
+        let document = Document::parse(name, text, &[])
+            .map_err(|(sources, fault)| ScenarioError::faults(sources, vec![fault]))?;
+        let jobs = read::pending(&document.root, &self.pools)
+            .map_err(|faults| ScenarioError::faults(document.sources.clone(), faults))?;
+        self.snapshot.get_or_insert_default().jobs.extend(jobs);
+        Ok(())
+    }
+
     /// How the scenario wants its trace to be read.
     #[must_use]
     pub fn trace_options(&self, strict: bool) -> TraceOptions {

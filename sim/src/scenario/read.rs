@@ -7,11 +7,12 @@ use fairshare::{Backfill, ClassScope, OrderName, PolicySpec, PriceUnit, ShareVal
 use super::document::{Node, Table, Value};
 use super::fault::{Fault, Place};
 use super::value::{Faults, Later};
-use super::{Policy, Pool, Scenario, pool, preemption, team};
+use super::{Policy, Pool, Scenario, SnapshotJob, pool, preemption, snapshot, team};
 use crate::trace::{Format, Input, Selection, SwfOptions};
 
-const SECTIONS: [&str; 6] = ["pool", "team", "teams", "priority", "policy", "trace"];
-const SECTIONS_LATER: [Later; 4] = [Later("snapshot"), Later("running"), Later("pending"), Later("fault")];
+const SECTIONS: [&str; 9] =
+    ["pool", "team", "teams", "priority", "policy", "trace", "snapshot", "running", "pending"];
+const SECTIONS_LATER: [Later; 1] = [Later("fault")];
 const POLICY: [&str; 8] =
     ["order", "value", "priority", "preemption", "eviction", "backfill", "default_time_limit", "placement"];
 const POLICY_LATER: [Later; 1] = [Later("enforce_time_limit")];
@@ -36,6 +37,7 @@ pub(super) fn scenario(root: &Table) -> Result<Scenario, Vec<Fault>> {
     let (trace, swf) = trace(root, &mut faults);
     let gavel_throughputs = gavel_throughputs(root, &mut faults);
     let selection = selection(root, &mut faults);
+    let snapshot = snapshot::snapshot(root, &pools, &mut faults);
     if !faults.list.is_empty() {
         return Err(faults.list);
     }
@@ -52,7 +54,15 @@ pub(super) fn scenario(root: &Table) -> Result<Scenario, Vec<Fault>> {
         swf,
         gavel_throughputs,
         selection,
+        snapshot,
     })
+}
+
+/// Reads the waiting jobs of a file beside the scenario.
+pub(super) fn pending(root: &Table, pools: &[Pool]) -> Result<Vec<SnapshotJob>, Vec<Fault>> {
+    let mut faults = Faults::default();
+    let jobs = snapshot::pending(root, pools, &mut faults);
+    if faults.list.is_empty() { Ok(jobs) } else { Err(faults.list) }
 }
 
 fn policy(root: &Table, pools: &[Pool], faults: &mut Faults) -> Policy {

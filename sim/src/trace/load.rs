@@ -3,6 +3,7 @@
 //! Absent on purpose: validation (the reader did it).
 
 use super::error::TraceError;
+use super::guess::Format;
 use super::input::Input;
 use super::interner::compare_names;
 use super::model::{Extra, Recorded, Trace, TraceJob};
@@ -33,7 +34,19 @@ impl Trace {
     /// As [`Trace::load`].
     pub fn from_bytes(name: &str, bytes: &'static [u8], options: &TraceOptions) -> Result<Self, TraceError> {
         let mut builder = Builder::default();
-        let reading = reader::read_bytes(name, bytes, options, &mut builder)?;
+        let reading = reader::read_bytes(name, None, Box::new(bytes), options, &mut builder)?;
+        Ok(Self::join(builder, reading))
+    }
+
+    /// Reads a native trace that is in memory; `name` stands for its path.
+    ///
+    /// # Errors
+    ///
+    /// As [`Trace::load`].
+    pub fn from_native(name: &str, text: Vec<u8>, options: &TraceOptions) -> Result<Self, TraceError> {
+        let mut builder = Builder::default();
+        let bytes = Box::new(std::io::Cursor::new(text));
+        let reading = reader::read_bytes(name, Some(Format::Native), bytes, options, &mut builder)?;
         Ok(Self::join(builder, reading))
     }
 

@@ -39,6 +39,7 @@ pub use cluster::{Cluster, NodeMake, QuotaSeries};
 pub use convert::{Conversion, ConvertError, convert};
 pub(crate) use error::printable;
 pub use error::{Fault, FaultKind, TraceError};
+pub(crate) use format::NATIVE_COLUMNS;
 pub use format::{SwfMemory, SwfOptions, SwfPools, SwfProcessors, SwfRun, SwfUnusable};
 pub use guess::Format;
 pub use input::Input;

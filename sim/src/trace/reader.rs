@@ -113,12 +113,13 @@ pub(crate) fn read(
 /// Reads one file that is in memory; `name` stands for its path.
 pub(crate) fn read_bytes(
     name: &str,
-    bytes: &'static [u8],
+    format: Option<Format>,
+    bytes: Box<dyn std::io::Read>,
     options: &TraceOptions,
     sink: &mut dyn Sink,
 ) -> Result<Reading, TraceError> {
-    let opened = input::open_bytes(Box::new(bytes));
-    let part = opened.and_then(|opened| part(name.to_owned(), None, opened));
+    let opened = input::open_bytes(bytes);
+    let part = opened.and_then(|opened| part(name.to_owned(), format, opened));
     let part = part.map_err(|fault| TraceError::new(name, fault))?;
     Rows::of_parts(vec![part], options)?.pour(sink)
 }

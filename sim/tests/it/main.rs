@@ -8,6 +8,7 @@
 
 mod cli;
 mod commands;
+mod decide;
 mod preemption;
 mod replay;
 mod runs;

@@ -22,7 +22,7 @@ use crate::id::{IdVec, JobId, NodeId, PoolId, ShapeId};
 use crate::line::Waiter;
 use crate::policy::lack::lack_of_room;
 use crate::policy::precedes_now;
-use crate::reservation::{Reservation, Timetable};
+use crate::reservation::{Reservation, Timetable, held};
 use crate::resources::Resources;
 use crate::route::RouteId;
 use crate::state::{State, Status};
@@ -82,6 +82,15 @@ impl Holds {
     pub(super) fn next_change(&self, state: &State) -> Option<crate::Timestamp> {
         let held = self.pools.iter().filter(|hold| hold.reservation.is_some());
         held.filter_map(|hold| hold.timetable.next_change(state.now)).min()
+    }
+
+    /// A job runs that never waited.
+    pub(super) fn adopted(&mut self, state: &State, job: JobId) {
+        if let Some(route) = held(state, job) {
+            let hold = &mut self.pools[route.pool];
+            hold.timetable.started(state, job);
+            hold.stale = true;
+        }
     }
 
     /// A job stopped that ran in a pool, or the pool has another size.

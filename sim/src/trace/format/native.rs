@@ -69,6 +69,17 @@ const COLUMNS: [(&str, Column); 26] = [
     ("after", Column::After),
 ];
 
+/// The names of all columns but further resources.
+pub(crate) const NAMES: [&str; COLUMNS.len()] = {
+    let mut names = [""; COLUMNS.len()];
+    let mut at = 0;
+    while at < names.len() {
+        names[at] = COLUMNS[at].0;
+        at += 1;
+    }
+    names
+};
+
 /// Reader of the native CSV.
 pub(crate) struct Native {
     table: Table,

@@ -1,0 +1,233 @@
+//! `sim decide` on scenarios: what is decided, and every kind of snapshot that makes no sense.
+
+use serde_json::{Value, json};
+
+use crate::support::{Ran, sim};
+
+const CLUSTER: &str = "\
+[[pool]]
+name = 'a'
+nodes = 2
+node = { gpu = 4 }
+
+[[pool]]
+name = 'b'
+nodes = 1
+node = { gpu = 4 }
+divisible = true
+
+[[team]]
+name = 'x'
+quota = { a = { gpu = 2 } }
+
+[[team]]
+name = 'y'
+
+[snapshot]
+now_s = 100
+
+";
+
+fn decide_with(text: &str, added: &str, more: &[&str]) -> Ran {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("cluster.toml"), format!("{CLUSTER}{text}")).unwrap();
+    std::fs::write(folder.path().join("job.toml"), added).unwrap();
+    let mut arguments = vec!["decide", "cluster.toml", "-q", "-o", "json"];
+    arguments.extend(more);
+    sim(folder.path(), &arguments)
+}
+
+fn decide(text: &str) -> Value {
+    let ran = decide_with(text, "", &[]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    serde_json::from_str(&ran.stdout).unwrap()
+}
+
+fn actions(value: &Value) -> Vec<(&str, &str)> {
+    let decisions = value["decisions"].as_array().unwrap();
+    decisions.iter().map(|one| (one["job"].as_str().unwrap(), one["action"].as_str().unwrap())).collect()
+}
+
+const RUNNING: &str = "\
+[[running]]
+job_id = 'r1'
+team = 'x'
+gpu = 2
+workers = 2
+pool = 'a'
+start_s = 40
+nodes = [0, 1]
+
+[[running]]
+job_id = 'r2'
+team = 'y'
+gpu = 3
+pool = 'b'
+
+";
+
+#[test]
+fn one_cycle_says_who_starts_and_why_the_others_wait() {
+    let pending = "\
+[[pending]]
+job_id = 'p1'
+team = 'y'
+gpu = 4
+submit_s = 10
+
+[[pending]]
+job_id = 'p2'
+team = 'y'
+gpu = 2
+submit_s = 20
+
+[[pending]]
+job_id = 'p3'
+team = 'y'
+gpu = 5
+submit_s = 30
+
+[[pending]]
+job_id = 'p4'
+team = 'x'
+gpu = 1
+workers = 3
+pools = ['a']
+submit_s = 50
+";
+    let value = decide(&format!("{RUNNING}{pending}"));
+    assert_eq!(value["schema"], "sim.decision/1");
+    assert_eq!(value["policy"], "drf");
+    assert_eq!(value["now_s"], 100);
+    let shares = json!([
+        {"name": "x", "kind": "team", "weighted_share": 4.0 / 12.0, "dominant_resource": "gpu", "within_quota": false},
+        {"name": "y", "kind": "team", "weighted_share": 0.25, "dominant_resource": "gpu", "within_quota": false},
+    ]);
+    assert_eq!(value["shares"], shares, "before the cycle");
+    // y holds 3 of 12 GPUs and x 4. After the grant y would hold 5 (p2), x 7 (p4): p2 is first and leaves two GPUs in `a`.
+    let expected = [("p2", "start"), ("p4", "wait"), ("p1", "wait"), ("p3", "reject")];
+    assert_eq!(actions(&value), expected);
+    assert_eq!(value["order"], json!(["p2", "p4", "p1", "p3"]));
+    assert_eq!(value["decisions"][0]["pool"], "a");
+    assert_eq!(value["decisions"][1]["why"], "pool `a`: the job asks 3 gpu, the pool has 2 free");
+    let why = value["decisions"][2]["why"].as_str().unwrap();
+    assert!(
+        why.starts_with("pool `a`: the job asks 4 gpu, the pool has 2 free; pool `b`: the job asks 4"),
+        "{why}"
+    );
+}
+
+#[test]
+fn a_job_is_asked_about_without_touching_the_file() {
+    let added = "job_id = 'new'\nteam = 'x'\ngpu = 1\n";
+    let ran = decide_with(RUNNING, added, &["--add", "job.toml"]);
+    let value: Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(actions(&value), [("new", "start")], "{}", ran.stderr);
+    let added =
+        "[[pending]]\njob_id = 'n1'\nteam = 'x'\ngpu = 4\n[[pending]]\njob_id = 'n2'\nteam = 'z'\ngpu = 1\n";
+    let ran = decide_with(RUNNING, added, &["--add", "job.toml", "--policy", "fifo"]);
+    let value: Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(actions(&value), [("n2", "start"), ("n1", "wait")], "{}", ran.stderr);
+    assert_eq!(value["policy"], "fifo");
+}
+
+#[test]
+fn an_empty_queue_decides_nothing() {
+    let value = decide(RUNNING);
+    assert_eq!((&value["decisions"], &value["order"]), (&json!([]), &json!([])));
+}
+
+#[test]
+fn lines_fit_a_terminal() {
+    let folder = tempfile::tempdir().unwrap();
+    let job = |job| format!("[[pending]]\njob_id = 'p{job}'\nteam = 'y'\ngpu = 4\nworkers = 2\n");
+    let jobs = (0..5).map(job).collect::<Vec<_>>().concat();
+    std::fs::write(folder.path().join("cluster.toml"), format!("{CLUSTER}{RUNNING}{jobs}")).unwrap();
+    let ran = sim(folder.path(), &["decide", "cluster.toml"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(ran.stdout.lines().all(|line| line.chars().count() <= 80), "{}", ran.stdout);
+    assert!(ran.stdout.contains("p4"), "{}", ran.stdout);
+}
+
+#[test]
+fn a_scenario_without_a_snapshot_is_not_decided() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("cluster.toml"), CLUSTER.replace("[snapshot]\nnow_s = 100\n", ""))
+        .unwrap();
+    let message = "\
+error: scenario `cluster.toml` has no `[[pending]]` and no `[[running]]` job
+hint: to replay a trace there is `sim run`
+";
+    let expected = Ran { code: 2, stdout: String::new(), stderr: message.to_owned() };
+    assert_eq!(sim(folder.path(), &["decide", "cluster.toml"]), expected);
+}
+
+#[track_caller]
+fn refused(text: &str, message: &str) {
+    let ran = decide_with(text, "", &[]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{}", ran.stderr);
+    assert_eq!(ran.stderr.trim_end(), message);
+}
+
+#[test]
+fn a_snapshot_that_makes_no_sense_is_refused() {
+    refused(
+        &format!("{RUNNING}[[running]]\njob_id = 'r3'\nteam = 'y'\ngpu = 2\npool = 'b'\n"),
+        "error: job `r3` cannot run in pool `b`: beside the other jobs there is no room for it",
+    );
+    refused(
+        "[[running]]\njob_id = 'r3'\nteam = 'y'\ngpu = 5\npool = 'a'\n",
+        "error: job `r3` cannot run in pool `a`: what it asks does not fit there",
+    );
+    refused(
+        "[[running]]\njob_id = 'r3'\nteam = 'y'\ngpu = 1\npool = 'a'\nnodes = [2]\n",
+        "error: job `r3` cannot run in pool `a`: beside the other jobs there is no room for it",
+    );
+    refused(
+        "[[running]]\njob_id = 'r3'\nteam = 'y'\ngpu = 1\npool = 'a'\nsubmit_s = 20\nstart_s = 10\n",
+        "error: job `r3` makes no sense: recorded start and end out of order: not used",
+    );
+    refused(
+        "[[running]]\njob_id = 'r3'\nteam = 'y'\ngpu = 1\npool = 'a'\nsubmit_s = 20\nstart_s = 110\n",
+        "error: job `r3` cannot run since 110 s: it was submitted at 20 s, and it is 100 s",
+    );
+    refused(
+        "[[pending]]\njob_id = 'p'\nteam = 'y'\ngpu = 'one'\n",
+        "error: job `p`: column `gpu`: expected a number, found `one`",
+    );
+    refused(
+        "[[pending]]\njob_id = 'p'\nteam = 'y'\ngpu = 1\n[[pending]]\njob_id = 'p'\nteam = 'y'\ngpu = 1\n",
+        "\
+error: job `p` is there twice
+  --> cluster.toml:27:10
+   |
+27 | job_id = 'p'
+   |          ^^^ this name is taken by a job above",
+    );
+    refused(
+        "[[running]]\njob_id = 'p'\nteam = 'y'\ngpu = 1\npool = 'c'\n",
+        "\
+error: unknown pool `c`
+  --> cluster.toml:26:8
+   |
+26 | pool = 'c'
+   |        ^^^ the scenario has no pool of this name
+   |
+   = hint: did you mean `a`?",
+    );
+    refused(
+        "[[pending]]\njob_id = 'p'\nteam = 'y'\npool = 'a'\n",
+        "\
+error: unknown key `pool` in a pending job
+  --> cluster.toml:25:1
+   |
+25 | pool = 'a'
+   | ^^^^ expected a column of the native trace, such as `gpu`
+   |
+   = hint: did you mean `pools`?",
+    );
+    refused(
+        "[[pending]]\njob_id = 'p'\nteam = 'y'\nsubmit_s = 200\n",
+        "error: the scheduler refuses job `p`: a job enters at 200 s, after 100 s, the time given",
+    );
+}

@@ -1,0 +1,212 @@
+//! Standing: where every team and every waiting job stands now.
+//!
+//! Absent on purpose: why a single job waits (see `explain`). Layer 6; uses `state`, `fluid`.
+
+use core::cmp::Ordering;
+use std::collections::BTreeMap;
+
+use super::Scheduler;
+use crate::fluid::{Entitlement, Fluid, FluidTeam};
+use crate::id::{JobId, PoolId, TeamId};
+use crate::quantity::Quantity;
+use crate::resources::{ResourceKind, Resources};
+use crate::share::ShareKey;
+use crate::state::{Job, State, Status};
+use crate::team::{Allowance, TeamSpec};
+use crate::tree::MemberId;
+
+/// What one team holds, and what it could hold by right.
+#[derive(Clone, PartialEq, Debug)]
+#[non_exhaustive]
+pub struct TeamShare {
+    /// The team.
+    pub team: TeamId,
+    /// Its key K now; its dominant share over its weight is the first entry.
+    pub key: ShareKey,
+    /// The resource of that first entry; `None` where the team holds nothing.
+    pub dominant: Option<ResourceKind>,
+    /// What it would hold if jobs could be split and moved at will: the fluid optimum for all that its jobs ask, running and
+    /// waiting, each at its first alternative, with its quota as a floor and its limit as a cap. Amounts are by
+    /// [share group](crate::Config::share_groups), valued. Which pools its jobs may use is not looked at, so it is an
+    /// upper bound.
+    pub entitlement: Entitlement,
+    /// Whether it holds no more than its quota of whatever it holds. A pool that no quota names is not guaranteed.
+    pub within_quota: bool,
+}
+
+impl Scheduler {
+    /// What every team holds and is entitled to, in the order of the configuration.
+    ///
+    /// # Complexity
+    ///
+    /// O(jobs alive x depth), and the fluid optimum in exact numbers: for reports, not for every decision.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fairshare::{
+    ///     Alternative, Config, Exact, JobSpec, PoolSpec, ResourceKind, Resources, Scheduler, ShapeSpec, TeamId, TeamSpec,
+    ///     Timestamp,
+    /// };
+    /// let pool = PoolSpec::new("l4", 1, Resources::new().gpu(4));
+    /// let mut scheduler = Scheduler::new(Config::new(vec![pool], vec![TeamSpec::new("a"), TeamSpec::new("b")])).unwrap();
+    /// let shape = scheduler.intern(&ShapeSpec::new(Alternative::new(Resources::new().gpu(1)))).unwrap();
+    /// for team in [0, 0, 0, 1].map(TeamId::new) {
+    ///     let _ = scheduler.submit(Timestamp::ZERO, JobSpec::new(team, shape, Timestamp::ZERO)).unwrap();
+    /// }
+    /// scheduler.schedule(Timestamp::ZERO).unwrap();
+    /// let shares = scheduler.shares();
+    /// assert_eq!(shares[0].key.dominant().to_string(), "3/4");
+    /// assert_eq!(shares[0].dominant, Some(ResourceKind::GPU));
+    /// // `b` asks for less than half, and the rest is for `a`.
+    /// assert_eq!(shares[0].entitlement.amounts, [Exact::from(3_000)]);
+    /// ```
+    #[must_use]
+    pub fn shares(&self) -> Vec<TeamShare> {
+        let state = &self.state;
+        let groups = state.values.groups();
+        let mut used: BTreeMap<(MemberId, PoolId, ResourceKind), u128> = BTreeMap::new();
+        for (_, job) in state.jobs() {
+            let Status::Running { route, .. } = job.status else { continue };
+            let route = state.routes.route(route);
+            for member in state.tree.path(job.leaf) {
+                for (kind, amount) in route.total.iter() {
+                    *used.entry((member, route.pool, kind)).or_default() += u128::from(amount.get());
+                }
+            }
+        }
+        let entitlements = entitlements(state);
+        let teams = (0..state.config.teams.len()).map(TeamId::at).zip(entitlements);
+        let share = |(team, entitlement): (TeamId, Entitlement)| {
+            let member = state.tree.node(team)?;
+            let held = state.tree.usage(member).iter().zip(state.tree.scale(member)).zip(groups);
+            let dominant =
+                held.filter(|((usage, _), _)| **usage > 0).max_by(|((a, at_a), _), ((b, at_b), _)| {
+                    // The first of equals, in the order of kinds.
+                    let order = (u128::from(**a) * at_b.divisor).cmp(&(u128::from(**b) * at_a.divisor));
+                    order.then(Ordering::Greater)
+                });
+            let first = (member, PoolId::at(0), ResourceKind::GPU);
+            let held = used.range(first..).take_while(|((at, ..), _)| *at == member);
+            let within = |((_, pool, kind), amount): (&(MemberId, PoolId, ResourceKind), &u128)| {
+                state.quotas.covers(member, *pool, *kind, *amount)
+            };
+            Some(TeamShare {
+                team,
+                key: state.tree.key(member, &[]),
+                dominant: dominant.map(|(_, kind)| *kind),
+                entitlement,
+                within_quota: held.into_iter().all(within),
+            })
+        };
+        teams.filter_map(share).collect()
+    }
+
+    /// The waiting jobs in the order of service by what their teams hold now: by class where classes decide between teams,
+    /// then by team from the root down, then in each team's own order. As teams are served the order changes.
+    ///
+    /// # Complexity
+    ///
+    /// O(n log n) comparisons of teams for n waiting jobs.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fairshare::{
+    ///     Alternative, Config, JobSpec, PoolSpec, Resources, Scheduler, ShapeSpec, Submission, TeamId, TeamSpec, Timestamp,
+    /// };
+    /// let pool = PoolSpec::new("l4", 1, Resources::new().gpu(1));
+    /// let mut scheduler = Scheduler::new(Config::new(vec![pool], vec![TeamSpec::new("a"), TeamSpec::new("b")])).unwrap();
+    /// let shape = scheduler.intern(&ShapeSpec::new(Alternative::new(Resources::new().gpu(1)))).unwrap();
+    /// let jobs = [0, 0, 1].map(TeamId::new).map(|team| {
+    ///     match scheduler.submit(Timestamp::ZERO, JobSpec::new(team, shape, Timestamp::ZERO)).unwrap() {
+    ///         Submission::Queued(job) => job,
+    ///         Submission::Rejected(_) => unreachable!(),
+    ///     }
+    /// });
+    /// scheduler.schedule(Timestamp::ZERO).unwrap();
+    /// // Team `a` holds the GPU now.
+    /// assert_eq!(scheduler.queue(), [jobs[2], jobs[1]]);
+    /// ```
+    #[must_use]
+    pub fn queue(&self) -> Vec<JobId> {
+        let waits = |(id, job): (JobId, &Job)| (job.status == Status::Waiting).then_some(id);
+        let mut queue: Vec<JobId> = self.state.jobs().filter_map(waits).collect();
+        queue.sort_by(|a, b| {
+            if a == b {
+                Ordering::Equal
+            } else if self.policy.precedes(&self.state, *a, *b) {
+                Ordering::Less
+            } else {
+                Ordering::Greater
+            }
+        });
+        queue
+    }
+}
+
+/// The fluid optimum for all that the jobs of each team ask.
+fn entitlements(state: &State) -> Vec<Entitlement> {
+    let groups = state.values.count();
+    let mut asked: Vec<Vec<u64>> = vec![vec![0; groups]; state.config.teams.len()];
+    for (_, job) in state.jobs() {
+        let mut routes = state.routes.shape(job.spec.shape).routes();
+        let first = routes.clone().find(|route| state.routes.route(*route).alternative == 0);
+        let Some(route) = first.or_else(|| routes.next()) else { continue };
+        for (sum, charge) in asked[job.spec.team.index()].iter_mut().zip(state.routes.charge(route)) {
+            *sum = sum.saturating_add(*charge);
+        }
+    }
+    let capacity = (0..groups).map(|group| state.values.capacity(group)).collect();
+    let team = |(spec, request): (&TeamSpec, Vec<u64>)| {
+        let mut team = FluidTeam::new(request).with_weight(spec.weight).with_tasks(1);
+        team.parent = spec.parent;
+        team.with_quota(quota(state, spec)).with_limit(most(state, spec))
+    };
+    let teams = state.config.teams.iter().zip(asked).map(team).collect();
+    // The parents and the numbers of groups were checked with the configuration.
+    Fluid::new(capacity, teams).entitlements().unwrap_or_default()
+}
+
+/// The quota of a team by group, summed over pools by value; `None` for a kind that it does not name.
+fn quota(state: &State, spec: &TeamSpec) -> Vec<Option<u64>> {
+    by_group(state, |pool, kind| named(&spec.quota, pool, kind), |_, _| Quantity::ZERO)
+}
+
+/// The most that a team may hold by group: pools that no limit names count with all that they have.
+fn most(state: &State, spec: &TeamSpec) -> Vec<Option<u64>> {
+    let most = |pool, kind| {
+        let quota = named(&spec.quota, pool, kind).unwrap_or_default();
+        let borrowed = named(&spec.borrow, pool, kind).and_then(|more| quota.checked_add(more));
+        [named(&spec.limit, pool, kind), borrowed].into_iter().flatten().min()
+    };
+    let all = |pool: PoolId, kind| {
+        let spec = state.config.pools.get(pool.index());
+        spec.and_then(|spec| spec.node[kind].checked_mul(u64::from(spec.nodes))).unwrap_or_default()
+    };
+    by_group(state, most, all)
+}
+
+fn named(allowances: &[Allowance], pool: PoolId, kind: ResourceKind) -> Option<Quantity> {
+    let named = allowances.iter().find(|allowance| allowance.pool == pool && allowance.kind == kind);
+    named.map(|allowance| allowance.amount)
+}
+
+/// Sums amounts over pools by value; `None` for a kind that is named in no pool.
+fn by_group(
+    state: &State,
+    named: impl Fn(PoolId, ResourceKind) -> Option<Quantity>,
+    other: impl Fn(PoolId, ResourceKind) -> Quantity,
+) -> Vec<Option<u64>> {
+    let sum = |(group, kind): (usize, &ResourceKind)| {
+        let (mut any, mut sum) = (false, 0_u64);
+        for pool in (0..state.config.pools.len()).map(PoolId::at) {
+            let amount = named(pool, *kind);
+            any |= amount.is_some();
+            let amount = Resources::new().with(*kind, amount.unwrap_or_else(|| other(pool, *kind)));
+            sum = sum.saturating_add(state.values.charge(pool, &amount).nth(group).unwrap_or(0));
+        }
+        any.then_some(sum)
+    };
+    state.values.groups().iter().enumerate().map(sum).collect()
+}
