@@ -19,6 +19,7 @@ static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 static ASKED: AtomicBool = AtomicBool::new(false);
 
 fn main() -> process::ExitCode {
+    std::panic::set_hook(Box::new(panicked));
     let cli = Cli::of_process();
     let begun = Instant::now();
     // Without a handler an interrupt ends the process at once, which is acceptable.
@@ -45,6 +46,20 @@ fn main() -> process::ExitCode {
         }
     };
     process::ExitCode::from(exit.code())
+}
+
+/// A panic is a bug of this program, unless a library met a damaged file.
+fn panicked(panic: &std::panic::PanicHookInfo<'_>) {
+    let exit = if let Some(path) = fairshare_sim::trace::panicked_on() {
+        anstream::eprintln!("error: failed to read trace `{path}`\nthe Parquet data is damaged");
+        anstream::eprintln!("hint: the file was cut off or changed on its way: fetch it again");
+        ExitCode::Usage
+    } else {
+        anstream::eprintln!("error: a bug of this program: {panic}");
+        anstream::eprintln!("hint: please report it, with the command and what it was given");
+        ExitCode::Bug
+    };
+    process::exit(i32::from(exit.code()));
 }
 
 /// A replay is asked to stop and to leave what it has. Whatever does not ask, such as waiting for standard input, ends

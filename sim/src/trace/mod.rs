@@ -55,7 +55,7 @@ pub use model::{
     CPU, Extra, Extras, FIRST_OTHER, GPU, MEMORY, Recorded, Repair, Source, Trace, TraceAlternative,
     TraceJob, TraceShape,
 };
-pub use reader::{TraceOptions, Watch};
+pub use reader::{TraceOptions, Watch, panicked_on};
 pub use row::{Reason, RepairAction, Status};
 pub use select::Selection;
 pub use shape::{Factor, Transform};

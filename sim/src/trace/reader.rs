@@ -305,6 +305,15 @@ fn columnar(path: String, guessed: bool, mut opened: Opened) -> Result<Part, Fau
     Ok(Part { path, format, guessed, digest, opened })
 }
 
+/// The Parquet file whose reading has just panicked in a library, if any: for the hook of a program that aborts.
+#[must_use]
+pub fn panicked_on() -> Option<String> {
+    #[cfg(feature = "parquet")]
+    return super::format::parquet::panicked_on();
+    #[cfg(not(feature = "parquet"))]
+    None
+}
+
 /// The same without the feature: says how to get it.
 #[cfg(not(feature = "parquet"))]
 fn columnar(_: String, _: bool, _: Opened) -> Result<Part, Fault> {

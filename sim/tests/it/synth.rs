@@ -91,6 +91,17 @@ fn a_trace_can_be_described_and_drawn_again() {
     assert!(drawn.jobs.iter().all(|job| job.limit_ms().is_some_and(|limit_ms| limit_ms >= job.run_ms)));
 }
 
+/// Fitting is a promise across releases as drawing is: a changed digest is a changed meaning of `--like`.
+#[test]
+fn fitting_is_stable_across_releases() {
+    let spec = SynthSpec::like(&load(&bundled("demo/trace.csv.gz"))).unwrap();
+    let drawn = write_csv(&spec, 1, std::io::sink()).unwrap();
+    assert_eq!(
+        (drawn.rows, drawn.text_digest.as_str()),
+        (7095, "46d5abdcaa1996885165a61fe760d21e592515c5d01c1096d09fa08cb100f8db")
+    );
+}
+
 #[test]
 fn a_trace_without_jobs_cannot_be_described() {
     let error = SynthSpec::like(&Trace::default()).unwrap_err();

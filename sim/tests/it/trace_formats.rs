@@ -221,6 +221,46 @@ fn sacct_with_trailing_bar_and_written_times() {
     assert_eq!((job.limit_ms(), request(&trace, 0)), (Some(172_800_000), (1, 0, 4000, 0)));
 }
 
+/// A job that was suspended for a minute ran for less than its end minus its start.
+#[test]
+fn sacct_elapsed_leaves_out_suspended_time() {
+    let text = "JobID|Account|State|Submit|Start|End|Elapsed|AllocTRES\n\
+                7_[1-3]|ml|COMPLETED|100|100|400|00:04:00|cpu=2\n\
+                7+0|ml|OUT_OF_MEMORY|101|101|161|00:01:00|cpu=2\n\
+                7+0.extern||COMPLETED|101|101|161|00:01:00|\n";
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sacct.txt");
+    std::fs::write(&path, text).unwrap();
+    let trace = load(&path).unwrap();
+    assert_eq!((names(&trace), trace.jobs[0].run_ms), (vec!["7_[1-3]".into(), "7+0".into()], 240_000));
+    assert_eq!(recorded(&trace, 0), (Some(100), Some(400)));
+    assert_eq!(trace.jobs[1].status, Status::Failed);
+    assert_eq!(repairs(&trace, 0), [("job_step", 1, vec![4])]);
+}
+
+/// The published tables have no header; whoever adds the one that is published beside them reads the same.
+#[test]
+fn pai_tables_may_have_headers() {
+    let folder = tempfile::tempdir().unwrap();
+    let headers = [
+        ("pai_job_table.csv", "job_name,inst_id,user,status,start_time,end_time\n"),
+        (
+            "pai_task_table.csv",
+            "job_name,task_name,inst_num,status,start_time,end_time,plan_cpu,plan_mem,plan_gpu,gpu_type\n",
+        ),
+        ("pai_machine_spec.csv", "machine,gpu_type,cap_cpu,cap_mem,cap_gpu\n"),
+    ];
+    let paths = headers.map(|(name, header)| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, header.to_owned() + &std::fs::read_to_string(fixture(name)).unwrap()).unwrap();
+        path
+    });
+    let with = load_all(&paths, &TraceOptions::default()).unwrap();
+    let without = load_all(&headers.map(|(name, _)| fixture(name)), &TraceOptions::default()).unwrap();
+    assert_eq!((with.jobs.len(), &with.jobs), (3, &without.jobs));
+    assert_eq!(with.cluster, without.cluster);
+}
+
 #[test]
 fn gavel_steps_become_speeds() {
     let options = TraceOptions {

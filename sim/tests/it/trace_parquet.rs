@@ -14,6 +14,7 @@ use parquet::schema::parser::parse_message_type;
 
 use proptest::prelude::*;
 
+use crate::support::sim;
 use crate::trace::{folder, load, message, write};
 use crate::trace_fuzz::{Draw, damage, seeds};
 use crate::trace_properties::{HEADER, row, survive};
@@ -216,4 +217,24 @@ fn no_damage_of_parquet_ends_in_a_panic() {
         files += 1;
     }
     println!("parquet: {files} files");
+}
+
+/// This damage makes the library behind panic, which is no bug of this program and must not look like one.
+#[test]
+fn a_panic_of_the_library_is_said_as_damage() {
+    let folder = folder();
+    let (path, plain) = both(folder.path());
+    let (mut bytes, other) = (std::fs::read(path).unwrap(), std::fs::read(plain).unwrap());
+    let mut draw = Draw(7_712_627_138_846_785_764);
+    damage(&mut bytes, &other, &mut draw);
+    std::fs::write(folder.path().join("damaged.parquet"), bytes).unwrap();
+    let ran = sim(folder.path(), &["trace", "inspect", "damaged.parquet"]);
+    assert_eq!(
+        (ran.code, ran.stderr.as_str()),
+        (
+            2,
+            "error: failed to read trace `damaged.parquet`\nthe Parquet data is damaged\n\
+             hint: the file was cut off or changed on its way: fetch it again\n"
+        )
+    );
 }

@@ -4,8 +4,10 @@
 //! in a message is the row's number plus one. The file is read by row group; it must be a file, not a stream.
 //! `OpenDC`: times in ms, memory in MB; there are no teams, so all tasks are of the team `all`.
 
+use std::cell::RefCell;
 use std::fs::File;
 use std::io::{self, Read};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use ::parquet::file::reader::{FileReader, SerializedFileReader};
@@ -47,8 +49,32 @@ const OPENDC: [(&str, &str, Unit); 7] = [
     ("deadline", "deadline_s", Unit::OptionalMilliseconds),
 ];
 
+thread_local! {
+    /// The file that the library behind is looking at.
+    static INSIDE: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// The file on which the library behind panicked, if it did: some damaged files make it. Where panics do not unwind,
+/// only their hook can still say so.
+pub(crate) fn panicked_on() -> Option<String> {
+    INSIDE.with_borrow(Clone::clone)
+}
+
+/// Calls the library behind; nothing comes back where it panicked.
+fn guarded<T>(path: &str, call: impl FnOnce() -> T) -> Option<T> {
+    INSIDE.with_borrow_mut(|inside| {
+        let inside = inside.get_or_insert_default();
+        inside.clear();
+        inside.push_str(path);
+    });
+    let done = catch_unwind(AssertUnwindSafe(call)).ok();
+    INSIDE.set(None);
+    done
+}
+
 /// Rows of a Parquet file as the bytes of a native CSV.
 pub(crate) struct Rows {
+    path: String,
     iterator: RowIter<'static>,
     columns: Vec<Column>,
     team: bool,
@@ -61,7 +87,9 @@ pub(crate) struct Rows {
 /// Opens a Parquet file and tells which columns it has.
 pub(crate) fn open(path: &Path) -> Result<(Format, Rows), Fault> {
     let file = File::open(path).map_err(Fault::open)?;
-    let reader = SerializedFileReader::new(file).map_err(|_| damaged(0))?;
+    let shown = path.display().to_string();
+    let reader = guarded(&shown, || SerializedFileReader::new(file));
+    let reader = reader.and_then(Result::ok).ok_or_else(|| damaged(0))?;
     let schema = reader.metadata().file_metadata().schema_descr_ptr();
     let names: Vec<String> =
         schema.root_schema().get_fields().iter().map(|field| field.name().to_owned()).collect();
@@ -90,7 +118,7 @@ pub(crate) fn open(path: &Path) -> Result<(Format, Rows), Fault> {
     text.push(b'\n');
     let iterator = RowIter::from_file_into(Box::new(reader));
     let format = if opendc { Format::OpenDc } else { Format::Parquet };
-    Ok((format, Rows { iterator, columns, team: opendc, text, given: 0, failed: false }))
+    Ok((format, Rows { path: shown, iterator, columns, team: opendc, text, given: 0, failed: false }))
 }
 
 fn damaged(line: u64) -> Fault {
@@ -120,10 +148,10 @@ impl Read for Rows {
             self.text.clear();
             self.given = 0;
             while self.text.len() < 1 << 16 && !self.failed {
-                match self.iterator.next() {
-                    Some(Ok(row)) => self.append(&row),
-                    Some(Err(_)) => self.failed = true,
-                    None => break,
+                match guarded(&self.path, || self.iterator.next()) {
+                    Some(Some(Ok(row))) => self.append(&row),
+                    Some(None) => break,
+                    None | Some(Some(Err(_))) => self.failed = true,
                 }
             }
             if self.text.is_empty() && self.failed {
