@@ -40,8 +40,10 @@ pub(crate) struct Plan {
 struct Candidate {
     victim: Victim,
     route: RouteId,
-    /// The side that it would be taken from by R2.
-    rival: Option<MemberId>,
+    /// The side that it would be taken from.
+    side: MemberId,
+    /// By R2.
+    equal: bool,
     /// Its part of the spans.
     spans: core::ops::Range<usize>,
 }
@@ -67,6 +69,7 @@ struct Search<'a> {
     /// The node that was chosen first.
     first_node: Option<usize>,
     excluded: BTreeSet<usize>,
+    snug: bool,
     banned: BTreeSet<MemberId>,
 }
 
@@ -78,23 +81,27 @@ pub(crate) fn search(state: &State, running: &Running, wanted: Wanted, bounds: &
     }
     let divisible = state.ledger.pool(state.routes.route(wanted.route).pool).is_divisible();
     for _ in 0..SETS_JUDGED {
+        search.put_back_all();
         search.first_node = None;
-        search.choose()?;
+        if search.choose().is_none() {
+            search.try_snugly()?;
+            continue;
+        }
         search.put_back_unnecessary();
         let victims = search.victims();
         match judge(state, running, bounds.rules, wanted, &victims) {
             Ok(reasons) if state.fits_without(&victims, wanted.route, bounds.avoid) => {
                 return Some(Plan { victims: victims.into_iter().zip(reasons).collect() });
             }
-            Err(Refusal::Share(rival)) if divisible => {
+            Err(Refusal::Share(rival)) if divisible && search.snug => {
+                search.snug = false;
                 search.banned.insert(rival);
             }
-            _ if divisible => return None,
+            _ if divisible => search.try_snugly()?,
             _ => {
                 search.excluded.insert(search.first_node?);
             }
         }
-        search.put_back_all();
     }
     None
 }
@@ -129,6 +136,7 @@ impl<'a> Search<'a> {
             is_chosen: Vec::new(),
             first_node: None,
             excluded: BTreeSet::new(),
+            snug: false,
             banned: BTreeSet::new(),
         };
         search.find_candidates(running, bounds);
@@ -149,11 +157,11 @@ impl<'a> Search<'a> {
                 continue;
             }
             let own = job.leaf == self.wanted.leaf;
-            let rival = if own {
+            let (side, equal) = if own {
                 if class >= self.wanted.class {
                     continue;
                 }
-                None
+                (job.leaf, false)
             } else {
                 let side = sides[job.leaf.index()].get_or_insert_with(|| self.side_against(job.leaf));
                 let (level, its, guaranteed) = *side;
@@ -162,7 +170,7 @@ impl<'a> Search<'a> {
                 if job.guaranteed.is_set(level) || !lower {
                     continue;
                 }
-                equal.then_some(its)
+                (its, equal)
             };
             if !(bounds.may_stop)(id, own) {
                 continue;
@@ -174,7 +182,7 @@ impl<'a> Search<'a> {
             } else {
                 self.spans.extend(state.spans(id).map(|(node, workers)| (node.index(), workers)));
             }
-            self.candidates.push(Candidate { victim, route, rival, spans: from..self.spans.len() });
+            self.candidates.push(Candidate { victim, route, side, equal, spans: from..self.spans.len() });
         }
         self.is_chosen = vec![false; self.candidates.len()];
     }
@@ -223,8 +231,8 @@ impl<'a> Search<'a> {
     }
 
     fn is_free_to_choose(&self, candidate: usize) -> bool {
-        let banned = |rival: MemberId| self.banned.contains(&rival);
-        !self.is_chosen[candidate] && !self.candidates[candidate].rival.is_some_and(banned)
+        let known = &self.candidates[candidate];
+        !(self.is_chosen[candidate] || known.equal && self.banned.contains(&known.side))
     }
 
     /// A candidate is stopped.
@@ -310,17 +318,49 @@ impl<'a> Search<'a> {
             self.take(next);
         }
         while !self.fits() {
-            let node = if self.free.len() == 1 { 0 } else { self.cheapest_node()? };
+            let node = self.cheapest_node()?;
             self.first_node.get_or_insert(node);
             let target = self.request.times_in(self.free[node].as_ref()?) + 1;
             while self.request.times_in(self.free[node].as_ref()?) < target {
                 let here = self.on_node[self.starts[node]..self.starts[node + 1]].iter();
                 let helping = here.map(|number| *number as usize).filter(|c| self.helps(*c, node, target));
-                let next = self.first(helping)?;
-                self.take(next);
+                let next = if self.snug { self.snuggest(helping, node, target) } else { self.first(helping) };
+                self.take(next?);
             }
         }
         Some(())
+    }
+
+    /// From now on whoever leaves least room unused is chosen of a team, in place of who loses least work; `None` where that
+    /// was tried.
+    fn try_snugly(&mut self) -> Option<()> {
+        self.excluded.clear();
+        (!core::mem::replace(&mut self.snug, true)).then_some(())
+    }
+
+    /// The candidate, of the lowest class and the side that gives way first, that alone makes the room that is lacking and
+    /// leaves least of it unused; if none does, the one that makes most.
+    fn snuggest(&self, among: impl Iterator<Item = usize>, node: usize, workers: u64) -> Option<usize> {
+        let free = self.free[node]?;
+        let fit = |candidate: usize| {
+            let held = self.held_on(candidate, node);
+            let short = self.request.iter().filter_map(|(kind, amount)| {
+                let lacking = amount.get().saturating_mul(workers).checked_sub(free[kind].get())?;
+                (lacking > 0).then_some((lacking, held[kind].get()))
+            });
+            let short = short.collect::<Vec<_>>();
+            let (lacking, makes) = short.first().copied().unwrap_or((0, 0));
+            let alone = short.iter().all(|(lacking, makes)| makes >= lacking);
+            (!alone, if alone { makes } else { lacking.saturating_sub(makes) })
+        };
+        let order = |a: &usize, b: &usize| {
+            let (first, second) = (&self.candidates[*a], &self.candidates[*b]);
+            let by_side = || compare_leaves(&self.tree, first.side, second.side).reverse();
+            let (first, second) = (&first.victim, &second.victim);
+            let by_fit = || fit(*a).cmp(&fit(*b)).then_with(|| first.loss.cmp(&second.loss));
+            first.class.cmp(&second.class).then_with(by_side).then_with(by_fit)
+        };
+        among.filter(|candidate| self.is_free_to_choose(*candidate)).min_by(order)
     }
 
     /// The candidate that gives way first.

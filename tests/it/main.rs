@@ -9,6 +9,7 @@ mod fluid_properties;
 #[cfg(feature = "lp")]
 mod fluid_speeds;
 mod kueue;
+mod livelock;
 mod oracle;
 mod reservation;
 mod scenario;

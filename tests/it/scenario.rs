@@ -2,7 +2,7 @@
 //!
 //! One line is one statement; `#` starts a comment. First the organisation (`kinds`, `policy`, `pool`, `team`, `shape`),
 //! then what happens (`at`, `submit`, `complete`, `cancel`, `capacity`, `schedule`), each followed by what is expected
-//! of it (`starts`, `evicts`, `record`, `running`, `waiting`, `share`, `taken`, `less`, `waits`). The files lie in `scenarios/`;
+//! of it (`starts`, `evicts`, `record`, `wakeup`, `running`, `waiting`, `share`, `taken`, `less`, `waits`). The files lie in `scenarios/`;
 //! the tests below name them, and a file that no test names fails a test.
 
 use std::collections::BTreeMap;
@@ -260,6 +260,10 @@ impl World {
                     assert_eq!(running.to_string(), count, "jobs of `{team}` that run");
                 }
             }
+            "wakeup" => {
+                let wakeup = self.scheduler().next_wakeup().map(|at| at.to_string());
+                assert_eq!(wakeup.unwrap_or_default(), joined, "the next wakeup");
+            }
             "waiting" => assert_eq!(self.scheduler().waiting().to_string(), joined, "jobs that wait"),
             "rejected" => assert_eq!(self.rejected.to_string(), joined, "jobs rejected"),
             "share" => {
@@ -339,6 +343,18 @@ scenarios!(
     livelock_by_current_shares,
     quota_is_taken_back,
     priority_within_one_team,
+    regress_01_victim_does_not_return_first,
+    regress_01_fill_back,
+    regress_02_huge_weights,
+    regress_13_gangs_hold_nothing,
+    regress_14_no_priority_inversion,
+    regress_15_no_more_than_twice,
+    regress_16_eviction_mirrors_service,
+    regress_22_half_a_gang,
+    eviction_bounds,
+    peers_reclaim_by_one_resource,
+    peers_limits_and_free_dimensions,
+    peers_queue_priority,
     capacity_lost,
     classes_come_first,
     classes_within_a_team,

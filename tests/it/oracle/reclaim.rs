@@ -252,4 +252,37 @@ impl Oracle {
             }
         }
     }
+
+    /// How many jobs that come first in their lines could stop others by a legal plan that stops nobody without need;
+    /// `None` where there are too many sets to try.
+    pub(crate) fn missed(&self) -> Option<usize> {
+        if self.running.len() > 10 {
+            return None;
+        }
+        let mut lines = Vec::new();
+        let mut waiting: Vec<usize> = self.waiting.clone();
+        waiting.sort_by_key(|index| self.own_order(&self.jobs[*index]));
+        waiting.retain(|index| {
+            let job = &self.jobs[*index];
+            let line = (job.team, job.class, job.alternatives.clone());
+            let is_first = !lines.contains(&line);
+            lines.push(line);
+            is_first
+        });
+        Some(waiting.into_iter().filter(|index| self.has_plan(&self.jobs[*index])).count())
+    }
+
+    fn has_plan(&self, job: &super::Job) -> bool {
+        self.routes(job).into_iter().any(|(pool, alternative)| {
+            let run = Run { number: job.number, pool, alternative, nodes: Vec::new(), since: self.now };
+            let here = self.running.iter().filter(|run| run.pool == pool).map(|run| run.number);
+            let here: Vec<usize> = here.collect();
+            (1..1_usize << here.len()).any(|set| {
+                let members = (0..here.len()).filter(|bit| set >> bit & 1 == 1);
+                let victims: Vec<usize> = members.map(|bit| here[bit]).collect();
+                let plan = self.judge(&run, &victims).ok();
+                plan.is_some_and(|plan| self.is_wasteful(&plan).is_none() && !self.fits_already(&plan))
+            })
+        })
+    }
 }
