@@ -12,7 +12,7 @@ use crate::metrics::cost::{Costs, apportion, to_micro};
 use crate::metrics::distribution::Distribution;
 use crate::metrics::population::{self, Trim};
 use crate::metrics::utilization::{Usage, offered_load};
-use crate::metrics::{Demands, fairness, ratio, slowdown, wait};
+use crate::metrics::{Demands, entitlement, fairness, finish_time, ratio, slowdown, wait};
 use crate::record::{Fate, Record};
 use crate::scenario::{Scenario, policy_label};
 use crate::setup::Setup;
@@ -154,11 +154,20 @@ pub struct CostUsd {
     pub lost: f64,
 }
 
-/// How evenly the whole was shared; see `metrics::fairness`.
+/// How evenly the whole was shared; see `metrics::fairness`, `entitlement` and `finish_time`.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize)]
 pub struct Fairness {
     /// Jain's index of share over weight; null where nobody held anything.
     pub jain: Option<f64>,
+    /// How far from their entitlements teams were; absent where not measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub share_deviation: Option<f64>,
+    /// The largest ratio of a job's response to what it would be alone on its team's part.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub finish_time_ratio_max: Option<f64>,
+    /// GPU-hours that teams with waiting jobs were entitled to and did not hold.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deficit_gpu_hours: Option<f64>,
 }
 
 /// One who pays.
@@ -207,6 +216,9 @@ pub struct TeamSummary {
     /// Its mean share of the whole; absent where no time passed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub share_mean: Option<f64>,
+    /// Its mean entitlement by the fluid optimum; absent where not measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub entitlement_mean: Option<f64>,
     /// Evictions of its jobs.
     pub preemptions: u64,
 }
@@ -248,10 +260,7 @@ impl Summary {
             gpu_time(setup, makespan_ms),
         );
         let mut teams = teams(setup, trace, record, &waits, &costs, money.as_ref());
-        let shares = fairness::share_means(setup, trace, record, &demands);
-        for (team, share) in teams.iter_mut().zip(shares.into_iter().flatten()) {
-            team.share_mean = Some(share);
-        }
+        let fairness = fairness(setup, trace, record, &demands, &mut teams);
         Self {
             schema: SCHEMA,
             digest: record.digest.clone(),
@@ -270,7 +279,7 @@ impl Summary {
             goodput: goodput.map(|value| ("gpu", value)).into_iter().collect(),
             cost_usd: money.as_ref().map(|money| money.summary),
             cost_by_owner: money.as_ref().map(|money| owners(trace, &costs, &money.by_owner)),
-            fairness: fairness(&teams),
+            fairness,
             pools: pools(setup, &usage, money.as_ref()),
             teams,
             warnings: warnings(setup, trace, record, &waits.all),
@@ -278,11 +287,30 @@ impl Summary {
     }
 }
 
-/// Over the teams that submitted a job.
-fn fairness(teams: &[TeamSummary]) -> Option<Fairness> {
+/// Over the teams that submitted a job; each is told its mean share and entitlement.
+fn fairness(
+    setup: &Setup,
+    trace: &Trace,
+    record: &Record,
+    demands: &Demands,
+    teams: &mut [TeamSummary],
+) -> Option<Fairness> {
+    let points = fairness::share_points(setup, trace, record, demands)?;
+    for (team, share) in teams.iter_mut().zip(fairness::means(&points)) {
+        team.share_mean = Some(share);
+    }
+    let entitled = entitlement::entitlements(setup, trace, record, demands, &points);
+    for (team, mean) in teams.iter_mut().zip(entitled.iter().flat_map(|entitled| &entitled.means)) {
+        team.entitlement_mean = Some(*mean);
+    }
     let active = teams.iter().filter(|team| team.jobs > 0);
     let shares: Vec<f64> = active.filter_map(|team| Some(team.share_mean? / team.weight)).collect();
-    (!shares.is_empty()).then(|| Fairness { jain: fairness::jain(&shares) })
+    (!shares.is_empty()).then(|| Fairness {
+        jain: fairness::jain(&shares),
+        share_deviation: entitled.as_ref().and_then(|entitled| entitled.share_deviation),
+        finish_time_ratio_max: finish_time::finish_time_ratio_max(setup, trace, record, demands),
+        deficit_gpu_hours: entitled.map(|entitled| entitled.deficit_gpu_hours),
+    })
 }
 
 pub(crate) fn gpu_time(setup: &Setup, span_ms: u64) -> u128 {
@@ -451,6 +479,7 @@ pub(crate) fn teams(
         gpu_hours: ratio(costs.gpu_by_team[index], GPU_HOUR).unwrap_or(0.0),
         cost_usd: money.map(|money| dollars(money.by_team[index])),
         share_mean: None,
+        entitlement_mean: None,
         preemptions: preemptions[index],
     };
     setup.config.teams.iter().enumerate().map(summary).collect()

@@ -15,20 +15,26 @@ use crate::setup::Setup;
 use crate::trace::Trace;
 
 /// How many instants are looked at.
-const POINTS: usize = 1_000;
+pub(super) const POINTS: usize = 1_000;
 /// Most teams for which shares are measured; beyond it the table would be larger than the trace.
 const TEAMS: usize = 20_000;
 
 /// Middles of equal slices of time.
 #[derive(Clone, Copy, Debug)]
-struct Grid {
+pub(super) struct Grid {
     from: i64,
-    span: u128,
+    pub(super) span: u128,
 }
 
 impl Grid {
+    /// From the first submission to the last end; nothing where no time passed.
+    pub(super) fn of(trace: &Trace, record: &Record) -> Option<Self> {
+        let (from, to) = record.first_submit_ms(trace).zip(record.last_end_ms())?;
+        (to > from).then(|| Self { from, span: u128::from(to.abs_diff(from)) })
+    }
+
     /// How many of the points lie before `at`.
-    fn before(self, at: i64) -> usize {
+    pub(super) fn before(self, at: i64) -> usize {
         let offset = u128::from(at.abs_diff(self.from)) * 2 * POINTS as u128;
         // Point k lies before it if (2k + 1)·span < offset.
         let odd = if offset == 0 { 0 } else { (offset - 1) / self.span + 1 };
@@ -36,16 +42,15 @@ impl Grid {
     }
 }
 
-/// The mean share of every team, by the scheduler's number; nothing where no time passed or there are too many teams.
+/// The share of every team at every point, team after team by the scheduler's number; nothing where no time passed or
+/// there are too many teams.
 #[must_use]
-pub fn share_means(setup: &Setup, trace: &Trace, record: &Record, demands: &Demands) -> Option<Vec<f64>> {
+pub fn share_points(setup: &Setup, trace: &Trace, record: &Record, demands: &Demands) -> Option<Vec<f64>> {
     let teams = setup.config.teams.len();
-    let (from, to) =
-        record.first_submit_ms(trace).zip(record.last_end_ms()).filter(|(from, to)| to > from)?;
+    let grid = Grid::of(trace, record)?;
     if teams > TEAMS {
         return None;
     }
-    let grid = Grid { from, span: u128::from(to.abs_diff(from)) };
     let mut largest = vec![0.0_f64; teams * POINTS];
     for kind in setup.config.kinds.iter() {
         let values = values(setup, kind);
@@ -60,13 +65,18 @@ pub fn share_means(setup: &Setup, trace: &Trace, record: &Record, demands: &Dema
             *largest = largest.max(share);
         }
     }
-    #[expect(clippy::cast_precision_loss, reason = "a thousand")]
-    let mean = |shares: &[f64]| shares.iter().sum::<f64>() / POINTS as f64;
-    Some(largest.chunks(POINTS).map(mean).collect())
+    Some(largest)
+}
+
+/// The mean over the points, team after team.
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "a thousand")]
+pub fn means(points: &[f64]) -> Vec<f64> {
+    points.chunks(POINTS).map(|points| points.iter().sum::<f64>() / POINTS as f64).collect()
 }
 
 /// What each team holds of a kind at each point, times its value: point after point, team after team.
-fn held(
+pub(super) fn held(
     setup: &Setup,
     trace: &Trace,
     record: &Record,
@@ -89,6 +99,11 @@ fn held(
             changes[team * POINTS + end] -= value;
         }
     }
+    running_sums(&changes)
+}
+
+/// From changes at points to what holds at them, team after team.
+pub(super) fn running_sums(changes: &[i128]) -> Vec<u128> {
     let mut sums = Vec::with_capacity(changes.len());
     for team in changes.chunks(POINTS) {
         let mut level = 0_i128;

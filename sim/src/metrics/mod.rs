@@ -6,7 +6,9 @@
 
 pub mod cost;
 pub mod distribution;
+pub mod entitlement;
 pub mod fairness;
+pub mod finish_time;
 pub mod population;
 pub mod series;
 pub mod slowdown;

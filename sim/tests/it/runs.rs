@@ -132,6 +132,33 @@ fn mean_shares_are_those_computed_by_hand() {
 }
 
 #[test]
+fn entitlements_are_those_computed_by_hand() {
+    // `a` holds all four GPUs for the first half, in which `b` waits for two; then `b` alone wants and holds two.
+    let summary = run("[policy]\norder = 'fifo'\n", "1,0,100,a,4\n2,0,100,b,2\n").summary();
+    let means: Vec<_> = summary.teams.iter().map(|team| team.entitlement_mean).collect();
+    // Two GPUs each in the first half.
+    assert_eq!(means, [Some(0.25), Some(0.5)]);
+    let fairness = summary.fairness.unwrap();
+    // |1 - 0.5| + |0 - 0.5| of 1 in the first half, nothing in the second.
+    assert_eq!(fairness.share_deviation, Some(0.5));
+    // Two GPUs for a hundred seconds.
+    assert!((fairness.deficit_gpu_hours.unwrap() - 200.0 / 3600.0).abs() < 1e-12);
+    // Alone on two GPUs each: `a` would take 200 s and takes 100, `b` would take 100 and takes 200.
+    assert_eq!(fairness.finish_time_ratio_max, Some(2.0));
+}
+
+#[test]
+fn a_quota_is_a_floor_of_the_entitlement_and_a_limit_its_cap() {
+    let teams = "[[team]]\nname = 'a'\nquota = { l4 = { gpu = 3 } }\n[[team]]\nname = 'b'\nlimit = { l4 = { gpu = 1 } }\n";
+    let means = |rows: &str| -> Vec<_> {
+        let summary = run(teams, rows).summary();
+        summary.teams.iter().map(|team| (team.entitlement_mean.unwrap() * 1e9).round() / 1e9).collect()
+    };
+    // `b` runs first: three GPUs and one in the first half, in which `a` waits for four; then all for `a`.
+    assert_eq!(means("1,0,100,a,4\n2,0,100,b,1\n"), [(0.75 + 1.0) / 2.0, 0.25 / 2.0]);
+}
+
+#[test]
 fn counts_and_costs_add_up_on_the_demo() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../traces/demo");
     let scenario = fairshare_sim::Scenario::load(&folder.join("scenario.toml"), &[]).unwrap();

@@ -1,0 +1,229 @@
+//! Entitlement: what each team was entitled to, and how far from it was what it held.
+//!
+//! entitlement of a team at an instant = its part of the fluid optimum over the share groups (all pools one domain,
+//! quotas as floors, limits as caps, down the tree), where it asks what all its waiting and running jobs ask by their
+//! first alternative; as a dominant share, not divided by the weight, without the teams below it. A GPU of a job that
+//! may use several pools counts what these are worth on average by capacity. An upper bound: eligibility and speeds are
+//! not looked at. `entitlement_mean` = its mean at the middles of 1,000 equal slices from the first submission to the
+//! last end.
+//!
+//! share deviation = mean, over the instants at which anybody is entitled to anything, of Σ |share − entitlement| /
+//! Σ entitlement over the teams: 0 where everybody holds what it is entitled to. Dimensionless.
+//!
+//! deficit = Σ over instants and teams with a waiting job of (entitled GPUs − held GPUs, where positive) × the length of
+//! a slice, in GPU-hours.
+//!
+//! Estimators: plain means of the sampled instants. Rejected jobs ask nothing. Not measured beyond 256 teams: it is an
+//! optimum for each instant. Absent on purpose: shares that are held (see `fairness`).
+
+use fairshare::{Eligible, Fluid, FluidTeam, PoolSpec, ResourceKind, ShareGroup};
+
+use super::Demands;
+use super::fairness::{Grid, POINTS, held, means, running_sums};
+use super::utilization::capacity;
+use crate::record::{Fate, Record};
+use crate::setup::Setup;
+use crate::trace::Trace;
+
+/// Most teams for which an optimum is worked out at every instant.
+const TEAMS: usize = 256;
+
+/// What teams were entitled to.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Entitlements {
+    /// The mean entitlement of every team, by the scheduler's number.
+    pub means: Vec<f64>,
+    /// How far from it what they held was; nothing where nobody was entitled to anything.
+    pub share_deviation: Option<f64>,
+    /// What teams with waiting jobs were entitled to and did not hold.
+    pub deficit_gpu_hours: f64,
+}
+
+/// What every team asks at every point, in all and of each group.
+struct Asked {
+    /// By group.
+    valued: Vec<Vec<u128>>,
+    /// Thousandths of GPUs.
+    gpus: Vec<u128>,
+    /// Jobs that wait or run.
+    alive: Vec<u128>,
+}
+
+/// Compares what teams held, `shares` at every point, with what they were entitled to.
+#[must_use]
+pub fn entitlements(
+    setup: &Setup,
+    trace: &Trace,
+    record: &Record,
+    demands: &Demands,
+    shares: &[f64],
+) -> Option<Entitlements> {
+    let teams = setup.config.teams.len();
+    let grid = Grid::of(trace, record).filter(|_| teams <= TEAMS)?;
+    let groups = setup.config.share_groups().ok()?;
+    let whole: Vec<u64> = groups.iter().map(|group| group.capacity).collect();
+    let asked = asked(setup, trace, record, demands, grid, &groups);
+    let held_gpus =
+        held(setup, trace, record, demands, grid, (ResourceKind::GPU, &vec![1; setup.config.pools.len()]));
+    let running = running(setup, trace, record, grid);
+    let bare: Vec<FluidTeam> = (0..teams).map(|team| bare(setup, &groups, team)).collect();
+    let mut points = vec![0.0; teams * POINTS];
+    let (mut deviation, mut counted, mut deficit) = (0.0, 0_u32, 0.0);
+    for point in 0..POINTS {
+        let mut fluid = Fluid::new(whole.clone(), bare.clone());
+        for (team, asks) in fluid.teams.iter_mut().enumerate() {
+            let at = team * POINTS + point;
+            let amounts = asked.valued.iter().map(|group| u64::try_from(group[at]).unwrap_or(u64::MAX));
+            asks.request = amounts.collect();
+        }
+        let optimum = fluid.rounded_entitlements().ok()?;
+        let (mut apart, mut sum) = (0.0, 0.0);
+        for (team, entitled) in optimum.iter().enumerate() {
+            let at = team * POINTS + point;
+            let parts = fluid.teams[team].request.iter().zip(&whole);
+            let dominant = parts.filter_map(|(asks, has)| super::ratio(u128::from(*asks), u128::from(*has)));
+            let entitlement = entitled.tasks * dominant.fold(0.0, f64::max);
+            points[at] = entitlement;
+            apart += (shares[at] - entitlement).abs();
+            sum += entitlement;
+            if asked.alive[at] > running[at] {
+                deficit += (entitled.tasks * float(asked.gpus[at]) - float(held_gpus[at])).max(0.0);
+            }
+        }
+        if sum > 0.0 {
+            deviation += apart / sum;
+            counted += 1;
+        }
+    }
+    let slice_hours = float(grid.span) / float(POINTS as u128) / 3_600_000.0;
+    Some(Entitlements {
+        means: means(&points),
+        share_deviation: (counted > 0).then(|| deviation / f64::from(counted)),
+        deficit_gpu_hours: deficit / 1_000.0 * slice_hours,
+    })
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a rounded figure is what is asked for")]
+fn float(value: u128) -> f64 {
+    value as f64
+}
+
+/// A team with its quota and limit by group, that asks nothing yet.
+fn bare(setup: &Setup, groups: &[ShareGroup], team: usize) -> FluidTeam {
+    let spec = &setup.config.teams[team];
+    let mut fluid = FluidTeam::new(Vec::new()).with_weight(spec.weight).with_tasks(1);
+    fluid.parent = spec.parent;
+    for group in groups {
+        let pools = || setup.config.pools.iter().enumerate().zip(&group.values);
+        let named = |list: &[fairshare::Allowance], pool: usize| {
+            let here = list.iter().find(|known| known.pool.index() == pool && known.kind == group.kind);
+            here.map(|known| known.amount.get())
+        };
+        let most = |pool: usize| {
+            let quota = named(&spec.quota, pool).unwrap_or(0);
+            let borrowed = named(&spec.borrow, pool).map(|more| quota.saturating_add(more));
+            [named(&spec.limit, pool), borrowed].into_iter().flatten().min()
+        };
+        let quotas =
+            pools().filter_map(|((pool, _), value)| Some(named(&spec.quota, pool)?.saturating_mul(*value)));
+        let quotas: Vec<u64> = quotas.collect();
+        fluid.quota.push((!quotas.is_empty()).then(|| quotas.iter().sum()));
+        let limited = pools().any(|((pool, _), _)| most(pool).is_some());
+        let limit = pools().fold(0_u64, |sum, ((pool, known), value)| {
+            let whole = capacity(known)[group.kind].get();
+            let part = most(pool).map_or(whole, |most| most.min(whole));
+            sum.saturating_add(part.saturating_mul(*value))
+        });
+        fluid.limit.push(limited.then_some(limit));
+    }
+    fluid
+}
+
+/// What the jobs that are alive ask, team after team.
+fn asked(
+    setup: &Setup,
+    trace: &Trace,
+    record: &Record,
+    demands: &Demands,
+    grid: Grid,
+    groups: &[ShareGroup],
+) -> Asked {
+    let size = setup.config.teams.len() * POINTS;
+    let mut valued = vec![vec![0_i128; size]; groups.len()];
+    let (mut gpus, mut alive) = (vec![0_i128; size], vec![0_i128; size]);
+    let worth: Vec<Vec<f64>> = (0..trace.shapes.len())
+        .map(|shape| groups.iter().map(|group| mean_value(setup, trace, shape, group)).collect())
+        .collect();
+    for (row, outcome) in record.outcomes.iter().enumerate() {
+        let end = match outcome.fate {
+            Fate::Unseen | Fate::Rejected => continue,
+            Fate::Ended => outcome.end_ms,
+            Fate::Waiting | Fate::Running => record.end_ms,
+        };
+        let job = &trace.jobs[row];
+        let (from, to) = (grid.before(job.submit_ms), grid.before(end));
+        if from == to {
+            continue;
+        }
+        let start = setup.team_of[job.team as usize].index() * POINTS;
+        let request = demands.of(trace, row, 0);
+        let add = |changes: &mut Vec<i128>, amount: i128| {
+            changes[start + from] += amount;
+            if to < POINTS {
+                changes[start + to] -= amount;
+            }
+        };
+        add(&mut alive, 1);
+        add(&mut gpus, i128::from(request[ResourceKind::GPU].get()));
+        for (changes, (group, worth)) in valued.iter_mut().zip(groups.iter().zip(&worth[job.shape as usize]))
+        {
+            add(changes, rounded(float(u128::from(request[group.kind].get())) * worth));
+        }
+    }
+    Asked {
+        valued: valued.iter().map(|changes| running_sums(changes)).collect(),
+        gpus: running_sums(&gpus),
+        alive: running_sums(&alive),
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "amounts are below 2^64")]
+fn rounded(value: f64) -> i128 {
+    value.round() as i128
+}
+
+/// What a unit of a group counts on average, by capacity, over the pools of a shape's first alternative.
+fn mean_value(setup: &Setup, trace: &Trace, shape: usize, group: &ShareGroup) -> f64 {
+    let eligible = setup
+        .shape(&trace.shapes[shape])
+        .and_then(|(spec, _)| Some(spec.alternatives.first()?.pools.clone()));
+    let may = |at: usize, pool: &PoolSpec| match &eligible {
+        None => false,
+        Some(Eligible::Any) => true,
+        Some(Eligible::Accelerator(name)) => pool.accelerator.as_ref() == Some(name),
+        Some(Eligible::Pools(pools)) => pools.iter().any(|pool| pool.index() == at),
+    };
+    let (mut valued, mut counted) = (0_u128, 0_u128);
+    for (at, pool) in setup.config.pools.iter().enumerate().filter(|(at, pool)| may(*at, pool)) {
+        let amount = u128::from(capacity(pool)[group.kind].get());
+        valued += amount * u128::from(group.values[at]);
+        counted += amount;
+    }
+    super::ratio(valued, counted).unwrap_or(0.0)
+}
+
+/// How many jobs of each team run, team after team.
+fn running(setup: &Setup, trace: &Trace, record: &Record, grid: Grid) -> Vec<u128> {
+    let mut changes = vec![0_i128; setup.config.teams.len() * POINTS];
+    for stretch in record.stretches() {
+        let (from, to) = (grid.before(stretch.start_ms), grid.before(stretch.end_ms));
+        let start = setup.team_of[trace.jobs[stretch.row].team as usize].index() * POINTS;
+        if from < to {
+            changes[start + from] += 1;
+            if to < POINTS {
+                changes[start + to] -= 1;
+            }
+        }
+    }
+    running_sums(&changes)
+}
