@@ -28,12 +28,23 @@ pub enum OrderName {
     Priority,
     /// Hard quotas: a quota is a limit too, and each team stands in a line of its own, by submit time.
     Static,
+    /// Rounds of time that make the smallest normalised throughput as large as it can be. A whole policy and no order:
+    /// [`Backfill`] and [`Preemption`] do not count. Under the feature `lp`.
+    Gavel,
 }
 
 impl OrderName {
     /// All orders, in the order in which they are documented.
-    pub const ALL: [Self; 7] =
-        [Self::Drf, Self::DrfCurrent, Self::Hdrf, Self::Fifo, Self::Sjf, Self::Priority, Self::Static];
+    pub const ALL: [Self; 8] = [
+        Self::Drf,
+        Self::DrfCurrent,
+        Self::Hdrf,
+        Self::Fifo,
+        Self::Sjf,
+        Self::Priority,
+        Self::Static,
+        Self::Gavel,
+    ];
 
     /// The name in scenarios and on the command line.
     #[must_use]
@@ -46,6 +57,7 @@ impl OrderName {
             Self::Sjf => "sjf",
             Self::Priority => "priority",
             Self::Static => "static",
+            Self::Gavel => "gavel",
         }
     }
 

@@ -37,7 +37,7 @@ pub enum Decision {
         /// Why.
         reason: EvictReason,
         /// For which waiting job, which the same answer of [`schedule`](crate::Scheduler::schedule) starts; `None` where
-        /// capacity was lost.
+        /// capacity was lost or a round is over.
         by: Option<JobId>,
     },
 }
@@ -57,12 +57,14 @@ pub enum EvictReason {
     FairShare,
     /// A job of a higher priority class of its own team needs its room.
     OwnTeam,
+    /// Its turn is over: under a policy that shares time, others run in the next round. No work is lost.
+    Round,
 }
 
 impl EvictReason {
     /// All reasons, in the order in which they are documented.
-    pub const ALL: [Self; 5] =
-        [Self::CapacityLost, Self::Quota, Self::Priority, Self::FairShare, Self::OwnTeam];
+    pub const ALL: [Self; 6] =
+        [Self::CapacityLost, Self::Quota, Self::Priority, Self::FairShare, Self::OwnTeam, Self::Round];
 
     /// The word for it in files and messages.
     #[must_use]
@@ -73,6 +75,7 @@ impl EvictReason {
             Self::Priority => "priority",
             Self::FairShare => "fair-share",
             Self::OwnTeam => "own-team",
+            Self::Round => "round",
         }
     }
 }

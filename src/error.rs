@@ -93,6 +93,13 @@ pub enum ErrorKind {
     ReservationsWithAllowances,
     /// Eviction for others together with conservative backfill, whose plans it would void.
     PreemptionWithConservative,
+    /// Something that this build of the crate leaves out.
+    NotBuilt {
+        /// What, as a phrase.
+        what: &'static str,
+        /// The crate feature that has it.
+        feature: &'static str,
+    },
     /// An amount beyond what exact arithmetic allows: a share group of 2^53 or more, or an overflow.
     TooLarge {
         /// What is too large, as a phrase.
@@ -184,6 +191,9 @@ impl fmt::Display for ErrorKind {
             Self::PreemptionWithConservative => f.write_str(
                 "preemption cannot be combined with `conservative` backfill: it would void the plans of jobs",
             ),
+            Self::NotBuilt { what, feature } => {
+                write!(f, "{what} is not in this build: it needs the feature `{feature}`")
+            }
             Self::TooLarge { what } => write!(f, "{what} is too large for exact arithmetic"),
             Self::EmptyShape { what } => write!(f, "a shape has no {what}"),
             Self::UnknownTeam(team) => write!(f, "there is no team {team}"),

@@ -96,6 +96,11 @@ pub enum Blocked {
         /// How many.
         ahead: usize,
     },
+    /// Time is shared in rounds, and others have their turn.
+    Round {
+        /// When the next round begins at the latest.
+        until: Timestamp,
+    },
     /// Nothing: the next cycle starts it unless a team with a smaller key takes the room.
     Nothing,
 }
@@ -149,6 +154,7 @@ impl Blocked {
                 )
             }
             Self::Team { ahead } => write!(f, "{ahead} of its team's jobs come first"),
+            Self::Round { until } => write!(f, "others have their turn; the next round begins at {until}"),
             Self::Nothing => f.write_str("it fits: the next cycle starts it unless another team comes first"),
         }
     }

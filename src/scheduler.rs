@@ -6,7 +6,7 @@
 mod adopt;
 mod standing;
 
-use crate::config::{Backfill, Config, Preemption};
+use crate::config::{Backfill, Config, OrderName, Preemption};
 use crate::decision::{Decision, Eviction, Submission};
 use crate::error::{Error, ErrorKind};
 use crate::explain::{Explanation, JobState, Names};
@@ -14,6 +14,8 @@ use crate::id::{JobId, NodeId, PoolId, ShapeId, TeamId};
 use crate::job::{JobSpec, ShapeSpec};
 use crate::policy::conservative::Conservative;
 use crate::policy::engine::Engine;
+#[cfg(feature = "lp")]
+use crate::policy::gavel::Gavel;
 use crate::policy::{Order, Policy, order};
 use crate::reclaim::{first_without_room, running_in};
 use crate::resources::Resources;
@@ -98,6 +100,10 @@ impl Scheduler {
                 ErrorKind::TooLarge { what: format!("the number of nodes of pool `{}`", pool.name) }.into()
             );
         }
+        #[cfg(not(feature = "lp"))]
+        if config.policy.order == OrderName::Gavel {
+            return Err(ErrorKind::NotBuilt { what: "the policy `gavel`", feature: "lp" }.into());
+        }
         let backfill = config.policy.backfill;
         let reserves = matches!(backfill, Backfill::Easy | Backfill::Conservative);
         if reserves && config.teams.iter().any(TeamSpec::has_allowances) {
@@ -111,6 +117,8 @@ impl Scheduler {
             state.rescale();
         }
         let policy: Box<dyn Policy> = match backfill {
+            #[cfg(feature = "lp")]
+            _ if state.config.policy.order == OrderName::Gavel => Box::new(Gavel::new(&state)),
             Backfill::Conservative => Box::new(Conservative::new(&state, order)),
             _ => Box::new(Engine::new(&state, order, backfill)),
         };

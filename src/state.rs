@@ -382,13 +382,22 @@ impl State {
 
     /// Stops a running job whose room is lost; it waits again in its old place.
     pub(crate) fn evict(&mut self, id: JobId) -> Option<(PoolId, Resources)> {
-        let lost = self.lost(id);
+        self.evict_alone(id, EvictReason::CapacityLost, self.lost(id))
+    }
+
+    /// Stops a running job whose turn is over; it loses nothing and waits again in its old place.
+    #[cfg(feature = "lp")]
+    pub(crate) fn pause(&mut self, id: JobId) {
+        self.evict_alone(id, EvictReason::Round, Millis::ZERO);
+    }
+
+    fn evict_alone(&mut self, id: JobId, reason: EvictReason, lost: Millis) -> Option<(PoolId, Resources)> {
         let (leaf, attempt) = (self.alive(id).leaf, self.alive(id).attempt);
         let member = self.tree.below_root(leaf);
         let before = self.tree.key(member, &[]);
         let freed = self.stop(id, Status::Waiting)?;
         self.counts_waiting(id, true);
-        let (pool, reason, by) = (freed.0, EvictReason::CapacityLost, None);
+        let (pool, by) = (freed.0, None);
         self.decisions.push(Decision::Evict { job: id, attempt, pool, reason, by });
         let team = self.tree.member(member).team.unwrap_or(self.alive(id).spec.team);
         let victim = Side { team, before, after: self.tree.key(member, &[]) };

@@ -7,7 +7,9 @@
 
 use std::collections::BTreeMap;
 
-use fairshare::{Decision, JobId, JobSpec, Millis, Rejection, Scheduler, ShapeId, Submission, Timestamp};
+use fairshare::{
+    Decision, EvictReason, JobId, JobSpec, Millis, Rejection, Scheduler, ShapeId, Submission, Timestamp,
+};
 
 use crate::digest::Digest;
 use crate::error::SimError;
@@ -397,7 +399,7 @@ impl<'a> Simulation<'a> {
                 Decision::Start { job, attempt, pool, alternative } => {
                     self.start(now, job, attempt, pool.index(), alternative as usize)?
                 }
-                Decision::Evict { job, attempt, .. } => self.evict(now, job, attempt),
+                Decision::Evict { job, attempt, reason, .. } => self.evict(now, job, attempt, reason),
                 _ => continue,
             };
             self.digest.add(&Transition { row: self.number(transition.row), ..transition });
@@ -448,7 +450,7 @@ impl<'a> Simulation<'a> {
         Ok(Transition { at: now, what: What::Started, row, attempt, pool, alternative })
     }
 
-    fn evict(&mut self, now: i64, id: JobId, attempt: u32) -> Transition {
+    fn evict(&mut self, now: i64, id: JobId, attempt: u32, reason: EvictReason) -> Transition {
         let live = &mut self.live[id.slot()];
         live.attempt = 0;
         live.since = now;
@@ -459,7 +461,11 @@ impl<'a> Simulation<'a> {
         let Outcome { pool, alternative, start_ms, .. } = *outcome;
         let ran_ms = now.abs_diff(start_ms);
         let interval_ms = checkpoint_ms(self.trace, row).filter(|interval| *interval > 0);
-        let kept_ms = interval_ms.map_or(0, |interval| ran_ms - ran_ms % interval);
+        let kept_ms = match interval_ms {
+            _ if reason == EvictReason::Round => ran_ms,
+            Some(interval) => ran_ms - ran_ms % interval,
+            None => 0,
+        };
         if kept_ms > 0 {
             let shape = &self.trace.shapes[self.trace.jobs[row as usize].shape as usize];
             let speed = shape.alternatives[usize::from(alternative)].speed_milli;

@@ -18,6 +18,8 @@ use core::fmt;
 pub use exact::Exact;
 pub use pools::{PoolTeam, pool_entitlements};
 #[cfg(feature = "lp")]
+pub(crate) use speeds::{AlikeJobs, time_parts};
+#[cfg(feature = "lp")]
 pub use speeds::{SpeedEntitlement, SpeedTeam, speed_entitlements};
 
 use crate::id::TeamId;

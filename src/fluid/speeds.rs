@@ -139,6 +139,30 @@ fn likeness(team: &SpeedTeam) -> Likeness<'_> {
     (weight.numerator(), weight.denominator(), speeds_milli, *demand, quota)
 }
 
+/// Jobs that are alike, and what one of them needs and does in each pool.
+pub(crate) struct AlikeJobs {
+    pub(crate) count: usize,
+    /// By pool: how much one job holds while it runs there, and how fast it runs; `None` where it cannot.
+    pub(crate) pools: Vec<Option<(f64, f64)>>,
+}
+
+/// The part of its time that a job of each kind runs in each pool, so that the smallest throughput over that with every
+/// pool to itself is as large as it can be. Nothing where there is no solution.
+pub(crate) fn time_parts(capacity: &[f64], jobs: &[AlikeJobs]) -> Option<Vec<Vec<f64>>> {
+    let classes: Vec<Class> = jobs.iter().map(|alike| Class::of_jobs(alike, capacity)).collect();
+    let program = Program::new(capacity, &classes);
+    let most: Vec<f64> = classes.iter().map(|class| class.most(capacity)).collect();
+    let fixed: Vec<Option<f64>> = most.iter().map(|most| (*most <= 0.0).then_some(0.0)).collect();
+    let (_, _, used) = program.raise(&fixed, &most).ok()?;
+    let mut parts = vec![vec![0.0; capacity.len()]; jobs.len()];
+    for ((class, pool), fraction) in program.uses.iter().zip(used) {
+        if let Some((held, _)) = jobs[*class].pools[*pool] {
+            parts[*class][*pool] = fraction.max(0.0) * capacity[*pool] / (classes[*class].count * held);
+        }
+    }
+    Some(parts)
+}
+
 /// Dual prices above this are not zero: those that are come out at a millionth of it.
 const PRICED: f64 = 1e-5;
 
@@ -156,8 +180,8 @@ struct Class {
     weight: f64,
     /// What a whole pool contributes to the part of one team.
     gains: Vec<f64>,
-    /// The most that all of them use together, in the unit of the capacities.
-    demand: Option<f64>,
+    /// The most that all of them use together of each pool if they use no other, in the unit of the capacities.
+    demand: Option<Vec<f64>>,
     /// The part that each is guaranteed.
     floor: f64,
 }
@@ -172,27 +196,40 @@ impl Class {
             count,
             weight: float(team.weight.numerator()) / float(team.weight.denominator()),
             gains: capacity.iter().enumerate().map(|(pool, amount)| part(pool, *amount)).collect(),
-            demand: team.demand.map(|demand| float(demand) * count),
+            demand: team.demand.map(|demand| vec![float(demand) * count; capacity.len()]),
             floor: team.quota.iter().enumerate().map(|(pool, quota)| part(pool, float(*quota))).sum(),
         }
     }
 
-    fn may_use(&self, pool: usize) -> bool {
-        self.gains[pool] > 0.0 && self.demand.is_none_or(|demand| demand > 0.0)
+    fn of_jobs(alike: &AlikeJobs, capacity: &[f64]) -> Self {
+        let count = float(alike.count as u64);
+        let rate = |pool: usize| alike.pools[pool].map_or(0.0, |(held, speed)| speed / held * capacity[pool]);
+        let all: f64 = (0..capacity.len()).map(rate).sum();
+        let gain = |pool: usize| if all > 0.0 { rate(pool) / all } else { 0.0 };
+        let held = |pool: usize| alike.pools[pool].map_or(0.0, |(held, _)| held * count);
+        Self {
+            count,
+            weight: 1.0,
+            gains: (0..capacity.len()).map(gain).collect(),
+            demand: Some((0..capacity.len()).map(held).collect()),
+            floor: 0.0,
+        }
     }
 
-    /// The largest part that its demand allows to each: the fastest pools first.
+    fn may_use(&self, pool: usize) -> bool {
+        self.gains[pool] > 0.0 && self.demand.as_ref().is_none_or(|demand| demand[pool] > 0.0)
+    }
+
+    /// The largest part that its demand allows to each: first the pools that give most for the same part of it.
     fn most(&self, capacity: &[f64]) -> f64 {
-        let mut left = self.demand.map_or(f64::INFINITY, |demand| demand / self.count);
+        let Some(demand) = &self.demand else { return self.gains.iter().sum() };
         let mut pools: Vec<usize> = (0..capacity.len()).filter(|pool| self.may_use(*pool)).collect();
-        pools.sort_by(|a, b| {
-            let speed = |pool: usize| self.gains[pool] / capacity[pool];
-            speed(*b).total_cmp(&speed(*a)).then(a.cmp(b))
-        });
-        let mut part = 0.0;
+        let rate = |pool: usize| self.gains[pool] * demand[pool] / capacity[pool];
+        pools.sort_by(|a, b| rate(*b).total_cmp(&rate(*a)).then(a.cmp(b)));
+        let (mut part, mut left) = (0.0, 1.0_f64);
         for pool in pools {
-            let here = left.min(capacity[pool]);
-            part += self.gains[pool] * here / capacity[pool];
+            let here = left.min(capacity[pool] * self.count / demand[pool]);
+            part += rate(pool) * here / self.count;
             left -= here;
         }
         part
@@ -275,8 +312,8 @@ impl<'a> Program<'a> {
                 let part = of(class).map(|(at, (_, pool))| (at, -spec.gains[*pool] / spec.count));
                 rows.push(part, SLACK - floor);
             }
-            if let Some(demand) = spec.demand {
-                rows.push(of(class).map(|(at, (_, pool))| (at, self.capacity[*pool] / demand)), 1.0);
+            if let Some(demand) = &spec.demand {
+                rows.push(of(class).map(|(at, (_, pool))| (at, self.capacity[*pool] / demand[*pool])), 1.0);
             }
         }
         for pool in 0..self.capacity.len() {

@@ -7,6 +7,8 @@ mod by_time;
 pub(crate) mod conservative;
 mod drf;
 pub(crate) mod engine;
+#[cfg(feature = "lp")]
+pub(crate) mod gavel;
 mod hdrf;
 mod lack;
 mod lists;
@@ -212,8 +214,9 @@ pub(crate) fn order(name: OrderName) -> Box<dyn Order> {
         OrderName::Drf => Box::new(drf::Drf),
         OrderName::Hdrf => Box::new(hdrf::Hdrf),
         OrderName::DrfCurrent => Box::new(drf::DrfCurrent),
-        // A class comes before any order; whether it does so between teams too is a rule of the policy.
-        OrderName::Fifo | OrderName::Priority => Box::new(by_time::Fifo),
+        // A class comes before any order; whether it does so between teams too is a rule of the policy. Gavel is a whole
+        // policy, which asks no order.
+        OrderName::Fifo | OrderName::Priority | OrderName::Gavel => Box::new(by_time::Fifo),
         OrderName::Sjf => Box::new(by_time::Sjf),
         OrderName::Static => Box::new(static_quota::Static),
     }

@@ -47,6 +47,7 @@ const LAYERS: &[&[&str]] = &[
         "policy/engine/one_line",
         "policy/engine/rescaled",
         "policy/engine/reclaim",
+        "policy/gavel",
     ],
     &["scheduler"],
 ];

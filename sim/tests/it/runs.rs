@@ -155,7 +155,7 @@ fn a_quota_is_a_floor_of_the_entitlement_and_a_limit_its_cap() {
         summary.teams.iter().map(|team| (team.entitlement_mean.unwrap() * 1e9).round() / 1e9).collect()
     };
     // `b` runs first: three GPUs and one in the first half, in which `a` waits for four; then all for `a`.
-    assert_eq!(means("1,0,100,a,4\n2,0,100,b,1\n"), [(0.75 + 1.0) / 2.0, 0.25 / 2.0]);
+    assert_eq!(means("1,0,100,a,4\n2,0,100,b,1\n"), [0.875, 0.125]);
 }
 
 #[test]
