@@ -2,6 +2,7 @@
 //!
 //! Absent on purpose: computing anything but widths.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::error::printable;
@@ -54,6 +55,9 @@ impl Inspection {
         }
         if self.core_hours > 0.0 {
             line("core-hours", rounded(self.core_hours));
+        }
+        if self.gpu_hours_by_type.keys().any(|name| name != "any") {
+            line("by type", by_type(&self.gpu_hours_by_type));
         }
         if let Some(nodes) = self.nodes {
             line("nodes", grouped(nodes));
@@ -182,6 +186,23 @@ fn bars(values: &[u64]) -> String {
     let most = values.iter().copied().max().unwrap_or(0).max(1);
     let height = |value: u64| usize::try_from((value * 8).div_ceil(most)).unwrap_or(8).min(8);
     values.iter().map(|&value| BLOCKS[height(value)]).collect()
+}
+
+/// GPU-hours by type, most first, as many as fit beside the name of the line.
+fn by_type(hours: &BTreeMap<String, f64>) -> String {
+    let mut types: Vec<(&String, f64)> = hours.iter().map(|(name, hours)| (name, *hours)).collect();
+    types.sort_by(|a, b| b.1.total_cmp(&a.1));
+    let mut text = String::new();
+    for (index, (name, hours)) in types.iter().enumerate() {
+        let part = format!("{} {}", shortened(&printable(name), 20), rounded(*hours));
+        if index > 0 && text.chars().count() + part.chars().count() > 50 {
+            let _ = write!(text, " and {} more", types.len() - index);
+            break;
+        }
+        text += if index > 0 { ", " } else { "" };
+        text += &part;
+    }
+    text
 }
 
 /// The first letters of a name that is too long.

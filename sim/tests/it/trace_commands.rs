@@ -129,6 +129,49 @@ quota = { gpu = { gpu = 4 } }
 }
 
 #[test]
+fn hours_by_type_are_shown_most_first() {
+    let folder = folder();
+    let rows = (1..=9).fold("job_id,submit_s,run_s,team,gpu,accelerators\n".to_owned(), |rows, job| {
+        rows + &format!("{job},{job},36000,a,{job},accelerator-{job}:1|T4:0.5\n")
+    });
+    std::fs::write(folder.path().join("jobs.csv"), rows).unwrap();
+    let text = sim(folder.path(), &["trace", "inspect", "jobs.csv"]).stdout;
+    let line = "by type       accelerator-9 90, accelerator-8 80, accelerator-7 70 and 6 more";
+    assert!(text.lines().any(|shown| shown == line), "{text}");
+    assert_eq!(long_lines(&text), Vec::<&str>::new());
+}
+
+/// `kubectl get nodes -o json` gives the pools of a scenario.
+#[test]
+fn nodes_of_a_cluster_become_pools() {
+    let folder = folder();
+    let node = |name: &str, extra: &str| {
+        format!(
+            "{{\"kind\": \"Node\", \"metadata\": {{\"name\": \"{name}\", \"labels\": {{\"nvidia.com/gpu.product\": \
+             \"NVIDIA-H200\"}}}}, \"spec\": {{{extra}}}, \"status\": {{\"allocatable\": {{\"cpu\": \"191500m\", \
+             \"memory\": \"2000Gi\", \"nvidia.com/gpu\": \"8\", \"pods\": \"110\"}}}}}}"
+        )
+    };
+    let nodes = [node("a", ""), node("b", ""), node("c", "\"unschedulable\": true")].join(",\n");
+    let list = format!("{{\"apiVersion\": \"v1\", \"items\": [\n{nodes}], \"kind\": \"List\"}}\n");
+    std::fs::write(folder.path().join("nodes.json"), list).unwrap();
+    let ran = sim(folder.path(), &["trace", "convert", "nodes.json", "--scenario", "pools.toml"]);
+    assert_eq!(
+        (ran.code, ran.stderr.as_str()),
+        (
+            0,
+            "format: `nodes.json` reads as kueue\n\
+             warning: `nodes.json`: nodes that take no pods are left out: 1\n0 jobs written\n"
+        )
+    );
+    assert_eq!(
+        std::fs::read_to_string(folder.path().join("pools.toml")).unwrap(),
+        "[[pool]]\nname = \"nvidia-h200\"\naccelerator = \"NVIDIA-H200\"\nnodes = 2\n\
+         node = { gpu = 8, cpu = 191.5, memory = \"2000GiB\" }\n\n"
+    );
+}
+
+#[test]
 fn the_guessed_format_is_said() {
     let folder = folder();
     std::fs::copy(fixture("small.swf"), folder.path().join("old.log")).unwrap();
