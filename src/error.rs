@@ -89,8 +89,6 @@ pub enum ErrorKind {
     },
     /// The order `static` where no team has a quota.
     StaticWithoutQuota,
-    /// Quotas or limits together with reservations, which do not know of them yet.
-    ReservationsWithAllowances,
     /// Eviction for others together with conservative backfill, whose plans it would void.
     PreemptionWithConservative,
     /// Something that this build of the crate leaves out.
@@ -185,9 +183,6 @@ impl fmt::Display for ErrorKind {
             Self::StaticWithoutQuota => {
                 f.write_str("the order `static` gives each team its quota, and no team has one")
             }
-            Self::ReservationsWithAllowances => f.write_str(
-                "quotas and limits of teams cannot be combined with `easy` or `conservative` backfill yet",
-            ),
             Self::PreemptionWithConservative => f.write_str(
                 "preemption cannot be combined with `conservative` backfill: it would void the plans of jobs",
             ),

@@ -93,7 +93,7 @@
 //!
 //! # Not supported
 //!
-//! Quotas together with reservations, eviction for others together with conservative backfilling, and fractions that must lie on one device are not in this
+//! Eviction for others together with conservative backfilling, and fractions that must lie on one device are not in this
 //! release; `CHANGELOG.md` says what is. Elastic jobs (a gang that grows or shrinks while it runs) and time slicing are
 //! not planned.
 //!

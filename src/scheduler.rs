@@ -21,7 +21,6 @@ use crate::reclaim::{first_without_room, running_in};
 use crate::resources::Resources;
 use crate::share::ShareKey;
 use crate::state::{State, Status};
-use crate::team::TeamSpec;
 use crate::time::Timestamp;
 
 pub use standing::TeamShare;
@@ -105,10 +104,6 @@ impl Scheduler {
             return Err(ErrorKind::NotBuilt { what: "the policy `gavel`", feature: "lp" }.into());
         }
         let backfill = config.policy.backfill;
-        let reserves = matches!(backfill, Backfill::Easy | Backfill::Conservative);
-        if reserves && config.teams.iter().any(TeamSpec::has_allowances) {
-            return Err(ErrorKind::ReservationsWithAllowances.into());
-        }
         if backfill == Backfill::Conservative && config.policy.preemption != Preemption::None {
             return Err(ErrorKind::PreemptionWithConservative.into());
         }

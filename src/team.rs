@@ -75,12 +75,6 @@ impl TeamSpec {
         }
     }
 
-    /// Whether it has a quota, a limit, a borrowing or a lending limit.
-    #[must_use]
-    pub fn has_allowances(&self) -> bool {
-        [&self.quota, &self.limit, &self.borrow, &self.lend].iter().any(|list| !list.is_empty())
-    }
-
     /// Under another team.
     #[must_use]
     pub fn under(mut self, parent: TeamId) -> Self {

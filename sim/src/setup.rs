@@ -230,13 +230,6 @@ fn policy(scenario: &Scenario, known: Known, warnings: &mut Vec<String>) -> Resu
     let given = &scenario.policy;
     let unknown = || if given.default_time_limit_ms.is_some() { 0 } else { known.bare };
     let reserves = !matches!(given.spec.backfill, Backfill::None | Backfill::BestEffort);
-    let team = scenario.teams.iter().find(|team| team.has_allowances());
-    if let (true, true, Some(team)) = (given.backfill_given, reserves, team) {
-        let (name, team) = (given.spec.backfill.as_str(), &team.name);
-        let message =
-            format!("backfill `{name}` does not know of quotas and limits yet, and team `{team}` has some");
-        return Err(SimError::usage_with_hint(message, "set `backfill = \"best-effort\"` in `[policy]`"));
-    }
     if given.backfill_given && reserves {
         let unknown = unknown();
         if unknown > 0 {
@@ -250,14 +243,7 @@ fn policy(scenario: &Scenario, known: Known, warnings: &mut Vec<String>) -> Resu
     }
     let mut spec = given.spec;
     if let (false, Some(easy)) = (given.backfill_given, Backfill::parse("easy")) {
-        if let Some(team) = team {
-            spec.backfill = Backfill::BestEffort;
-            let team = &team.name;
-            warnings.push(format!(
-                "backfill is best-effort, since team `{team}` has a quota or a limit, which reservations do not know of \
-                 yet: large gangs can starve"
-            ));
-        } else if unknown() == 0 {
+        if unknown() == 0 {
             spec.backfill = easy;
         } else {
             spec.backfill = Backfill::BestEffort;

@@ -2,7 +2,8 @@
 //!
 //! A pass plans the waiting jobs one by one, in the order of service by the keys now, where planned jobs count as held:
 //! each gets the earliest slot that is free beside the jobs that run and those planned before it. The slots that begin
-//! now are starts. Passes are repeated until one starts nothing, and are broken off when nothing that waits has room.
+//! now are starts. A job gets no slot by a route that its team's limit, or what others keep, stops now, or that those planned
+//! before it leave no room for below the limit: limits are those of now, not of the time of the slot. Passes are repeated until one starts nothing, and are broken off when nothing that waits has room.
 //!
 //! Costs grow with the number of jobs that wait times the steps of the profiles: for backlogs of thousands, not more.
 //! Absent on purpose: what a reservation of one job alone lets pass (see `engine`). Layer 5; uses `profile`, `pending`.
@@ -10,8 +11,9 @@
 use core::cmp::Reverse;
 use std::collections::BTreeSet;
 
-use super::lack::lack_of_room;
-use super::{Order, Policy, comes_first, precedes_now};
+use super::first::{Front, Present, comes_first};
+use super::lack::lack;
+use super::{Order, Policy};
 use crate::error::Error;
 use crate::explain::Blocked;
 use crate::hierarchy::Hierarchy;
@@ -20,8 +22,10 @@ use crate::job::JobSpec;
 use crate::line::Waiter;
 use crate::pending::Pending;
 use crate::profile::{Profile, Slot};
+use crate::quota::{Denied, Guaranteed, Quotas};
 use crate::reservation::Timetable;
 use crate::resources::Resources;
+use crate::route::RouteId;
 use crate::state::{State, Status};
 use crate::time::Timestamp;
 use crate::tree::{MemberId, Tree};
@@ -45,6 +49,7 @@ struct Pass<'a> {
     /// Who would hold what if all planned jobs ran.
     tree: Tree,
     hierarchy: Option<Hierarchy>,
+    quotas: Quotas,
     profiles: IdVec<PoolId, Profile>,
     lines: Vec<Unplanned>,
 }
@@ -52,54 +57,56 @@ struct Pass<'a> {
 impl Pass<'_> {
     /// The next job in order, with its slot; the slot is taken.
     fn next(&mut self, state: &State) -> Option<(MemberId, Waiter, Option<Slot>)> {
-        let by_class = state.config.policy.classes_cross_teams();
-        let mut first: Option<usize> = None;
-        for (at, (leaf, line)) in self.lines.iter().enumerate() {
-            let Some((class, waiter)) = line.last() else { continue };
-            let precedes = |best: usize| {
-                let (best_leaf, line) = &self.lines[best];
-                let Some((best_class, best)) = line.last() else { return true };
-                let now = || {
-                    precedes_now(
-                        (&self.tree, self.hierarchy.as_ref()),
-                        self.order,
-                        (*leaf, *waiter),
-                        (*best_leaf, *best),
-                    )
-                };
-                let (class, best_class) =
-                    if by_class { (class, best_class) } else { (best_class, best_class) };
-                class < best_class || class == best_class && now()
-            };
-            if first.is_none_or(precedes) {
-                first = Some(at);
-            }
-        }
-        let (leaf, line) = &mut self.lines[first?];
-        let (leaf, (_, waiter)) = (*leaf, line.pop()?);
-        let slot = earliest(state, &self.profiles, waiter.job);
+        let present = Present {
+            tree: &self.tree,
+            hierarchy: self.hierarchy.as_ref(),
+            quotas: &self.quotas,
+            ..Present::of(state, self.order)
+        };
+        let fronts = self.lines.iter().filter_map(|(leaf, line)| {
+            let (Reverse(class), waiter) = *line.last()?;
+            let route = self.routes(state, waiter.job).next();
+            let route =
+                route.or_else(|| state.routes.shape(state.alive(waiter.job).spec.shape).routes().next());
+            Some(Front { leaf: *leaf, waiter, class, route: route? })
+        });
+        let Front { leaf, waiter, class, .. } = present.first(fronts)?;
+        let at = self.lines.binary_search_by_key(&leaf, |(leaf, _)| *leaf).ok()?;
+        self.lines[at].1.pop();
+        let slot = self.earliest(state, waiter.job);
         if let Some(slot) = &slot {
             let route = state.routes.route(slot.route);
             self.profiles[route.pool].take(route, slot);
             self.tree.grant(leaf, state.routes.charge(slot.route));
+            let _: Guaranteed = self.quotas.grant(&self.tree, leaf, route, (class, waiter.place, waiter.job));
             if let Some(hierarchy) = &mut self.hierarchy {
                 hierarchy.refresh(&self.tree, leaf);
             }
         }
         Some((leaf, waiter, slot))
     }
-}
 
-/// The earliest slot of a job over all its routes; the best route of equals.
-fn earliest(state: &State, profiles: &IdVec<PoolId, Profile>, job: JobId) -> Option<Slot> {
-    let job = state.alive(job);
-    let length = job.spec.limit_or_estimate();
-    let routes = state.routes.shape(job.spec.shape).routes();
-    let slots = routes.filter_map(|id| {
-        let route = state.routes.route(id);
-        profiles[route.pool].earliest(state, id, route, length)
-    });
-    slots.min_by_key(|slot| slot.start)
+    /// The routes of a job that nothing denies it, best first.
+    fn routes<'a>(&'a self, state: &'a State, job: JobId) -> impl Iterator<Item = RouteId> + 'a {
+        let (leaf, shape) = (state.alive(job).leaf, state.alive(job).spec.shape);
+        state.routes.shape(shape).routes().filter(move |id| {
+            let route = state.routes.route(*id);
+            let none = Resources::new();
+            let limited =
+                || matches!(self.quotas.denies(&self.tree, leaf, route, &none), Some(Denied::Limit { .. }));
+            state.denies(leaf, *id).is_none() && !limited()
+        })
+    }
+
+    /// The earliest slot of a job over all its routes; the best route of equals.
+    fn earliest(&self, state: &State, job: JobId) -> Option<Slot> {
+        let length = state.alive(job).spec.limit_or_estimate();
+        let slots = self.routes(state, job).filter_map(|id| {
+            let route = state.routes.route(id);
+            self.profiles[route.pool].earliest(state, id, route, length)
+        });
+        slots.min_by_key(|slot| slot.start)
+    }
 }
 
 impl Conservative {
@@ -122,7 +129,8 @@ impl Conservative {
             line.sort_unstable_by(|a, b| b.cmp(a));
         }
         let (tree, hierarchy) = (state.tree.clone(), state.hierarchy.clone());
-        Pass { order: &*self.order, tree, hierarchy, profiles, lines }
+        let quotas = state.quotas.clone();
+        Pass { order: &*self.order, tree, hierarchy, quotas, profiles, lines }
     }
 
     /// Whether any shape that waits has room now, planned jobs or not.
@@ -157,8 +165,7 @@ impl Conservative {
     /// The first planned job that takes the room in which a job could start now: where, and when it starts.
     fn behind(&self, state: &State, job: JobId) -> Option<Blocked> {
         let mut pass = self.pass(state);
-        let now =
-            |pass: &Pass<'_>| earliest(state, &pass.profiles, job).filter(|slot| slot.start == state.now);
+        let now = |pass: &Pass<'_>| pass.earliest(state, job).filter(|slot| slot.start == state.now);
         let mut could = now(&pass)?;
         loop {
             let (_, waiter, slot) = pass.next(state)?;
@@ -224,7 +231,7 @@ impl Policy for Conservative {
     fn blocked(&self, state: &State, job: JobId) -> Result<Vec<Blocked>, Error> {
         let waiting = state.job(job)?;
         let shape = state.routes.shape(waiting.spec.shape);
-        let lacks = shape.routes().map(|route| lack_of_room(state, state.routes.route(route)));
+        let lacks = shape.routes().map(|route| lack(state, waiting.leaf, route));
         let mut reasons = lacks.collect::<Option<Vec<Blocked>>>().unwrap_or_default();
         if reasons.is_empty() {
             reasons.extend(self.behind(state, job));

@@ -22,9 +22,10 @@ use std::collections::BTreeSet;
 
 use self::backfill::{Gate, Holds};
 use self::reclaim::Reclaim;
+use super::first::comes_first;
 use super::lack::{lack, lacking};
 use super::lists::{Lists, View};
-use super::{Order, Policy, comes_first};
+use super::{Order, Policy};
 use crate::config::Backfill;
 use crate::error::Error;
 use crate::explain::Blocked;
@@ -347,7 +348,9 @@ impl Engine {
                 };
                 // Where the first job of a line may not start, the entry goes by an earlier place than the one that may.
                 let exact = found.is_some_and(|(_, waiter, _)| self.goes_by(spot, waiter.place));
-                if let Some((leaf, waiter, _)) = found {
+                if let Some((leaf, waiter, _)) = found
+                    && best.is_none_or(|best| exact || self.precedes(state, spot, Some(waiter.place), best))
+                {
                     best = Some(Pick { spot, leaf, waiter });
                 }
                 if !exact {
@@ -478,6 +481,7 @@ impl Policy for Engine {
                 break;
             }
         }
+        self.leave_nothing_open(state);
         debug_assert!(self.one_line || self.open.is_empty(), "a route stays open that nobody starts by");
     }
 

@@ -9,21 +9,21 @@ mod drf;
 pub(crate) mod engine;
 #[cfg(feature = "lp")]
 pub(crate) mod gavel;
+mod first;
 mod hdrf;
 mod lack;
 mod lists;
 mod static_quota;
 
-use core::cmp::{Ordering, Reverse};
+use core::cmp::Ordering;
 
 use crate::config::OrderName;
 use crate::dominant::Holding;
 use crate::error::Error;
 use crate::explain::Blocked;
-use crate::hierarchy::Hierarchy;
 use crate::id::{JobId, PoolId};
 use crate::job::JobSpec;
-use crate::line::{Place, Waiter};
+use crate::line::Place;
 use crate::resources::{MAX_KINDS, Resources};
 use crate::state::State;
 use crate::time::Timestamp;
@@ -174,38 +174,6 @@ pub trait Order: core::fmt::Debug + Send {
 
     /// The exact order: `Less` is served first.
     fn compare(&self, a: &Contender<'_>, b: &Contender<'_>) -> Ordering;
-}
-
-/// Whether one leaf's job comes before another's of its class, by the keys now.
-fn precedes_now(
-    (tree, hierarchy): (&Tree, Option<&Hierarchy>),
-    order: &dyn Order,
-    a: (MemberId, Waiter),
-    b: (MemberId, Waiter),
-) -> bool {
-    let contender = |member, waiter: Waiter| Contender::now(tree, member, waiter.place);
-    if !order.by_shares() {
-        return order.compare(&contender(a.0, a.1), &contender(b.0, b.1)).is_lt();
-    }
-    let below = tree.rivals(a.0, b.0);
-    let rounded = hierarchy.filter(|hierarchy| hierarchy.is_rounded(tree.member(below.0).parent));
-    let key = |hierarchy: &Hierarchy, member| hierarchy.key(tree, member, None);
-    let by_key = rounded.map(|hierarchy| key(hierarchy, below.0).cmp(&key(hierarchy, below.1)));
-    let (a, b) = (contender(below.0, a.1), contender(below.1, b.1));
-    by_key.unwrap_or_else(|| a.compare_now(&b)).then_with(|| a.compare_ties(&b)).is_lt()
-}
-
-/// Whether one waiting job comes before another by the keys now: a total order while nothing starts or stops.
-fn comes_first(state: &State, order: &dyn Order, a: JobId, b: JobId) -> bool {
-    let of = |id: JobId| {
-        let job = state.alive(id);
-        (job.leaf, Reverse(state.routes.shape(job.spec.shape).class), state.waiter(id))
-    };
-    let ((leaf_a, class_a, a), (leaf_b, class_b, b)) = (of(a), of(b));
-    if leaf_a == leaf_b || class_a != class_b && state.config.policy.classes_cross_teams() {
-        return (class_a, a) < (class_b, b);
-    }
-    precedes_now((&state.tree, state.hierarchy.as_ref()), order, (leaf_a, a), (leaf_b, b))
 }
 
 /// The order of that name.

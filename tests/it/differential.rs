@@ -14,7 +14,7 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config as RunnerConfig, TestRunner};
 
 use crate::oracle::{Job, Oracle, Rule, Run};
-use crate::strategy::{Case, Op, case};
+use crate::strategy::{Case, Op, case, reserving_case};
 
 /// What a case went through.
 #[expect(clippy::struct_excessive_bools, reason = "each is one corner, counted by itself")]
@@ -28,6 +28,8 @@ pub(crate) struct Seen {
     pub(crate) second_pool: bool,
     /// A job waits for nothing but a reservation.
     pub(crate) reserved: bool,
+    /// A job waits for what its team may not hold, or others keep.
+    pub(crate) denied: bool,
     pub(crate) started: usize,
     /// Jobs were stopped for others, by reason.
     pub(crate) stopped: BTreeSet<&'static str>,
@@ -144,6 +146,8 @@ impl Replay<'_> {
         for (id, _) in self.alive.values() {
             if let JobState::Waiting(reasons) = self.scheduler.explain(*id).unwrap().state {
                 self.seen.reserved |= reasons.iter().any(|why| matches!(why, Blocked::Reservation { .. }));
+                let is_denial = |why: &Blocked| matches!(why, Blocked::Limit { .. } | Blocked::Kept { .. });
+                self.seen.denied |= reasons.iter().any(is_denial);
                 assert_ne!(reasons, [Blocked::Nothing], "nothing keeps job {id}, which waits");
             }
         }
@@ -315,6 +319,25 @@ proptest! {
     fn every_decision_is_the_one_that_the_model_asks_for(case in case()) {
         replay(&case);
     }
+
+    #[test]
+    fn reservations_beside_limits_are_the_ones_that_the_model_asks_for(case in reserving_case()) {
+        replay(&case);
+    }
+}
+
+#[test]
+fn reservations_meet_limits() {
+    let mut runner = TestRunner::deterministic();
+    let cases = RunnerConfig::default().cases.max(256);
+    let (mut reserved, mut both) = (0, 0);
+    for _ in 0..cases {
+        let seen = replay(&reserving_case().new_tree(&mut runner).unwrap().current());
+        reserved += u32::from(seen.reserved);
+        both += u32::from(seen.reserved && seen.denied);
+    }
+    println!("of {cases}: reserved {reserved}, and a limit binds in {both} of them");
+    assert!(reserved * 20 >= cases && both * 50 >= cases, "{reserved} and {both} of {cases} cases");
 }
 
 #[test]

@@ -227,3 +227,26 @@ pub(crate) fn case() -> impl Strategy<Value = Case> {
             ops,
         })
 }
+
+/// Cases in which blocked jobs have reservations beside quotas and limits, and all jobs say how long they may run.
+pub(crate) fn reserving_case() -> impl Strategy<Value = Case> {
+    (case(), prop::bool::weighted(0.7), vec((0_usize..8, 0_u8..8, allowance()), 1..=6)).prop_map(
+        |(mut case, easy, allowances)| {
+            let policy = &mut case.config.policy;
+            policy.backfill = if easy { Backfill::Easy } else { Backfill::Conservative };
+            if !easy {
+                policy.preemption = Preemption::None;
+            }
+            case.config = with_allowances(case.config, allowances);
+            for op in &mut case.ops {
+                if let Op::Submit { limit, .. } = op {
+                    *limit = Some(1 + 3 * limit.unwrap_or(4));
+                }
+            }
+            // Many cycles while little has ended: what is free is looked at again and again.
+            let ops = case.ops.chunks(2).flat_map(|ops| ops.iter().cloned().chain([Op::Schedule]));
+            case.ops = ops.filter(|op| !matches!(op, Op::Complete(which) if which % 2 == 0)).collect();
+            case
+        },
+    )
+}

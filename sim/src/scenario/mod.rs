@@ -129,14 +129,6 @@ pub struct Request {
     pub speeds_milli: Vec<u32>,
 }
 
-impl Team {
-    /// Whether it has a quota, a limit, a borrowing or a lending limit.
-    #[must_use]
-    pub fn has_allowances(&self) -> bool {
-        [&self.quota, &self.limit, &self.borrow, &self.lend].iter().any(|list| !list.is_empty())
-    }
-}
-
 /// An amount of one resource in one pool.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Amount {

@@ -16,17 +16,19 @@ fn contended() -> String {
 }
 
 #[test]
-fn quotas_bind_and_reservations_do_not_know_of_them_yet() {
+fn limits_bind_beside_reservations() {
     let limited = SCENARIO.replace("name = \"search\"", "name = \"search\"\nlimit = { l4 = { gpu = 1 } }");
     let jobs = b"job_id,submit_s,run_s,team,gpu,time_limit_s\na,0,10,search,1,20\nb,0,10,search,1,20\n";
-    let message = "\
-error: backfill `easy` does not know of quotas and limits yet, and team `search` has some
-hint: set `backfill = \"best-effort\"` in `[policy]`";
-    refused(&limited, jobs, &["--policy", "drf,backfill=easy"], message);
-    let waited = run_with(&limited, jobs, &["--check", "--fail-if", "wait.max == 10s"]);
-    assert_eq!(waited.code, 1, "the second job waits for the first: {}", waited.stderr);
-    let warning = "warning: backfill is best-effort, since team `search` has a quota or a limit";
-    assert!(waited.stderr.contains(warning), "{}", waited.stderr);
+    for backfill in ["easy", "conservative"] {
+        let policy = format!("drf,backfill={backfill}");
+        let waited =
+            run_with(&limited, jobs, &["--check", "--policy", &policy, "--fail-if", "wait.max < 10s"]);
+        assert_eq!(waited.code, 0, "the second job waits for the first: {}", waited.stderr);
+    }
+    let default = run_with(&limited, jobs, &["-o", "json"]);
+    let value: serde_json::Value = serde_json::from_str(&default.stdout).unwrap();
+    assert_eq!(value["policy"], "drf,backfill=easy", "{}", default.stderr);
+    assert!(!default.stderr.contains("best-effort"), "{}", default.stderr);
 }
 
 #[test]

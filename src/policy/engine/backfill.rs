@@ -3,7 +3,9 @@
 //! At most one waiting job holds a reservation in a pool, and a job holds at most one. Before every decision, a pool
 //! without a reservation gives it to its first waiting job, in the order of service by the keys *now*, unless that job
 //! can start; where the job could start earliest decides which of its pools it is. It is kept until the job starts, is
-//! withdrawn, has no foreseeable start any longer, or comes behind a blocked job of a higher class.
+//! withdrawn, has no foreseeable start any longer, or comes behind a blocked job of a higher tier or class. A job that its
+//! team's limit, or what other teams keep, stops as things are now holds none, and loses the one that it holds: it could
+//! not start by it, and would only keep others waiting.
 //!
 //! Where and when is worked out at the beginning of a cycle if anything in the pool has changed, and once more when
 //! nothing else can start, so that a second cycle would find nothing to do. Another job may start in the pool if it ends
@@ -20,8 +22,8 @@ use super::{Engine, Pick, Spot, Stage, class};
 use crate::explain::Blocked;
 use crate::id::{IdVec, JobId, NodeId, PoolId, ShapeId};
 use crate::line::Waiter;
-use crate::policy::lack::lack_of_room;
-use crate::policy::precedes_now;
+use crate::policy::first::{Front, Present};
+use crate::policy::lack::lack;
 use crate::reservation::{Reservation, Timetable, held};
 use crate::resources::Resources;
 use crate::route::RouteId;
@@ -162,10 +164,11 @@ impl Holds {
 
     /// Whether a job can start now, by any route.
     fn can_start(&self, state: &mut State, waiter: Waiter) -> bool {
-        let shape = state.alive(waiter.job).spec.shape;
+        let (leaf, shape) = (state.alive(waiter.job).leaf, state.alive(waiter.job).spec.shape);
         let mut routes = state.routes.shape(shape).routes();
         routes.any(|route| {
-            state.fits_beside(route, self.avoid(state, waiter, route))
+            state.denies(leaf, route).is_none()
+                && state.fits_beside(route, self.avoid(state, waiter, route))
                 && self.obstacle(state, waiter, route).is_none_or(|held| leaves_amount(state, held, route))
         })
     }
@@ -217,6 +220,9 @@ impl Engine {
         let mut first: Option<(Waiter, RouteId)> = None;
         for route in state.routes.shape(shape).routes() {
             let Stage::Open { gate, .. } = self.stages[route] else { continue };
+            if self.is_held(state, leaf, route) {
+                continue;
+            }
             let mut waiter = match gate {
                 Gate::All => self.pending.head(leaf, shape),
                 Gate::Within(longest) => {
@@ -249,6 +255,10 @@ impl Engine {
         best: Option<Pick>,
     ) -> bool {
         let Some(holds) = self.holds.as_ref().filter(|_| self.pending.lines(leaf) > 0) else { return false };
+        if state.quotas.any() {
+            // Which of its jobs may start is known once it is known which routes are denied to it.
+            return false;
+        }
         let (_, route, _) = spot;
         let gated = matches!(self.stages[route], Stage::Open { gate: Gate::Within(_), .. });
         if !gated && self.order.by_shares() {
@@ -320,6 +330,21 @@ impl Engine {
         found.is_some()
     }
 
+    /// Routes stay open by which nobody starts: some who wait would end before the reservation, and a limit stops all of
+    /// them. They are behind it until somebody may pass, as if they were longer.
+    pub(super) fn leave_nothing_open(&mut self, state: &State) {
+        let Some(holds) = &mut self.holds else { return };
+        while let Some(route) = self.open.last().copied() {
+            let hold = &mut holds.pools[state.routes.route(route).pool];
+            if hold.reservation.is_none() {
+                return;
+            }
+            hold.behind.insert(route);
+            self.open.pop();
+            self.stages[route] = Stage::Behind;
+        }
+    }
+
     /// A route is no longer behind a reservation.
     pub(super) fn leaves_behind(&mut self, pool: PoolId, route: RouteId) {
         if let Some(holds) = &mut self.holds {
@@ -374,16 +399,14 @@ impl Engine {
     pub(super) fn assign_holds(&mut self, state: &mut State) {
         let Some(mut holds) = self.holds.take() else { return };
         let mut loosened = Vec::new();
-        loop {
-            let mut changed = false;
-            for pool in (0..holds.pools.len()).map(PoolId::at) {
-                while holds.pools[pool].look && self.assign(state, &mut holds, pool, &mut loosened) {
-                    changed = true;
-                }
-            }
-            if !changed {
-                break;
-            }
+        // Every start may change who is denied what, and which jobs are within a quota.
+        let look = state.quotas.any();
+        holds.pools.iter_mut().for_each(|hold| hold.look |= look);
+        let mut at = 0;
+        while at < holds.pools.len() {
+            let pool = PoolId::at(at);
+            let changed = holds.pools[pool].look && self.assign(state, &mut holds, pool, &mut loosened);
+            at = if changed { 0 } else { at + 1 };
         }
         self.holds = Some(holds);
         for pool in loosened {
@@ -393,12 +416,25 @@ impl Engine {
 
     /// Gives, moves or takes away one reservation because of the first job that waits for a pool; whether it did.
     fn assign(&self, state: &mut State, holds: &mut Holds, pool: PoolId, loosened: &mut Vec<PoolId>) -> bool {
-        let Some((_, first)) = self.first_waiting(state, holds, pool) else {
+        let held = holds.pools[pool].reservation.as_ref().map(|held| (held.job, held.route));
+        let mut drop = |holds: &mut Holds| {
+            holds.replace(pool, None);
+            holds.pools.iter_mut().for_each(|hold| hold.look = true);
+            loosened.push(pool);
+        };
+        if held.is_some_and(|(job, route)| state.denies(state.alive(job).leaf, route).is_some()) {
+            drop(holds);
+            return true;
+        }
+        let Some(front) = self.first_waiting(state, holds, pool) else {
             holds.pools[pool].look = false;
             return false;
         };
-        if let Some(held) = &holds.pools[pool].reservation {
-            if !outranks(state, first.job, held.job) {
+        let first = front.waiter;
+        if let Some((job, route)) = held {
+            let leaf = state.alive(job).leaf;
+            let holder = Front { leaf, waiter: state.waiter(job), class: class(state, job), route };
+            if !Present::of(state, &*self.order).outranks(front, holder) {
                 // Inside a team alone, a class may decide once another team's start has made this one first.
                 holds.pools[pool].look = !state.config.policy.classes_cross_teams();
                 return false;
@@ -406,9 +442,7 @@ impl Engine {
             if holds.can_start(state, first) {
                 return false;
             }
-            holds.replace(pool, None);
-            holds.pools.iter_mut().for_each(|hold| hold.look = true);
-            loosened.push(pool);
+            drop(holds);
             return true;
         }
         if holds.can_start(state, first) {
@@ -418,8 +452,8 @@ impl Engine {
         let mut best: Option<Reservation> = None;
         for route in state.routes.shape(shape).routes() {
             let at = state.routes.route(route).pool;
-            let vacant = holds.pools[at].reservation.is_none();
-            let is_first = || self.first_waiting(state, holds, at).is_some_and(|(_, other)| other == first);
+            let vacant = holds.pools[at].reservation.is_none() && state.denies(front.leaf, route).is_none();
+            let is_first = || self.first_waiting(state, holds, at).is_some_and(|other| other.waiter == first);
             if !vacant || !(at == pool || is_first()) {
                 continue;
             }
@@ -437,41 +471,26 @@ impl Engine {
         true
     }
 
-    /// The first job that waits for a pool, by the keys now, among those that hold no reservation elsewhere.
-    fn first_waiting(&self, state: &State, holds: &Holds, pool: PoolId) -> Option<(MemberId, Waiter)> {
+    /// The first job that waits for a pool, by the keys now, among those that hold no reservation elsewhere and may take
+    /// what they ask there.
+    fn first_waiting(&self, state: &State, holds: &Holds, pool: PoolId) -> Option<Front> {
         let elsewhere = |waiter: Waiter| holds.held_by(waiter.job).is_some_and(|at| at != pool);
-        let by_class = state.config.policy.classes_cross_teams();
-        let mut first: Option<(i32, MemberId, Waiter)> = None;
-        for leaf in self.pending.leaves_waiting() {
-            let lines = self.pending.heads(leaf).filter(|(shape, ..)| {
-                let mut routes = state.routes.shape(*shape).routes();
-                routes.any(|route| state.routes.route(route).pool == pool)
-            });
-            let heads = lines.filter_map(|(shape, class, head)| {
-                let head = if elsewhere(head) {
+        let front = |leaf: MemberId| {
+            let lines = self.pending.heads(leaf).filter_map(|(shape, class, head)| {
+                let mut routes = state.routes.shape(shape).routes();
+                let route = routes.find(|route| {
+                    state.routes.route(*route).pool == pool && state.denies(leaf, *route).is_none()
+                })?;
+                let waiter = if elsewhere(head) {
                     self.pending.first_where(leaf, shape, |waiter| !elsewhere(waiter))?
                 } else {
                     head
                 };
-                Some((Reverse(class), head))
+                Some(Front { leaf, waiter, class, route })
             });
-            let Some((Reverse(class), head)) = heads.min() else { continue };
-            let class = if by_class { class } else { 0 };
-            let precedes = |&(best_class, best_leaf, best): &(i32, MemberId, Waiter)| {
-                class > best_class
-                    || class == best_class
-                        && precedes_now(
-                            (&state.tree, state.hierarchy.as_ref()),
-                            &*self.order,
-                            (leaf, head),
-                            (best_leaf, best),
-                        )
-            };
-            if first.as_ref().is_none_or(precedes) {
-                first = Some((class, leaf, head));
-            }
-        }
-        first.map(|(_, leaf, waiter)| (leaf, waiter))
+            lines.min_by_key(|front| (Reverse(front.class), front.waiter))
+        };
+        Present::of(state, &*self.order).first(self.pending.leaves_waiting().filter_map(front))
     }
 
     /// The reservations that alone stop a waiting job from starting by routes that have room.
@@ -481,7 +500,7 @@ impl Engine {
         let mut found = Vec::new();
         for route in state.routes.shape(state.alive(job).spec.shape).routes() {
             let what = state.routes.route(route);
-            if lack_of_room(state, what).is_some() {
+            if lack(state, state.alive(job).leaf, route).is_some() {
                 continue;
             }
             let Some(held) = holds.obstacle(state, waiter, route) else { return Vec::new() };
@@ -532,11 +551,4 @@ impl Engine {
         }
         Ok(())
     }
-}
-
-/// Whether the class of a job comes before that of another, where a class decides between the two.
-fn outranks(state: &State, job: JobId, other: JobId) -> bool {
-    let decides =
-        state.config.policy.classes_cross_teams() || state.alive(job).leaf == state.alive(other).leaf;
-    decides && class(state, job) > class(state, other)
 }

@@ -17,7 +17,8 @@ use super::Engine;
 use crate::config::{EvictionBounds, Preemption};
 use crate::id::{IdVec, JobId, PoolId, ShapeId};
 use crate::line::Waiter;
-use crate::policy::{Contender, precedes_now};
+use crate::policy::Contender;
+use crate::policy::first::{Front, Present};
 use crate::reclaim::{Bounds, Plan, Rules, Running, Wanted, compare_leaves, is_hopeless, search};
 use crate::route::RouteId;
 use crate::state::State;
@@ -326,22 +327,15 @@ impl Engine {
         }
         let below = children[member].iter().copied().filter(|child| wanted.contains(child));
         let lines = below.map(|child| self.descend(state, children, wanted, by_leaf, child)).collect();
+        let present = Present::of(state, &*self.order);
+        let front = |head: &Head| {
+            let Head { leaf, waiter, class, shape } = *head;
+            state.routes.shape(shape).routes().next().map(|route| Front { leaf, waiter, class, route })
+        };
         merge(lines, |a, b| {
-            let rank = |head: &Head, child: MemberId| {
-                let route = state.routes.shape(head.shape).routes().next();
-                let within = |route| state.quotas.is_guaranteed(child, state.routes.route(route));
-                (!route.is_some_and(within), Reverse(self.class_between(state, head)))
-            };
             let (mine, its) = state.tree.rivals(a.leaf, b.leaf);
-            rank(a, mine).cmp(&rank(b, its)).then_with(|| {
-                let first = precedes_now(
-                    (&state.tree, state.hierarchy.as_ref()),
-                    &*self.order,
-                    (a.leaf, a.waiter),
-                    (b.leaf, b.waiter),
-                );
-                if first { Ordering::Less } else { Ordering::Greater }
-            })
+            let (Some(a), Some(b)) = (front(a), front(b)) else { return Ordering::Equal };
+            present.compare_siblings((mine, a), (its, b))
         })
     }
 

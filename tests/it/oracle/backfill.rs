@@ -2,6 +2,8 @@
 //!
 //! Everything is worked out again from the jobs that run, at every question.
 
+use std::cmp::Reverse;
+
 use super::{Held, Job, Oracle, Rule, Run, compare_keys, times};
 
 impl Oracle {
@@ -90,34 +92,65 @@ impl Oracle {
         }
     }
 
-    /// The first job below a member that waits for a pool and holds no reservation in another, by the keys now.
-    fn first_waiting(&self, member: usize, pool: usize) -> Option<&Job> {
+    /// A job by one of its routes, nowhere in particular.
+    fn by_route(&self, job: &Job, (pool, alternative): (usize, usize)) -> Run {
+        Run { number: job.number, pool, alternative, nodes: Vec::new(), since: self.now }
+    }
+
+    /// The first job that waits for a pool, may hold what it asks there, and holds no reservation in another, by the keys
+    /// now.
+    fn first_waiting(&self, pool: usize) -> Option<Run> {
         let elsewhere = |job: &Job| {
             let mut others = self.held.iter().enumerate().filter(|(other, _)| *other != pool);
             others.any(|(_, held)| held.as_ref().is_some_and(|held| held.run.number == job.number))
         };
-        self.first(member, &|job| self.routes(job).iter().any(|(p, _)| *p == pool) && !elsewhere(job))
+        self.first(0, &|job| {
+            let runs = self.routes(job).into_iter().map(|route| self.by_route(job, route));
+            runs.filter(|run| run.pool == pool && !elsewhere(job)).find(|run| !self.is_denied(run))
+        })
     }
 
-    /// The first waiting job below a member, of those wanted, by the keys now.
-    fn first(&self, member: usize, wanted: &dyn Fn(&Job) -> bool) -> Option<&Job> {
-        let own = self.own_lines().into_iter().filter_map(|line| line.into_iter().find(|job| wanted(job)));
-        let own = own.filter(|job| !self.by_shares() || self.leaf(job.team) == member);
-        if let Some(job) = own.min_by_key(|job| self.order_between(job)) {
-            return Some(job);
+    /// The first waiting job below a member, of those that `pick` gives a run, by the keys now.
+    fn first(&self, member: usize, pick: &dyn Fn(&Job) -> Option<Run>) -> Option<Run> {
+        let own = self.own_lines().into_iter().filter_map(|line| {
+            let mut line = line.into_iter().filter(|job| !self.by_shares() || self.leaf(job.team) == member);
+            line.find_map(|job| Some((self.order_between(job), pick(job)?)))
+        });
+        if let Some((_, run)) = own.min_by_key(|(order, _)| *order) {
+            return Some(run);
         }
         let children = self.children(member).into_iter();
-        let heads = children.filter_map(|child| Some((child, self.first(child, wanted)?)));
-        let first = heads.min_by(|(a, job_a), (b, job_b)| {
+        let heads = children.filter_map(|child| Some((child, self.first(child, pick)?)));
+        let first = heads.min_by(|(a, run_a), (b, run_b)| {
             let ties = |m: usize| (self.count_running(m), self.served[m], m);
-            let by_class = self.class_between(job_a).cmp(&self.class_between(job_b));
             let by_keys = || match self.rule {
                 Rule::Hdrf => self.compare_rescaled((*a, None), (*b, None)),
                 _ => compare_keys(&self.key(*a, None), &self.key(*b, None)),
             };
-            by_class.then_with(by_keys).then_with(|| ties(*a).cmp(&ties(*b)))
+            let by_rank = self.rank_at(*a, run_a).cmp(&self.rank_at(*b, run_b));
+            by_rank.then_with(by_keys).then_with(|| ties(*a).cmp(&ties(*b)))
         });
-        first.map(|(_, job)| job)
+        first.map(|(_, run)| run)
+    }
+
+    /// Tier and class of a run at a member, the highest first.
+    fn rank_at(&self, member: usize, run: &Run) -> (bool, Reverse<i32>) {
+        (!self.within_quota(member, run), self.class_between(&self.jobs[self.index_of(run.number)]))
+    }
+
+    /// Whether a run would be of a higher rank than another.
+    fn outranks(&self, run: &Run, other: &Run) -> bool {
+        let job = |run: &Run| &self.jobs[self.index_of(run.number)];
+        let path = |run: &Run| self.path(self.leaf(job(run).team));
+        let (mine, its) = (path(run), path(other));
+        if mine == its {
+            return job(run).class > job(other).class;
+        }
+        if !self.by_shares() {
+            return self.class_between(job(run)) < self.class_between(job(other));
+        }
+        let top = |path: &[usize], beside: &[usize]| *path.iter().rfind(|at| !beside.contains(at)).unwrap();
+        self.rank_at(top(&mine, &its), run) < self.rank_at(top(&its, &mine), other)
     }
 
     /// Gives reservations to the blocked jobs that come first.
@@ -130,21 +163,27 @@ impl Oracle {
     }
 
     fn hold_in(&mut self, pool: usize) -> bool {
-        let Some(first) = self.first_waiting(0, pool).cloned() else { return false };
+        if self.held[pool].as_ref().is_some_and(|held| self.is_denied(&held.run)) {
+            self.held[pool] = None;
+            return true;
+        }
+        let Some(run) = self.first_waiting(pool) else { return false };
+        let first = self.jobs[self.index_of(run.number)].clone();
         let none_closed = vec![false; self.held.len()];
         if self.start_by(&first, &none_closed).is_some() {
             return false;
         }
         if let Some(held) = &self.held[pool] {
-            let holder = &self.jobs[self.index_of(held.run.number)];
-            let lower = holder.class < first.class && (self.across || holder.team == first.team);
+            let lower = self.outranks(&run, &held.run);
             if lower {
                 self.held[pool] = None;
             }
             return lower;
         }
-        let routes = self.routes(&first).into_iter().filter(|(p, _)| {
-            self.held[*p].is_none() && self.first_waiting(0, *p).is_some_and(|job| job.number == first.number)
+        let routes = self.routes(&first).into_iter().filter(|(p, a)| {
+            self.held[*p].is_none()
+                && !self.is_denied(&self.by_route(&first, (*p, *a)))
+                && self.first_waiting(*p).is_some_and(|run| run.number == first.number)
         });
         let starts = routes.filter_map(|(p, a)| self.earliest(first.number, p, a));
         let Some(best) = starts.min_by_key(|held| held.start) else { return false };
@@ -156,11 +195,11 @@ impl Oracle {
     // Conservative backfill.
 
     /// The earliest time at which a job could run beside those that run and those that are planned.
-    fn slot(&self, job: &Job, planned: &[Run]) -> Option<Run> {
+    fn slot(&self, job: &Job, allowed: Vec<(usize, usize)>, planned: &[Run]) -> Option<Run> {
         let everyone: Vec<&Run> = self.running.iter().chain(planned).collect();
         let end = |run: &Run| self.end(run).map(|end| end.max(run.since + 1));
         let mut slots = Vec::new();
-        for (pool, alternative) in self.routes(job) {
+        for (pool, alternative) in allowed {
             let here = everyone.iter().filter(|run| run.pool == pool);
             let mut instants: Vec<i64> = here.flat_map(|run| [Some(run.since), end(run)]).flatten().collect();
             instants.push(self.now);
@@ -183,6 +222,12 @@ impl Oracle {
         slots.into_iter().min_by_key(|run| run.since)
     }
 
+    /// What is true once the planned jobs whose time has come run.
+    fn with_due(&self, running: &[Run], planned: &[Run]) -> Self {
+        let due = planned.iter().filter(|run| run.since == self.now);
+        Self { running: running.iter().chain(due).cloned().collect(), ..self.clone() }
+    }
+
     /// Starts whatever has a slot now, until nothing has, where every waiting job gets one in order.
     pub(super) fn conservative_cycle(&mut self) -> Vec<Run> {
         let mut started = Vec::new();
@@ -190,9 +235,24 @@ impl Oracle {
             let (served, clock, waiting) = (self.served.clone(), self.clock, self.waiting.clone());
             let (running, mut planned) = (self.running.clone(), Vec::<Run>::new());
             self.judged = Some((self.waiting.clone(), self.running.clone()));
-            while let Some(job) = self.first(0, &|_| true).cloned() {
+            let guaranteed = self.guaranteed.clone();
+            loop {
+                let due = self.with_due(&running, &planned);
+                // Limits count whatever is planned, what others keep only what really starts.
+                let allowed = |job: &Job| -> Vec<(usize, usize)> {
+                    let routes = self.routes(job).into_iter();
+                    let run = |route| self.by_route(job, route);
+                    routes.filter(|r| !due.is_denied(&run(*r)) && !self.is_limited(&run(*r))).collect()
+                };
+                let first = self.first(0, &|job| {
+                    let route = allowed(job).first().or(self.routes(job).first()).copied();
+                    route.map(|route| self.by_route(job, route))
+                });
+                let Some(first) = first else { break };
+                let job = self.jobs[self.index_of(first.number)].clone();
+                let allowed = allowed(&job);
                 self.running.clone_from(&running);
-                let slot = self.slot(&job, &planned);
+                let slot = self.slot(&job, allowed, &planned);
                 planned.extend(slot.clone());
                 self.running.extend(planned.iter().cloned());
                 if let Some(run) = slot {
@@ -204,6 +264,7 @@ impl Oracle {
             }
             (self.served, self.clock, self.waiting, self.running) = (served, clock, waiting, running);
             self.judged = None;
+            self.guaranteed = guaranteed;
             planned.retain(|run| run.since == self.now);
             for run in &planned {
                 self.serve(run);

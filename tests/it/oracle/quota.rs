@@ -78,9 +78,25 @@ impl Oracle {
     pub(super) fn is_denied(&self, run: &Run) -> bool {
         let path = self.path(self.leaf(self.jobs[self.index_of(run.number)].team));
         let free = self.free_in_pool(run.pool, &self.running);
+        let is_kept = kinds().filter(|kind| self.asks(run, *kind) > 0).any(|kind| {
+            let asks = self.asks(run, kind);
+            let mut beside = 0;
+            for pair in path.windows(2) {
+                let siblings = self.children(pair[1]).into_iter().filter(|child| *child != pair[0]);
+                beside += siblings.map(|child| self.withheld(child, run.pool, kind)).sum::<u128>();
+            }
+            let free = u128::from(free[kind].get());
+            asks <= free && asks + beside > free
+        });
+        is_kept || self.is_limited(run)
+    }
+
+    /// Whether a limit denies a run to its team.
+    pub(super) fn is_limited(&self, run: &Run) -> bool {
+        let path = self.path(self.leaf(self.jobs[self.index_of(run.number)].team));
         kinds().filter(|kind| self.asks(run, *kind) > 0).any(|kind| {
             let asks = self.asks(run, kind);
-            let over = path.iter().any(|member| {
+            path.iter().any(|member| {
                 let Some(spec) = self.spec(*member) else { return false };
                 let after = self.used(*member, run.pool, kind, false) + asks;
                 let limit = Self::allowance(&spec.limit, run.pool, kind);
@@ -92,14 +108,7 @@ impl Oracle {
                 }
                 let quota = self.quota(*member, run.pool, kind).unwrap_or(0);
                 limit.is_some_and(|limit| after > limit) || borrow.is_some_and(|more| after > quota + more)
-            });
-            let mut beside = 0;
-            for pair in path.windows(2) {
-                let siblings = self.children(pair[1]).into_iter().filter(|child| *child != pair[0]);
-                beside += siblings.map(|child| self.withheld(child, run.pool, kind)).sum::<u128>();
-            }
-            let free = u128::from(free[kind].get());
-            over || asks <= free && asks + beside > free
+            })
         })
     }
 }
