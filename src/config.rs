@@ -142,6 +142,50 @@ impl Preemption {
     }
 }
 
+/// On which nodes of a pool the workers of a job go. Whether there is room does not depend on it.
+///
+/// A gang fills one node after the other in the order of the rule; equal nodes come in the order of their numbers.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub enum Placement {
+    /// The node with the least left of its cores and its GPUs, each as a part of what a node has, half and half.
+    #[default]
+    BestFit,
+    /// The node with the lowest number.
+    FirstFit,
+    /// The node with the fewest free GPUs, then the fewest free cores.
+    BestFitGpu,
+    /// The node where the fewest free GPUs become useless to the workers that were asked for so far.
+    Fragmentation,
+    /// Any node, drawn by [`PolicySpec::seed`].
+    Random,
+}
+
+impl Placement {
+    /// All rules, in the order in which they are documented.
+    pub const ALL: [Self; 5] =
+        [Self::BestFit, Self::FirstFit, Self::BestFitGpu, Self::Fragmentation, Self::Random];
+
+    /// The name in scenarios and on the command line.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::BestFit => "best-fit",
+            Self::FirstFit => "first-fit",
+            Self::BestFitGpu => "best-fit-gpu",
+            Self::Fragmentation => "fragmentation",
+            Self::Random => "random",
+        }
+    }
+
+    /// The rule of that name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|rule| rule.as_str() == name)
+    }
+}
+
 /// How much may be lost by stopping jobs for others.
 ///
 /// # Examples
@@ -246,6 +290,10 @@ pub struct PolicySpec {
     pub preemption: Preemption,
     /// How much may be lost by that.
     pub bounds: EvictionBounds,
+    /// On which nodes of a pool workers go.
+    pub placement: Placement,
+    /// What nodes are drawn by, where placement draws them.
+    pub seed: u64,
 }
 
 impl PolicySpec {
@@ -273,6 +321,28 @@ impl PolicySpec {
     #[must_use]
     pub const fn with_bounds(mut self, bounds: EvictionBounds) -> Self {
         self.bounds = bounds;
+        self
+    }
+
+    /// With workers placed by another rule.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fairshare::{Placement, PolicySpec};
+    /// let policy = PolicySpec::default().with_placement(Placement::Random).with_seed(7);
+    /// assert_eq!((policy.placement, policy.seed), (Placement::Random, 7));
+    /// ```
+    #[must_use]
+    pub const fn with_placement(mut self, placement: Placement) -> Self {
+        self.placement = placement;
+        self
+    }
+
+    /// With another seed for what is drawn.
+    #[must_use]
+    pub const fn with_seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
         self
     }
 

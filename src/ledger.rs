@@ -1,14 +1,16 @@
 //! Ledger: what is free and what is taken in every pool, and on every node of it.
 //!
 //! The only file that moves quantities. Nodes stand on *shelves* by how many units of the pool's scarce resource (GPUs,
-//! else cores) they have free, in the order of their free cores: the node that fits best is the first that fits.
+//! else cores) they have free, in the order of their free cores, so that the node that fits best is found among few.
 //!
 //! Invariant: for every pool, free + taken = capacity of the nodes that are up, in total and on every node.
-//! Absent on purpose: time, prices, teams, and who the jobs are. Layer 2; uses `id`, `resources`, `pool`.
+//! Absent on purpose: time, prices, teams, and who the jobs are. Layer 2; uses `id`, `resources`, `pool`, `config`.
 #![warn(clippy::arithmetic_side_effects)]
 
-use std::collections::BTreeSet;
+use std::collections::btree_set::Range;
+use std::collections::{BTreeMap, BTreeSet};
 
+use crate::config::{Placement, PolicySpec};
 use crate::id::{IdVec, NodeId, PoolId};
 use crate::pool::PoolSpec;
 use crate::quantity::Quantity;
@@ -51,10 +53,15 @@ pub(crate) struct PoolState {
     shelves: Vec<BTreeSet<(Quantity, NodeId)>>,
     /// Counts allocations: what fitted at an equal count still fits.
     allocations: u64,
+    placement: Placement,
+    /// What nodes are drawn by: the seed, the number of the pool, and how many jobs have started.
+    draw: [u64; 3],
+    /// How many workers asked for what, where placement depends on it.
+    demand: BTreeMap<Resources, u64>,
 }
 
 impl PoolState {
-    fn new(spec: &PoolSpec) -> Option<Self> {
+    fn new(spec: &PoolSpec, number: u64, policy: &PolicySpec) -> Option<Self> {
         let capacity = spec.node.checked_mul(u64::from(spec.nodes))?;
         let kinds = [ResourceKind::GPU, ResourceKind::CPU];
         let scarce =
@@ -73,6 +80,9 @@ impl PoolState {
             unit,
             shelves: Vec::new(),
             allocations: 0,
+            placement: policy.placement,
+            draw: [policy.seed, number, 0],
+            demand: BTreeMap::new(),
         };
         if !spec.divisible {
             let shelves = usize::try_from(most.checked_div(unit)?).ok()?.checked_add(1)?;
@@ -130,16 +140,47 @@ impl PoolState {
         up.map(|(number, node)| (NodeId::at(number), &node.free))
     }
 
+    /// Which nodes workers go to.
+    pub(crate) fn placement(&self) -> Placement {
+        self.placement
+    }
+
+    /// What the next draw of a node depends on.
+    pub(crate) fn draw(&self) -> [u64; 3] {
+        self.draw
+    }
+
+    /// What was asked for, and by how many workers.
+    pub(crate) fn demand(&self) -> impl Iterator<Item = (&Resources, u64)> {
+        self.demand.iter().map(|(request, times)| (request, *times))
+    }
+
+    /// How many shelves there are.
+    pub(crate) fn shelf_count(&self) -> usize {
+        self.shelves.len()
+    }
+
+    /// The nodes of a shelf from a key within it on.
+    pub(crate) fn shelf_from(&self, shelf: usize, within: Quantity) -> Range<'_, (Quantity, NodeId)> {
+        self.shelves[shelf].range((within, NodeId::new(0))..)
+    }
+
+    /// What nodes on a shelf have at least: the resource that shelves count.
+    pub(crate) fn least_on(&self, shelf: usize) -> (ResourceKind, Quantity) {
+        let least = u64::try_from(shelf).unwrap_or(u64::MAX).saturating_mul(self.unit);
+        (self.scarce, Quantity::new(least))
+    }
+
     fn shelf_of(&self, free: &Resources) -> usize {
         usize::try_from(free[self.scarce].get().checked_div(self.unit).unwrap_or(0)).unwrap_or(usize::MAX)
     }
 
     /// The key within a shelf: free cores, or free memory where the shelves count cores.
-    fn within_shelf(&self, amounts: &Resources) -> Quantity {
+    pub(crate) fn within_shelf(&self, amounts: &Resources) -> Quantity {
         amounts[if self.scarce == ResourceKind::GPU { ResourceKind::CPU } else { ResourceKind::MEMORY }]
     }
 
-    /// What nodes are tried in the order of, for a worker that fits: the smallest first, then the lowest number.
+    /// Where a node with so much free stands: its shelf, and the key within it.
     pub(crate) fn fit_key(&self, free: &Resources) -> (usize, Quantity) {
         (self.shelf_of(free), self.within_shelf(free))
     }
@@ -157,9 +198,9 @@ impl PoolState {
         debug_assert!(was_there, "a node is not on its shelf");
     }
 
-    /// Nodes that can hold a worker, those that fit it best first: fewest scarce units free, then fewest cores, then
-    /// the lowest number.
-    pub(crate) fn best_fit(&self, request: &Resources) -> impl Iterator<Item = (NodeId, &Resources)> {
+    /// Nodes that can hold a worker: those with the fewest scarce units free first, then the fewest cores, then the lowest
+    /// number.
+    pub(crate) fn fewest_free(&self, request: &Resources) -> impl Iterator<Item = (NodeId, &Resources)> {
         let from = self.shelf_of(request).min(self.shelves.len());
         let key = self.within_shelf(request);
         let request = *request;
@@ -208,8 +249,15 @@ pub(crate) struct Ledger {
 
 impl Ledger {
     /// A ledger with everything free; `None` where a pool's capacity overflows.
-    pub(crate) fn new(pools: &[PoolSpec]) -> Option<Self> {
-        Some(Self { pools: pools.iter().map(PoolState::new).collect::<Option<_>>()? })
+    pub(crate) fn new(pools: &[PoolSpec], policy: &PolicySpec) -> Option<Self> {
+        let pools = (0..).zip(pools).map(|(number, spec)| PoolState::new(spec, number, policy));
+        Some(Self { pools: pools.collect::<Option<_>>()? })
+    }
+
+    /// So many workers ask for something in a pool.
+    pub(crate) fn note_demand(&mut self, pool: PoolId, request: &Resources, workers: u32) {
+        let asked = self.pools[pool].demand.entry(*request).or_default();
+        *asked = asked.saturating_add(u64::from(workers));
     }
 
     #[inline]
@@ -222,6 +270,7 @@ impl Ledger {
         let pool = &mut self.pools[pool];
         debug_assert!(total.fits_in(&pool.free), "more is taken than is free");
         pool.allocations = pool.allocations.wrapping_add(1);
+        pool.draw[2] = pool.draw[2].wrapping_add(1);
         pool.free = pool.free.checked_sub(total).unwrap_or(pool.free);
         pool.taken = pool.taken.checked_add(total).unwrap_or(pool.taken);
         for span in spans {

@@ -135,7 +135,7 @@ mod tree;
 mod value;
 
 pub use config::{
-    Backfill, ClassScope, Config, EvictionBounds, OrderName, PolicySpec, Preemption, ShareValue,
+    Backfill, ClassScope, Config, EvictionBounds, OrderName, Placement, PolicySpec, Preemption, ShareValue,
 };
 pub use decision::{Decision, EvictReason, Eviction, Rejection, Side, Submission};
 pub use error::{Error, ErrorKind};

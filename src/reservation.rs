@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::id::{JobId, NodeId, PoolId};
 use crate::ledger::Span;
+use crate::placement;
 use crate::resources::Resources;
 use crate::route::{Route, RouteId};
 use crate::state::{State, Status};
@@ -200,7 +201,11 @@ pub(crate) fn best_spans<'a>(
     let with_room = free.filter(|(_, free)| request.fits_in(free));
     let mut order: Vec<_> = with_room
         .map(|(node, free)| {
-            (pool.fit_key(free), node, u32::try_from(request.times_in(free)).unwrap_or(u32::MAX))
+            (
+                placement::rank(pool, request, node, free),
+                node,
+                u32::try_from(request.times_in(free)).unwrap_or(u32::MAX),
+            )
         })
         .collect();
     order.sort_unstable();

@@ -4,7 +4,7 @@
 //! usage in the tree together. Decisions are recorded here in the order in which they are made.
 //! Absent on purpose: which job should start. Layer 3; uses `ledger`, `tree`, `route`, `placement`.
 
-use crate::config::Config;
+use crate::config::{Config, Placement};
 use crate::decision::{Decision, EvictReason, Eviction, Rejection, Side};
 use crate::error::{Error, ErrorKind};
 use crate::hierarchy::Hierarchy;
@@ -120,7 +120,7 @@ impl State {
         let tree = Tree::new(&config, &values)?;
         let quotas = Quotas::new(&config, &tree)?;
         let too_large = || ErrorKind::TooLarge { what: "the capacity of a pool".to_owned() };
-        let ledger = Ledger::new(&config.pools).ok_or_else(too_large)?;
+        let ledger = Ledger::new(&config.pools, &config.policy).ok_or_else(too_large)?;
         Ok(Self {
             routes: Routes::new(values.count()),
             config,
@@ -210,6 +210,11 @@ impl State {
         };
         self.submitted += 1;
         self.counts_waiting(id, true);
+        if self.config.policy.placement == Placement::Fragmentation {
+            for route in self.routes.shape(spec.shape).routes().map(|id| self.routes.route(id)) {
+                self.ledger.note_demand(route.pool, &route.request, route.workers);
+            }
+        }
         Ok(id)
     }
 

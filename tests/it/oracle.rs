@@ -5,6 +5,7 @@
 
 mod backfill;
 mod hierarchy;
+mod placement;
 mod quota;
 pub(crate) mod reclaim;
 
@@ -73,6 +74,8 @@ pub(crate) struct Oracle {
     up: Vec<usize>,
     served: Vec<u64>,
     clock: u64,
+    /// Starts so far, by pool.
+    starts: Vec<u64>,
     /// Who waited and what ran when a plan for everybody was begun: by that it is judged who is blocked.
     judged: Option<(Vec<usize>, Vec<Run>)>,
     /// Where running jobs count as guaranteed: (number, member).
@@ -94,6 +97,7 @@ fn times(request: &Resources, by: u64) -> Option<Resources> {
 impl Oracle {
     pub(crate) fn new(config: Config, rule: Rule) -> Self {
         let up = config.pools.iter().map(|pool| pool.nodes as usize).collect();
+        let pools = config.pools.len();
         let members = 2 * config.teams.len() + 1;
         Self {
             backfill: config.policy.backfill,
@@ -109,6 +113,7 @@ impl Oracle {
             up,
             served: vec![0; members],
             clock: 0,
+            starts: vec![0; pools],
             judged: None,
             guaranteed: BTreeSet::new(),
             stopped: BTreeSet::new(),
@@ -247,16 +252,11 @@ impl Oracle {
             }
             least
         };
-        let gpus = self.pool(pool).node[ResourceKind::GPU].get() > 0;
         let mut nodes: Vec<_> = (0..self.up[pool]).map(|node| (least(node), node)).collect();
         nodes.retain(|(_, node)| avoid.iter().all(|(other, _)| other != node));
+        nodes.retain(|(free, _)| alternative.request.fits_in(free));
         nodes.sort_by_key(|(free, node)| {
-            let (gpu, cpu) = (free[ResourceKind::GPU].get(), free[ResourceKind::CPU].get());
-            if gpus {
-                (gpu / 1000, cpu, *node)
-            } else {
-                (cpu / 1000, free[ResourceKind::MEMORY].get(), *node)
-            }
+            (self.placement_order(pool, &alternative.request, *node, free), *node)
         });
         let mut left = u64::from(alternative.workers);
         let mut chosen = Vec::new();
@@ -484,6 +484,7 @@ impl Oracle {
         let index = self.index_of(run.number);
         self.waiting.retain(|waiting| *waiting != index);
         self.clock += 1;
+        self.starts[run.pool] += 1;
         for member in self.path(self.leaf(self.jobs[index].team)) {
             self.served[member] = self.clock;
             if self.within_quota(member, run) {

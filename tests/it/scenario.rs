@@ -2,7 +2,8 @@
 //!
 //! One line is one statement; `#` starts a comment. First the organisation (`kinds`, `policy`, `pool`, `team`, `shape`),
 //! then what happens (`at`, `submit`, `complete`, `cancel`, `capacity`, `schedule`), each followed by what is expected
-//! of it (`starts`, `evicts`, `record`, `wakeup`, `running`, `waiting`, `share`, `taken`, `less`, `waits`). The files lie in `scenarios/`;
+//! of it (`starts`, `evicts`, `record`, `on`, `wakeup`, `running`, `waiting`, `share`, `taken`, `less`, `waits`). The
+//! files lie in `scenarios/`;
 //! the tests below name them, and a file that no test names fails a test.
 
 use std::collections::BTreeMap;
@@ -11,8 +12,9 @@ use std::path::Path;
 
 use fairshare::{
     Allowance, Alternative, Backfill, ClassScope, Config, Decision, EvictionBounds, JobId, JobSpec, MicroUsd,
-    Millis, OrderName, PolicySpec, PoolId, PoolSpec, Preemption, Price, PriceUnit, Quantity, ResourceKind,
-    ResourceKinds, Resources, Scheduler, ShapeId, ShapeSpec, Submission, TeamId, TeamSpec, Timestamp, Weight,
+    Millis, OrderName, Placement, PolicySpec, PoolId, PoolSpec, Preemption, Price, PriceUnit, Quantity,
+    ResourceKind, ResourceKinds, Resources, Scheduler, ShapeId, ShapeSpec, Submission, TeamId, TeamSpec,
+    Timestamp, Weight,
 };
 
 #[derive(Default)]
@@ -33,7 +35,16 @@ struct World {
 /// `ORDER [BACKFILL] [preemption=RULE] [minimum-run=SECONDS] ...`.
 fn policy(words: &[&str]) -> PolicySpec {
     let value = |key: &str| words.iter().find_map(|word| word.strip_prefix(key)?.strip_prefix('='));
-    let settings = ["priority", "preemption", "minimum-run", "back-off", "hysteresis-milli", "ratio-milli"];
+    let settings = [
+        "priority",
+        "preemption",
+        "minimum-run",
+        "back-off",
+        "hysteresis-milli",
+        "ratio-milli",
+        "placement",
+        "seed",
+    ];
     let mut policy = PolicySpec::new(OrderName::parse(words[0]).unwrap());
     for word in &words[1..] {
         match word.split_once('=') {
@@ -65,7 +76,11 @@ fn policy(words: &[&str]) -> PolicySpec {
     let preemption = value("preemption").map_or(Preemption::None, |name| {
         Preemption::parse(name).unwrap_or_else(|| panic!("no preemption `{name}`"))
     });
-    policy.with_preemption(preemption).with_bounds(bounds)
+    let placement = value("placement").map_or(Placement::default(), |name| {
+        Placement::parse(name).unwrap_or_else(|| panic!("no placement `{name}`"))
+    });
+    let seed = value("seed").map_or(0, |text| text.parse().unwrap());
+    policy.with_preemption(preemption).with_bounds(bounds).with_placement(placement).with_seed(seed)
 }
 
 impl World {
@@ -252,6 +267,17 @@ impl World {
                     assert_eq!(found, expected, "{what} in the record of `{}`", words[0]);
                 }
             }
+            "on" => {
+                let job = self.jobs[words[0]];
+                let nodes =
+                    self.scheduler().placement(job).map(|(node, workers)| format!("{node}x{workers}"));
+                assert_eq!(
+                    nodes.collect::<Vec<_>>().join(" "),
+                    words[1..].join(" "),
+                    "nodes of `{}`",
+                    words[0]
+                );
+            }
             "running" => {
                 for word in words {
                     let (team, count) = word.split_once('=').unwrap();
@@ -367,6 +393,11 @@ scenarios!(
     peers_queue_priority,
     peers_reclaim_by_one_resource,
     plans_within_limits,
+    placement_best_fit,
+    placement_best_fit_gpu,
+    placement_first_fit,
+    placement_fragmentation,
+    placement_random,
     priority_order,
     priority_within_one_team,
     quota_comes_first,

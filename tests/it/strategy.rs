@@ -2,8 +2,8 @@
 
 use fairshare::{
     Allowance, Alternative, Backfill, ClassScope, Config, EvictionBounds, MicroUsd, Millis, OrderName,
-    PolicySpec, PoolId, PoolSpec, Preemption, Price, PriceUnit, Quantity, ResourceKind, Resources, ShapeSpec,
-    TeamId, TeamSpec, Weight,
+    Placement, PolicySpec, PoolId, PoolSpec, Preemption, Price, PriceUnit, Quantity, ResourceKind, Resources,
+    ShapeSpec, TeamId, TeamSpec, Weight,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -204,9 +204,11 @@ pub(crate) fn policy() -> impl Strategy<Value = PolicySpec> {
         ]),
         prop::sample::select(ClassScope::ALL.to_vec()),
         preemption(),
+        (prop::sample::select(Placement::ALL.to_vec()), 0_u64..3),
     )
-        .prop_map(|(order, backfill, priority, (preemption, bounds))| {
+        .prop_map(|(order, backfill, priority, (preemption, bounds), (placement, seed))| {
             let policy = PolicySpec::new(order).with_backfill(backfill).with_priority(priority);
+            let policy = policy.with_placement(placement).with_seed(seed);
             // Plans of everybody would be void.
             let none = backfill == Backfill::Conservative;
             policy.with_bounds(bounds).with_preemption(if none { Preemption::None } else { preemption })

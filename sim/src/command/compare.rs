@@ -27,8 +27,10 @@ pub fn compare(arguments: &Compare, world: &World<'_>) -> Result<Output, SimErro
         trim: trim(arguments.trim.as_deref())?,
     };
     let scenario = |policy: &String| {
-        Scenario::load(&arguments.scenario, &overrides(&arguments.settings, Some(policy), world)?)
-            .map_err(SimError::from)
+        let settings = overrides(&arguments.settings, Some(policy), world)?;
+        let mut scenario = Scenario::load(&arguments.scenario, &settings)?;
+        scenario.policy.spec.seed = arguments.seed;
+        Ok::<_, SimError>(scenario)
     };
     let scenarios = arguments.policies.iter().map(scenario).collect::<Result<Vec<_>, _>>()?;
     // What a policy sets lies in `[policy]`, so all scenarios ask for the same trace.

@@ -30,10 +30,11 @@ pub fn run(arguments: &Run, world: &World<'_>) -> Result<Output, SimError> {
         seed: arguments.seed,
         trim: trim(arguments.trim.as_deref())?,
     };
-    let scenario = Scenario::load(
+    let mut scenario = Scenario::load(
         &arguments.scenario,
         &overrides(&arguments.settings, arguments.policy.as_deref(), world)?,
     )?;
+    scenario.policy.spec.seed = arguments.seed;
     let mut timings = Timings::new(world.clock);
     let folder = match arguments.quantiles {
         Quantiles::Exact => arguments.out.as_deref().map(Folder::create).transpose()?,

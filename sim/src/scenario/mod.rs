@@ -15,7 +15,7 @@ mod value;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use fairshare::{ClassScope, PolicySpec, Price, Quantity, ShareValue, Weight};
+use fairshare::{ClassScope, Placement, PolicySpec, Price, Quantity, ShareValue, Weight};
 use sha2::{Digest as _, Sha256};
 
 pub use document::Override;
@@ -184,6 +184,10 @@ pub fn policy_label(spec: PolicySpec, priced: bool) -> String {
         label.push_str(spec.priority.as_str());
     }
     label.push_str(&preemption::label(spec));
+    if spec.placement != Placement::default() {
+        label.push_str(",placement=");
+        label.push_str(spec.placement.as_str());
+    }
     // By price is what the default comes to wherever it is allowed.
     if priced && spec.value == ShareValue::Count {
         label.push_str(",value=count");

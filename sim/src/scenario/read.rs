@@ -2,7 +2,7 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use fairshare::{Backfill, ClassScope, OrderName, PolicySpec, PriceUnit, ShareValue};
+use fairshare::{Backfill, ClassScope, OrderName, Placement, PolicySpec, PriceUnit, ShareValue};
 
 use super::document::{Node, Table, Value};
 use super::fault::{Fault, Place};
@@ -100,8 +100,8 @@ fn policy(root: &Table, pools: &[Pool], faults: &mut Faults) -> Policy {
         spec.priority = word.and_then(ClassScope::parse).unwrap_or_default();
     }
     if let Some(node) = table.get("placement") {
-        let later = ["first-fit", "best-fit-gpu", "fragmentation", "random"];
-        faults.word(node, "placement", &["best-fit"], &later);
+        let word = faults.word(node, "placement", &Placement::ALL.map(Placement::as_str), &[]);
+        spec.placement = word.and_then(Placement::parse).unwrap_or_default();
     }
     preemption::preemption(table, &mut spec, faults);
     policy.spec = spec;

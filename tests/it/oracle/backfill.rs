@@ -257,6 +257,8 @@ impl Oracle {
                 self.running.extend(planned.iter().cloned());
                 if let Some(run) = slot {
                     self.serve(&run);
+                    // What starts now is counted where it is planned, what starts later not at all.
+                    self.starts[run.pool] -= u64::from(run.since != self.now);
                 } else {
                     let index = self.index_of(job.number);
                     self.waiting.retain(|waiting| *waiting != index);
@@ -268,6 +270,7 @@ impl Oracle {
             planned.retain(|run| run.since == self.now);
             for run in &planned {
                 self.serve(run);
+                self.starts[run.pool] -= 1;
                 self.running.push(run.clone());
             }
             if planned.is_empty() {
