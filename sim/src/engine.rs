@@ -14,7 +14,7 @@ use fairshare::{
 use crate::digest::Digest;
 use crate::error::SimError;
 use crate::event::{Completion, EventQueue};
-use crate::observer::{Observer, Transition, What};
+use crate::observer::{Cause, Observer, Transition, What};
 use crate::record::{Fate, LostAttempt, Outcome, Record, Rejected};
 use crate::setup::Setup;
 use crate::trace::Trace;
@@ -290,6 +290,7 @@ impl<'a> Simulation<'a> {
                 attempt,
                 pool,
                 alternative,
+                cause: None,
             })?;
             observer.event(now, &self.scheduler)?;
         }
@@ -348,7 +349,7 @@ impl<'a> Simulation<'a> {
             self.record.rejected.insert(reason.to_owned(), Rejected { count: 1, first, detail });
         }
         let what = What::Rejected;
-        let transition = Transition { at, what, row, attempt: 0, pool: 0, alternative: 0 };
+        let transition = Transition { at, what, row, attempt: 0, pool: 0, alternative: 0, cause: None };
         self.digest.add(&Transition { row: self.number(row), ..transition });
         observer.transition(transition)
     }
@@ -394,12 +395,19 @@ impl<'a> Simulation<'a> {
         let decided = decided.map_err(|source| SimError::Refused { what: "to decide".to_owned(), source })?;
         self.decisions.clear();
         self.decisions.extend_from_slice(decided);
+        let mut evictions = 0;
         for index in 0..self.decisions.len() {
             let transition = match self.decisions[index] {
                 Decision::Start { job, attempt, pool, alternative } => {
                     self.start(now, job, attempt, pool.index(), alternative as usize)?
                 }
-                Decision::Evict { job, attempt, reason, .. } => self.evict(now, job, attempt, reason),
+                Decision::Evict { job, attempt, reason, by, .. } => {
+                    let lost =
+                        self.scheduler.evictions().get(evictions).map_or(Millis::ZERO, |known| known.lost);
+                    evictions += 1;
+                    let by = by.map(|by| self.live[by.slot()].row);
+                    self.evict(now, job, attempt, Cause { reason, by, lost_ms: lost.get() })
+                }
                 _ => continue,
             };
             self.digest.add(&Transition { row: self.number(transition.row), ..transition });
@@ -447,10 +455,11 @@ impl<'a> Simulation<'a> {
         outcome.pool = pool;
         outcome.alternative = alternative;
         outcome.fate = Fate::Running;
-        Ok(Transition { at: now, what: What::Started, row, attempt, pool, alternative })
+        Ok(Transition { at: now, what: What::Started, row, attempt, pool, alternative, cause: None })
     }
 
-    fn evict(&mut self, now: i64, id: JobId, attempt: u32, reason: EvictReason) -> Transition {
+    fn evict(&mut self, now: i64, id: JobId, attempt: u32, cause: Cause) -> Transition {
+        let cause = Some(cause);
         let live = &mut self.live[id.slot()];
         live.attempt = 0;
         live.since = now;
@@ -462,7 +471,7 @@ impl<'a> Simulation<'a> {
         let ran_ms = now.abs_diff(start_ms);
         let interval_ms = checkpoint_ms(self.trace, row).filter(|interval| *interval > 0);
         let kept_ms = match interval_ms {
-            _ if reason == EvictReason::Round => ran_ms,
+            _ if cause.is_some_and(|cause| cause.reason == EvictReason::Round) => ran_ms,
             Some(interval) => ran_ms - ran_ms % interval,
             None => 0,
         };
@@ -472,7 +481,7 @@ impl<'a> Simulation<'a> {
             *self.saved_ms.entry(row).or_insert(0) += work_at_speed(kept_ms, speed);
         }
         self.record.lost.push(LostAttempt { row, pool, alternative, start_ms, end_ms: now, kept_ms });
-        Transition { at: now, what: What::Evicted, row, attempt, pool, alternative }
+        Transition { at: now, what: What::Evicted, row, attempt, pool, alternative, cause }
     }
 
     /// Adds the waiting of jobs that still wait at the end.

@@ -32,7 +32,7 @@ pub use engine::Simulation;
 pub use error::SimError;
 pub use exit_code::ExitCode;
 pub use gate::Gate;
-pub use observer::{Observer, Transition, What};
+pub use observer::{Cause, Observer, Transition, What};
 pub use record::{Fate, LostAttempt, Outcome, Record, Rejected, Stretch};
 pub use scenario::{
     Amount, Override, Policy, Pool, Request, Scenario, ScenarioError, Snapshot, SnapshotJob, Team,

@@ -3,7 +3,7 @@
 //! Observers are known at compile time, so that one that does nothing costs nothing. Most measures need none: they
 //! are computed from the `record` afterwards. Absent on purpose: anything that could change a decision.
 
-use fairshare::Scheduler;
+use fairshare::{EvictReason, Scheduler};
 
 use crate::error::SimError;
 
@@ -49,6 +49,19 @@ pub struct Transition {
     pub pool: u32,
     /// Index of the alternative, in the trace's shape; zero for a rejection.
     pub alternative: u16,
+    /// Why it was stopped, of an eviction.
+    pub cause: Option<Cause>,
+}
+
+/// Why a job was stopped.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Cause {
+    /// By which rule.
+    pub reason: EvictReason,
+    /// The row of the job that needed the room; none where capacity was lost.
+    pub by: Option<u32>,
+    /// Run time since the last checkpoint, ms.
+    pub lost_ms: u64,
 }
 
 /// Watches a run.

@@ -53,21 +53,27 @@ impl Victim {
     }
 }
 
+/// Whether one of two siblings holds less than the other, by their keys K now.
+pub(crate) fn holds_less(tree: &Tree, a: MemberId, b: MemberId) -> bool {
+    holding(tree, a).compare(&holding(tree, b), false) == Ordering::Less
+}
+
+fn holding(tree: &Tree, member: MemberId) -> Holding<'_> {
+    let usage = tree.usage(member);
+    Holding { usage, charge: &[0; MAX_KINDS][..usage.len()], scale: tree.scale(member) }
+}
+
 /// Which of two leaves is served first by the keys K now of the members that compete for them.
 pub(crate) fn compare_leaves(tree: &Tree, a: MemberId, b: MemberId) -> Ordering {
     if a == b {
         return Ordering::Equal;
     }
     let (a, b) = tree.rivals(a, b);
-    let holding = |member| {
-        let usage = tree.usage(member);
-        Holding { usage, charge: &[0; MAX_KINDS][..usage.len()], scale: tree.scale(member) }
-    };
     let ties = |member| {
         let member = tree.member(member);
         (member.running, member.served, member.tie)
     };
-    holding(a).compare(&holding(b), false).then_with(|| ties(a).cmp(&ties(b)))
+    holding(tree, a).compare(&holding(tree, b), false).then_with(|| ties(a).cmp(&ties(b)))
 }
 
 /// The running jobs by pool and class.
@@ -123,6 +129,11 @@ impl Running {
     /// The lowest class of the jobs in a pool that may be stopped.
     pub(crate) fn lowest_class(&self, pool: PoolId) -> Option<i32> {
         self.preemptible[pool.index()].first_key_value().map(|(class, _)| *class)
+    }
+
+    /// The lowest class of all running jobs, anywhere, that may be stopped or not.
+    pub(crate) fn lowest_of_all(&self) -> Option<i32> {
+        self.classes.first_key_value().map(|(class, _)| *class)
     }
 
     /// The running jobs of lower classes, anywhere.

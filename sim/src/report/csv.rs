@@ -155,7 +155,7 @@ impl Ledger {
 }
 
 /// Columns of `decisions.csv`.
-const DECISIONS: &str = "time_s,action,job_id,attempt,pool,workers\n";
+const DECISIONS: &str = "time_s,action,job_id,attempt,pool,workers,reason,for_job,lost_s\n";
 
 /// Writes `decisions.csv` while a run goes on: starts, evictions, rejections, in the order in which they were made.
 #[derive(Debug)]
@@ -212,6 +212,16 @@ impl<W: Write> Observer for DecisionLog<'_, W> {
             field(line, &self.setup.config.pools[transition.pool as usize].name);
             let shape = &self.trace.shapes[self.trace.jobs[row].shape as usize];
             push(line, format_args!(",{}", shape.alternatives[usize::from(transition.alternative)].workers));
+        }
+        if let Some(cause) = transition.cause {
+            push(line, format_args!(",{},", cause.reason.as_str()));
+            field(
+                line,
+                &cause.by.map_or_else(String::new, |by| self.trace.names.get(by as usize).to_string()),
+            );
+            push(line, format_args!(",{}", Millis::new(cause.lost_ms)));
+        } else {
+            line.push_str(",,,");
         }
         line.push('\n');
         self.out.write_all(line.as_bytes()).map_err(|error| SimError::write(&self.path, error))

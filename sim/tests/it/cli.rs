@@ -366,7 +366,7 @@ a,search,,search,l4,1,1,1,0,0,,0,0,10,0,10,completed,0,0,
 b,ads,,ads,l4,1,1,4,0,0,,5,5,15,0,10,completed,0,0,
 ";
     assert_eq!(read("one", "jobs.csv"), jobs);
-    let decisions = "time_s,action,job_id,attempt,pool,workers\n0,start,a,1,l4,1\n5,start,b,1,l4,1\n";
+    let decisions = "time_s,action,job_id,attempt,pool,workers,reason,for_job,lost_s\n0,start,a,1,l4,1,,,\n5,start,b,1,l4,1,,,\n";
     assert_eq!(read("one", "decisions.csv"), decisions);
     let page = read("one", "report.html");
     assert!(page.contains("default-src 'none'"));

@@ -19,7 +19,7 @@ use crate::id::{IdVec, JobId, PoolId, ShapeId};
 use crate::line::Waiter;
 use crate::policy::Contender;
 use crate::policy::first::{Front, Present};
-use crate::reclaim::{Bounds, Plan, Rules, Running, Wanted, compare_leaves, is_hopeless, search};
+use crate::reclaim::{Bounds, Plan, Rules, Running, Wanted, compare_leaves, holds_less, is_hopeless, search};
 use crate::route::RouteId;
 use crate::state::State;
 use crate::time::{Millis, Timestamp};
@@ -53,6 +53,9 @@ pub(super) struct Reclaim {
     /// Something has happened since the last search that found nothing.
     changed: bool,
 }
+
+/// For each parent that was looked at, the two children that hold most.
+type Leaders = BTreeMap<MemberId, [Option<MemberId>; 2]>;
 
 /// The first job of a line.
 #[derive(Clone, Copy, Debug)]
@@ -149,8 +152,15 @@ impl Reclaim {
         if !core::mem::take(&mut self.changed) {
             return None;
         }
-        let mut leaders = BTreeMap::new();
-        let mut heads = engine.heads(state);
+        let mut leaders = Leaders::new();
+        let mut gains = BTreeMap::new();
+        let mut heads = engine.heads(state, |leaf, class| {
+            let cheap =
+                !state.quotas.any() && self.running.lowest_of_all().is_none_or(|lowest| class <= lowest);
+            !cheap
+                || self.rules.same_rank
+                    && *gains.entry(leaf).or_insert_with(|| self.may_gain(&state.tree, leaf, &mut leaders))
+        });
         heads.retain(|head| {
             let version = self.version(state, head.shape);
             !self.stopped.contains(&head.waiter.job) && self.failed.get(&head.waiter.job) != Some(&version)
@@ -172,13 +182,18 @@ impl Reclaim {
         None
     }
 
-    fn is_hopeless(
-        &self,
-        state: &State,
-        head: Head,
-        route: RouteId,
-        leaders: &mut BTreeMap<MemberId, [Option<MemberId>; 2]>,
-    ) -> bool {
+    /// Whether any team that a leaf lies in holds less than a sibling: otherwise no job of the leaf, however small, can take
+    /// from equal ranks.
+    fn may_gain(&self, tree: &Tree, leaf: MemberId, leaders: &mut Leaders) -> bool {
+        tree.path(leaf).filter(|member| *member != MemberId::ROOT).any(|member| {
+            let parent = tree.member(member).parent;
+            let two = leaders.entry(parent).or_insert_with(|| self.leaders(tree, parent));
+            let leader = two.iter().flatten().copied().find(|leader| *leader != member);
+            leader.is_some_and(|leader| holds_less(tree, member, leader))
+        })
+    }
+
+    fn is_hopeless(&self, state: &State, head: Head, route: RouteId, leaders: &mut Leaders) -> bool {
         let wanted = Wanted { job: head.waiter.job, leaf: head.leaf, class: head.class, route };
         is_hopeless(state, &self.running, self.rules, wanted, &mut |parent, but| {
             let two = leaders.entry(parent).or_insert_with(|| self.leaders(&state.tree, parent));
@@ -267,11 +282,14 @@ fn gpu_time(state: &State, plan: &Plan) -> u128 {
 }
 
 impl Engine {
-    /// The first jobs of all lines: those that could start if they had room.
-    fn heads(&self, state: &State) -> Vec<Head> {
+    /// The first jobs of the lines that are wanted, by leaf and class: those that could start if they had room.
+    fn heads(&self, state: &State, mut wanted: impl FnMut(MemberId, i32) -> bool) -> Vec<Head> {
         let mut heads = Vec::new();
         for leaf in self.pending.leaves_waiting() {
             for (shape, class, waiter) in self.pending.heads(leaf) {
+                if !wanted(leaf, class) {
+                    continue;
+                }
                 let shown = !self.head_only || self.shown[leaf] == Some(shape);
                 let closes = || {
                     let mut routes = state.routes.shape(shape).routes();

@@ -256,7 +256,7 @@ impl Oracle {
     /// How many jobs that come first in their lines could stop others by a legal plan that stops nobody without need;
     /// `None` where there are too many sets to try.
     pub(crate) fn missed(&self) -> Option<usize> {
-        if self.running.len() > 10 {
+        if self.running.len() > 8 {
             return None;
         }
         let mut lines = Vec::new();
