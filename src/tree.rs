@@ -110,6 +110,8 @@ impl Tree {
         for index in (0..teams.len()).filter(|index| has_children[*index]) {
             let team = TeamId::at(index);
             let leaf = tree.add(tree.node[team], Some(team));
+            // A team's own jobs stand where the team does: before the teams below it that are configured after it.
+            tree.members[leaf].tie = tree.members[tree.node[team]].tie;
             tree.leaf[team] = leaf;
             weights.push(Weight::ONE);
         }

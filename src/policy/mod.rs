@@ -7,9 +7,9 @@ mod by_time;
 pub(crate) mod conservative;
 mod drf;
 pub(crate) mod engine;
+mod first;
 #[cfg(feature = "lp")]
 pub(crate) mod gavel;
-mod first;
 mod hdrf;
 mod lack;
 mod lists;

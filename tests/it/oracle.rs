@@ -297,6 +297,11 @@ impl Oracle {
         if self.has_children(team) { 1 + self.config.teams.len() + team } else { 1 + team }
     }
 
+    /// Place among the siblings: a team's own jobs stand where the team does.
+    pub(super) fn tie(&self, member: usize) -> usize {
+        if member > self.config.teams.len() { self.parent(member) } else { member }
+    }
+
     fn parent(&self, member: usize) -> usize {
         let teams = self.config.teams.len();
         if member > teams {
@@ -385,7 +390,7 @@ impl Oracle {
         let by_class = tier(a).cmp(&tier(b)).then(class(a.1).cmp(&class(b.1)));
         let now = || compare_keys(&self.key(a.0, None), &self.key(b.0, None));
         let after = || compare_keys(&self.key(a.0, Some(a.1)), &self.key(b.0, Some(b.1)));
-        let ties = |m: usize| (self.count_running(m), self.served[m], m);
+        let ties = |m: usize| (self.count_running(m), self.served[m], self.tie(m));
         let by_ties = ties(a.0).cmp(&ties(b.0));
         let rescaled = |a, b| self.compare_rescaled(a, b);
         match self.rule {

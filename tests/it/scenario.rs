@@ -1,9 +1,9 @@
 //! Text scenarios: an organisation, a history and what must come of it, in a file that a person can read.
 //!
 //! One line is one statement; `#` starts a comment. First the organisation (`kinds`, `policy`, `pool`, `team`, `shape`),
-//! then what happens (`at`, `submit`, `complete`, `cancel`, `capacity`, `schedule`), each followed by what is expected
-//! of it (`starts`, `evicts`, `record`, `on`, `wakeup`, `running`, `waiting`, `share`, `taken`, `less`, `waits`). The
-//! files lie in `scenarios/`;
+//! then what happens (`at`, `runs`, `submit`, `complete`, `cancel`, `capacity`, `schedule`), each followed by what is
+//! expected of it (`starts`, `evicts`, `record`, `on`, `wakeup`, `running`, `waiting`, `share`, `taken`, `less`, `waits`,
+//! `queue`). The files lie in `scenarios/`;
 //! the tests below name them, and a file that no test names fails a test.
 
 use std::collections::BTreeMap;
@@ -12,9 +12,9 @@ use std::path::Path;
 
 use fairshare::{
     Allowance, Alternative, Backfill, ClassScope, Config, Decision, EvictionBounds, JobId, JobSpec, MicroUsd,
-    Millis, OrderName, Placement, PolicySpec, PoolId, PoolSpec, Preemption, Price, PriceUnit, Quantity,
-    ResourceKind, ResourceKinds, Resources, Scheduler, ShapeId, ShapeSpec, Submission, TeamId, TeamSpec,
-    Timestamp, Weight,
+    Millis, NodeId, OrderName, Placed, Placement, PolicySpec, PoolId, PoolSpec, Preemption, Price, PriceUnit,
+    Quantity, ResourceKind, ResourceKinds, Resources, Scheduler, ShapeId, ShapeSpec, Submission, TeamId,
+    TeamSpec, Timestamp, Weight,
 };
 
 #[derive(Default)]
@@ -183,20 +183,40 @@ impl World {
             job.checkpoint = value("checkpoint").map(seconds);
             match self.scheduler().submit(now, job).unwrap() {
                 Submission::Rejected(_) => self.rejected += 1,
-                Submission::Queued(job) => {
-                    let number = self.counts.entry(team.to_owned()).or_default();
-                    *number += 1;
-                    let name = format!("{team}.{number}");
-                    self.jobs.insert(name.clone(), job);
-                    self.names.insert(job, name);
-                }
+                Submission::Queued(job) => self.name(team, job),
             }
         }
+    }
+
+    fn name(&mut self, team: &str, job: JobId) {
+        let number = self.counts.entry(team.to_owned()).or_default();
+        *number += 1;
+        let name = format!("{team}.{number}");
+        self.jobs.insert(name.clone(), job);
+        self.names.insert(job, name);
+    }
+
+    /// `runs TEAM SHAPE POOL [nodes=0,1] [fixed]`: a job that runs already, each worker on a node; `fixed`: for good.
+    fn adopt(&mut self, team: &str, shape: &str, pool: &str, options: &[&str]) {
+        let (id, pool, now) = (self.team(team), self.pool(pool), self.now);
+        let spec = self.shapes[shape].clone();
+        let shape = self.scheduler().intern(&spec).unwrap();
+        let mut nodes: BTreeMap<NodeId, u32> = BTreeMap::new();
+        let named = options.iter().find_map(|word| word.strip_prefix("nodes="));
+        for node in named.into_iter().flat_map(|text| text.split(',')) {
+            *nodes.entry(NodeId::new(node.parse().unwrap())).or_default() += 1;
+        }
+        let mut job = JobSpec::new(id, shape, now);
+        job.preemptible = !options.contains(&"fixed");
+        let placed = Placed::new(pool, now).on_nodes(nodes.into_iter().collect());
+        let job = self.scheduler().adopt(now, job, &placed).unwrap();
+        self.name(team, job);
     }
 
     fn act(&mut self, verb: &str, words: &[&str]) -> bool {
         let now = self.now;
         match verb {
+            "runs" => self.adopt(words[0], words[1], words[2], &words[3..]),
             "at" => self.now = Timestamp::from_secs(words[0].parse().unwrap()).unwrap(),
             "submit" => self.submit(words[0], words[1], &words[2..]),
             "complete" | "cancel" => {
@@ -241,6 +261,27 @@ impl World {
         text
     }
 
+    /// What is known of an eviction.
+    fn expect_record(&mut self, words: &[&str]) {
+        let job = self.jobs[words[0]];
+        let eviction = self.scheduler().evictions().iter().find(|eviction| eviction.job == job);
+        let eviction = eviction.unwrap_or_else(|| panic!("`{}` was not evicted", words[0])).clone();
+        assert_eq!(eviction.reason.as_str(), words[1], "why `{}` was evicted", words[0]);
+        for word in &words[2..] {
+            let (what, expected) = word.split_once('=').unwrap();
+            let found = match what {
+                "for" => self.names[&eviction.by.unwrap()].clone(),
+                "lost" => eviction.lost.to_string(),
+                "before" => eviction.victim.before.dominant().to_string(),
+                "after" => eviction.victim.after.dominant().to_string(),
+                "its-before" => eviction.preemptor.as_ref().unwrap().before.dominant().to_string(),
+                "its-after" => eviction.preemptor.as_ref().unwrap().after.dominant().to_string(),
+                _ => panic!("no such part of a record: `{word}`"),
+            };
+            assert_eq!(found, expected, "{what} in the record of `{}`", words[0]);
+        }
+    }
+
     fn expect(&mut self, verb: &str, words: &[&str]) {
         let joined = words.join(" ");
         match verb {
@@ -248,35 +289,20 @@ impl World {
                 let by_job = joined.contains('.');
                 assert_eq!(self.decided(verb == "starts", by_job), joined);
             }
-            "record" => {
-                let job = self.jobs[words[0]];
-                let eviction = self.scheduler().evictions().iter().find(|eviction| eviction.job == job);
-                let eviction = eviction.unwrap_or_else(|| panic!("`{}` was not evicted", words[0])).clone();
-                assert_eq!(eviction.reason.as_str(), words[1], "why `{}` was evicted", words[0]);
-                for word in &words[2..] {
-                    let (what, expected) = word.split_once('=').unwrap();
-                    let found = match what {
-                        "for" => self.names[&eviction.by.unwrap()].clone(),
-                        "lost" => eviction.lost.to_string(),
-                        "before" => eviction.victim.before.dominant().to_string(),
-                        "after" => eviction.victim.after.dominant().to_string(),
-                        "its-before" => eviction.preemptor.as_ref().unwrap().before.dominant().to_string(),
-                        "its-after" => eviction.preemptor.as_ref().unwrap().after.dominant().to_string(),
-                        _ => panic!("no such part of a record: `{word}`"),
-                    };
-                    assert_eq!(found, expected, "{what} in the record of `{}`", words[0]);
-                }
+            "record" => self.expect_record(words),
+            "queue" => {
+                let queue = self.scheduler().queue();
+                let teams = queue.iter().map(|job| self.names[job].rsplit_once('.').unwrap().0);
+                assert_eq!(teams.collect::<Vec<_>>().join(" "), joined, "the order of service");
             }
             "on" => {
                 let job = self.jobs[words[0]];
-                let nodes =
-                    self.scheduler().placement(job).map(|(node, workers)| format!("{node}x{workers}"));
-                assert_eq!(
-                    nodes.collect::<Vec<_>>().join(" "),
-                    words[1..].join(" "),
-                    "nodes of `{}`",
-                    words[0]
-                );
+                let with_workers = words[1..].iter().any(|word| word.contains('x'));
+                let shown = |(node, workers): (NodeId, u32)| {
+                    if with_workers { format!("{node}x{workers}") } else { node.to_string() }
+                };
+                let nodes: Vec<String> = self.scheduler().placement(job).map(shown).collect();
+                assert_eq!(nodes, words[1..], "the nodes of `{}`", words[0]);
             }
             "running" => {
                 for word in words {
@@ -363,11 +389,13 @@ macro_rules! scenarios {
 }
 
 scenarios!(
+    a_limit_binds_in_each_resource,
     capacity_loss_is_lawful,
     capacity_lost,
     classes_come_first,
     classes_within_a_team,
     discrete_order_rule,
+    dominant_shares,
     drf_discrete_trace,
     drf_discrete_trace_idtie,
     drf_naive_starvation,
@@ -375,6 +403,7 @@ scenarios!(
     eviction_bounds,
     fifo_closes_its_pools,
     float_drift,
+    gangs_one_after_the_other,
     gpus_by_price,
     hdrf_blocked_nodes,
     hdrf_naive_starvation,
@@ -388,6 +417,18 @@ scenarios!(
     limits_of_a_department,
     livelock_by_current_shares,
     livelock_of_two_rules,
+    only_what_is_asked_decides_about_a_quota,
+    order_below_an_inner_team,
+    order_by_what_runs,
+    order_in_chains_of_any_depth,
+    order_in_chains_of_any_depth_later,
+    order_in_chains_of_two,
+    order_in_chains_of_two_later,
+    order_when_an_inner_team_gets_jobs,
+    order_when_memory_doubles,
+    order_when_the_whole_is_smaller,
+    order_with_other_dominants,
+    order_with_weights,
     parked_gang_wakes,
     peers_limits_and_free_dimensions,
     peers_queue_priority,
@@ -410,9 +451,14 @@ scenarios!(
     regress_15_no_more_than_twice,
     regress_16_eviction_mirrors_service,
     regress_22_half_a_gang,
+    quota_is_reclaimed_from_who_may_be_stopped,
+    quota_is_taken_back,
+    servers_of_two_kinds_first_fit,
     shortest_first,
     static_partition,
     static_shares_below_a_department,
+    the_higher_class_gets_the_last_node,
+    weights_divide_the_slots,
     yarn_lexicographic_share,
 );
 

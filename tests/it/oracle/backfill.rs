@@ -122,7 +122,7 @@ impl Oracle {
         let children = self.children(member).into_iter();
         let heads = children.filter_map(|child| Some((child, self.first(child, pick)?)));
         let first = heads.min_by(|(a, run_a), (b, run_b)| {
-            let ties = |m: usize| (self.count_running(m), self.served[m], m);
+            let ties = |m: usize| (self.count_running(m), self.served[m], self.tie(m));
             let by_keys = || match self.rule {
                 Rule::Hdrf => self.compare_rescaled((*a, None), (*b, None)),
                 _ => compare_keys(&self.key(*a, None), &self.key(*b, None)),
