@@ -201,15 +201,32 @@ pub struct Compare {
 #[derive(Debug, Args)]
 #[command(after_help = DECIDE_AFTER)]
 pub struct Decide {
-    /// The scenario (TOML), with `[[running]]` and `[[pending]]`; `-` is standard input.
+    /// A scenario (TOML) with `[[running]]` and `[[pending]]`, or Kueue objects as kubectl prints them; `-` is standard
+    /// input.
     #[arg(value_name = "FILE", required = true)]
     pub files: Vec<PathBuf>,
-    /// One more waiting job: its keys, or `[[pending]]` tables. May be given several times.
+    /// One more waiting job: its keys, or `[[pending]]` tables; for Kueue objects a Workload, a batch/v1 Job or a
+    /// task of `SkyPilot`. May be given several times.
     #[arg(long, value_name = "FILE")]
     pub add: Vec<PathBuf>,
     /// The policy: `NAME[,key=value…]`, such as `fifo` or `drf,backfill=none`.
     #[arg(long, value_name = "POLICY")]
     pub policy: Option<String>,
+    /// Kueue objects: whether shares decide; else as their configuration says, else not.
+    #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub fair_sharing: Option<bool>,
+    /// Kueue objects: the strategies of fair preemption, one or two.
+    #[arg(long, value_name = "A[,B]")]
+    pub strategies: Option<String>,
+    /// Kueue objects: the time, as RFC 3339 or Unix seconds; else the latest in the objects.
+    #[arg(long, value_name = "TIME")]
+    pub now: Option<String>,
+    /// Kueue objects: what resources count in the usage of local queues.
+    #[arg(long, value_name = "cpu=0,gpu=1")]
+    pub resource_weights: Option<String>,
+    /// Kueue objects: the local queue of an added job that names none.
+    #[arg(long, value_name = "[NAMESPACE/]NAME")]
+    pub queue: Option<String>,
     /// A setting over the file: `policy.order=fifo`, `team.search.weight=2`.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub settings: Vec<String>,
@@ -223,6 +240,8 @@ Examples:
   sim decide traces/scenarios/decide.toml
   sim decide traces/scenarios/decide.toml --policy fifo -o json
   sim decide traces/scenarios/decide.toml --add job.toml
+  kubectl get clusterqueues,cohorts,localqueues,resourceflavors,workloadpriorityclasses,workloads -A \
+    -o yaml | sim decide - --fair-sharing=true --add job.yaml
 A job has the columns of the native trace as keys: `job_id` and `team`, then what it asks. One that runs
 also has its `pool`, and may have `start_s` and `nodes`, the number of the node of each worker. The time is
 `now_s` of `[snapshot]`, else the latest time that a job names; a job without `submit_s` came then.";

@@ -12,6 +12,7 @@ mod error;
 pub mod event;
 mod exit_code;
 mod gate;
+pub mod kueue;
 pub mod metrics;
 mod observer;
 pub mod progress;

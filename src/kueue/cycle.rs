@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::cluster::Cluster;
 use super::order::{Entry, in_queue};
 use super::spec::{Mode, Pending, Reach};
+use super::tree::NodeIndex;
 use super::victims::Victim;
 
 /// What is decided about one pending workload.
@@ -34,7 +35,7 @@ pub enum Verdict {
         /// Why, in words.
         why: String,
     },
-    /// It cannot fit under the present quotas, even if nothing were used.
+    /// A head that cannot fit under the present quotas, even if nothing were used.
     Reject {
         /// Why, in words.
         why: String,
@@ -59,10 +60,10 @@ struct Progress {
 impl Cluster {
     /// Decides once about the pending workloads; the cluster is as before afterwards.
     ///
-    /// Of each queue the head alone is looked at; all others wait.
+    /// Of each queue the head alone is looked at, even if it cannot fit; all others wait.
     pub fn cycle(&mut self, pending: &[Pending]) -> Outcome {
         let mut verdicts: Vec<Verdict> = pending.iter().map(|known| self.first_verdict(known)).collect();
-        let mut entries = self.entries(pending, &verdicts);
+        let mut entries = self.entries(pending);
         let mut order = Vec::new();
         let mut charged: Vec<Entry> = Vec::new();
         let mut progress = Progress::default();
@@ -71,8 +72,10 @@ impl Cluster {
             let before = charged.len();
             verdicts[entry.pending] = self.process(&entry, &mut progress, &mut charged);
             if charged.len() == before && entry.assignment.mode() == Mode::NoFit {
+                let known = &pending[entry.pending];
                 let why = entry.assignment.lack.clone().unwrap_or_default();
-                verdicts[entry.pending] = Verdict::Wait { why };
+                verdicts[entry.pending] =
+                    self.impossible(entry.queue, known).unwrap_or(Verdict::Wait { why });
             }
         }
         for entry in charged {
@@ -86,37 +89,38 @@ impl Cluster {
         let Some(queue) = self.queue(&pending.queue) else {
             return Verdict::Reject { why: format!("there is no cluster queue `{}`", pending.queue) };
         };
-        if !self.could_ever_fit(queue, pending) {
-            let missing =
-                pending.pod_sets.iter().flat_map(|set| set.requests.iter()).find(|(resource, each)| {
-                    let covered =
-                        |(covered, _): &(BTreeSet<String>, Vec<String>)| covered.contains(*resource);
-                    **each > 0 && !self.queues[&queue].groups.iter().any(covered)
-                });
-            let why = match missing {
-                Some((resource, _)) => {
-                    format!("resource {resource} unavailable in cluster queue `{}`", pending.queue)
-                }
-                None => "it asks for more than its queue could ever use".to_owned(),
-            };
-            return Verdict::Reject { why };
-        }
         if self.queues[&queue].stopped {
             return Verdict::Wait { why: format!("cluster queue `{}` is stopped", pending.queue) };
         }
         Verdict::Wait { why: "others of its queue come first".to_owned() }
     }
 
+    /// Why a workload could not fit even if nothing were used, where that is so.
+    fn impossible(&self, queue: NodeIndex, pending: &Pending) -> Option<Verdict> {
+        if self.could_ever_fit(queue, pending) {
+            return None;
+        }
+        let mut asked = pending.pod_sets.iter().flat_map(|set| set.requests.iter());
+        let missing = asked.find(|(resource, each)| {
+            let covers = |(covered, _): &(BTreeSet<String>, Vec<String>)| covered.contains(*resource);
+            **each > 0 && !self.queues[&queue].groups.iter().any(covers)
+        });
+        let why = match missing {
+            Some((resource, _)) => {
+                format!("resource {resource} unavailable in cluster queue `{}`", pending.queue)
+            }
+            None => "it asks for more than its queue could ever use".to_owned(),
+        };
+        Some(Verdict::Reject { why })
+    }
+
     /// The heads with their flavors and victims.
-    fn entries(&mut self, pending: &[Pending], verdicts: &[Verdict]) -> Vec<Entry> {
+    fn entries(&mut self, pending: &[Pending]) -> Vec<Entry> {
         let mut heads: BTreeMap<_, usize> = BTreeMap::new();
         for (at, known) in pending.iter().enumerate() {
             let Some(queue) = self.queue(&known.queue).filter(|queue| !self.queues[queue].stopped) else {
                 continue;
             };
-            if matches!(verdicts[at], Verdict::Reject { .. }) {
-                continue;
-            }
             let by_local_usage = self.queues[&queue].by_local_usage;
             let head = heads.entry(queue).or_insert(at);
             if in_queue(by_local_usage, known, &pending[*head]).is_lt() {

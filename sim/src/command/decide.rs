@@ -1,6 +1,6 @@
 //! `sim decide`: one cycle on a cluster as it stands.
 //!
-//! One file that is a scenario with `[[running]]` and `[[pending]]`.
+//! One file that is a scenario with `[[running]]` and `[[pending]]`, or files of Kueue objects: told by their first bytes.
 
 use std::io::Read as _;
 use std::path::Path;
@@ -10,8 +10,10 @@ use super::{Output, World};
 use crate::cli::{self, OutputFormat};
 use crate::decide::{Decided, of_scenario};
 use crate::error::SimError;
+use crate::kueue::{self, Objects, Options, Quantity, Snapshot};
 use crate::report;
 use crate::scenario::{Scenario, ScenarioError};
+use crate::trace::{Opened, Selection};
 
 /// Decides once and prints what became of every waiting job.
 ///
@@ -19,7 +21,7 @@ use crate::scenario::{Scenario, ScenarioError};
 ///
 /// [`SimError`] if a file cannot be read, or the snapshot contradicts itself.
 pub fn decide(arguments: &cli::Decide, world: &World<'_>) -> Result<Output, SimError> {
-    let decided = scenario(arguments, world)?;
+    let decided = decided(arguments, world)?;
     let mut output = Output::new(match arguments.output {
         OutputFormat::Table => report::decision::text(&decided),
         OutputFormat::Json => report::json::pretty(&decided),
@@ -29,14 +31,55 @@ pub fn decide(arguments: &cli::Decide, world: &World<'_>) -> Result<Output, SimE
     Ok(output)
 }
 
-/// A scenario of our own.
-fn scenario(arguments: &cli::Decide, world: &World<'_>) -> Result<Decided, SimError> {
+/// By what the first file is. Standard input is read once, so what was looked at is handed on.
+fn decided(arguments: &cli::Decide, world: &World<'_>) -> Result<Decided, SimError> {
+    let path = &arguments.files[0];
+    // What cannot be opened is told in the words of scenarios.
+    let first = kueue::opened(path).ok();
+    match first {
+        Some(first) if kueue::are_objects(&first.head) => objects(arguments, first),
+        first => {
+            if let Some(name) = only_for_objects(arguments) {
+                let message =
+                    format!("`--{name}` is for Kueue objects, and `{}` is a scenario", path.display());
+                return Err(SimError::usage(message));
+            }
+            let mut text = String::new();
+            let standard_input = first.filter(|_| path == Path::new("-"));
+            if let Some(mut first) = standard_input {
+                let read = first.bytes.read_to_string(&mut text);
+                read.map_err(|error| ScenarioError::open("-", error))?;
+            }
+            scenario(arguments, &text, world)
+        }
+    }
+}
+
+/// An option that is given and means nothing to a scenario.
+fn only_for_objects(arguments: &cli::Decide) -> Option<&'static str> {
+    [
+        ("fair-sharing", arguments.fair_sharing.is_some()),
+        ("strategies", arguments.strategies.is_some()),
+        ("now", arguments.now.is_some()),
+        ("resource-weights", arguments.resource_weights.is_some()),
+        ("queue", arguments.queue.is_some()),
+    ]
+    .into_iter()
+    .find_map(|(name, given)| given.then_some(name))
+}
+
+/// A scenario of our own; `text` is that of standard input, where it came from there.
+fn scenario(arguments: &cli::Decide, text: &str, world: &World<'_>) -> Result<Decided, SimError> {
     let [path] = &arguments.files[..] else {
         let message = format!("{} files are given, and a scenario is one", arguments.files.len());
         return Err(SimError::usage_with_hint(message, "name jobs to add with `--add FILE`"));
     };
     let overrides = overrides(&arguments.settings, arguments.policy.as_deref(), world)?;
-    let mut scenario = Scenario::load(path, &overrides)?;
+    let mut scenario = if path == Path::new("-") {
+        Scenario::parse("-", text, &overrides)?
+    } else {
+        Scenario::load(path, &overrides)?
+    };
     for path in &arguments.add {
         let name = path.display().to_string();
         let text = read(path).map_err(|error| ScenarioError::open(&name, error))?;
@@ -53,4 +96,49 @@ fn read(path: &Path) -> std::io::Result<String> {
         std::fs::File::open(path)?.read_to_string(&mut text)?;
     }
     Ok(text)
+}
+
+/// Objects of Kueue.
+fn objects(arguments: &cli::Decide, first: Opened) -> Result<Decided, SimError> {
+    if let Some(policy) = arguments.policy.as_deref().filter(|policy| *policy != "kueue") {
+        let message = format!("policy `{policy}` cannot decide on Kueue objects");
+        return Err(SimError::usage_with_hint(message, "objects are decided by `kueue`"));
+    }
+    let options = options(arguments)?;
+    let (path, others) = arguments.files.split_first().ok_or_else(|| SimError::usage("no file is given"))?;
+    let mut objects = Objects::default();
+    objects.add(&path.display().to_string(), first)?;
+    for path in others {
+        objects.add(&path.display().to_string(), kueue::opened(path)?)?;
+    }
+    for path in &arguments.add {
+        let opened = kueue::opened(path)?;
+        objects.add_jobs(&path.display().to_string(), opened, arguments.queue.as_deref())?;
+    }
+    Ok(Snapshot::new(&objects, &options)?.decide())
+}
+
+/// What the command line says over the objects' own configuration.
+fn options(arguments: &cli::Decide) -> Result<Options, SimError> {
+    let mut options = Options { fair_sharing: arguments.fair_sharing, ..Options::default() };
+    if let Some(text) = &arguments.strategies {
+        let strategies = kueue::parse_strategies(text);
+        let message = || format!("`--strategies {text}`: expected {}", kueue::LISTS);
+        options.strategies = Some(strategies.ok_or_else(|| SimError::usage(message()))?);
+    }
+    if let Some(text) = &arguments.now {
+        let message =
+            || format!("`--now {text}`: expected a time like `2026-01-31T12:00:00Z`, or Unix seconds");
+        options.now_ms = Some(Selection::instant_ms(text).ok_or_else(|| SimError::usage(message()))?);
+    }
+    for part in arguments.resource_weights.iter().flat_map(|text| text.split(',')) {
+        let weight = part.split_once('=').and_then(|(resource, weight)| {
+            let weight = Quantity::parse(weight.trim()).filter(|weight| !weight.is_negative())?;
+            Some((resource.trim().to_owned(), weight.approximate()))
+        });
+        let message = || format!("`--resource-weights`: expected weights like `cpu=0,gpu=1`, found `{part}`");
+        let (resource, weight) = weight.ok_or_else(|| SimError::usage(message()))?;
+        options.resource_weights.insert(resource, weight);
+    }
+    Ok(options)
 }

@@ -37,13 +37,13 @@ mod write;
 
 pub use cluster::{Cluster, NodeMake, QuotaSeries};
 pub use convert::{Conversion, ConvertError, convert};
-pub(crate) use error::printable;
 pub use error::{Fault, FaultKind, TraceError};
-pub(crate) use format::NATIVE_COLUMNS;
+pub(crate) use error::{printable, quoted};
+pub(crate) use format::{Documents, NATIVE_COLUMNS};
 pub use format::{SwfMemory, SwfOptions, SwfPools, SwfProcessors, SwfRun, SwfUnusable};
 pub use guess::Format;
 pub use input::Input;
-pub(crate) use input::STDIN_MARK;
+pub(crate) use input::{Opened, STDIN_MARK, open, open_bytes};
 pub use inspect::{Capacity, inspect};
 pub use inspection::{
     Distribution, Inspection, OfferedLoad, QuotaChange, QuotaStatistics, RecordedStatistics,
@@ -60,3 +60,4 @@ pub use row::{Reason, RepairAction, Status};
 pub use select::Selection;
 pub use shape::{Factor, Transform};
 pub use stream::Stream;
+pub(crate) use time::timestamp_ms;

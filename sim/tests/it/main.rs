@@ -9,6 +9,8 @@
 mod cli;
 mod commands;
 mod decide;
+mod kueue;
+mod kueue_cases;
 mod preemption;
 mod replay;
 mod runs;

@@ -14,6 +14,9 @@ use crate::trace::input::Opened;
 /// YAML is held whole; a longer file should be exported as JSON.
 const MAX_YAML: u64 = 64 << 20;
 
+/// More parts than this do not fit into so much text.
+const MANY: usize = 1 << 26;
+
 /// A stream of objects with the line where each begins (YAML: its number).
 pub(crate) enum Documents {
     Json(Items),
@@ -40,10 +43,21 @@ impl Documents {
         if text.len() as u64 > MAX_YAML {
             return Err(Fault::other(0, "this YAML is longer than 64 MiB").hint("export it as JSON"));
         }
-        let documents: Vec<Value> = serde_saphyr::from_multiple(&text).map_err(|error| {
-            let line = error.location().map_or(0, |location| location.line());
-            Fault::other(line, "this is no YAML of objects").hint(hint)
-        })?;
+        // The text is bounded above, and so is whatever may stand in it. Of the words that YAML 1.1 took for booleans,
+        // Kubernetes means two: a queue may be called `y`.
+        let options = serde_saphyr::options! {
+            strict_booleans: true,
+            budget: serde_saphyr::budget! {
+                max_documents: MANY,
+                max_events: MANY,
+                max_nodes: MANY,
+            },
+        };
+        let documents: Vec<Value> =
+            serde_saphyr::from_multiple_with_options(&text, options).map_err(|error| {
+                let line = error.location().map_or(0, |location| location.line());
+                Fault::other(line, "this is no YAML of objects").hint(hint)
+            })?;
         let mut objects = Vec::new();
         for document in documents {
             match document {

@@ -24,6 +24,7 @@ mod table;
 
 pub use swf::{SwfMemory, SwfOptions, SwfPools, SwfProcessors, SwfRun, SwfUnusable};
 
+pub(crate) use documents::Documents;
 pub(crate) use gavel::{Throughputs, read_throughputs};
 pub(crate) use native::NAMES as NATIVE_COLUMNS;
 pub(crate) use table::MAX_TIME_MS;

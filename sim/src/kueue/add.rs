@@ -1,0 +1,207 @@
+//! One more job for a snapshot: a Workload, a `batch/v1` Job, or a `SkyPilot` task.
+//!
+//! Absent on purpose: what becomes of it.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::error::KueueError;
+use super::field::{Field, Object};
+use super::objects::Objects;
+use super::quantity::Quantity;
+use super::workload::{Class, Pods, Workload};
+use crate::trace::{Documents, Opened};
+
+const EXPECTED: &str = "a Workload, a batch/v1 Job or a SkyPilot task";
+const QUEUE_LABEL: &str = "kueue.x-k8s.io/queue-name";
+
+impl Objects {
+    /// Adds the jobs of a file; `queue` is the local queue of those that name none.
+    pub(crate) fn add_jobs(
+        &mut self,
+        file: &str,
+        opened: Opened,
+        queue: Option<&str>,
+    ) -> Result<(), KueueError> {
+        let bytes = |fault| KueueError::bytes(file, fault);
+        let mut documents = Documents::new(opened, "it should be YAML or JSON").map_err(bytes)?;
+        let mut some = false;
+        while let Some(value) = documents.next("job").map_err(bytes)? {
+            let value: Value = value;
+            if value.is_null() {
+                continue;
+            }
+            some = true;
+            let kind = value["kind"].as_str();
+            let name = value["metadata"]["name"].as_str().or_else(|| value["name"].as_str());
+            let unknown = std::mem::take(&mut self.unknown);
+            let label = kind.unwrap_or("SkyPilot task");
+            let object =
+                Object { file, kind: label, name: name.unwrap_or("task").to_owned(), unknown: &unknown };
+            let root = Field::root(&object, &value);
+            let read = match kind {
+                Some("Workload") => Workload::read(&root),
+                Some("Job") => Workload::of_job(&root),
+                None if ["resources", "run", "setup", "num_nodes"]
+                    .iter()
+                    .any(|key| !value[*key].is_null()) =>
+                {
+                    task(&root)
+                }
+                _ => Err(KueueError::file(
+                    file,
+                    format!("expected {EXPECTED}, found an object of kind `{label}`"),
+                )),
+            };
+            let placed = read.and_then(|workload| self.place_job(workload, &root, queue));
+            self.unknown = unknown;
+            self.workloads.push(placed?);
+        }
+        if some { Ok(()) } else { Err(KueueError::file(file, format!("expected {EXPECTED}, found nothing"))) }
+    }
+
+    /// Gives a job its queue, and what is called otherwise there than where it was written.
+    fn place_job(
+        &self,
+        mut workload: Workload,
+        root: &Field<'_>,
+        queue: Option<&str>,
+    ) -> Result<Workload, KueueError> {
+        workload.conditions.clear();
+        workload.admission = None;
+        workload.requeue_ms = None;
+        workload.reclaimable.clear();
+        if workload.queue.is_empty() {
+            let (namespace, name) = queue.map_or((None, None), |queue| match queue.split_once('/') {
+                Some((namespace, name)) => (Some(namespace), Some(name)),
+                None => (None, Some(queue)),
+            });
+            let Some(name) = name else {
+                let what = "expected a label that names its LocalQueue, found none";
+                let path = format!("metadata.labels.{QUEUE_LABEL}");
+                return Err(root
+                    .sentence_at(&path, what)
+                    .hint("name the queue with `--queue [NAMESPACE/]NAME`"));
+            };
+            name.clone_into(&mut workload.queue);
+            if let Some(namespace) = namespace {
+                namespace.clone_into(&mut workload.namespace);
+            }
+        }
+        let fits = |(namespace, name): &&(String, String)| {
+            *name == workload.queue && (workload.namespace.is_empty() || *namespace == workload.namespace)
+        };
+        let found: Vec<&(String, String)> = self.local_queues.keys().filter(fits).collect();
+        let [(namespace, _)] = found[..] else {
+            let what = match found.len() {
+                0 => format!("there is no LocalQueue `{}` for it among the objects", workload.queue),
+                _ => format!("there is a LocalQueue `{}` in several namespaces", workload.queue),
+            };
+            return Err(root.sentence(what).hint("name the queue with `--queue [NAMESPACE/]NAME`"));
+        };
+        namespace.clone_into(&mut workload.namespace);
+        let taken = |known: &Workload| known.namespace == workload.namespace && known.name == workload.name;
+        if self.workloads.iter().any(taken) {
+            return Err(root.sentence("there is a Workload of this name already"));
+        }
+        let gpu = self.gpu_resource(&workload);
+        for set in &mut workload.pods {
+            if let Some(count) = set.requests.remove(GPU) {
+                set.requests.insert(gpu.clone(), count);
+            }
+        }
+        Ok(workload)
+    }
+
+    /// What GPUs are called where the job is queued.
+    fn gpu_resource(&self, workload: &Workload) -> String {
+        let key = (workload.namespace.clone(), workload.queue.clone());
+        let queue = self.local_queues.get(&key).map(|local| local.cluster_queue.as_str());
+        let quotas = self
+            .queues
+            .iter()
+            .filter(|(_, known, _)| Some(known.name.as_str()) == queue)
+            .flat_map(|(_, known, _)| &known.groups)
+            .flat_map(|group| &group.rows)
+            .flat_map(|row| &row.quotas);
+        let mut names = quotas.map(|quota| quota.resource.as_str());
+        names.find(|name| *name == "gpu" || name.ends_with("/gpu")).unwrap_or("nvidia.com/gpu").to_owned()
+    }
+}
+
+/// Stands for GPUs until it is known what the queue calls them.
+const GPU: &str = "\0gpu";
+
+/// A task of `SkyPilot`, with the first of its choices.
+fn task(root: &Field<'_>) -> Result<Workload, KueueError> {
+    let resources = root.get("resources");
+    let choice = ["ordered", "any_of"]
+        .iter()
+        .find_map(|key| resources.get(key).items().ok()?.into_iter().next())
+        .unwrap_or_else(|| resources.clone());
+    let pick = |key: &str| {
+        let own = choice.get(key);
+        if own.is_absent() { resources.get(key) } else { own }
+    };
+    let mut requests = BTreeMap::new();
+    if let Some(cpus) = at_least(&pick("cpus"), "a number of CPUs like `4` or `4+`")? {
+        requests.insert("cpu".to_owned(), cpus.amount("cpu"));
+    }
+    if let Some(gibibytes) = at_least(&pick("memory"), "an amount of memory in GB like `32` or `32+`")? {
+        // Thousandths of a GiB, in bytes, rounded up.
+        let milli = i128::from(gibibytes.amount("cpu"));
+        let bytes = ((milli << 30) + 999) / 1_000;
+        requests.insert("memory".to_owned(), i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+    if let Some(gpus) = accelerators(&pick("accelerators"))? {
+        requests.insert(GPU.to_owned(), gpus);
+    }
+    let count = root.get("num_nodes").integer("a number of nodes")?.unwrap_or(1);
+    let name = root.get("name").name()?.unwrap_or_else(|| "task".to_owned());
+    let queues = [
+        resources.get("labels").get(QUEUE_LABEL),
+        root.get("config").get("kubernetes").get("kueue").get("local_queue_name"),
+    ];
+    let mut queue = String::new();
+    for field in &queues {
+        if let Some(named) = field.name()? {
+            queue = named;
+        }
+    }
+    let class = resources.get("labels").get("kueue.x-k8s.io/priority-class").name()?;
+    let mut workload = Workload::blank(root.object().file, &name);
+    workload.queue = queue;
+    workload.class = class.map(|name| Class { kind: Some("WorkloadPriorityClass"), name });
+    workload.pods.push(Pods { name: "main".to_owned(), count, min_count: None, requests });
+    Ok(workload)
+}
+
+/// `4`, `4+`, `32GB`.
+fn at_least(field: &Field<'_>, expected: &str) -> Result<Option<Quantity>, KueueError> {
+    let Some(text) = field.plain_text()? else { return Ok(None) };
+    let text = text.trim().trim_end_matches('+');
+    let text = text.trim_end_matches("GiB").trim_end_matches("GB").trim_end_matches("gb");
+    let quantity = Quantity::parse(text).filter(|quantity| !quantity.is_negative());
+    quantity.map(Some).ok_or_else(|| field.fault(expected))
+}
+
+/// `H200:8`, `{H200: 8}`, or a list of either, of which the first counts.
+fn accelerators(field: &Field<'_>) -> Result<Option<i64>, KueueError> {
+    const EXPECTED: &str = "accelerators like `H200:8`";
+    if field.is_absent() {
+        return Ok(None);
+    }
+    if let Ok([first, ..]) = field.items().as_deref() {
+        return accelerators(first);
+    }
+    let text = if let Ok(entries) = field.entries() {
+        let Some((_, count)) = entries.into_iter().next() else { return Ok(None) };
+        count.plain_text()?.unwrap_or_else(|| "1".to_owned())
+    } else {
+        let text = field.text()?.unwrap_or_default();
+        text.split_once(':').map_or("1", |(_, count)| count).to_owned()
+    };
+    let count = Quantity::parse(text.trim()).filter(|count| !count.is_negative());
+    count.map(|count| Some(count.amount("gpu"))).ok_or_else(|| field.fault(EXPECTED))
+}

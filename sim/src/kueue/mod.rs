@@ -1,0 +1,23 @@
+//! Kueue's objects, as `kubectl get … -o yaml` or `-o json` prints them: read, put together, decided upon.
+//!
+//! One file for each concept: [`Quantity`] is an amount, `field` a place in an object with the faults that are told of
+//! it, `queue`, `workload` and `config` are the kinds, [`Objects`] is everything that was read, [`Snapshot`] what it
+//! means together, `add` one more job, `decide` the cycle. Absent on purpose: Kueue's rules (see `fairshare::kueue`).
+
+mod add;
+mod config;
+mod decide;
+mod error;
+mod field;
+mod objects;
+mod quantity;
+mod queue;
+mod snapshot;
+mod workload;
+
+pub(crate) use config::{LISTS, parse_strategies};
+pub use error::KueueError;
+pub(crate) use objects::opened;
+pub use objects::{Objects, are_objects};
+pub use quantity::Quantity;
+pub use snapshot::{Options, Snapshot};

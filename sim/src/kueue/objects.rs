@@ -1,0 +1,241 @@
+//! Objects from files, each kind into its own list: what `kubectl get … -o yaml` or `-o json` prints.
+//!
+//! Absent on purpose: what they mean together (see `snapshot`).
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use fairshare::kueue::{ClusterQueue, Cohort};
+use serde_json::Value;
+
+use super::config::{Configuration, configuration};
+use super::error::KueueError;
+use super::field::{Field, Object};
+use super::queue::{self, LocalQueue};
+use super::workload::Workload;
+use crate::trace::{Documents, Input, Opened, open, open_bytes, timestamp_ms};
+
+/// Everything that was read.
+#[derive(Debug, Default)]
+pub struct Objects {
+    /// Each with its file, and whether its head blocks those behind it.
+    pub(super) queues: Vec<(String, ClusterQueue, bool)>,
+    pub(super) cohorts: Vec<(String, Cohort)>,
+    pub(super) local_queues: BTreeMap<(String, String), LocalQueue>,
+    pub(super) flavors: BTreeSet<String>,
+    /// Values of classes, by kind and name.
+    pub(super) classes: BTreeMap<(&'static str, String), i32>,
+    /// The value of the class for those who name none.
+    pub(super) default_priority: Option<i32>,
+    pub(super) workloads: Vec<Workload>,
+    pub(super) configuration: Configuration,
+    /// The latest time that stands anywhere in the objects.
+    pub(super) latest_ms: Option<i64>,
+    pub(super) unknown: RefCell<BTreeSet<String>>,
+    passed_over: BTreeSet<String>,
+    seen: BTreeSet<(String, String)>,
+}
+
+/// How to get objects that can be read.
+const HINT: &str = "kubectl prints them with `-o yaml` or `-o json`";
+
+/// Whether a file holds Kubernetes objects rather than a scenario: JSON, or YAML that names a kind or a version.
+#[must_use]
+pub fn are_objects(head: &[u8]) -> bool {
+    let text = head.trim_ascii_start();
+    if matches!(text.first(), Some(b'{')) || text.starts_with(b"---") {
+        return true;
+    }
+    let lines = head.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+    let written = lines.filter(|line| !line.is_empty() && !line.starts_with(b"#"));
+    written.into_iter().any(|line| {
+        let line = line.strip_prefix(b"- ").unwrap_or(line);
+        line.starts_with(b"apiVersion:") || line.starts_with(b"kind:")
+    })
+}
+
+/// The first bytes of a file, to tell what it is.
+///
+/// # Errors
+///
+/// [`KueueError`] if it cannot be opened.
+pub(crate) fn opened(path: &Path) -> Result<Opened, KueueError> {
+    let input = Input { path: path.to_owned(), format: None };
+    open(&input).map_err(|fault| KueueError::bytes(&input.shown(), fault))
+}
+
+impl Objects {
+    /// Reads all objects of some files.
+    ///
+    /// # Errors
+    ///
+    /// [`KueueError`], naming the file, the object and the field.
+    pub fn load<P: AsRef<Path>>(paths: &[P]) -> Result<Self, KueueError> {
+        let mut objects = Self::default();
+        for path in paths {
+            let path = path.as_ref();
+            objects.add(&path.display().to_string(), opened(path)?)?;
+        }
+        Ok(objects)
+    }
+
+    /// Reads all objects of a text.
+    ///
+    /// # Errors
+    ///
+    /// [`KueueError`], naming the object and the field.
+    pub fn parse(file: &str, text: &str) -> Result<Self, KueueError> {
+        let mut objects = Self::default();
+        let bytes = Box::new(std::io::Cursor::new(text.as_bytes().to_vec()));
+        objects.add(file, open_bytes(bytes).map_err(|fault| KueueError::bytes(file, fault))?)?;
+        Ok(objects)
+    }
+
+    pub(crate) fn add(&mut self, file: &str, opened: Opened) -> Result<(), KueueError> {
+        let bytes = |fault| KueueError::bytes(file, fault);
+        let mut documents = Documents::new(opened, HINT).map_err(bytes)?;
+        while let Some(value) = documents.next("Kubernetes object").map_err(bytes)? {
+            let value: Value = value;
+            // A document of comments alone.
+            if !value.is_null() {
+                self.take(file, &value, documents.line())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, file: &str, value: &Value, line: u64) -> Result<(), KueueError> {
+        let Some(kind) = value["kind"].as_str() else {
+            let what = format!("object {line}: expected a `kind` such as `ClusterQueue`, found none");
+            return Err(KueueError::file(file, what).hint(HINT));
+        };
+        let metadata = &value["metadata"];
+        let part = |key: &str| metadata[key].as_str().unwrap_or_default().to_owned();
+        let (namespace, own) = (part("namespace"), part("name"));
+        let name = if namespace.is_empty() { own.clone() } else { format!("{namespace}/{own}") };
+        // Taken out for as long as `self` is changed, and put back with what was noted.
+        let unknown = std::mem::take(&mut self.unknown);
+        let object = Object { file, kind, name: name.clone(), unknown: &unknown };
+        let root = Field::root(&object, value);
+        let known = self.read(&root, kind, &namespace, &own);
+        drop(root);
+        drop(object);
+        self.unknown = unknown;
+        if known? {
+            self.note_times(value);
+            if kind != "Configuration"
+                && kind != "ConfigMap"
+                && !self.seen.insert((kind.to_owned(), name.clone()))
+            {
+                return Err(KueueError::new(
+                    file,
+                    kind,
+                    &name,
+                    "metadata.name",
+                    "there are two of this name",
+                ));
+            }
+        } else {
+            self.passed_over.insert(kind.to_owned());
+        }
+        Ok(())
+    }
+
+    /// Reads one object; false for a kind that is not for Kueue.
+    fn read(
+        &mut self,
+        root: &Field<'_>,
+        kind: &str,
+        namespace: &str,
+        name: &str,
+    ) -> Result<bool, KueueError> {
+        let file = root.object().file;
+        let class = match kind {
+            "WorkloadPriorityClass" => Some("WorkloadPriorityClass"),
+            "PriorityClass" => Some("PriorityClass"),
+            _ => None,
+        };
+        if let Some(class) = class {
+            let value = root.get("value").integer("a priority of 32 bits")?;
+            let value = value.ok_or_else(|| root.get("value").fault("a priority of 32 bits"))?;
+            self.classes.insert((class, root.get("metadata").get("name").required_name()?), value);
+            if class == "PriorityClass" && root.get("globalDefault").flag()? == Some(true) {
+                self.default_priority = Some(value);
+            }
+            return Ok(true);
+        }
+        match kind {
+            "ClusterQueue" | "Cohort" | "LocalQueue" | "ResourceFlavor" | "Workload" => {
+                root.known(&["apiVersion", "kind", "metadata", "spec", "status"]);
+                root.get("metadata").get("name").required_name()?;
+            }
+            "Configuration" => {
+                self.configuration = configuration(root)?;
+                return Ok(true);
+            }
+            "ConfigMap" => return self.config_map(root),
+            _ => return Ok(false),
+        }
+        match kind {
+            "ClusterQueue" => {
+                let (queue, strict) = queue::cluster_queue(root, name)?;
+                self.queues.push((file.to_owned(), queue, strict));
+            }
+            "Cohort" => self.cohorts.push((file.to_owned(), queue::cohort(root, name)?)),
+            "LocalQueue" => {
+                self.local_queues.insert((namespace.to_owned(), name.to_owned()), queue::local_queue(root)?);
+            }
+            "ResourceFlavor" => {
+                self.flavors.insert(name.to_owned());
+            }
+            _ => self.workloads.push(Workload::read(root)?),
+        }
+        Ok(true)
+    }
+
+    /// Kueue's configuration lies in a `ConfigMap` of its namespace.
+    fn config_map(&mut self, root: &Field<'_>) -> Result<bool, KueueError> {
+        let field = root.get("data").get("controller_manager_config.yaml");
+        let Some(text) = field.text()? else { return Ok(false) };
+        let file = format!("{}:controller_manager_config.yaml", root.object().file);
+        let inner = Self::parse(&file, text)?;
+        self.configuration = inner.configuration;
+        Ok(true)
+    }
+
+    /// Remembers the latest time of an object.
+    fn note_times(&mut self, value: &Value) {
+        const KEYS: [&str; 4] =
+            ["creationTimestamp", "lastTransitionTime", "lastUpdate", "deletionTimestamp"];
+        match value {
+            Value::Array(list) => list.iter().for_each(|value| self.note_times(value)),
+            Value::Object(map) => {
+                for (key, value) in map {
+                    let time = value.as_str().filter(|_| KEYS.contains(&key.as_str()));
+                    match time.and_then(|text| timestamp_ms(text.as_bytes())) {
+                        Some(at) => self.latest_ms = self.latest_ms.max(Some(at)),
+                        None => self.note_times(value),
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// What is worth saying about what was read, each once.
+    pub(super) fn notes(&self) -> Vec<String> {
+        let quoted = |names: &BTreeSet<String>| {
+            names.iter().map(|name| format!("`{name}`")).collect::<Vec<String>>().join(", ")
+        };
+        let mut notes = Vec::new();
+        if !self.passed_over.is_empty() {
+            notes.push(format!("kinds that are passed over: {}", quoted(&self.passed_over)));
+        }
+        let unknown = self.unknown.borrow();
+        if !unknown.is_empty() {
+            notes.push(format!("fields that are not known are ignored: {}", quoted(&unknown)));
+        }
+        notes
+    }
+}

@@ -1,0 +1,313 @@
+//! Kueue objects as people have them: both versions, lists and documents, what is wrong with them, and jobs to add.
+
+use serde_json::{Value, json};
+
+use crate::support::{Ran, sim};
+
+/// Two queues of a cohort, one job that runs and one that waits.
+const SMALL: &str = r#"apiVersion: v1
+kind: List
+items:
+- apiVersion: kueue.x-k8s.io/v1beta1
+  kind: ResourceFlavor
+  metadata: {name: h200}
+- apiVersion: kueue.x-k8s.io/v1beta1
+  kind: ClusterQueue
+  metadata: {name: search, creationTimestamp: "2026-01-01T00:00:00Z"}
+  spec:
+    cohort: all
+    namespaceSelector: {}
+    preemption: {withinClusterQueue: LowerPriority, reclaimWithinCohort: Any}
+    resourceGroups:
+    - coveredResources: [cpu, nvidia.com/gpu]
+      flavors:
+      - name: h200
+        resources:
+        - {name: cpu, nominalQuota: 500m}
+        - {name: nvidia.com/gpu, nominalQuota: 8}
+- apiVersion: kueue.x-k8s.io/v1beta1
+  kind: ClusterQueue
+  metadata: {name: ads}
+  spec:
+    cohort: all
+    resourceGroups:
+    - coveredResources: [cpu, nvidia.com/gpu]
+      flavors:
+      - name: h200
+        resources:
+        - {name: cpu, nominalQuota: "1e3"}
+        - {name: nvidia.com/gpu, nominalQuota: 4, borrowingLimit: 4}
+- apiVersion: kueue.x-k8s.io/v1beta1
+  kind: LocalQueue
+  metadata: {namespace: a, name: lq}
+  spec: {clusterQueue: search}
+- apiVersion: kueue.x-k8s.io/v1beta1
+  kind: LocalQueue
+  metadata: {namespace: b, name: lq}
+  spec: {clusterQueue: ads}
+- apiVersion: kueue.x-k8s.io/v1beta1
+  kind: WorkloadPriorityClass
+  metadata: {name: urgent}
+  value: 100
+- apiVersion: kueue.x-k8s.io/v1beta1
+  kind: Workload
+  metadata: {namespace: b, name: train, uid: u1, creationTimestamp: "2026-01-01T00:01:00Z"}
+  spec:
+    queueName: lq
+    podSets:
+    - name: main
+      count: 2
+      template: {spec: {containers: [{resources: {requests: {nvidia.com/gpu: 3}}}]}}
+  status:
+    conditions:
+    - {type: QuotaReserved, status: "True", lastTransitionTime: "2026-01-01T00:02:00Z"}
+    admission:
+      clusterQueue: ads
+      podSetAssignments:
+      - {name: main, count: 2, flavors: {nvidia.com/gpu: h200}, resourceUsage: {nvidia.com/gpu: 6}}
+- apiVersion: kueue.x-k8s.io/v1beta1
+  kind: Workload
+  metadata: {namespace: a, name: serve, uid: u2, creationTimestamp: "2026-01-01T00:03:00Z"}
+  spec:
+    queueName: lq
+    priorityClassName: urgent
+    priorityClassSource: kueue.x-k8s.io/workloadpriorityclass
+    podSets:
+    - name: main
+      count: 1
+      template: {spec: {containers: [{resources: {requests: {nvidia.com/gpu: 8}}}]}}
+"#;
+
+fn decide(text: &str, arguments: &[&str]) -> Ran {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("objects.yaml"), text).unwrap();
+    sim(folder.path(), &[&["decide", "objects.yaml"], arguments].concat())
+}
+
+fn decided(text: &str, arguments: &[&str]) -> Value {
+    let ran = decide(text, &[arguments, &["-o", "json"]].concat());
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    serde_json::from_str(&ran.stdout).unwrap()
+}
+
+#[test]
+fn a_snapshot_is_decided_and_told() {
+    let found = decided(SMALL, &[]);
+    assert_eq!(
+        found,
+        json!({
+            "schema": "sim.decision/1",
+            "policy": "kueue",
+            "now_s": 1_767_225_780,
+            "shares": [
+                {"name": "all", "kind": "cohort", "weighted_share": 0, "dominant_resource": null, "within_quota": true},
+                {"name": "ads", "kind": "queue", "weighted_share": 167, "dominant_resource": "nvidia.com/gpu",
+                 "within_quota": false},
+                {"name": "search", "kind": "queue", "weighted_share": 0, "dominant_resource": null, "within_quota": true},
+            ],
+            "order": ["a/serve"],
+            "decisions": [
+                {"job": "a/serve", "action": "evict-for", "pool": null, "flavors": {"nvidia.com/gpu": "h200"},
+                 "victims": [{"job": "b/train", "reason": "InCohortReclamation"}],
+                 "why": "it starts in a later cycle, once its victims have ended"},
+            ],
+            "warnings": [],
+        })
+    );
+    let table = decide(SMALL, &[]).stdout;
+    assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
+    assert!(table.contains("b/train (InCohortReclamation)"), "{table}");
+}
+
+#[test]
+fn json_and_the_other_version_say_the_same() {
+    let items: Vec<Value> =
+        serde_saphyr::from_str::<Value>(SMALL).unwrap()["items"].as_array().unwrap().clone();
+    let mut newer = items.clone();
+    for object in &mut newer {
+        object["apiVersion"] = "kueue.x-k8s.io/v1beta2".into();
+        if let Some(cohort) = object["spec"].as_object_mut().and_then(|spec| spec.remove("cohort")) {
+            object["spec"]["cohortName"] = cohort;
+        }
+        if object["metadata"]["name"] == "serve" {
+            let spec = object["spec"].as_object_mut().unwrap();
+            spec.remove("priorityClassName");
+            spec.remove("priorityClassSource");
+            spec.insert(
+                "priorityClassRef".to_owned(),
+                json!({"group": "kueue.x-k8s.io", "kind": "WorkloadPriorityClass", "name": "urgent"}),
+            );
+        }
+    }
+    let list =
+        serde_json::to_string_pretty(&json!({"apiVersion": "v1", "kind": "List", "items": newer})).unwrap();
+    assert_eq!(decided(&list, &[]), decided(SMALL, &[]));
+    let documents: Vec<String> = newer.iter().map(Value::to_string).collect();
+    assert_eq!(decided(&format!("---\n{}\n", documents.join("\n---\n")), &[]), decided(SMALL, &[]));
+}
+
+#[test]
+fn options_are_over_the_objects_own_configuration() {
+    let configured = format!(
+        "{SMALL}- apiVersion: config.kueue.x-k8s.io/v1beta1\n  kind: Configuration\n  fairSharing:\n    enable: true\n    \
+         preemptionStrategies: [LessThanInitialShare]\n"
+    );
+    // With shares, too, what is within the own quota is reclaimed.
+    let reason = |found: &Value| found["decisions"][0]["victims"][0]["reason"].clone();
+    assert_eq!(reason(&decided(&configured, &[])), "InCohortReclamation");
+    assert_eq!(decided(&configured, &["--now", "5"])["now_s"], 5);
+    let ran = decide(&configured, &["--strategies", "LessThanInitialShare,LessThanInitialShare"]);
+    assert_eq!(
+        (ran.code, ran.stderr.as_str()),
+        (
+            2,
+            "error: `--strategies LessThanInitialShare,LessThanInitialShare`: expected `LessThanOrEqualToFinalShare`, \
+             `LessThanInitialShare`, or both in this order\n"
+        )
+    );
+}
+
+#[test]
+fn one_more_job() {
+    let job = "apiVersion: batch/v1\nkind: Job\nmetadata:\n  name: extra\n  namespace: b\n  labels: \
+               {kueue.x-k8s.io/queue-name: lq}\nspec:\n  parallelism: 2\n  template:\n    spec:\n      containers:\n      - \
+               resources: {limits: {nvidia.com/gpu: 1}}\n";
+    let task = "name: extra\nnum_nodes: 2\nresources:\n  accelerators: H200:1\n";
+    for (text, more) in [(job, &[][..]), (task, &["--queue", "b/lq"][..])] {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("objects.yaml"), SMALL).unwrap();
+        std::fs::write(folder.path().join("job.yaml"), text).unwrap();
+        let arguments = ["decide", "objects.yaml", "--add", "job.yaml", "-o", "json"];
+        let ran = sim(folder.path(), &[&arguments[..], more].concat());
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        let found: Value = serde_json::from_str(&ran.stdout).unwrap();
+        assert_eq!(found["order"], json!(["a/serve", "b/extra"]), "{text}");
+        // Room for both is left once the victim has ended, and room for it now.
+        assert_eq!(found["decisions"][1]["action"], "start", "{found}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("objects.yaml"), SMALL).unwrap();
+    std::fs::write(folder.path().join("job.yaml"), task).unwrap();
+    let ran = sim(folder.path(), &["decide", "objects.yaml", "--add", "job.yaml"]);
+    assert_eq!(
+        ran.stderr,
+        "error: failed to read Kueue objects `job.yaml`\nSkyPilot task `extra`, field \
+         `metadata.labels.kueue.x-k8s.io/queue-name`: expected a label that names its LocalQueue, found none\nhint: name the \
+         queue with `--queue [NAMESPACE/]NAME`\n"
+    );
+}
+
+#[test]
+fn what_is_wrong_is_told_by_object_and_field() {
+    let cases = [
+        (
+            "nominalQuota: 500m",
+            "nominalQuota: 1.5.0",
+            "ClusterQueue `search`, field `spec.resourceGroups[0].flavors[0].resources[0].nominalQuota`: expected a quantity \
+             like `500m` or `2Gi`, found `1.5.0`",
+        ),
+        (
+            "nominalQuota: 500m",
+            "lendingLimit: 1",
+            "ClusterQueue `search`, field `spec.resourceGroups[0].flavors[0].resources[0].nominalQuota`: expected a quantity \
+             like `500m` or `2Gi`, found nothing",
+        ),
+        (
+            "        - {name: cpu, nominalQuota: 500m}\n",
+            "",
+            "ClusterQueue `search`, field `spec.resourceGroups[0].flavors[0].resources`: flavor `h200` has no quota: expected \
+             one of `cpu`",
+        ),
+        (
+            "spec: {clusterQueue: ads}",
+            "spec: {clusterQueue: bats}",
+            "LocalQueue `b/lq`, field `spec.clusterQueue`: expected the name of a ClusterQueue among the objects, found `bats`",
+        ),
+        (
+            "      clusterQueue: ads",
+            "      clusterQueue: bats",
+            "Workload `b/train`, field `status.admission.clusterQueue`: expected the name of a ClusterQueue among the objects, \
+             found `bats`",
+        ),
+        (
+            "flavors: {nvidia.com/gpu: h200}",
+            "flavors: {}",
+            "Workload `b/train`, field `status.admission.podSetAssignments[0].flavors`: expected a flavor for resource \
+             `nvidia.com/gpu`, found none",
+        ),
+        (
+            "reclaimWithinCohort: Any",
+            "reclaimWithinCohort: Some",
+            "ClusterQueue `search`, field `spec.preemption.reclaimWithinCohort`: expected one of `Never`, `LowerPriority`, \
+             `LowerOrNewerEqualPriority`, `Any`, found `Some`",
+        ),
+        (
+            "metadata: {name: ads}",
+            "metadata: {name: search}",
+            "ClusterQueue `search`, field `metadata.name`: there are two of this name",
+        ),
+        (
+            "value: 100",
+            "value: high",
+            "WorkloadPriorityClass `urgent`, field `value`: expected a priority of 32 bits, found `high`",
+        ),
+    ];
+    for (good, bad, message) in cases {
+        assert!(SMALL.contains(good), "{good}");
+        let ran = decide(&SMALL.replacen(good, bad, 1), &[]);
+        let expected = format!("error: failed to read Kueue objects `objects.yaml`\n{message}\n");
+        assert_eq!((ran.code, ran.stderr), (2, expected));
+    }
+}
+
+#[test]
+fn cohorts_above_themselves_are_told() {
+    let cohort = |name: &str, parent: &str| {
+        format!("---\nkind: Cohort\nmetadata: {{name: {name}}}\nspec: {{parentName: {parent}}}\n")
+    };
+    let ran = decide(&(cohort("a", "b") + &cohort("b", "c") + &cohort("c", "a")), &[]);
+    let expected = "error: failed to read Kueue objects `objects.yaml`\nCohort `a`, field `spec.parentName`: expected a cohort \
+                    above it, found one below it: `a` would be above itself\n";
+    assert_eq!((ran.code, ran.stderr.as_str()), (2, expected));
+}
+
+#[test]
+fn what_is_odd_is_told_once() {
+    let odd = SMALL
+        .replace("    namespaceSelector: {}", "    namespaceSelector: {}\n    colour: red")
+        .replace("resourceUsage: {nvidia.com/gpu: 6}", "resourceUsage: {nvidia.com/gpu: 60}")
+        + "- {kind: Pod, metadata: {name: one}}\n- {kind: Pod, metadata: {name: two}}\n";
+    let found = decided(&odd, &[]);
+    assert_eq!(
+        found["warnings"],
+        json!([
+            "kinds that are passed over: `Pod`",
+            "fields that are not known are ignored: `ClusterQueue spec.colour`",
+            "ClusterQueue `ads` holds more nvidia.com/gpu of flavor `h200` than it could ever use",
+        ])
+    );
+}
+
+#[test]
+fn every_pending_workload_has_one_decision() {
+    let workload = |name: &str, second: u32, queue: &str, gpus: u32, more: &str| {
+        format!(
+            "- kind: Workload\n  metadata: {{namespace: a, name: {name}, creationTimestamp: \"2026-01-01T01:00:{second:02}Z\"}}\n  \
+             spec:\n    queueName: {queue}\n{more}    podSets:\n    - {{name: main, count: 1, template: {{spec: {{containers: \
+             [{{resources: {{requests: {{nvidia.com/gpu: {gpus}}}}}}}]}}}}}}\n"
+        )
+    };
+    let text = SMALL.to_owned()
+        + &workload("huge", 0, "lq", 100, "    priority: 1000\n")
+        + &workload("later", 1, "lq", 1, "")
+        + &workload("lost", 2, "nowhere", 1, "")
+        + &workload("off", 3, "lq", 1, "    active: false\n");
+    let found = decided(&text, &[]);
+    let decisions = found["decisions"].as_array().unwrap();
+    let told: Vec<(&str, &str)> =
+        decisions.iter().map(|it| (it["job"].as_str().unwrap(), it["action"].as_str().unwrap())).collect();
+    // The head cannot fit, and is looked at all the same; those behind it wait for another cycle.
+    let expected = [("a/huge", "reject"), ("a/later", "wait"), ("a/lost", "wait"), ("a/serve", "wait")];
+    assert_eq!(told, expected);
+    assert_eq!(found["order"], json!(["a/huge"]));
+}
