@@ -2,6 +2,7 @@
 //!
 //! Commands that are not built are absent, not stubs. Absent on purpose: what a command does (see `command`).
 
+pub mod results;
 pub mod trace;
 
 use std::path::PathBuf;
@@ -74,6 +75,14 @@ pub enum Command {
     Decide(Decide),
     /// What each team is entitled to if capacity could be divided at will, exactly.
     Shares(Shares),
+    /// Write the report of a results folder again.
+    Report(results::Report),
+    /// Run again what a manifest says, and see that every file has the same bytes.
+    Replay(results::Replay),
+    /// What changed between two results folders: figures, teams, jobs, and the first decision that differs.
+    Diff(results::Diff),
+    /// Why a job waited, interval by interval.
+    Explain(results::Explain),
     /// Print a commented scenario to start from.
     Init,
     /// Print the completion script of a shell.

@@ -107,6 +107,7 @@ impl Suspended {
         let record = &mut self.record;
         record.lost.retain_mut(|lost| {
             lost.row = new[lost.row as usize];
+            lost.cause.by = lost.cause.by.map(|by| new[by as usize]).filter(|by| *by != u32::MAX);
             lost.row != u32::MAX
         });
         let saved = std::mem::take(&mut self.saved_ms).into_iter();
@@ -314,7 +315,10 @@ impl<'a> Simulation<'a> {
             spec.checkpoint = checkpoint_ms(self.trace, row).map(Millis::new);
             let submission = self.scheduler.submit(Timestamp::from_millis(now), spec);
             match submission.map_err(|error| refused(self.trace, row, error))? {
-                Submission::Queued(id) => self.queue(id, row, job.submit_ms),
+                Submission::Queued(id) => {
+                    self.queue(id, row, job.submit_ms);
+                    observer.queued(row, id);
+                }
                 Submission::Rejected(reason) => {
                     let detail = self.detail(&reason);
                     self.reject(now, row, &reason.to_string(), detail, observer)?;
@@ -413,6 +417,7 @@ impl<'a> Simulation<'a> {
             self.digest.add(&Transition { row: self.number(transition.row), ..transition });
             observer.transition(transition)?;
         }
+        observer.decided(now, &self.scheduler);
         observer.event(now, &self.scheduler)
     }
 
@@ -459,7 +464,7 @@ impl<'a> Simulation<'a> {
     }
 
     fn evict(&mut self, now: i64, id: JobId, attempt: u32, cause: Cause) -> Transition {
-        let cause = Some(cause);
+        let (known, cause) = (cause, Some(cause));
         let live = &mut self.live[id.slot()];
         live.attempt = 0;
         live.since = now;
@@ -480,7 +485,15 @@ impl<'a> Simulation<'a> {
             let speed = shape.alternatives[usize::from(alternative)].speed_milli;
             *self.saved_ms.entry(row).or_insert(0) += work_at_speed(kept_ms, speed);
         }
-        self.record.lost.push(LostAttempt { row, pool, alternative, start_ms, end_ms: now, kept_ms });
+        self.record.lost.push(LostAttempt {
+            row,
+            pool,
+            alternative,
+            start_ms,
+            end_ms: now,
+            kept_ms,
+            cause: known,
+        });
         Transition { at: now, what: What::Evicted, row, attempt, pool, alternative, cause }
     }
 

@@ -36,6 +36,14 @@ pub enum SimError {
         /// Why it refuses.
         source: fairshare::Error,
     },
+    /// The machine failed while a file was read.
+    #[error("failed to read `{path}`")]
+    Read {
+        /// The file.
+        path: String,
+        /// What the machine says.
+        source: io::Error,
+    },
     /// A file cannot be written.
     #[error("failed to write `{path}`")]
     Write {
@@ -78,7 +86,7 @@ impl SimError {
             Self::Scenario(error) if error.is_machine() => ExitCode::Machine,
             Self::Trace(error) if error.is_machine() => ExitCode::Machine,
             Self::Scenario(_) | Self::Trace(_) | Self::Usage { .. } | Self::Refused { .. } => ExitCode::Usage,
-            Self::Write { .. } => ExitCode::Machine,
+            Self::Read { .. } | Self::Write { .. } => ExitCode::Machine,
             Self::Bug { .. } => ExitCode::Bug,
         }
     }
@@ -90,7 +98,9 @@ impl SimError {
             Self::Scenario(error) => error.render(),
             Self::Trace(error) => format!("error: {}", error.message()),
             Self::Usage { message, hint: Some(hint) } => format!("error: {message}\nhint: {hint}"),
-            Self::Write { source, .. } => format!("error: {self}\n{}", plain_reason(source)),
+            Self::Read { source, .. } | Self::Write { source, .. } => {
+                format!("error: {self}\n{}", plain_reason(source))
+            }
             Self::Bug { .. } => {
                 let mut text = format!("error: {self}");
                 let _ = write!(

@@ -78,6 +78,10 @@ fn dispatch(cli: &Cli, world: &World<'_>) -> Result<Output, SimError> {
         Command::Compare(arguments) => command::compare::compare(arguments, world),
         Command::Decide(arguments) => command::decide::decide(arguments, world),
         Command::Shares(arguments) => command::shares::shares(arguments, world),
+        Command::Report(arguments) => command::report::report(arguments, world),
+        Command::Replay(arguments) => command::replay::replay(arguments, world),
+        Command::Diff(arguments) => command::diff::diff(arguments),
+        Command::Explain(arguments) => command::explain::explain(arguments, world),
         Command::Init => Ok(command::init::init()),
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -3,7 +3,7 @@
 //! Observers are known at compile time, so that one that does nothing costs nothing. Most measures need none: they
 //! are computed from the `record` afterwards. Absent on purpose: anything that could change a decision.
 
-use fairshare::{EvictReason, Scheduler};
+use fairshare::{EvictReason, JobId, Scheduler};
 
 use crate::error::SimError;
 
@@ -66,6 +66,10 @@ pub struct Cause {
 
 /// Watches a run.
 pub trait Observer {
+    /// A job came and waits; the scheduler knows it by `job`.
+    #[inline]
+    fn queued(&mut self, _row: u32, _job: JobId) {}
+
     /// A job changed its state.
     ///
     /// # Errors
@@ -86,6 +90,10 @@ pub trait Observer {
         Ok(())
     }
 
+    /// A cycle of decisions is over.
+    #[inline]
+    fn decided(&mut self, _at: i64, _scheduler: &Scheduler) {}
+
     /// All of an instant is done; so many jobs have been submitted so far.
     #[inline]
     fn instant(&mut self, _at: i64, _submitted: usize) {}
@@ -95,6 +103,16 @@ impl Observer for () {}
 
 /// Lets a borrowed observer stand where an owned one does.
 impl<O: Observer> Observer for &mut O {
+    #[inline]
+    fn queued(&mut self, row: u32, job: JobId) {
+        (**self).queued(row, job);
+    }
+
+    #[inline]
+    fn decided(&mut self, at: i64, scheduler: &Scheduler) {
+        (**self).decided(at, scheduler);
+    }
+
     #[inline]
     fn transition(&mut self, transition: Transition) -> Result<(), SimError> {
         (**self).transition(transition)
@@ -112,6 +130,20 @@ impl<O: Observer> Observer for &mut O {
 }
 
 impl<O: Observer> Observer for Option<O> {
+    #[inline]
+    fn queued(&mut self, row: u32, job: JobId) {
+        if let Some(observer) = self {
+            observer.queued(row, job);
+        }
+    }
+
+    #[inline]
+    fn decided(&mut self, at: i64, scheduler: &Scheduler) {
+        if let Some(observer) = self {
+            observer.decided(at, scheduler);
+        }
+    }
+
     #[inline]
     fn transition(&mut self, transition: Transition) -> Result<(), SimError> {
         self.as_mut().map_or(Ok(()), |observer| observer.transition(transition))
@@ -131,6 +163,18 @@ impl<O: Observer> Observer for Option<O> {
 }
 
 impl<A: Observer, B: Observer> Observer for (A, B) {
+    #[inline]
+    fn queued(&mut self, row: u32, job: JobId) {
+        self.0.queued(row, job);
+        self.1.queued(row, job);
+    }
+
+    #[inline]
+    fn decided(&mut self, at: i64, scheduler: &Scheduler) {
+        self.0.decided(at, scheduler);
+        self.1.decided(at, scheduler);
+    }
+
     #[inline]
     fn transition(&mut self, transition: Transition) -> Result<(), SimError> {
         self.0.transition(transition)?;

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::observer::Cause;
 use crate::trace::{Status, Trace};
 
 /// How far a job came.
@@ -74,6 +75,8 @@ pub struct LostAttempt {
     pub end_ms: i64,
     /// How long of it, from the start, need not be run again, ms.
     pub kept_ms: u64,
+    /// Why it was stopped, and for whom.
+    pub cause: Cause,
 }
 
 /// Jobs that can never start, by reason.

@@ -11,6 +11,7 @@ use fairshare::Backfill;
 
 use crate::engine::{Simulation, Suspended};
 use crate::error::SimError;
+use crate::observer::Cause;
 use crate::observer::Observer;
 use crate::record::{Fate, LostAttempt, Record};
 use crate::scenario::Scenario;
@@ -154,7 +155,9 @@ fn forget(trace: &mut Trace, state: &mut Suspended, tally: &mut Tally, setup: &S
     let (over, alive): (Vec<u32>, Vec<u32>) = (0..count).partition(is_over);
     let place = |lost: &LostAttempt| {
         let row = u32::try_from(over.binary_search(&lost.row).ok()?).ok()?;
-        Some(LostAttempt { row, ..*lost })
+        // Nobody asks whom it was for, and that job may be gone.
+        let cause = Cause { by: None, ..lost.cause };
+        Some(LostAttempt { row, cause, ..*lost })
     };
     let finished = Record {
         outcomes: over.iter().map(|row| record.outcomes[*row as usize]).collect(),

@@ -62,16 +62,19 @@ impl Next {
     }
 }
 
+/// What is looked at next, in the order of its rank.
+type Queued = (Rank, (NodeId, u8), Next);
+
 struct Search<'a> {
     pool: &'a PoolState,
     request: &'a Resources,
     /// The rest of each open shelf, from the shelf number `first` on.
     open: Vec<Range<'a, (Quantity, NodeId)>>,
     first: usize,
-    next: BinaryHeap<Reverse<(Rank, (NodeId, u8), Next)>>,
+    next: BinaryHeap<Reverse<Queued>>,
 }
 
-impl<'a> Search<'a> {
+impl Search<'_> {
     /// The smallest rank that a node on a shelf can have if shelves are sorted by `within` there.
     fn bound(&self, shelf: usize, within: Quantity) -> Rank {
         let (scarce, least) = self.pool.least_on(shelf);

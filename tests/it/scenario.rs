@@ -452,7 +452,6 @@ scenarios!(
     regress_16_eviction_mirrors_service,
     regress_22_half_a_gang,
     quota_is_reclaimed_from_who_may_be_stopped,
-    quota_is_taken_back,
     servers_of_two_kinds_first_fit,
     shortest_first,
     static_partition,

@@ -3,7 +3,11 @@
 pub mod compare;
 pub mod decide;
 pub mod demo;
+pub mod diff;
+pub mod explain;
 pub mod init;
+pub mod replay;
+pub mod report;
 pub mod run;
 pub mod shares;
 pub mod trace;

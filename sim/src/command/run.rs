@@ -8,9 +8,11 @@ use crate::error::SimError;
 use crate::exit_code::ExitCode;
 use crate::gate::Gate;
 use crate::metrics::population::Trim;
+use crate::observer::Observer;
 use crate::progress::{self, Progress};
 use crate::record::Record;
 use crate::report::{self, files::Folder};
+use crate::results::Results;
 use crate::scenario::{Override, Scenario};
 use crate::setup::Setup;
 use crate::streamed;
@@ -24,6 +26,11 @@ use crate::trace::{Input, Trace};
 ///
 /// [`SimError`] if anything named cannot be read, results cannot be written, or an invariant broke.
 pub fn run(arguments: &Run, world: &World<'_>) -> Result<Output, SimError> {
+    run_for(arguments, world).map(|(_, output)| output)
+}
+
+/// The same, with the summary itself.
+pub(crate) fn run_for(arguments: &Run, world: &World<'_>) -> Result<(Summary, Output), SimError> {
     let gates = arguments.fail_if.iter().map(|text| Gate::parse(text)).collect::<Result<Vec<_>, _>>()?;
     let info = RunInfo {
         argv: without_out(&world.argv),
@@ -44,7 +51,49 @@ pub fn run(arguments: &Run, world: &World<'_>) -> Result<Output, SimError> {
         Quantiles::Exact => whole(arguments, world, &scenario, &info, folder.as_ref(), &mut timings)?,
         Quantiles::Sketch => parts(arguments, world, &scenario, &info, &mut timings)?,
     };
-    conclude(arguments, world, &gates, folder.as_ref(), &done, &timings)
+    let output = conclude(arguments, world, &gates, folder.as_ref(), &done, &timings)?;
+    Ok((done.summary, output))
+}
+
+/// A run that is to be done again from its manifest.
+pub(crate) struct Again<'a> {
+    results: &'a Results,
+    scenario: Scenario,
+    info: RunInfo,
+    pub(crate) trace: Trace,
+    pub(crate) setup: Setup,
+}
+
+impl<'a> Again<'a> {
+    /// Reads what the manifest names.
+    pub(crate) fn new(results: &'a Results, world: &World<'_>) -> Result<Self, SimError> {
+        let arguments = results.run()?;
+        let argv = results.manifest.provenance.argv.clone();
+        let info = RunInfo { argv, seed: arguments.seed, trim: trim(arguments.trim.as_deref())? };
+        let overrides = overrides(&arguments.settings, arguments.policy.as_deref(), world)?;
+        let scenario = Scenario::load(&arguments.scenario, &overrides)?;
+        let trace = load(&arguments.traces, arguments.strict, &scenario, world)?;
+        let digests = trace.sources.iter().map(|source| (source.path.as_str(), source.digest.as_str()));
+        results.check_inputs(digests, &scenario.digest)?;
+        let setup = Setup::new(&scenario, &trace)?;
+        Ok(Self { results, scenario, info, trace, setup })
+    }
+
+    /// Runs with `observer` watching; the decisions must be those of then.
+    pub(crate) fn run<O: Observer>(
+        &self,
+        world: &World<'_>,
+        observer: &mut O,
+    ) -> Result<(Record, Summary), SimError> {
+        let mut progress = Progress::new(self.trace.jobs.len(), world.watched);
+        let simulation = Simulation::new(&self.setup, &self.trace)?;
+        let record = simulation.run(&mut (progress.as_mut(), observer), world.interrupted)?;
+        let summary = Summary::new(&self.scenario, &self.setup, &self.trace, &record, &self.info);
+        if !record.interrupted {
+            self.results.check_decisions(&summary.digest)?;
+        }
+        Ok((record, summary))
+    }
 }
 
 /// A run that is over. Where jobs were not kept, the trace holds only what they had in common.

@@ -7,6 +7,9 @@ use serde::Serialize;
 
 use crate::summary::{Provenance, Summary};
 
+/// The schema's name and version.
+pub const SCHEMA: &str = "sim.manifest/1";
+
 /// What a results folder holds and what it came from.
 #[derive(Clone, Debug, Serialize)]
 pub struct Manifest<'a> {
@@ -34,7 +37,7 @@ impl<'a> Manifest<'a> {
     #[must_use]
     pub fn new(summary: &'a Summary, files: Vec<Listed>) -> Self {
         Self {
-            schema: "sim.manifest/1",
+            schema: SCHEMA,
             complete: !summary.incomplete,
             digest: &summary.digest,
             policy: &summary.policy,

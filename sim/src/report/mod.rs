@@ -4,6 +4,7 @@ pub mod chart;
 pub mod csv;
 pub mod decision;
 pub mod files;
+pub mod folders;
 pub mod html;
 pub mod json;
 pub mod manifest;

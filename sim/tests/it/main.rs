@@ -9,6 +9,7 @@
 mod cli;
 mod commands;
 mod decide;
+mod folders;
 mod kueue;
 mod kueue_cases;
 mod preemption;

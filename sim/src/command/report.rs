@@ -1,0 +1,29 @@
+//! `sim report`: the report of a results folder, once more.
+
+use super::run::Again;
+use super::{Output, World};
+use crate::cli::results::Report;
+use crate::error::SimError;
+use crate::exit_code::ExitCode;
+use crate::report;
+use crate::results::Results;
+
+/// Runs again what the folder's manifest says and writes the report.
+///
+/// # Errors
+///
+/// [`SimError`] if the folder is none of results, an input has changed, or the report cannot be written.
+pub fn report(arguments: &Report, world: &World<'_>) -> Result<Output, SimError> {
+    let results = Results::open(&arguments.folder)?;
+    let again = Again::new(&results, world)?;
+    let (record, summary) = again.run(world, &mut ())?;
+    let path = arguments.report.clone().unwrap_or_else(|| arguments.folder.join("report.html"));
+    let page = report::html::page(&again.setup, &again.trace, &record, &summary);
+    report::files::write(&path, |out| std::io::Write::write_all(out, page.as_bytes()))?;
+    let mut output = Output::new(String::new());
+    output.notes.push(format!("wrote `{}`", path.display()));
+    if record.interrupted {
+        output.exit = ExitCode::Interrupted;
+    }
+    Ok(output)
+}

@@ -1,0 +1,112 @@
+//! Tables about results folders: what changed between two, and the life of one job.
+
+use std::fmt::Write as _;
+
+use super::text::{count, cut, decimal};
+use crate::diff::Diff;
+use crate::duration::human_s;
+use crate::life::{Interval, Life};
+
+/// Intervals in a table; all are in JSON.
+const INTERVALS_SHOWN: usize = 40;
+/// Teams in a table.
+const TEAMS_SHOWN: usize = 20;
+
+fn change(seconds: f64) -> String {
+    let sign = if seconds < 0.0 { "-" } else { "+" };
+    format!("{sign}{}", human_s(seconds.abs()))
+}
+
+/// What changed, for people.
+#[must_use]
+pub fn diff(diff: &Diff) -> String {
+    let [a, b] = &diff.policies;
+    let mut text = format!("from {a} to {b}\n");
+    for input in &diff.inputs {
+        let _ = writeln!(text, "the inputs differ: {input}");
+    }
+    let jobs = &diff.jobs;
+    let _ = writeln!(
+        text,
+        "\n{} jobs in both: {} as they were, {} sooner, {} later, {} changed otherwise",
+        count(jobs.both),
+        count(jobs.same),
+        count(jobs.sooner),
+        count(jobs.later),
+        count(jobs.otherwise)
+    );
+    for (number, which) in [(jobs.only_a, "first"), (jobs.only_b, "second")] {
+        if number > 0 {
+            let _ = writeln!(text, "{} jobs only in the {which}", count(number));
+        }
+    }
+    if !diff.figures.is_empty() {
+        let _ = writeln!(text, "\n{:<24}{:>16}{:>16}", "figure", "before", "after");
+        for figure in &diff.figures {
+            let [a, b] = [figure.a, figure.b].map(|value| value.map_or("-".to_owned(), decimal));
+            let _ = writeln!(text, "{:<24}{a:>16}{b:>16}", figure.path);
+        }
+    }
+    if let Some(first) = &diff.first_difference {
+        let _ = writeln!(text, "\nfirst decision that differs: line {} of decisions.csv", first.line);
+        for (sign, line) in [("-", &first.a), ("+", &first.b)] {
+            let _ = writeln!(text, "  {sign} {}", if line.is_empty() { "(no more)" } else { line });
+        }
+    }
+    let moved = diff.teams.iter().filter(|team| team.wait_change_s.abs() > 0.0);
+    for (index, team) in moved.take(TEAMS_SHOWN).enumerate() {
+        if index == 0 {
+            let _ = writeln!(text, "\n{:<24}{:>16}{:>16}", "team", "jobs", "mean wait");
+        }
+        let wait = change(team.wait_change_s);
+        let _ = writeln!(text, "{:<24}{:>16}{wait:>16}", cut(&team.team, 24), count(team.jobs));
+    }
+    for (index, moved) in diff.moved.iter().enumerate() {
+        if index == 0 {
+            let _ = writeln!(text, "\n{:<16}{:<14}{:>12}  what", "job", "team", "wait");
+        }
+        let wait = moved.wait_change_s.map_or("-".to_owned(), change);
+        let (job, team) = (cut(&moved.job, 16), cut(&moved.team, 14));
+        let _ = writeln!(text, "{job:<16}{team:<14}{wait:>12}  {}", moved.why);
+    }
+    text.lines().fold(String::new(), |text, line| text + line.trim_end() + "\n")
+}
+
+/// A job's life, for people.
+#[must_use]
+pub fn life(life: &Life) -> String {
+    let Life { job, team, policy, status, submit_s, wait_s, intervals, .. } = life;
+    let mut text = format!("job {job} of team {team} under {policy}: {status}\n");
+    let _ = writeln!(text, "submitted at {} s, waited {} in all\n", decimal(*submit_s), human_s(*wait_s));
+    let _ = writeln!(text, "{:>14}{:>12}  what", "after", "for");
+    for interval in intervals.iter().take(INTERVALS_SHOWN) {
+        row(interval, *submit_s, &mut text);
+    }
+    if let Some(more) = intervals.len().checked_sub(INTERVALS_SHOWN).filter(|more| *more > 0) {
+        let _ = writeln!(text, "and {more} more intervals (all of them with `-o json`)");
+    }
+    text.lines().fold(String::new(), |text, line| text + line.trim_end() + "\n")
+}
+
+fn row(interval: &Interval, submit_s: f64, text: &mut String) {
+    let after = human_s(interval.from_s - submit_s);
+    let length = interval.to_s.map_or("-".to_owned(), |to| human_s(to - interval.from_s));
+    let what = match (interval.state, &interval.pool) {
+        ("runs", Some(pool)) => {
+            let end = interval.ended_by.as_deref().unwrap_or("still runs");
+            let end = if end == "ended" { String::new() } else { format!("; {end}") };
+            format!("runs in {pool}, attempt {}{end}", interval.attempt.unwrap_or(1))
+        }
+        (state, _) => state.to_owned(),
+    };
+    let _ = writeln!(text, "{after:>14}{length:>12}  {what}");
+    for reason in &interval.reasons {
+        let _ = writeln!(text, "{:>28}{reason}", "");
+    }
+    if !interval.others_started.is_empty() {
+        let teams = interval.others_started.iter().take(4);
+        let teams: Vec<String> = teams.map(|started| format!("{} {}", started.team, started.jobs)).collect();
+        let more = if interval.others_started.len() > 4 { ", …" } else { "" };
+        let _ = writeln!(text, "{:>28}started meanwhile: {}{more}", "", teams.join(", "));
+    }
+}

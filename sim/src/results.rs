@@ -1,0 +1,208 @@
+//! Results: a folder that a run has left, read back.
+//!
+//! The manifest says what was run; a folder without one, of another schema or of another version of the program is
+//! refused by name. Absent on purpose: writing (see `report`) and running (see `command`).
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use clap::Parser as _;
+use serde::Deserialize;
+
+use crate::cli::{Cli, Command, Run};
+use crate::error::{SimError, plain_reason};
+use crate::report::manifest::SCHEMA;
+
+/// What a manifest says.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Manifest {
+    /// Name and version of its format.
+    pub schema: String,
+    /// Whether the run was not interrupted.
+    pub complete: bool,
+    /// Digest of the decisions.
+    pub digest: String,
+    /// What was run.
+    pub provenance: Provenance,
+    /// What lies beside it.
+    pub files: Vec<Listed>,
+}
+
+/// What was run.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Provenance {
+    /// Version of the simulator.
+    pub version: String,
+    /// The command line.
+    pub argv: Vec<String>,
+    /// SHA-256 of the scenario and its overrides.
+    pub scenario_digest: String,
+    /// The traces.
+    pub traces: Vec<Traced>,
+}
+
+/// One trace.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Traced {
+    /// As given.
+    pub path: String,
+    /// SHA-256 of its bytes.
+    pub digest: String,
+}
+
+/// One file of the folder.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Listed {
+    /// Name.
+    pub name: String,
+    /// Length.
+    pub bytes: u64,
+    /// SHA-256.
+    pub sha256: String,
+}
+
+/// A folder of results.
+#[derive(Clone, Debug)]
+pub struct Results {
+    /// Where it is.
+    pub folder: PathBuf,
+    /// What it says of itself.
+    pub manifest: Manifest,
+}
+
+/// A file that cannot be opened or read: the fault of what was named, or of the machine.
+fn unreadable(path: &Path, error: io::Error) -> SimError {
+    use io::ErrorKind::{InvalidData, IsADirectory, NotADirectory, NotFound, PermissionDenied};
+    let reason = plain_reason(&error);
+    let message = format!("failed to read `{}`: {reason}", path.display());
+    match error.kind() {
+        NotFound | PermissionDenied | IsADirectory | NotADirectory | InvalidData => SimError::usage(message),
+        _ => SimError::Read { path: path.display().to_string(), source: error },
+    }
+}
+
+impl Results {
+    /// The results in a folder.
+    ///
+    /// # Errors
+    ///
+    /// [`SimError::Usage`] if it is no folder of results of this schema; [`SimError::Read`] if the machine fails.
+    pub fn open(folder: &Path) -> Result<Self, SimError> {
+        if !folder.join("manifest.json").exists() {
+            let what = if folder.is_dir() { "it has no `manifest.json`" } else { "there is no such folder" };
+            return Err(SimError::usage_with_hint(
+                format!("`{}` is no folder of results: {what}", folder.display()),
+                "`sim run SCENARIO --out DIR` writes one",
+            ));
+        }
+        Self::of_manifest(&folder.join("manifest.json"))
+    }
+
+    /// The results that a manifest belongs to; a folder stands for the manifest in it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Results::open`].
+    pub fn of_manifest(path: &Path) -> Result<Self, SimError> {
+        if path.is_dir() {
+            return Self::open(path);
+        }
+        let text = std::fs::read_to_string(path).map_err(|error| unreadable(path, error))?;
+        let shown = path.display();
+        let value: serde_json::Value = serde_json::from_str(&text)
+            .map_err(|error| SimError::usage(format!("`{shown}` is no manifest: {error}")))?;
+        let schema = value.get("schema").and_then(serde_json::Value::as_str).unwrap_or("none");
+        if schema != SCHEMA {
+            let message = format!(
+                "`{shown}` is no manifest that is known here: its schema is `{schema}`, not `{SCHEMA}`"
+            );
+            return Err(SimError::usage(message));
+        }
+        let manifest = serde_json::from_value(value)
+            .map_err(|error| SimError::usage(format!("`{shown}` is no manifest: {error}")))?;
+        let folder = path.parent().unwrap_or(Path::new("")).to_path_buf();
+        Ok(Self { folder, manifest })
+    }
+
+    /// The `sim run` that made the folder, to be done again.
+    ///
+    /// # Errors
+    ///
+    /// [`SimError::Usage`] if it was made by another version, was interrupted, or its command line is none of a run.
+    pub fn run(&self) -> Result<Run, SimError> {
+        let Manifest { complete, provenance, .. } = &self.manifest;
+        let shown = self.folder.join("manifest.json").display().to_string();
+        let own = env!("CARGO_PKG_VERSION");
+        if provenance.version != own {
+            let message =
+                format!("`{shown}` was written by version {}, and this is {own}", provenance.version);
+            return Err(SimError::usage_with_hint(message, "use that version, or run again"));
+        }
+        if !complete {
+            let message = format!("`{shown}` is of a run that was interrupted, which nothing can repeat");
+            return Err(SimError::usage_with_hint(message, "run it again"));
+        }
+        let argv = std::iter::once("sim".to_owned()).chain(provenance.argv.iter().cloned());
+        match Cli::try_parse_from(argv).map(|cli| cli.command) {
+            Ok(Command::Run(run)) => Ok(*run),
+            _ => Err(SimError::usage(format!("the command line in `{shown}` is none of `sim run`"))),
+        }
+    }
+
+    /// Compares what is to be run again with what the manifest says was run; `traces` are paths and digests.
+    ///
+    /// # Errors
+    ///
+    /// [`SimError::Usage`] naming the first input that has changed, with both digests.
+    pub fn check_inputs<'a>(
+        &self,
+        traces: impl ExactSizeIterator<Item = (&'a str, &'a str)>,
+        scenario: &str,
+    ) -> Result<(), SimError> {
+        let then = &self.manifest.provenance;
+        let count = traces.len();
+        for (then, (path, now)) in then.traces.iter().zip(traces) {
+            if then.digest != now {
+                let then = &then.digest;
+                let message =
+                    format!("trace `{path}` has changed: sha256 is {now}, the manifest says {then}");
+                return Err(SimError::usage(message));
+            }
+        }
+        if then.traces.len() != count || then.scenario_digest != scenario {
+            let message = format!(
+                "the scenario has changed: sha256 is {scenario}, the manifest says {}",
+                then.scenario_digest
+            );
+            return Err(SimError::usage_with_hint(
+                message,
+                "the settings of `SIM_*` variables count as well",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Compares the decisions of equal inputs.
+    ///
+    /// # Errors
+    ///
+    /// [`SimError::Bug`] where they differ.
+    pub fn check_decisions(&self, digest: &str) -> Result<(), SimError> {
+        if self.manifest.digest == digest {
+            return Ok(());
+        }
+        let what =
+            format!("the same inputs give decisions {digest}, the manifest says {}", self.manifest.digest);
+        Err(SimError::Bug { at_s: "0".to_owned(), what })
+    }
+
+    /// The text of one of its files.
+    ///
+    /// # Errors
+    ///
+    /// As [`Results::open`].
+    pub fn text(&self, name: &str) -> Result<String, SimError> {
+        let path = self.folder.join(name);
+        std::fs::read_to_string(&path).map_err(|error| unreadable(&path, error))
+    }
+}

@@ -1,0 +1,160 @@
+//! What is done with a results folder: replay, report, explain, diff; and every way in which it can be none.
+
+use std::fs;
+use std::path::Path;
+
+use crate::cli::{SCENARIO, set_up};
+use crate::support::{Ran, sim};
+
+/// Eight GPUs: `a` holds six of them, so `b` waits for its four; `c` takes what is left.
+const JOBS: &str =
+    "job_id,submit_s,run_s,team,gpu,workers\na,0,10,search,3,2\nb,1,10,ads,4,1\nc,2,4,search,1,1\n";
+
+fn run(folder: &Path, out: &str, more: &[&str]) {
+    let mut arguments = vec!["run", "scenario.toml", "--trace", "jobs.csv", "-q", "--out", out];
+    arguments.extend(more);
+    let ran = sim(folder, &arguments);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+}
+
+fn made() -> tempfile::TempDir {
+    let folder = set_up(SCENARIO, JOBS.as_bytes());
+    run(folder.path(), "out", &["--seed", "3"]);
+    folder
+}
+
+fn refused(ran: &Ran, message: &str) {
+    assert_eq!((ran.code, ran.stderr.trim_end()), (2, message));
+    assert_eq!(ran.stdout, "");
+}
+
+#[test]
+fn a_manifest_is_replayed_to_the_same_bytes() {
+    let folder = made();
+    for named in ["out/manifest.json", "out"] {
+        let ran = sim(folder.path(), &["replay", named, "--out", "again"]);
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        assert_eq!(ran.stdout.matches(" same\n").count(), 5, "{}", ran.stdout);
+        for name in
+            ["summary.json", "jobs.csv", "decisions.csv", "series.csv", "report.html", "manifest.json"]
+        {
+            let [one, two] =
+                ["out", "again"].map(|out| fs::read(folder.path().join(out).join(name)).unwrap());
+            assert!(one == two, "{name}");
+        }
+    }
+}
+
+#[test]
+fn what_has_changed_since_is_named() {
+    let folder = made();
+    let manifest = fs::read_to_string(folder.path().join("out/manifest.json")).unwrap();
+    let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
+    let then = manifest["provenance"]["traces"][0]["digest"].as_str().unwrap();
+    fs::write(folder.path().join("jobs.csv"), JOBS.replace("b,1,10", "b,1,11")).unwrap();
+    for command in [&["replay", "out"][..], &["report", "out"], &["explain", "out", "b"]] {
+        let ran = sim(folder.path(), command);
+        assert_eq!(ran.code, 2, "{}", ran.stderr);
+        let message = "error: trace `jobs.csv` has changed: sha256 is ";
+        assert!(ran.stderr.starts_with(message) && ran.stderr.contains(then), "{command:?}: {}", ran.stderr);
+    }
+    fs::write(folder.path().join("jobs.csv"), JOBS).unwrap();
+    fs::write(folder.path().join("scenario.toml"), format!("{SCENARIO}# changed\n")).unwrap();
+    let ran = sim(folder.path(), &["replay", "out"]);
+    assert!(
+        ran.code == 2 && ran.stderr.starts_with("error: the scenario has changed: sha256 is "),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
+fn what_is_no_results_folder_is_refused_by_name() {
+    let folder = made();
+    fs::create_dir(folder.path().join("empty")).unwrap();
+    let hint = "\nhint: `sim run SCENARIO --out DIR` writes one";
+    for command in [
+        &["report", "empty"][..],
+        &["explain", "empty", "a"],
+        &["replay", "empty"],
+        &["diff", "empty", "out"],
+    ] {
+        let message = format!("error: `empty` is no folder of results: it has no `manifest.json`{hint}");
+        refused(&sim(folder.path(), command), &message);
+    }
+    let message = format!("error: `gone` is no folder of results: there is no such folder{hint}");
+    refused(&sim(folder.path(), &["report", "gone"]), &message);
+    let manifest = fs::read_to_string(folder.path().join("out/manifest.json")).unwrap();
+    let with = |text: &str| fs::write(folder.path().join("out/manifest.json"), text).unwrap();
+    with(&manifest.replace("sim.manifest/1", "sim.manifest/9"));
+    let message = "error: `out/manifest.json` is no manifest that is known here: its schema is `sim.manifest/9`, not \
+                   `sim.manifest/1`";
+    refused(&sim(folder.path(), &["report", "out"]), message);
+    with(&manifest.replacen(
+        &format!("\"version\": \"{}\"", env!("CARGO_PKG_VERSION")),
+        "\"version\": \"0.0.7\"",
+        1,
+    ));
+    let message = format!(
+        "error: `out/manifest.json` was written by version 0.0.7, and this is {}\nhint: use that version, or run again",
+        env!("CARGO_PKG_VERSION")
+    );
+    refused(&sim(folder.path(), &["replay", "out"]), &message);
+    with(&manifest.replace("\"complete\": true", "\"complete\": false"));
+    let message = "error: `out/manifest.json` is of a run that was interrupted, which nothing can repeat\nhint: run it again";
+    refused(&sim(folder.path(), &["report", "out"]), message);
+    with("{");
+    let ran = sim(folder.path(), &["diff", "out", "out"]);
+    assert!(
+        ran.code == 2 && ran.stderr.starts_with("error: `out/manifest.json` is no manifest: "),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
+fn the_report_is_written_again() {
+    let folder = made();
+    let read = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
+    let then = read("out/report.html");
+    fs::write(folder.path().join("out/report.html"), "gone").unwrap();
+    let ran = sim(folder.path(), &["report", "out"]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, "wrote `out/report.html`\n"));
+    assert!(read("out/report.html") == then);
+    assert_eq!(sim(folder.path(), &["report", "out", "--report", "other.html"]).code, 0);
+    assert!(read("other.html") == then);
+}
+
+#[test]
+fn a_job_is_told_interval_by_interval() {
+    let folder = made();
+    let ran = sim(folder.path(), &["explain", "out", "b", "-o", "json"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let value: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!((&value["schema"], &value["team"]), (&"sim.explanation/1".into(), &"ads".into()));
+    let expected = serde_json::json!([
+        {"from_s": 1.0, "to_s": 10.0, "state": "waits",
+         "reasons": ["pool `l4`: the job asks 4 gpu, the pool has 2 free"],
+         "others_started": [{"team": "search", "jobs": 1}]},
+        {"from_s": 10.0, "to_s": 20.0, "state": "runs", "attempt": 1, "pool": "l4", "ended_by": "ended"},
+    ]);
+    assert_eq!(value["intervals"], expected, "{value}");
+    let message = "error: no job of `out` is named `z`\nhint: names stand in the first column of `jobs.csv`";
+    refused(&sim(folder.path(), &["explain", "out", "z"]), message);
+}
+
+#[test]
+fn two_runs_are_compared_job_by_job() {
+    let folder = made();
+    run(folder.path(), "large", &["--set", "pool.l4.nodes=4"]);
+    let ran = sim(folder.path(), &["diff", "out", "large", "-o", "json"]);
+    let value: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    let counts = serde_json::json!({"both": 3, "same": 2, "sooner": 1, "later": 0, "otherwise": 0, "only_a": 0, "only_b": 0});
+    assert_eq!(value["jobs"], counts);
+    let first = serde_json::json!({"line": 3, "a": "2,start,c,1,l4,1,,", "b": "1,start,b,1,l4,1,,"});
+    assert_eq!(value["first_difference"], first);
+    let moved = serde_json::json!([{"job": "b", "team": "ads", "wait_change_s": -9.0, "why": "start 10 > 1, end 20 > 11"}]);
+    assert_eq!(value["moved"], moved);
+    let same = sim(folder.path(), &["diff", "out", "out"]);
+    assert!(same.stdout.contains("3 jobs in both: 3 as they were"), "{}", same.stdout);
+}
