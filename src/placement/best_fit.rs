@@ -28,8 +28,46 @@ fn score(pool: &PoolState, gpu: Quantity, cpu: Quantity) -> i128 {
     by_gpu.saturating_add(i128::from(cpu.get()).saturating_mul(capacity(ResourceKind::GPU)))
 }
 
+/// The best node for one worker, of those allowed: shelves, and nodes on a shelf, are left where none behind can be better.
+pub(super) fn best<'a>(
+    pool: &'a PoolState,
+    request: &Resources,
+    is_allowed: impl Fn(NodeId) -> bool,
+) -> Option<(NodeId, &'a Resources)> {
+    let within = pool.within_shelf(request);
+    let mut best: Option<(Rank, NodeId)> = None;
+    for shelf in pool.fit_key(request).0..pool.shelf_count() {
+        if best.is_some_and(|(rank, _)| rank < bound(pool, request, shelf, within)) {
+            break;
+        }
+        for (within, node) in pool.shelf_from(shelf, within) {
+            if best.is_some_and(|best| best < (bound(pool, request, shelf, *within), *node)) {
+                break;
+            }
+            let free = pool.free_on(*node).filter(|free| is_allowed(*node) && request.fits_in(free));
+            if let Some(free) = free {
+                let found = (rank(pool, free), *node);
+                best = Some(best.map_or(found, |best| best.min(found)));
+            }
+        }
+    }
+    best.and_then(|(_, node)| Some((node, pool.free_on(node)?)))
+}
+
+/// The smallest rank that a node on a shelf can have whose key there is `within`, if it holds a worker.
+fn bound(pool: &PoolState, request: &Resources, shelf: usize, within: Quantity) -> Rank {
+    let (scarce, least) = pool.least_on(shelf);
+    let least = least.max(request[scarce]);
+    let (gpu, cpu) = match scarce {
+        ResourceKind::GPU => (least, within),
+        ResourceKind::CPU => (Quantity::ZERO, least),
+        _ => (Quantity::ZERO, Quantity::ZERO),
+    };
+    (score(pool, gpu, cpu), u128::from(within.get()))
+}
+
 /// Nodes that hold a worker, the best first, found one by one: a heap holds for each shelf that was opened its next node by
-/// a bound of its rank, so that one worker looks into one or two shelves.
+/// a bound of its rank.
 pub(super) fn nodes<'a>(
     pool: &'a PoolState,
     request: &'a Resources,
@@ -62,8 +100,8 @@ impl Next {
     }
 }
 
-/// What is looked at next, in the order of its rank.
-type Queued = (Rank, (NodeId, u8), Next);
+/// What is looked at next by its rank; equal ones by [`Next::order`].
+type Entry = (Rank, (NodeId, u8), Next);
 
 struct Search<'a> {
     pool: &'a PoolState,
@@ -71,22 +109,10 @@ struct Search<'a> {
     /// The rest of each open shelf, from the shelf number `first` on.
     open: Vec<Range<'a, (Quantity, NodeId)>>,
     first: usize,
-    next: BinaryHeap<Reverse<Queued>>,
+    next: BinaryHeap<Reverse<Entry>>,
 }
 
 impl Search<'_> {
-    /// The smallest rank that a node on a shelf can have if shelves are sorted by `within` there.
-    fn bound(&self, shelf: usize, within: Quantity) -> Rank {
-        let (scarce, least) = self.pool.least_on(shelf);
-        let least = least.max(self.request[scarce]);
-        let (gpu, cpu) = match scarce {
-            ResourceKind::GPU => (least, within),
-            ResourceKind::CPU => (Quantity::ZERO, least),
-            _ => (Quantity::ZERO, Quantity::ZERO),
-        };
-        (score(self.pool, gpu, cpu), u128::from(within.get()))
-    }
-
     fn push(&mut self, rank: Rank, what: Next) {
         self.next.push(Reverse((rank, what.order(), what)));
     }
@@ -94,14 +120,14 @@ impl Search<'_> {
     fn announce(&mut self, shelf: usize) {
         if shelf < self.pool.shelf_count() {
             let within = self.pool.within_shelf(self.request);
-            self.push(self.bound(shelf, within), Next::Shelf(shelf));
+            self.push(bound(self.pool, self.request, shelf, within), Next::Shelf(shelf));
         }
     }
 
     fn advance(&mut self, shelf: usize) {
         let head = self.open.get_mut(shelf - self.first).and_then(Iterator::next).copied();
         if let Some((within, node)) = head {
-            self.push(self.bound(shelf, within), Next::Head(node, shelf));
+            self.push(bound(self.pool, self.request, shelf, within), Next::Head(node, shelf));
         }
     }
 }

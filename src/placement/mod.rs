@@ -35,6 +35,9 @@ pub(crate) fn find(pool: &PoolState, route: &Route, avoid: &[NodeId], spans: &mu
     }
     let is_allowed = |node: NodeId| avoid.is_empty() || avoid.binary_search(&node).is_err();
     match pool.placement() {
+        Placement::BestFit if route.workers == 1 => {
+            fill(route, best_fit::best(pool, &route.request, is_allowed), spans)
+        }
         Placement::BestFit => {
             let nodes = best_fit::nodes(pool, &route.request);
             fill(route, nodes.filter(|(node, _)| is_allowed(*node)), spans)

@@ -19,6 +19,7 @@ use core::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Engine, Pick, Spot, Stage, class};
+use crate::config::Placement;
 use crate::explain::Blocked;
 use crate::id::{IdVec, JobId, NodeId, PoolId, ShapeId};
 use crate::line::Waiter;
@@ -52,6 +53,15 @@ struct Hold {
     look: bool,
     /// Routes that have room, and by which nobody may pass the reservation.
     behind: BTreeSet<RouteId>,
+}
+
+impl Hold {
+    /// Whether the reservation, worked out again, may be another: where placement goes by what was asked for, every
+    /// submission may move it.
+    fn may_differ(&self, state: &State) -> bool {
+        let by_demand = state.config.policy.placement == Placement::Fragmentation;
+        self.stale || by_demand || self.timetable.is_overdue(state.now)
+    }
 }
 
 /// The reservations of all pools.
@@ -372,8 +382,7 @@ impl Engine {
         let (mut changed, mut loosened) = (false, Vec::new());
         for pool in (0..holds.pools.len()).map(PoolId::at) {
             let hold = &holds.pools[pool];
-            let overdue = hold.timetable.is_overdue(state.now);
-            let Some(held) = hold.reservation.clone().filter(|_| hold.stale || overdue) else { continue };
+            let Some(held) = hold.reservation.clone().filter(|_| hold.may_differ(state)) else { continue };
             let again = Reservation::earliest(state, held.job, held.route, &hold.timetable);
             if again.is_none() {
                 holds.pools.iter_mut().for_each(|hold| hold.look = true);
@@ -545,7 +554,7 @@ impl Engine {
                 return Err(format!("pool {index}: job {} cannot hold its reservation", held.job));
             }
             let again = Reservation::earliest(state, held.job, held.route, &hold.timetable);
-            if !hold.stale && !hold.timetable.is_overdue(state.now) && again.as_ref() != Some(held) {
+            if !hold.may_differ(state) && again.as_ref() != Some(held) {
                 return Err(format!("pool {index}: the reservation is {held:?}, worked out again {again:?}"));
             }
         }
