@@ -257,11 +257,17 @@ impl<'a> Cluster<'a> {
         Ok(Self { setup, trace, scheduler, now_ms, names: BTreeMap::new(), rejected: Vec::new() })
     }
 
-    /// What the scheduler is to know of a job; `None` where no configured pool is named.
-    fn spec(&mut self, row: usize, name: &str) -> Result<Option<(JobSpec, usize)>, SimError> {
+    /// What the scheduler is to know of a job, or why it is rejected.
+    fn spec(&mut self, row: usize, name: &str) -> Result<Result<(JobSpec, usize), String>, SimError> {
         let job = &self.trace.jobs[row];
         let known = &self.trace.shapes[job.shape as usize];
-        let Some((shape, _)) = self.setup.shape(known) else { return Ok(None) };
+        if let Some(reason) = self.setup.refuses(job) {
+            return Ok(Err(reason.to_owned()));
+        }
+        let shape = match self.setup.shape(known) {
+            Ok((shape, _)) => shape,
+            Err(reason) => return Ok(Err(reason)),
+        };
         let alternatives = shape.alternatives.len();
         let refused = |source| SimError::Refused { what: format!("job `{name}`"), source };
         let shape = self.scheduler.intern(&shape).map_err(refused)?;
@@ -272,7 +278,7 @@ impl<'a> Cluster<'a> {
         spec.preemptible = known.preemptible.unwrap_or(true);
         let extra = self.trace.extras.get(row);
         spec.checkpoint = extra.and_then(|extra| extra.checkpoint_ms).map(Millis::new);
-        Ok(Some((spec, alternatives)))
+        Ok(Ok((spec, alternatives)))
     }
 
     fn now(&self) -> Timestamp {
@@ -283,8 +289,11 @@ impl<'a> Cluster<'a> {
     fn adopt(&mut self, row: usize, name: &str, pool: usize, nodes: &[u32]) -> Result<(), SimError> {
         let what = || format!("job `{name}`");
         let place = &self.setup.config.pools[pool].name;
-        let Some((spec, alternatives)) = self.spec(row, name)? else {
-            return Err(SimError::usage(format!("{} cannot run in pool `{place}`", what())));
+        let (spec, alternatives) = match self.spec(row, name)? {
+            Ok(known) => known,
+            Err(reason) => {
+                return Err(SimError::usage(format!("{} cannot run in pool `{place}`: {reason}", what())));
+            }
         };
         let recorded = self.trace.recorded.as_ref().and_then(|recorded| recorded[row].start_ms());
         let since = recorded.map_or(spec.submit, Timestamp::from_millis);
@@ -331,8 +340,8 @@ impl<'a> Cluster<'a> {
 
     fn submit(&mut self, row: usize, name: &str) -> Result<(), SimError> {
         let reason = match self.spec(row, name)? {
-            None => "no pool is of the type, or in the list, that the job asks for".to_owned(),
-            Some((spec, _)) => {
+            Err(reason) => reason,
+            Ok((spec, _)) => {
                 let refused = |source| SimError::Refused { what: format!("job `{name}`"), source };
                 match self.scheduler.submit(self.now(), spec).map_err(refused)? {
                     Submission::Rejected(reason) => reason.to_string(),

@@ -27,8 +27,8 @@ const CYCLES_PER_LOOK: u32 = 256;
 enum Shape {
     /// No job of it came yet.
     Unseen,
-    /// No configured pool is named.
-    Nowhere,
+    /// Its jobs are rejected, and why.
+    Refused(String),
     /// Interned, with the trace's index of each alternative.
     Known(ShapeId, Vec<u16>),
 }
@@ -302,10 +302,16 @@ impl<'a> Simulation<'a> {
         while let Some(job) = self.trace.jobs.get(self.next_row).filter(|job| job.submit_ms <= now) {
             let row = u32::try_from(self.next_row).unwrap_or(u32::MAX);
             self.next_row += 1;
-            let Some(shape) = self.shape(job.shape as usize, row)? else {
-                let reason = "no pool is of the type, or in the list, that the job asks for";
+            if let Some(reason) = self.setup.refuses(job) {
                 self.reject(now, row, reason, String::new(), observer)?;
                 continue;
+            }
+            let shape = match self.shape(job.shape as usize, row)? {
+                Ok(shape) => shape,
+                Err(reason) => {
+                    self.reject(now, row, &reason, String::new(), observer)?;
+                    continue;
+                }
             };
             let team = self.setup.team_of[job.team as usize];
             let mut spec = JobSpec::new(team, shape, Timestamp::from_millis(job.submit_ms));
@@ -374,23 +380,24 @@ impl<'a> Simulation<'a> {
         format!(", {name} {requested} asked, {capacity} in `{pool}`")
     }
 
-    /// The scheduler's id of a trace shape, interned when the first job of it comes.
-    fn shape(&mut self, shape: usize, row: u32) -> Result<Option<ShapeId>, SimError> {
+    /// The scheduler's id of a trace shape, interned when the first job of it comes, or why its jobs are rejected.
+    fn shape(&mut self, shape: usize, row: u32) -> Result<Result<ShapeId, String>, SimError> {
         if let Shape::Known(id, _) = &self.shapes[shape] {
-            return Ok(Some(*id));
+            return Ok(Ok(*id));
         }
         if matches!(self.shapes[shape], Shape::Unseen) {
             self.shapes[shape] = match self.setup.shape(&self.trace.shapes[shape]) {
-                None => Shape::Nowhere,
-                Some((spec, kept)) => {
+                Err(reason) => Shape::Refused(reason),
+                Ok((spec, kept)) => {
                     let id = self.scheduler.intern(&spec).map_err(|error| refused(self.trace, row, error))?;
                     Shape::Known(id, kept)
                 }
             };
         }
         match &self.shapes[shape] {
-            Shape::Known(id, _) => Ok(Some(*id)),
-            Shape::Unseen | Shape::Nowhere => Ok(None),
+            Shape::Known(id, _) => Ok(Ok(*id)),
+            Shape::Refused(reason) => Ok(Err(reason.clone())),
+            Shape::Unseen => Ok(Err(String::new())),
         }
     }
 
@@ -437,7 +444,7 @@ impl<'a> Simulation<'a> {
         let job = &self.trace.jobs[row as usize];
         let alternative = match &self.shapes[job.shape as usize] {
             Shape::Known(_, kept) => kept.get(alternative).copied().unwrap_or(0),
-            Shape::Unseen | Shape::Nowhere => 0,
+            Shape::Unseen | Shape::Refused(_) => 0,
         };
         let chosen = &self.trace.shapes[job.shape as usize].alternatives[usize::from(alternative)];
         let left = job.run_ms - self.saved_ms.get(&row).copied().unwrap_or(0).min(job.run_ms);

@@ -1,5 +1,6 @@
 //! The simulator around the `fairshare` scheduler, as a library.
 
+mod admission;
 mod checker;
 pub mod cli;
 pub mod command;
@@ -31,6 +32,7 @@ mod tally;
 pub mod timings;
 pub mod trace;
 
+pub use admission::{Admission, Asks, Dev, Rule};
 pub use checker::Checker;
 pub use engine::Simulation;
 pub use error::SimError;

@@ -10,12 +10,16 @@ use fairshare::{
     ResourceKinds, Resources, ShapeSpec, TeamId, TeamSpec,
 };
 
+use crate::admission::{Admission, Ask, Rule, route};
 use crate::error::SimError;
 use crate::scenario::{Amount, Scenario, Team, UnknownTeams, did_you_mean};
 use crate::trace::{
     Extra, FIRST_OTHER, Trace, TraceAlternative, TraceJob, TraceShape, compare_names, printable,
 };
 
+/// The trace's number of the GPUs.
+const GPU: usize = 0;
+const NO_POOL: &str = "no pool is of the type, or in the list, that the job asks for";
 /// How many names a warning spells out.
 const NAMES_SHOWN: usize = 5;
 
@@ -32,6 +36,14 @@ pub struct Setup {
     pub kind_of: Vec<Option<ResourceKind>>,
     /// Time limit of jobs that have none, ms.
     pub default_time_limit_ms: Option<u64>,
+    /// Which jobs are let in.
+    pub admission: Admission,
+    /// Where jobs go that name no pools.
+    pub routes: Vec<Rule>,
+    /// Names of the priorities of the trace, by its numbers.
+    priority_names: Vec<String>,
+    /// Class of development jobs, where they have one of their own.
+    dev_class: Option<i32>,
     /// What should be said once.
     pub warnings: Vec<String>,
 }
@@ -96,6 +108,7 @@ impl Setup {
             // What has no class was said when the first of them came.
             self.class_of = classes(scenario, trace, &mut Vec::new());
         }
+        self.priority_names = trace.priorities.iter().map(str::to_owned).collect();
         let known = self.kind_of.len() - FIRST_OTHER;
         self.kind_of.extend(trace.resources.iter().skip(known).map(|name| self.config.kinds.find(name)));
         Ok(())
@@ -140,15 +153,44 @@ impl Setup {
         let policy = policy(scenario, known, &mut warnings)?;
         let config = Config::new(pools, teams).with_policy(policy).with_kinds(kinds);
         let default_time_limit_ms = scenario.policy.default_time_limit_ms;
-        Ok(Self { config, team_of, class_of, kind_of, default_time_limit_ms, warnings })
+        let (admission, routes) = (scenario.admission.clone(), scenario.routes.clone());
+        let dev_class = admission.dev.as_ref().and_then(|dev| dev.class.as_ref());
+        let value = |name: &String| scenario.priorities.iter().find(|(known, _)| known == name);
+        let dev_class = dev_class.and_then(value).map(|(_, value)| *value);
+        let priority_names = trace.priorities.iter().map(str::to_owned).collect();
+        Ok(Self {
+            config,
+            team_of,
+            class_of,
+            kind_of,
+            default_time_limit_ms,
+            admission,
+            routes,
+            priority_names,
+            dev_class,
+            warnings,
+        })
     }
 
-    /// What the core is to know of a shape, and which of the trace's alternatives are in it; nothing where no
-    /// configured pool is named.
-    pub(crate) fn shape(&self, shape: &TraceShape) -> Option<(ShapeSpec, Vec<u16>)> {
+    /// Why a job is rejected whatever it asks.
+    pub(crate) fn refuses(&self, job: &TraceJob) -> Option<&'static str> {
+        let missing = self.admission.owner_required && !job.has_owner;
+        missing.then_some("the scenario requires a cost owner, and the job names none")
+    }
+
+    /// What the core is to know of a shape, and which of the trace's alternatives are in it; or why jobs of it are
+    /// rejected. An alternative that asks more than its class allows is left out.
+    pub(crate) fn shape(&self, shape: &TraceShape) -> Result<(ShapeSpec, Vec<u16>), String> {
         let mut kept = Vec::new();
         let mut spec: Option<ShapeSpec> = None;
+        let mut refusal = None;
+        let named = self.priority_names.get(shape.priority as usize).map_or("", String::as_str);
         for (index, alternative) in shape.alternatives.iter().enumerate() {
+            let ask = Ask { class: named, dev: shape.dev, gpus: alternative.total(GPU) };
+            if let Some(reason) = self.admission.refuses(ask) {
+                refusal.get_or_insert(reason);
+                continue;
+            }
             let (Some(alternative), Ok(index)) = (self.alternative(alternative), u16::try_from(index)) else {
                 continue;
             };
@@ -159,7 +201,9 @@ impl Setup {
             });
         }
         let class = self.class_of.get(shape.priority as usize).copied().unwrap_or(0);
-        spec.map(|spec| (spec.with_class(class), kept))
+        let class = self.dev_class.filter(|_| shape.dev).unwrap_or(class);
+        let spec = spec.ok_or_else(|| refusal.unwrap_or_else(|| NO_POOL.to_owned()))?;
+        Ok((spec.with_class(class), kept))
     }
 
     fn alternative(&self, alternative: &TraceAlternative) -> Option<Alternative> {
@@ -169,6 +213,18 @@ impl Setup {
             .with_speed_milli(alternative.speed_milli);
         if !alternative.pools.is_empty() {
             let pools = self.named_pools(alternative);
+            if pools.is_empty() {
+                return None;
+            }
+            spec.pools = Eligible::Pools(pools);
+        } else if let Some(pools) =
+            route(&self.routes, alternative.accelerator.as_deref(), alternative.total(GPU))
+        {
+            let typed = |pool: &&usize| {
+                alternative.accelerator.is_none()
+                    || alternative.accelerator == self.config.pools[**pool].accelerator
+            };
+            let pools: Vec<PoolId> = pools.iter().filter(typed).map(|pool| pool_id(*pool)).collect();
             if pools.is_empty() {
                 return None;
             }
@@ -212,6 +268,10 @@ pub(crate) fn config(scenario: &Scenario) -> Config {
     };
     let teams = scenario.teams.iter().map(team).collect();
     Config::new(pools, teams).with_policy(scenario.policy.spec).with_kinds(kinds)
+}
+
+fn pool_id(index: usize) -> PoolId {
+    PoolId::new(u32::try_from(index).unwrap_or(u32::MAX))
 }
 
 fn team_id(index: usize) -> TeamId {

@@ -108,7 +108,7 @@ pub(crate) fn offered_load_of(
     let pools = &setup.config.pools;
     let mut offered = vec![0_u128; pools.len()];
     for (shape, &run) in shapes.iter().zip(run_of_shape) {
-        let Some((spec, _)) = setup.shape(shape) else { continue };
+        let Ok((spec, _)) = setup.shape(shape) else { continue };
         let Some(first) = spec.alternatives.first() else { continue };
         let fits = |(index, pool): &(usize, &PoolSpec)| {
             let room = if pool.divisible { capacity(pool) } else { pool.node };

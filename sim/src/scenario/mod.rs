@@ -3,6 +3,7 @@
 //! Every conflict is found here, with the place where it is written. Absent on purpose: the jobs (see `trace`), and
 //! the scheduler that is built from both (see `setup`).
 
+mod admission;
 mod document;
 mod fault;
 mod pool;
@@ -22,6 +23,7 @@ pub use document::Override;
 pub use fault::ScenarioError;
 pub(crate) use fault::did_you_mean;
 
+use crate::admission::{Admission, Rule};
 use crate::trace::{Input, Selection, SwfOptions, TraceOptions};
 use document::Document;
 
@@ -42,6 +44,10 @@ pub struct Scenario {
     pub priorities: Vec<(String, i32)>,
     /// How to decide.
     pub policy: Policy,
+    /// Which jobs are let in.
+    pub admission: Admission,
+    /// Where jobs go that name no pools, the first rule first.
+    pub routes: Vec<Rule>,
     /// The trace that the scenario names, its path resolved against the scenario's folder.
     pub trace: Option<Input>,
     /// `[trace.swf]`.

@@ -7,11 +7,22 @@ use fairshare::{Backfill, ClassScope, OrderName, Placement, PolicySpec, PriceUni
 use super::document::{Node, Table, Value};
 use super::fault::{Fault, Place};
 use super::value::{Faults, Later};
-use super::{Policy, Pool, Scenario, SnapshotJob, pool, preemption, snapshot, team};
+use super::{Policy, Pool, Scenario, SnapshotJob, admission, pool, preemption, snapshot, team};
 use crate::trace::{Format, Input, Selection, SwfOptions};
 
-const SECTIONS: [&str; 9] =
-    ["pool", "team", "teams", "priority", "policy", "trace", "snapshot", "running", "pending"];
+const SECTIONS: [&str; 11] = [
+    "pool",
+    "team",
+    "teams",
+    "priority",
+    "policy",
+    "admission",
+    "route",
+    "trace",
+    "snapshot",
+    "running",
+    "pending",
+];
 const SECTIONS_LATER: [Later; 1] = [Later("fault")];
 const POLICY: [&str; 8] =
     ["order", "value", "priority", "preemption", "eviction", "backfill", "default_time_limit", "placement"];
@@ -34,6 +45,8 @@ pub(super) fn scenario(root: &Table) -> Result<Scenario, Vec<Fault>> {
     let unknown_teams = team::unknown_teams(root, &mut faults);
     let priorities = team::priorities(root, &mut faults);
     let policy = policy(root, &pools, &mut faults);
+    let admission = admission::admission(root, &priorities, &mut faults);
+    let routes = admission::routes(root, &pools, &mut faults);
     let (trace, swf) = trace(root, &mut faults);
     let gavel_throughputs = gavel_throughputs(root, &mut faults);
     let selection = selection(root, &mut faults);
@@ -50,6 +63,8 @@ pub(super) fn scenario(root: &Table) -> Result<Scenario, Vec<Fault>> {
         unknown_teams,
         priorities,
         policy,
+        admission,
+        routes,
         trace,
         swf,
         gavel_throughputs,

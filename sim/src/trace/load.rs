@@ -95,6 +95,7 @@ impl Builder {
             team: trace.teams.intern(&row.team),
             user: trace.users.intern(&row.user),
             owner: trace.owners.intern(owner),
+            has_owner: !row.owner.is_empty(),
             shape: checked.shape,
             status: row.status,
         };

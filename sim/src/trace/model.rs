@@ -70,6 +70,8 @@ pub struct TraceJob {
     pub user: u32,
     /// Number in [`Trace::owners`].
     pub owner: u32,
+    /// Whether the source names one; else the team pays.
+    pub has_owner: bool,
     /// Index in [`Trace::shapes`].
     pub shape: u32,
     /// Recorded outcome.

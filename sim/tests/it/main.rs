@@ -6,6 +6,7 @@
     reason = "a test that cannot set up fails, and says what it skips"
 )]
 
+mod admission;
 mod cli;
 mod commands;
 mod decide;

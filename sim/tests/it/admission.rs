@@ -1,0 +1,189 @@
+//! Admission and routing by the rules of a scenario: who is let in, why not, and where jobs go.
+
+use fairshare_sim::Fate;
+
+use crate::cli::{JOBS, refused};
+use crate::support::{Finished, simulate};
+
+const TWO_CLOUDS: &str = "
+[[pool]]
+name = 'nebius-h200'
+accelerator = 'H200'
+cloud = 'nebius'
+nodes = 2
+node = { gpu = 8 }
+
+[[pool]]
+name = 'gcp-l4'
+accelerator = 'L4'
+cloud = 'gcp'
+nodes = 2
+node = { gpu = 4, cpu = 8 }
+
+[[pool]]
+name = 'gcp-cpu'
+cloud = 'gcp'
+nodes = 1
+node = { cpu = 8 }
+
+[[priority]]
+classes = 'four'
+";
+const HEADER: &str = "job_id,submit_s,run_s,team,gpu,cpu,accelerators,pools,priority,cost_owner,dev\n";
+
+fn run(rules: &str, rows: &str) -> Finished {
+    simulate(&format!("{TWO_CLOUDS}{rules}"), &format!("{HEADER}{rows}"))
+}
+
+/// The pool of each job by name, or why jobs like it were rejected.
+fn went(finished: &Finished) -> Vec<String> {
+    let outcomes = finished.record.outcomes.iter();
+    let pool = |pool: u32| finished.setup.config.pools[pool as usize].name.clone();
+    outcomes
+        .map(|outcome| if outcome.fate == Fate::Rejected { "-".to_owned() } else { pool(outcome.pool) })
+        .collect()
+}
+
+fn reasons(finished: &Finished) -> Vec<(&str, u64)> {
+    finished.record.rejected.iter().map(|(reason, jobs)| (reason.as_str(), jobs.count)).collect()
+}
+
+#[test]
+fn a_job_without_a_cost_owner_is_rejected_where_one_is_required() {
+    let rows = "1,0,10,a,1,,,,,ledger-7,\n2,0,10,a,1,,,,,,\n3,0,10,a,1,,,,,a,\n";
+    let required = run("[admission]\ncost_owner = 'required'\n", rows);
+    assert_eq!(reasons(&required), [("the scenario requires a cost owner, and the job names none", 1)]);
+    let summary = required.summary();
+    assert_eq!((summary.jobs.submitted, summary.jobs.rejected, summary.jobs.completed), (3, 1, 2));
+    let warning =
+        "1 job rejected: the scenario requires a cost owner, and the job names none (first: job `2`)";
+    assert!(summary.warnings.iter().any(|known| known == warning), "{:?}", summary.warnings);
+    assert_eq!(reasons(&run("[admission]\ncost_owner = 'team'\n", rows)), []);
+}
+
+#[test]
+fn classes_have_a_most_and_may_be_forbidden() {
+    let rules = "[admission]\nclasses = ['interactive', 'lowest']\nmax_gpus = { interactive = 2 }\n";
+    let rows = "1,0,10,a,2,,,,interactive,,\n2,0,10,a,3,,,,interactive,,\n3,0,10,a,8,,,,lowest,,\n\
+                4,0,10,a,1,,,,emergency,,\n5,0,10,a,4,,,,,,\n";
+    let finished = run(rules, rows);
+    assert_eq!(
+        reasons(&finished),
+        [
+            ("a job of class `interactive` may ask at most 2 GPUs", 1),
+            ("class `emergency` is not among those allowed", 1)
+        ]
+    );
+}
+
+#[test]
+fn an_alternative_beyond_the_most_of_its_class_is_left_out() {
+    let rules = "[admission]\nmax_gpus = { lowest = 8 }\n";
+    let rows = "1,0,10,a,,,H200*2x8:1|L4*2x4:0.5,,lowest,,\n";
+    assert_eq!(went(&run(rules, rows)), ["gcp-l4"]);
+    assert_eq!(went(&run("", rows)), ["nebius-h200"]);
+}
+
+#[test]
+fn a_development_job_is_interactive_and_has_one_gpu() {
+    let rules = "[admission]\ndev = { class = 'interactive' }\n[policy]\norder = 'drf'\n";
+    // All GPUs of a type are taken until 10; then the development job comes first, though it came last.
+    let rows = "1,0,10,a,8,,H200*2x8,,,,\n2,1,10,a,8,,H200*2x8,,,,\n3,2,5,a,1,,H200,,,,true\n4,2,5,a,2,,H200,,,,true\n";
+    let finished = run(rules, rows);
+    assert_eq!(reasons(&finished), [("a development job may ask at most 1 GPU", 1)]);
+    let starts: Vec<i64> = finished.times().iter().take(3).map(|(_, start, _)| *start).collect();
+    assert_eq!(starts, [0, 15, 10]);
+    // Without the rule it waits for the jobs that came before.
+    let starts: Vec<i64> = run("", rows).times().iter().take(3).map(|(_, start, _)| *start).collect();
+    assert_eq!(starts, [0, 10, 20]);
+}
+
+#[test]
+fn a_third_cloud_changes_only_the_rules() {
+    let rows = "1,0,10,a,1,,H200,,,,\n2,0,10,a,1,,L4,,,,\n3,0,10,a,,1,,,,,\n4,0,10,a,,1,,gcp-l4,,,\n";
+    let rules = "
+[[route]]
+accelerator = 'H200'
+clouds = ['nebius']
+[[route]]
+accelerator = 'none'
+pools = ['gcp-cpu']
+[[route]]
+clouds = ['gcp']
+";
+    // The last job names its pool: rules are for jobs that do not.
+    assert_eq!(went(&run(rules, rows)), ["nebius-h200", "gcp-l4", "gcp-cpu", "gcp-l4"]);
+    let third = "
+[[pool]]
+name = 'aws-h200'
+accelerator = 'H200'
+cloud = 'aws'
+nodes = 1
+node = { gpu = 8, cpu = 64 }
+";
+    let moved =
+        rules.replace("clouds = ['nebius']", "clouds = ['aws']").replace("['gcp-cpu']", "['aws-h200']");
+    assert_eq!(went(&run(&format!("{third}{moved}"), rows)), ["aws-h200", "gcp-l4", "aws-h200", "gcp-l4"]);
+    // A pool that no rule leads to stays empty.
+    assert_eq!(went(&run(&format!("{third}{rules}"), rows)), ["nebius-h200", "gcp-l4", "gcp-cpu", "gcp-l4"]);
+}
+
+#[test]
+fn every_fault_of_the_rules_is_shown_at_its_place() {
+    let cases = [
+        (
+            "[admission]\ncost_owner = 'requird'\n",
+            "\
+error: unknown cost_owner `requird`
+  --> scenario.toml:25:14
+   |
+25 | cost_owner = 'requird'
+   |              ^^^^^^^^^ expected one of `required` or `team`
+   |
+   = hint: did you mean `required`?",
+        ),
+        (
+            "[admission]\nmax_gpus = { interactve = 2 }\n",
+            "\
+error: unknown class `interactve`
+  --> scenario.toml:25:14
+   |
+25 | max_gpus = { interactve = 2 }
+   |              ^^^^^^^^^^ no `[[priority]]` has this name
+   |
+   = hint: did you mean `interactive`?",
+        ),
+        (
+            "[[route]]\naccelerator = 'H200'\nclouds = ['gpc']\n",
+            "\
+error: unknown cloud `gpc`
+  --> scenario.toml:26:11
+   |
+26 | clouds = ['gpc']
+   |           ^^^^^ no `[[pool]]` is of this cloud
+   |
+   = hint: did you mean `gcp`?",
+        ),
+        (
+            "[[route]]\naccelerator = 'H200'\npools = ['gcp-l4']\n",
+            "\
+error: jobs for `H200` cannot run there
+  --> scenario.toml:26:10
+   |
+26 | pools = ['gcp-l4']
+   |          ^^^^^^^^ no pool of `gcp-l4` has this accelerator",
+        ),
+        (
+            "[[route]]\naccelerator = 'H200'\n",
+            "\
+error: a route leads nowhere
+  --> scenario.toml:24:1
+   |
+24 | [[route]]
+   | ^^^^^^^^^ expected `pools` or `clouds`",
+        ),
+    ];
+    for (rules, expected) in cases {
+        refused(&format!("{TWO_CLOUDS}{rules}"), JOBS.as_bytes(), &[], expected);
+    }
+}
