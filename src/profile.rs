@@ -6,7 +6,7 @@
 
 use crate::id::{NodeId, PoolId};
 use crate::ledger::Span;
-use crate::reservation::{Timetable, best_spans, end_after, held, next_instant};
+use crate::reservation::{Timetable, best_spans, end_after, next_instant};
 use crate::resources::Resources;
 use crate::route::{Route, RouteId};
 use crate::state::State;
@@ -52,12 +52,11 @@ impl Profile {
         };
         let mut profile =
             Self { pool, divisible: known.is_divisible(), nodes, steps: vec![Step { at: state.now, free }] };
-        for (end, job) in timetable.ends(state.now) {
+        for (end, job, route) in timetable.ends(state.now) {
             let from = profile.split(end);
             let spans: Vec<Span> = state.spans(job).map(|(node, workers)| Span { node, workers }).collect();
-            if let Some(route) = held(state, job) {
-                profile.change(from, profile.steps.len(), route, &spans, Resources::checked_add);
-            }
+            let route = state.routes.route(route);
+            profile.change(from, profile.steps.len(), route, &spans, Resources::checked_add);
         }
         profile
     }

@@ -4,7 +4,7 @@
 //! rounded up; one that is past that ends at the next instant, and one without either never does.
 //! Absent on purpose: which job is blocked, and what may pass it (see `policy`). Layer 3; uses `state`, `ledger`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::id::{JobId, NodeId, PoolId};
 use crate::ledger::Span;
@@ -14,49 +14,68 @@ use crate::route::{Route, RouteId};
 use crate::state::{State, Status};
 use crate::time::{Millis, Timestamp};
 
-/// The running jobs of one pool by when they end; those that never do are not in it.
+/// The running jobs of one pool by when they end, and all of them by name.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Timetable {
-    ends: BTreeSet<(Timestamp, JobId)>,
-    end_of: BTreeMap<JobId, Timestamp>,
+    ends: BTreeMap<(Timestamp, JobId), RouteId>,
+    /// When each ends, if ever, and what it holds.
+    runs: BTreeMap<JobId, (Option<Timestamp>, RouteId)>,
 }
 
 impl Timetable {
-    /// Notes a job that has started.
-    pub(crate) fn started(&mut self, state: &State, job: JobId) {
-        if let Some(end) = end_of(state, job) {
-            self.ends.insert((end, job));
-            self.end_of.insert(job, end);
+    /// Notes a job that has started; when it ends, if ever.
+    pub(crate) fn started(&mut self, state: &State, job: JobId) -> Option<Timestamp> {
+        let Status::Running { route, since, .. } = state.alive(job).status else { return None };
+        let end = end_after(since, state.alive(job).spec.limit_or_estimate(), state.routes.route(route));
+        self.runs.insert(job, (end, route));
+        if let Some(end) = end {
+            self.ends.insert((end, job), route);
         }
+        end
     }
 
-    /// Forgets a job that runs no longer.
-    pub(crate) fn stopped(&mut self, job: JobId) {
-        if let Some(end) = self.end_of.remove(&job) {
+    /// Forgets a job that runs no longer; when it would have ended, and what it held.
+    pub(crate) fn stopped(&mut self, job: JobId) -> Option<(Option<Timestamp>, RouteId)> {
+        let (end, route) = self.runs.remove(&job)?;
+        if let Some(end) = end {
             self.ends.remove(&(end, job));
         }
+        Some((end, route))
     }
 
     /// Whether a job has run past its end.
     pub(crate) fn is_overdue(&self, now: Timestamp) -> bool {
-        self.ends.first().is_some_and(|(end, _)| *end <= now)
+        self.ends.first_key_value().is_some_and(|((end, _), _)| *end <= now)
     }
 
     /// The next instant at which time alone may change a plan: the end of a job, or, while another is overdue and so
     /// taken to end at the next instant, the instant before.
     pub(crate) fn next_change(&self, now: Timestamp) -> Option<Timestamp> {
         if !self.is_overdue(now) {
-            return self.ends.first().map(|(end, _)| *end);
+            return self.ends.first_key_value().map(|((end, _), _)| *end);
         }
         let later = next_instant(next_instant(now));
-        let (end, _) = self.ends.range((later, JobId::new(0, 0))..).next()?;
+        let ((end, _), _) = self.ends.range((later, JobId::new(0, 0))..).next()?;
         Some(Timestamp::from_millis(end.as_millis().saturating_sub(1)))
     }
 
     /// The jobs by when they end, from now on.
-    pub(crate) fn ends(&self, now: Timestamp) -> impl Iterator<Item = (Timestamp, JobId)> + '_ {
+    pub(crate) fn ends(&self, now: Timestamp) -> impl Iterator<Item = (Timestamp, JobId, RouteId)> + '_ {
         let next = next_instant(now);
-        self.ends.iter().map(move |(end, job)| ((*end).max(next), *job))
+        self.ends.iter().map(move |((end, job), route)| ((*end).max(next), *job, *route))
+    }
+
+    /// What the jobs hold together that end after one instant and not after another.
+    fn held_until(&self, state: &State, after: Timestamp, until: Timestamp) -> Option<Resources> {
+        let from = (next_instant(after), JobId::new(0, 0));
+        let here = self.ends.range(from..).take_while(|((end, _), _)| *end <= until);
+        let mut totals = here.map(|(_, route)| state.routes.route(*route).total);
+        totals.try_fold(Resources::new(), |sum, total| sum.checked_add(&total))
+    }
+
+    /// The last end before an instant.
+    fn last_before(&self, at: Timestamp) -> Option<Timestamp> {
+        self.ends.range(..(at, JobId::new(0, 0))).next_back().map(|((end, _), _)| *end)
     }
 }
 
@@ -65,25 +84,11 @@ pub(crate) fn next_instant(now: Timestamp) -> Timestamp {
     now.checked_add(Millis::new(1)).unwrap_or(Timestamp::MAX)
 }
 
-fn length(state: &State, job: JobId) -> Option<Millis> {
-    state.alive(job).spec.limit_or_estimate()
-}
-
 /// When a job ends that starts at `since`; `None`: never.
 pub(crate) fn end_after(since: Timestamp, length: Option<Millis>, route: &Route) -> Option<Timestamp> {
     let work = u128::from(length?.get()) * u128::from(crate::FULL_SPEED);
     let length = work.div_ceil(u128::from(route.speed_milli.max(1)));
     since.checked_add(Millis::new(u64::try_from(length).ok()?))
-}
-
-/// When a running job ends; `None`: never, or it does not run.
-pub(crate) fn end_of(state: &State, job: JobId) -> Option<Timestamp> {
-    match state.alive(job).status {
-        Status::Running { route, since, .. } => {
-            end_after(since, length(state, job), state.routes.route(route))
-        }
-        _ => None,
-    }
 }
 
 /// A place and a time at which a blocked job can start.
@@ -116,6 +121,40 @@ impl Reservation {
         }
     }
 
+    /// The same in a divisible pool where jobs have started and stopped, but its capacity is as it was: `free_then` is what
+    /// is free now at the instant of this one. Looks only at the jobs that end where it moves to; `None` where it must be
+    /// worked out from the beginning.
+    pub(crate) fn moved(&self, state: &State, timetable: &Timetable, free_then: Resources) -> Option<Self> {
+        let route = state.routes.route(self.route);
+        let free = *state.ledger.pool(route.pool).free();
+        let next = next_instant(state.now);
+        let (mut start, mut free_then) = (self.start, free_then);
+        if start < next {
+            // Whoever should have ended by now is taken to end at the next instant.
+            free_then = free_then.checked_add(&timetable.held_until(state, start, next)?)?;
+            start = next;
+        }
+        let fits = |free: &Resources| route.total.fits_in(free);
+        while fits(&free_then) {
+            if start == next {
+                (start, free_then) = if fits(&free) { (state.now, free) } else { (start, free_then) };
+                break;
+            }
+            let just_before = Timestamp::from_millis(start.as_millis().saturating_sub(1));
+            let before = free_then.checked_sub(&timetable.held_until(state, just_before, start)?)?;
+            if !fits(&before) {
+                break;
+            }
+            let earlier = timetable.last_before(start).map(|end| (end.max(next), before));
+            (start, free_then) = earlier.unwrap_or((state.now, free));
+            if start == state.now {
+                break;
+            }
+        }
+        let spare = free_then.checked_sub(&route.total)?;
+        Some(Self { start, spare, ..self.clone() })
+    }
+
     /// Whether somebody may pass it who may not pass `other`.
     pub(crate) fn is_looser_than(&self, other: &Self) -> bool {
         let covers = other.nodes.iter().all(|node| self.nodes.binary_search(node).is_ok());
@@ -125,10 +164,15 @@ impl Reservation {
     /// The greatest length at full speed, in milliseconds, of a job that ends before the start when it starts now by
     /// `route`; `None` where no job does.
     pub(crate) fn longest_before(&self, now: Timestamp, route: &Route) -> Option<u64> {
-        let window = u128::from(self.start.since(now).get());
-        let longest = window * u128::from(route.speed_milli) / u128::from(crate::FULL_SPEED);
+        let window = self.start.since(now).get();
+        let longest = if route.speed_milli == crate::FULL_SPEED {
+            window
+        } else {
+            let longest = u128::from(window) * u128::from(route.speed_milli) / u128::from(crate::FULL_SPEED);
+            u64::try_from(longest).unwrap_or(u64::MAX)
+        };
         // The largest number stands for a job that never ends.
-        (window > 0).then(|| u64::try_from(longest).unwrap_or(u64::MAX).min(u64::MAX - 1))
+        (window > 0).then_some(longest.min(u64::MAX - 1))
     }
 }
 
@@ -141,8 +185,8 @@ fn earliest_amount(state: &State, route: &Route, timetable: &Timetable) -> Optio
     let mut ends = timetable.ends(state.now).peekable();
     loop {
         // All that ends at one instant is free from then on.
-        while let Some((_, job)) = ends.next_if(|(end, _)| *end <= at) {
-            free = free.checked_add(&held(state, job)?.total)?;
+        while let Some((_, _, route)) = ends.next_if(|(end, ..)| *end <= at) {
+            free = free.checked_add(&state.routes.route(route).total)?;
         }
         if let Some(spare) = free.checked_sub(&route.total) {
             return Some((at, Vec::new(), spare));
@@ -160,8 +204,8 @@ fn earliest_nodes(state: &State, route: &Route, timetable: &Timetable) -> Option
     let mut at = state.now;
     let mut ends = timetable.ends(state.now).peekable();
     loop {
-        while let Some((_, job)) = ends.next_if(|(end, _)| *end <= at) {
-            let request = held(state, job)?.request;
+        while let Some((_, job, its)) = ends.next_if(|(end, ..)| *end <= at) {
+            let request = state.routes.route(its).request;
             for (node, workers) in state.spans(job) {
                 let known = nodes.binary_search_by_key(&node, |(node, _)| *node).ok()?;
                 let free = &mut nodes[known].1;
@@ -178,14 +222,6 @@ fn earliest_nodes(state: &State, route: &Route, timetable: &Timetable) -> Option
             return Some((at, nodes, Resources::new()));
         }
         at = ends.peek()?.0;
-    }
-}
-
-/// The route by which a job runs; `None` if it does not.
-pub(crate) fn held(state: &State, job: JobId) -> Option<&Route> {
-    match state.alive(job).status {
-        Status::Running { route, .. } => Some(state.routes.route(route)),
-        _ => None,
     }
 }
 

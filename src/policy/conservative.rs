@@ -195,8 +195,8 @@ impl Policy for Conservative {
     }
 
     fn adopted(&mut self, state: &State, job: JobId) {
-        if let Some(route) = crate::reservation::held(state, job) {
-            self.timetables[route.pool].started(state, job);
+        if let Some(route) = state.route_of(job) {
+            self.timetables[state.routes.route(route).pool].started(state, job);
         }
         self.changed = true;
     }

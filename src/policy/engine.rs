@@ -12,6 +12,7 @@
 
 mod backfill;
 mod change;
+mod holds;
 mod limits;
 mod one_line;
 mod reclaim;
@@ -20,7 +21,7 @@ mod rescaled;
 use core::cmp::{Ordering, Reverse};
 use std::collections::BTreeSet;
 
-use self::backfill::{Gate, Holds};
+use self::holds::{Gate, Holds};
 use self::reclaim::Reclaim;
 use super::first::comes_first;
 use super::lack::{lack, lacking};
@@ -72,6 +73,9 @@ struct Watch {
 /// A place in a list: below whom, for which route, at which heap position.
 type Spot = (MemberId, RouteId, usize);
 
+/// The job that a member would start: its leaf, the job, and by which route.
+type Head = (MemberId, Waiter, RouteId);
+
 /// The team that is served next.
 #[derive(Clone, Copy, Debug)]
 struct Pick {
@@ -96,6 +100,9 @@ pub(crate) struct Engine {
     /// Which shape each leaf shows to the lists, where only its first job counts.
     shown: IdVec<MemberId, Option<ShapeId>>,
     stack: Vec<usize>,
+    search: u64,
+    /// The head of each member, with the number of the search that found it: who is in many lists is looked at once.
+    heads_found: IdVec<MemberId, (u64, Option<Head>)>,
     /// Routes that leaves were found to be denied during a search.
     denied: Vec<(MemberId, RouteId, Denied)>,
     /// The reservations, where blocked jobs have them.
@@ -120,6 +127,8 @@ impl Engine {
             watches: state.config.pools.iter().map(|_| Watch::default()).collect(),
             shown: state.tree.ids().map(|_| None).collect(),
             stack: Vec::new(),
+            search: 0,
+            heads_found: state.tree.ids().map(|_| (0, None)).collect(),
             denied: Vec::new(),
             holds: easy.then(|| Holds::new(state.config.pools.len())),
             reclaim: Reclaim::new(state),
@@ -196,7 +205,9 @@ impl Engine {
     // ---- where routes are ---------------------------------------------------------------------------------------
 
     fn open_route(&mut self, route: RouteId) {
-        self.stages[route] = Stage::Open { at: index32(self.open.len()), fitted: None, gate: Gate::All };
+        // There are no more open routes than routes, which fit 32 bits.
+        let at = u32::try_from(self.open.len()).unwrap_or(u32::MAX);
+        self.stages[route] = Stage::Open { at, fitted: None, gate: Gate::All };
         self.open.push(route);
     }
 
@@ -362,7 +373,17 @@ impl Engine {
     }
 
     /// The leaf below a member whose job is its head, and the route that this job would start by.
-    fn head_of(&mut self, state: &State, member: MemberId) -> Option<(MemberId, Waiter, RouteId)> {
+    fn head_of(&mut self, state: &State, member: MemberId) -> Option<Head> {
+        let (search, head) = self.heads_found[member];
+        if search == self.search {
+            return head;
+        }
+        let head = self.find_head(state, member);
+        self.heads_found[member] = (self.search, head);
+        head
+    }
+
+    fn find_head(&mut self, state: &State, member: MemberId) -> Option<Head> {
         if self.pending.lines(member) > 0 {
             if state.quotas.any() && !self.one_line && self.find_denied(state, member) {
                 return None;
@@ -451,7 +472,7 @@ impl Policy for Engine {
         let room = if pool_state.is_divisible() { *pool_state.free() } else { *pool_state.node_capacity() };
         self.note_room(pool, &room);
         if let Some(holds) = &mut self.holds {
-            holds.changed(pool, None);
+            holds.changed(state, pool, None);
         }
         self.reclaim_event(Some(pool));
     }
@@ -472,6 +493,7 @@ impl Policy for Engine {
             if !self.one_line {
                 self.settle_open(state);
             }
+            self.search += 1;
             let pick = self.best(state, MemberId::ROOT);
             if self.hold_denied(state) {
                 continue;
@@ -573,9 +595,4 @@ const NO_PLACE: Place = Place { rank: 0, submit: Timestamp::MIN, number: 0 };
 
 fn class(state: &State, job: JobId) -> i32 {
     state.routes.shape(state.alive(job).spec.shape).class
-}
-
-/// Positions among open routes fit 32 bits, as the routes do.
-fn index32(at: usize) -> u32 {
-    u32::try_from(at).unwrap_or(u32::MAX)
 }

@@ -18,205 +18,18 @@
 use core::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::holds::{Gate, Holds, leaves_amount, spare_of};
 use super::{Engine, Pick, Spot, Stage, class};
-use crate::config::Placement;
 use crate::explain::Blocked;
-use crate::id::{IdVec, JobId, NodeId, PoolId, ShapeId};
+use crate::id::{JobId, PoolId, ShapeId};
 use crate::line::Waiter;
 use crate::policy::first::{Front, Present};
 use crate::policy::lack::lack;
-use crate::reservation::{Reservation, Timetable, held};
+use crate::reservation::{Reservation, Timetable, next_instant};
 use crate::resources::Resources;
 use crate::route::RouteId;
 use crate::state::{State, Status};
 use crate::tree::MemberId;
-
-/// Who may start by a route that has room.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Gate {
-    /// Everybody.
-    All,
-    /// Jobs up to this length, in milliseconds at full speed, if any, and the job whose reservation it is.
-    Within(Option<u64>),
-}
-
-/// What is kept for a pool.
-#[derive(Clone, Debug)]
-struct Hold {
-    timetable: Timetable,
-    reservation: Option<Reservation>,
-    /// Counts changes of the reservation.
-    version: u64,
-    /// Something has started or stopped since the reservation was worked out.
-    stale: bool,
-    /// Another job may have to hold the reservation.
-    look: bool,
-    /// Routes that have room, and by which nobody may pass the reservation.
-    behind: BTreeSet<RouteId>,
-}
-
-impl Hold {
-    /// Whether the reservation, worked out again, may be another: where placement goes by what was asked for, every
-    /// submission may move it.
-    fn may_differ(&self, state: &State) -> bool {
-        let by_demand = state.config.policy.placement == Placement::Fragmentation;
-        self.stale || by_demand || self.timetable.is_overdue(state.now)
-    }
-}
-
-/// The reservations of all pools.
-#[derive(Clone, Debug)]
-pub(super) struct Holds {
-    pools: IdVec<PoolId, Hold>,
-    /// How many waiting jobs of a shape have which length.
-    lengths: IdVec<ShapeId, BTreeMap<u64, u32>>,
-}
-
-impl Holds {
-    pub(super) fn new(pools: usize) -> Self {
-        let hold = |_| Hold {
-            timetable: Timetable::default(),
-            reservation: None,
-            version: 0,
-            stale: false,
-            look: false,
-            behind: BTreeSet::new(),
-        };
-        Self { pools: (0..pools).map(hold).collect(), lengths: IdVec::new() }
-    }
-
-    /// Counts changes of a pool's reservation.
-    pub(super) fn version(&self, pool: PoolId) -> u64 {
-        self.pools[pool].version
-    }
-
-    /// The next instant at which time alone may change a reservation.
-    pub(super) fn next_change(&self, state: &State) -> Option<crate::Timestamp> {
-        let held = self.pools.iter().filter(|hold| hold.reservation.is_some());
-        held.filter_map(|hold| hold.timetable.next_change(state.now)).min()
-    }
-
-    /// A job runs that never waited.
-    pub(super) fn adopted(&mut self, state: &State, job: JobId) {
-        if let Some(route) = held(state, job) {
-            let hold = &mut self.pools[route.pool];
-            hold.timetable.started(state, job);
-            hold.stale = true;
-        }
-    }
-
-    /// A job stopped that ran in a pool, or the pool has another size.
-    pub(super) fn changed(&mut self, pool: PoolId, stopped: Option<JobId>) {
-        let hold = &mut self.pools[pool];
-        hold.stale = true;
-        if let Some(job) = stopped {
-            hold.timetable.stopped(job);
-        }
-    }
-
-    fn joined(&mut self, state: &State, waiter: Waiter) {
-        let shape = state.alive(waiter.job).spec.shape;
-        while self.lengths.get(shape).is_none() {
-            self.lengths.push(BTreeMap::new());
-        }
-        *self.lengths[shape].entry(waiter.length).or_insert(0) += 1;
-        for route in state.routes.shape(shape).routes() {
-            let hold = &mut self.pools[state.routes.route(route).pool];
-            let holder = hold.reservation.as_ref().map(|held| class(state, held.job));
-            hold.look |= holder.is_none_or(|holder| class(state, waiter.job) > holder);
-        }
-    }
-
-    /// A job waits no longer; the pool in which it held the reservation.
-    fn left(&mut self, shape: ShapeId, waiter: Waiter) -> Option<PoolId> {
-        if let Some(count) = self.lengths[shape].get_mut(&waiter.length) {
-            *count -= 1;
-            if *count == 0 {
-                self.lengths[shape].remove(&waiter.length);
-            }
-        }
-        let pool = self.held_by(waiter.job)?;
-        self.replace(pool, None);
-        self.pools[pool].look = true;
-        Some(pool)
-    }
-
-    fn held_by(&self, job: JobId) -> Option<PoolId> {
-        let holds = |hold: &Hold| hold.reservation.as_ref().is_some_and(|held| held.job == job);
-        self.pools.iter().position(holds).map(PoolId::at)
-    }
-
-    fn replace(&mut self, pool: PoolId, reservation: Option<Reservation>) {
-        let hold = &mut self.pools[pool];
-        hold.version = hold.version.wrapping_add(1);
-        hold.reservation = reservation;
-        hold.stale = false;
-    }
-
-    /// The reservation that stands in the way of a job by a route: there is one, and the job neither holds it nor ends
-    /// before it.
-    fn obstacle(&self, state: &State, waiter: Waiter, route: RouteId) -> Option<&Reservation> {
-        let what = state.routes.route(route);
-        let held = self.pools[what.pool].reservation.as_ref()?;
-        let ends_before = || held.longest_before(state.now, what).is_some_and(|most| waiter.length <= most);
-        (held.job != waiter.job && !ends_before()).then_some(held)
-    }
-
-    /// The nodes that a job must leave alone when it starts by a route.
-    pub(super) fn avoid(&self, state: &State, waiter: Waiter, route: RouteId) -> &[NodeId] {
-        self.obstacle(state, waiter, route).map_or(&[], |held| &held.nodes)
-    }
-
-    /// Whether a job could start by a route beside the reservation, if it had room on the nodes that it need not avoid.
-    pub(super) fn leaves_room(&self, state: &State, waiter: Waiter, route: RouteId) -> bool {
-        self.obstacle(state, waiter, route).is_none_or(|held| leaves_amount(state, held, route))
-    }
-
-    /// Whether a job can start now, by any route.
-    fn can_start(&self, state: &mut State, waiter: Waiter) -> bool {
-        let (leaf, shape) = (state.alive(waiter.job).leaf, state.alive(waiter.job).spec.shape);
-        let mut routes = state.routes.shape(shape).routes();
-        routes.any(|route| {
-            state.denies(leaf, route).is_none()
-                && state.fits_beside(route, self.avoid(state, waiter, route))
-                && self.obstacle(state, waiter, route).is_none_or(|held| leaves_amount(state, held, route))
-        })
-    }
-
-    /// Who may start by a route that has room; `None`: nobody who waits.
-    pub(super) fn gate(&self, state: &mut State, route: RouteId) -> Option<Gate> {
-        let what = state.routes.route(route);
-        let Some(held) = &self.pools[what.pool].reservation else { return Some(Gate::All) };
-        let (shape, longest) = (what.shape, held.longest_before(state.now, what));
-        if leaves_amount(state, held, route) && state.fits_beside(route, &held.nodes) {
-            return Some(Gate::All);
-        }
-        let shortest = self.lengths[shape].first_key_value().map(|(length, _)| *length);
-        let someone = shortest.is_some_and(|shortest| longest.is_some_and(|longest| shortest <= longest));
-        let holder = state.alive(held.job).spec.shape == shape;
-        (someone || holder).then_some(Gate::Within(longest))
-    }
-
-    /// A job has started by a route; the pool whose reservation it held.
-    fn started(&mut self, state: &State, waiter: Waiter, route: RouteId) -> Option<PoolId> {
-        let what = state.routes.route(route);
-        let eats = self.obstacle(state, waiter, route).is_some();
-        let hold = &mut self.pools[what.pool];
-        hold.timetable.started(state, waiter.job);
-        hold.stale = true;
-        if let Some(held) = hold.reservation.as_mut().filter(|_| eats) {
-            held.spare = held.spare.checked_sub(&what.total).unwrap_or_default();
-            hold.version = hold.version.wrapping_add(1);
-        }
-        self.left(what.shape, waiter)
-    }
-}
-
-/// Whether a job that does not end in time leaves the amount of a reservation in a divisible pool.
-fn leaves_amount(state: &State, held: &Reservation, route: RouteId) -> bool {
-    let what = state.routes.route(route);
-    !state.ledger.pool(what.pool).is_divisible() || what.total.fits_in(&held.spare)
-}
 
 impl Engine {
     /// The first job of a line that may start, with the best route for it.
@@ -319,7 +132,7 @@ impl Engine {
     /// A waiting job is withdrawn.
     pub(super) fn leaves_holds(&mut self, state: &State, job: JobId) {
         let Some(holds) = &mut self.holds else { return };
-        if let Some(pool) = holds.left(state.alive(job).spec.shape, state.waiter(job)) {
+        if let Some(pool) = holds.left(state, state.alive(job).spec.shape, state.waiter(job)) {
             self.open_behind(state, pool, None);
         }
     }
@@ -365,10 +178,16 @@ impl Engine {
     /// Opens the routes behind a reservation that has changed, or of which a worker fits into the room that is free.
     pub(super) fn open_behind(&mut self, state: &State, pool: PoolId, room: Option<&Resources>) {
         let Some(holds) = &mut self.holds else { return };
-        let opens =
-            |route: &RouteId| room.is_none_or(|room| state.routes.route(*route).request.fits_in(room));
-        let behind = &mut holds.pools[pool].behind;
-        let opened: Vec<RouteId> = behind.iter().copied().filter(opens).collect();
+        let is_divisible = state.ledger.pool(pool).is_divisible();
+        // What is free now has always been enough for them in a divisible pool.
+        if holds.pools[pool].behind.is_empty() || is_divisible && room.is_some() {
+            return;
+        }
+        let opens = |route: &RouteId| {
+            room.is_none_or(|room| state.routes.route(*route).request.fits_in(room))
+                && (!is_divisible || holds.may_pass(state, *route))
+        };
+        let opened: Vec<RouteId> = holds.pools[pool].behind.iter().copied().filter(opens).collect();
         for route in opened {
             self.leaves_behind(pool, route);
             self.open_route(route);
@@ -382,18 +201,24 @@ impl Engine {
         let (mut changed, mut loosened) = (false, Vec::new());
         for pool in (0..holds.pools.len()).map(PoolId::at) {
             let hold = &holds.pools[pool];
-            let Some(held) = hold.reservation.clone().filter(|_| hold.may_differ(state)) else { continue };
-            let again = Reservation::earliest(state, held.job, held.route, &hold.timetable);
+            // Time alone moves only a start that has come: who is late is taken to end before any other.
+            let has_come =
+                hold.reservation.as_ref().is_some_and(|held| held.start <= next_instant(state.now));
+            let Some(held) = hold.reservation.clone().filter(|_| hold.may_differ(state) || has_come) else {
+                continue;
+            };
+            let again = hold.worked_out(state, &held);
             if again.is_none() {
                 holds.pools.iter_mut().for_each(|hold| hold.look = true);
             }
             let hold = &mut holds.pools[pool];
             hold.stale = false;
+            hold.spare = spare_of(state, again.as_ref());
             if hold.reservation != again {
                 if again.as_ref().is_none_or(|again| again.is_looser_than(&held)) {
                     loosened.push(pool);
                 }
-                holds.replace(pool, again);
+                holds.replace(state, pool, again);
                 changed = true;
             }
         }
@@ -426,13 +251,13 @@ impl Engine {
     /// Gives, moves or takes away one reservation because of the first job that waits for a pool; whether it did.
     fn assign(&self, state: &mut State, holds: &mut Holds, pool: PoolId, loosened: &mut Vec<PoolId>) -> bool {
         let held = holds.pools[pool].reservation.as_ref().map(|held| (held.job, held.route));
-        let mut drop = |holds: &mut Holds| {
-            holds.replace(pool, None);
+        let mut drop = |state: &State, holds: &mut Holds| {
+            holds.replace(state, pool, None);
             holds.pools.iter_mut().for_each(|hold| hold.look = true);
             loosened.push(pool);
         };
         if held.is_some_and(|(job, route)| state.denies(state.alive(job).leaf, route).is_some()) {
-            drop(holds);
+            drop(state, holds);
             return true;
         }
         let Some(front) = self.first_waiting(state, holds, pool) else {
@@ -451,7 +276,7 @@ impl Engine {
             if holds.can_start(state, first) {
                 return false;
             }
-            drop(holds);
+            drop(state, holds);
             return true;
         }
         if holds.can_start(state, first) {
@@ -475,7 +300,7 @@ impl Engine {
         }
         let Some(best) = best else { return false };
         let at = state.routes.route(best.route).pool;
-        holds.replace(at, Some(best));
+        holds.replace(state, at, Some(best));
         holds.pools[at].look = false;
         true
     }
@@ -554,7 +379,8 @@ impl Engine {
                 return Err(format!("pool {index}: job {} cannot hold its reservation", held.job));
             }
             let again = Reservation::earliest(state, held.job, held.route, &hold.timetable);
-            if !hold.may_differ(state) && again.as_ref() != Some(held) {
+            if !hold.may_differ(state) && held.start > next_instant(state.now) && again.as_ref() != Some(held)
+            {
                 return Err(format!("pool {index}: the reservation is {held:?}, worked out again {again:?}"));
             }
         }

@@ -27,7 +27,7 @@ impl Engine {
         self.lists.touch(state.alive(job).leaf);
         self.note_room(pool, room);
         if let Some(holds) = &mut self.holds {
-            holds.changed(pool, Some(job));
+            holds.changed(state, pool, Some(job));
         }
         self.stopped_for_reclaim(state, job, pool);
     }

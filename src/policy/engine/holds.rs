@@ -1,0 +1,251 @@
+//! Holds: what is kept for the reservations of all pools, and what they let pass.
+//!
+//! In a divisible pool, what is free at the instant of a reservation is kept up to date with every start and stop, so that
+//! working it out again looks only at the jobs that end where it moves to.
+//! Absent on purpose: who gets a reservation (see `backfill`). Layer 5; uses `reservation`, `state`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::class;
+use crate::config::Placement;
+use crate::id::{IdVec, JobId, NodeId, PoolId, ShapeId};
+use crate::line::Waiter;
+use crate::reservation::{Reservation, Timetable};
+use crate::resources::Resources;
+use crate::route::RouteId;
+use crate::state::State;
+use crate::time::Timestamp;
+
+/// Who may start by a route that has room.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Gate {
+    /// Everybody.
+    All,
+    /// Jobs up to this length, in milliseconds at full speed, if any, and the job whose reservation it is.
+    Within(Option<u64>),
+}
+
+/// What is kept for a pool.
+#[derive(Clone, Debug)]
+pub(super) struct Hold {
+    pub(super) timetable: Timetable,
+    pub(super) reservation: Option<Reservation>,
+    /// In a divisible pool, what is free beside its holder at its instant, as far as is known now; `None` where that must be
+    /// worked out from the beginning.
+    pub(super) spare: Option<Resources>,
+    /// Counts changes of the reservation.
+    pub(super) version: u64,
+    /// Something has started or stopped since the reservation was worked out.
+    pub(super) stale: bool,
+    /// Another job may have to hold the reservation.
+    pub(super) look: bool,
+    /// Routes that have room, and by which nobody may pass the reservation.
+    pub(super) behind: BTreeSet<RouteId>,
+}
+
+impl Hold {
+    /// Whether a job that ends then, if ever, runs at the instant of the reservation.
+    fn runs_beyond(&self, end: Option<Timestamp>) -> bool {
+        let start = self.reservation.as_ref().map(|held| held.start);
+        start.is_some_and(|start| end.is_none_or(|end| end > start))
+    }
+
+    /// Whether anything has happened that may move the reservation: where placement goes by what was asked for, every
+    /// submission does.
+    pub(super) fn may_differ(&self, state: &State) -> bool {
+        self.stale || state.config.policy.placement == Placement::Fragmentation
+    }
+
+    /// The reservation as it is now; `None` where its holder has no foreseeable start any longer.
+    pub(super) fn worked_out(&self, state: &State, held: &Reservation) -> Option<Reservation> {
+        let moved = self.spare.and_then(|spare| {
+            let total = state.routes.route(held.route).total;
+            held.moved(state, &self.timetable, spare.checked_add(&total)?)
+        });
+        moved.or_else(|| Reservation::earliest(state, held.job, held.route, &self.timetable))
+    }
+}
+
+/// The reservations of all pools.
+#[derive(Clone, Debug)]
+pub(super) struct Holds {
+    pub(super) pools: IdVec<PoolId, Hold>,
+    /// How many waiting jobs of a shape have which length.
+    pub(super) lengths: IdVec<ShapeId, BTreeMap<u64, u32>>,
+}
+
+impl Holds {
+    pub(super) fn new(pools: usize) -> Self {
+        let hold = |_| Hold {
+            timetable: Timetable::default(),
+            reservation: None,
+            spare: None,
+            version: 0,
+            stale: false,
+            look: false,
+            behind: BTreeSet::new(),
+        };
+        Self { pools: (0..pools).map(hold).collect(), lengths: IdVec::new() }
+    }
+
+    /// Counts changes of a pool's reservation.
+    pub(super) fn version(&self, pool: PoolId) -> u64 {
+        self.pools[pool].version
+    }
+
+    /// The next instant at which time alone may change a reservation.
+    pub(super) fn next_change(&self, state: &State) -> Option<Timestamp> {
+        let held = self.pools.iter().filter(|hold| hold.reservation.is_some());
+        held.filter_map(|hold| hold.timetable.next_change(state.now)).min()
+    }
+
+    /// A job runs that never waited.
+    pub(super) fn adopted(&mut self, state: &State, job: JobId) {
+        if let Some(route) = state.route_of(job) {
+            let hold = &mut self.pools[state.routes.route(route).pool];
+            hold.timetable.started(state, job);
+            hold.stale = true;
+            hold.spare = None;
+        }
+    }
+
+    /// A job stopped that ran in a pool, or the pool has another size.
+    pub(super) fn changed(&mut self, state: &State, pool: PoolId, stopped: Option<JobId>) {
+        let hold = &mut self.pools[pool];
+        hold.stale = true;
+        let Some((end, route)) = stopped.and_then(|job| hold.timetable.stopped(job)) else {
+            hold.spare = None;
+            return;
+        };
+        if hold.runs_beyond(end) {
+            hold.spare = hold.spare.and_then(|spare| spare.checked_add(&state.routes.route(route).total));
+        }
+    }
+
+    pub(super) fn joined(&mut self, state: &State, waiter: Waiter) {
+        let shape = state.alive(waiter.job).spec.shape;
+        while self.lengths.get(shape).is_none() {
+            self.lengths.push(BTreeMap::new());
+        }
+        *self.lengths[shape].entry(waiter.length).or_insert(0) += 1;
+        for route in state.routes.shape(shape).routes() {
+            let hold = &mut self.pools[state.routes.route(route).pool];
+            let holder = hold.reservation.as_ref().map(|held| class(state, held.job));
+            hold.look |= holder.is_none_or(|holder| class(state, waiter.job) > holder);
+        }
+    }
+
+    /// A job waits no longer; the pool in which it held the reservation.
+    pub(super) fn left(&mut self, state: &State, shape: ShapeId, waiter: Waiter) -> Option<PoolId> {
+        if let Some(count) = self.lengths[shape].get_mut(&waiter.length) {
+            *count -= 1;
+            if *count == 0 {
+                self.lengths[shape].remove(&waiter.length);
+            }
+        }
+        let pool = self.held_by(waiter.job)?;
+        self.replace(state, pool, None);
+        self.pools[pool].look = true;
+        Some(pool)
+    }
+
+    pub(super) fn held_by(&self, job: JobId) -> Option<PoolId> {
+        let holds = |hold: &Hold| hold.reservation.as_ref().is_some_and(|held| held.job == job);
+        self.pools.iter().position(holds).map(PoolId::at)
+    }
+
+    pub(super) fn replace(&mut self, state: &State, pool: PoolId, reservation: Option<Reservation>) {
+        let hold = &mut self.pools[pool];
+        hold.spare = spare_of(state, reservation.as_ref());
+        hold.version = hold.version.wrapping_add(1);
+        hold.reservation = reservation;
+        hold.stale = false;
+    }
+
+    /// The reservation that stands in the way of a job by a route: there is one, and the job neither holds it nor ends
+    /// before it.
+    pub(super) fn obstacle(&self, state: &State, waiter: Waiter, route: RouteId) -> Option<&Reservation> {
+        let what = state.routes.route(route);
+        let held = self.pools[what.pool].reservation.as_ref()?;
+        let ends_before = || held.longest_before(state.now, what).is_some_and(|most| waiter.length <= most);
+        (held.job != waiter.job && !ends_before()).then_some(held)
+    }
+
+    /// The nodes that a job must leave alone when it starts by a route.
+    pub(super) fn avoid(&self, state: &State, waiter: Waiter, route: RouteId) -> &[NodeId] {
+        self.obstacle(state, waiter, route).map_or(&[], |held| &held.nodes)
+    }
+
+    /// Whether a job could start by a route beside the reservation, if it had room on the nodes that it need not avoid.
+    pub(super) fn leaves_room(&self, state: &State, waiter: Waiter, route: RouteId) -> bool {
+        self.obstacle(state, waiter, route).is_none_or(|held| leaves_amount(state, held, route))
+    }
+
+    /// Whether a job can start now, by any route.
+    pub(super) fn can_start(&self, state: &mut State, waiter: Waiter) -> bool {
+        let (leaf, shape) = (state.alive(waiter.job).leaf, state.alive(waiter.job).spec.shape);
+        let mut routes = state.routes.shape(shape).routes();
+        routes.any(|route| {
+            state.denies(leaf, route).is_none()
+                && state.fits_beside(route, self.avoid(state, waiter, route))
+                && self.obstacle(state, waiter, route).is_none_or(|held| leaves_amount(state, held, route))
+        })
+    }
+
+    /// Who may start by a route that has room; `None`: nobody who waits.
+    pub(super) fn gate(&self, state: &mut State, route: RouteId) -> Option<Gate> {
+        let what = state.routes.route(route);
+        let Some(held) = &self.pools[what.pool].reservation else { return Some(Gate::All) };
+        if leaves_amount(state, held, route) && state.fits_beside(route, &held.nodes) {
+            return Some(Gate::All);
+        }
+        let longest = held.longest_before(state.now, state.routes.route(route));
+        self.somebody_passes(state, held, route).then_some(Gate::Within(longest))
+    }
+
+    /// Whether somebody who waits for a route ends before a reservation, or has it.
+    fn somebody_passes(&self, state: &State, held: &Reservation, route: RouteId) -> bool {
+        let what = state.routes.route(route);
+        let longest = held.longest_before(state.now, what);
+        let shortest = self.lengths[what.shape].first_key_value().map(|(length, _)| *length);
+        let is_short = shortest.is_some_and(|shortest| longest.is_some_and(|longest| shortest <= longest));
+        is_short || state.alive(held.job).spec.shape == what.shape
+    }
+
+    /// Whether somebody may pass the reservation of a divisible pool by a route, if it has room.
+    pub(super) fn may_pass(&self, state: &State, route: RouteId) -> bool {
+        let held = self.pools[state.routes.route(route).pool].reservation.as_ref();
+        held.is_none_or(|held| leaves_amount(state, held, route) || self.somebody_passes(state, held, route))
+    }
+
+    /// A job has started by a route; the pool whose reservation it held.
+    pub(super) fn started(&mut self, state: &State, waiter: Waiter, route: RouteId) -> Option<PoolId> {
+        let what = state.routes.route(route);
+        let eats = self.obstacle(state, waiter, route).is_some();
+        let hold = &mut self.pools[what.pool];
+        let end = hold.timetable.started(state, waiter.job);
+        hold.stale = true;
+        if hold.runs_beyond(end) {
+            hold.spare = hold.spare.and_then(|spare| spare.checked_sub(&what.total));
+        }
+        if let Some(held) = hold.reservation.as_mut().filter(|_| eats) {
+            held.spare = held.spare.checked_sub(&what.total).unwrap_or_default();
+            hold.version = hold.version.wrapping_add(1);
+        }
+        self.left(state, what.shape, waiter)
+    }
+}
+
+/// What to keep up to date beside a reservation in a divisible pool. Of a start that is due, who is late has not made
+/// room, and of one that is ahead, has: the next one is worked out from the beginning.
+pub(super) fn spare_of(state: &State, held: Option<&Reservation>) -> Option<Resources> {
+    let held = held.filter(|held| held.start > state.now)?;
+    let pool = state.routes.route(held.route).pool;
+    state.ledger.pool(pool).is_divisible().then_some(held.spare)
+}
+
+/// Whether a job that does not end in time leaves the amount of a reservation in a divisible pool.
+pub(super) fn leaves_amount(state: &State, held: &Reservation, route: RouteId) -> bool {
+    let what = state.routes.route(route);
+    !state.ledger.pool(what.pool).is_divisible() || what.total.fits_in(&held.spare)
+}
