@@ -116,7 +116,7 @@ pub(super) fn running_sums(changes: &[i128]) -> Vec<u128> {
 }
 
 /// What a unit of a kind counts in each pool.
-fn values(setup: &Setup, kind: ResourceKind) -> Vec<u128> {
+pub(crate) fn values(setup: &Setup, kind: ResourceKind) -> Vec<u128> {
     let pools = &setup.config.pools;
     let by_price = |pool: &PoolSpec| pool.price.filter(|price| price.unit == PriceUnit::Gpu);
     let has_gpus = |pool: &&PoolSpec| pool.node[ResourceKind::GPU].get() > 0;

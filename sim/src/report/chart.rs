@@ -1,7 +1,7 @@
 //! Chart: the one file that draws. Plain SVG with classes, coloured by the page's style sheet.
 //!
-//! Every chart has a title and a description for readers that do not see it, and tooltips as `<title>`. Absent on
-//! purpose: scripts, and knowledge of simulations.
+//! Every chart has a title and a description for readers that do not see it, and its numbers as a link: CSV with one row
+//! for each mark that can be pointed at, in the same order. Absent on purpose: scripts, and knowledge of simulations.
 
 use std::fmt::Write as _;
 
@@ -36,6 +36,8 @@ pub struct Axis {
     pub ticks: Vec<Tick>,
     /// What it measures, with the unit.
     pub label: String,
+    /// Its values are powers of ten.
+    pub is_log: bool,
 }
 
 impl Axis {
@@ -50,7 +52,7 @@ impl Axis {
             ticks.push(Tick { at: index * step, label: number(index * step) });
             index += 1.0;
         }
-        Self { from: 0.0, to: count * step, ticks, label: label.into() }
+        Self { from: 0.0, to: count * step, ticks, label: label.into(), is_log: false }
     }
 
     fn place(&self, value: f64, start: f64, end: f64) -> f64 {
@@ -95,15 +97,19 @@ pub struct Series {
     pub values: Vec<f64>,
 }
 
-/// A picture of a chart: what it shows, for readers that do not see it.
+/// What a chart shows, for readers that do not see it, and in numbers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Caption {
-    /// Unique in the page.
+    /// Unique in the page; the name of the file behind the link.
     pub id: String,
     /// Title.
     pub title: String,
     /// One sentence.
     pub description: String,
+    /// Header and rows, CSV: one row for each mark.
+    pub table: String,
+    /// Charts of one word are zoomed together; none of an empty word is.
+    pub zoom: &'static str,
 }
 
 /// Text as it may stand in HTML.
@@ -124,14 +130,57 @@ pub fn escape(text: &str) -> String {
     safe
 }
 
-fn open(caption: &Caption, height: f64) -> String {
-    let Caption { id, title, description } = caption;
+/// The plot's place in a picture of `height`.
+fn plot(height: f64) -> String {
+    let (wide, tall) = (WIDTH - LEFT - RIGHT, height - BOTTOM - TOP);
     format!(
-        "<svg viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" aria-labelledby=\"{id}-t {id}-d\">\n\
-         <title id=\"{id}-t\">{}</title><desc id=\"{id}-d\">{}</desc>\n",
+        "<svg class=\"plot\" x=\"{LEFT}\" y=\"{TOP}\" width=\"{wide}\" height=\"{tall}\" viewBox=\"{LEFT} {TOP} {wide} {tall}\" \
+         preserveAspectRatio=\"none\">\n"
+    )
+}
+
+fn open(caption: &Caption, x: Option<&Axis>, height: f64) -> String {
+    let Caption { id, title, description, zoom, .. } = caption;
+    let axis = x.map_or(String::new(), |x| {
+        let scale = if x.is_log { "log" } else { "linear" };
+        format!(" data-from=\"{}\" data-to=\"{}\" data-scale=\"{scale}\"", x.from, x.to)
+    });
+    let zoom = if zoom.is_empty() { String::new() } else { format!(" data-zoom=\"{zoom}\"") };
+    format!(
+        "<figure class=\"chart\" id=\"{id}\"{zoom}{axis}>\n<svg viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" tabindex=\"0\" \
+         aria-labelledby=\"{id}-t {id}-d\">\n<title id=\"{id}-t\">{}</title><desc id=\"{id}-d\">{}</desc>\n",
         escape(title),
         escape(description)
     )
+}
+
+/// Ends the plot and the picture; below it stand the range shown, the buttons and the numbers.
+fn close(caption: &Caption, svg: &mut String) {
+    svg.push_str("</svg>\n</svg>\n<figcaption><span class=\"range\"></span>");
+    if !caption.zoom.is_empty() {
+        for (word, sign) in [("in", "zoom in"), ("out", "zoom out"), ("all", "all")] {
+            let _ = write!(svg, "<button type=\"button\" data-do=\"{word}\">{sign}</button>");
+        }
+    }
+    let _ = writeln!(
+        svg,
+        "<a class=\"data\" download=\"{}.csv\" href=\"data:text/csv;charset=utf-8,{}\">data (CSV)</a></figcaption>\n</figure>",
+        caption.id,
+        percent_encoded(&caption.table)
+    );
+}
+
+/// Text as it may stand in a `data:` address.
+fn percent_encoded(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len() * 2);
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b',' | b'.' | b'-' | b'_' | b' ' | b':' | b'/') {
+            safe.push(char::from(byte));
+        } else {
+            let _ = write!(safe, "%{byte:02X}");
+        }
+    }
+    safe
 }
 
 /// Grid, marks and labels of a plot of `height`.
@@ -141,19 +190,16 @@ fn axes(x: &Axis, y: &Axis, height: f64, svg: &mut String) {
         let at = y.place(tick.at, bottom, TOP);
         let _ = writeln!(svg, "<path class=\"grid\" d=\"M{LEFT} {at:.1}H{right}\"/>");
         let (left, base) = (LEFT - 8.0, at + 4.0);
-        let _ = writeln!(
-            svg,
-            "<text class=\"mark end\" x=\"{left}\" y=\"{base:.1}\">{}</text>",
-            escape(&tick.label)
-        );
+        let _ =
+            writeln!(svg, "<text class=\"end\" x=\"{left}\" y=\"{base:.1}\">{}</text>", escape(&tick.label));
     }
     for tick in &x.ticks {
         let at = x.place(tick.at, LEFT, right);
         let (end, base) = (bottom + 4.0, bottom + 18.0);
-        let _ = writeln!(svg, "<path class=\"axis\" d=\"M{at:.1} {bottom}V{end}\"/>");
         let _ = writeln!(
             svg,
-            "<text class=\"mark mid\" x=\"{at:.1}\" y=\"{base}\">{}</text>",
+            "<g class=\"tick\" data-x=\"{at:.1}\"><path class=\"axis\" d=\"M{at:.1} {bottom}V{end}\"/>\
+             <text class=\"mid\" x=\"{at:.1}\" y=\"{base}\">{}</text></g>",
             escape(&tick.label)
         );
     }
@@ -169,57 +215,50 @@ fn axes(x: &Axis, y: &Axis, height: f64, svg: &mut String) {
     );
 }
 
+/// Areas to point at, one for each of `count` equal slices of the plot.
+#[expect(clippy::cast_precision_loss, reason = "a few hundred slices")]
+fn slices(count: usize, height: f64, svg: &mut String) {
+    let width = (WIDTH - LEFT - RIGHT) / count.max(1) as f64;
+    let tall = height - BOTTOM - TOP;
+    for index in 0..count {
+        let from = LEFT + width * index as f64;
+        let _ = writeln!(
+            svg,
+            "<rect class=\"m tip\" x=\"{from:.1}\" y=\"{TOP}\" width=\"{width:.2}\" height=\"{tall}\"/>"
+        );
+    }
+}
+
 /// Layers over equal slices of the x axis, stacked from the bottom, and a line at `limit`.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "a few hundred slices")]
-pub fn stacked(
-    caption: &Caption,
-    x: &Axis,
-    y: &Axis,
-    layers: &[Series],
-    limit: Option<f64>,
-    tips: &[String],
-) -> String {
+pub fn stacked(caption: &Caption, x: &Axis, y: &Axis, layers: &[Series], limit: Option<f64>) -> String {
     let height = 260.0;
     let (bottom, right) = (height - BOTTOM, WIDTH - RIGHT);
-    let mut svg = open(caption, height);
+    let mut svg = open(caption, Some(x), height);
     axes(x, y, height, &mut svg);
-    let slices = layers.first().map_or(0, |layer| layer.values.len());
-    let edge = |index: usize| LEFT + (right - LEFT) * index as f64 / slices.max(1) as f64;
-    let mut base = vec![0.0_f64; slices];
+    svg.push_str(&plot(height));
+    let count = layers.first().map_or(0, |layer| layer.values.len());
+    let edge = |index: usize| LEFT + (right - LEFT) * index as f64 / count.max(1) as f64;
+    let mut base = vec![0.0_f64; count];
     for layer in layers {
         let top: Vec<f64> = base.iter().zip(&layer.values).map(|(base, value)| base + value).collect();
         let mut path = String::new();
         steps(&top, |value| y.place(value, bottom, TOP), edge, &mut path);
-        for index in (0..slices).rev() {
+        for index in (0..count).rev() {
             let at = y.place(base[index], bottom, TOP);
             let _ = write!(path, "V{at:.1}H{:.1}", edge(index));
         }
-        let _ = writeln!(
-            svg,
-            "<path class=\"area c{}\" d=\"{path}Z\"><title>{}</title></path>",
-            layer.colour,
-            escape(&layer.name)
-        );
+        let colour = layer.colour;
+        let _ = writeln!(svg, "<path class=\"area t t{colour} c{colour}\" d=\"{path}Z\"/>");
         base = top;
     }
     if let Some(limit) = limit {
         let at = y.place(limit, bottom, TOP);
-        let _ = writeln!(
-            svg,
-            "<path class=\"limit\" d=\"M{LEFT} {at:.1}H{right}\"><title>capacity</title></path>"
-        );
+        let _ = writeln!(svg, "<path class=\"limit\" d=\"M{LEFT} {at:.1}H{right}\"/>");
     }
-    for (index, tip) in tips.iter().enumerate().take(slices) {
-        let (from, width) = (edge(index), edge(index + 1) - edge(index));
-        let tall = bottom - TOP;
-        let _ = writeln!(
-            svg,
-            "<rect class=\"tip\" x=\"{from:.1}\" y=\"{TOP}\" width=\"{width:.2}\" height=\"{tall}\"><title>{}</title></rect>",
-            escape(tip)
-        );
-    }
-    svg.push_str("</svg>\n");
+    slices(count, height, &mut svg);
+    close(caption, &mut svg);
     svg
 }
 
@@ -235,28 +274,124 @@ fn steps(values: &[f64], place: impl Fn(f64) -> f64, edge: impl Fn(usize) -> f64
     }
 }
 
-/// Lines through points at the same places of the x axis.
+/// Lines through points at equal distances on the x axis.
 #[must_use]
-pub fn lines(caption: &Caption, x: &Axis, y: &Axis, places: &[f64], lines: &[Series]) -> String {
+#[expect(clippy::cast_precision_loss, reason = "a few hundred points")]
+pub fn lines(caption: &Caption, x: &Axis, y: &Axis, lines: &[Series]) -> String {
     let height = 300.0;
     let (bottom, right) = (height - BOTTOM, WIDTH - RIGHT);
-    let mut svg = open(caption, height);
+    let mut svg = open(caption, Some(x), height);
     axes(x, y, height, &mut svg);
+    svg.push_str(&plot(height));
+    let count = lines.first().map_or(0, |line| line.values.len());
     for line in lines {
         let mut path = String::new();
-        for (place, value) in places.iter().zip(&line.values) {
+        for (index, value) in line.values.iter().enumerate() {
             let letter = if path.is_empty() { 'M' } else { 'L' };
-            let (across, up) = (x.place(*place, LEFT, right), y.place(*value, bottom, TOP));
-            let _ = write!(path, "{letter}{across:.1} {up:.1}");
+            let across = LEFT + (right - LEFT) * (index as f64 + 0.5) / count.max(1) as f64;
+            let _ = write!(path, "{letter}{across:.1} {:.1}", y.place(*value, bottom, TOP));
         }
+        let colour = line.colour;
+        let _ = writeln!(svg, "<path class=\"line t t{colour} l{colour}\" d=\"{path}\"/>");
+    }
+    slices(count, height, &mut svg);
+    close(caption, &mut svg);
+    svg
+}
+
+/// A table of colours: a row of equal cells for each name, from 0 (pale) to 1 (full).
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "a few hundred cells")]
+pub fn heat(caption: &Caption, x: &Axis, rows: &[(String, Vec<f64>)]) -> String {
+    const ROW: f64 = 42.0;
+    const BELOW_NAME: f64 = 16.0;
+    let height = TOP + ROW * rows.len() as f64 + BOTTOM;
+    let mut svg = open(caption, Some(x), height);
+    let y = Axis { from: 0.0, to: 1.0, ticks: Vec::new(), label: String::new(), is_log: false };
+    axes(x, &y, height, &mut svg);
+    for (index, (name, _)) in rows.iter().enumerate() {
+        let at = TOP + ROW * index as f64 + 12.0;
+        let _ =
+            writeln!(svg, "<text class=\"name\" x=\"{LEFT}\" y=\"{at}\">{}</text>", escape(&cut(name, 60)));
+    }
+    svg.push_str(&plot(height));
+    for (index, (_, cells)) in rows.iter().enumerate() {
+        let top = TOP + ROW * index as f64 + BELOW_NAME;
+        let width = (WIDTH - LEFT - RIGHT) / cells.len().max(1) as f64;
         let _ = writeln!(
             svg,
-            "<path class=\"line l{}\" d=\"{path}\"><title>{}</title></path>",
-            line.colour,
-            escape(&line.name)
+            "<rect class=\"ground\" x=\"{LEFT}\" y=\"{top}\" width=\"{:.1}\" height=\"24\"/>",
+            WIDTH - LEFT - RIGHT
         );
+        for (column, value) in cells.iter().enumerate() {
+            let from = LEFT + width * column as f64;
+            let _ = writeln!(
+                svg,
+                "<rect class=\"m cell\" x=\"{from:.1}\" y=\"{top}\" width=\"{width:.2}\" height=\"24\" \
+                 fill-opacity=\"{:.2}\"/>",
+                value.clamp(0.0, 1.0)
+            );
+        }
     }
-    svg.push_str("</svg>\n");
+    close(caption, &mut svg);
+    svg
+}
+
+/// One stretch of a row: it waits from `wait`, runs from `start` to `end`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Stretch {
+    /// Which row, from the top.
+    pub row: usize,
+    /// Its colour.
+    pub colour: usize,
+    /// Where the line before it begins, in the axis's values.
+    pub wait: f64,
+    /// Where it begins.
+    pub start: f64,
+    /// Where it ends.
+    pub end: f64,
+    /// It was cut short.
+    pub cut: bool,
+    /// The row of whom it made way for.
+    pub by: Option<usize>,
+}
+
+/// Stretches over time, a row for each job.
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "a few hundred rows")]
+pub fn gantt(caption: &Caption, x: &Axis, rows: usize, stretches: &[Stretch]) -> String {
+    let tall = (3.0 * rows as f64).clamp(80.0, 900.0);
+    let (height, row) = (TOP + tall + BOTTOM, tall / rows.max(1) as f64);
+    let mut svg = open(caption, Some(x), height);
+    let y =
+        Axis { from: 0.0, to: 1.0, ticks: Vec::new(), label: "jobs by submission".to_owned(), is_log: false };
+    axes(x, &y, height, &mut svg);
+    svg.push_str(&plot(height));
+    let place = |value: f64| x.place(value, LEFT, WIDTH - RIGHT);
+    let top = |index: usize| TOP + row * index as f64;
+    for one in stretches {
+        let (from, to, at) = (place(one.wait), place(one.start), top(one.row) + row / 2.0);
+        let colour = one.colour;
+        if one.start > one.wait {
+            let _ = writeln!(svg, "<path class=\"wait t t{colour}\" d=\"M{from:.1} {at:.1}H{to:.1}\"/>");
+        }
+        let width = (place(one.end) - to).max(0.6);
+        let thick = (row - 0.4).max(0.6);
+        let _ = writeln!(
+            svg,
+            "<rect class=\"m area t t{colour} c{colour}\" x=\"{to:.1}\" y=\"{:.1}\" width=\"{width:.1}\" height=\"{thick:.1}\"/>",
+            top(one.row)
+        );
+        if one.cut {
+            let (end, low) = (place(one.end), top(one.row) + row.max(3.0));
+            let _ = writeln!(svg, "<path class=\"cut\" d=\"M{end:.1} {:.1}V{low:.1}\"/>", top(one.row));
+            if let Some(by) = one.by {
+                let to = top(by) + row / 2.0;
+                let _ = writeln!(svg, "<path class=\"who\" d=\"M{end:.1} {at:.1}V{to:.1}\"/>");
+            }
+        }
+    }
+    close(caption, &mut svg);
     svg
 }
 
@@ -271,17 +406,21 @@ pub struct Bar {
     pub label: String,
 }
 
-/// Horizontal bars.
+/// Horizontal bars; a mark for each part.
 #[must_use]
 pub fn bars(caption: &Caption, bars: &[Bar]) -> String {
     const ROW: f64 = 26.0;
     const NAMES: f64 = 160.0;
-    const LABELS: f64 = 210.0;
+    const LABELS: f64 = 350.0;
     #[expect(clippy::cast_precision_loss, reason = "a few dozen bars")]
     let height = ROW * bars.len() as f64 + 8.0;
     let total = |bar: &Bar| bar.parts.iter().map(|(_, length)| length).sum::<f64>();
     let most = bars.iter().map(total).fold(1e-12, f64::max);
-    let mut svg = open(caption, height);
+    let mut svg = open(caption, None, height);
+    let _ = writeln!(
+        svg,
+        "<svg class=\"plot\" width=\"{WIDTH}\" height=\"{height}\" viewBox=\"0 0 {WIDTH} {height}\">"
+    );
     let mut top = 4.0;
     for bar in bars {
         let base = top + 16.0;
@@ -289,35 +428,32 @@ pub fn bars(caption: &Caption, bars: &[Bar]) -> String {
         let _ = writeln!(
             svg,
             "<text class=\"name end\" x=\"{end}\" y=\"{base}\">{}</text>",
-            escape(&short(&bar.name))
+            escape(&cut(&bar.name, 22))
         );
         let mut left = NAMES;
         for (colour, length) in &bar.parts {
             let width = length / most * (WIDTH - NAMES - LABELS);
             let _ = writeln!(
                 svg,
-                "<rect class=\"area c{colour}\" x=\"{left:.1}\" y=\"{top}\" width=\"{width:.1}\" height=\"20\">\
-                 <title>{}: {}</title></rect>",
-                escape(&bar.name),
-                escape(&bar.label)
+                "<rect class=\"m area t t{colour} c{colour}\" data-v=\"{length}\" x=\"{left:.1}\" y=\"{top}\" \
+                 width=\"{width:.1}\" height=\"20\"/>"
             );
             left += width;
         }
         let at = left + 8.0;
-        let _ =
-            writeln!(svg, "<text class=\"mark\" x=\"{at:.1}\" y=\"{base}\">{}</text>", escape(&bar.label));
+        let _ = writeln!(svg, "<text x=\"{at:.1}\" y=\"{base}\">{}</text>", escape(&bar.label));
         top += ROW;
     }
-    svg.push_str("</svg>\n");
+    close(caption, &mut svg);
     svg
 }
 
-/// At most 22 letters.
-fn short(name: &str) -> String {
-    if name.chars().count() <= 22 {
+/// At most so many letters.
+fn cut(name: &str, most: usize) -> String {
+    if name.chars().count() <= most {
         return name.to_owned();
     }
-    format!("{}…", name.chars().take(21).collect::<String>())
+    format!("{}…", name.chars().take(most - 1).collect::<String>())
 }
 
 #[cfg(test)]

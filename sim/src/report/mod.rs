@@ -1,5 +1,7 @@
 //! Report: results as bytes. The only files that format.
 
+mod axes;
+mod by_job;
 pub mod chart;
 pub mod csv;
 pub mod decision;
@@ -8,6 +10,7 @@ pub mod folders;
 pub mod html;
 pub mod json;
 pub mod manifest;
+mod over_time;
 pub mod series;
 pub mod shares;
 pub mod text;

@@ -15,6 +15,7 @@ mod kueue;
 mod kueue_cases;
 mod preemption;
 mod replay;
+mod report;
 mod runs;
 mod shares;
 mod streamed;

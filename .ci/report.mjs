@@ -1,0 +1,71 @@
+// The report in a browser: `node .ci/report.mjs REPORT.html SUMMARY.json`, with playwright-core in NODE_PATH's folder.
+// No console error under the page's own policy; marks and rows agree; a hover tells the row; a value read back is the
+// summary's; a zoom moves all charts over time; a key highlights a team; both colour schemes; drawn within a second.
+import { createRequire } from 'node:module';
+import { readFileSync } from 'node:fs';
+import { pathToFileURL } from 'node:url';
+import { resolve } from 'node:path';
+import assert from 'node:assert/strict';
+
+const [page, summaryFile] = process.argv.slice(2);
+const { chromium } = createRequire(`${process.env.NODE_PATH}/`)('playwright-core');
+const summary = JSON.parse(readFileSync(summaryFile, 'utf8'));
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM || '/usr/bin/chromium',
+  args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-sync'],
+});
+try {
+  for (const colorScheme of ['light', 'dark']) {
+    const tab = await browser.newPage({ viewport: { width: 1100, height: 900 }, colorScheme });
+    const faults = [];
+    tab.on('console', (message) => faults.push(message.text()));
+    tab.on('pageerror', (error) => faults.push(error.message));
+    tab.on('request', (request) => { if (!request.url().startsWith('file:')) faults.push(request.url()); });
+    const begun = Date.now();
+    await tab.goto(pathToFileURL(resolve(page)).href);
+    const charts = await tab.$$eval('figure.chart', (figures) => figures.map((figure) => ({
+      id: figure.id,
+      marks: figure.querySelectorAll('.m').length,
+      rows: decodeURIComponent(figure.querySelector('a.data').href).trim().split('\n').length - 1,
+    })));
+    const drawn = Date.now() - begun;
+    assert.ok(drawn < 1000, `drawn in ${drawn} ms`);
+    assert.equal(await tab.getAttribute('html', 'data-ready'), String(charts.length));
+    for (const { id, marks, rows } of charts) assert.equal(marks, rows, id);
+
+    const background = await tab.evaluate(() => getComputedStyle(document.body).backgroundColor);
+    const brightness = background.match(/\d+/g).slice(0, 3).reduce((sum, part) => sum + Number(part), 0);
+    assert.equal(brightness > 380, colorScheme === 'light', background);
+
+    if (summary.cost_usd) {
+      const values = await tab.$$eval('#cost .m', (marks) => marks.map((mark) => Number(mark.dataset.v)));
+      assert.equal(values[0], summary.teams[0].cost_usd);
+    }
+    const plot = await tab.$('#pool0 svg.plot');
+    await plot.scrollIntoViewIfNeeded();
+    const box = await plot.boundingBox();
+    await tab.mouse.move(box.x + box.width * 0.4, box.y + box.height / 2);
+    const told = await tab.textContent('#tip');
+    assert.match(told, /^after: /);
+    const key = await tab.$('button.key[data-k="0"]');
+    await key.click();
+    assert.equal(await tab.getAttribute('body', 'data-pick'), '0');
+    await key.click();
+    await tab.mouse.move(box.x + box.width * 0.2, box.y + box.height / 2);
+    await tab.mouse.down();
+    await tab.mouse.move(box.x + box.width * 0.5, box.y + box.height / 2);
+    await tab.mouse.up();
+    const shown = await tab.$$eval('figure[data-zoom=time] .range', (ranges) => ranges.map((range) => range.textContent));
+    assert.ok(shown.length > 1 && shown[0] !== '' && shown.every((range) => range === shown[0]), shown.join());
+    await tab.focus('#pool0 > svg');
+    await tab.keyboard.press('0');
+    assert.equal(await tab.textContent('#pool0 .range'), '');
+    await tab.keyboard.press('+');
+    assert.notEqual(await tab.textContent('#pool0 .range'), '');
+    assert.deepEqual(faults, []);
+    console.log(`${page}, ${colorScheme}: ${charts.length} charts in ${drawn} ms`);
+    await tab.close();
+  }
+} finally {
+  await browser.close();
+}

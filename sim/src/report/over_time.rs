@@ -1,0 +1,317 @@
+//! Panels over time: what is held, how busy the pools are, who holds which share, who waits.
+//!
+//! Every value is the average over one of equal slices of time, so that areas are what was held or waited. Absent on
+//! purpose: drawing (see `chart`) and panels about jobs (see `by_job`).
+
+use std::fmt::Write as _;
+
+use fairshare::ResourceKind;
+
+use super::axes::{time_axis, unit};
+use super::chart::{self, Axis, Caption, Series, escape};
+use super::csv::field;
+use super::html::{COLOURED, OTHERS, Page};
+use super::text::percent;
+use crate::metrics::fairness;
+use crate::metrics::series::Slices;
+use crate::metrics::utilization::{capacity, main_kind};
+use crate::record::Fate;
+
+/// Slices of time in a chart.
+pub(super) const SLICES: usize = 240;
+/// Slices of time in the table of colours.
+const COLUMNS: usize = 80;
+/// Pools with a panel of their own.
+const POOLS_SHOWN: usize = 10;
+/// Pools in the table of colours.
+const POOLS_HEATED: usize = 20;
+/// Most teams for which shares are drawn; beyond it the table would be larger than the page.
+const TEAMS_SHARED: usize = 2_000;
+
+/// A number without digits that nobody reads.
+pub(super) fn short(value: f64) -> String {
+    let text = format!("{value:.3}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// CSV: a column of places, then one for each series.
+pub(super) fn table(first: &str, places: &[String], series: &[Series]) -> String {
+    let mut text = first.to_owned();
+    for one in series {
+        text.push(',');
+        field(&mut text, &one.name);
+    }
+    text.push('\n');
+    for (index, place) in places.iter().enumerate() {
+        text.push_str(place);
+        for one in series {
+            let _ = write!(text, ",{}", short(one.values[index]));
+        }
+        text.push('\n');
+    }
+    text
+}
+
+/// Seconds from the start to each slice.
+fn starts(slices: &Slices, count: usize, from: i64) -> Vec<String> {
+    let start = |index: usize| fairshare::Millis::new(slices.boundary(index).abs_diff(from)).to_string();
+    (0..count).map(start).collect()
+}
+
+impl Page<'_> {
+    /// From the first submission to the last end, ms.
+    pub(super) fn window(&self) -> Option<(i64, i64)> {
+        let (from, to) = (self.record.first_submit_ms(self.trace)?, self.record.last_end_ms()?);
+        (to > from).then_some((from, to))
+    }
+
+    pub(super) fn team_of(&self, row: usize) -> usize {
+        self.setup.team_of[self.trace.jobs[row].team as usize].index()
+    }
+
+    pub(super) fn layers(&self, slices: &[Slices], scale: f64) -> Vec<Series> {
+        let layer = |(colour, slices): (usize, &Slices)| Series {
+            name: self.colour_name(colour),
+            colour,
+            values: slices.averages().into_iter().map(|value| value / scale).collect(),
+        };
+        let layers = slices.iter().enumerate().map(layer);
+        layers.filter(|layer| layer.colour != OTHERS || self.colour.contains(&OTHERS)).collect()
+    }
+
+    pub(super) fn colour_name(&self, colour: usize) -> String {
+        if colour == OTHERS {
+            return "all other teams".to_owned();
+        }
+        let team = self.colour.iter().position(|own| *own == colour);
+        team.map_or(String::new(), |team| self.summary.teams[team].name.clone())
+    }
+
+    pub(super) fn legend(&self, html: &mut String) {
+        html.push_str("<ul class=\"legend\">");
+        let shown = COLOURED.min(self.summary.teams.len());
+        let others = self.colour.contains(&OTHERS).then_some(OTHERS);
+        for colour in (0..shown).chain(others) {
+            let name = escape(&self.colour_name(colour));
+            let _ = write!(
+                html,
+                "<li><button type=\"button\" class=\"key\" data-k=\"{colour}\" aria-pressed=\"false\">\
+                 <i class=\"dot k{colour}\"></i>{name}</button></li>"
+            );
+        }
+        html.push_str("</ul>\n");
+    }
+
+    pub(super) fn allocation(&self, html: &mut String) {
+        let Some((from, to)) = self.window() else { return };
+        let pools = self.setup.config.pools.len();
+        let mut slices = vec![vec![Slices::new(from, to, SLICES); COLOURED + 1]; pools.min(POOLS_SHOWN)];
+        for stretch in self.record.stretches().filter(|stretch| stretch.pool < POOLS_SHOWN) {
+            let kind = main_kind(&self.setup.config.pools[stretch.pool]);
+            let amount = self.demands.of(self.trace, stretch.row, stretch.alternative)[kind].get();
+            let colour = self.colour[self.team_of(stretch.row)];
+            slices[stretch.pool][colour].add(stretch.start_ms, stretch.end_ms, amount);
+        }
+        html.push_str("<section><h2>Who holds what</h2>\n");
+        self.legend(html);
+        let time = time_axis(from, to);
+        for (index, pool) in self.setup.config.pools.iter().enumerate().take(POOLS_SHOWN) {
+            let kind = main_kind(pool);
+            let (scale, unit) = unit(self.setup, kind);
+            #[expect(clippy::cast_precision_loss, reason = "a chart shows far fewer digits")]
+            let whole = capacity(pool)[kind].get() as f64 / scale;
+            let layers = self.layers(&slices[index], scale);
+            let used = self.summary.pools[index].utilization.get(self.setup.config.kinds.name(kind)).copied();
+            let name = escape(&pool.name);
+            let _ = writeln!(html, "<h3>{name} <small>{} of {whole} {unit} used</small></h3>", percent(used));
+            let caption = Caption {
+                id: format!("pool{index}"),
+                title: format!("{unit} of {} held over time, by team", pool.name),
+                description: format!("Stacked by team; the line is the capacity of {whole} {unit}."),
+                table: table("after_s", &starts(&slices[index][0], SLICES, from), &layers),
+                zoom: "time",
+            };
+            let y = Axis::from_zero(whole, unit);
+            html.push_str(&chart::stacked(&caption, &time, &y, &layers, Some(whole)));
+        }
+        if pools > POOLS_SHOWN {
+            let more = pools - POOLS_SHOWN;
+            let _ = writeln!(html, "<p class=\"small\">and {more} more pools, in series.csv</p>");
+        }
+        html.push_str("</section>\n");
+    }
+
+    /// How busy each pool is.
+    pub(super) fn busy(&self, html: &mut String) {
+        let Some((from, to)) = self.window() else { return };
+        let pools = &self.setup.config.pools[..self.setup.config.pools.len().min(POOLS_HEATED)];
+        let mut slices = vec![Slices::new(from, to, COLUMNS); pools.len()];
+        for stretch in self.record.stretches().filter(|stretch| stretch.pool < pools.len()) {
+            let kind = main_kind(&pools[stretch.pool]);
+            let amount = self.demands.of(self.trace, stretch.row, stretch.alternative)[kind].get();
+            slices[stretch.pool].add(stretch.start_ms, stretch.end_ms, amount);
+        }
+        let starts = starts(&slices[0], COLUMNS, from);
+        let mut rows = Vec::new();
+        let mut text = "after_s,pool,utilization\n".to_owned();
+        for (pool, slices) in pools.iter().zip(&slices) {
+            #[expect(clippy::cast_precision_loss, reason = "a chart shows far fewer digits")]
+            let whole = (capacity(pool)[main_kind(pool)].get() as f64).max(1.0);
+            let cells: Vec<f64> = slices.averages().into_iter().map(|held| held / whole).collect();
+            for (start, cell) in starts.iter().zip(&cells) {
+                let _ = write!(text, "{start},");
+                field(&mut text, &pool.name);
+                let _ = writeln!(text, ",{}", short(*cell));
+            }
+            rows.push((pool.name.clone(), cells));
+        }
+        let caption = Caption {
+            id: "busy".to_owned(),
+            title: "Utilization of each pool over time".to_owned(),
+            description: "A row for each pool; the stronger the colour, the more of it is held.".to_owned(),
+            table: text,
+            zoom: "time",
+        };
+        html.push_str("<section><h2>How busy the pools are</h2>\n");
+        html.push_str(&chart::heat(&caption, &time_axis(from, to), &rows));
+        html.push_str("</section>\n");
+    }
+
+    /// Each team's share of the whole, and how even the shares are.
+    pub(super) fn shares(&self, html: &mut String) {
+        let teams = self.setup.config.teams.len();
+        let Some((from, to)) = self.window().filter(|_| teams <= TEAMS_SHARED) else { return };
+        let shares = self.shares_over_time(from, to);
+        let active: Vec<bool> = self.summary.teams.iter().map(|team| team.jobs > 0).collect();
+        let mut lines: Vec<Series> = Vec::new();
+        for colour in 0..COLOURED {
+            if let Some(team) = self.colour.iter().position(|own| *own == colour) {
+                lines.push(Series { name: self.colour_name(colour), colour, values: shares[team].clone() });
+            }
+        }
+        let jain = |index: usize| {
+            let weighted = self.summary.teams.iter().zip(&shares).zip(&active).filter(|(_, active)| **active);
+            let weighted: Vec<f64> = weighted.map(|((team, share), _)| share[index] / team.weight).collect();
+            fairness::jain(&weighted).unwrap_or(0.0)
+        };
+        lines.push(Series { name: "Jain".to_owned(), colour: 9, values: (0..SLICES).map(jain).collect() });
+        let caption = Caption {
+            id: "shares".to_owned(),
+            title: "Share of the whole by team, and Jain's index".to_owned(),
+            description:
+                "The largest share of any resource that each team holds; the dotted line is Jain's index of \
+                          share over weight, 1 where all are equal."
+                    .to_owned(),
+            table: table("after_s", &starts(&Slices::new(from, to, SLICES), SLICES, from), &lines),
+            zoom: "time",
+        };
+        html.push_str("<section><h2>Who holds which share</h2>\n");
+        self.legend(html);
+        let _ = writeln!(html, "<p class=\"small\">{}</p>", escape(&caption.description));
+        let y = Axis::from_zero(1.0, "share of the whole (1 = all)");
+        html.push_str(&chart::lines(&caption, &time_axis(from, to), &y, &lines));
+        html.push_str("</section>\n");
+    }
+
+    /// The largest share over kinds, by team and slice.
+    fn shares_over_time(&self, from: i64, to: i64) -> Vec<Vec<f64>> {
+        let teams = self.setup.config.teams.len();
+        let mut shares = vec![vec![0.0_f64; SLICES]; teams];
+        for kind in self.setup.config.kinds.iter() {
+            let values = fairness::values(self.setup, kind);
+            let pools = self.setup.config.pools.iter().zip(&values);
+            let whole: u128 = pools.map(|(pool, value)| value * u128::from(capacity(pool)[kind].get())).sum();
+            let mut held = vec![Slices::new(from, to, SLICES); if whole > 0 { teams } else { 0 }];
+            for stretch in self.record.stretches().filter(|_| whole > 0) {
+                let amount = self.demands.of(self.trace, stretch.row, stretch.alternative)[kind].get();
+                let value = u128::from(amount) * values[stretch.pool];
+                let value = u64::try_from(value).unwrap_or(u64::MAX);
+                held[self.team_of(stretch.row)].add(stretch.start_ms, stretch.end_ms, value);
+            }
+            #[expect(clippy::cast_precision_loss, reason = "a chart shows far fewer digits")]
+            for (shares, held) in shares.iter_mut().zip(&held) {
+                for (share, held) in shares.iter_mut().zip(held.averages()) {
+                    *share = share.max(held / whole as f64);
+                }
+            }
+        }
+        shares
+    }
+
+    pub(super) fn queue(&self, html: &mut String) {
+        let Some((from, to)) = self.window() else { return };
+        let has = |kind: ResourceKind| self.setup.config.pools.iter().any(|pool| pool.node[kind].get() > 0);
+        let kind = if has(ResourceKind::GPU) { ResourceKind::GPU } else { ResourceKind::CPU };
+        let (scale, unit) = unit(self.setup, kind);
+        let mut jobs = vec![Slices::new(from, to, SLICES); COLOURED + 1];
+        let mut amounts = jobs.clone();
+        for (row, start, end) in self.waits_of_all() {
+            let colour = self.colour[self.team_of(row)];
+            jobs[colour].add(start, end, 1);
+            let alternative = usize::from(self.record.outcomes[row].alternative);
+            amounts[colour].add(start, end, self.demands.of(self.trace, row, alternative)[kind].get());
+        }
+        html.push_str("<section><h2>Who waits</h2>\n");
+        self.legend(html);
+        self.waiting(("queue", "waiting jobs", 1.0), &jobs, (from, to), html);
+        let label = format!("{unit} asked by waiting jobs");
+        self.waiting(("queue-amount", &label, scale), &amounts, (from, to), html);
+        html.push_str("</section>\n");
+    }
+
+    fn waiting(
+        &self,
+        (id, label, scale): (&str, &str, f64),
+        slices: &[Slices],
+        (from, to): (i64, i64),
+        html: &mut String,
+    ) {
+        let layers = self.layers(slices, scale);
+        let height = |index: usize| layers.iter().map(|layer| layer.values[index]).sum::<f64>();
+        let most = (0..SLICES).map(height).fold(1.0, f64::max);
+        let caption = Caption {
+            id: id.to_owned(),
+            title: format!("{label} over time, by team"),
+            description: format!("Stacked by team; at most {most:.0} in any slice on average."),
+            table: table("after_s", &starts(&slices[0], SLICES, from), &layers),
+            zoom: "time",
+        };
+        let y = Axis::from_zero(most, label);
+        html.push_str(&chart::stacked(&caption, &time_axis(from, to), &y, &layers, None));
+    }
+
+    /// Every stretch of waiting: row, from, to.
+    fn waits_of_all(&self) -> Vec<(usize, i64, i64)> {
+        let mut waits = self.waits_of_evicted();
+        for (row, outcome) in self.record.outcomes.iter().enumerate() {
+            let submit = self.trace.jobs[row].submit_ms;
+            match outcome.fate {
+                Fate::Unseen | Fate::Rejected => {}
+                // What an evicted job waited between its attempts is there already.
+                _ if outcome.preemptions > 0 => {}
+                Fate::Waiting => waits.push((row, submit, self.record.end_ms)),
+                Fate::Running | Fate::Ended => waits.push((row, submit, outcome.start_ms)),
+            }
+        }
+        waits
+    }
+
+    /// The waiting of evicted jobs: until each of their attempts.
+    fn waits_of_evicted(&self) -> Vec<(usize, i64, i64)> {
+        let mut ends: Vec<(usize, i64, i64)> =
+            self.record.lost.iter().map(|lost| (lost.row as usize, lost.start_ms, lost.end_ms)).collect();
+        ends.sort_unstable();
+        let mut waits = Vec::new();
+        for (index, &(row, start, end)) in ends.iter().enumerate() {
+            let before = index.checked_sub(1).map(|index| ends[index]).filter(|before| before.0 == row);
+            waits.push((row, before.map_or(self.trace.jobs[row].submit_ms, |before| before.2), start));
+            let last = ends.get(index + 1).is_none_or(|after| after.0 != row);
+            let outcome = &self.record.outcomes[row];
+            if last {
+                let until = if outcome.holds() { outcome.start_ms } else { self.record.end_ms };
+                waits.push((row, end, until));
+            }
+        }
+        waits
+    }
+}
