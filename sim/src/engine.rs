@@ -517,12 +517,12 @@ impl<'a> Simulation<'a> {
 }
 
 /// How often a job saves its work, ms.
-fn checkpoint_ms(trace: &Trace, row: u32) -> Option<u64> {
+pub(crate) fn checkpoint_ms(trace: &Trace, row: u32) -> Option<u64> {
     trace.extras.get(row as usize)?.checkpoint_ms
 }
 
 /// How much work of speed one is done at a speed in thousandths, rounded down to ms.
-fn work_at_speed(ran_ms: u64, speed_milli: u32) -> u64 {
+pub(crate) fn work_at_speed(ran_ms: u64, speed_milli: u32) -> u64 {
     let work = u128::from(ran_ms) * u128::from(speed_milli) / u128::from(fairshare::FULL_SPEED);
     u64::try_from(work).unwrap_or(u64::MAX)
 }
@@ -534,7 +534,7 @@ fn number_rows(numbers: &mut Vec<u32>, passed: usize, rows: usize) {
 }
 
 /// How long a job takes at a speed in thousandths, rounded up to ms.
-fn run_at_speed(run_ms: u64, speed_milli: u32) -> Option<u64> {
+pub(crate) fn run_at_speed(run_ms: u64, speed_milli: u32) -> Option<u64> {
     if speed_milli == fairshare::FULL_SPEED {
         return Some(run_ms);
     }

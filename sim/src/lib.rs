@@ -26,6 +26,7 @@ pub mod rng;
 mod scenario;
 mod setup;
 pub mod shares;
+mod simulate;
 pub mod streamed;
 pub mod summary;
 mod tally;
@@ -45,4 +46,5 @@ pub use scenario::{
     UnknownTeams, policy_label,
 };
 pub use setup::Setup;
+pub use simulate::simulate;
 pub use summary::{RunInfo, Summary};

@@ -12,6 +12,7 @@ use fairshare::{
 
 use crate::admission::{Admission, Ask, Rule, route};
 use crate::error::SimError;
+use crate::kueue::KueueRules;
 use crate::scenario::{Amount, Scenario, Team, UnknownTeams, did_you_mean};
 use crate::trace::{
     Extra, FIRST_OTHER, Trace, TraceAlternative, TraceJob, TraceShape, compare_names, printable,
@@ -44,6 +45,8 @@ pub struct Setup {
     priority_names: Vec<String>,
     /// Class of development jobs, where they have one of their own.
     dev_class: Option<i32>,
+    /// Kueue's rules instead of the scheduler's order.
+    pub kueue: Option<KueueRules>,
     /// What should be said once.
     pub warnings: Vec<String>,
 }
@@ -153,6 +156,12 @@ impl Setup {
         let policy = policy(scenario, known, &mut warnings)?;
         let config = Config::new(pools, teams).with_policy(policy).with_kinds(kinds);
         let default_time_limit_ms = scenario.policy.default_time_limit_ms;
+        let kueue = scenario.policy.kueue;
+        if kueue.is_some() && scenario.pools.iter().any(|pool| !pool.divisible) {
+            warnings.push(
+                "kueue looks at quota alone: pools are counted as one amount, not node by node".to_owned(),
+            );
+        }
         let (admission, routes) = (scenario.admission.clone(), scenario.routes.clone());
         let dev_class = admission.dev.as_ref().and_then(|dev| dev.class.as_ref());
         let value = |name: &String| scenario.priorities.iter().find(|(known, _)| known == name);
@@ -166,6 +175,7 @@ impl Setup {
             default_time_limit_ms,
             admission,
             routes,
+            kueue,
             priority_names,
             dev_class,
             warnings,
@@ -288,6 +298,14 @@ fn team_spec(team: &Team) -> TeamSpec {
 /// The policy, with what may pass a blocked job decided by what is known of run times.
 fn policy(scenario: &Scenario, known: Known, warnings: &mut Vec<String>) -> Result<PolicySpec, SimError> {
     let given = &scenario.policy;
+    if given.kueue.is_some() {
+        // Whatever fits may pass, or nothing; there are no reservations to be had.
+        let mut spec = given.spec;
+        if !given.backfill_given || spec.backfill != Backfill::None {
+            spec.backfill = Backfill::BestEffort;
+        }
+        return Ok(spec);
+    }
     let unknown = || if given.default_time_limit_ms.is_some() { 0 } else { known.bare };
     let reserves = !matches!(given.spec.backfill, Backfill::None | Backfill::BestEffort);
     if given.backfill_given && reserves {

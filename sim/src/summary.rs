@@ -264,7 +264,9 @@ impl Summary {
         Self {
             schema: SCHEMA,
             digest: record.digest.clone(),
-            policy: policy_label(setup.config.policy, priced),
+            policy: setup
+                .kueue
+                .map_or_else(|| policy_label(setup.config.policy, priced), |rules| rules.label().to_owned()),
             incomplete: record.interrupted,
             provenance: provenance(scenario, trace, info),
             jobs: counts(trace, record),

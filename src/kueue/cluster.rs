@@ -73,7 +73,7 @@ pub(super) struct QueueRules {
     pub(super) by_local_usage: bool,
     /// For each group the resources, and the flavors in order.
     pub(super) groups: Vec<(BTreeSet<String>, Vec<String>)>,
-    workloads: Vec<usize>,
+    workloads: BTreeSet<usize>,
 }
 
 /// A tree of cohorts and cluster queues with the workloads that hold quota.
@@ -83,6 +83,8 @@ pub struct Cluster {
     pub(super) tree: Tree,
     pub(super) queues: BTreeMap<NodeIndex, QueueRules>,
     pub(super) admitted: Vec<Admitted>,
+    /// Positions that nobody has.
+    free: Vec<usize>,
     pub(super) pairs: BTreeMap<(String, String), Pair>,
     names: BTreeMap<String, NodeIndex>,
     resource_names: Vec<String>,
@@ -143,6 +145,7 @@ impl Cluster {
             tree: Tree { nodes: IdVec::new() },
             queues: BTreeMap::new(),
             admitted: Vec::new(),
+            free: Vec::new(),
             pairs,
             names: BTreeMap::new(),
             resource_names,
@@ -195,7 +198,7 @@ impl Cluster {
                 stopped: queue.stopped,
                 by_local_usage: queue.admission_fair_sharing,
                 groups: queue.groups.iter().map(group).collect(),
-                workloads: Vec::new(),
+                workloads: BTreeSet::new(),
             };
             self.queues.insert(at, rules);
         }
@@ -235,37 +238,88 @@ impl Cluster {
 
     fn book(&mut self, admitted: Vec<Workload>) -> Result<(), ClusterError> {
         for workload in admitted {
-            let Some(queue) = self.names.get(&workload.queue).copied() else {
-                return Err(ClusterError::UnknownQueue { workload: workload.name, queue: workload.queue });
-            };
-            let usage = workload.usage.into_iter().map(|(flavor, resource, amount)| {
-                // Every pair of a workload was named above.
-                (self.pairs.get(&(flavor, resource)).copied().unwrap_or_default(), amount)
-            });
-            let usage: Vec<(Pair, i64)> = usage.collect();
-            for (pair, amount) in &usage {
-                self.tree.add(queue, *pair, *amount);
-            }
-            if let Some(rules) = self.queues.get_mut(&queue) {
-                rules.workloads.push(self.admitted.len());
-            }
-            self.admitted.push(Admitted {
-                uid: workload.uid,
-                queue,
-                priority: workload.priority,
-                created_ms: workload.created_ms,
-                reserved_ms: workload.reserved_ms,
-                evicted: workload.evicted,
-                usage,
-                local_usage: workload.local_usage,
-                removed: false,
-            });
+            self.admit(workload)?;
         }
         Ok(())
     }
 
+    /// Books a workload, and says by which position it is known from now on: that of the last one that was released, else
+    /// a new one.
+    ///
+    /// Amounts of a flavor and resource of which nobody has a quota, and nobody had usage when the cluster was built, do
+    /// not count anywhere.
+    ///
+    /// # Errors
+    ///
+    /// [`ClusterError::UnknownQueue`] if there is no such queue; nothing has changed then.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fairshare::kueue::{Cluster, ClusterQueue, Quota, Settings, Workload};
+    /// let queue = ClusterQueue::new("a").with_quotas("default", vec![Quota::new("cpu", 3)]);
+    /// let mut cluster = Cluster::new(Settings::default(), &[], &[queue], Vec::new()).unwrap();
+    /// let job = cluster.admit(Workload::new("j", "a", vec![("default", "cpu", 4)])).unwrap();
+    /// assert_eq!(cluster.overused().len(), 1);
+    /// assert!(cluster.release(job));
+    /// assert!(cluster.overused().is_empty());
+    /// assert!(!cluster.release(job));
+    /// ```
+    pub fn admit(&mut self, workload: Workload) -> Result<usize, ClusterError> {
+        let Some(queue) = self.names.get(&workload.queue).copied() else {
+            return Err(ClusterError::UnknownQueue { workload: workload.name, queue: workload.queue });
+        };
+        let usage = workload.usage.into_iter().filter_map(|(flavor, resource, amount)| {
+            Some((self.pairs.get(&(flavor, resource)).copied()?, amount))
+        });
+        let usage: Vec<(Pair, i64)> = usage.collect();
+        for (pair, amount) in &usage {
+            self.tree.add(queue, *pair, *amount);
+        }
+        let admitted = Admitted {
+            uid: workload.uid,
+            queue,
+            priority: workload.priority,
+            created_ms: workload.created_ms,
+            reserved_ms: workload.reserved_ms,
+            evicted: workload.evicted,
+            usage,
+            local_usage: workload.local_usage,
+            removed: false,
+        };
+        let at = self.free.pop().unwrap_or(self.admitted.len());
+        match self.admitted.get_mut(at) {
+            Some(slot) => *slot = admitted,
+            None => self.admitted.push(admitted),
+        }
+        if let Some(rules) = self.queues.get_mut(&queue) {
+            rules.workloads.insert(at);
+        }
+        Ok(at)
+    }
+
+    /// Gives back what a workload holds; false where nobody is known by that position.
+    pub fn release(&mut self, workload: usize) -> bool {
+        let queue = self.admitted.get(workload).map(|known| known.queue);
+        let Some(rules) = queue.and_then(|queue| self.queues.get_mut(&queue)) else { return false };
+        if !rules.workloads.remove(&workload) {
+            return false;
+        }
+        self.remove(workload);
+        self.free.push(workload);
+        true
+    }
+
     pub(super) fn queue(&self, name: &str) -> Option<NodeIndex> {
         self.names.get(name).copied()
+    }
+
+    /// The positions of all workloads.
+    pub(super) fn positions(&self) -> Vec<usize> {
+        let mut all: Vec<usize> =
+            self.queues.values().flat_map(|rules| rules.workloads.iter().copied()).collect();
+        all.sort_unstable();
+        all
     }
 
     /// The workloads of a queue that are not removed.

@@ -34,6 +34,8 @@ pub enum Verdict {
     Wait {
         /// Why, in words.
         why: String,
+        /// Whether another cycle may decide otherwise though nothing has happened in between.
+        again: bool,
     },
     /// A head that cannot fit under the present quotas, even if nothing were used.
     Reject {
@@ -64,6 +66,7 @@ impl Cluster {
     pub fn cycle(&mut self, pending: &[Pending]) -> Outcome {
         let mut verdicts: Vec<Verdict> = pending.iter().map(|known| self.first_verdict(known)).collect();
         let mut entries = self.entries(pending);
+        self.arrange(&mut entries, pending);
         let mut order = Vec::new();
         let mut charged: Vec<Entry> = Vec::new();
         let mut progress = Progress::default();
@@ -75,7 +78,7 @@ impl Cluster {
                 let known = &pending[entry.pending];
                 let why = entry.assignment.lack.clone().unwrap_or_default();
                 verdicts[entry.pending] =
-                    self.impossible(entry.queue, known).unwrap_or(Verdict::Wait { why });
+                    self.impossible(entry.queue, known).unwrap_or(Verdict::Wait { why, again: false });
             }
         }
         for entry in charged {
@@ -90,9 +93,10 @@ impl Cluster {
             return Verdict::Reject { why: format!("there is no cluster queue `{}`", pending.queue) };
         };
         if self.queues[&queue].stopped {
-            return Verdict::Wait { why: format!("cluster queue `{}` is stopped", pending.queue) };
+            let why = format!("cluster queue `{}` is stopped", pending.queue);
+            return Verdict::Wait { why, again: false };
         }
-        Verdict::Wait { why: "others of its queue come first".to_owned() }
+        Verdict::Wait { why: "others of its queue come first".to_owned(), again: true }
     }
 
     /// Why a workload could not fit even if nothing were used, where that is so.
@@ -137,17 +141,17 @@ impl Cluster {
 
     /// Admits an entry, or preempts for it, or says why not.
     fn process(&mut self, entry: &Entry, progress: &mut Progress, charged: &mut Vec<Entry>) -> Verdict {
-        let wait = |why: &str| Verdict::Wait { why: why.to_owned() };
+        let wait = |why: &str, again: bool| Verdict::Wait { why: why.to_owned(), again };
         let mode = entry.assignment.mode();
         if mode == Mode::NoFit {
-            return wait("no flavor fits");
+            return wait("no flavor fits", false);
         }
         if mode == Mode::Preempt && entry.victims.is_empty() {
             self.reserve(entry, charged);
-            return wait("too little quota is free, and nobody may be preempted for it");
+            return wait("too little quota is free, and nobody may be preempted for it", false);
         }
         if entry.victims.iter().any(|victim| progress.preempted.contains(&victim.workload)) {
-            return wait("another workload preempts some of those whom it would preempt");
+            return wait("another workload preempts some of those whom it would preempt", true);
         }
         let gone: BTreeSet<usize> = progress
             .preempted
@@ -167,7 +171,7 @@ impl Cluster {
             self.put_back(*workload);
         }
         if !fits {
-            return wait("it no longer fits after others in this cycle");
+            return wait("it no longer fits after others in this cycle", true);
         }
         progress.preempted = gone;
         self.charge(entry, 1);

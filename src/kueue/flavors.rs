@@ -124,6 +124,12 @@ struct Tried {
     flavor: String,
 }
 
+impl Pending {
+    fn may_run_on(&self, flavor: &String) -> bool {
+        self.flavors.as_ref().is_none_or(|flavors| flavors.contains(flavor))
+    }
+}
+
 impl Cluster {
     /// Assigns flavors to a workload with so many pods in each set, and finds whom it would preempt.
     pub(super) fn nominate(&mut self, queue: NodeIndex, pending: &Pending) -> (Assignment, Vec<Victim>) {
@@ -194,7 +200,7 @@ impl Cluster {
                     }
                     continue;
                 };
-                let (covered, order) = group.clone();
+                let (covered, order) = (&group.0, group.1.clone());
                 let asked: Vec<(&String, i64)> = requests
                     .iter()
                     .filter(|(resource, _)| covered.contains(**resource))
@@ -233,7 +239,7 @@ impl Cluster {
     ) -> Option<Tried> {
         let rules = self.queues[&queue].fungibility;
         let mut best: Option<Tried> = None;
-        for flavor in order {
+        for flavor in order.iter().filter(|flavor| pending.may_run_on(flavor)) {
             let mut tried = Tried { rating: Rating::BEST, parts: Vec::new(), flavor: flavor.clone() };
             for (resource, amount) in asked {
                 let pair = self.pairs.get(&(flavor.clone(), (*resource).clone())).copied();
@@ -325,7 +331,8 @@ impl Cluster {
                     };
                     asked.iter().map(part).collect()
                 };
-                let Some(parts) = order.iter().find_map(holds) else { return false };
+                let mut allowed = order.iter().filter(|flavor| pending.may_run_on(flavor));
+                let Some(parts) = allowed.find_map(holds) else { return false };
                 used.extend(parts);
             }
             let covered = |resource: &String| {

@@ -57,18 +57,25 @@ impl Standing<'_> {
 }
 
 impl Cluster {
+    /// Puts the entries in an order from which `next_entry` takes them.
+    pub(super) fn arrange(&self, entries: &mut [Entry], pending: &[Pending]) {
+        if self.settings.fair_sharing {
+            return;
+        }
+        let key =
+            |entry: &Entry| (entry.assignment.level, core::cmp::Reverse(pending[entry.pending].priority));
+        // The next one last.
+        entries.sort_by(|b, a| {
+            key(a).cmp(&key(b)).then_with(|| by_age(&pending[a.pending], &pending[b.pending]))
+        });
+    }
+
     /// Takes the entry that is looked at next.
     pub(super) fn next_entry(&mut self, entries: &mut Vec<Entry>, pending: &[Pending]) -> Option<Entry> {
-        let at = if self.settings.fair_sharing {
-            self.fairest(entries, pending)?
-        } else {
-            let key =
-                |entry: &Entry| (entry.assignment.level, core::cmp::Reverse(pending[entry.pending].priority));
-            let compare = |a: &Entry, b: &Entry| {
-                key(a).cmp(&key(b)).then_with(|| by_age(&pending[a.pending], &pending[b.pending]))
-            };
-            (0..entries.len()).min_by(|a, b| compare(&entries[*a], &entries[*b]))?
-        };
+        if !self.settings.fair_sharing {
+            return entries.pop();
+        }
+        let at = self.fairest(entries, pending)?;
         Some(entries.swap_remove(at))
     }
 

@@ -275,6 +275,8 @@ pub struct Pending {
     pub pod_sets: Vec<PodSet>,
     /// The usage of its local queue, where heads go by it.
     pub local_usage: Option<f64>,
+    /// The flavors on which its pods could run; `None`: all.
+    pub flavors: Option<Vec<String>>,
 }
 
 impl Pending {
@@ -289,6 +291,7 @@ impl Pending {
             created_ms: 0,
             pod_sets,
             local_usage: None,
+            flavors: None,
         }
     }
 }

@@ -82,7 +82,7 @@ pub(super) fn compare(own: NodeIndex, a: &Admitted, b: &Admitted) -> Ordering {
 /// The positions of admitted workloads in the order in which a queue's workload would preempt them, if it may.
 #[must_use]
 pub fn victim_order(cluster: &Cluster, queue: &str) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..cluster.admitted.len()).collect();
+    let mut order = cluster.positions();
     if let Some(own) = cluster.queue(queue) {
         order.sort_by(|a, b| compare(own, &cluster.admitted[*a], &cluster.admitted[*b]));
     }

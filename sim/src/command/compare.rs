@@ -4,13 +4,13 @@ use super::run::{load, overrides, trim, without_out};
 use super::{Output, World};
 use crate::cli::{Compare, OutputFormat};
 use crate::compare::Comparison;
-use crate::engine::Simulation;
 use crate::error::SimError;
 use crate::exit_code::ExitCode;
 use crate::record::Record;
 use crate::report;
 use crate::scenario::Scenario;
 use crate::setup::Setup;
+use crate::simulate::simulate;
 use crate::summary::{RunInfo, Summary};
 use crate::trace::Trace;
 
@@ -70,7 +70,7 @@ fn run_all(
     let interrupted = world.interrupted;
     let one = |scenario: &Scenario| {
         let setup = Setup::new(scenario, trace)?;
-        let record = Simulation::new(&setup, trace)?.run(&mut (), &interrupted)?;
+        let record = simulate(&setup, trace, &mut (), &interrupted)?;
         Ok((Summary::new(scenario, &setup, trace, &record, info), record))
     };
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);

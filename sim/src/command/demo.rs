@@ -3,12 +3,12 @@
 use super::run::{policy_overrides, render};
 use super::{Output, World};
 use crate::cli::{Demo, OutputFormat};
-use crate::engine::Simulation;
 use crate::error::SimError;
 use crate::exit_code::ExitCode;
 use crate::report;
 use crate::scenario::Scenario;
 use crate::setup::Setup;
+use crate::simulate::simulate;
 use crate::summary::{RunInfo, Summary};
 use crate::trace::{Trace, TraceOptions};
 
@@ -25,7 +25,7 @@ pub fn demo(arguments: &Demo, world: &World<'_>) -> Result<Output, SimError> {
     let scenario = Scenario::parse("traces/demo/scenario.toml", SCENARIO, &overrides)?;
     let trace = Trace::from_bytes("traces/demo/trace.csv.gz", TRACE, &TraceOptions::default())?;
     let setup = Setup::new(&scenario, &trace)?;
-    let record = Simulation::new(&setup, &trace)?.run(&mut (), world.interrupted)?;
+    let record = simulate(&setup, &trace, &mut (), world.interrupted)?;
     let info = RunInfo { argv: world.argv.clone(), ..RunInfo::default() };
     let summary = Summary::new(&scenario, &setup, &trace, &record, &info);
     let page = report::html::page(&setup, &trace, &record, &summary);

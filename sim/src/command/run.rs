@@ -3,7 +3,6 @@
 use super::{Output, World};
 use crate::checker::Checker;
 use crate::cli::{OutputFormat, Quantiles, Run};
-use crate::engine::Simulation;
 use crate::error::SimError;
 use crate::exit_code::ExitCode;
 use crate::gate::Gate;
@@ -15,6 +14,7 @@ use crate::report::{self, files::Folder};
 use crate::results::Results;
 use crate::scenario::{Override, Scenario};
 use crate::setup::Setup;
+use crate::simulate::simulate;
 use crate::streamed;
 use crate::summary::{RunInfo, Summary};
 use crate::timings::Timings;
@@ -86,8 +86,8 @@ impl<'a> Again<'a> {
         observer: &mut O,
     ) -> Result<(Record, Summary), SimError> {
         let mut progress = Progress::new(self.trace.jobs.len(), world.watched);
-        let simulation = Simulation::new(&self.setup, &self.trace)?;
-        let record = simulation.run(&mut (progress.as_mut(), observer), world.interrupted)?;
+        let watching = &mut (progress.as_mut(), observer);
+        let record = simulate(&self.setup, &self.trace, watching, world.interrupted)?;
         let summary = Summary::new(&self.scenario, &self.setup, &self.trace, &record, &self.info);
         if !record.interrupted {
             self.results.check_decisions(&summary.digest)?;
@@ -143,6 +143,10 @@ fn parts(
             let message = format!("`{option}` needs every job, and `--quantiles sketch` keeps none");
             return Err(SimError::usage_with_hint(message, "leave one of the two out"));
         }
+    }
+    if scenario.policy.kueue.is_some() {
+        let message = "`--quantiles sketch` replays in parts, which policy `kueue` does not do";
+        return Err(SimError::usage_with_hint(message, "leave one of the two out"));
     }
     let inputs = inputs(&arguments.traces, scenario)?;
     let options = scenario.trace_options(arguments.strict);
@@ -307,18 +311,17 @@ fn replay(
     folder: Option<&Folder>,
     timings: &mut Timings<'_>,
 ) -> Result<Record, SimError> {
-    let simulation = Simulation::new(setup, trace)?;
     let mut progress = Progress::new(trace.jobs.len(), world.watched);
     timings.start_tenths(trace.jobs.len());
     let tenths = arguments.timings.then_some(&mut *timings);
     if !arguments.check && folder.is_none() {
         // The usual case: nothing watches but the clock.
-        return simulation.run(&mut (tenths, progress.as_mut()), world.interrupted);
+        return simulate(setup, trace, &mut (tenths, progress.as_mut()), world.interrupted);
     }
     let checker = arguments.check.then(|| Checker::new(setup, trace));
     let log = folder.map(|folder| folder.decisions(setup, trace)).transpose()?;
     let mut observers = ((tenths, progress.as_mut()), (checker, log));
-    let record = simulation.run(&mut observers, world.interrupted)?;
+    let record = simulate(setup, trace, &mut observers, world.interrupted)?;
     if let (Some(log), Some(folder)) = (observers.1.1, folder) {
         folder.end_decisions(log)?;
     }

@@ -2,17 +2,21 @@
 //!
 //! One file for each concept: [`Quantity`] is an amount, `field` a place in an object with the faults that are told of
 //! it, `queue`, `workload` and `config` are the kinds, [`Objects`] is everything that was read, [`Snapshot`] what it
-//! means together, `add` one more job, `decide` the cycle. Absent on purpose: Kueue's rules (see `fairshare::kueue`).
+//! means together, `add` one more job, `decide` the cycle. The other way round, `tree` makes a scenario's teams Kueue's queues,
+//! and `replay` runs a trace with the jobs in `lines`. Absent on purpose: Kueue's rules (see `fairshare::kueue`).
 
 mod add;
 mod config;
 mod decide;
 mod error;
 mod field;
+mod lines;
 mod objects;
 mod quantity;
 mod queue;
+mod replay;
 mod snapshot;
+mod tree;
 mod workload;
 
 pub(crate) use config::{LISTS, parse_strategies};
@@ -20,4 +24,6 @@ pub use error::KueueError;
 pub(crate) use objects::opened;
 pub use objects::{Objects, are_objects};
 pub use quantity::Quantity;
+pub use replay::KueueRules;
+pub(crate) use replay::replay;
 pub use snapshot::{Options, Snapshot};

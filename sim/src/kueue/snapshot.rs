@@ -217,6 +217,7 @@ impl Context<'_> {
             created_ms: queued_ms(workload).unwrap_or(self.now_ms),
             pod_sets: self.pod_sets(workload, &local.cluster_queue),
             local_usage: self.local_usage(workload, &local.cluster_queue),
+            flavors: None,
         });
         Ok(())
     }

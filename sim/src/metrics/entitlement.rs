@@ -194,9 +194,8 @@ fn rounded(value: f64) -> i128 {
 
 /// What a unit of a group counts on average, by capacity, over the pools of a shape's first alternative.
 fn mean_value(setup: &Setup, trace: &Trace, shape: usize, group: &ShareGroup) -> f64 {
-    let eligible = setup
-        .shape(&trace.shapes[shape])
-        .and_then(|(spec, _)| Some(spec.alternatives.first()?.pools.clone()));
+    let spec = setup.shape(&trace.shapes[shape]).ok();
+    let eligible = spec.and_then(|(spec, _)| Some(spec.alternatives.first()?.pools.clone()));
     let may = |at: usize, pool: &PoolSpec| match &eligible {
         None => false,
         Some(Eligible::Any) => true,

@@ -24,6 +24,7 @@ pub use fault::ScenarioError;
 pub(crate) use fault::did_you_mean;
 
 use crate::admission::{Admission, Rule};
+use crate::kueue::KueueRules;
 use crate::trace::{Input, Selection, SwfOptions, TraceOptions};
 use document::Document;
 
@@ -165,6 +166,8 @@ pub struct Policy {
     pub backfill_given: bool,
     /// The time limit of jobs that have none, ms.
     pub default_time_limit_ms: Option<u64>,
+    /// Kueue's rules instead of the scheduler's order.
+    pub kueue: Option<KueueRules>,
 }
 
 /// A policy as `--policy` takes it: the order, then what differs from the defaults; `priced`: GPUs have prices, so

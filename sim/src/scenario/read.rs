@@ -8,6 +8,7 @@ use super::document::{Node, Table, Value};
 use super::fault::{Fault, Place};
 use super::value::{Faults, Later};
 use super::{Policy, Pool, Scenario, SnapshotJob, admission, pool, preemption, snapshot, team};
+use crate::kueue::KueueRules;
 use crate::trace::{Format, Input, Selection, SwfOptions};
 
 const SECTIONS: [&str; 11] = [
@@ -24,10 +25,21 @@ const SECTIONS: [&str; 11] = [
     "pending",
 ];
 const SECTIONS_LATER: [Later; 1] = [Later("fault")];
-const POLICY: [&str; 8] =
-    ["order", "value", "priority", "preemption", "eviction", "backfill", "default_time_limit", "placement"];
+const POLICY: [&str; 9] = [
+    "order",
+    "value",
+    "priority",
+    "preemption",
+    "eviction",
+    "backfill",
+    "default_time_limit",
+    "placement",
+    "fair_sharing",
+];
 const POLICY_LATER: [Later; 1] = [Later("enforce_time_limit")];
-const ORDERS_LATER: [&str; 4] = ["fair-tree", "multifactor", "kueue", "gavel"];
+const ORDERS_LATER: [&str; 2] = ["fair-tree", "multifactor"];
+/// No order of the scheduler, but another way to decide.
+const KUEUE: &str = "kueue";
 const VALUES: [(&str, ShareValue); 2] = [("price", ShareValue::Price), ("count", ShareValue::Count)];
 const SWF: [&str; 5] = ["run", "unusable", "processors", "pools", "memory"];
 
@@ -86,8 +98,10 @@ fn policy(root: &Table, pools: &[Pool], faults: &mut Faults) -> Policy {
     faults.keys(table, "`[policy]`", &POLICY, &POLICY_LATER);
     let mut spec = PolicySpec::default();
     if let Some(node) = table.get("order") {
-        let names = OrderName::ALL.map(OrderName::as_str);
+        let mut names = OrderName::ALL.map(OrderName::as_str).to_vec();
+        names.push(KUEUE);
         let word = faults.word(node, "order", &names, &ORDERS_LATER);
+        policy.kueue = (word == Some(KUEUE)).then(KueueRules::default);
         spec.order = word.and_then(OrderName::parse).unwrap_or_default();
     }
     if let Some(node) = table.get("backfill") {
@@ -117,6 +131,20 @@ fn policy(root: &Table, pools: &[Pool], faults: &mut Faults) -> Policy {
     if let Some(node) = table.get("placement") {
         let word = faults.word(node, "placement", &Placement::ALL.map(Placement::as_str), &[]);
         spec.placement = word.and_then(Placement::parse).unwrap_or_default();
+    }
+    if let Some(node) = table.get("fair_sharing") {
+        match (&node.value, &mut policy.kueue) {
+            (Value::Bool(fair_sharing), Some(rules)) => rules.fair_sharing = *fair_sharing,
+            (Value::Bool(_), None) => {
+                let label = "expected with `order = \"kueue\"`";
+                faults.push(Fault::new(&node.place, "`fair_sharing` is Kueue's", label));
+            }
+            _ => faults.push(Fault::new(
+                &node.place,
+                "`fair_sharing` is no truth",
+                "expected `true` or `false`",
+            )),
+        }
     }
     preemption::preemption(table, &mut spec, faults);
     policy.spec = spec;

@@ -13,6 +13,7 @@ mod decide;
 mod folders;
 mod kueue;
 mod kueue_cases;
+mod kueue_replay;
 mod preemption;
 mod replay;
 mod report;

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use fairshare_sim::trace::{Input, Trace, TraceOptions};
-use fairshare_sim::{Checker, Record, RunInfo, Scenario, Setup, Simulation, Summary};
+use fairshare_sim::{Checker, Record, RunInfo, Scenario, Setup, Summary};
 
 /// What the program printed and how it ended.
 #[derive(Debug, PartialEq, Eq)]
@@ -58,6 +58,6 @@ pub(crate) fn simulate(scenario: &str, jobs: &str) -> Finished {
 pub(crate) fn replay(scenario: Scenario, trace: Trace, check: bool) -> Finished {
     let setup = Setup::new(&scenario, &trace).unwrap();
     let mut checker = check.then(|| Checker::new(&setup, &trace));
-    let record = Simulation::new(&setup, &trace).unwrap().run(&mut checker, &|| false).unwrap();
+    let record = fairshare_sim::simulate(&setup, &trace, &mut checker, &|| false).unwrap();
     Finished { scenario, setup, trace, record }
 }

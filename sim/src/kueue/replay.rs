@@ -1,0 +1,423 @@
+//! Replay of a trace under Kueue's rules: pools as flavors, teams as cluster queues, quota alone decides.
+//!
+//! At every instant: completions, then arrivals, then cycles until one decides nothing. A victim gives its quota back at
+//! once and waits again from the next instant on, at the latest a second later, so that no instant lasts for ever. The
+//! first alternative of a job counts. Absent on purpose: nodes, reservations, and Kueue's rules (see the library).
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+
+use fairshare::kueue::{Cluster, Pending, PodSet, Reason, Verdict, Workload};
+use fairshare::{Backfill, Eligible, EvictReason, PoolId};
+
+use super::lines::Lines;
+use super::tree::{Tree, pool_names, settings, signed};
+use crate::digest::Digest;
+use crate::engine::{checkpoint_ms, run_at_speed, work_at_speed};
+use crate::error::SimError;
+use crate::observer::{Cause, Observer, Transition, What};
+use crate::record::{Fate, LostAttempt, Outcome, Record, Rejected};
+use crate::setup::Setup;
+use crate::trace::Trace;
+
+/// How many cycles pass between two looks at the flag that interrupts.
+const CYCLES_PER_LOOK: u32 = 256;
+/// When a victim is looked at again, if nothing happens before.
+const BACK_AFTER_MS: i64 = 1_000;
+
+/// Kueue's part of `[policy]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KueueRules {
+    /// Whether shares decide: the order of heads, and who is preempted.
+    pub fair_sharing: bool,
+}
+
+impl Default for KueueRules {
+    fn default() -> Self {
+        Self { fair_sharing: true }
+    }
+}
+
+impl KueueRules {
+    /// The policy as `--policy` takes it.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        if self.fair_sharing { "kueue" } else { "kueue,fair_sharing=false" }
+    }
+}
+
+/// A shape of the trace as pods; `None`: no pool could take it.
+type Shape = Option<(Pending, u16)>;
+
+/// A job that is alive.
+#[derive(Debug, Clone, Copy, Default)]
+struct Live {
+    attempt: u32,
+    /// Its position in the cluster, while it runs.
+    at: Option<usize>,
+    /// It has waited since, or runs since, ms.
+    since: i64,
+}
+
+struct Replay<'a, O: Observer> {
+    setup: &'a Setup,
+    trace: &'a Trace,
+    observer: &'a mut O,
+    cluster: Cluster,
+    pools: BTreeMap<&'a str, PoolId>,
+    shapes: Vec<Shape>,
+    lines: Lines,
+    /// Queues that may gain from what ends in others.
+    gainers: Gainers,
+    /// Groups of queues in which something has ended since the last cycle.
+    freed: BTreeSet<usize>,
+    live: Vec<Live>,
+    /// Rows by position in the cluster.
+    running: Vec<u32>,
+    ends: BinaryHeap<Reverse<(i64, u32, u32)>>,
+    /// Victims that wait for the next instant.
+    back: Vec<u32>,
+    back_at: i64,
+    saved_ms: BTreeMap<u32, u64>,
+    digest: Digest,
+    record: Record,
+}
+
+/// Replays everything; ends early, with a record marked as interrupted, once `interrupted` says so.
+pub(crate) fn replay<O: Observer>(
+    setup: &Setup,
+    rules: KueueRules,
+    trace: &Trace,
+    observer: &mut O,
+    interrupted: &dyn Fn() -> bool,
+) -> Result<Record, SimError> {
+    let tree = Tree::new(&setup.config);
+    let cluster = Cluster::new(settings(rules.fair_sharing), &tree.cohorts, &tree.queues, Vec::new());
+    let cluster = cluster.map_err(|error| SimError::usage(error.to_string()))?;
+    let mut record = Record::default();
+    record.outcomes.resize(trace.jobs.len(), Outcome::default());
+    let replay = Replay {
+        setup,
+        trace,
+        observer,
+        cluster,
+        pools: pool_names(&setup.config),
+        shapes: shapes(setup, trace),
+        lines: Lines::new(tree.queues.len(), setup.config.policy.backfill == Backfill::None),
+        gainers: gainers(&tree),
+        freed: BTreeSet::new(),
+        live: vec![Live::default(); trace.jobs.len()],
+        running: Vec::new(),
+        ends: BinaryHeap::new(),
+        back: Vec::new(),
+        back_at: 0,
+        saved_ms: BTreeMap::new(),
+        digest: Digest::new(),
+        record,
+    };
+    replay.run(interrupted)
+}
+
+/// The scheduler's word for Kueue's reason.
+fn rule(reason: Reason) -> EvictReason {
+    match reason {
+        Reason::InClusterQueue => EvictReason::OwnTeam,
+        Reason::InCohortReclamation => EvictReason::Quota,
+        Reason::InCohortFairSharing => EvictReason::FairShare,
+        Reason::InCohortReclaimWhileBorrowing => EvictReason::Priority,
+    }
+}
+
+/// Every shape as pods of its first alternative, with that alternative's position in the trace.
+fn shapes(setup: &Setup, trace: &Trace) -> Vec<Shape> {
+    let shape = |shape| {
+        let (spec, kept) = setup.shape(shape).ok()?;
+        let first = spec.alternatives.first()?;
+        let named = |(index, pool): (usize, &fairshare::PoolSpec)| {
+            let eligible = match &first.pools {
+                Eligible::Any => true,
+                Eligible::Accelerator(name) => pool.accelerator.as_ref() == Some(name),
+                Eligible::Pools(pools) => pools.iter().any(|pool| pool.index() == index),
+            };
+            eligible.then(|| pool.name.clone())
+        };
+        let flavors: Vec<String> = setup.config.pools.iter().enumerate().filter_map(named).collect();
+        let kinds = &setup.config.kinds;
+        let asks = first.request.iter().map(|(kind, each)| (kinds.name(kind), signed(each.get())));
+        let mut pending = Pending::new("", "", vec![PodSet::new("main", first.workers, asks.collect())]);
+        pending.priority = spec.class;
+        pending.flavors = (flavors.len() < setup.config.pools.len()).then_some(flavors);
+        Some((pending, kept.first().copied().unwrap_or(0)))
+    };
+    trace.shapes.iter().map(shape).collect()
+}
+
+/// Who gains when something ends: what lies outside of a subtree that may not borrow never helps anybody inside.
+struct Gainers {
+    /// The group of each queue.
+    group: Vec<usize>,
+    /// The queues that gain from each group.
+    gain: Vec<Vec<usize>>,
+}
+
+fn gainers(tree: &Tree) -> Gainers {
+    let closed = |groups: &[fairshare::kueue::ResourceGroup]| {
+        let mut quotas = groups.iter().flat_map(|group| &group.rows).flat_map(|row| &row.quotas);
+        quotas.all(|quota| quota.borrowing_limit == Some(0))
+    };
+    let cohorts: BTreeMap<&str, &fairshare::kueue::Cohort> =
+        tree.cohorts.iter().map(|cohort| (cohort.name.as_str(), cohort)).collect();
+    let group = |queue: &fairshare::kueue::ClusterQueue| {
+        let above = queue.cohort.as_deref().and_then(|name| cohorts.get(name).copied());
+        let chain = std::iter::successors(above, |cohort| {
+            cohort.parent.as_deref().and_then(|name| cohorts.get(name).copied())
+        });
+        chain.filter(|cohort| closed(&cohort.groups)).last().map(|cohort| cohort.name.clone())
+    };
+    let groups: Vec<Option<String>> = tree.queues.iter().map(group).collect();
+    let names: BTreeSet<&Option<String>> = groups.iter().collect();
+    let gain = |group: &&Option<String>| {
+        let gains = |at: &usize| groups[*at].is_none() || groups[*at] == **group;
+        (0..groups.len()).filter(gains).collect()
+    };
+    let position = |group: &Option<String>| names.iter().position(|name| *name == group).unwrap_or(0);
+    Gainers { group: groups.iter().map(position).collect(), gain: names.iter().map(gain).collect() }
+}
+
+impl<O: Observer> Replay<'_, O> {
+    fn run(mut self, interrupted: &dyn Fn() -> bool) -> Result<Record, SimError> {
+        let (mut next_row, mut cycles) = (0, 0_u32);
+        while let Some(now) = self.next_instant(next_row) {
+            self.record.end_ms = now;
+            for row in std::mem::take(&mut self.back) {
+                self.wait(row);
+            }
+            while let Some(Reverse((at, row, attempt))) =
+                self.ends.peek().copied().filter(|end| end.0.0 <= now)
+            {
+                self.ends.pop();
+                if self.live[row as usize].attempt == attempt && self.live[row as usize].at.is_some() {
+                    self.end(at, row, attempt)?;
+                }
+            }
+            while let Some(job) = self.trace.jobs.get(next_row).filter(|job| job.submit_ms <= now) {
+                let row = u32::try_from(next_row).unwrap_or(u32::MAX);
+                next_row += 1;
+                self.live[row as usize].since = job.submit_ms;
+                if self.shapes[job.shape as usize].is_none() {
+                    self.reject(now, row, "no pool is of the type, or in the list, that the job asks for")?;
+                    continue;
+                }
+                self.record.outcomes[row as usize].fate = Fate::Waiting;
+                self.wait(row);
+            }
+            while self.cycle(now)? {
+                cycles = cycles.wrapping_add(1);
+                if cycles.is_multiple_of(CYCLES_PER_LOOK) && interrupted() {
+                    self.record.interrupted = true;
+                    break;
+                }
+            }
+            self.observer.instant(now, next_row);
+            if self.record.interrupted {
+                break;
+            }
+        }
+        let end = self.record.end_ms;
+        for (live, outcome) in self.live.iter().zip(&mut self.record.outcomes) {
+            if outcome.fate == Fate::Waiting {
+                outcome.wait_ms += end.abs_diff(live.since);
+            }
+        }
+        self.record.digest = self.digest.hex();
+        Ok(self.record)
+    }
+
+    fn next_instant(&self, next_row: usize) -> Option<i64> {
+        let arrival = self.trace.jobs.get(next_row).map(|job| job.submit_ms);
+        let end = self.ends.peek().map(|Reverse((at, ..))| *at);
+        let back = (!self.back.is_empty()).then_some(self.back_at);
+        [arrival, end, back].into_iter().flatten().min()
+    }
+
+    fn queue(&self, row: u32) -> usize {
+        self.setup.team_of[self.trace.jobs[row as usize].team as usize].index()
+    }
+
+    /// Puts a job in its line.
+    fn wait(&mut self, row: u32) {
+        let job = &self.trace.jobs[row as usize];
+        let priority = self.shapes[job.shape as usize].as_ref().map_or(0, |(pending, _)| pending.priority);
+        self.lines.join(self.queue(row), job.shape, priority, job.submit_ms, row);
+    }
+
+    /// One cycle over all heads; whether it decided anything.
+    fn cycle(&mut self, now: i64) -> Result<bool, SimError> {
+        for group in std::mem::take(&mut self.freed) {
+            for gainer in &self.gainers.gain[group] {
+                self.lines.wake(*gainer);
+            }
+        }
+        let heads = self.lines.heads();
+        if heads.is_empty() {
+            return Ok(false);
+        }
+        let teams = &self.setup.config.teams;
+        let pending: Vec<Pending> = heads
+            .iter()
+            .filter_map(|(queue, shape, row)| {
+                let (pending, _) = self.shapes[*shape as usize].as_ref()?;
+                let mut pending = pending.clone();
+                pending.queue.clone_from(&teams[*queue].name);
+                // Rows are in the order of time and name.
+                pending.uid = format!("{row:010}");
+                pending.created_ms = self.trace.jobs[*row as usize].submit_ms;
+                Some(pending)
+            })
+            .collect();
+        let outcome = self.cluster.cycle(&pending);
+        let mut again = false;
+        for at in outcome.order {
+            let (queue, shape, row) = heads[at];
+            let submit_ms = self.trace.jobs[row as usize].submit_ms;
+            match &outcome.verdicts[at] {
+                Verdict::Start { flavors, .. } => {
+                    self.lines.leave(queue, shape, submit_ms, row);
+                    self.start(now, row, &pending[at], flavors)?;
+                    again = true;
+                }
+                Verdict::EvictFor { victims, .. } => {
+                    for victim in victims {
+                        self.evict(now, self.running[victim.workload], victim.reason, row)?;
+                    }
+                    again = true;
+                }
+                Verdict::Wait { again: true, .. } => again = true,
+                Verdict::Wait { again: false, .. } => {
+                    self.lines.park(queue, shape);
+                    again = true;
+                }
+                Verdict::Reject { why } => {
+                    self.lines.leave(queue, shape, submit_ms, row);
+                    self.reject(now, row, why)?;
+                    again = true;
+                }
+            }
+        }
+        Ok(again)
+    }
+
+    fn start(
+        &mut self,
+        now: i64,
+        row: u32,
+        pending: &Pending,
+        flavors: &[BTreeMap<String, String>],
+    ) -> Result<(), SimError> {
+        let mut usage = Vec::new();
+        let mut pool = 0;
+        for (set, flavors) in pending.pod_sets.iter().zip(flavors) {
+            for (resource, each) in &set.requests {
+                let Some(flavor) = flavors.get(resource) else { continue };
+                pool = self.pools.get(flavor.as_str()).map_or(0, |pool| pool.index());
+                usage.push((flavor.clone(), resource.clone(), each.saturating_mul(i64::from(set.count))));
+            }
+        }
+        let at = self.cluster.admit(Workload {
+            name: String::new(),
+            uid: pending.uid.clone(),
+            queue: pending.queue.clone(),
+            priority: pending.priority,
+            created_ms: pending.created_ms,
+            reserved_ms: now,
+            evicted: false,
+            usage,
+            local_usage: None,
+        });
+        let at = at.map_err(|error| SimError::usage(error.to_string()))?;
+        if self.running.len() <= at {
+            self.running.resize(at + 1, u32::MAX);
+        }
+        self.running[at] = row;
+        let job = &self.trace.jobs[row as usize];
+        let shape = &self.trace.shapes[job.shape as usize];
+        let alternative = self.shapes[job.shape as usize].as_ref().map_or(0, |(_, alternative)| *alternative);
+        let speed = shape.alternatives[usize::from(alternative)].speed_milli;
+        let left = job.run_ms - self.saved_ms.get(&row).copied().unwrap_or(0).min(job.run_ms);
+        let end =
+            run_at_speed(left, speed).and_then(|run| now.checked_add_unsigned(run)).ok_or_else(|| {
+                let name = self.trace.names.get(row as usize);
+                SimError::usage(format!("job `{name}` would end after the last time that can be counted"))
+            })?;
+        let live = &mut self.live[row as usize];
+        let waited = now.abs_diff(live.since);
+        *live = Live { attempt: live.attempt + 1, at: Some(at), since: now };
+        let attempt = live.attempt;
+        self.ends.push(Reverse((end, row, attempt)));
+        let pool = u32::try_from(pool).unwrap_or(u32::MAX);
+        let outcome = &mut self.record.outcomes[row as usize];
+        outcome.start_ms = now;
+        outcome.end_ms = end;
+        outcome.wait_ms += waited;
+        outcome.pool = pool;
+        outcome.alternative = alternative;
+        outcome.fate = Fate::Running;
+        self.tell(Transition { at: now, what: What::Started, row, attempt, pool, alternative, cause: None })
+    }
+
+    /// What a job held is free, and others may gain from it.
+    fn release(&mut self, row: u32) {
+        if let Some(at) = self.live[row as usize].at.take() {
+            self.cluster.release(at);
+        }
+        self.freed.insert(self.gainers.group[self.queue(row)]);
+    }
+
+    fn end(&mut self, now: i64, row: u32, attempt: u32) -> Result<(), SimError> {
+        self.release(row);
+        let outcome = &mut self.record.outcomes[row as usize];
+        outcome.end_ms = now;
+        outcome.fate = Fate::Ended;
+        let (pool, alternative) = (outcome.pool, outcome.alternative);
+        self.tell(Transition { at: now, what: What::Ended, row, attempt, pool, alternative, cause: None })
+    }
+
+    fn evict(&mut self, now: i64, row: u32, reason: Reason, by: u32) -> Result<(), SimError> {
+        self.release(row);
+        let live = &mut self.live[row as usize];
+        live.since = now;
+        let attempt = live.attempt;
+        self.back.push(row);
+        self.back_at = now.saturating_add(BACK_AFTER_MS);
+        let outcome = &mut self.record.outcomes[row as usize];
+        outcome.preemptions = outcome.preemptions.saturating_add(1);
+        outcome.fate = Fate::Waiting;
+        let Outcome { pool, alternative, start_ms, .. } = *outcome;
+        let ran_ms = now.abs_diff(start_ms);
+        let interval_ms = checkpoint_ms(self.trace, row).filter(|interval| *interval > 0);
+        let kept_ms = interval_ms.map_or(0, |interval| ran_ms - ran_ms % interval);
+        if kept_ms > 0 {
+            let shape = &self.trace.shapes[self.trace.jobs[row as usize].shape as usize];
+            let speed = shape.alternatives[usize::from(alternative)].speed_milli;
+            *self.saved_ms.entry(row).or_insert(0) += work_at_speed(kept_ms, speed);
+        }
+        let cause = Cause { reason: rule(reason), by: Some(by), lost_ms: ran_ms.saturating_sub(kept_ms) };
+        self.record.lost.push(LostAttempt { row, pool, alternative, start_ms, end_ms: now, kept_ms, cause });
+        let cause = Some(cause);
+        self.tell(Transition { at: now, what: What::Evicted, row, attempt, pool, alternative, cause })
+    }
+
+    fn reject(&mut self, at: i64, row: u32, reason: &str) -> Result<(), SimError> {
+        self.record.outcomes[row as usize].fate = Fate::Rejected;
+        let first = self.trace.names.get(row as usize).to_string();
+        let known = self.record.rejected.entry(reason.to_owned());
+        known.or_insert(Rejected { count: 0, first, detail: String::new() }).count += 1;
+        let what = What::Rejected;
+        self.tell(Transition { at, what, row, attempt: 0, pool: 0, alternative: 0, cause: None })
+    }
+
+    fn tell(&mut self, transition: Transition) -> Result<(), SimError> {
+        self.digest.add(&transition);
+        self.observer.transition(transition)
+    }
+}
