@@ -41,12 +41,12 @@ pub struct Setup {
     pub admission: Admission,
     /// Where jobs go that name no pools.
     pub routes: Vec<Rule>,
+    /// Kueue's rules instead of the scheduler's order.
+    pub kueue: Option<KueueRules>,
     /// Names of the priorities of the trace, by its numbers.
     priority_names: Vec<String>,
     /// Class of development jobs, where they have one of their own.
     dev_class: Option<i32>,
-    /// Kueue's rules instead of the scheduler's order.
-    pub kueue: Option<KueueRules>,
     /// What should be said once.
     pub warnings: Vec<String>,
 }

