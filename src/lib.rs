@@ -82,6 +82,7 @@
 //! | `Sjf` | the shortest job, by estimate or limit |
 //! | `Priority` | the job of the highest class, then the oldest |
 //! | `Static` | each team for itself: a quota is a limit too; then the oldest job |
+//! | `Gavel` | rounds of time by max-min over normalised throughput: a whole policy, under the feature `lp` |
 //!
 //! [`Backfill`] says what may pass a job that is blocked: nothing, whatever fits, or what does not delay the first
 //! blocked job of each pool (EASY) or any blocked job (conservative). An order of your own is an [`Order`], given to
@@ -94,8 +95,8 @@
 //! # Not supported
 //!
 //! Eviction for others together with conservative backfilling, and fractions that must lie on one device are not in this
-//! release; `CHANGELOG.md` says what is. Elastic jobs (a gang that grows or shrinks while it runs) and time slicing are
-//! not planned.
+//! release; `CHANGELOG.md` says what is. Elastic jobs (a gang that grows or shrinks while it runs) are not planned; time is
+//! sliced by `Gavel` alone.
 //!
 //! # Crate features
 //!
