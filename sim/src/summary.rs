@@ -8,9 +8,13 @@ use std::collections::BTreeMap;
 use fairshare::ResourceKind;
 use serde::Serialize;
 
+use crate::metrics::caution;
 use crate::metrics::cost::{Costs, apportion, to_micro};
 use crate::metrics::distribution::Distribution;
+use crate::metrics::eviction::{Evictions, evictions};
+use crate::metrics::groups::{Groups, groups};
 use crate::metrics::population::{self, Trim};
+use crate::metrics::queue::{Queue, queue};
 use crate::metrics::utilization::{Usage, offered_load};
 use crate::metrics::{Demands, entitlement, fairness, finish_time, ratio, slowdown, wait};
 use crate::record::{Fate, Record};
@@ -55,6 +59,15 @@ pub struct Summary {
     pub response_s: Distribution,
     /// See `metrics::slowdown`.
     pub bounded_slowdown: Distribution,
+    /// Waits, responses and slowdowns by class, size and pool; absent where jobs are not kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub groups: Option<Groups>,
+    /// How many wait; absent where jobs are not kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queue: Option<Queue>,
+    /// Evictions by rule; absent where there are none, or jobs are not kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub evictions: Option<Evictions>,
     /// Held over available, by resource.
     pub utilization: BTreeMap<String, f64>,
     /// Held by attempts that were not evicted, over available.
@@ -254,13 +267,17 @@ impl Summary {
         let load = offered_load(setup, trace);
         let priced = setup.config.pools.iter().any(|pool| pool.price.is_some());
         let money = priced.then(|| Money::new(&costs, trace));
-        let names = setup.config.pools.iter().map(|pool| pool.name.clone());
         let goodput = ratio(
             usage.held(ResourceKind::GPU) - lost_gpu(trace, record, &demands),
             gpu_time(setup, makespan_ms),
         );
         let mut teams = teams(setup, trace, record, &waits, &costs, money.as_ref());
         let fairness = fairness(setup, trace, record, &demands, &mut teams);
+        let mut warnings = warnings(setup, trace, record, &waits.all);
+        let jobs = counts(trace, record);
+        let named = || setup.config.pools.iter().map(|pool| pool.name.as_str()).zip(load.iter().copied());
+        warnings.extend(caution::of_counts(named(), &jobs));
+        warnings.extend(if info.trim.is_none() { caution::of_beginning(record) } else { None });
         Self {
             schema: SCHEMA,
             digest: record.digest.clone(),
@@ -269,14 +286,17 @@ impl Summary {
                 .map_or_else(|| policy_label(setup.config.policy, priced), |rules| rules.label().to_owned()),
             incomplete: record.interrupted,
             provenance: provenance(scenario, trace, info),
-            jobs: counts(trace, record),
+            jobs,
             quantiles: None,
             span_s: seconds(span_ms),
             makespan_s: seconds(makespan_ms),
-            offered_load: names.zip(load).collect(),
+            offered_load: named().map(|(name, load)| (name.to_owned(), load)).collect(),
             wait_s: waits.all,
             response_s: wait::response(trace, record, &rows),
             bounded_slowdown: slowdown::bounded_slowdown(trace, record, &rows),
+            groups: Some(groups(setup, trace, record, &demands, &rows)),
+            queue: (makespan_ms > 0).then(|| queue(trace, record, &demands, makespan_ms)),
+            evictions: evictions(trace, record, &demands),
             utilization: by_kind(setup, |kind| usage.overall(kind)),
             goodput: goodput.map(|value| ("gpu", value)).into_iter().collect(),
             cost_usd: money.as_ref().map(|money| money.summary),
@@ -284,7 +304,7 @@ impl Summary {
             fairness,
             pools: pools(setup, &usage, money.as_ref()),
             teams,
-            warnings: warnings(setup, trace, record, &waits.all),
+            warnings,
         }
     }
 }

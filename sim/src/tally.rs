@@ -1,10 +1,11 @@
 //! Tally: the measures of a run whose jobs are not kept, summed up as they end.
 //!
 //! The same formulas and populations as in `metrics`; sums, counts, means and maxima are exact, quantiles come from
-//! sketches. What needs all jobs at once is absent: shares over time. Absent on purpose: the loop (see `streamed`).
+//! sketches. What needs all jobs at once is absent: shares over time, groups, the queue's depth, whether it begins with a warm-up. Absent on purpose: the loop (see `streamed`).
 
 use fairshare::ResourceKind;
 
+use crate::metrics::caution;
 use crate::metrics::cost::Costs;
 use crate::metrics::distribution::Distribution;
 use crate::metrics::utilization::{Usage, offered_load_of};
@@ -142,7 +143,9 @@ impl Tally {
             (shown.jobs, shown.preemptions) = (team.jobs, team.preemptions);
         }
         let load = offered_load_of(setup, &trace.shapes, &self.run_of_shape, span_ms);
-        let names = setup.config.pools.iter().map(|pool| pool.name.clone());
+        let named = || setup.config.pools.iter().map(|pool| pool.name.as_str()).zip(load.iter().copied());
+        let mut warnings = summary::warnings(setup, trace, record, &waits.all);
+        warnings.extend(caution::of_counts(named(), &self.jobs));
         let goodput = ratio(
             usage.held(ResourceKind::GPU).saturating_sub(self.lost_gpu),
             summary::gpu_time(setup, makespan_ms),
@@ -152,18 +155,21 @@ impl Tally {
             jobs: self.jobs,
             span_s: summary::seconds(span_ms),
             makespan_s: summary::seconds(makespan_ms),
-            offered_load: names.zip(load).collect(),
+            offered_load: named().map(|(name, load)| (name.to_owned(), load)).collect(),
             wait_s: waits.all,
             response_s: self.response.distribution(),
             bounded_slowdown: self.slowdown(),
             utilization: summary::by_kind(setup, |kind| usage.overall(kind)),
+            groups: None,
+            queue: None,
+            evictions: None,
             goodput: goodput.map(|value| ("gpu", value)).into_iter().collect(),
             cost_usd: money.as_ref().map(|money| money.summary),
             cost_by_owner: money.as_ref().map(|money| summary::owners(trace, &costs, &money.by_owner)),
             fairness: None,
             pools: summary::pools(setup, &usage, money.as_ref()),
             teams,
-            warnings: summary::warnings(setup, trace, record, &waits.all),
+            warnings,
             ..Summary::new(scenario, setup, trace, record, info)
         }
     }

@@ -6,7 +6,7 @@ use crate::cli::{OutputFormat, Quantiles, Run};
 use crate::error::SimError;
 use crate::exit_code::ExitCode;
 use crate::gate::Gate;
-use crate::metrics::population::Trim;
+use crate::metrics::{self, population::Trim};
 use crate::observer::Observer;
 use crate::progress::{self, Progress};
 use crate::record::Record;
@@ -118,6 +118,9 @@ fn whole(
     let record = replay(arguments, world, &setup, &trace, folder, timings)?;
     timings.phase("simulate");
     let summary = Summary::new(scenario, &setup, &trace, &record, info);
+    if arguments.check {
+        metrics::sums::check(&setup, &trace, &record)?;
+    }
     timings.phase("measure");
     if let Some(folder) = folder {
         folder.results(&setup, &trace, &record, &summary)?;

@@ -4,14 +4,19 @@
 //! over that costs less than a call per event. Sums are integers, in whatever order; floats come from them by one
 //! division. Absent on purpose: formatting (see `report`).
 
+pub mod caution;
 pub mod cost;
 pub mod distribution;
 pub mod entitlement;
+pub mod eviction;
 pub mod fairness;
 pub mod finish_time;
+pub mod groups;
 pub mod population;
+pub mod queue;
 pub mod series;
 pub mod slowdown;
+pub mod sums;
 pub mod utilization;
 pub mod wait;
 

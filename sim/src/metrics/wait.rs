@@ -41,6 +41,13 @@ pub fn waits(record: &Record, rows: &[u32], teams: usize, team_of: impl Fn(usize
     Waits { all: Distribution::of_millis(&mut values), by_team }
 }
 
+/// The waits of `rows`, undivided.
+#[must_use]
+pub fn of(record: &Record, rows: &[u32]) -> Distribution {
+    let wait = |row: &u32| record.outcomes[*row as usize].wait_ms;
+    Distribution::of_millis(&mut rows.iter().map(wait).collect::<Vec<_>>())
+}
+
 /// The responses of `rows`.
 #[must_use]
 pub fn response(trace: &Trace, record: &Record, rows: &[u32]) -> Distribution {

@@ -14,6 +14,7 @@ mod folders;
 mod kueue;
 mod kueue_cases;
 mod kueue_replay;
+mod measures;
 mod preemption;
 mod replay;
 mod report;

@@ -25,7 +25,9 @@ fn scenario(settings: &[&str]) -> Scenario {
 fn bare(value: &mut Value, quantiles: &mut Vec<f64>) {
     match value {
         Value::Object(fields) => {
-            for key in ["quantiles", "fairness", "share_mean", "entitlement_mean"] {
+            for key in
+                ["quantiles", "fairness", "share_mean", "entitlement_mean", "groups", "queue", "evictions"]
+            {
                 fields.remove(key);
             }
             for key in ["p50", "p90", "p95", "p99"] {
@@ -33,7 +35,16 @@ fn bare(value: &mut Value, quantiles: &mut Vec<f64>) {
             }
             fields.values_mut().for_each(|value| bare(value, quantiles));
         }
-        Value::Array(values) => values.iter_mut().for_each(|value| bare(value, quantiles)),
+        Value::Array(values) => {
+            // Whether a run begins with a warm-up takes every job's wait.
+            let is_warm_up = |value: &Value| {
+                value.as_str().is_some_and(|text| text.starts_with("the first tenth of the jobs"))
+            };
+            values.retain(|value| !is_warm_up(value));
+            for value in values {
+                bare(value, quantiles);
+            }
+        }
         // Sums of slowdowns are floats, added up in another order.
         Value::Number(number) if number.is_f64() => {
             *value = format!("{:.9e}", number.as_f64().unwrap()).into();

@@ -1,0 +1,52 @@
+//! Eviction: how often running jobs were stopped, by which rule, and what was lost.
+//!
+//! by rule: evictions. lost GPU-hours = Σ GPUs × time of evicted attempts that has to be run again. ratio = evictions /
+//! starts. Population: all attempts. Exact counts; hours from exact thousandths × ms.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::{Demands, ratio};
+use crate::record::Record;
+use crate::trace::Trace;
+
+/// Evictions of a run.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct Evictions {
+    /// Evictions by rule.
+    pub by_rule: BTreeMap<&'static str, u64>,
+    /// GPU-hours that have to be run again.
+    pub lost_gpu_hours: f64,
+    /// Evictions over starts.
+    pub ratio: f64,
+}
+
+/// Evictions over starts.
+///
+/// # Examples
+///
+/// Three jobs started; one of them was stopped once and started again: one of four starts.
+///
+/// ```
+/// assert_eq!(fairshare_sim::metrics::eviction::share_of_starts(1, 3), Some(0.25));
+/// ```
+#[must_use]
+pub fn share_of_starts(evictions: u64, last_starts: u64) -> Option<f64> {
+    // Every eviction ended an attempt that had started.
+    ratio(u128::from(evictions), u128::from(evictions) + u128::from(last_starts))
+}
+
+/// All evictions; nothing where there are none.
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "hours for people, from exact sums")]
+pub fn evictions(trace: &Trace, record: &Record, demands: &Demands) -> Option<Evictions> {
+    let mut by_rule = BTreeMap::new();
+    for lost in &record.lost {
+        *by_rule.entry(lost.cause.reason.as_str()).or_insert(0) += 1;
+    }
+    let holding = record.outcomes.iter().filter(|outcome| outcome.holds()).count() as u64;
+    let ratio = share_of_starts(record.lost.len() as u64, holding).filter(|_| !by_rule.is_empty())?;
+    let lost_gpu = crate::summary::lost_gpu(trace, record, demands);
+    Some(Evictions { by_rule, lost_gpu_hours: lost_gpu as f64 / (1_000.0 * 3_600_000.0), ratio })
+}

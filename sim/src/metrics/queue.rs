@@ -1,0 +1,127 @@
+//! Queue: how many jobs wait, and how many GPUs they ask.
+//!
+//! depth at an instant = jobs that wait; in GPUs: Σ what they ask. Mean = area under the depth / time from the first
+//! submission to the last end; the largest value at any instant. Population: all jobs that were not rejected, over all
+//! their attempts, those that never started included; a job that runs in several ways asks what its last attempt, or
+//! its first way, asks. Estimator: exact, from the instants at which the depth changes. Source: Little, "A proof for
+//! the queuing formula L = λW", 1961: the area under the depth is all waiting.
+
+use fairshare::ResourceKind;
+use serde::Serialize;
+
+use super::{Demands, ratio};
+use crate::record::{Fate, Record};
+use crate::trace::Trace;
+
+/// The depth of the queue.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize)]
+pub struct Queue {
+    /// Mean number of waiting jobs.
+    pub jobs_mean: Option<f64>,
+    /// Most waiting jobs.
+    pub jobs_max: u64,
+    /// Mean of the GPUs that waiting jobs ask.
+    pub gpus_mean: Option<f64>,
+    /// Most GPUs asked by waiting jobs.
+    pub gpus_max: f64,
+}
+
+/// Areas under the depth, in job-ms and amount × ms, and the largest values.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Depth {
+    /// Jobs × ms.
+    pub jobs: u128,
+    /// Most jobs at once.
+    pub jobs_max: u64,
+    /// Amount × ms.
+    pub amount: u128,
+    /// Largest amount at once.
+    pub amount_max: u64,
+}
+
+/// The depth of a queue from stretches of waiting: from, to, and the amount that the job asks.
+///
+/// # Examples
+///
+/// Three jobs wait from 0 to 4, from 1 to 3 and from 3 to 5 ms: 8 job-ms, never more than two at once, since the second
+/// leaves as the third comes.
+///
+/// ```
+/// use fairshare_sim::metrics::queue::depth;
+/// let depth = depth(&[(0, 4, 1), (1, 3, 2), (3, 5, 1)]);
+/// assert_eq!((depth.jobs, depth.jobs_max), (8, 2));
+/// assert_eq!((depth.amount, depth.amount_max), (10, 3));
+/// ```
+#[must_use]
+pub fn depth(waits: &[(i64, i64, u64)]) -> Depth {
+    let lasting = || waits.iter().filter(|(from, to, _)| from < to);
+    // Two lists rather than one: jobs come nearly in order, so that only the leaves cost a sort.
+    let mut comes: Vec<(i64, u64)> = lasting().map(|(from, _, amount)| (*from, *amount)).collect();
+    let mut leaves: Vec<(i64, u64)> = lasting().map(|(_, to, amount)| (*to, *amount)).collect();
+    comes.sort_unstable();
+    leaves.sort_unstable();
+    let mut depth = Depth::default();
+    let (mut jobs, mut amount, mut since, mut next) = (0_u64, 0_u64, 0_i64, 0_usize);
+    for (at, asked) in leaves {
+        while let Some((from, asked)) = comes.get(next).copied().filter(|(from, _)| *from < at) {
+            depth.pass(jobs, amount, from.abs_diff(since));
+            (jobs, amount, since, next) = (jobs + 1, amount + asked, from, next + 1);
+        }
+        depth.pass(jobs, amount, at.abs_diff(since));
+        // Who leaves at an instant does so before who comes.
+        (jobs, amount, since) = (jobs - 1, amount - asked, at);
+    }
+    depth
+}
+
+impl Depth {
+    /// Adds a length of time at a level.
+    fn pass(&mut self, jobs: u64, amount: u64, length_ms: u64) {
+        if length_ms > 0 {
+            self.jobs += u128::from(jobs) * u128::from(length_ms);
+            self.amount += u128::from(amount) * u128::from(length_ms);
+            self.jobs_max = self.jobs_max.max(jobs);
+            self.amount_max = self.amount_max.max(amount);
+        }
+    }
+}
+
+/// Every stretch of waiting: row, from, to.
+#[must_use]
+pub fn waits(trace: &Trace, record: &Record) -> Vec<(usize, i64, i64)> {
+    let mut lost: Vec<(usize, i64, i64)> =
+        record.lost.iter().map(|lost| (lost.row as usize, lost.start_ms, lost.end_ms)).collect();
+    lost.sort_unstable();
+    let mut lost = lost.into_iter().peekable();
+    let mut waits = Vec::with_capacity(trace.jobs.len() + record.lost.len());
+    for (row, (job, outcome)) in trace.jobs.iter().zip(&record.outcomes).enumerate() {
+        if matches!(outcome.fate, Fate::Unseen | Fate::Rejected) {
+            continue;
+        }
+        let mut since = job.submit_ms;
+        while let Some((_, start, end)) = lost.next_if(|lost| lost.0 == row) {
+            waits.push((row, since, start));
+            since = end;
+        }
+        waits.push((row, since, if outcome.holds() { outcome.start_ms } else { record.end_ms }));
+    }
+    waits
+}
+
+/// The depth over `span_ms`.
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "GPUs for people, from exact thousandths")]
+pub fn queue(trace: &Trace, record: &Record, demands: &Demands, span_ms: u64) -> Queue {
+    let asked = |(row, from, to): (usize, i64, i64)| {
+        let alternative = usize::from(record.outcomes[row].alternative);
+        (from, to, demands.of(trace, row, alternative)[ResourceKind::GPU].get())
+    };
+    let waits: Vec<(i64, i64, u64)> = waits(trace, record).into_iter().map(asked).collect();
+    let depth = depth(&waits);
+    Queue {
+        jobs_mean: ratio(depth.jobs, u128::from(span_ms)),
+        jobs_max: depth.jobs_max,
+        gpus_mean: ratio(depth.amount, 1_000 * u128::from(span_ms)),
+        gpus_max: depth.amount_max as f64 / 1_000.0,
+    }
+}
