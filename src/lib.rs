@@ -81,6 +81,8 @@
 //! | `Fifo` | the oldest job |
 //! | `Sjf` | the shortest job, by estimate or limit |
 //! | `Priority` | the job of the highest class, then the oldest |
+//! | `FairTree` | the team that has used least for its weight, by decayed usage down the tree, with Slurm's ranks |
+//! | `Multifactor` | the highest weighted sum of age, fair-tree rank, size and class, as in Slurm |
 //! | `Static` | each team for itself: a quota is a limit too; then the oldest job |
 //!
 //! [`Backfill`] says what may pass a job that is blocked: nothing, whatever fits, or what does not delay the first
@@ -109,6 +111,7 @@ mod error;
 mod explain;
 mod fluid;
 mod hierarchy;
+mod history;
 mod id;
 mod job;
 pub mod kueue;
@@ -135,7 +138,8 @@ mod tree;
 mod value;
 
 pub use config::{
-    Backfill, ClassScope, Config, EvictionBounds, OrderName, PolicySpec, Preemption, ShareValue,
+    Backfill, ClassScope, Config, EvictionBounds, FactorWeights, OrderName, PolicySpec, Preemption,
+    ShareValue,
 };
 pub use decision::{Decision, EvictReason, Eviction, Rejection, Side, Submission};
 pub use error::{Error, ErrorKind};
@@ -147,7 +151,7 @@ pub use id::{JobId, NodeId, PoolId, ShapeId, TeamId};
 pub use job::{Alternative, Eligible, FULL_SPEED, JobSpec, Placed, ShapeSpec};
 pub use line::Place;
 pub use money::{MicroUsd, Price, PriceUnit};
-pub use policy::{Contender, Order};
+pub use policy::{Contender, Demand, Order};
 pub use pool::PoolSpec;
 pub use quantity::Quantity;
 pub use resources::{MAX_KINDS, ResourceKind, ResourceKinds, Resources};

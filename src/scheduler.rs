@@ -14,7 +14,7 @@ use crate::id::{JobId, NodeId, PoolId, ShapeId, TeamId};
 use crate::job::{JobSpec, ShapeSpec};
 use crate::policy::conservative::Conservative;
 use crate::policy::engine::Engine;
-use crate::policy::{Order, Policy, order};
+use crate::policy::{Demand, Order, Policy, order};
 use crate::reclaim::{first_without_room, running_in};
 use crate::resources::Resources;
 use crate::share::ShareKey;
@@ -75,8 +75,8 @@ impl Scheduler {
     ///
     /// Any contradiction in the configuration, naming the pool or team: see [`ErrorKind`].
     pub fn new(config: Config) -> Result<Self, Error> {
-        let name = config.policy.order;
-        Self::with_order(config, order(name))
+        let order = order(&config.policy);
+        Self::with_order(config, order)
     }
 
     /// Like [`new`](Self::new), with an order of the caller's own in place of the configured one.
@@ -109,6 +109,12 @@ impl Scheduler {
         let mut state = State::new(config)?;
         if order.rescales() {
             state.rescale();
+        }
+        if let Some(points) = order.history_points() {
+            state.remember(points);
+        }
+        if order.weighs_classes() {
+            state.routes.weigh_classes();
         }
         let policy: Box<dyn Policy> = match backfill {
             Backfill::Conservative => Box::new(Conservative::new(&state, order)),
@@ -158,7 +164,8 @@ impl Scheduler {
             return Ok(Submission::Rejected(rejection));
         }
         self.state.advance(now)?;
-        let id = self.state.add(job, leaf, self.policy.rank(&job))?;
+        let rank = self.policy.rank(&job, &Demand::new(&self.state, job.shape));
+        let id = self.state.add(job, leaf, rank)?;
         self.policy.waits(&self.state, id);
         Ok(Submission::Queued(id))
     }

@@ -11,7 +11,7 @@ use core::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use super::lack::lack_of_room;
-use super::{Order, Policy, comes_first, precedes_now};
+use super::{Demand, Facts, Order, Policy, comes_first, precedes_now};
 use crate::error::Error;
 use crate::explain::Blocked;
 use crate::hierarchy::Hierarchy;
@@ -53,20 +53,15 @@ impl Pass<'_> {
     /// The next job in order, with its slot; the slot is taken.
     fn next(&mut self, state: &State) -> Option<(MemberId, Waiter, Option<Slot>)> {
         let by_class = state.config.policy.classes_cross_teams();
+        let (hierarchy, history) = (self.hierarchy.as_ref(), state.history.as_ref());
+        let facts = Facts { tree: &self.tree, hierarchy, history };
         let mut first: Option<usize> = None;
         for (at, (leaf, line)) in self.lines.iter().enumerate() {
             let Some((class, waiter)) = line.last() else { continue };
             let precedes = |best: usize| {
                 let (best_leaf, line) = &self.lines[best];
                 let Some((best_class, best)) = line.last() else { return true };
-                let now = || {
-                    precedes_now(
-                        (&self.tree, self.hierarchy.as_ref()),
-                        self.order,
-                        (*leaf, *waiter),
-                        (*best_leaf, *best),
-                    )
-                };
+                let now = || precedes_now(facts, self.order, (*leaf, *waiter), (*best_leaf, *best));
                 let (class, best_class) =
                     if by_class { (class, best_class) } else { (best_class, best_class) };
                 class < best_class || class == best_class && now()
@@ -115,7 +110,7 @@ impl Conservative {
             self.pending.leaves_waiting().map(|leaf| (leaf, Vec::new())).collect();
         for (leaf, shape, waiter) in self.pending.iter() {
             if let Ok(at) = lines.binary_search_by_key(&leaf, |(leaf, _)| *leaf) {
-                lines[at].1.push((Reverse(state.routes.shape(shape).class), waiter));
+                lines[at].1.push((Reverse(state.routes.shape(shape).precedence), waiter));
             }
         }
         for (_, line) in &mut lines {
@@ -176,13 +171,13 @@ impl Conservative {
 }
 
 impl Policy for Conservative {
-    fn rank(&self, job: &JobSpec) -> u64 {
-        self.order.rank(job)
+    fn rank(&self, job: &JobSpec, demand: &Demand<'_>) -> u64 {
+        self.order.rank(job, demand)
     }
 
     fn waits(&mut self, state: &State, job: JobId) {
         let known = state.alive(job);
-        let class = state.routes.shape(known.spec.shape).class;
+        let class = state.routes.shape(known.spec.shape).precedence;
         self.pending.push(known.leaf, known.spec.shape, class, state.waiter(job));
         self.changed = true;
     }
@@ -210,6 +205,7 @@ impl Policy for Conservative {
     }
 
     fn cycle(&mut self, state: &mut State) {
+        self.changed |= state.tick();
         let overdue = self.timetables.iter().any(|timetable| timetable.is_overdue(state.now));
         if !core::mem::take(&mut self.changed) && !overdue {
             return;
@@ -229,7 +225,7 @@ impl Policy for Conservative {
         if reasons.is_empty() {
             reasons.extend(self.behind(state, job));
         }
-        let ahead = self.pending.ahead_of(waiting.leaf, shape.class, waiting.place);
+        let ahead = self.pending.ahead_of(waiting.leaf, shape.precedence, waiting.place);
         if ahead > 0 {
             reasons.push(Blocked::Team { ahead });
         }
@@ -269,7 +265,8 @@ impl Policy for Conservative {
         if self.pending.waiting() == 0 {
             return None;
         }
-        self.timetables.iter().filter_map(|timetable| timetable.next_change(state.now)).min()
+        let changes = self.timetables.iter().filter_map(|timetable| timetable.next_change(state.now));
+        changes.chain(state.next_ranks()).min()
     }
 
     fn waiting(&self) -> usize {

@@ -24,8 +24,8 @@ use self::backfill::{Gate, Holds};
 use self::reclaim::Reclaim;
 use super::lack::{lack, lacking};
 use super::lists::{Lists, View};
-use super::{Order, Policy, comes_first};
-use crate::config::Backfill;
+use super::{Demand, Order, Policy, comes_first};
+use crate::config::{Backfill, Preemption};
 use crate::error::Error;
 use crate::explain::Blocked;
 use crate::id::{IdVec, JobId, PoolId, ShapeId};
@@ -127,7 +127,8 @@ impl Engine {
 
     fn view<'a>(order: &'a dyn Order, state: &'a State) -> View<'a> {
         let by_class = state.config.policy.classes_cross_teams();
-        View { order, tree: &state.tree, routes: &state.routes, quotas: &state.quotas, by_class }
+        let State { tree, routes, quotas, .. } = state;
+        View { order, tree, routes, quotas, by_class, history: state.history.as_ref() }
     }
 
     // ---- who waits for which route ------------------------------------------------------------------------------
@@ -407,8 +408,8 @@ impl Engine {
 }
 
 impl Policy for Engine {
-    fn rank(&self, job: &JobSpec) -> u64 {
-        self.order.rank(job)
+    fn rank(&self, job: &JobSpec, demand: &Demand<'_>) -> u64 {
+        self.order.rank(job, demand)
     }
 
     fn waits(&mut self, state: &State, job: JobId) {
@@ -454,6 +455,9 @@ impl Policy for Engine {
     }
 
     fn cycle(&mut self, state: &mut State) {
+        if state.tick() {
+            self.lists.touch_all();
+        }
         self.reopen_where_lines_merge(state);
         self.expire_bounds(state);
         for pool in (0..self.watches.len()).map(PoolId::at) {
@@ -551,8 +555,12 @@ impl Policy for Engine {
     }
 
     fn next_wakeup(&self, state: &State) -> Option<Timestamp> {
-        let change = self.holds.as_ref().and_then(|holds| holds.next_change(state));
-        [change, self.bounds_wakeup(state.now)].into_iter().flatten().min()
+        let holds = self.holds.as_ref().and_then(|holds| holds.next_change(state));
+        // Where whatever fits may pass and nobody is stopped, who comes first changes nothing while nobody fits.
+        let stops = state.config.policy.preemption != Preemption::None;
+        let ranked = self.holds.is_some() || self.head_only || self.one_line || stops;
+        let ranks = state.next_ranks().filter(|_| ranked && self.pending.waiting() > 0);
+        [holds, ranks, self.bounds_wakeup(state.now)].into_iter().flatten().min()
     }
 
     fn waiting(&self) -> usize {
@@ -568,7 +576,7 @@ impl Policy for Engine {
 const NO_PLACE: Place = Place { rank: 0, submit: Timestamp::MIN, number: 0 };
 
 fn class(state: &State, job: JobId) -> i32 {
-    state.routes.shape(state.alive(job).spec.shape).class
+    state.routes.shape(state.alive(job).spec.shape).precedence
 }
 
 /// Positions among open routes fit 32 bits, as the routes do.

@@ -7,30 +7,34 @@ mod by_time;
 pub(crate) mod conservative;
 mod drf;
 pub(crate) mod engine;
+mod fair_tree;
 mod hdrf;
 mod lack;
 mod lists;
+mod multifactor;
 mod static_quota;
 
 use core::cmp::{Ordering, Reverse};
 
-use crate::config::OrderName;
+use crate::config::{OrderName, PolicySpec};
 use crate::dominant::Holding;
 use crate::error::Error;
 use crate::explain::Blocked;
 use crate::hierarchy::Hierarchy;
-use crate::id::{JobId, PoolId};
+use crate::history::History;
+use crate::id::{JobId, PoolId, ShapeId};
 use crate::job::JobSpec;
 use crate::line::{Place, Waiter};
 use crate::resources::{MAX_KINDS, Resources};
 use crate::state::State;
 use crate::time::Timestamp;
 use crate::tree::{Member, MemberId, Tree};
+use crate::value::Values;
 
 /// One whole way of deciding: told of every change, asked for one cycle at a time.
 pub(crate) trait Policy: core::fmt::Debug + Send {
     /// What a job is sorted by, before its submit time, in its team's own order.
-    fn rank(&self, job: &JobSpec) -> u64;
+    fn rank(&self, job: &JobSpec, demand: &Demand<'_>) -> u64;
     /// A job waits: it is new, or was evicted.
     fn waits(&mut self, state: &State, job: JobId);
     /// A job runs that this policy has not started, and that never waited.
@@ -68,15 +72,18 @@ pub struct Contender<'a> {
     served: u64,
     tie: u32,
     place: Place,
+    points: u64,
 }
 
 impl<'a> Contender<'a> {
     /// A member as it is, granted nothing.
-    fn now(tree: &'a Tree, member: MemberId, place: Place) -> Self {
+    fn now(facts: Facts<'a>, member: MemberId, place: Place) -> Self {
+        let tree = facts.tree;
         let Member { running, served, tie, .. } = *tree.member(member);
         let usage = tree.usage(member);
         let holding = Holding { usage, charge: &[0; MAX_KINDS][..usage.len()], scale: tree.scale(member) };
-        Self { holding, running, served, tie, place }
+        let points = facts.history.map_or(0, |history| history.points(member));
+        Self { holding, running, served, tie, place, points }
     }
 
     /// Compares the keys K of two teams as they would be after the grant: exact.
@@ -107,6 +114,13 @@ impl<'a> Contender<'a> {
     #[must_use]
     pub fn place(&self) -> Place {
         self.place
+    }
+
+    /// What the fair-tree rank of the team is worth, by decayed usage: the more, the less it has used for its weight.
+    /// Zero unless the order asks for a history.
+    #[must_use]
+    pub fn history_points(&self) -> u64 {
+        self.points
     }
 
     /// What decides where all else ties: fewer running jobs, then least recently served, then configured first.
@@ -156,14 +170,25 @@ pub trait Order: core::fmt::Debug + Send {
         !self.by_shares()
     }
 
+    /// What the first fair-tree rank by decayed usage is worth in [`Contender::history_points`]. `None`: no history is kept.
+    fn history_points(&self) -> Option<u64> {
+        None
+    }
+
+    /// Whether a priority class is weighed against other things in [`rank`](Self::rank). Otherwise a higher class comes
+    /// first whatever the order says.
+    fn weighs_classes(&self) -> bool {
+        false
+    }
+
     /// Whether teams with children are compared by the rescaled shares of H-DRF, in place of `compare`.
     fn rescales(&self) -> bool {
         false
     }
 
     /// What a job is sorted by, before its submit time, in its team's own order.
-    fn rank(&self, job: &JobSpec) -> u64 {
-        let _ = job;
+    fn rank(&self, job: &JobSpec, demand: &Demand<'_>) -> u64 {
+        let _ = (job, demand);
         0
     }
 
@@ -174,19 +199,62 @@ pub trait Order: core::fmt::Debug + Send {
     fn compare(&self, a: &Contender<'_>, b: &Contender<'_>) -> Ordering;
 }
 
+/// What a job asks, for an order that ranks jobs by it.
+#[derive(Clone, Copy, Debug)]
+pub struct Demand<'a> {
+    class: i32,
+    charge: &'a [u64],
+    values: &'a Values,
+}
+
+impl<'a> Demand<'a> {
+    /// What a job of a shape asks, by its best route.
+    pub(crate) fn new(state: &'a State, shape: ShapeId) -> Self {
+        let what = state.routes.shape(shape);
+        let charge = what.routes().next().map_or(&[][..], |route| state.routes.charge(route));
+        Self { class: what.class, charge, values: &state.values }
+    }
+
+    /// The priority class.
+    #[must_use]
+    pub fn class(&self) -> i32 {
+        self.class
+    }
+
+    /// The largest share of the capacity of a group that the job asks, times `of`, rounded down.
+    #[must_use]
+    pub fn largest_share_of(&self, of: u64) -> u64 {
+        let share = |(group, amount): (usize, &u64)| {
+            u128::from(*amount) * u128::from(of) / u128::from(self.values.capacity(group))
+        };
+        let most = self.charge.iter().enumerate().map(share).max().unwrap_or(0);
+        u64::try_from(most).unwrap_or(u64::MAX)
+    }
+}
+
+/// What teams are compared by, outside the lists.
+#[derive(Clone, Copy, Debug)]
+struct Facts<'a> {
+    tree: &'a Tree,
+    hierarchy: Option<&'a Hierarchy>,
+    history: Option<&'a History>,
+}
+
+impl<'a> Facts<'a> {
+    fn of(state: &'a State) -> Self {
+        Self { tree: &state.tree, hierarchy: state.hierarchy.as_ref(), history: state.history.as_ref() }
+    }
+}
+
 /// Whether one leaf's job comes before another's of its class, by the keys now.
-fn precedes_now(
-    (tree, hierarchy): (&Tree, Option<&Hierarchy>),
-    order: &dyn Order,
-    a: (MemberId, Waiter),
-    b: (MemberId, Waiter),
-) -> bool {
-    let contender = |member, waiter: Waiter| Contender::now(tree, member, waiter.place);
+fn precedes_now(facts: Facts<'_>, order: &dyn Order, a: (MemberId, Waiter), b: (MemberId, Waiter)) -> bool {
+    let contender = |member, waiter: Waiter| Contender::now(facts, member, waiter.place);
+    let tree = facts.tree;
     if !order.by_shares() {
         return order.compare(&contender(a.0, a.1), &contender(b.0, b.1)).is_lt();
     }
     let below = tree.rivals(a.0, b.0);
-    let rounded = hierarchy.filter(|hierarchy| hierarchy.is_rounded(tree.member(below.0).parent));
+    let rounded = facts.hierarchy.filter(|hierarchy| hierarchy.is_rounded(tree.member(below.0).parent));
     let key = |hierarchy: &Hierarchy, member| hierarchy.key(tree, member, None);
     let by_key = rounded.map(|hierarchy| key(hierarchy, below.0).cmp(&key(hierarchy, below.1)));
     let (a, b) = (contender(below.0, a.1), contender(below.1, b.1));
@@ -197,18 +265,20 @@ fn precedes_now(
 fn comes_first(state: &State, order: &dyn Order, a: JobId, b: JobId) -> bool {
     let of = |id: JobId| {
         let job = state.alive(id);
-        (job.leaf, Reverse(state.routes.shape(job.spec.shape).class), state.waiter(id))
+        (job.leaf, Reverse(state.routes.shape(job.spec.shape).precedence), state.waiter(id))
     };
     let ((leaf_a, class_a, a), (leaf_b, class_b, b)) = (of(a), of(b));
     if leaf_a == leaf_b || class_a != class_b && state.config.policy.classes_cross_teams() {
         return (class_a, a) < (class_b, b);
     }
-    precedes_now((&state.tree, state.hierarchy.as_ref()), order, (leaf_a, a), (leaf_b, b))
+    precedes_now(Facts::of(state), order, (leaf_a, a), (leaf_b, b))
 }
 
 /// The order of that name.
-pub(crate) fn order(name: OrderName) -> Box<dyn Order> {
-    match name {
+pub(crate) fn order(policy: &PolicySpec) -> Box<dyn Order> {
+    match policy.order {
+        OrderName::FairTree => Box::new(fair_tree::FairTree),
+        OrderName::Multifactor => Box::new(multifactor::Multifactor { weights: policy.factors }),
         OrderName::Drf => Box::new(drf::Drf),
         OrderName::Hdrf => Box::new(hdrf::Hdrf),
         OrderName::DrfCurrent => Box::new(drf::DrfCurrent),

@@ -39,7 +39,8 @@ fn policy(words: &[&str]) -> PolicySpec {
         match word.split_once('=') {
             None => policy.backfill = Backfill::parse(word).unwrap(),
             Some((key, _)) => {
-                let known = settings.contains(&key) || key == "gpu-seconds-per-hour";
+                let known =
+                    settings.contains(&key) || HISTORY.contains(&key) || key == "gpu-seconds-per-hour";
                 assert!(known, "no such setting: `{word}`");
             }
         }
@@ -47,6 +48,7 @@ fn policy(words: &[&str]) -> PolicySpec {
     if let Some(scope) = value("priority") {
         policy.priority = ClassScope::parse(scope).unwrap();
     }
+    history(&mut policy, &value);
     let mut bounds = EvictionBounds::default();
     let millis = |text: &str| Millis::from_secs(text.parse().unwrap()).unwrap();
     if let Some(seconds) = value("minimum-run") {
@@ -66,6 +68,26 @@ fn policy(words: &[&str]) -> PolicySpec {
         Preemption::parse(name).unwrap_or_else(|| panic!("no preemption `{name}`"))
     });
     policy.with_preemption(preemption).with_bounds(bounds)
+}
+
+/// Settings of orders that look at past use.
+const HISTORY: [&str; 7] = ["half-life", "rank-period", "max-age", "age", "fairshare", "size", "class"];
+
+fn history<'a>(policy: &mut PolicySpec, value: &impl Fn(&str) -> Option<&'a str>) {
+    let factors = &mut policy.factors;
+    for (key, length) in [
+        ("half-life", &mut policy.half_life),
+        ("rank-period", &mut policy.rank_period),
+        ("max-age", &mut factors.max_age),
+    ] {
+        let given = value(key).map(|text| Millis::from_secs(text.parse().unwrap()).unwrap());
+        *length = given.unwrap_or(*length);
+    }
+    let [age, fairshare, size, class] =
+        [&mut factors.age, &mut factors.fairshare, &mut factors.size, &mut factors.class];
+    for (key, weight) in [("age", age), ("fairshare", fairshare), ("size", size), ("class", class)] {
+        *weight = value(key).map_or(*weight, |text| text.parse().unwrap());
+    }
 }
 
 impl World {
@@ -346,6 +368,8 @@ scenarios!(
     drf_discrete_trace,
     drf_discrete_trace_idtie,
     drf_naive_starvation,
+    fair_tree_ranks,
+    fair_tree_usage_decays,
     fifo_closes_its_pools,
     float_drift,
     gpus_by_price,
@@ -356,6 +380,7 @@ scenarios!(
     inner_team_with_jobs,
     limits_and_lending,
     limits_of_a_department,
+    multifactor_sums,
     parked_gang_wakes,
     priority_order,
     quota_comes_first,

@@ -1,9 +1,9 @@
 //! Generated cases: small organisations in which the hard corners are common, and what happens in them.
 
 use fairshare::{
-    Allowance, Alternative, Backfill, ClassScope, Config, EvictionBounds, MicroUsd, Millis, OrderName,
-    PolicySpec, PoolId, PoolSpec, Preemption, Price, PriceUnit, Quantity, ResourceKind, Resources, ShapeSpec,
-    TeamId, TeamSpec, Weight,
+    Allowance, Alternative, Backfill, ClassScope, Config, EvictionBounds, FactorWeights, MicroUsd, Millis,
+    OrderName, PolicySpec, PoolId, PoolSpec, Preemption, Price, PriceUnit, Quantity, ResourceKind, Resources,
+    ShapeSpec, TeamId, TeamSpec, Weight,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -201,13 +201,22 @@ pub(crate) fn policy() -> impl Strategy<Value = PolicySpec> {
         ]),
         prop::sample::select(ClassScope::ALL.to_vec()),
         preemption(),
+        1_u64..=10,
+        1_u64..=4,
+        prop::array::uniform4(prop_oneof![1 => Just(0_u32), 3 => 1_u32..=5]),
     )
-        .prop_map(|(order, backfill, priority, (preemption, bounds))| {
-            let policy = PolicySpec::new(order).with_backfill(backfill).with_priority(priority);
-            // Plans of everybody would be void.
-            let none = backfill == Backfill::Conservative;
-            policy.with_bounds(bounds).with_preemption(if none { Preemption::None } else { preemption })
-        })
+        .prop_map(
+            |(order, backfill, priority, (preemption, bounds), half_life, rank_period, weights)| {
+                let mut policy = PolicySpec::new(order).with_backfill(backfill).with_priority(priority);
+                (policy.half_life, policy.rank_period) = (Millis::new(half_life), Millis::new(rank_period));
+                let [age, fairshare, size, class] = weights;
+                policy.factors =
+                    FactorWeights { age, fairshare, size, class: class * 500, max_age: Millis::new(20) };
+                // Plans of everybody would be void.
+                let none = backfill == Backfill::Conservative;
+                policy.with_bounds(bounds).with_preemption(if none { Preemption::None } else { preemption })
+            },
+        )
 }
 
 pub(crate) fn case() -> impl Strategy<Value = Case> {

@@ -192,6 +192,10 @@ pub fn policy_label(spec: PolicySpec, priced: bool) -> String {
         label.push_str(spec.priority.as_str());
     }
     label.push_str(&preemption::label(spec));
+    let half_life = spec.half_life;
+    if half_life != PolicySpec::new(spec.order).half_life {
+        label = format!("{label},half_life={half_life}s");
+    }
     // By price is what the default comes to wherever it is allowed.
     if priced && spec.value == ShareValue::Count {
         label.push_str(",value=count");

@@ -2,7 +2,7 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use fairshare::{Backfill, ClassScope, OrderName, PolicySpec, PriceUnit, ShareValue};
+use fairshare::{Backfill, ClassScope, Millis, OrderName, PolicySpec, PriceUnit, ShareValue};
 
 use super::document::{Node, Table, Value};
 use super::fault::{Fault, Place};
@@ -13,10 +13,22 @@ use crate::trace::{Format, Input, Selection, SwfOptions};
 const SECTIONS: [&str; 9] =
     ["pool", "team", "teams", "priority", "policy", "trace", "snapshot", "running", "pending"];
 const SECTIONS_LATER: [Later; 1] = [Later("fault")];
-const POLICY: [&str; 8] =
-    ["order", "value", "priority", "preemption", "eviction", "backfill", "default_time_limit", "placement"];
+const POLICY: [&str; 11] = [
+    "order",
+    "value",
+    "priority",
+    "preemption",
+    "eviction",
+    "backfill",
+    "default_time_limit",
+    "placement",
+    "half_life",
+    "rank_period",
+    "factors",
+];
 const POLICY_LATER: [Later; 1] = [Later("enforce_time_limit")];
-const ORDERS_LATER: [&str; 4] = ["fair-tree", "multifactor", "kueue", "gavel"];
+const ORDERS_LATER: [&str; 2] = ["kueue", "gavel"];
+const FACTORS: [&str; 5] = ["age", "fairshare", "size", "priority", "max_age"];
 const VALUES: [(&str, ShareValue); 2] = [("price", ShareValue::Price), ("count", ShareValue::Count)];
 const SWF: [&str; 5] = ["run", "unusable", "processors", "pools", "memory"];
 
@@ -95,6 +107,7 @@ fn policy(root: &Table, pools: &[Pool], faults: &mut Faults) -> Policy {
             }
         }
     }
+    history(table, &mut spec, faults);
     if let Some(node) = table.get("priority") {
         let word = faults.word(node, "priority", &ClassScope::ALL.map(ClassScope::as_str), &[]);
         spec.priority = word.and_then(ClassScope::parse).unwrap_or_default();
@@ -108,6 +121,31 @@ fn policy(root: &Table, pools: &[Pool], faults: &mut Faults) -> Policy {
     policy.default_time_limit_ms =
         table.get("default_time_limit").and_then(|node| faults.duration(node, "default_time_limit"));
     policy
+}
+
+/// What orders that look at past usage go by.
+fn history(table: &Table, spec: &mut PolicySpec, faults: &mut Faults) {
+    let mut length = |table: &Table, key: &str, length: &mut Millis| {
+        let given = table.get(key).and_then(|node| faults.duration(node, key));
+        *length = given.map_or(*length, Millis::new);
+    };
+    length(table, "half_life", &mut spec.half_life);
+    length(table, "rank_period", &mut spec.rank_period);
+    let Some(factors) = table.get("factors").and_then(|node| faults.table(node, "factors")) else { return };
+    faults.keys(factors, "`factors`", &FACTORS, &[]);
+    let given = factors.get("max_age").and_then(|node| faults.duration(node, "max_age"));
+    let own = &mut spec.factors;
+    own.max_age = given.map_or(own.max_age, Millis::new);
+    let weights = [
+        ("age", &mut own.age),
+        ("fairshare", &mut own.fairshare),
+        ("size", &mut own.size),
+        ("priority", &mut own.class),
+    ];
+    for (key, weight) in weights {
+        let given = factors.get(key).and_then(|node| faults.whole(node, key, 0..=i64::from(u32::MAX)));
+        *weight = given.and_then(|given| u32::try_from(given).ok()).unwrap_or(*weight);
+    }
 }
 
 impl Pool {

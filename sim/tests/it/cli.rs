@@ -66,7 +66,7 @@ error: unknown order `fiffo`
  --> scenario.toml:7:9
   |
 7 | order = \"fiffo\"
-  |         ^^^^^^^ expected one of `drf`, `drf-current`, `hdrf`, `fifo`, `sjf`, `priority` or `static`
+  |         ^^^^^^^ expected one of `drf`, `drf-current`, `hdrf`, `fifo`, `sjf`, `priority`, `static`, `fair-tree` or `multifactor`
   |
   = hint: did you mean `fifo`?",
     );

@@ -21,7 +21,7 @@ use crate::explain::Blocked;
 use crate::id::{IdVec, JobId, NodeId, PoolId, ShapeId};
 use crate::line::Waiter;
 use crate::policy::lack::lack_of_room;
-use crate::policy::precedes_now;
+use crate::policy::{Facts, precedes_now};
 use crate::reservation::{Reservation, Timetable, held};
 use crate::resources::Resources;
 use crate::route::RouteId;
@@ -460,12 +460,7 @@ impl Engine {
             let precedes = |&(best_class, best_leaf, best): &(i32, MemberId, Waiter)| {
                 class > best_class
                     || class == best_class
-                        && precedes_now(
-                            (&state.tree, state.hierarchy.as_ref()),
-                            &*self.order,
-                            (leaf, head),
-                            (best_leaf, best),
-                        )
+                        && precedes_now(Facts::of(state), &*self.order, (leaf, head), (best_leaf, best))
             };
             if first.as_ref().is_none_or(precedes) {
                 first = Some((class, leaf, head));

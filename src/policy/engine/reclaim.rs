@@ -17,7 +17,7 @@ use super::Engine;
 use crate::config::{EvictionBounds, Preemption};
 use crate::id::{IdVec, JobId, PoolId, ShapeId};
 use crate::line::Waiter;
-use crate::policy::{Contender, precedes_now};
+use crate::policy::{Contender, Facts, precedes_now};
 use crate::reclaim::{Bounds, Plan, Rules, Running, Wanted, compare_leaves, is_hopeless, search};
 use crate::route::RouteId;
 use crate::state::State;
@@ -178,7 +178,12 @@ impl Reclaim {
         route: RouteId,
         leaders: &mut BTreeMap<MemberId, [Option<MemberId>; 2]>,
     ) -> bool {
-        let wanted = Wanted { job: head.waiter.job, leaf: head.leaf, class: head.class, route };
+        let wanted = Wanted {
+            job: head.waiter.job,
+            leaf: head.leaf,
+            class: state.routes.shape(head.shape).class,
+            route,
+        };
         is_hopeless(state, &self.running, self.rules, wanted, &mut |parent, but| {
             let two = leaders.entry(parent).or_insert_with(|| self.leaders(&state.tree, parent));
             two.iter().flatten().copied().find(|member| *member != but)
@@ -226,7 +231,12 @@ impl Reclaim {
             }
             !is_protected
         };
-        let wanted = Wanted { job: head.waiter.job, leaf: head.leaf, class: head.class, route };
+        let wanted = Wanted {
+            job: head.waiter.job,
+            leaf: head.leaf,
+            class: state.routes.shape(head.shape).class,
+            route,
+        };
         let bounds = Bounds { rules: self.rules, avoid, may_stop: &may_stop };
         let found = search(state, &self.running, wanted, &bounds);
         let pool = state.routes.route(route).pool;
@@ -305,7 +315,7 @@ impl Engine {
             return self.descend(state, children, &wanted, &mut by_leaf, MemberId::ROOT);
         }
         merge(by_leaf.into_values().collect(), |a, b| {
-            let contender = |head: &Head| Contender::now(&state.tree, head.leaf, head.waiter.place);
+            let contender = |head: &Head| Contender::now(Facts::of(state), head.leaf, head.waiter.place);
             let class = |head: &Head| Reverse(self.class_between(state, head));
             class(a).cmp(&class(b)).then_with(|| self.order.compare(&contender(a), &contender(b)))
         })
@@ -334,12 +344,8 @@ impl Engine {
             };
             let (mine, its) = state.tree.rivals(a.leaf, b.leaf);
             rank(a, mine).cmp(&rank(b, its)).then_with(|| {
-                let first = precedes_now(
-                    (&state.tree, state.hierarchy.as_ref()),
-                    &*self.order,
-                    (a.leaf, a.waiter),
-                    (b.leaf, b.waiter),
-                );
+                let first =
+                    precedes_now(Facts::of(state), &*self.order, (a.leaf, a.waiter), (b.leaf, b.waiter));
                 if first { Ordering::Less } else { Ordering::Greater }
             })
         })

@@ -137,7 +137,8 @@ impl Oracle {
         }
         if let Some(held) = &self.held[pool] {
             let holder = &self.jobs[self.index_of(held.run.number)];
-            let lower = holder.class < first.class && (self.across || holder.team == first.team);
+            let lower = self.precedence(&first) < self.precedence(holder)
+                && (self.across || holder.team == first.team);
             if lower {
                 self.held[pool] = None;
             }
@@ -207,6 +208,7 @@ impl Oracle {
             planned.retain(|run| run.since == self.now);
             for run in &planned {
                 self.serve(run);
+                self.begins_use(run);
                 self.running.push(run.clone());
             }
             if planned.is_empty() {
