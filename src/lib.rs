@@ -105,6 +105,7 @@
 //! - `lp`: entitlements where pools run a team's tasks at different speeds, by linear programs. Off by default.
 
 mod config;
+pub mod conformance;
 mod decision;
 mod dominant;
 mod error;

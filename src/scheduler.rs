@@ -164,10 +164,15 @@ impl Scheduler {
             return Ok(Submission::Rejected(rejection));
         }
         self.state.advance(now)?;
-        let rank = self.policy.rank(&job, &Demand::new(&self.state, job.shape));
+        let rank = self.rank(&job);
         let id = self.state.add(job, leaf, rank)?;
         self.policy.waits(&self.state, id);
         Ok(Submission::Queued(id))
+    }
+
+    /// What a job is sorted by, before its submit time, in its team's own order.
+    pub(crate) fn rank(&self, job: &JobSpec) -> u64 {
+        self.policy.rank(job, &Demand::new(&self.state, job.shape))
     }
 
     /// A running job has ended: what it held is free.

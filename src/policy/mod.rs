@@ -86,6 +86,16 @@ impl<'a> Contender<'a> {
         Self { holding, running, served, tie, place, points }
     }
 
+    /// One that stands for no team, for checks of an order; `counts`: running jobs, last service, tie.
+    pub(crate) fn made_up(
+        holding: Holding<'a>,
+        (running, served, tie): (u32, u64, u32),
+        place: Place,
+        points: u64,
+    ) -> Self {
+        Self { holding, running, served, tie, place, points }
+    }
+
     /// Compares the keys K of two teams as they would be after the grant: exact.
     #[must_use]
     pub fn compare_after(&self, other: &Self) -> Ordering {
@@ -272,6 +282,21 @@ fn comes_first(state: &State, order: &dyn Order, a: JobId, b: JobId) -> bool {
         return (class_a, a) < (class_b, b);
     }
     precedes_now(Facts::of(state), order, (leaf_a, a), (leaf_b, b))
+}
+
+impl PolicySpec {
+    /// The order that the policy names, for checks and comparisons.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fairshare::{OrderName, PolicySpec};
+    /// assert!(PolicySpec::new(OrderName::Drf).order().by_shares());
+    /// ```
+    #[must_use]
+    pub fn order(&self) -> Box<dyn Order> {
+        order(self)
+    }
 }
 
 /// The order of that name.

@@ -52,7 +52,7 @@ const LAYERS: &[&[&str]] = &[
         "policy/engine/rescaled",
         "policy/engine/reclaim",
     ],
-    &["scheduler"],
+    &["conformance", "scheduler"],
 ];
 
 /// Modules that must not know each other, although their layers would allow it.
