@@ -104,6 +104,7 @@
 //! - `serde`: `Serialize` and `Deserialize` for specifications and decisions. Off by default.
 //! - `lp`: entitlements where pools run a team's tasks at different speeds, by linear programs. Off by default.
 
+mod budget;
 mod config;
 pub mod conformance;
 mod decision;
@@ -158,7 +159,7 @@ pub use quantity::Quantity;
 pub use resources::{MAX_KINDS, ResourceKind, ResourceKinds, Resources};
 pub use scheduler::{Scheduler, TeamShare};
 pub use share::{Share, ShareKey, Weight};
-pub use team::{Allowance, TeamSpec};
+pub use team::{Allowance, Budget, Spending, TeamSpec};
 pub use time::{Millis, Timestamp};
 pub use value::ShareGroup;
 

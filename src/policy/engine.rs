@@ -458,6 +458,7 @@ impl Policy for Engine {
         if state.tick() {
             self.lists.touch_all();
         }
+        self.renew_budgets(state);
         self.reopen_where_lines_merge(state);
         self.expire_bounds(state);
         for pool in (0..self.watches.len()).map(PoolId::at) {
@@ -560,7 +561,8 @@ impl Policy for Engine {
         let stops = state.config.policy.preemption != Preemption::None;
         let ranked = self.holds.is_some() || self.head_only || self.one_line || stops;
         let ranks = state.next_ranks().filter(|_| ranked && self.pending.waiting() > 0);
-        [holds, ranks, self.bounds_wakeup(state.now)].into_iter().flatten().min()
+        let renewed = state.budgets.next().filter(|_| self.pending.waiting() > 0);
+        [holds, ranks, renewed, self.bounds_wakeup(state.now)].into_iter().flatten().min()
     }
 
     fn waiting(&self) -> usize {

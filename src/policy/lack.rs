@@ -21,6 +21,9 @@ pub(super) fn lack(state: &State, leaf: MemberId, id: RouteId) -> Option<Blocked
                 let (team, requested) = (state.tree.member(member).team, route.total[kind]);
                 Blocked::Limit { alternative, pool, kind, team, requested, used, most }
             }
+            Denied::Budget { member, until } => {
+                Blocked::Budget { team: state.tree.member(member).team, until }
+            }
             Denied::Kept { kind, free, kept } => {
                 Blocked::Kept { alternative, pool, kind, requested: route.total[kind], free, kept }
             }
