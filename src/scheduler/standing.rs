@@ -2,7 +2,7 @@
 //!
 //! Absent on purpose: why a single job waits (see `explain`). Layer 6; uses `state`, `fluid`.
 
-use core::cmp::Ordering;
+use core::cmp::{Ordering, Reverse};
 use std::collections::BTreeMap;
 
 use super::Scheduler;
@@ -11,7 +11,7 @@ use crate::id::{JobId, PoolId, TeamId};
 use crate::quantity::Quantity;
 use crate::resources::{ResourceKind, Resources};
 use crate::share::ShareKey;
-use crate::state::{Job, State, Status};
+use crate::state::{State, Status};
 use crate::team::{Allowance, TeamSpec};
 use crate::tree::MemberId;
 
@@ -107,7 +107,7 @@ impl Scheduler {
     ///
     /// # Complexity
     ///
-    /// O(n log n) comparisons of teams for n waiting jobs.
+    /// O(n x teams that wait) comparisons of teams for n waiting jobs.
     ///
     /// # Examples
     ///
@@ -130,18 +130,35 @@ impl Scheduler {
     /// ```
     #[must_use]
     pub fn queue(&self) -> Vec<JobId> {
-        let waits = |(id, job): (JobId, &Job)| (job.status == Status::Waiting).then_some(id);
-        let mut queue: Vec<JobId> = self.state.jobs().filter_map(waits).collect();
-        queue.sort_by(|a, b| {
-            if a == b {
-                Ordering::Equal
-            } else if self.policy.precedes(&self.state, *a, *b) {
-                Ordering::Less
-            } else {
-                Ordering::Greater
+        let state = &self.state;
+        let mut lines: BTreeMap<MemberId, Vec<JobId>> = BTreeMap::new();
+        for (id, job) in state.jobs().filter(|(_, job)| job.status == Status::Waiting) {
+            lines.entry(job.leaf).or_default().push(id);
+        }
+        let own = |id: &JobId| {
+            let class = state.routes.shape(state.alive(*id).spec.shape).class;
+            Reverse((Reverse(class), state.waiter(*id)))
+        };
+        // The lines are merged by their heads: where a class decides inside a team only, a job behind one of a higher
+        // class may be older than those of other teams, and sorting all jobs at once would be no order.
+        let mut lines: Vec<Vec<JobId>> = lines.into_values().collect();
+        for line in &mut lines {
+            line.sort_by_key(own);
+        }
+        let mut queue = Vec::new();
+        loop {
+            lines.retain(|line| !line.is_empty());
+            let mut first = 0;
+            for at in 1..lines.len() {
+                if let (Some(a), Some(b)) = (lines[at].last(), lines[first].last())
+                    && self.policy.precedes(state, *a, *b)
+                {
+                    first = at;
+                }
             }
-        });
-        queue
+            let Some(job) = lines.get_mut(first).and_then(Vec::pop) else { return queue };
+            queue.push(job);
+        }
     }
 }
 

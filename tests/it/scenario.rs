@@ -427,6 +427,7 @@ scenarios!(
     order_when_an_inner_team_gets_jobs,
     order_when_memory_doubles,
     order_when_the_whole_is_smaller,
+    order_with_classes_inside_teams,
     order_with_other_dominants,
     order_with_weights,
     parked_gang_wakes,
