@@ -4,7 +4,7 @@
 
 use core::fmt;
 
-use crate::id::{JobId, PoolId, TeamId};
+use crate::id::{JobId, NodeId, PoolId, TeamId};
 use crate::quantity::Quantity;
 use crate::resources::ResourceKind;
 use crate::share::ShareKey;
@@ -117,6 +117,9 @@ impl Blocked {
             }
             Self::Scattered { pool, workers, room_for, .. } => {
                 let pool = names.pool(*pool);
+                if *workers == 1 {
+                    return write!(f, "pool `{pool}`: no node has all that a worker asks together");
+                }
                 write!(f, "pool `{pool}`: {workers} workers, the nodes have room for {room_for} of them")
             }
             Self::Limit { pool, kind, team, requested, used, most, .. } => {
@@ -157,6 +160,103 @@ impl Blocked {
             Self::Round { until } => write!(f, "others have their turn; the next round begins at {until}"),
             Self::Nothing => f.write_str("it fits: the next cycle starts it unless another team comes first"),
         }
+    }
+}
+
+/// A comparison of two teams that a waiting job's side lost: children of the lowest team above both.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Lost {
+    /// The job that comes first.
+    pub to: JobId,
+    /// The team on its side.
+    pub team: TeamId,
+    /// The key K of that team.
+    pub key: ShareKey,
+    /// The team on the side of the job that waits.
+    pub own_team: TeamId,
+    /// The key K of that team.
+    pub own_key: ShareKey,
+}
+
+/// What lets a waiting job start by one alternative in one pool when it is its turn: all of the amounts, and none of them
+/// one unit less.
+///
+/// # Display format
+///
+/// One line, with the names of the pool and of resources.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Remedy {
+    /// Which of the shape's alternatives.
+    pub alternative: u32,
+    /// Where.
+    pub pool: PoolId,
+    /// What is needed; nothing where the job waits for its turn, or for a reservation, alone.
+    pub needs: Vec<Need>,
+    pub(crate) names: Names,
+}
+
+/// One amount that is needed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Need {
+    /// So much more must be free.
+    Room {
+        /// On this node; `None` in a divisible pool.
+        node: Option<NodeId>,
+        /// Of which resource.
+        kind: ResourceKind,
+        /// How much.
+        amount: Quantity,
+    },
+    /// A team must be allowed to hold so much more.
+    Limit {
+        /// The team.
+        team: TeamId,
+        /// Of which resource.
+        kind: ResourceKind,
+        /// How much.
+        amount: Quantity,
+    },
+}
+
+impl Need {
+    /// How much is needed.
+    #[must_use]
+    pub const fn amount(&self) -> Quantity {
+        match self {
+            Self::Room { amount, .. } | Self::Limit { amount, .. } => *amount,
+        }
+    }
+
+    pub(crate) fn set_amount(&mut self, new: Quantity) {
+        match self {
+            Self::Room { amount, .. } | Self::Limit { amount, .. } => *amount = new,
+        }
+    }
+}
+
+impl fmt::Display for Remedy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "pool `{}`: ", self.names.pool(self.pool))?;
+        if self.needs.is_empty() {
+            return f.write_str("nothing but its turn");
+        }
+        for (position, need) in self.needs.iter().enumerate() {
+            let comma = if position == 0 { "" } else { ", " };
+            match need {
+                Need::Room { node, kind, amount } => {
+                    write!(f, "{comma}{} {} more free", Amount(*kind, *amount), self.names.kind(*kind))?;
+                    node.map_or(Ok(()), |node| write!(f, " on node {node}"))?;
+                }
+                Need::Limit { team, kind, amount } => {
+                    let (amount, kind) = (Amount(*kind, *amount), self.names.kind(*kind));
+                    write!(f, "{comma}{amount} {kind} more for team `{}`", self.names.team(*team))?;
+                }
+            }
+        }
+        Ok(())
     }
 }
 
@@ -224,6 +324,9 @@ pub struct Explanation {
     pub state: JobState,
     /// The key K of its team now.
     pub key: ShareKey,
+    /// The team whose waiting jobs for the same pools come first by what is held now; `None` where its own do, and for a
+    /// running job.
+    pub lost: Option<Lost>,
     pub(crate) names: Names,
 }
 

@@ -140,7 +140,7 @@ pub use config::{
 };
 pub use decision::{Decision, EvictReason, Eviction, Rejection, Side, Submission};
 pub use error::{Error, ErrorKind};
-pub use explain::{Blocked, Explanation, JobState};
+pub use explain::{Blocked, Explanation, JobState, Lost, Need, Remedy};
 pub use fluid::{Entitlement, Exact, FloorForm, Fluid, FluidError, FluidTeam, PoolTeam, pool_entitlements};
 #[cfg(feature = "lp")]
 pub use fluid::{SpeedEntitlement, SpeedTeam, speed_entitlements};
@@ -152,7 +152,7 @@ pub use policy::{Contender, Order};
 pub use pool::PoolSpec;
 pub use quantity::Quantity;
 pub use resources::{MAX_KINDS, ResourceKind, ResourceKinds, Resources};
-pub use scheduler::{Scheduler, TeamShare};
+pub use scheduler::{Admission, Scheduler, Size, TeamShare, Verdict};
 pub use share::{Share, ShareKey, Weight};
 pub use team::{Allowance, TeamSpec};
 pub use time::{Millis, Timestamp};

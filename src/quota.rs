@@ -243,6 +243,17 @@ impl Quotas {
         route.total.iter().filter_map(over).collect::<Vec<_>>().into_iter()
     }
 
+    /// What a member holds of a resource in a pool, and the most that it may; `None` without a limit.
+    pub(crate) fn limit(
+        &self,
+        member: MemberId,
+        pool: PoolId,
+        kind: ResourceKind,
+    ) -> Option<(Quantity, Quantity)> {
+        let entry = self.entries[member].get(&(pool, kind))?;
+        Some((entry.used, entry.most?))
+    }
+
     /// Whether any team has a quota, a limit, a borrowing or a lending limit.
     #[inline]
     pub(crate) fn any(&self) -> bool {
@@ -333,7 +344,13 @@ impl Quotas {
     }
 
     /// What the members beside the path of a member keep for themselves.
-    fn withheld_from(&self, tree: &Tree, leaf: MemberId, pool: PoolId, kind: ResourceKind) -> Quantity {
+    pub(crate) fn withheld_from(
+        &self,
+        tree: &Tree,
+        leaf: MemberId,
+        pool: PoolId,
+        kind: ResourceKind,
+    ) -> Quantity {
         let pair = (pool, kind);
         let mut sum = Quantity::ZERO;
         // What is kept below the member itself is kept for its own teams.

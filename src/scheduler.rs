@@ -4,12 +4,16 @@
 //! Absent on purpose: clocks, threads, I/O, randomness. Layer 6; uses everything below.
 
 mod adopt;
+mod ask;
+mod remedy;
 mod standing;
+
+use std::sync::Arc;
 
 use crate::config::{Backfill, Config, OrderName, Preemption};
 use crate::decision::{Decision, Eviction, Submission};
 use crate::error::{Error, ErrorKind};
-use crate::explain::{Explanation, JobState, Names};
+use crate::explain::{Explanation, JobState};
 use crate::id::{JobId, NodeId, PoolId, ShapeId, TeamId};
 use crate::job::{JobSpec, ShapeSpec};
 use crate::policy::conservative::Conservative;
@@ -23,6 +27,7 @@ use crate::share::ShareKey;
 use crate::state::{State, Status};
 use crate::time::Timestamp;
 
+pub use ask::{Admission, Size, Verdict};
 pub use standing::TeamShare;
 
 /// Most nodes of a pool that is not divisible: each is kept by itself.
@@ -69,6 +74,12 @@ pub struct Scheduler {
     delivered: bool,
 }
 
+impl Clone for Scheduler {
+    fn clone(&self) -> Self {
+        Self { state: self.state.clone(), policy: self.policy.copy(), delivered: self.delivered }
+    }
+}
+
 impl Scheduler {
     /// Checks a configuration and builds a scheduler with nothing running.
     ///
@@ -107,6 +118,7 @@ impl Scheduler {
         if backfill == Backfill::Conservative && config.policy.preemption != Preemption::None {
             return Err(ErrorKind::PreemptionWithConservative.into());
         }
+        let order: Arc<dyn Order> = Arc::from(order);
         let mut state = State::new(config)?;
         if order.rescales() {
             state.rescale();
@@ -308,10 +320,9 @@ impl Scheduler {
             Status::Running { route, .. } => JobState::Running { pool: self.state.routes.route(route).pool },
             _ => JobState::Waiting(self.policy.blocked(&self.state, job)?),
         };
-        let pools = self.state.config.pools.iter().map(|pool| pool.name.clone()).collect();
-        let teams = self.state.config.teams.iter().map(|team| team.name.clone()).collect();
-        let names = Names { pools, teams, kinds: self.state.config.kinds.clone() };
-        Ok(Explanation { job, team, state, key: self.share_key(team)?, names })
+        let names = self.names();
+        let lost = self.lost_to(job);
+        Ok(Explanation { job, team, state, key: self.share_key(team)?, lost, names })
     }
 
     /// The comparison key K of a team now, exact.

@@ -10,9 +10,10 @@
 
 use core::cmp::Reverse;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::first::{Front, Present, comes_first};
-use super::lack::lack;
+use super::lack::lacks_everywhere;
 use super::{Order, Policy};
 use crate::error::Error;
 use crate::explain::Blocked;
@@ -31,9 +32,9 @@ use crate::time::Timestamp;
 use crate::tree::{MemberId, Tree};
 
 /// The policy that plans every waiting job.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Conservative {
-    order: Box<dyn Order>,
+    order: Arc<dyn Order>,
     pending: Pending,
     timetables: IdVec<PoolId, Timetable>,
     /// Something has happened since the last cycle.
@@ -110,7 +111,7 @@ impl Pass<'_> {
 }
 
 impl Conservative {
-    pub(crate) fn new(state: &State, order: Box<dyn Order>) -> Self {
+    pub(crate) fn new(state: &State, order: Arc<dyn Order>) -> Self {
         let timetables = state.config.pools.iter().map(|_| Timetable::default()).collect();
         Self { order, pending: Pending::new(&state.tree, true), timetables, changed: false }
     }
@@ -183,6 +184,10 @@ impl Conservative {
 }
 
 impl Policy for Conservative {
+    fn copy(&self) -> Box<dyn Policy> {
+        Box::new(self.clone())
+    }
+
     fn rank(&self, job: &JobSpec) -> u64 {
         self.order.rank(job)
     }
@@ -231,8 +236,7 @@ impl Policy for Conservative {
     fn blocked(&self, state: &State, job: JobId) -> Result<Vec<Blocked>, Error> {
         let waiting = state.job(job)?;
         let shape = state.routes.shape(waiting.spec.shape);
-        let lacks = shape.routes().map(|route| lack(state, waiting.leaf, route));
-        let mut reasons = lacks.collect::<Option<Vec<Blocked>>>().unwrap_or_default();
+        let mut reasons = lacks_everywhere(state, waiting.leaf, waiting.spec.shape);
         if reasons.is_empty() {
             reasons.extend(self.behind(state, job));
         }

@@ -20,11 +20,12 @@ mod rescaled;
 
 use core::cmp::{Ordering, Reverse};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use self::holds::{Gate, Holds};
 use self::reclaim::Reclaim;
 use super::first::comes_first;
-use super::lack::{lack, lacking};
+use super::lack::{lacking, lacks_everywhere};
 use super::lists::{Lists, View};
 use super::{Order, Policy};
 use crate::config::Backfill;
@@ -85,9 +86,9 @@ struct Pick {
 }
 
 /// The policy that serves teams by an [`Order`].
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Engine {
-    order: Box<dyn Order>,
+    order: Arc<dyn Order>,
     /// Nothing passes a blocked job of its own team.
     head_only: bool,
     /// Nothing passes a blocked job in its pools.
@@ -112,7 +113,7 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    pub(crate) fn new(state: &State, order: Box<dyn Order>, backfill: Backfill) -> Self {
+    pub(crate) fn new(state: &State, order: Arc<dyn Order>, backfill: Backfill) -> Self {
         let by_shares = order.by_shares();
         let strict = backfill == Backfill::None;
         let easy = backfill == Backfill::Easy;
@@ -431,6 +432,10 @@ impl Engine {
 }
 
 impl Policy for Engine {
+    fn copy(&self) -> Box<dyn Policy> {
+        Box::new(self.clone())
+    }
+
     fn rank(&self, job: &JobSpec) -> u64 {
         self.order.rank(job)
     }
@@ -516,12 +521,7 @@ impl Policy for Engine {
         if let Some(until) = self.backs_off_until(job) {
             return Ok(vec![Blocked::BackOff { until }]);
         }
-        let routes = state.routes.shape(waiting.spec.shape).routes();
-        let mut reasons: Vec<Blocked> =
-            routes.clone().filter_map(|route| lack(state, waiting.leaf, route)).collect();
-        if reasons.len() < routes.count() {
-            reasons.clear();
-        }
+        let mut reasons = lacks_everywhere(state, waiting.leaf, waiting.spec.shape);
         let closed = state.routes.shape(waiting.spec.shape).routes().find_map(|route| {
             self.watches[state.routes.route(route).pool].closed_by.filter(|blocked| *blocked != job)
         });

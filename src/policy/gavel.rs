@@ -14,7 +14,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Policy;
-use super::lack::lack;
+use super::lack::lacks;
 use crate::error::Error;
 use crate::explain::Blocked;
 use crate::fluid::{AlikeJobs, time_parts};
@@ -53,7 +53,7 @@ struct Entry {
 }
 
 /// The policy that shares time in rounds.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Gavel {
     entries: BTreeMap<Place, Entry>,
     /// What all jobs together had in each pool under this allocation.
@@ -224,6 +224,10 @@ impl Gavel {
 }
 
 impl Policy for Gavel {
+    fn copy(&self) -> Box<dyn Policy> {
+        Box::new(self.clone())
+    }
+
     fn rank(&self, _: &JobSpec) -> u64 {
         0
     }
@@ -291,7 +295,7 @@ impl Policy for Gavel {
     fn blocked(&self, state: &State, job: JobId) -> Result<Vec<Blocked>, Error> {
         let waiting = state.job(job)?;
         let routes = state.routes.shape(waiting.spec.shape).routes();
-        let mut reasons: Vec<Blocked> = routes.filter_map(|route| lack(state, waiting.leaf, route)).collect();
+        let mut reasons: Vec<Blocked> = routes.flat_map(|route| lacks(state, waiting.leaf, route)).collect();
         if let Some(until) = self.round_end().filter(|end| *end > state.now) {
             reasons.push(Blocked::Round { until });
         }

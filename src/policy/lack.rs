@@ -3,6 +3,7 @@
 //! Absent on purpose: other jobs that wait. Layer 4; uses `state`, `quota`, `explain`.
 
 use crate::explain::Blocked;
+use crate::id::ShapeId;
 use crate::ledger::PoolState;
 use crate::quantity::Quantity;
 use crate::quota::Denied;
@@ -11,49 +12,68 @@ use crate::route::{Route, RouteId};
 use crate::state::State;
 use crate::tree::MemberId;
 
-/// What stops a job of a leaf on a route, if anything does: room, or else what its team may hold.
-pub(super) fn lack(state: &State, leaf: MemberId, id: RouteId) -> Option<Blocked> {
-    let route = state.routes.route(id);
-    lack_of_room(state, route).or_else(|| {
-        let (alternative, pool) = (route.alternative, route.pool);
-        Some(match state.denies(leaf, id)? {
-            Denied::Limit { member, kind, used, most } => {
-                let (team, requested) = (state.tree.member(member).team, route.total[kind]);
-                Blocked::Limit { alternative, pool, kind, team, requested, used, most }
-            }
-            Denied::Kept { kind, free, kept } => {
-                Blocked::Kept { alternative, pool, kind, requested: route.total[kind], free, kept }
-            }
-        })
-    })
+/// Everything that stops a job of a leaf on every route of a shape; nothing where one is open to it.
+pub(super) fn lacks_everywhere(state: &State, leaf: MemberId, shape: ShapeId) -> Vec<Blocked> {
+    let mut found = Vec::new();
+    for route in state.routes.shape(shape).routes() {
+        let here = lacks(state, leaf, route);
+        if here.is_empty() {
+            return Vec::new();
+        }
+        found.extend(here);
+    }
+    found
 }
 
-/// What stops a route, whoever waits for it.
-pub(super) fn lack_of_room(state: &State, route: &Route) -> Option<Blocked> {
+/// Everything that stops a job of a leaf on a route: room, and what its team may hold.
+pub(super) fn lacks(state: &State, leaf: MemberId, id: RouteId) -> Vec<Blocked> {
+    let route = state.routes.route(id);
+    let (alternative, pool) = (route.alternative, route.pool);
+    let mut found = lacks_of_room(state, route);
+    for member in state.tree.path(leaf) {
+        for (kind, over) in state.quotas.excess(member, route) {
+            let (team, requested) = (state.tree.member(member).team, route.total[kind]);
+            let Some((used, most)) = state.quotas.limit(member, pool, kind) else { continue };
+            debug_assert!(over > Quantity::ZERO, "a limit binds that is not passed");
+            found.push(Blocked::Limit { alternative, pool, kind, team, requested, used, most });
+        }
+    }
+    if let Some(Denied::Kept { kind, free, kept }) = state.denies(leaf, id) {
+        found.push(Blocked::Kept { alternative, pool, kind, requested: route.total[kind], free, kept });
+    }
+    found
+}
+
+/// What stops a route, whoever waits for it: every resource of which too little is free in all or on any node, else that
+/// no node, or not enough of them, has all of it together.
+fn lacks_of_room(state: &State, route: &Route) -> Vec<Blocked> {
     let pool = state.ledger.pool(route.pool);
     let (alternative, id) = (route.alternative, route.pool);
-    let short = route.total.iter().find(|(kind, amount)| *amount > pool.free()[*kind]);
-    if let Some((kind, requested)) = short {
-        let free = pool.free()[kind];
-        return Some(Blocked::Room { alternative, pool: id, kind, requested, free, per_node: false });
-    }
-    if pool.is_divisible() {
-        return None;
-    }
-    let most = pool.nodes().fold(Resources::new(), |most, (_, free)| most.max_each(free));
-    if let Some((kind, requested)) = route.request.iter().find(|(kind, amount)| *amount > most[*kind]) {
-        return Some(Blocked::Room {
+    let short = |asked: &Resources, free: &Resources, per_node: bool| -> Vec<Blocked> {
+        let short = asked.iter().filter(|(kind, amount)| *amount > free[*kind]);
+        let room = |(kind, requested): (ResourceKind, Quantity)| Blocked::Room {
             alternative,
             pool: id,
             kind,
             requested,
-            free: most[kind],
-            per_node: true,
-        });
+            free: free[kind],
+            per_node,
+        };
+        short.map(room).collect()
+    };
+    let in_all = short(&route.total, pool.free(), false);
+    if !in_all.is_empty() || pool.is_divisible() {
+        return in_all;
+    }
+    let most = pool.nodes().fold(Resources::new(), |most, (_, free)| most.max_each(free));
+    let on_nodes = short(&route.request, &most, true);
+    if !on_nodes.is_empty() {
+        return on_nodes;
     }
     let room_for = pool.nodes().map(|(_, free)| route.request.times_in(free)).fold(0, u64::saturating_add);
     let workers = route.workers;
-    (room_for < u64::from(workers)).then_some(Blocked::Scattered { alternative, pool: id, workers, room_for })
+    let scattered = Blocked::Scattered { alternative, pool: id, workers, room_for };
+    if room_for < u64::from(workers) { vec![scattered] } else { Vec::new() }
 }
 
 /// What to wait for: a kind, and how much of it must become free at once.

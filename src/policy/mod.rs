@@ -31,6 +31,8 @@ use crate::tree::{Member, MemberId, Tree};
 
 /// One whole way of deciding: told of every change, asked for one cycle at a time.
 pub(crate) trait Policy: core::fmt::Debug + Send {
+    /// The same policy in the same state, for a question that must change nothing.
+    fn copy(&self) -> Box<dyn Policy>;
     /// What a job is sorted by, before its submit time, in its team's own order.
     fn rank(&self, job: &JobSpec) -> u64;
     /// A job waits: it is new, or was evicted.
@@ -149,7 +151,7 @@ impl<'a> Contender<'a> {
 ///     }
 /// }
 /// ```
-pub trait Order: core::fmt::Debug + Send {
+pub trait Order: core::fmt::Debug + Send + Sync {
     /// Whether teams compete level by level by what they hold. Otherwise all teams compete at once by their jobs.
     fn by_shares(&self) -> bool;
 

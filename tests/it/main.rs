@@ -12,6 +12,8 @@ mod fluid_speeds;
 mod kueue;
 mod livelock;
 mod oracle;
+mod refused;
+mod remedy;
 mod reservation;
 mod scenario;
 mod strategy;

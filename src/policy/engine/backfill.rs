@@ -24,7 +24,7 @@ use crate::explain::Blocked;
 use crate::id::{JobId, PoolId, ShapeId};
 use crate::line::Waiter;
 use crate::policy::first::{Front, Present};
-use crate::policy::lack::lack;
+use crate::policy::lack::lacks;
 use crate::reservation::{Reservation, Timetable, next_instant};
 use crate::resources::Resources;
 use crate::route::RouteId;
@@ -334,7 +334,7 @@ impl Engine {
         let mut found = Vec::new();
         for route in state.routes.shape(state.alive(job).spec.shape).routes() {
             let what = state.routes.route(route);
-            if lack(state, state.alive(job).leaf, route).is_some() {
+            if !lacks(state, state.alive(job).leaf, route).is_empty() {
                 continue;
             }
             let Some(held) = holds.obstacle(state, waiter, route) else { return Vec::new() };

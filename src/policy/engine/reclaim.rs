@@ -32,7 +32,7 @@ const HOUR_MS: i64 = 3_600_000;
 const GPU_SECOND: u128 = 1_000 * 1_000;
 
 /// What is kept for reclaim.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Reclaim {
     rules: Rules,
     bounds: EvictionBounds,

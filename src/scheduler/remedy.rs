@@ -1,0 +1,247 @@
+//! Remedy: what would let a waiting job start, and which comparison it lost.
+//!
+//! For each route an amount of room and of allowance that is enough is put together, and then each amount is made as
+//! small as it can be while some route of the pool would do.
+//! Absent on purpose: whose turn it is. Layer 6; uses `state`, `quota`.
+
+use std::collections::BTreeSet;
+
+use super::Scheduler;
+use crate::error::Error;
+use crate::explain::{Lost, Names, Need, Remedy};
+use crate::id::{JobId, NodeId, PoolId, ShapeId};
+use crate::quantity::Quantity;
+use crate::resources::Resources;
+use crate::route::Route;
+use crate::state::{State, Status};
+use crate::tree::MemberId;
+
+impl Scheduler {
+    /// What would let a waiting job start when its turn comes: one remedy for each of its pools and alternatives that could
+    /// hold it as many nodes are up. Each is enough by itself, and with any of its amounts one unit less it is not. None for
+    /// a running job.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::UnknownJob`](crate::ErrorKind::UnknownJob).
+    ///
+    /// # Complexity
+    ///
+    /// O(routes^2 x (nodes + workers log nodes) x amounts x log of the largest): for a question, not for every decision.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fairshare::{
+    ///     Alternative, Config, JobSpec, PoolSpec, Resources, Scheduler, ShapeSpec, Submission, TeamId, TeamSpec, Timestamp,
+    /// };
+    /// let pool = PoolSpec::new("l4", 1, Resources::new().gpu(4));
+    /// let mut scheduler = Scheduler::new(Config::new(vec![pool], vec![TeamSpec::new("a")])).unwrap();
+    /// let shape = scheduler.intern(&ShapeSpec::new(Alternative::new(Resources::new().gpu(3)))).unwrap();
+    /// let spec = JobSpec::new(TeamId::new(0), shape, Timestamp::ZERO);
+    /// let _ = scheduler.submit(Timestamp::ZERO, spec).unwrap();
+    /// let Submission::Queued(second) = scheduler.submit(Timestamp::ZERO, spec).unwrap() else { unreachable!() };
+    /// scheduler.schedule(Timestamp::ZERO).unwrap();
+    /// assert_eq!(scheduler.remedies(second).unwrap()[0].to_string(), "pool `l4`: 2 gpu more free on node 0");
+    /// ```
+    pub fn remedies(&self, job: JobId) -> Result<Vec<Remedy>, Error> {
+        let state = &self.state;
+        let known = state.job(job)?;
+        if known.status != Status::Waiting {
+            return Ok(Vec::new());
+        }
+        let names = self.names();
+        let mut found: Vec<Remedy> = Vec::new();
+        for id in state.routes.shape(known.spec.shape).routes() {
+            let route = state.routes.route(id);
+            let Some(mut needs) = enough(state, known.leaf, route) else { continue };
+            minimize(state, known.leaf, known.spec.shape, route.pool, &mut needs);
+            let (alternative, pool) = (route.alternative, route.pool);
+            if !found.iter().any(|other| other.pool == pool && other.needs == needs) {
+                found.push(Remedy { alternative, pool, needs, names: names.clone() });
+            }
+        }
+        Ok(found)
+    }
+
+    pub(super) fn names(&self) -> Names {
+        let config = &self.state.config;
+        let pools = config.pools.iter().map(|pool| pool.name.clone()).collect();
+        let teams = config.teams.iter().map(|team| team.name.clone()).collect();
+        Names { pools, teams, kinds: config.kinds.clone() }
+    }
+
+    /// The comparison that a waiting job lost, if the first job that waits for one of its pools is another team's.
+    pub(super) fn lost_to(&self, job: JobId) -> Option<Lost> {
+        let state = &self.state;
+        let known = state.job(job).ok()?;
+        let pools =
+            |shape: ShapeId| state.routes.shape(shape).routes().map(|route| state.routes.route(route).pool);
+        let competes =
+            |shape: ShapeId| pools(shape).any(|pool| pools(known.spec.shape).any(|own| own == pool));
+        let mut first = job;
+        for (id, other) in state.jobs() {
+            let waits = other.status == Status::Waiting && id != first && competes(other.spec.shape);
+            if waits && self.policy.precedes(state, id, first) {
+                first = id;
+            }
+        }
+        let other = state.alive(first);
+        if known.status != Status::Waiting || other.leaf == known.leaf {
+            return None;
+        }
+        let (theirs, own) = state.tree.rivals(other.leaf, known.leaf);
+        let team = |member| state.tree.member(member).team;
+        let key = |member| state.tree.key(member, &[]);
+        Some(Lost {
+            to: first,
+            team: team(theirs)?,
+            key: key(theirs),
+            own_team: team(own)?,
+            own_key: key(own),
+        })
+    }
+}
+
+/// What is enough for a route: room for all workers, what others keep beside it, and allowance at every level. `None` where
+/// the nodes that are up could not hold it if they were empty.
+fn enough(state: &State, leaf: MemberId, route: &Route) -> Option<Vec<Need>> {
+    let pool = state.ledger.pool(route.pool);
+    let mut more = Resources::new();
+    for (kind, amount) in route.total.iter() {
+        let kept = state.quotas.withheld_from(&state.tree, leaf, route.pool, kind);
+        let wanted = amount.checked_add(kept)?;
+        let short = wanted.checked_sub(pool.free()[kind]).unwrap_or_default();
+        if short > pool.taken()[kind] {
+            return None;
+        }
+        more = more.with(kind, short);
+    }
+    let mut needs = Vec::new();
+    if pool.is_divisible() {
+        needs.extend(more.iter().map(|(kind, amount)| Need::Room { node: None, kind, amount }));
+    } else {
+        on_nodes(state, route, more, &mut needs)?;
+    }
+    for member in state.tree.path(leaf) {
+        for (kind, amount) in state.quotas.excess(member, route) {
+            let team = state.tree.member(member).team?;
+            needs.push(Need::Limit { team, kind, amount });
+        }
+    }
+    Some(needs)
+}
+
+/// Room for all workers on the nodes where least is missing, and then anywhere until so much `more` is free in all.
+fn on_nodes(state: &State, route: &Route, mut more: Resources, needs: &mut Vec<Need>) -> Option<()> {
+    let pool = state.ledger.pool(route.pool);
+    let short = |free: &Resources, workers: u64| -> Option<Resources> {
+        let wanted = route.request.checked_mul(workers)?;
+        let missing = |sum: Resources, (kind, amount): (_, Quantity)| {
+            sum.with(kind, amount.checked_sub(free[kind]).unwrap_or_default())
+        };
+        wanted.fits_in(pool.node_capacity()).then(|| wanted.iter().fold(Resources::new(), missing))
+    };
+    let mut hosted: Vec<(NodeId, Resources, u64, Resources)> = pool
+        .nodes()
+        .map(|(node, free)| (node, *free, route.request.times_in(free), Resources::new()))
+        .collect();
+    let mut left = u64::from(route.workers);
+    left = left.saturating_sub(hosted.iter().map(|(_, _, workers, _)| *workers).fold(0, u64::saturating_add));
+    let mut next: BTreeSet<(Resources, usize)> = BTreeSet::new();
+    for (at, (_, free, workers, _)) in hosted.iter().enumerate() {
+        next.extend(short(free, workers + 1).map(|missing| (missing, at)));
+    }
+    while left > 0 {
+        let (missing, at) = next.pop_first()?;
+        let (_, free, workers, given) = &mut hosted[at];
+        *workers += 1;
+        *given = missing;
+        next.extend(short(free, *workers + 1).map(|missing| (missing, at)));
+        left -= 1;
+    }
+    for (_, free, _, given) in &mut hosted {
+        for (kind, wanted) in more.iter().collect::<Vec<_>>() {
+            let taken = pool.node_capacity()[kind].checked_sub(free[kind]).unwrap_or_default();
+            let also = wanted.min(taken).max(given[kind]);
+            *given = given.with(kind, also);
+            more = more.with(kind, wanted.checked_sub(also).unwrap_or_default());
+        }
+    }
+    for (node, _, _, given) in hosted {
+        needs.extend(given.iter().map(|(kind, amount)| Need::Room { node: Some(node), kind, amount }));
+    }
+    Some(())
+}
+
+/// Makes each amount as small as it can be, one after the other: what is enough stays so when more is given.
+fn minimize(state: &State, leaf: MemberId, shape: ShapeId, pool: PoolId, needs: &mut Vec<Need>) {
+    for at in 0..needs.len() {
+        let (mut low, mut high) = (0, needs[at].amount().get());
+        // Mostly it is as small as it can be already.
+        let mut middle = high.saturating_sub(1);
+        while low < high {
+            needs[at].set_amount(Quantity::new(middle));
+            if is_enough(state, leaf, shape, pool, needs) {
+                high = middle;
+            } else {
+                low = middle + 1;
+            }
+            middle = low + (high - low) / 2;
+        }
+        needs[at].set_amount(Quantity::new(high));
+    }
+    needs.retain(|need| need.amount() > Quantity::ZERO);
+}
+
+/// Whether a shape could start in a pool by any route if so much more were free and allowed.
+fn is_enough(state: &State, leaf: MemberId, shape: ShapeId, pool: PoolId, needs: &[Need]) -> bool {
+    let routes = state.routes.shape(shape).routes().map(|route| state.routes.route(route));
+    routes.filter(|route| route.pool == pool).any(|route| {
+        has_room(state, leaf, route, needs)
+            && state.tree.path(leaf).all(|member| {
+                let mut excess = state.quotas.excess(member, route);
+                let raised = |need: &Need, wanted| match need {
+                    Need::Limit { team, kind, amount } => {
+                        state.tree.member(member).team == Some(*team)
+                            && state.tree.node(*team) == Some(member)
+                            && *kind == wanted
+                            && *amount > Quantity::ZERO
+                    }
+                    Need::Room { .. } => false,
+                };
+                excess
+                    .all(|(kind, over)| needs.iter().any(|need| raised(need, kind) && need.amount() >= over))
+            })
+    })
+}
+
+fn has_room(state: &State, leaf: MemberId, route: &Route, needs: &[Need]) -> bool {
+    let pool = state.ledger.pool(route.pool);
+    let mut free = *pool.free();
+    let mut given: Vec<(NodeId, Resources)> = Vec::new();
+    for need in needs {
+        let Need::Room { node, kind, amount } = need else { continue };
+        free = free.with(*kind, free[*kind].checked_add(*amount).unwrap_or(free[*kind]));
+        let Some(node) = node else { continue };
+        if given.last().is_none_or(|(last, _)| last != node) {
+            given.push((*node, Resources::new()));
+        }
+        if let Some((_, sum)) = given.last_mut() {
+            *sum = sum.with(*kind, *amount);
+        }
+    }
+    let leaves_kept = route.total.iter().all(|(kind, amount)| {
+        let kept = state.quotas.withheld_from(&state.tree, leaf, route.pool, kind);
+        amount.checked_add(kept).is_some_and(|wanted| wanted <= free[kind])
+    });
+    if !leaves_kept || pool.is_divisible() {
+        return leaves_kept;
+    }
+    let on = |node: NodeId, free: &Resources| match given.binary_search_by_key(&node, |(node, _)| *node) {
+        Ok(at) => free.checked_add(&given[at].1).unwrap_or(*free),
+        Err(_) => *free,
+    };
+    let hosted = pool.nodes().map(|(node, free)| route.request.times_in(&on(node, free)));
+    hosted.fold(0, u64::saturating_add) >= u64::from(route.workers)
+}
