@@ -8,9 +8,10 @@
 //! A share group is *saturated* while no pool has any of it free; it is left out of V. A member is blocked while no job
 //! waits below it that asks for no saturated group. Both are judged before a grant, for all members alike.
 //!
-//! Deviations: a child without jobs that wait is blocked, so what it holds counts in full. Every term is rounded once, to
-//! a multiple of 2^-60, and depends only on what the child counts now, so that it is added and taken away exactly. Keys
-//! at a level where a member with children competes are rounded to 2^-40, so that equal shares tie.
+//! Deviations: a child without jobs that wait is blocked, so what it holds counts in full; a job that backs off waits.
+//! Every term is rounded once, to a multiple of 2^-60, and depends only on what the child counts now, so that it is added
+//! and taken away exactly. Keys at a level where a member with children competes are rounded to 2^-40, so that equal
+//! shares tie.
 //!
 //! Invariant: everything here equals what is recomputed from usage and the jobs that wait.
 //! Absent on purpose: who is served next, and plain sums (see `tree`). Layer 3; uses `tree`, `value`, `route`.

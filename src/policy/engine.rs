@@ -442,7 +442,7 @@ impl Policy for Engine {
 
     fn waits(&mut self, state: &State, job: JobId) {
         self.queue(state, job);
-        self.reclaim_event(None);
+        self.event(None);
     }
 
     fn adopted(&mut self, state: &State, job: JobId) {
@@ -451,10 +451,11 @@ impl Policy for Engine {
             holds.adopted(state, job);
         }
         self.started_for_reclaim(state, job);
-        self.reclaim_event(None);
+        self.event(None);
     }
 
     fn withdrawn(&mut self, state: &State, job: JobId) {
+        self.event(None);
         if self.withdrawn_for_reclaim(job) {
             return;
         }
@@ -469,7 +470,7 @@ impl Policy for Engine {
 
     fn stopped(&mut self, state: &State, job: JobId, pool: PoolId, room: &Resources) {
         self.has_stopped(state, job, pool, room);
-        self.reclaim_event(None);
+        self.event(None);
     }
 
     fn resized(&mut self, state: &State, pool: PoolId) {
@@ -479,7 +480,7 @@ impl Policy for Engine {
         if let Some(holds) = &mut self.holds {
             holds.changed(state, pool, None);
         }
-        self.reclaim_event(Some(pool));
+        self.event(Some(pool));
     }
 
     fn cycle(&mut self, state: &mut State) {

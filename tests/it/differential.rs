@@ -51,6 +51,7 @@ struct Replay<'a> {
     /// Nothing but time has passed since the last cycle.
     settled: bool,
     count_missed: bool,
+    missed: BTreeSet<usize>,
     seen: Seen,
 }
 
@@ -162,11 +163,11 @@ impl Replay<'_> {
             && policy.bounds.gpu_seconds_per_hour.is_none()
     }
 
-    /// Counts the plans that the search has missed.
+    /// Counts the jobs for which the search has missed a plan, each once: what is missed stays so while nothing changes.
     fn count_missed(&mut self) {
-        let looks = self.count_missed && self.search_decides();
-        if let Some(missed) = looks.then(|| self.oracle.missed()).flatten() {
-            self.seen.plans.1 += missed;
+        if self.count_missed && self.search_decides() {
+            self.missed.extend(self.oracle.missed());
+            self.seen.plans.1 = self.missed.len();
         }
     }
 
@@ -305,6 +306,7 @@ fn replay_and(case: &Case, count_missed: bool) -> Seen {
         submitted: 0,
         settled: false,
         count_missed,
+        missed: BTreeSet::new(),
         seen: Seen { tree: case.config.teams.iter().any(|team| team.parent.is_some()), ..Seen::default() },
     };
     for op in &case.ops {
@@ -368,9 +370,8 @@ fn generated_cases_reach_the_corners() {
         "of {cases}: waited {waited} evicted {evicted} rejected {rejected} gang {gang} tree {tree} second {second} \
          reserved {reserved} stopped {stopped:?} for gangs {gang_preemptor} plans taken and missed {plans:?}"
     );
-    // Of twenty plans that exist on nodes, with gangs and several pools, the search misses one at most. A plan that is
-    // missed is counted at every cycle in which it is still there.
-    assert!(plans.1 * 20 <= plans.0, "plans taken and missed: {plans:?}");
+    // Of fifty plans that exist on nodes, with gangs and several pools, the search misses one at most.
+    assert!(plans.1 * 50 <= plans.0, "plans taken and missed: {plans:?}");
     assert!(waited * 2 >= cases, "a job waits in {waited} of {cases} cases");
     for (corner, count) in [
         ("eviction", evicted),

@@ -82,6 +82,8 @@ pub(crate) struct Oracle {
     guaranteed: BTreeSet<(usize, usize)>,
     /// Who was stopped for another job since the last event from outside.
     stopped: BTreeSet<usize>,
+    /// By pool: its reservation was taken away for a higher rank since the last event from outside.
+    moved: Vec<bool>,
     /// Who may not run beyond the quota again before some instant.
     backing_off: Vec<(usize, i64)>,
 }
@@ -117,12 +119,19 @@ impl Oracle {
             judged: None,
             guaranteed: BTreeSet::new(),
             stopped: BTreeSet::new(),
+            moved: vec![false; pools],
             backing_off: Vec::new(),
         }
     }
 
-    pub(crate) fn submit(&mut self, job: Job) {
+    /// Something has happened outside.
+    fn event(&mut self) {
         self.stopped.clear();
+        self.moved.fill(false);
+    }
+
+    pub(crate) fn submit(&mut self, job: Job) {
+        self.event();
         self.waiting.push(self.jobs.len());
         self.jobs.push(job);
     }
@@ -134,7 +143,7 @@ impl Oracle {
     pub(crate) fn complete(&mut self, number: usize) {
         let Some(at) = self.running.iter().position(|run| run.number == number) else { return };
         let run = self.running.remove(at);
-        self.stopped.clear();
+        self.event();
         self.guaranteed.retain(|(its, _)| *its != number);
         for member in self.path(self.leaf(self.jobs[self.index_of(number)].team)) {
             self.promote(member, run.pool);
@@ -145,7 +154,7 @@ impl Oracle {
         let index = self.index_of(number);
         self.waiting.retain(|waiting| *waiting != index);
         self.backing_off.retain(|(waiting, _)| *waiting != index);
-        self.stopped.clear();
+        self.event();
         self.release(number);
     }
 
@@ -156,7 +165,7 @@ impl Oracle {
     }
 
     pub(crate) fn set_up(&mut self, pool: usize, up: usize) {
-        self.stopped.clear();
+        self.event();
         self.up[pool] = up;
     }
 

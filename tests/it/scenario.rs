@@ -414,6 +414,8 @@ scenarios!(
     hdrf_naive_starvation,
     hdrf_vs_collapsed,
     higher_tier_takes_the_reservation,
+    next_of_a_team_takes_the_reservation,
+    reservations_do_not_go_round,
     holder_is_denied,
     huge_weights_evict_nobody_for_ever,
     impossible_jobs,

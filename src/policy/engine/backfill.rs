@@ -3,8 +3,10 @@
 //! At most one waiting job holds a reservation in a pool, and a job holds at most one. Before every decision, a pool
 //! without a reservation gives it to its first waiting job, in the order of service by the keys *now*, unless that job
 //! can start; where the job could start earliest decides which of its pools it is. It is kept until the job starts, is
-//! withdrawn, has no foreseeable start any longer, or comes behind a blocked job of a higher tier or class. A job that its
-//! team's limit, or what other teams keep, stops as things are now holds none, and loses the one that it holds: it could
+//! withdrawn, has no foreseeable start any longer, or comes behind a blocked job of a higher tier or class; this last only
+//! once until something happens outside: three jobs of two teams can each be of a higher rank than the next, since
+//! inside a team the class decides and between teams the tier does, and would pass two reservations round for ever.
+//! A job that its team's limit, or what other teams keep, stops as things are now holds none, and loses the one that it holds: it could
 //! not start by it, and would only keep others waiting.
 //!
 //! Where and when is worked out at the beginning of a cycle if anything in the pool has changed, and once more when
@@ -268,15 +270,18 @@ impl Engine {
         if let Some((job, route)) = held {
             let leaf = state.alive(job).leaf;
             let holder = Front { leaf, waiter: state.waiter(job), class: class(state, job), route };
-            if !Present::of(state, &*self.order).outranks(front, holder) {
+            let outranked = Present::of(state, &*self.order).outranks(front, holder);
+            let hold = &mut holds.pools[pool];
+            if !outranked || hold.moved {
                 // Inside a team alone, a class may decide once another team's start has made this one first.
-                holds.pools[pool].look = !state.config.policy.classes_cross_teams();
+                hold.look = outranked || !state.config.policy.classes_cross_teams();
                 return false;
             }
             if holds.can_start(state, first) {
                 return false;
             }
             drop(state, holds);
+            holds.pools[pool].moved = true;
             return true;
         }
         if holds.can_start(state, first) {
@@ -301,6 +306,9 @@ impl Engine {
         let Some(best) = best else { return false };
         let at = state.routes.route(best.route).pool;
         holds.replace(state, at, Some(best));
+        // Who is first elsewhere now may be of a higher rank than the one who holds this was.
+        let look = state.quotas.any();
+        holds.pools.iter_mut().for_each(|hold| hold.look |= look);
         holds.pools[at].look = false;
         true
     }

@@ -43,6 +43,14 @@ impl Engine {
         }
     }
 
+    /// Something has happened outside: a job came, went or ended, or a pool has another size.
+    pub(super) fn event(&mut self, pool: Option<PoolId>) {
+        if let Some(holds) = &mut self.holds {
+            holds.event();
+        }
+        self.reclaim_event(pool);
+    }
+
     pub(super) fn note_room(&mut self, pool: PoolId, room: &Resources) {
         let watch = &mut self.watches[pool];
         watch.room = watch.room.max_each(room);

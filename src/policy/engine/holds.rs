@@ -39,6 +39,8 @@ pub(super) struct Hold {
     pub(super) stale: bool,
     /// Another job may have to hold the reservation.
     pub(super) look: bool,
+    /// The reservation has been taken away for a job of a higher rank since something happened outside.
+    pub(super) moved: bool,
     /// Routes that have room, and by which nobody may pass the reservation.
     pub(super) behind: BTreeSet<RouteId>,
 }
@@ -83,6 +85,7 @@ impl Holds {
             version: 0,
             stale: false,
             look: false,
+            moved: false,
             behind: BTreeSet::new(),
         };
         Self { pools: (0..pools).map(hold).collect(), lengths: IdVec::new() }
@@ -97,6 +100,11 @@ impl Holds {
     pub(super) fn next_change(&self, state: &State) -> Option<Timestamp> {
         let held = self.pools.iter().filter(|hold| hold.reservation.is_some());
         held.filter_map(|hold| hold.timetable.next_change(state.now)).min()
+    }
+
+    /// Something has happened outside: a job came, went or ended, or a pool has another size.
+    pub(super) fn event(&mut self) {
+        self.pools.iter_mut().for_each(|hold| hold.moved = false);
     }
 
     /// A job runs that never waited.

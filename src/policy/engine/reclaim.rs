@@ -439,7 +439,6 @@ impl Engine {
     /// A waiting job is withdrawn; whether it stood in no line.
     pub(super) fn withdrawn_for_reclaim(&mut self, job: JobId) -> bool {
         let Some(reclaim) = &mut self.reclaim else { return false };
-        reclaim.event();
         reclaim.failed.remove(&job);
         reclaim.backing_off.remove(&job).is_some()
     }

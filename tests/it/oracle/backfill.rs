@@ -174,9 +174,10 @@ impl Oracle {
             return false;
         }
         if let Some(held) = &self.held[pool] {
-            let lower = self.outranks(&run, &held.run);
+            let lower = !self.moved[pool] && self.outranks(&run, &held.run);
             if lower {
                 self.held[pool] = None;
+                self.moved[pool] = true;
             }
             return lower;
         }

@@ -61,7 +61,9 @@ impl Oracle {
     /// Whether no job waits at or below a member that some way to run spares every saturated kind.
     fn is_blocked(&self, member: usize, saturated: &[ResourceKind]) -> bool {
         let waiting = self.judged.as_ref().map_or(&self.waiting, |(waiting, _)| waiting);
-        let waiting = waiting.iter().map(|index| &self.jobs[*index]);
+        // Who backs off stands in no line, and waits all the same.
+        let backing_off = self.backing_off.iter().map(|(index, _)| index);
+        let waiting = waiting.iter().chain(backing_off).map(|index| &self.jobs[*index]);
         let mut here = waiting.filter(|job| self.path(self.leaf(job.team)).contains(&member));
         !here.any(|job| {
             self.routes(job).into_iter().any(|(_, alternative)| {

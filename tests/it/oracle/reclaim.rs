@@ -253,11 +253,11 @@ impl Oracle {
         }
     }
 
-    /// How many jobs that come first in their lines could stop others by a legal plan that stops nobody without need;
-    /// `None` where there are too many sets to try.
-    pub(crate) fn missed(&self) -> Option<usize> {
+    /// The jobs, first in their lines, that could stop others by a legal plan that stops nobody without need; none where
+    /// there are too many sets to try.
+    pub(crate) fn missed(&self) -> Vec<usize> {
         if self.running.len() > 8 {
-            return None;
+            return Vec::new();
         }
         let mut lines = Vec::new();
         let mut waiting: Vec<usize> = self.waiting.clone();
@@ -269,7 +269,8 @@ impl Oracle {
             lines.push(line);
             is_first
         });
-        Some(waiting.into_iter().filter(|index| self.has_plan(&self.jobs[*index])).count())
+        let could = waiting.into_iter().map(|index| &self.jobs[index]).filter(|job| self.has_plan(job));
+        could.map(|job| job.number).collect()
     }
 
     fn has_plan(&self, job: &super::Job) -> bool {
