@@ -3,7 +3,7 @@
 //! A team's *part* is its throughput over what it would have with every pool to itself. The smallest part over the
 //! weight is made as large as it can be, then the second smallest, and so on, by one linear program a round. Teams
 //! whose dual price is not zero can have no more and keep what they have; teams that are alike are one in the program.
-//! Solved by interior points in floats: decimals, good to about 1e-6, and not fractions.
+//! Solved by interior points in floats: decimals, good to 1e-5, and not fractions.
 //!
 //! Absent on purpose: several resources, trees of teams, and rounds of time (an amount may be a part of the time).
 //! Layer 3; uses `share`.
@@ -277,12 +277,13 @@ impl<'a> Program<'a> {
         while fixed.contains(&None) {
             let (level, prices, found) = self.raise(&fixed, &most)?;
             used = found;
-            let highest = prices.iter().copied().fold(0.0, f64::max);
-            for (class, price) in prices.into_iter().enumerate() {
-                if fixed[class].is_none() && price >= PRICED.min(highest) {
-                    let part = level * self.classes[class].weight;
-                    fixed[class] = Some(part.max(self.classes[class].floor.min(most[class])));
-                }
+            let open = prices.into_iter().enumerate().filter(|(class, _)| fixed[*class].is_none());
+            let open: Vec<(usize, f64)> = open.collect();
+            // Of those that are left at least one can have no more, so that every round fixes somebody.
+            let highest = open.iter().map(|(_, price)| *price).fold(f64::NEG_INFINITY, f64::max);
+            for (class, _) in open.into_iter().filter(|(_, price)| *price >= PRICED.min(highest)) {
+                let part = level * self.classes[class].weight;
+                fixed[class] = Some(part.max(self.classes[class].floor.min(most[class])));
             }
         }
         Ok(self.entitlements(&used))

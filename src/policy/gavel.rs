@@ -122,10 +122,13 @@ impl Gavel {
         }
     }
 
-    /// Works out anew what every job is due, if anybody came or went and the last time is long ago.
+    /// Works out anew what every job is due, if anybody came or went and the last time is long ago, or
+    /// nobody who is here had a part in it.
     fn allocate(&mut self, state: &State) {
         let since = self.allocated.map(|at| state.now.since(at));
-        if !self.changed || since.is_some_and(|since| since < ALLOCATION) {
+        // Where nobody has a part yet, whoever comes need not wait for the next time.
+        let some_have = self.entries.values().any(|entry| entry.parts.is_some());
+        if !self.changed || some_have && since.is_some_and(|since| since < ALLOCATION) {
             return;
         }
         let mut shapes: BTreeMap<ShapeId, usize> = BTreeMap::new();
