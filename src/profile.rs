@@ -4,6 +4,8 @@
 //! node as large as the pool, on which a job is one worker. Costs grow with the steps, of which each planned job adds
 //! at most two. Absent on purpose: who is planned, and in which order. Layer 3; uses `state`, `reservation`.
 
+use core::ops::Range;
+
 use crate::id::{NodeId, PoolId};
 use crate::ledger::Span;
 use crate::reservation::{Timetable, best_spans, end_after, next_instant};
@@ -28,6 +30,8 @@ pub(crate) struct Slot {
 struct Step {
     at: Timestamp,
     free: Vec<Resources>,
+    /// Over all nodes.
+    total: Resources,
 }
 
 /// What will be free in one pool.
@@ -50,8 +54,9 @@ impl Profile {
         } else {
             known.nodes().map(|(_, free)| *free).collect()
         };
-        let mut profile =
-            Self { pool, divisible: known.is_divisible(), nodes, steps: vec![Step { at: state.now, free }] };
+        let total = *known.free();
+        let steps = vec![Step { at: state.now, free, total }];
+        let mut profile = Self { pool, divisible: known.is_divisible(), nodes, steps };
         for (end, job, route) in timetable.ends(state.now) {
             let from = profile.split(end);
             let spans: Vec<Span> = state.spans(job).map(|(node, workers)| Span { node, workers }).collect();
@@ -61,35 +66,63 @@ impl Profile {
         profile
     }
 
-    /// The earliest slot for a job of a length, at full speed, by a route into this pool.
+    /// The earliest slot from some instant on, for a job of a length, at full speed, by a route into this pool.
     pub(crate) fn earliest(
         &self,
         state: &State,
         id: RouteId,
         route: &Route,
         length: Option<Millis>,
+        not_before: Timestamp,
     ) -> Option<Slot> {
-        self.steps.iter().enumerate().find_map(|(from, first)| {
-            if !has_room(&first.free, route, self.divisible) {
-                return None;
-            }
-            let start = first.at;
+        let mut from = self.steps.partition_point(|step| step.at < not_before);
+        // The steps from `from` up to here have room, each by itself.
+        let mut roomy = from;
+        loop {
+            let start = self.steps.get(from)?.at;
             // A job of no length holds its room for an instant.
             let end = end_after(start, length, route).map(|end| end.max(next_instant(start)));
-            let mut free = first.free.clone();
-            let until = |step: &&Step| end.is_none_or(|end| step.at < end);
-            for step in self.steps[from + 1..].iter().take_while(until) {
-                for (least, then) in free.iter_mut().zip(&step.free) {
-                    *least = least.min_each(then);
-                }
+            let until = end.map_or(self.steps.len(), |end| self.steps.partition_point(|step| step.at < end));
+            roomy = roomy.max(from);
+            if let Some(lacking) = (roomy..until).find(|at| !self.has_room(*at, route)) {
+                // No slot covers a step that lacks room.
+                (from, roomy) = (lacking + 1, lacking + 1);
+                continue;
             }
-            let spans = if self.divisible {
-                route.total.fits_in(&free[0]).then(Vec::new)?
-            } else {
-                let free = self.nodes.iter().copied().zip(&free);
-                best_spans(state, self.pool, free, &route.request, route.workers)?
-            };
-            Some(Slot { route: id, start, end, spans })
+            roomy = roomy.max(until);
+            if let Some(spans) = self.spans(state, from..until, route) {
+                return Some(Slot { route: id, start, end, spans });
+            }
+            from += 1;
+        }
+    }
+
+    /// Where a job would run during steps that each have room; empty in a divisible pool.
+    fn spans(&self, state: &State, steps: Range<usize>, route: &Route) -> Option<Vec<Span>> {
+        if self.divisible {
+            return Some(Vec::new());
+        }
+        let (first, rest) = self.steps[steps].split_first()?;
+        let mut free = first.free.clone();
+        for step in rest {
+            for (least, then) in free.iter_mut().zip(&step.free) {
+                *least = least.min_each(then);
+            }
+        }
+        let free = self.nodes.iter().copied().zip(&free);
+        best_spans(state, self.pool, free, &route.request, route.workers)
+    }
+
+    /// Whether all workers have room somewhere during a step.
+    fn has_room(&self, step: usize, route: &Route) -> bool {
+        let Step { free, total, .. } = &self.steps[step];
+        if !route.total.fits_in(total) || self.divisible {
+            return route.total.fits_in(total);
+        }
+        let mut left = u64::from(route.workers);
+        free.iter().any(|free| {
+            left = left.saturating_sub(route.request.times_in(free));
+            left == 0
         })
     }
 
@@ -105,8 +138,8 @@ impl Profile {
         match self.steps.binary_search_by_key(&at, |step| step.at) {
             Ok(known) => known,
             Err(next) => {
-                let free = self.steps[next.saturating_sub(1)].free.clone();
-                self.steps.insert(next, Step { at, free });
+                let before = self.steps[next.saturating_sub(1)].clone();
+                self.steps.insert(next, Step { at, ..before });
                 next
             }
         }
@@ -121,6 +154,7 @@ impl Profile {
         by: impl Fn(&Resources, &Resources) -> Option<Resources>,
     ) {
         for step in &mut self.steps[from..until] {
+            step.total = by(&step.total, &route.total).unwrap_or_default();
             if self.divisible {
                 step.free[0] = by(&step.free[0], &route.total).unwrap_or_default();
             }
@@ -133,13 +167,4 @@ impl Profile {
             }
         }
     }
-}
-
-/// Whether all workers have room somewhere.
-fn has_room(free: &[Resources], route: &Route, divisible: bool) -> bool {
-    if divisible {
-        return route.total.fits_in(&free[0]);
-    }
-    let slots = free.iter().map(|free| route.request.times_in(free)).fold(0, u64::saturating_add);
-    slots >= u64::from(route.workers)
 }

@@ -9,7 +9,7 @@
 //! Absent on purpose: what a reservation of one job alone lets pass (see `engine`). Layer 5; uses `profile`, `pending`.
 
 use core::cmp::Reverse;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::first::{Front, Present, comes_first};
@@ -53,6 +53,8 @@ struct Pass<'a> {
     quotas: Quotas,
     profiles: IdVec<PoolId, Profile>,
     lines: Vec<Unplanned>,
+    /// By route and length: before when no job of that length or a longer one has a slot. Room is only taken in a pass.
+    floors: BTreeMap<RouteId, BTreeMap<u64, Timestamp>>,
 }
 
 impl Pass<'_> {
@@ -76,6 +78,7 @@ impl Pass<'_> {
         self.lines[at].1.pop();
         let slot = self.earliest(state, waiter.job);
         if let Some(slot) = &slot {
+            self.raise_floor(slot, waiter.length);
             let route = state.routes.route(slot.route);
             self.profiles[route.pool].take(route, slot);
             self.tree.grant(leaf, state.routes.charge(slot.route));
@@ -104,9 +107,30 @@ impl Pass<'_> {
         let length = state.alive(job).spec.limit_or_estimate();
         let slots = self.routes(state, job).filter_map(|id| {
             let route = state.routes.route(id);
-            self.profiles[route.pool].earliest(state, id, route, length)
+            let not_before = self.floor(id, state.waiter(job).length).unwrap_or(state.now);
+            self.profiles[route.pool].earliest(state, id, route, length, not_before)
         });
         slots.min_by_key(|slot| slot.start)
+    }
+
+    /// No slot by a route begins before it for a job of a length.
+    fn floor(&self, route: RouteId, length: u64) -> Option<Timestamp> {
+        let (_, floor) = self.floors.get(&route)?.range(..=length).next_back()?;
+        Some(*floor)
+    }
+
+    /// The earliest slot of a job was this one.
+    fn raise_floor(&mut self, slot: &Slot, length: u64) {
+        if self.floor(slot.route, length).is_none_or(|floor| floor < slot.start) {
+            let floors = self.floors.entry(slot.route).or_default();
+            // Longer jobs have floors at least as high, so that the last one up to a length is the highest.
+            let lower = floors.range(length..).take_while(|(_, floor)| **floor <= slot.start);
+            let lower: Vec<u64> = lower.map(|(length, _)| *length).collect();
+            for length in lower {
+                floors.remove(&length);
+            }
+            floors.insert(length, slot.start);
+        }
     }
 }
 
@@ -131,7 +155,7 @@ impl Conservative {
         }
         let (tree, hierarchy) = (state.tree.clone(), state.hierarchy.clone());
         let quotas = state.quotas.clone();
-        Pass { order: &*self.order, tree, hierarchy, quotas, profiles, lines }
+        Pass { order: &*self.order, tree, hierarchy, quotas, profiles, lines, floors: BTreeMap::new() }
     }
 
     /// Whether any shape that waits has room now, planned jobs or not.
@@ -145,9 +169,12 @@ impl Conservative {
     /// Plans all waiting jobs and starts those whose slots have come; whether there are any.
     fn start_due(&mut self, state: &mut State) -> bool {
         let mut started = Vec::new();
+        let mut room = self.anything_fits(state);
+        if !room {
+            return false;
+        }
         state.judge();
         let mut pass = self.pass(state);
-        let mut room = self.anything_fits(state);
         while room {
             let Some((leaf, waiter, slot)) = pass.next(state) else { break };
             let Some(slot) = slot.filter(|slot| slot.start == state.now) else { continue };
