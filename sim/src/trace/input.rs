@@ -18,6 +18,8 @@ pub(crate) const MAX_RECORD: u64 = 1 << 20;
 /// How many bytes are looked at to tell the format.
 const HEAD: usize = 1 << 16;
 const BUFFER: usize = 1 << 16;
+/// What to do about a file that breaks off.
+const FETCH: &str = "the file was cut off or changed on its way: fetch it again";
 
 /// Stands before `-:FORMAT` on its way through the reader of the command line, which would take it for an option.
 pub(crate) const STDIN_MARK: char = '\0';
@@ -79,6 +81,35 @@ pub(crate) struct Flow {
     /// Bytes that one record may have.
     record_limit: Cell<u64>,
     too_long: Cell<bool>,
+    /// Where in their text they end; for compressed files, whose data can break off anywhere.
+    end: RefCell<TextEnd>,
+}
+
+/// Where in a text its bytes end.
+#[derive(Debug, Default)]
+struct TextEnd {
+    line_ends: u64,
+    /// Letters behind the last line end.
+    letters: u64,
+    /// Bytes behind the last line end, unless they are more than a line of a table may have.
+    line: Vec<u8>,
+}
+
+impl TextEnd {
+    fn follow(&mut self, bytes: &[u8]) {
+        let mut rest = bytes;
+        if let Some(end) = bytes.iter().rposition(|&byte| byte == b'\n') {
+            self.line_ends += bytes[..=end].split(|&byte| byte == b'\n').skip(1).count() as u64;
+            self.letters = 0;
+            self.line.clear();
+            rest = &bytes[end + 1..];
+        }
+        // The second and later bytes of a letter in UTF-8 are those of the form 10xxxxxx.
+        self.letters += rest.iter().filter(|&&byte| byte & 0xc0 != 0x80).count() as u64;
+        if self.letters <= MAX_RECORD {
+            self.line.extend_from_slice(rest);
+        }
+    }
 }
 
 impl Flow {
@@ -109,14 +140,20 @@ impl Flow {
         let name = match self.compression.get() {
             Compression::Zstd => "zstd",
             Compression::Gzip => "gzip",
-            Compression::None => "Parquet",
+            Compression::None => return Fault::other(line, "the Parquet data is damaged").hint(FETCH),
         };
-        let what = if error.kind() == io::ErrorKind::UnexpectedEof {
-            format!("the {name} data ends too early")
-        } else {
-            format!("the {name} data is damaged")
-        };
-        Fault::other(line, what).hint("the file was cut off or changed on its way: fetch it again")
+        let found =
+            if error.kind() == io::ErrorKind::UnexpectedEof { "the end of the file" } else { "damage" };
+        // Whatever came through before has been handed out, so what is missing would stand right behind it.
+        let end = self.end.borrow();
+        Fault::unreadable(end.line_ends + 1, format!("more {name} data"), found)
+            .column(format!("character {}", end.letters + 1))
+            .hint(FETCH)
+    }
+
+    /// The start of the line in which compressed data broke off.
+    pub(crate) fn broken_line(&self) -> Vec<u8> {
+        self.end.borrow().line.clone()
     }
 
     /// Reads a file to its end for the digest alone.
@@ -184,6 +221,9 @@ impl Read for Guard {
             }
         };
         flow.delivered.set(flow.delivered.get() + count as u64);
+        if flow.compression.get() != Compression::None {
+            flow.end.borrow_mut().follow(&buffer[..count]);
+        }
         Ok(count)
     }
 }
@@ -227,6 +267,7 @@ pub(crate) fn open_bytes(raw: Box<dyn Read>) -> Result<Opened, Fault> {
         record_start: Cell::new(0),
         record_limit: Cell::new(MAX_RECORD),
         too_long: Cell::new(false),
+        end: RefCell::default(),
     });
     let mut tap = Tap { inner: raw, flow: Rc::clone(&flow) };
     let magic = read_up_to(&mut tap, 4).map_err(|error| flow.fault(0, error))?;

@@ -1,6 +1,6 @@
 //! Traces: real files counted exactly, bad input answered with exact messages.
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use fairshare_sim::trace::{CPU, GPU, Input, Status, Trace, TraceError, TraceOptions, inspect};
@@ -250,43 +250,80 @@ fn one_field_too_many() {
     );
 }
 
+/// Of a message about data that breaks off: line, column, what else it says.
+fn broken(shown: &str, name: &str) -> (u64, String, String) {
+    let rest = shown.strip_prefix(&format!("failed to read trace `{name}`\nline ")).unwrap();
+    let (line, rest) = rest.split_once(", column `").unwrap();
+    let (column, rest) = rest.split_once("`: ").unwrap();
+    (line.parse().unwrap(), column.to_owned(), rest.to_owned())
+}
+
+const FETCH: &str = "\nhint: the file was cut off or changed on its way: fetch it again";
+
 #[test]
-fn truncated_gzip() {
+fn truncated_gzip_and_zstd() {
     let mut text = HEADER.as_bytes().to_vec();
     for row in 0..40_000 {
         writeln!(text, "{row},{row},{},team,1", row * 7919 % 1000).unwrap();
     }
-    let bytes = gzip(&text);
     let folder = folder();
-    let cut = write(&folder, "jobs.csv.gz", &bytes[..bytes.len() / 2]);
-    let shown = message(load(&cut));
-    let (first, rest) = shown.split_once("line ").unwrap();
-    let (line, rest) = rest.split_once(": ").unwrap();
-    assert_eq!(first, "failed to read trace `jobs.csv.gz`\n");
-    assert!((10_000..40_000).contains(&line.parse::<u32>().unwrap()), "{line}");
-    assert_eq!(
-        rest,
-        "the gzip data ends too early\nhint: the file was cut off or changed on its way: fetch it again"
-    );
+    for (name, format, bytes) in [
+        ("jobs.csv.gz", "gzip", gzip(&text)),
+        ("jobs.csv.zst", "zstd", zstd::encode_all(&text[..], 3).unwrap()),
+    ] {
+        let cut = write(&folder, name, &bytes[..bytes.len() / 2]);
+        let (line, column, rest) = broken(&message(load(&cut)), name);
+        assert_eq!(rest, format!("expected more {format} data, found the end of the file{FETCH}"));
+        // What can be unpacked of it ends in this line and this column.
+        let mut unpacked = Vec::new();
+        let file = std::fs::File::open(&cut).unwrap();
+        let failed = match format {
+            "gzip" => flate2::read::GzDecoder::new(file).read_to_end(&mut unpacked),
+            _ => zstd::Decoder::new(file).unwrap().read_to_end(&mut unpacked),
+        };
+        assert!(failed.is_err());
+        let unpacked = String::from_utf8(unpacked).unwrap();
+        let (lines, last) = unpacked.rsplit_once('\n').unwrap();
+        assert_eq!(line, lines.lines().count() as u64 + 1);
+        assert!((10_000..40_000).contains(&line), "{line}");
+        assert_eq!(column, ["job_id", "submit_s", "run_s", "team", "gpu"][last.matches(',').count()]);
+    }
 }
 
 #[test]
-fn damaged_compression() {
+fn compressed_data_that_breaks_off_anywhere() {
     let folder = folder();
+    let refused = |name: &str, bytes: &[u8], expected: &str| {
+        let shown = message(load(&write(&folder, name, bytes)));
+        assert_eq!(shown, format!("failed to read trace `{name}`\n{expected}{FETCH}"));
+    };
     let text = HEADER.to_owned() + &"1,0,5,team,1\n".repeat(10);
+    // The one block of the file is not whole, so that nothing of it can be unpacked.
     let zstd = zstd::encode_all(text.as_bytes(), 3).unwrap();
-    let hint = "\nhint: the file was cut off or changed on its way: fetch it again";
-    assert_eq!(
-        message(load(&write(&folder, "jobs.zst", &zstd[..zstd.len() - 9]))),
-        format!("failed to read trace `jobs.zst`\nthe zstd data ends too early{hint}")
+    refused(
+        "jobs.zst",
+        &zstd[..zstd.len() - 9],
+        "line 1, column `character 1`: expected more zstd data, found the end of the file",
     );
     // A sound file with something else behind it.
     let mut bytes = gzip(text.as_bytes());
     bytes.extend_from_slice(b"something else");
-    assert_eq!(
-        message(load(&write(&folder, "jobs.gz", &bytes))),
-        format!("failed to read trace `jobs.gz`\nline 12: the gzip data is damaged{hint}")
-    );
+    refused("jobs.gz", &bytes, "line 12, column `job_id`: expected more gzip data, found damage");
+    // Sound data without the sum that ends it, which breaks off in a field, in a header, in a line without fields and in
+    // an object.
+    let cut = |text: &str| {
+        let bytes = gzip(text.as_bytes());
+        bytes[..bytes.len() - 5].to_vec()
+    };
+    let ends = "expected more gzip data, found the end of the file";
+    refused("field.gz", &cut(&(text + "2,1,\"5")), &format!("line 12, column `run_s`: {ends}"));
+    refused("header.gz", &cut("job_id,submit_s,run_s,t"), &format!("line 1, column `character 24`: {ends}"));
+    let swf = "; Äpfel\n1 0 0 5 1 0 0 1 9 0 1 1 1 1 1 1 -1 -1\n2 3 Ä";
+    refused("old.gz", &cut(swf), &format!("line 3, column `character 6`: {ends}"));
+    let log = "[{\"status\": \"Pass\", \"vc\": \"a\", \"jobid\": \"1\",\n \"attem";
+    refused("log.gz", &cut(log), &format!("line 2, column `character 8`: {ends}"));
+    let objects = "apiVersion: v1\nkind: Workload\n";
+    refused("objects.gz", &cut(objects), &format!("line 3, column `character 1`: {ends}"));
 }
 
 #[test]

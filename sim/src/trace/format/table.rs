@@ -29,6 +29,7 @@ pub(crate) const CSV: Dialect = Dialect { delimiter: b',', quoting: true };
 /// A delimited table, record by record.
 pub(crate) struct Table {
     reader: csv::Reader<Guard>,
+    dialect: Dialect,
     flow: Rc<Flow>,
     record: ByteRecord,
     header: Vec<String>,
@@ -68,7 +69,7 @@ impl Table {
             .quoting(dialect.quoting)
             .buffer_capacity(1 << 16)
             .from_reader(opened.bytes);
-        Self { reader, flow: opened.flow, record: ByteRecord::new(), header, named: false, line: 1 }
+        Self { reader, dialect, flow: opened.flow, record: ByteRecord::new(), header, named: false, line: 1 }
     }
 
     /// Names of the columns.
@@ -130,9 +131,23 @@ impl Table {
                 Ok(more)
             }
             Err(error) => Err(match error.into_kind() {
-                csv::ErrorKind::Io(error) => self.flow.fault(before, error),
+                csv::ErrorKind::Io(error) => self.broken(before, error),
                 _ => Fault::other(before, "this is no delimited record"),
             }),
+        }
+    }
+
+    /// A record that could not be read to its end: where the data broke off, by the name of the column.
+    fn broken(&self, line: u64, error: std::io::Error) -> Fault {
+        let fault = self.flow.fault(line, error);
+        let mut inside = false;
+        let fields = self.flow.broken_line().into_iter().filter(|&byte| {
+            inside ^= self.dialect.quoting && byte == b'"';
+            byte == self.dialect.delimiter && !inside
+        });
+        match self.header.get(fields.count()) {
+            Some(name) if !fault.column.is_empty() => fault.column(name.as_str()),
+            _ => fault,
         }
     }
 
