@@ -45,8 +45,8 @@ Examples:
   sim run scenario.toml --policy fifo -o json
   sim compare scenario.toml --policy drf --policy fifo
 
-Exit codes: 0 ok, 1 a gate failed, 2 usage or unreadable input, 3 a bug, 4 the machine failed,
-130 interrupted. Results go to stdout, everything else to stderr.";
+Exit codes: 0 ok, 1 a gate failed, 2 usage or unreadable input, 3 a bug, 4 the machine failed, 130 \
+interrupted. Results go to stdout, everything else to stderr.";
 
 /// How to talk.
 #[derive(Debug, Clone, Args)]
@@ -144,9 +144,9 @@ pub struct Run {
     /// A setting over the file: `policy.order=fifo`, `pool.l4.nodes=32`.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub settings: Vec<String>,
-    /// The root seed of everything that is drawn.
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub seed: u64,
+    /// The root seed of everything that is drawn; else the variable `SIM_SEED`, else 0.
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
     /// Write all results into this folder.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
@@ -192,9 +192,9 @@ pub struct Compare {
     /// A setting over the file: `pool.l4.nodes=32`.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub settings: Vec<String>,
-    /// The root seed of everything that is drawn.
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub seed: u64,
+    /// The root seed of everything that is drawn; else the variable `SIM_SEED`, else 0.
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
     /// Form of the result on stdout.
     #[arg(short, long, value_enum, default_value_t, value_name = "FORM")]
     pub output: OutputFormat,
@@ -249,11 +249,13 @@ Examples:
   sim decide traces/scenarios/decide.toml
   sim decide traces/scenarios/decide.toml --policy fifo -o json
   sim decide traces/scenarios/decide.toml --add job.toml
-  kubectl get clusterqueues,cohorts,localqueues,resourceflavors,workloadpriorityclasses,workloads -A \
-    -o yaml | sim decide - --fair-sharing=true --add job.yaml
-A job has the columns of the native trace as keys: `job_id` and `team`, then what it asks. One that runs
-also has its `pool`, and may have `start_s` and `nodes`, the number of the node of each worker. The time is
-`now_s` of `[snapshot]`, else the latest time that a job names; a job without `submit_s` came then.";
+  kinds=clusterqueues,cohorts,localqueues,resourceflavors,workloads
+  kubectl get $kinds,workloadpriorityclasses -A -o yaml |
+    sim decide - --fair-sharing=true --add job.yaml
+
+A job has the columns of the native trace as keys: `job_id` and `team`, then what it asks. One that runs also \
+has its `pool`, and may have `start_s` and `nodes`, the number of the node of each worker. The time is `now_s` \
+of `[snapshot]`, else the latest time that a job names; a job without `submit_s` came then.";
 
 /// `sim shares`.
 #[derive(Debug, Args)]
@@ -281,16 +283,17 @@ Examples:
   sim shares traces/scenarios/shares.toml
   sim shares traces/scenarios/shares.toml --pools -o json
 
-A team asks by `request = { per_task = { gpu = 1, cpu = 4 }, tasks = 10, pools = [\"l4\"] }`: without
-`tasks` endlessly, without `pools` of any pool. By default all pools are one domain: an upper bound,
-spread over the pools of the team in proportion to what they have. With --pools no pool is overrun;
-what is divided is the GPUs, or the one resource that everybody asks for. Memory is in GiB. With
---speeds a request also says `speeds = { h200 = 1, l4 = 0.25 }`, 1 where it is silent; its figures are
-decimals, and the program must be built with `--features lp`.";
+A team asks by `request = { per_task = { gpu = 1, cpu = 4 }, tasks = 10, pools = [\"l4\"] }`: without `tasks` \
+endlessly, without `pools` of any pool. By default all pools are one domain: an upper bound, spread over the \
+pools of the team in proportion to what they have. With --pools no pool is overrun; what is divided is the \
+GPUs, or the one resource that everybody asks for. Memory is in GiB. With --speeds a request also says `speeds \
+= { h200 = 1, l4 = 0.25 }`, 1 where it is silent; its figures are decimals, and the program must be built with \
+`--features lp`.";
 
 const COMPARE_AFTER: &str = "\
 Example:
-  sim compare traces/demo/scenario.toml --policy drf --policy fifo --policy fifo,backfill=none
+  sim compare traces/demo/scenario.toml --policy drf \\
+    --policy fifo --policy fifo,backfill=none
 
 Differences are paired job by job; the interval is 95 % by batch means over 30 runs of jobs.";
 
@@ -302,4 +305,6 @@ Examples:
   sim trace synth demo --jobs 100000 |
     sim run traces/demo/scenario.toml --trace - --quantiles sketch
 
-Settings: the file, then SIM_* variables (SIM_POLICY__ORDER=fifo), then --set, then --policy.";
+Settings: the file, then variables, then --set, then --policy. SIM_POLICY=fifo is --policy, SIM_SEED=1 is \
+--seed, SIM_POOL__EU_L4__NODES=8 is --set pool.eu-l4.nodes=8: two underscores are a dot, and names of pools, \
+teams and priorities have `_` for what a variable cannot hold.";

@@ -4,6 +4,7 @@
     reason = "the one place that reads the clock, for --timings, and the SIM_* variables"
 )]
 
+use std::ffi::OsString;
 use std::io::{IsTerminal as _, Write as _};
 use std::process;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,7 +26,7 @@ fn main() -> process::ExitCode {
     // Without a handler an interrupt ends the process at once, which is acceptable.
     let _ = ctrlc::set_handler(interrupt);
     let mut variables: Vec<(String, String)> =
-        std::env::vars().filter(|(name, _)| name.starts_with("SIM_")).collect();
+        std::env::vars_os().filter_map(text).filter(|(name, _)| name.starts_with("SIM_")).collect();
     variables.sort();
     let world = World {
         argv: std::env::args().skip(1).collect(),
@@ -38,7 +39,12 @@ fn main() -> process::ExitCode {
         watched: std::io::stderr().is_terminal() && !cli.talk.quiet,
         verbose: cli.talk.verbose,
     };
-    let exit = match dispatch(&cli, &world) {
+    let done = command::settings::unused(&world).and_then(|notes| {
+        let mut output = dispatch(&cli, &world)?;
+        output.notes.splice(0..0, notes);
+        Ok(output)
+    });
+    let exit = match done {
         Ok(output) => print(&output, cli.talk.quiet),
         Err(error) => {
             anstream::eprintln!("{}", error.message());
@@ -46,6 +52,11 @@ fn main() -> process::ExitCode {
         }
     };
     process::ExitCode::from(exit.code())
+}
+
+/// A variable, unless it is no text: others may set what they like.
+fn text((name, value): (OsString, OsString)) -> Option<(String, String)> {
+    Some((name.into_string().ok()?, value.into_string().ok()?))
 }
 
 /// A panic is a bug of this program, unless a library met a damaged file.

@@ -33,6 +33,8 @@ pub struct Manifest {
 pub struct Provenance {
     /// Version of the simulator.
     pub version: String,
+    /// The root seed of everything that was drawn.
+    pub seed: u64,
     /// The command line.
     pub argv: Vec<String>,
     /// SHA-256 of the scenario and its overrides.
@@ -144,7 +146,8 @@ impl Results {
         }
         let argv = std::iter::once("sim".to_owned()).chain(provenance.argv.iter().cloned());
         match Cli::try_parse_from(argv).map(|cli| cli.command) {
-            Ok(Command::Run(run)) => Ok(*run),
+            // The seed may have come from a variable.
+            Ok(Command::Run(run)) => Ok(Run { seed: Some(provenance.seed), ..*run }),
             _ => Err(SimError::usage(format!("the command line in `{shown}` is none of `sim run`"))),
         }
     }

@@ -12,8 +12,8 @@ use super::OutputFormat;
 Example:
   sim report results
 
-The run is done again from the folder's manifest, in the folder where it was done first: the same
-version, scenario and traces give the same report.")]
+The run is done again from the folder's manifest, in the folder where it was done first: the same version, \
+scenario and traces give the same report.")]
 pub struct Report {
     /// The folder.
     #[arg(value_name = "RUN_DIR")]
@@ -29,8 +29,8 @@ pub struct Report {
 Example:
   sim replay results/manifest.json
 
-Paths are those of the recorded command line, so run it where that was run. A scenario or trace that
-has changed is named with both digests.")]
+Paths are those of the recorded command line, so run it where that was run. A scenario or trace that has \
+changed is named with both digests.")]
 pub struct Replay {
     /// The manifest, or its folder.
     #[arg(value_name = "MANIFEST")]
@@ -63,8 +63,8 @@ pub struct Diff {
 Example:
   sim explain results 17
 
-The run is done again from the folder's manifest, and the job watched: after every cycle of decisions
-the scheduler says what stops it. Cycles in a row with the same reasons are one interval.")]
+The run is done again from the folder's manifest, and the job watched: after every cycle of decisions the \
+scheduler says what stops it. Cycles in a row with the same reasons are one interval.")]
 pub struct Explain {
     /// The results folder.
     #[arg(value_name = "RUN_DIR")]

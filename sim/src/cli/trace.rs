@@ -101,15 +101,16 @@ Examples:
 
 The same description and seed give the same bytes on every platform and in every release.")]
 pub struct Synth {
-    /// A preset (`demo`) or a description (TOML).
+    /// The preset `demo`, or else the file of a description (TOML). A file called `demo` is `./demo`; `-` is standard
+    /// input.
     #[arg(value_name = "SPEC", required_unless_present = "like")]
     pub spec: Option<String>,
     /// Describe this trace instead: its teams, hours, sizes and run times. `FILE[:FORMAT]`.
     #[arg(long, value_name = "FILE[:FORMAT]", conflicts_with = "spec")]
     pub like: Vec<String>,
-    /// The root seed of everything that is drawn.
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub seed: u64,
+    /// The root seed of everything that is drawn; else the variable `SIM_SEED`, else 0.
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
     /// End after this many jobs, and not by time; the load per day stays.
     #[arg(long, value_name = "N")]
     pub jobs: Option<u64>,
@@ -124,7 +125,8 @@ pub struct Synth {
 /// `sim trace shape`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The steps are taken in this order, whatever the order of the options: window, thin, scale-team, clone, compress.
+The steps are taken in this order, whatever the order of the options: window, thin, scale-team, clone, \
+compress.
 
 Examples:
   sim trace shape jobs.csv --compress 0.3 --out busier.csv
@@ -152,9 +154,9 @@ pub struct Shape {
     /// Multiply the time between submissions.
     #[arg(long, value_name = "FACTOR")]
     pub compress: Option<String>,
-    /// The root seed of everything that is drawn.
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub seed: u64,
+    /// The root seed of everything that is drawn; else the variable `SIM_SEED`, else 0.
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
     /// Where to write; packed if the name ends in `.gz`. Absent: stdout.
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,

@@ -1,6 +1,7 @@
 //! `sim compare`: the same trace under several policies.
 
-use super::run::{load, overrides, trim, without_out};
+use super::run::{load, trim, without_out};
+use super::settings::{overrides, seed};
 use super::{Output, World};
 use crate::cli::{Compare, OutputFormat};
 use crate::compare::Comparison;
@@ -23,13 +24,13 @@ pub fn compare(arguments: &Compare, world: &World<'_>) -> Result<Output, SimErro
     let baseline = baseline(arguments)?;
     let info = RunInfo {
         argv: without_out(&world.argv),
-        seed: arguments.seed,
+        seed: seed(arguments.seed, world)?,
         trim: trim(arguments.trim.as_deref())?,
     };
     let scenario = |policy: &String| {
         let settings = overrides(&arguments.settings, Some(policy), world)?;
         let mut scenario = Scenario::load(&arguments.scenario, &settings)?;
-        scenario.policy.spec.seed = arguments.seed;
+        scenario.policy.spec.seed = info.seed;
         Ok::<_, SimError>(scenario)
     };
     let scenarios = arguments.policies.iter().map(scenario).collect::<Result<Vec<_>, _>>()?;

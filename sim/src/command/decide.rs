@@ -5,7 +5,7 @@
 use std::io::Read as _;
 use std::path::Path;
 
-use super::run::overrides;
+use super::settings::overrides;
 use super::{Output, World};
 use crate::cli::{self, OutputFormat};
 use crate::decide::{Decided, of_scenario};

@@ -1,6 +1,7 @@
 //! `sim demo`: the main job on a built-in scenario and trace, no file needed.
 
-use super::run::{policy_overrides, render};
+use super::run::render;
+use super::settings::overrides;
 use super::{Output, World};
 use crate::cli::{Demo, OutputFormat};
 use crate::error::SimError;
@@ -21,7 +22,7 @@ const TRACE: &[u8] = include_bytes!("../../../traces/demo/trace.csv.gz");
 ///
 /// [`SimError`] if the policy is unknown or the report cannot be written.
 pub fn demo(arguments: &Demo, world: &World<'_>) -> Result<Output, SimError> {
-    let overrides = arguments.policy.as_deref().map(policy_overrides).transpose()?.unwrap_or_default();
+    let overrides = overrides(&[], arguments.policy.as_deref(), world)?;
     let scenario = Scenario::parse("traces/demo/scenario.toml", SCENARIO, &overrides)?;
     let trace = Trace::from_bytes("traces/demo/trace.csv.gz", TRACE, &TraceOptions::default())?;
     let setup = Setup::new(&scenario, &trace)?;

@@ -1,4 +1,4 @@
-//! Commands: one file each, thin. They return what to print; `main` prints it.
+//! Commands: one file each, thin; `settings` is what they share. They return what to print; `main` prints it.
 
 pub mod compare;
 pub mod decide;
@@ -9,6 +9,7 @@ pub mod init;
 pub mod replay;
 pub mod report;
 pub mod run;
+pub mod settings;
 pub mod shares;
 pub mod trace;
 

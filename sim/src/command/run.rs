@@ -1,5 +1,6 @@
 //! `sim run`: replays a trace under a scenario.
 
+use super::settings::{overrides, seed};
 use super::{Output, World};
 use crate::checker::Checker;
 use crate::cli::{OutputFormat, Quantiles, Run};
@@ -12,7 +13,7 @@ use crate::progress::{self, Progress};
 use crate::record::Record;
 use crate::report::{self, files::Folder};
 use crate::results::Results;
-use crate::scenario::{Override, Scenario};
+use crate::scenario::Scenario;
 use crate::setup::Setup;
 use crate::simulate::simulate;
 use crate::streamed;
@@ -34,14 +35,14 @@ pub(crate) fn run_for(arguments: &Run, world: &World<'_>) -> Result<(Summary, Ou
     let gates = arguments.fail_if.iter().map(|text| Gate::parse(text)).collect::<Result<Vec<_>, _>>()?;
     let info = RunInfo {
         argv: without_out(&world.argv),
-        seed: arguments.seed,
+        seed: seed(arguments.seed, world)?,
         trim: trim(arguments.trim.as_deref())?,
     };
     let mut scenario = Scenario::load(
         &arguments.scenario,
         &overrides(&arguments.settings, arguments.policy.as_deref(), world)?,
     )?;
-    scenario.policy.spec.seed = arguments.seed;
+    scenario.policy.spec.seed = info.seed;
     let mut timings = Timings::new(world.clock);
     let folder = match arguments.quantiles {
         Quantiles::Exact => arguments.out.as_deref().map(Folder::create).transpose()?,
@@ -69,7 +70,8 @@ impl<'a> Again<'a> {
     pub(crate) fn new(results: &'a Results, world: &World<'_>) -> Result<Self, SimError> {
         let arguments = results.run()?;
         let argv = results.manifest.provenance.argv.clone();
-        let info = RunInfo { argv, seed: arguments.seed, trim: trim(arguments.trim.as_deref())? };
+        let info =
+            RunInfo { argv, seed: seed(arguments.seed, world)?, trim: trim(arguments.trim.as_deref())? };
         let overrides = overrides(&arguments.settings, arguments.policy.as_deref(), world)?;
         let scenario = Scenario::load(&arguments.scenario, &overrides)?;
         let trace = load(&arguments.traces, arguments.strict, &scenario, world)?;
@@ -217,43 +219,6 @@ pub(crate) fn trim(text: Option<&str>) -> Result<Option<Trim>, SimError> {
         )
     })?;
     Ok(Some(trim))
-}
-
-/// Variables, then `--set`, then `--policy`.
-pub(crate) fn overrides(
-    settings: &[String],
-    policy: Option<&str>,
-    world: &World<'_>,
-) -> Result<Vec<Override>, SimError> {
-    let mut overrides: Vec<Override> = Vec::new();
-    for (name, value) in &world.variables {
-        if let Some(path) = name.strip_prefix("SIM_").filter(|path| path.contains("__")) {
-            let key = path.to_lowercase().replace("__", ".");
-            overrides.push(Override { origin: name.clone(), setting: format!("{key}={value}") });
-        }
-    }
-    let set = |setting: &String| Override { origin: "--set".to_owned(), setting: setting.clone() };
-    overrides.extend(settings.iter().map(set));
-    if let Some(policy) = policy {
-        overrides.extend(policy_overrides(policy)?);
-    }
-    Ok(overrides)
-}
-
-/// `NAME[,key=value…]` as settings of `[policy]`.
-pub(crate) fn policy_overrides(policy: &str) -> Result<Vec<Override>, SimError> {
-    let mut parts = policy.split(',');
-    let name = parts.next().unwrap_or_default().trim();
-    if name.is_empty() || name.contains('=') {
-        let hint = "write NAME[,key=value…], such as `drf,backfill=none`";
-        return Err(SimError::usage_with_hint(format!("`--policy {policy}` names no policy"), hint));
-    }
-    let setting = |setting: String| Override { origin: "--policy".to_owned(), setting };
-    let mut overrides = vec![setting(format!("policy.order={name}"))];
-    for part in parts {
-        overrides.push(setting(format!("policy.{}", part.trim())));
-    }
-    Ok(overrides)
 }
 
 /// The command line without `--out DIR`: where results go does not change them.

@@ -1,6 +1,6 @@
 //! `sim shares`: what each team is entitled to.
 
-use super::run::overrides;
+use super::settings::overrides;
 use super::{Output, World};
 use crate::cli::{self, OutputFormat};
 use crate::error::SimError;

@@ -10,6 +10,7 @@ use std::path::Path;
 
 use flate2::{Compression, GzBuilder};
 
+use super::settings::{self, seed};
 use super::{Output, World};
 use crate::cli::trace::{Check, Convert, Inspect, InspectFormat, Shape, Synth, TraceCommand};
 use crate::error::SimError;
@@ -30,16 +31,16 @@ use crate::trace::{
 pub fn trace(command: &TraceCommand, world: &World<'_>, stdout: &mut dyn Write) -> Result<Output, SimError> {
     let watched = world.watched;
     match command {
-        TraceCommand::Inspect(arguments) => inspect_trace(arguments, watched),
+        TraceCommand::Inspect(arguments) => inspect_trace(arguments, world),
         TraceCommand::Check(arguments) => check_trace(arguments, watched),
         TraceCommand::Convert(arguments) => {
             convert_trace(arguments, Place { path: arguments.out.as_deref(), stdout, watched })
         }
         TraceCommand::Synth(arguments) => {
-            synth(arguments, Place { path: arguments.out.as_deref(), stdout, watched })
+            synth(arguments, world, Place { path: arguments.out.as_deref(), stdout, watched })
         }
         TraceCommand::Shape(arguments) => {
-            shape(arguments, Place { path: arguments.out.as_deref(), stdout, watched })
+            shape(arguments, world, Place { path: arguments.out.as_deref(), stdout, watched })
         }
     }
 }
@@ -52,9 +53,10 @@ fn options(strict: bool, watched: bool) -> TraceOptions {
     TraceOptions { strict, watch: progress::reading(watched), ..TraceOptions::default() }
 }
 
-fn inspect_trace(arguments: &Inspect, watched: bool) -> Result<Output, SimError> {
-    let scenario = arguments.scenario.as_deref().map(|path| Scenario::load(path, &[])).transpose()?;
-    let mut options = options(arguments.strict, watched);
+fn inspect_trace(arguments: &Inspect, world: &World<'_>) -> Result<Output, SimError> {
+    let load = |path: &Path| Scenario::load(path, &settings::variables(world)?).map_err(SimError::from);
+    let scenario = arguments.scenario.as_deref().map(load).transpose()?;
+    let mut options = options(arguments.strict, world.watched);
     if let Some(scenario) = &scenario {
         options.swf = scenario.swf;
         options.gavel_throughputs.clone_from(&scenario.gavel_throughputs);
@@ -127,7 +129,8 @@ fn repairs(source: &Source) -> Vec<String> {
     source.repairs.values().map(note).collect()
 }
 
-fn synth(arguments: &Synth, place: Place<'_>) -> Result<Output, SimError> {
+fn synth(arguments: &Synth, world: &World<'_>, place: Place<'_>) -> Result<Output, SimError> {
+    let seed = seed(arguments.seed, world)?;
     let mut spec = match &arguments.spec {
         Some(name) => described(name)?,
         None => SynthSpec::like(&Trace::load(&inputs(&arguments.like), &options(false, place.watched))?)
@@ -140,7 +143,7 @@ fn synth(arguments: &Synth, place: Place<'_>) -> Result<Output, SimError> {
         return Ok(Output::new(spec.to_toml().map_err(|error| refused(&error))?));
     }
     let done = write_trace(place, |out| {
-        write_csv(&spec, arguments.seed, out).map_err(|error| match error {
+        write_csv(&spec, seed, out).map_err(|error| match error {
             SynthError::Write(error) => Failure::Output(error),
             other => Failure::Input(refused(&other)),
         })
@@ -148,12 +151,13 @@ fn synth(arguments: &Synth, place: Place<'_>) -> Result<Output, SimError> {
     let mut output = Output::new(String::new());
     if let Some(written) = done {
         let (rows, digest) = (written.rows, written.text_digest);
-        output.notes.push(format!("{rows} jobs with seed {}, sha256 of the text {digest}", arguments.seed));
+        output.notes.push(format!("{rows} jobs with seed {seed}, sha256 of the text {digest}"));
     }
     Ok(output)
 }
 
-fn shape(arguments: &Shape, place: Place<'_>) -> Result<Output, SimError> {
+fn shape(arguments: &Shape, world: &World<'_>, place: Place<'_>) -> Result<Output, SimError> {
+    let seed = seed(arguments.seed, world)?;
     let steps = steps(arguments)?;
     let mut trace = Trace::load(&inputs(&arguments.traces), &options(arguments.strict, place.watched))?;
     for step in &steps {
@@ -164,7 +168,7 @@ fn shape(arguments: &Shape, place: Place<'_>) -> Result<Output, SimError> {
         }
     }
     let before = trace.jobs.len();
-    trace.shape(&steps, &Streams::new(arguments.seed));
+    trace.shape(&steps, &Streams::new(seed));
     let done = write_trace(place, |out| trace.write_native(out).map_err(Failure::Output))?;
     let mut output = Output::new(String::new());
     if done.is_some() {
@@ -208,13 +212,32 @@ fn steps(arguments: &Shape) -> Result<Vec<Transform>, SimError> {
     Ok(steps)
 }
 
-/// A preset, or else the description in a file of this name.
+/// A preset, or else the description in the file of this name; `-` is standard input.
 fn described(name: &str) -> Result<SynthSpec, SimError> {
-    if !Path::new(name).exists() {
-        return SynthSpec::preset(name).map_err(|error| refused(&error));
+    if let Ok(preset) = SynthSpec::preset(name) {
+        return Ok(preset);
     }
-    let text = fs::read_to_string(name)
-        .map_err(|error| SimError::usage(format!("failed to read `{name}`\n{error}")))?;
+    let text = if name == "-" { io::read_to_string(io::stdin().lock()) } else { fs::read_to_string(name) };
+    let text = text.map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => {
+            let message = format!("`{name}` is no preset, and there is no such file");
+            SimError::usage_with_hint(
+                message,
+                "the preset is `demo`; another description is named by its file",
+            )
+        }
+        io::ErrorKind::IsADirectory => {
+            let message = format!("failed to read `{name}`\nthis is a folder, not a file");
+            SimError::usage_with_hint(message, "name the preset `demo`, or the file of a description")
+        }
+        io::ErrorKind::InvalidData => {
+            SimError::usage(format!("failed to read `{name}`\nit is no UTF-8 text"))
+        }
+        io::ErrorKind::PermissionDenied => {
+            SimError::usage(format!("failed to read `{name}`\npermission to read it is denied"))
+        }
+        _ => SimError::Read { path: name.to_owned(), source: error },
+    })?;
     SynthSpec::from_toml(&text)
         .map_err(|error| SimError::usage(format!("failed to read `{name}`\n{}", causes(&error))))
 }

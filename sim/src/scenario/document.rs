@@ -100,7 +100,8 @@ impl Document {
         for setting in overrides {
             let (text, parsed) = parse_override(&setting.setting, sources.len());
             sources.push(SourceText { name: setting.origin.clone(), text });
-            if let Err(fault) = parsed.and_then(|table| merge_root(&mut root, table)) {
+            let loose = setting.origin.starts_with("SIM_");
+            if let Err(fault) = parsed.and_then(|table| merge_root(&mut root, table, loose)) {
                 return Err((sources, fault));
             }
         }
@@ -166,13 +167,17 @@ fn convert(value: &Spanned<DeValue<'_>>, source: usize) -> Node {
     Node { place, value }
 }
 
-/// Merges an override into the file's tree; pools, teams and priorities are found by name.
-fn merge_root(root: &mut Table, settings: Table) -> Result<(), Fault> {
+/// Merges an override into the file's tree; pools, teams and priorities are found by name, `loose`: as far as the name of
+/// a variable can hold it.
+fn merge_root(root: &mut Table, settings: Table, loose: bool) -> Result<(), Fault> {
     for entry in settings.entries {
         if NAMED.contains(&entry.key.as_str())
             && let Value::Table(by_name) = entry.node.value
         {
-            for named in by_name.entries {
+            for mut named in by_name.entries {
+                if loose {
+                    named.key = meant(root, &entry.key, named.key);
+                }
                 merge_named(root, &entry.key, named)?;
             }
         } else {
@@ -180,6 +185,26 @@ fn merge_root(root: &mut Table, settings: Table) -> Result<(), Fault> {
         }
     }
     Ok(())
+}
+
+/// The one name of the file that a variable writes as `word`: in small letters, and `_` for what is no letter or digit.
+fn meant(root: &Table, what: &str, word: String) -> String {
+    let written = |name: &str| {
+        let letter = |letter: char| if letter.is_alphanumeric() { letter } else { '_' };
+        name.to_lowercase().chars().map(letter).collect::<String>()
+    };
+    let Some(Value::Array(elements)) = root.get(what).map(|node| &node.value) else { return word };
+    let names = elements.iter().filter_map(|element| {
+        let Value::Table(table) = &element.value else { return None };
+        let Value::Text(name) = &table.get("name")?.value else { return None };
+        Some(name)
+    });
+    let names: Vec<&String> = names.collect();
+    let mut alike = names.iter().filter(|name| written(name) == word);
+    match (names.contains(&&word), alike.next(), alike.next()) {
+        (false, Some(name), None) => (*name).clone(),
+        _ => word,
+    }
 }
 
 fn merge_named(root: &mut Table, what: &str, named: Entry) -> Result<(), Fault> {

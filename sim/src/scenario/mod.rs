@@ -22,6 +22,7 @@ use sha2::{Digest as _, Sha256};
 pub use document::Override;
 pub use fault::ScenarioError;
 pub(crate) use fault::did_you_mean;
+pub(crate) use read::SECTIONS;
 
 use crate::admission::{Admission, Rule};
 use crate::kueue::KueueRules;

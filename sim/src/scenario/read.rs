@@ -11,7 +11,7 @@ use super::{Policy, Pool, Scenario, SnapshotJob, admission, pool, preemption, sn
 use crate::kueue::KueueRules;
 use crate::trace::{Format, Input, Selection, SwfOptions};
 
-const SECTIONS: [&str; 11] = [
+pub(crate) const SECTIONS: [&str; 11] = [
     "pool",
     "team",
     "teams",
@@ -57,6 +57,9 @@ pub(super) fn scenario(root: &Table) -> Result<Scenario, Vec<Fault>> {
     let unknown_teams = team::unknown_teams(root, &mut faults);
     let priorities = team::priorities(root, &mut faults);
     let policy = policy(root, &pools, &mut faults);
+    if policy.spec.order == OrderName::Static && teams.iter().all(|team| team.quota.is_empty()) {
+        without_quotas(root, &mut faults);
+    }
     let admission = admission::admission(root, &priorities, &mut faults);
     let routes = admission::routes(root, &pools, &mut faults);
     let (trace, swf) = trace(root, &mut faults);
@@ -151,6 +154,15 @@ fn policy(root: &Table, pools: &[Pool], faults: &mut Faults) -> Policy {
     policy.default_time_limit_ms =
         table.get("default_time_limit").and_then(|node| faults.duration(node, "default_time_limit"));
     policy
+}
+
+/// The order `static` is a division by quotas.
+fn without_quotas(root: &Table, faults: &mut Faults) {
+    let Some(Value::Table(policy)) = root.get("policy").map(|node| &node.value) else { return };
+    let Some(order) = policy.get("order") else { return };
+    let title = "the order `static` gives each team its quota, and no team has one";
+    let fault = Fault::new(&order.place, title, "expected a `quota` at one `[[team]]` or more");
+    faults.push(fault.hint("write `quota = { POOL = { gpu = 8 } }`, or take another order, such as `drf`"));
 }
 
 impl Pool {

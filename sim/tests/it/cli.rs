@@ -259,7 +259,10 @@ fn traces_that_cannot_be_read_are_refused() {
         (b"job_id,submit_s,run_s,team\na,0,1o,x\n", "line 2, column `run_s`: expected"),
         (b"job_id,submit_s,run_s,team\na,0,10,x,y\n", "line 2"),
         (b"job_id,submit_s,run_s,team\na,0,10,\xff\n", "line 2, column `team`"),
-        (&cut[..cut.len() - 9], "the gzip data ends too early"),
+        (
+            &cut[..cut.len() - 9],
+            "line 3, column `gpu`: expected more gzip data, found the end of the file\nhint: ",
+        ),
     ];
     for (bytes, part) in cases {
         let ran = run_with(SCENARIO, bytes, &[]);
@@ -415,9 +418,19 @@ fn a_full_disk_and_a_folder_in_the_way_end_with_four() {
 
 #[test]
 fn a_static_partition_needs_quotas_and_classes_may_stay_within_a_team() {
-    let message = "error: the scheduler refuses the scenario: the order `static` gives each team its quota, and no team has \
-                   one";
+    let message = "\
+error: the order `static` gives each team its quota, and no team has one
+ --> --policy:1:16
+  |
+1 | policy.order = \"static\"
+  |                ^^^^^^^^ expected a `quota` at one `[[team]]` or more
+  |
+  = hint: write `quota = { POOL = { gpu = 8 } }`, or take another order, such as `drf`";
     refused(SCENARIO, JOBS.as_bytes(), &["--policy", "static"], message);
+    let message = "\
+error: `--policy drf,order=static` names two orders
+hint: the name is the order: write `drf` or `static` first";
+    refused(SCENARIO, JOBS.as_bytes(), &["--policy", "drf,order=static"], message);
     let within = ["--policy", "drf,priority=within-team,backfill=none", "-o", "json"];
     let ran = run_with(SCENARIO, JOBS.as_bytes(), &within);
     let label = "\"policy\": \"drf,backfill=none,priority=within-team\"";

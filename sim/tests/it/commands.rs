@@ -2,8 +2,11 @@
 
 use std::path::Path;
 
+use clap::CommandFactory as _;
+use fairshare_sim::cli::Cli;
+
 use crate::cli::{JOBS, SCENARIO, refused, run_with, scenario_refused, set_up};
-use crate::support::{Ran, sim};
+use crate::support::{Ran, sim, sim_with};
 use crate::trace::folder;
 
 /// 400 jobs of two teams on two GPUs: short ones of `b` stand behind long ones of `a`.
@@ -226,4 +229,35 @@ fn control_characters_of_names_do_not_reach_the_terminal() {
     assert!(ran.stderr.contains("created under the root with weight 1: `t\\u{1b}[31m`\n"), "{}", ran.stderr);
     assert!(ran.stderr.contains("(first: job `k\\u{1b}[2J`"), "{}", ran.stderr);
     assert!(!format!("{}{}", ran.stdout, ran.stderr).contains('\u{1b}'));
+}
+
+/// Every page of help, long and short, on a terminal however wide: no line is longer than 80 columns, and no example is
+/// broken.
+#[test]
+fn help_fits_80_columns() {
+    let folder = folder();
+    let mut pages = 0;
+    let mut open = vec![(Vec::new(), Cli::command())];
+    while let Some((path, mut command)) = open.pop() {
+        command.build();
+        let examples = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        for form in ["--help", "-h"] {
+            let mut arguments: Vec<&str> = path.iter().map(String::as_str).collect();
+            arguments.push(form);
+            let page = sim_with(folder.path(), &arguments, &[("COLUMNS", "200")]);
+            assert_eq!((page.code, page.stderr.as_str()), (0, ""), "{arguments:?}");
+            for line in page.stdout.lines() {
+                assert!(line.chars().count() <= 80, "{arguments:?}: {line}");
+            }
+            for example in examples.lines().filter(|line| line.starts_with("  ")) {
+                assert!(page.stdout.lines().any(|line| line == example), "{arguments:?}: {example}");
+            }
+            pages += 1;
+        }
+        // The help of `help` lists the same commands once more.
+        for sub in command.get_subcommands().filter(|sub| sub.get_name() != "help") {
+            open.push(([&path[..], &[sub.get_name().to_owned()]].concat(), sub.clone()));
+        }
+    }
+    assert!(pages >= 36, "{pages}");
 }

@@ -33,6 +33,7 @@ mod trace_limits;
 mod trace_parquet;
 mod trace_properties;
 mod trace_tools;
+mod variables;
 
 use std::path::PathBuf;
 

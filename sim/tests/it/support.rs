@@ -1,7 +1,8 @@
 //! Support: runs the program, and simulations from texts.
 
+use std::io::Write as _;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Output, Stdio};
 
 use fairshare_sim::trace::{Input, Trace, TraceOptions};
 use fairshare_sim::{Checker, Record, RunInfo, Scenario, Setup, Summary};
@@ -16,8 +17,27 @@ pub(crate) struct Ran {
 
 /// Runs `sim` in a folder.
 pub(crate) fn sim(folder: &Path, arguments: &[&str]) -> Ran {
-    let output =
-        Command::new(env!("CARGO_BIN_EXE_sim")).current_dir(folder).args(arguments).output().unwrap();
+    sim_with(folder, arguments, &[])
+}
+
+/// The same with bytes on standard input.
+pub(crate) fn sim_fed(folder: &Path, arguments: &[&str], input: &[u8]) -> Ran {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sim"));
+    command.current_dir(folder).args(arguments).stdin(Stdio::piped());
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // What does not read its input may be gone before it is written.
+    let _ = child.stdin.take().unwrap().write_all(input);
+    ran(child.wait_with_output().unwrap())
+}
+
+/// The same with variables set.
+pub(crate) fn sim_with(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Ran {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sim"));
+    command.current_dir(folder).args(arguments).envs(variables.iter().copied());
+    ran(command.output().unwrap())
+}
+
+fn ran(output: Output) -> Ran {
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     Ran { code: output.status.code().unwrap(), stdout: text(output.stdout), stderr: text(output.stderr) }
 }

@@ -155,6 +155,29 @@ fn the_command_draws_the_bundled_sample() {
     );
 }
 
+/// The name of a preset is the preset, whatever lies in the folder; a file of that name is named by its path.
+#[test]
+fn the_preset_wins_over_a_file_or_folder_of_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |name: &str, input: &[u8]| {
+        let arguments = ["trace", "synth", name, "--seed", "8", "--jobs", "200", "-q"];
+        crate::support::sim_fed(folder.path(), &arguments, input)
+    };
+    let sample = std::fs::read_to_string(bundled("sample/jobs.csv")).unwrap();
+    let path = folder.path().join("demo");
+    std::fs::create_dir(&path).unwrap();
+    assert_eq!(run("demo", b"").stdout, sample);
+    std::fs::remove_dir(&path).unwrap();
+    let spec =
+        std::fs::read_to_string(bundled("demo/synth.toml")).unwrap().replacen("foundation", "other", 1);
+    std::fs::write(&path, &spec).unwrap();
+    assert_eq!(run("demo", b"").stdout, sample);
+    let of_file = run("./demo", b"");
+    assert_eq!(of_file.code, 0, "{}", of_file.stderr);
+    assert!(of_file.stdout.contains(",other,") && !of_file.stdout.contains(",foundation,"));
+    assert_eq!(run("-", spec.as_bytes()), of_file);
+}
+
 #[test]
 fn refusals_of_the_generator_say_why() {
     let folder = tempfile::tempdir().unwrap();
@@ -166,8 +189,18 @@ fn refusals_of_the_generator_say_why() {
         (
             vec!["trace", "synth", "dmeo"],
             2,
-            "error: unknown preset `dmeo`\nhint: presets are `demo`; anything else is read as a file\n"
+            "error: `dmeo` is no preset, and there is no such file\n\
+             hint: the preset is `demo`; another description is named by its file\n"
                 .to_owned(),
+        ),
+        (
+            vec!["trace", "synth", folder.path().to_str().unwrap()],
+            2,
+            format!(
+                "error: failed to read `{}`\nthis is a folder, not a file\n\
+                 hint: name the preset `demo`, or the file of a description\n",
+                folder.path().display()
+            ),
         ),
         (
             vec!["trace", "synth", path],
