@@ -33,7 +33,7 @@ pub struct Inspect {
     /// The trace: `FILE[:FORMAT]`, plain, .gz or .zst; `-` is standard input. Files of a set are named together.
     #[arg(required = true, value_name = "FILE[:FORMAT]")]
     pub traces: Vec<String>,
-    /// Offered load against the pools of this scenario.
+    /// Offered load against the pools of this scenario, read with its import options.
     #[arg(long, value_name = "SCENARIO")]
     pub scenario: Option<PathBuf>,
     /// Rows that would be repaired are errors.
@@ -65,6 +65,9 @@ pub struct Check {
     /// The trace: `FILE[:FORMAT]`; files of a set are named together.
     #[arg(required = true, value_name = "FILE[:FORMAT]")]
     pub traces: Vec<String>,
+    /// Import options as `[trace]` of this scenario says.
+    #[arg(long, value_name = "SCENARIO")]
+    pub import: Option<PathBuf>,
 }
 
 /// `sim trace convert`.
@@ -85,6 +88,9 @@ pub struct Convert {
     /// Write the machines that the trace lists as a scenario.
     #[arg(long, value_name = "FILE")]
     pub scenario: Option<PathBuf>,
+    /// Import options as `[trace]` of this scenario says.
+    #[arg(long, value_name = "SCENARIO")]
+    pub import: Option<PathBuf>,
     /// Rows that would be repaired are errors.
     #[arg(long)]
     pub strict: bool,
@@ -136,6 +142,9 @@ pub struct Shape {
     /// The trace: `FILE[:FORMAT]`; files of a set are named together.
     #[arg(required = true, value_name = "FILE[:FORMAT]")]
     pub traces: Vec<String>,
+    /// Import options as `[trace]` of this scenario says.
+    #[arg(long, value_name = "SCENARIO")]
+    pub import: Option<PathBuf>,
     /// Keep jobs submitted at or after this time: seconds on the trace's clock, or a date.
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     pub from: Option<String>,

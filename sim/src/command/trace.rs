@@ -32,9 +32,9 @@ pub fn trace(command: &TraceCommand, world: &World<'_>, stdout: &mut dyn Write) 
     let watched = world.watched;
     match command {
         TraceCommand::Inspect(arguments) => inspect_trace(arguments, world),
-        TraceCommand::Check(arguments) => check_trace(arguments, watched),
+        TraceCommand::Check(arguments) => check_trace(arguments, world),
         TraceCommand::Convert(arguments) => {
-            convert_trace(arguments, Place { path: arguments.out.as_deref(), stdout, watched })
+            convert_trace(arguments, world, Place { path: arguments.out.as_deref(), stdout, watched })
         }
         TraceCommand::Synth(arguments) => {
             synth(arguments, world, Place { path: arguments.out.as_deref(), stdout, watched })
@@ -53,13 +53,19 @@ fn options(strict: bool, watched: bool) -> TraceOptions {
     TraceOptions { strict, watch: progress::reading(watched), ..TraceOptions::default() }
 }
 
+/// The same with the import options of a scenario.
+fn import(path: Option<&Path>, strict: bool, world: &World<'_>) -> Result<TraceOptions, SimError> {
+    let Some(path) = path else { return Ok(options(strict, world.watched)) };
+    let scenario = Scenario::load(path, &settings::variables(world)?)?;
+    Ok(TraceOptions { watch: progress::reading(world.watched), ..scenario.trace_options(strict) })
+}
+
 fn inspect_trace(arguments: &Inspect, world: &World<'_>) -> Result<Output, SimError> {
     let load = |path: &Path| Scenario::load(path, &settings::variables(world)?).map_err(SimError::from);
     let scenario = arguments.scenario.as_deref().map(load).transpose()?;
     let mut options = options(arguments.strict, world.watched);
     if let Some(scenario) = &scenario {
-        options.swf = scenario.swf;
-        options.gavel_throughputs.clone_from(&scenario.gavel_throughputs);
+        options = TraceOptions { watch: options.watch, ..scenario.trace_options(arguments.strict) };
     }
     let capacity = scenario.as_ref().map(capacity);
     let inspection = inspect(&inputs(&arguments.traces), &options, capacity)?;
@@ -85,8 +91,9 @@ fn capacity(scenario: &Scenario) -> Capacity {
     Capacity { gpu_milli: total("gpu"), cpu_milli: total("cpu") }
 }
 
-fn check_trace(arguments: &Check, watched: bool) -> Result<Output, SimError> {
-    let trace = Trace::load(&inputs(&arguments.traces), &options(true, watched))?;
+fn check_trace(arguments: &Check, world: &World<'_>) -> Result<Output, SimError> {
+    let options = import(arguments.import.as_deref(), true, world)?;
+    let trace = Trace::load(&inputs(&arguments.traces), &options)?;
     let mut text = String::new();
     for source in &trace.sources {
         // Writing to a string cannot fail.
@@ -99,14 +106,12 @@ fn warnings(warnings: &[String]) -> Vec<String> {
     warnings.iter().map(|warning| format!("warning: {warning}")).collect()
 }
 
-fn convert_trace(arguments: &Convert, place: Place<'_>) -> Result<Output, SimError> {
-    let watched = place.watched;
+fn convert_trace(arguments: &Convert, world: &World<'_>, place: Place<'_>) -> Result<Output, SimError> {
+    let options = import(arguments.import.as_deref(), arguments.strict, world)?;
     let done = write_trace(place, |out| {
-        convert(&inputs(&arguments.traces), &options(arguments.strict, watched), out).map_err(|error| {
-            match error {
-                ConvertError::Read(error) => Failure::Input(error.into()),
-                ConvertError::Write(error) => Failure::Output(error),
-            }
+        convert(&inputs(&arguments.traces), &options, out).map_err(|error| match error {
+            ConvertError::Read(error) => Failure::Input(error.into()),
+            ConvertError::Write(error) => Failure::Output(error),
         })
     })?;
     let mut output = Output::new(String::new());
@@ -159,7 +164,8 @@ fn synth(arguments: &Synth, world: &World<'_>, place: Place<'_>) -> Result<Outpu
 fn shape(arguments: &Shape, world: &World<'_>, place: Place<'_>) -> Result<Output, SimError> {
     let seed = seed(arguments.seed, world)?;
     let steps = steps(arguments)?;
-    let mut trace = Trace::load(&inputs(&arguments.traces), &options(arguments.strict, place.watched))?;
+    let options = import(arguments.import.as_deref(), arguments.strict, world)?;
+    let mut trace = Trace::load(&inputs(&arguments.traces), &options)?;
     for step in &steps {
         if let Transform::ScaleTeam(team, _) = step
             && trace.teams.find(team).is_none()

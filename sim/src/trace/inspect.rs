@@ -11,8 +11,8 @@ use super::cluster::QuotaSeries;
 use super::error::TraceError;
 use super::input::Input;
 use super::inspection::{
-    Distribution, Inspection, OfferedLoad, QuotaChange, QuotaStatistics, RecordedStatistics,
-    RepairStatistics, SourceStatistics, TeamStatistics,
+    Distribution, Inspection, OfferedLoad, PartStatistics, QuotaChange, QuotaStatistics, RecordedStatistics,
+    RepairStatistics, SourceStatistics,
 };
 use super::interner::Interner;
 use super::model::{CPU, GPU};
@@ -86,7 +86,7 @@ impl Submits {
     }
 }
 
-/// Jobs and requested time of one team, in milli-units x ms.
+/// Jobs and requested time, in milli-units x ms.
 #[derive(Debug, Clone, Copy, Default)]
 struct Sum {
     jobs: u64,
@@ -94,14 +94,60 @@ struct Sum {
     cpu: u128,
 }
 
+impl Sum {
+    /// Adds the jobs and times of another. Times and amounts at the end of their ranges could pass 128 bits after some
+    /// hundred rows.
+    fn add(&mut self, other: Self) {
+        self.jobs += other.jobs;
+        self.gpu = self.gpu.saturating_add(other.gpu);
+        self.cpu = self.cpu.saturating_add(other.cpu);
+    }
+}
+
+/// Sums by name: of teams, partitions or queues.
+#[derive(Debug, Default)]
+struct Parts {
+    names: Interner,
+    sums: Vec<Sum>,
+}
+
+impl Parts {
+    fn add(&mut self, name: &str, sum: Sum) {
+        let index = self.names.intern(name) as usize;
+        if self.sums.len() <= index {
+            self.sums.resize(index + 1, Sum::default());
+        }
+        self.sums[index].add(sum);
+    }
+
+    /// By GPU-hours, then core-hours, most first.
+    fn statistics(&self) -> Vec<PartStatistics> {
+        let mut order: Vec<(usize, &Sum)> = self.sums.iter().enumerate().collect();
+        order.sort_by_key(|(index, sum)| (Reverse(sum.gpu), Reverse(sum.cpu), *index));
+        let statistics = |(index, sum): (usize, &Sum)| PartStatistics {
+            name: self.names.text(u32::try_from(index).unwrap_or(u32::MAX)).to_owned(),
+            jobs: sum.jobs,
+            gpu_hours: hours(sum.gpu),
+            core_hours: hours(sum.cpu),
+        };
+        order.into_iter().map(statistics).collect()
+    }
+
+    /// How many there are, unless there is none.
+    fn count(&self) -> Option<u64> {
+        (!self.names.is_empty()).then_some(self.names.len() as u64)
+    }
+}
+
 /// A recorded run that may reach past the last submission: (end, start, gpu, cpu).
 type Run = Reverse<(i64, i64, u64, u64)>;
 
 #[derive(Debug)]
 struct Counter {
-    teams: Interner,
+    teams: Parts,
+    partitions: Parts,
+    queues: Parts,
     users: Interner,
-    by_team: Vec<Sum>,
     by_shape: Vec<Sum>,
     first_ms: i64,
     last_ms: i64,
@@ -128,9 +174,10 @@ struct Counter {
 impl Default for Counter {
     fn default() -> Self {
         Self {
-            teams: Interner::default(),
+            teams: Parts::default(),
+            partitions: Parts::default(),
+            queues: Parts::default(),
             users: Interner::default(),
-            by_team: Vec::new(),
             by_shape: Vec::new(),
             first_ms: i64::MAX,
             last_ms: i64::MIN,
@@ -159,22 +206,22 @@ impl Sink for Counter {
         self.max_processors = facts.max_processors.or(self.max_processors);
         let first = &shapes.shapes[checked.shape as usize].alternatives[0];
         let (gpu, cpu) = (first.total(GPU), first.total(CPU));
-        let (gpu_work, cpu_work) =
-            (u128::from(gpu) * u128::from(checked.run_ms), u128::from(cpu) * u128::from(checked.run_ms));
-        let team = self.teams.intern(&row.team) as usize;
+        let run_ms = u128::from(checked.run_ms);
+        let sum = Sum { jobs: 1, gpu: u128::from(gpu) * run_ms, cpu: u128::from(cpu) * run_ms };
+        self.teams.add(&row.team, sum);
+        for (parts, name) in [(&mut self.partitions, &row.partition), (&mut self.queues, &row.queue)] {
+            if !name.is_empty() {
+                parts.add(name, sum);
+            }
+        }
         if !row.user.is_empty() {
             self.users.intern(&row.user);
         }
-        for (sums, index) in [(&mut self.by_team, team), (&mut self.by_shape, checked.shape as usize)] {
-            if sums.len() <= index {
-                sums.resize(index + 1, Sum::default());
-            }
-            let sum = &mut sums[index];
-            sum.jobs += 1;
-            // Times and amounts at the end of their ranges could pass 128 bits after some hundred rows.
-            sum.gpu = sum.gpu.saturating_add(gpu_work);
-            sum.cpu = sum.cpu.saturating_add(cpu_work);
+        let shape = checked.shape as usize;
+        if self.by_shape.len() <= shape {
+            self.by_shape.resize(shape + 1, Sum::default());
         }
+        self.by_shape[shape].add(sum);
         if gpu > 0 {
             self.gpu_size.add(gpu);
         }
@@ -231,11 +278,8 @@ impl Counter {
 
     fn finish(mut self, reading: Reading, capacity: Option<Capacity>) -> Inspection {
         let span_ms = if self.run.count() == 0 { 0 } else { self.last_ms.abs_diff(self.first_ms) };
-        let total = self.by_team.iter().fold(Sum::default(), |total, sum| Sum {
-            jobs: total.jobs + sum.jobs,
-            gpu: total.gpu.saturating_add(sum.gpu),
-            cpu: total.cpu.saturating_add(sum.cpu),
-        });
+        let mut total = Sum::default();
+        self.teams.sums.iter().for_each(|sum| total.add(*sum));
         let unit = if self.gpu_size.count() > 0 { "gpu" } else { "cpu" };
         let recorded = self.recorded(&reading, unit, span_ms);
         let size = if unit == "gpu" { &self.gpu_size } else { &self.cpu_size };
@@ -257,7 +301,7 @@ impl Counter {
                 reading.sources.iter().filter(same).map(|source| source.rows).sum()
             }),
             jobs: self.run.count(),
-            teams: self.teams.len() as u64,
+            teams: self.teams.names.len() as u64,
             users: self.users.len() as u64,
             span_s: seconds(span_ms),
             gpu_hours: hours(total.gpu),
@@ -279,7 +323,11 @@ impl Counter {
             quotas: reading.cluster.quotas.as_ref().map(quota_statistics),
             constrained_jobs,
             gpu_hours_by_type: by_type,
-            by_team: self.team_statistics(),
+            by_team: self.teams.statistics(),
+            partitions: self.partitions.count(),
+            by_partition: self.partitions.statistics(),
+            queues: self.queues.count(),
+            by_queue: self.queues.statistics(),
             offered_load: capacity.map(|capacity| OfferedLoad {
                 gpu: ratio(total.gpu, u128::from(capacity.gpu_milli) * u128::from(span_ms)),
                 cpu: ratio(total.cpu, u128::from(capacity.cpu_milli) * u128::from(span_ms)),
@@ -343,20 +391,6 @@ impl Counter {
             }
         }
         (work.into_iter().map(|(name, sum)| (name, hours(sum))).collect(), constrained)
-    }
-
-    fn team_statistics(&self) -> Vec<TeamStatistics> {
-        let mut order: Vec<usize> = (0..self.by_team.len()).collect();
-        order.sort_by_key(|&index| {
-            (Reverse(self.by_team[index].gpu), Reverse(self.by_team[index].cpu), index)
-        });
-        let statistics = |index: usize| TeamStatistics {
-            name: self.teams.text(u32::try_from(index).unwrap_or(u32::MAX)).to_owned(),
-            jobs: self.by_team[index].jobs,
-            gpu_hours: hours(self.by_team[index].gpu),
-            core_hours: hours(self.by_team[index].cpu),
-        };
-        order.into_iter().map(statistics).collect()
     }
 }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::error::printable;
-use super::inspection::{Distribution, Inspection, TeamStatistics};
+use super::inspection::{Distribution, Inspection, PartStatistics};
 
 /// Teams shown; the rest is in the JSON.
 const TEAMS: usize = 15;
@@ -49,6 +49,11 @@ impl Inspection {
         if self.jobs > 0 {
             line("teams", format!("{}, users {}", grouped(self.teams), grouped(self.users)));
             line("span", duration(self.span_s));
+        }
+        for (name, parts) in [("partitions", &self.by_partition), ("queues", &self.by_queue)] {
+            if !parts.is_empty() {
+                line(name, format!("{}, most jobs: {}", grouped(parts.len() as u64), by_jobs(parts)));
+            }
         }
         if self.gpu_hours > 0.0 {
             line("GPU-hours", rounded(self.gpu_hours));
@@ -130,7 +135,7 @@ impl Inspection {
     }
 
     fn write_teams(&self, text: &mut String) {
-        let name = |team: &TeamStatistics| shortened(&printable(&team.name), TEAM_WIDTH);
+        let name = |team: &PartStatistics| shortened(&printable(&team.name), TEAM_WIDTH);
         let widths = self.by_team.iter().take(TEAMS).map(|team| name(team).chars().count());
         let width = widths.max().unwrap_or(0).max(4);
         let _ = writeln!(text, "{:<width$} {:>11} {:>14} {:>14}", "team", "jobs", "GPU-hours", "core-hours");
@@ -192,11 +197,27 @@ fn bars(values: &[u64]) -> String {
 fn by_type(hours: &BTreeMap<String, f64>) -> String {
     let mut types: Vec<(&String, f64)> = hours.iter().map(|(name, hours)| (name, *hours)).collect();
     types.sort_by(|a, b| b.1.total_cmp(&a.1));
-    let mut text = String::new();
-    for (index, (name, hours)) in types.iter().enumerate() {
-        let part = format!("{} {}", shortened(&printable(name), 20), rounded(*hours));
-        if index > 0 && text.chars().count() + part.chars().count() > 50 {
-            let _ = write!(text, " and {} more", types.len() - index);
+    let part =
+        |(name, hours): &(&String, f64)| format!("{} {}", shortened(&printable(name), 20), rounded(*hours));
+    joined(types.iter().map(part), 50)
+}
+
+/// Jobs by partition or queue, most first, as many as fit beside the name of the line.
+fn by_jobs(parts: &[PartStatistics]) -> String {
+    let mut order: Vec<&PartStatistics> = parts.iter().collect();
+    order.sort_by_key(|part| std::cmp::Reverse(part.jobs));
+    let shown = order
+        .iter()
+        .map(|part| format!("{} in {}", grouped(part.jobs), shortened(&printable(&part.name), 20)));
+    joined(shown, 36)
+}
+
+/// Parts separated by commas until `width` letters, then how many more there are.
+fn joined(parts: impl ExactSizeIterator<Item = String>, width: usize) -> String {
+    let (mut text, count) = (String::new(), parts.len());
+    for (index, part) in parts.enumerate() {
+        if index > 0 && text.chars().count() + part.chars().count() > width {
+            let _ = write!(text, " and {} more", count - index);
             break;
         }
         text += if index > 0 { ", " } else { "" };

@@ -62,7 +62,19 @@ pub struct Inspection {
     /// GPU-hours by accelerator type of the first alternative.
     pub gpu_hours_by_type: BTreeMap<String, f64>,
     /// Teams by GPU-hours, then core-hours, most first.
-    pub by_team: Vec<TeamStatistics>,
+    pub by_team: Vec<PartStatistics>,
+    /// Distinct partitions, where the source has them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub partitions: Option<u64>,
+    /// Partitions by GPU-hours, then core-hours, most first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub by_partition: Vec<PartStatistics>,
+    /// Distinct queues, where the source has them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queues: Option<u64>,
+    /// Queues by GPU-hours, then core-hours, most first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub by_queue: Vec<PartStatistics>,
     /// Requested time over capacity x span, where a capacity was given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub offered_load: Option<OfferedLoad>,
@@ -132,10 +144,10 @@ pub struct QuotaChange {
     pub gpus: u64,
 }
 
-/// One team's part.
+/// The part of one team, partition or queue.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct TeamStatistics {
-    /// Team.
+pub struct PartStatistics {
+    /// Its name in the source.
     pub name: String,
     /// Jobs.
     pub jobs: u64,

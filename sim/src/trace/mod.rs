@@ -46,8 +46,8 @@ pub use input::Input;
 pub(crate) use input::{Opened, STDIN_MARK, open, open_bytes};
 pub use inspect::{Capacity, inspect};
 pub use inspection::{
-    Distribution, Inspection, OfferedLoad, QuotaChange, QuotaStatistics, RecordedStatistics,
-    RepairStatistics, SourceStatistics, TeamStatistics,
+    Distribution, Inspection, OfferedLoad, PartStatistics, QuotaChange, QuotaStatistics, RecordedStatistics,
+    RepairStatistics, SourceStatistics,
 };
 pub use interner::{Interner, JobName, NameArena, compare_names};
 pub(crate) use load::reorder;

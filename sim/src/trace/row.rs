@@ -191,6 +191,10 @@ pub(crate) struct TraceRow {
     pub accelerators: String,
     /// Eligible pools, separated by `|`; empty: any.
     pub pools: String,
+    /// Partition of the source, for statistics; pools are what binds.
+    pub partition: String,
+    /// Queue of the source, for statistics.
+    pub queue: String,
     /// Data sets, separated by `|`.
     pub datasets: String,
     /// Ids of jobs that must end before, separated by `|`.
@@ -247,6 +251,8 @@ impl TraceRow {
             &mut self.priority,
             &mut self.accelerators,
             &mut self.pools,
+            &mut self.partition,
+            &mut self.queue,
             &mut self.datasets,
             &mut self.after,
         ] {

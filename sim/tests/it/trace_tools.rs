@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 
 use fairshare_sim::rng::Streams;
 use fairshare_sim::trace::{
-    Capacity, Factor, Input, Inspection, Trace, TraceOptions, Transform, convert, inspect,
+    Capacity, Factor, Input, Inspection, PartStatistics, Trace, TraceOptions, Transform, convert, inspect,
 };
 use sha2::{Digest as _, Sha256};
 
+use crate::support::sim;
 use crate::trace::{folder, load, write};
 use crate::traces_dir;
 
@@ -95,6 +96,92 @@ fn inspect_kth() {
     close(recorded.bounded_slowdown.mean, 193.4, 0.05);
     close(recorded.utilization, 0.701, 0.0005);
     close(recorded.wait_s.mean.map(|wait| wait / 3600.0), 4.25, 0.005);
+}
+
+/// One row of KTH-SP2 names no processors, neither allocated nor requested: it is a row and no job, unless the import
+/// options that backfilling studies use make it one. All tools say the same with the same options.
+#[test]
+fn a_row_of_kth_is_a_job_under_the_options_of_its_scenario() {
+    let Some(traces) = traces_dir() else { return };
+    let path = traces.join("swf/KTH-SP2-1996-2.1-cln.swf.gz");
+    let found = inspect_files(std::slice::from_ref(&path));
+    let [repair] = &found.sources[0].repairs.iter().collect::<Vec<_>>()[..] else { panic!("one repair") };
+    assert_eq!((*repair.0, repair.1.count, &repair.1.first_lines[..]), ("no_request", 1, &[27_323][..]));
+    let folder = folder();
+    let path = path.to_str().unwrap();
+    let scenario = format!("{}/../traces/scenarios/kth.toml", env!("CARGO_MANIFEST_DIR"));
+    for (options, jobs) in [(&[][..], 28_475), (&["--import", &scenario], 28_476)] {
+        let said = format!("{jobs} jobs written\n");
+        for command in ["convert", "shape"] {
+            let out = folder.path().join("jobs.csv");
+            let arguments = [&["trace", command, path, "--out", "jobs.csv"], options].concat();
+            let ran = sim(folder.path(), &arguments);
+            assert_eq!(ran.code, 0, "{}", ran.stderr);
+            assert!(ran.stderr.ends_with(&said), "{}", ran.stderr);
+            assert_eq!(std::fs::read_to_string(&out).unwrap().lines().count(), jobs + 1);
+        }
+        let checked = sim(folder.path(), &[&["trace", "check", path], options].concat());
+        assert_eq!(checked.code, if options.is_empty() { 2 } else { 0 }, "{}", checked.stderr);
+    }
+    let inspected = sim(folder.path(), &["trace", "inspect", path, "--scenario", &scenario, "-o", "json"]);
+    let inspected: serde_json::Value = serde_json::from_str(&inspected.stdout).unwrap();
+    assert_eq!((&inspected["rows"], &inspected["jobs"]), (&28_476.into(), &28_476.into()));
+}
+
+#[test]
+fn inspect_lcg() {
+    let Some(traces) = traces_dir() else { return };
+    let path = traces.join("swf/LCG-2005-1.swf.gz");
+    let found = inspect_files(std::slice::from_ref(&path));
+    assert_eq!((found.rows, found.jobs, found.partitions), (188_041, 188_041, Some(170)));
+    assert_eq!((found.by_partition.len(), found.queues), (170, None));
+    assert_eq!(found.by_partition.iter().map(|part| part.jobs).sum::<u64>(), 188_041);
+    close(Some(found.by_partition.iter().map(|part| part.core_hours).sum()), found.core_hours, 0.01);
+    let folder = folder();
+    let table = sim(folder.path(), &["trace", "inspect", path.to_str().unwrap()]).stdout;
+    let line = "\npartitions    170, most jobs: 30,966 in 40, 13,895 in 52 and 168 more\n";
+    assert!(table.contains(line), "{table}");
+    let json = sim(folder.path(), &["trace", "inspect", path.to_str().unwrap(), "-o", "json"]).stdout;
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["partitions"], 170);
+    assert_eq!(json["by_partition"].as_array().unwrap().len(), 170);
+    assert_eq!(json.get("queues"), None);
+}
+
+/// Partitions and queues are counted where the source has them, whatever the pools are bound to.
+#[test]
+fn partitions_and_queues_of_small_sources() {
+    let swf = "1 0 0 3600 2 0 0 2 9 0 1 1 1 1 4 7 -1 -1\n2 5 0 3600 8 0 0 8 9 0 1 1 1 1 5 7 -1 -1\n\
+               3 6 0 3600 1 0 0 1 9 0 1 1 1 1 -1 8 -1 -1\n4 7 0 3600 1 0 0 0 9 0 1 1 1 1 5 -1 -1 -1\n";
+    let sacct = "JobID|State|Submit|Account|ElapsedRaw|AllocCPUS|Partition\n1|COMPLETED|0|a|3600|4|gpu\n\
+                 2|COMPLETED|5|a|3600|1|gpu\n3|COMPLETED|9|a|3600|1|debug,gpu\n";
+    let workload = |name: &str, namespace: &str, queue: &str| {
+        format!(
+            "apiVersion: kueue.x-k8s.io/v1beta1\nkind: Workload\nmetadata: {{ name: {name}, namespace: {namespace}, \
+             creationTimestamp: \"2026-01-01T00:00:00Z\" }}\nspec: {{ queueName: {queue}, podSets: [{{ count: 1, \
+             template: {{ spec: {{ containers: [{{ resources: {{ requests: {{ cpu: 1 }} }} }}] }} }} }}] }}\nstatus: {{ \
+             conditions: [{{ type: Admitted, status: \"True\", lastTransitionTime: \"2026-01-01T00:00:00Z\" }}, \
+             {{ type: Finished, status: \"True\", lastTransitionTime: \"2026-01-01T01:00:00Z\" }}] }}\n---\n"
+        )
+    };
+    let kueue =
+        [("a", "one", "q"), ("b", "two", "q"), ("c", "two", "q")].map(|(a, b, c)| workload(a, b, c)).concat();
+    let folder = folder();
+    let parts = |name: &str, text: &str| {
+        let found = inspect_files(&[write(&folder, name, text.as_bytes())]);
+        let list = |parts: Vec<PartStatistics>| {
+            parts.into_iter().map(|part| (part.name, part.jobs)).collect::<Vec<_>>()
+        };
+        assert_eq!(found.partitions.unwrap_or(0), found.by_partition.len() as u64);
+        assert_eq!(found.queues.unwrap_or(0), found.by_queue.len() as u64);
+        (list(found.by_partition), list(found.by_queue))
+    };
+    let named =
+        |parts: &[(&str, u64)]| parts.iter().map(|&(name, jobs)| (name.to_owned(), jobs)).collect::<Vec<_>>();
+    assert_eq!(parts("old.swf", swf), (named(&[("7", 2), ("8", 1)]), named(&[("5", 2), ("4", 1)])));
+    assert_eq!(parts("sacct.txt", sacct), (named(&[("gpu", 2), ("debug,gpu", 1)]), named(&[])));
+    assert_eq!(parts("workloads.yaml", &kueue), (named(&[]), named(&[("two/q", 2), ("one/q", 1)])));
+    assert_eq!(parts("jobs.csv", "job_id,submit_s,run_s,team\n1,0,1,a\n"), (named(&[]), named(&[])));
 }
 
 #[test]

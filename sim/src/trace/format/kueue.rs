@@ -5,8 +5,8 @@
 //! left out. Several pod sets become one gang of equal parts, as for PAI. Queues, flavors and cohorts are not
 //! jobs: the import of Kueue objects reads them.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 
 use serde_json::Value;
 
@@ -60,6 +60,11 @@ impl Kueue {
             row.team.push_str(text(object, &["spec", "queueName"]));
         } else {
             row.team.push_str(queue);
+        }
+        // Local queues of two namespaces may have one name.
+        let local = text(object, &["spec", "queueName"]);
+        if !local.is_empty() {
+            let _ = write!(row.queue, "{namespace}/{local}");
         }
         let class = text(object, &["spec", "priorityClassRef", "name"]);
         let class = if class.is_empty() { text(object, &["spec", "priorityClassName"]) } else { class };

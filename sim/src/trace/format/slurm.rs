@@ -2,7 +2,7 @@
 //!
 //! Account = team, QOS = priority class. Times are Unix seconds (`SLURM_TIME_FORMAT=%s`) or local without zone,
 //! read as if UTC. Steps (`15.batch`) are left out; a requeued job that `-D` repeats counts once, its first line.
-//! Partition and node list are not read: nothing binds to them. Also the states that Helios and Acme share.
+//! The partition is for statistics, the node list is not read: nothing binds to them. Also the states that Helios and Acme share.
 
 use super::table::{Dialect, MAX_TIME_MS, Table};
 use crate::trace::error::Fault;
@@ -46,6 +46,7 @@ struct Columns {
     account: usize,
     user: Option<usize>,
     qos: Option<usize>,
+    partition: Option<usize>,
     name: Option<usize>,
     nodes: Option<usize>,
     cpus: Option<usize>,
@@ -73,6 +74,7 @@ impl Sacct {
             account: require("Account")?,
             user: find("User"),
             qos: find("QOS"),
+            partition: find("Partition"),
             name: find("JobName"),
             nodes: find("NNodes").or_else(|| find("AllocNodes")),
             cpus: find("AllocCPUS").or_else(|| find("NCPUS")),
@@ -197,6 +199,7 @@ impl RowSource for Sacct {
         row.team.push_str(self.table.text(self.at.account));
         row.user.push_str(self.text(self.at.user));
         row.priority.push_str(self.text(self.at.qos));
+        row.partition.push_str(self.text(self.at.partition));
         row.title.push_str(self.text(self.at.name));
         self.request(row)?;
         Ok(true)

@@ -310,8 +310,12 @@ impl Swf {
             SwfPools::Partition => partition,
             SwfPools::Queue => queue,
         };
-        if pool >= 0 {
-            let _ = write!(row.pools, "{pool}");
+        for (text, number) in
+            [(&mut row.pools, pool), (&mut row.queue, queue), (&mut row.partition, partition)]
+        {
+            if number >= 0 {
+                let _ = write!(text, "{number}");
+            }
         }
         Ok(())
     }
