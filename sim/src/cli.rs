@@ -183,12 +183,15 @@ pub struct Compare {
     /// A trace: `FILE[:FORMAT]`, plain, .gz or .zst. Several are merged.
     #[arg(long = "trace", value_name = "FILE[:FORMAT]")]
     pub traces: Vec<String>,
-    /// A policy: `NAME[,key=value…]`; at least two.
+    /// A policy: `NAME[,key=value…]`, or `recorded` for what really happened; at least two.
     #[arg(long = "policy", value_name = "POLICY", required = true)]
     pub policies: Vec<String>,
     /// The policy that the others are compared with; the first one unless given.
     #[arg(long, value_name = "POLICY")]
     pub baseline: Option<String>,
+    /// Take intervals from so many bootstrap replicas of the trace, the same for all policies.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub replicas: u64,
     /// A setting over the file: `pool.l4.nodes=32`.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub settings: Vec<String>,
@@ -291,11 +294,14 @@ GPUs, or the one resource that everybody asks for. Memory is in GiB. With --spee
 `--features lp`.";
 
 const COMPARE_AFTER: &str = "\
-Example:
+Examples:
   sim compare traces/demo/scenario.toml --policy drf \\
     --policy fifo --policy fifo,backfill=none
+  sim compare traces/demo/scenario.toml --replicas 20 \\
+    --policy fifo --policy drf
 
-Differences are paired job by job; the interval is 95 % by batch means over 30 runs of jobs.";
+Differences are paired job by job; intervals are 95 %, by batch means over 30 runs of jobs, or by
+replicas: traces made of whole weeks or days of this one, drawn at random.";
 
 const RUN_AFTER: &str = "\
 Examples:

@@ -1,25 +1,30 @@
 //! Comparison: the same trace under several policies, job by job.
 //!
-//! Every policy sees the same jobs, so differences are paired: what a job waited under one policy less what the same
-//! job waited under the baseline. Population: jobs that ended under both. Estimator of the interval: batch means. The
-//! jobs in order of submission are cut into 30 runs of equal length, whose mean differences are taken as independent;
-//! 95 % by Student's t with 29 degrees of freedom. Fewer than 10 jobs a batch give no interval, and a verdict is given
-//! only where the interval leaves zero out. Absent on purpose: replicas, so the interval is about this trace's
-//! variation over time, not about other traces.
+//! Every policy sees the same jobs and the same draws, so differences are paired: what a job waited under one policy less
+//! what the same job waited under the baseline. Population: jobs that ended under both, and are trimmed under neither.
+//! Figures without a pair for every job (quantiles, utilization, cost) are compared whole. Intervals: see `interval`.
+//! Absent on purpose: running (see `command::compare`), drawing replicas (see `replica`).
+
+mod contender;
+mod interval;
+mod recorded;
+mod replica;
+
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+pub use contender::{Contender, on_replica};
+pub use interval::Interval;
+pub use recorded::NAME as RECORDED;
+pub use replica::block_ms;
+
 use crate::metrics::distribution::Distribution;
-use crate::record::{Fate, Record};
+use crate::metrics::population::{self, Trim};
+use crate::metrics::slowdown::bounded;
+use crate::record::Record;
 use crate::summary::{CostUsd, Fairness, Jobs, Provenance, Summary};
 use crate::trace::Trace;
-
-/// Batches of the estimator.
-const BATCHES: usize = 30;
-/// Jobs that a batch needs.
-const JOBS_PER_BATCH: usize = 10;
-/// Student's t at 97.5 % with 29 degrees of freedom.
-const T: f64 = 2.045_229_642_132_703;
 
 /// The same trace under several policies (schema `sim.compare/1`).
 #[derive(Clone, Debug, Serialize)]
@@ -27,6 +32,15 @@ pub struct Comparison {
     schema: &'static str,
     /// The policy that the others are compared with.
     pub baseline: String,
+    /// It was interrupted: everything here is partial. Absent where it was not.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub incomplete: bool,
+    /// Where intervals come from: `batch-means` of this trace, or `bootstrap` replicas of it.
+    pub method: &'static str,
+    /// Replicas of the trace.
+    pub replicas: u64,
+    /// The block of the bootstrap, seconds; null without replicas.
+    pub block_s: Option<f64>,
     /// What was run.
     pub provenance: Provenance,
     /// One entry per policy, in the order given.
@@ -53,7 +67,9 @@ pub struct Measured {
     /// Bounded slowdowns.
     pub bounded_slowdown: Distribution,
     /// Held over available, by resource.
-    pub utilization: std::collections::BTreeMap<String, f64>,
+    pub utilization: BTreeMap<String, f64>,
+    /// Held by attempts that were not evicted, over available.
+    pub goodput: BTreeMap<&'static str, f64>,
     /// Cost.
     pub cost_usd: Option<CostUsd>,
     /// Fairness.
@@ -74,6 +90,12 @@ pub struct TeamMeasured {
     pub wait_s: Distribution,
     /// GPU-hours held.
     pub gpu_hours: f64,
+    /// Its mean share of the whole; absent where no time passed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub share_mean: Option<f64>,
+    /// Its mean entitlement; absent where not measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub entitlement_mean: Option<f64>,
 }
 
 /// One policy against the baseline.
@@ -85,90 +107,185 @@ pub struct Difference {
     pub wait_s: Interval,
     /// Its bounded slowdowns less those under the baseline.
     pub bounded_slowdown: Interval,
+    /// Figures of the whole run.
+    pub figures: Vec<FigureDifference>,
+    /// By team, in the order of `policies`.
+    pub teams: Vec<TeamDifference>,
 }
 
-/// A mean paired difference.
-#[derive(Clone, Copy, PartialEq, Debug, Serialize)]
-pub struct Interval {
-    /// Mean over the jobs; null without any.
-    pub mean: Option<f64>,
-    /// Lower end of the 95 % interval; null where there are too few jobs for one.
+/// A figure of the whole run against that of the baseline.
+#[derive(Clone, Debug, Serialize)]
+pub struct FigureDifference {
+    /// Its path in `sim.summary/1`.
+    pub figure: &'static str,
+    /// Under the policy; null where it has no value.
+    pub value: Option<f64>,
+    /// Under the baseline.
+    pub baseline: Option<f64>,
+    /// The first less the second.
+    pub difference: Option<f64>,
+    /// Lower end of the 95 % interval; null without replicas.
     pub low: Option<f64>,
     /// Upper end.
     pub high: Option<f64>,
-    /// Jobs that ended under both.
-    pub jobs: u64,
     /// `higher` or `lower` where the interval leaves zero out, else `undecided`.
     pub verdict: &'static str,
 }
 
-impl Interval {
-    /// The interval of paired differences in order of submission.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use fairshare_sim::compare::Interval;
-    /// let always = Interval::new(&[2.0; 300]);
-    /// assert_eq!((always.mean, always.low, always.verdict), (Some(2.0), Some(2.0), "higher"));
-    /// let few = Interval::new(&[2.0, 4.0]);
-    /// assert_eq!((few.mean, few.low, few.verdict), (Some(3.0), None, "undecided"));
-    /// ```
-    #[must_use]
-    #[expect(clippy::cast_precision_loss, reason = "numbers of jobs are far below 2^53")]
-    pub fn new(differences: &[f64]) -> Self {
-        let count = differences.len();
-        let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
-        let none = Self { mean: None, low: None, high: None, jobs: count as u64, verdict: "undecided" };
-        if count == 0 {
-            return none;
-        }
-        let overall = mean(differences);
-        if count < BATCHES * JOBS_PER_BATCH {
-            return Self { mean: Some(overall), ..none };
-        }
-        let batch = |index: usize| &differences[index * count / BATCHES..(index + 1) * count / BATCHES];
-        let means: Vec<f64> = (0..BATCHES).map(|index| mean(batch(index))).collect();
-        let centre = mean(&means);
-        let squares: f64 = means.iter().map(|value| (value - centre) * (value - centre)).sum();
-        let half = T * (squares / ((BATCHES - 1) * BATCHES) as f64).sqrt();
-        let (low, high) = (overall - half, overall + half);
-        let verdict = match (low > 0.0, high < 0.0) {
-            (true, _) => "higher",
-            (_, true) => "lower",
-            _ => "undecided",
-        };
-        Self { mean: Some(overall), low: Some(low), high: Some(high), ..none }.with(verdict)
-    }
-
-    fn with(mut self, verdict: &'static str) -> Self {
-        self.verdict = verdict;
-        self
-    }
+/// One team's waits against those under the baseline.
+#[derive(Clone, Debug, Serialize)]
+pub struct TeamDifference {
+    /// Name.
+    pub name: String,
+    /// Its waits less those under the baseline, seconds.
+    pub wait_s: Interval,
 }
 
-impl Comparison {
-    /// Compares runs of one trace; `baseline` is an index into them.
+type Figure = (&'static str, fn(&Summary) -> Option<f64>);
+
+/// What is compared whole.
+const FIGURES: [Figure; 13] = [
+    ("wait_s.mean", |summary| summary.wait_s.mean),
+    ("wait_s.p50", |summary| summary.wait_s.p50),
+    ("wait_s.p95", |summary| summary.wait_s.p95),
+    ("response_s.mean", |summary| summary.response_s.mean),
+    ("bounded_slowdown.mean", |summary| summary.bounded_slowdown.mean),
+    ("utilization.gpu", |summary| summary.utilization.get("gpu").copied()),
+    ("utilization.cpu", |summary| summary.utilization.get("cpu").copied()),
+    ("goodput.gpu", |summary| summary.goodput.get("gpu").copied()),
+    ("fairness.jain", |summary| summary.fairness?.jain),
+    ("fairness.deficit_gpu_hours", |summary| summary.fairness?.deficit_gpu_hours),
+    ("cost_usd.total", |summary| Some(summary.cost_usd?.total)),
+    ("cost_usd.idle", |summary| Some(summary.cost_usd?.idle)),
+    ("cost_usd.lost", |summary| Some(summary.cost_usd?.lost)),
+];
+
+/// The mean differences of one policy on one trace.
+#[derive(Clone, Debug)]
+struct Sample {
+    wait: Option<f64>,
+    slowdown: Option<f64>,
+    by_team: Vec<Option<f64>>,
+    figures: Vec<Option<f64>>,
+}
+
+/// What one replica of the trace gave: a sample of every policy but the baseline, in their order.
+#[derive(Clone, Debug)]
+pub struct Replica {
+    samples: Vec<Sample>,
+}
+
+/// Runs of one trace, one for each policy.
+#[derive(Debug)]
+pub struct Runs<'a> {
+    /// The trace.
+    pub trace: &'a Trace,
+    /// The scheduler's number of a team of the trace.
+    pub team_of: &'a [fairshare::TeamId],
+    /// What was left out of wait and slowdown.
+    pub trim: Option<Trim>,
+    /// The runs.
+    pub runs: Vec<(Summary, Record)>,
+    /// The index of the one that the others are compared with.
+    pub baseline: usize,
+}
+
+impl Runs<'_> {
+    fn others(&self) -> impl Iterator<Item = &(Summary, Record)> {
+        self.runs.iter().enumerate().filter(|(index, _)| *index != self.baseline).map(|(_, run)| run)
+    }
+
+    fn pairs(&self, record: &Record) -> Pairs {
+        Pairs::new(self, record, &self.runs[self.baseline].1)
+    }
+
+    /// The differences alone.
     ///
     /// # Panics
     ///
     /// Only on a bug: a baseline that is none of the runs.
     #[must_use]
-    pub fn new(trace: &Trace, runs: &[(Summary, Record)], baseline: usize) -> Self {
-        let (base, base_record) = &runs[baseline];
-        let others = runs.iter().enumerate().filter(|(index, _)| *index != baseline);
+    pub fn replica(&self) -> Replica {
+        let base = &self.runs[self.baseline].0;
+        let sample = |(summary, record): &(Summary, Record)| {
+            let pairs = self.pairs(record);
+            let figure = |(_, value): &Figure| Some(value(summary)? - value(base)?);
+            Sample {
+                wait: Interval::new(&pairs.waits).mean,
+                slowdown: Interval::new(&pairs.slowdowns).mean,
+                by_team: (0..summary.teams.len())
+                    .map(|team| Interval::new(&pairs.of_team(team)).mean)
+                    .collect(),
+                figures: FIGURES.iter().map(figure).collect(),
+            }
+        };
+        Replica { samples: self.others().map(sample).collect() }
+    }
+}
+
+/// The differences of jobs that count under both.
+struct Pairs {
+    waits: Vec<f64>,
+    slowdowns: Vec<f64>,
+    teams: Vec<usize>,
+}
+
+impl Pairs {
+    fn new(runs: &Runs<'_>, one: &Record, base: &Record) -> Self {
+        let trace = runs.trace;
+        let base_rows = population::rows(trace, base, runs.trim);
+        let mut pairs = Self { waits: Vec::new(), slowdowns: Vec::new(), teams: Vec::new() };
+        for row in population::rows(trace, one, runs.trim) {
+            if base_rows.binary_search(&row).is_err() {
+                continue;
+            }
+            let row = row as usize;
+            let (job, one, base) = (&trace.jobs[row], &one.outcomes[row], &base.outcomes[row]);
+            #[expect(clippy::cast_precision_loss, reason = "seconds for people, from exact ms")]
+            let seconds = |one: u64, base: u64| (i128::from(one) - i128::from(base)) as f64 / 1_000.0;
+            pairs.waits.push(seconds(one.wait_ms, base.wait_ms));
+            let slowdown = |end_ms: i64| bounded(end_ms.abs_diff(job.submit_ms), job.run_ms);
+            pairs.slowdowns.push(slowdown(one.end_ms) - slowdown(base.end_ms));
+            pairs.teams.push(runs.team_of[job.team as usize].index());
+        }
+        pairs
+    }
+
+    fn of_team(&self, team: usize) -> Vec<f64> {
+        let waits = self.teams.iter().zip(&self.waits).filter(|(of, _)| **of == team);
+        waits.map(|(_, wait)| *wait).collect()
+    }
+}
+
+impl Comparison {
+    /// Compares runs of one trace, with intervals from its replicas where there are any.
+    ///
+    /// # Panics
+    ///
+    /// Only on a bug: a baseline that is none of the runs.
+    #[must_use]
+    pub fn new(runs: &Runs<'_>, replicas: &[Replica], cautions: Vec<String>) -> Self {
+        let base = &runs.runs[runs.baseline].0;
         let mut warnings: Vec<String> = Vec::new();
-        for warning in runs.iter().flat_map(|(summary, _)| &summary.warnings) {
-            if !warnings.contains(warning) {
-                warnings.push(warning.clone());
+        let all = runs.runs.iter().flat_map(|(summary, _)| summary.warnings.iter().cloned()).chain(cautions);
+        for warning in all {
+            if !warnings.contains(&warning) {
+                warnings.push(warning);
             }
         }
+        let method = if replicas.is_empty() { "batch-means" } else { "bootstrap" };
+        #[expect(clippy::cast_precision_loss, reason = "seconds for people, from exact ms")]
+        let block_s = || block_ms(replica::span_ms(runs.trace)) as f64 / 1_000.0;
         Self {
             schema: "sim.compare/1",
             baseline: base.policy.clone(),
+            incomplete: runs.runs.iter().any(|(_, record)| record.interrupted),
+            method,
+            replicas: replicas.len() as u64,
+            block_s: (!replicas.is_empty()).then(block_s),
             provenance: base.provenance.clone(),
-            policies: runs.iter().map(|(summary, _)| measured(summary)).collect(),
-            differences: others.map(|(_, run)| difference(trace, run, base_record)).collect(),
+            policies: runs.runs.iter().map(|(summary, _)| measured(summary)).collect(),
+            differences: differences(runs, replicas),
             warnings,
         }
     }
@@ -180,6 +297,8 @@ fn measured(summary: &Summary) -> Measured {
         jobs: team.jobs,
         wait_s: team.wait_s,
         gpu_hours: team.gpu_hours,
+        share_mean: team.share_mean,
+        entitlement_mean: team.entitlement_mean,
     };
     Measured {
         policy: summary.policy.clone(),
@@ -189,28 +308,47 @@ fn measured(summary: &Summary) -> Measured {
         response_s: summary.response_s,
         bounded_slowdown: summary.bounded_slowdown,
         utilization: summary.utilization.clone(),
+        goodput: summary.goodput.clone(),
         cost_usd: summary.cost_usd,
         fairness: summary.fairness,
         teams: summary.teams.iter().map(team).collect(),
     }
 }
 
-fn difference(trace: &Trace, (summary, record): &(Summary, Record), base: &Record) -> Difference {
-    let (mut waits, mut slowdowns) = (Vec::new(), Vec::new());
-    for (job, (one, other)) in trace.jobs.iter().zip(record.outcomes.iter().zip(&base.outcomes)) {
-        if one.fate != Fate::Ended || other.fate != Fate::Ended {
-            continue;
-        }
-        #[expect(clippy::cast_precision_loss, reason = "seconds for people, from exact ms")]
-        let seconds = |one: u64, other: u64| (i128::from(one) - i128::from(other)) as f64 / 1_000.0;
-        waits.push(seconds(one.wait_ms, other.wait_ms));
-        let slowdown =
-            |end_ms: i64| crate::metrics::slowdown::bounded(end_ms.abs_diff(job.submit_ms), job.run_ms);
-        slowdowns.push(slowdown(one.end_ms) - slowdown(other.end_ms));
+/// Every policy but the baseline against it.
+fn differences(runs: &Runs<'_>, replicas: &[Replica]) -> Vec<Difference> {
+    let base = &runs.runs[runs.baseline].0;
+    let mut differences = Vec::new();
+    for (index, (summary, record)) in runs.others().enumerate() {
+        let pairs = runs.pairs(record);
+        let drawn = |value: &dyn Fn(&Sample) -> Option<f64>| -> Vec<f64> {
+            replicas.iter().filter_map(|replica| value(&replica.samples[index])).collect()
+        };
+        let interval = |values: &[f64], value: &dyn Fn(&Sample) -> Option<f64>| {
+            let batches = Interval::new(values);
+            if replicas.is_empty() {
+                return batches;
+            }
+            Interval::of_replicas(batches.mean, &drawn(value), batches.jobs)
+        };
+        let figure = |(number, (name, value)): (usize, &Figure)| {
+            let (value, baseline) = (value(summary), value(base));
+            let difference = value.zip(baseline).map(|(value, baseline)| value - baseline);
+            let interval = Interval::of_replicas(difference, &drawn(&|sample| sample.figures[number]), 0);
+            let Interval { low, high, verdict, .. } = interval;
+            FigureDifference { figure: name, value, baseline, difference, low, high, verdict }
+        };
+        let team = |(number, team): (usize, &crate::summary::TeamSummary)| TeamDifference {
+            name: team.name.clone(),
+            wait_s: interval(&pairs.of_team(number), &|sample| sample.by_team[number]),
+        };
+        differences.push(Difference {
+            policy: summary.policy.clone(),
+            wait_s: interval(&pairs.waits, &|sample| sample.wait),
+            bounded_slowdown: interval(&pairs.slowdowns, &|sample| sample.slowdown),
+            figures: FIGURES.iter().enumerate().map(figure).collect(),
+            teams: summary.teams.iter().enumerate().map(team).collect(),
+        });
     }
-    Difference {
-        policy: summary.policy.clone(),
-        wait_s: Interval::new(&waits),
-        bounded_slowdown: Interval::new(&slowdowns),
-    }
+    differences
 }

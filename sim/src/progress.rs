@@ -47,6 +47,61 @@ impl Observer for Progress {
     }
 }
 
+/// Shows how many jobs several runs have had submitted, together.
+#[derive(Debug)]
+pub struct Shared {
+    bar: Option<ProgressBar>,
+}
+
+impl Shared {
+    /// A bar for `jobs` submissions of all runs; nothing where nobody watches.
+    #[must_use]
+    pub fn new(jobs: u64, watched: bool) -> Self {
+        let bar = || ProgressBar::with_draw_target(Some(jobs), ProgressDrawTarget::hidden());
+        Self { bar: watched.then(bar) }
+    }
+
+    /// What watches one run after another on one thread.
+    #[must_use]
+    pub fn part(&self) -> Part {
+        Part { bar: self.bar.clone(), instants: 0, told: 0 }
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// One thread's part of the runs.
+#[derive(Debug)]
+pub struct Part {
+    bar: Option<ProgressBar>,
+    instants: u32,
+    /// Submissions of the run that the bar knows of.
+    told: usize,
+}
+
+impl Observer for Part {
+    #[inline]
+    fn instant(&mut self, _at: i64, submitted: usize) {
+        let Some(bar) = &self.bar else { return };
+        self.instants = self.instants.wrapping_add(1);
+        // Fewer than before: another run has begun.
+        if submitted < self.told {
+            self.told = 0;
+        }
+        if self.instants.is_multiple_of(INSTANTS_PER_LOOK) {
+            show(bar, "{bar:40} {human_pos}/{human_len} jobs of all runs, {eta} left");
+            bar.inc((submitted - self.told) as u64);
+            self.told = submitted;
+        }
+    }
+}
+
 /// Shows the line once it has taken long enough.
 fn show(bar: &ProgressBar, template: &str) {
     if bar.is_hidden() && bar.elapsed() > SILENT {

@@ -4,16 +4,18 @@ use super::run::{load, trim, without_out};
 use super::settings::{overrides, seed};
 use super::{Output, World};
 use crate::cli::{Compare, OutputFormat};
-use crate::compare::Comparison;
+use crate::compare::{Comparison, Contender, RECORDED, Replica, Runs, on_replica};
 use crate::error::SimError;
 use crate::exit_code::ExitCode;
+use crate::progress::Shared;
 use crate::record::Record;
 use crate::report;
 use crate::scenario::Scenario;
-use crate::setup::Setup;
-use crate::simulate::simulate;
 use crate::summary::{RunInfo, Summary};
 use crate::trace::Trace;
+
+/// More replicas than this say nothing that fewer do not.
+const REPLICAS_MAX: u64 = 10_000;
 
 /// Runs every policy on as many cores as there are, and compares.
 ///
@@ -27,8 +29,13 @@ pub fn compare(arguments: &Compare, world: &World<'_>) -> Result<Output, SimErro
         seed: seed(arguments.seed, world)?,
         trim: trim(arguments.trim.as_deref())?,
     };
+    if arguments.replicas > REPLICAS_MAX {
+        let message = format!("`--replicas {}` is more than {REPLICAS_MAX}", arguments.replicas);
+        return Err(SimError::usage_with_hint(message, "an interval needs about twenty"));
+    }
     let scenario = |policy: &String| {
-        let settings = overrides(&arguments.settings, Some(policy), world)?;
+        let policy = Some(policy.as_str()).filter(|policy| *policy != RECORDED);
+        let settings = overrides(&arguments.settings, policy, world)?;
         let mut scenario = Scenario::load(&arguments.scenario, &settings)?;
         scenario.policy.spec.seed = info.seed;
         Ok::<_, SimError>(scenario)
@@ -36,17 +43,20 @@ pub fn compare(arguments: &Compare, world: &World<'_>) -> Result<Output, SimErro
     let scenarios = arguments.policies.iter().map(scenario).collect::<Result<Vec<_>, _>>()?;
     // What a policy sets lies in `[policy]`, so all scenarios ask for the same trace.
     let trace = load(&arguments.traces, arguments.strict, &scenarios[0], world)?;
-    let runs = run_all(&scenarios, &trace, &info, world)?;
-    let comparison = Comparison::new(&trace, &runs, baseline);
+    let contender =
+        |(scenario, policy): (Scenario, &String)| Contender::new(scenario, &trace, policy == RECORDED);
+    let contenders = scenarios.into_iter().zip(&arguments.policies).map(contender);
+    let contenders = contenders.collect::<Result<Vec<_>, _>>()?;
+    let comparison = run_all(&contenders, &trace, &info, (baseline, arguments.replicas), world)?;
     let mut output = Output::new(match arguments.output {
-        OutputFormat::Table => report::text::comparison(&comparison),
+        OutputFormat::Table => report::comparison::text(&comparison),
         OutputFormat::Json => report::json::pretty(&comparison),
         OutputFormat::Csv => report::json::flat(&comparison),
     });
     output.notes.extend(report::text::guesses(&trace.sources));
     output.notes.extend(report::text::repairs(&trace).iter().map(|note| format!("repaired: {note}")));
     output.notes.extend(comparison.warnings.iter().map(|warning| format!("warning: {warning}")));
-    if runs.iter().any(|(_, record)| record.interrupted) {
+    if comparison.incomplete {
         output.exit = ExitCode::Interrupted;
     }
     Ok(output)
@@ -61,32 +71,63 @@ fn baseline(arguments: &Compare) -> Result<usize, SimError> {
     })
 }
 
-/// The runs in the order of the scenarios, whatever order they finish in.
+/// Every policy on the trace, then all of them on each replica.
 fn run_all(
-    scenarios: &[Scenario],
+    contenders: &[Contender],
     trace: &Trace,
     info: &RunInfo,
+    (baseline, replicas): (usize, u64),
     world: &World<'_>,
-) -> Result<Vec<(Summary, Record)>, SimError> {
+) -> Result<Comparison, SimError> {
+    let jobs = (trace.jobs.len() as u64).saturating_mul(contenders.len() as u64).saturating_mul(replicas + 1);
+    let progress = Shared::new(jobs, world.watched);
     let interrupted = world.interrupted;
-    let one = |scenario: &Scenario| {
-        let setup = Setup::new(scenario, trace)?;
-        let record = simulate(&setup, trace, &mut (), &interrupted)?;
-        Ok((Summary::new(scenario, &setup, trace, &record, info), record))
-    };
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let mut runs = Vec::with_capacity(scenarios.len());
-    for group in scenarios.chunks(cores) {
-        let results: Vec<Result<(Summary, Record), SimError>> = std::thread::scope(|scope| {
-            let threads: Vec<_> = group.iter().map(|scenario| scope.spawn(|| one(scenario))).collect();
-            let join = |thread: std::thread::ScopedJoinHandle<'_, _>| {
-                thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-            };
-            threads.into_iter().map(join).collect()
-        });
-        for result in results {
-            runs.push(result?);
-        }
+    let whole: Vec<&Contender> = contenders.iter().collect();
+    let done = in_order(whole, |contender| contender.run(trace, info, &mut progress.part(), &interrupted))?;
+    let (mut runs, mut cautions): (Vec<(Summary, Record)>, Vec<String>) = (Vec::new(), Vec::new());
+    for (summary, record, more) in done {
+        runs.push((summary, record));
+        cautions.extend(more);
     }
-    Ok(runs)
+    let numbers: Vec<u64> = (1..=replicas).collect();
+    let drawn: Vec<Option<Replica>> = in_order(numbers, |number| {
+        if interrupted() {
+            return Ok(None);
+        }
+        let given = (info.seed, info.trim);
+        on_replica(contenders, trace, (number, baseline), given, progress.part(), &interrupted)
+    })?;
+    let complete = drawn.iter().all(Option::is_some);
+    let drawn: Vec<Replica> = drawn.into_iter().flatten().collect();
+    let team_of = contenders.first().map_or(&[][..], Contender::team_of);
+    let runs = Runs { trace, team_of, trim: info.trim, runs, baseline };
+    let mut comparison = Comparison::new(&runs, &drawn, cautions);
+    comparison.incomplete |= !complete;
+    Ok(comparison)
+}
+
+/// The results in the order of what they are of, whatever order they finish in, on as many cores as there are.
+fn in_order<T: Send, R: Send>(
+    tasks: Vec<T>,
+    one: impl Fn(T) -> Result<R, SimError> + Sync,
+) -> Result<Vec<R>, SimError> {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let queue = std::sync::Mutex::new(tasks.into_iter().enumerate());
+    let work = || {
+        let mut done = Vec::new();
+        loop {
+            let next = queue.lock().unwrap_or_else(std::sync::PoisonError::into_inner).next();
+            let Some((index, task)) = next else { return done };
+            done.push((index, one(task)));
+        }
+    };
+    let mut results: Vec<(usize, Result<R, SimError>)> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..cores).map(|_| scope.spawn(work)).collect();
+        let join = |thread: std::thread::ScopedJoinHandle<'_, _>| {
+            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        };
+        threads.into_iter().flat_map(join).collect()
+    });
+    results.sort_by_key(|(index, _)| *index);
+    results.into_iter().map(|(_, result)| result).collect()
 }

@@ -110,11 +110,8 @@ pub(crate) fn offered_load_of(
     for (shape, &run) in shapes.iter().zip(run_of_shape) {
         let Ok((spec, _)) = setup.shape(shape) else { continue };
         let Some(first) = spec.alternatives.first() else { continue };
-        let fits = |(index, pool): &(usize, &PoolSpec)| {
-            let room = if pool.divisible { capacity(pool) } else { pool.node };
-            eligible(&first.pools, *index, pool) && first.request.fits_in(&room) && gang_fits(first, pool)
-        };
-        let fitting: Vec<(usize, &PoolSpec)> = pools.iter().enumerate().filter(fits).collect();
+        let fitting: Vec<(usize, &PoolSpec)> =
+            fitting(setup, first).into_iter().map(|index| (index, &pools[index])).collect();
         let size = |pool: &PoolSpec| u128::from(capacity(pool)[main_kind(pool)].get());
         let whole: u128 = fitting.iter().map(|(_, pool)| size(pool)).sum();
         for (index, pool) in fitting {
@@ -128,6 +125,17 @@ pub(crate) fn offered_load_of(
         ratio(offered, u128::from(capacity(pool)[main_kind(pool)].get()) * u128::from(span_ms))
     };
     offered.into_iter().zip(pools).map(load).collect()
+}
+
+/// The pools that an alternative may start in and, empty, has room in.
+pub(crate) fn fitting(setup: &Setup, alternative: &Alternative) -> Vec<usize> {
+    let fits = |(index, pool): &(usize, &PoolSpec)| {
+        let room = if pool.divisible { capacity(pool) } else { pool.node };
+        eligible(&alternative.pools, *index, pool)
+            && alternative.request.fits_in(&room)
+            && gang_fits(alternative, pool)
+    };
+    setup.config.pools.iter().enumerate().filter(fits).map(|(index, _)| index).collect()
 }
 
 /// Whether the whole gang fits into the empty pool, amount by amount.

@@ -4,7 +4,6 @@
 
 use std::fmt::Write as _;
 
-use crate::compare::Comparison;
 use crate::duration::human_s;
 use crate::metrics::cost::apportion_by;
 use crate::metrics::distribution::Distribution;
@@ -12,9 +11,9 @@ use crate::summary::Summary;
 use crate::trace::{Source, Trace, printable};
 
 /// Teams shown before the rest is summed up in a line.
-const TEAMS_SHOWN: usize = 40;
+pub(super) const TEAMS_SHOWN: usize = 40;
 /// Columns of the table.
-const WIDTH: usize = 80;
+pub(super) const WIDTH: usize = 80;
 
 /// The summary as tables.
 #[must_use]
@@ -149,85 +148,6 @@ fn teams(summary: &Summary, text: &mut String) {
     }
 }
 
-/// Policies that fit side by side in the table of teams.
-const SIDE_BY_SIDE: usize = 4;
-
-/// Several policies side by side.
-#[must_use]
-pub fn comparison(comparison: &Comparison) -> String {
-    let mut text = String::new();
-    let time = |value: Option<f64>| value.map_or("-".to_owned(), human_s);
-    let name = name_width(comparison.policies.iter().map(|run| run.policy.as_str()), "policy", 30);
-    let _ = writeln!(
-        text,
-        "{:<name$}{:>12}{:>12}{:>10}{:>8}{:>7}",
-        "policy", "wait mean", "wait p95", "slowdown", "gpu", "jain"
-    );
-    for run in &comparison.policies {
-        let _ = writeln!(
-            text,
-            "{:<name$}{:>12}{:>12}{:>10}{:>8}{:>7}",
-            cut(&run.policy, name),
-            time(run.wait_s.mean),
-            time(run.wait_s.p95),
-            run.bounded_slowdown.mean.map_or("-".to_owned(), decimal),
-            percent(run.utilization.get("gpu").copied()),
-            optional(run.fairness.and_then(|fairness| fairness.jain)),
-        );
-    }
-    let _ = writeln!(text, "\nmean wait per job against {}, with a 95 % interval", comparison.baseline);
-    let signed = |value: Option<f64>| {
-        value.map_or("-".to_owned(), |value| {
-            format!("{}{}", if value < 0.0 { "-" } else { "+" }, human_s(value.abs()))
-        })
-    };
-    for difference in &comparison.differences {
-        let wait = difference.wait_s;
-        let verdict = match wait.verdict {
-            "higher" => "longer",
-            "lower" => "shorter",
-            other => other,
-        };
-        let interval = if wait.low.is_some() {
-            format!("[{}, {}]", signed(wait.low), signed(wait.high))
-        } else {
-            "[too few jobs]".to_owned()
-        };
-        let shown = cut(&difference.policy, name);
-        let _ = writeln!(text, "{shown:<name$}{:>13}  {interval}  {verdict}", signed(wait.mean));
-    }
-    teams_side_by_side(comparison, &mut text);
-    text.lines().fold(String::new(), |text, line| text + line.trim_end() + "\n")
-}
-
-/// The mean waits of every team under the first policies.
-fn teams_side_by_side(comparison: &Comparison, text: &mut String) {
-    let shown = &comparison.policies[..comparison.policies.len().min(SIDE_BY_SIDE)];
-    let Some(first) = shown.first() else { return };
-    let width = ((WIDTH - 18 - 10) / shown.len()).min(26);
-    let _ = write!(text, "\n{:<18}{:>10}", "team, mean wait", "jobs");
-    for run in shown {
-        let _ = write!(text, "{:>width$}", cut(&run.policy, width));
-    }
-    text.push('\n');
-    for (index, team) in first.teams.iter().enumerate().take(TEAMS_SHOWN) {
-        let _ = write!(text, "{:<18}{:>10}", cut(&team.name, 18), count(team.jobs));
-        for run in shown {
-            let mean = run.teams.get(index).and_then(|team| team.wait_s.mean);
-            let _ = write!(text, "{:>width$}", mean.map_or("-".to_owned(), human_s));
-        }
-        text.push('\n');
-    }
-    for (more, what) in [
-        (first.teams.len().saturating_sub(TEAMS_SHOWN), "teams"),
-        (comparison.policies.len() - shown.len(), "policies"),
-    ] {
-        if more > 0 {
-            let _ = writeln!(text, "and {more} more {what} (all of them with `-o json`)");
-        }
-    }
-}
-
 /// Which formats were told from the content, for stderr.
 #[must_use]
 pub fn guesses(sources: &[Source]) -> Vec<String> {
@@ -322,7 +242,7 @@ pub(super) fn decimal(value: f64) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-fn optional(value: Option<f64>) -> String {
+pub(super) fn optional(value: Option<f64>) -> String {
     value.map_or("-".to_owned(), |value| format!("{value:.2}"))
 }
 

@@ -9,6 +9,7 @@
 mod admission;
 mod cli;
 mod commands;
+mod compare;
 mod decide;
 mod folders;
 mod kueue;

@@ -1,0 +1,157 @@
+//! Comparisons: what was recorded beside policies, replicas of the trace, and intervals; computed by hand where it can be.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::support::{Ran, sim};
+use crate::trace::folder;
+
+/// One GPU, and jobs that say when they started: job 2 waited 70 s though the GPU was free from 10 s on.
+const ONE_GPU: &str = "[[pool]]\nname = 'l4'\nnodes = 1\nnode = { gpu = 1 }\nprice = { gpu_hour = 3.6 }\n";
+const RECORDED: &str = "\
+job_id,submit_s,run_s,team,gpu,start_s,end_s
+1,0,10,a,1,0,10
+2,0,10,b,1,70,80
+3,5,20,a,1,80,101
+4,6,5,a,1,,
+";
+
+fn compare(folder: &Path, scenario: &str, jobs: &str, more: &[&str]) -> Ran {
+    std::fs::write(folder.join("scenario.toml"), scenario).unwrap();
+    std::fs::write(folder.join("jobs.csv"), jobs).unwrap();
+    sim(folder, &[&["compare", "scenario.toml", "--trace", "jobs.csv"], more].concat())
+}
+
+fn json(ran: &Ran) -> Value {
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    serde_json::from_str(&ran.stdout).unwrap()
+}
+
+#[test]
+fn what_was_recorded_is_measured_as_a_policy_is() {
+    let folder = folder();
+    let ran = compare(
+        folder.path(),
+        ONE_GPU,
+        RECORDED,
+        &["--policy", "recorded", "--policy", "fifo", "-o", "json"],
+    );
+    let value = json(&ran);
+    let recorded = &value["policies"][0];
+    assert_eq!(
+        (recorded["policy"].as_str(), recorded["jobs"]["completed"].as_u64()),
+        (Some("recorded"), Some(3))
+    );
+    // Waits 0, 70 and 75 s; responses 10, 80 and 96 s; 10 + 10 + 21 s held of 101 s.
+    assert_eq!(recorded["wait_s"]["mean"].as_f64(), Some(145.0 / 3.0));
+    assert_eq!(recorded["response_s"]["mean"].as_f64(), Some(62.0));
+    assert!((recorded["utilization"]["gpu"].as_f64().unwrap() - 41.0 / 101.0).abs() < 1e-12, "{recorded}");
+    // A GPU costs 0.001 USD a second.
+    assert_eq!(
+        recorded["cost_usd"],
+        serde_json::json!({"total": 0.101, "allocated": 0.041, "idle": 0.06, "lost": 0.0})
+    );
+    // Under fifo waits are 0, 10 and 15 s: over the three jobs that have both, 40 s less each.
+    let difference = &value["differences"][0];
+    assert_eq!(difference["wait_s"]["mean"].as_f64(), Some(-40.0));
+    assert_eq!(difference["wait_s"]["jobs"], 3);
+    assert_eq!(difference["wait_s"]["verdict"], "undecided", "three jobs tell nothing");
+    let team = |number: usize| difference["teams"][number]["wait_s"]["mean"].as_f64();
+    assert_eq!([team(0), team(1)], [Some(-30.0), Some(-60.0)]);
+    assert!(
+        ran.stderr.contains("warning: recorded: 1 job without a recorded start: not counted\n"),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
+fn recorded_needs_a_trace_that_says_when_jobs_started() {
+    let folder = folder();
+    let jobs = "job_id,submit_s,run_s,team,gpu\n1,0,10,a,1\n";
+    let ran = compare(folder.path(), ONE_GPU, jobs, &["-q", "--policy", "fifo", "--policy", "recorded"]);
+    let message = "error: policy `recorded` needs a trace that says when its jobs started, and this one does not\n\
+                   hint: the native columns are `start_s` and `end_s`\n";
+    assert_eq!((ran.code, ran.stderr.as_str()), (2, message));
+    let ran = compare(folder.path(), ONE_GPU, jobs, &["--policy", "fifo", "--replicas", "10001"]);
+    let message = "error: `--replicas 10001` is more than 10000\nhint: an interval needs about twenty\n";
+    assert_eq!((ran.code, ran.stderr.as_str()), (2, message));
+}
+
+#[test]
+fn a_job_that_fits_several_pools_is_counted_in_the_first() {
+    let folder = folder();
+    let scenario = format!("{}{}", ONE_GPU, ONE_GPU.replace("'l4'", "'more'"));
+    let ran = compare(folder.path(), &scenario, RECORDED, &["--policy", "recorded", "-o", "json"]);
+    let warning = "warning: recorded: 3 jobs that could have run in several pools: counted in the first\n";
+    assert!(ran.stderr.contains(warning), "{}", ran.stderr);
+    assert_eq!(json(&ran)["policies"][0]["cost_usd"]["allocated"].as_f64(), Some(0.041));
+}
+
+/// A week of jobs: every ten minutes a short one, at every full hour a long one with six short ones.
+fn week() -> String {
+    let mut jobs = "job_id,submit_s,run_s,team,gpu,estimate_s\n".to_owned();
+    for step in 0..1_008 {
+        let (submit, run) = (step * 600, if step % 6 == 0 { 1_800 } else { 60 + step % 7 });
+        let team = if step % 6 == 0 { "long" } else { "short" };
+        let _ = writeln!(jobs, "{step},{submit},{run},{team},1,{run}");
+        if step % 6 == 0 {
+            for copy in 0..6 {
+                let run = 100 + copy;
+                let _ = writeln!(jobs, "{step}-{copy},{submit},{run},short,1,{run}");
+            }
+        }
+    }
+    jobs
+}
+
+#[test]
+fn replicas_give_every_figure_an_interval() {
+    let folder = folder();
+    let policies = ["--policy", "fifo", "--policy", "sjf", "-o", "json", "--replicas", "8"];
+    let ran = compare(folder.path(), ONE_GPU, &week(), &policies);
+    let value = json(&ran);
+    assert_eq!((value["method"].as_str(), value["replicas"].as_u64()), (Some("bootstrap"), Some(8)));
+    assert_eq!(value["block_s"].as_f64(), Some(86_400.0), "six whole days and a bit: a block is a day");
+    let difference = &value["differences"][0];
+    let wait = &difference["wait_s"];
+    // The shortest first is shorter on average, whichever days come.
+    assert_eq!(wait["verdict"], "lower", "{wait}");
+    let [low, mean, high] = ["low", "mean", "high"].map(|key| wait[key].as_f64().unwrap());
+    assert!(low < mean && mean < high && high < 0.0, "{wait}");
+    for figure in difference["figures"].as_array().unwrap() {
+        let has = |key: &str| figure[key].is_f64();
+        assert!(has("low") == has("difference") && has("high") == has("difference"), "{figure}");
+    }
+    let again = compare(folder.path(), ONE_GPU, &week(), &policies);
+    assert_eq!(ran.stdout, again.stdout, "threads do not show");
+    let other = compare(folder.path(), ONE_GPU, &week(), &[&policies[..], &["--seed", "1"]].concat());
+    assert_ne!(json(&other)["differences"][0]["wait_s"]["low"], wait["low"], "another seed, other replicas");
+}
+
+#[test]
+fn the_same_policy_twice_differs_by_nothing_on_any_replica() {
+    let folder = folder();
+    let scenario = ONE_GPU.replace("nodes = 1", "nodes = 2");
+    let twice = ["--policy", "fifo,placement=random", "--policy", "fifo,placement=random"];
+    let more = ["-o", "json", "--replicas", "4"];
+    let value = json(&compare(folder.path(), &scenario, &week(), &[twice, more].concat()));
+    let difference = &value["differences"][0];
+    for interval in [&difference["wait_s"], &difference["bounded_slowdown"]] {
+        assert_eq!((interval["low"].as_f64(), interval["high"].as_f64()), (Some(0.0), Some(0.0)));
+        assert_eq!(interval["verdict"], "undecided");
+    }
+}
+
+#[test]
+fn the_table_fits_and_gives_a_verdict_in_words() {
+    let folder = folder();
+    let more = ["-q", "--policy", "fifo", "--policy", "sjf", "--replicas", "8"];
+    let table = compare(folder.path(), ONE_GPU, &week(), &more).stdout;
+    assert!(table.contains("\nfrom 8 replicas of the trace, made of blocks of 1 d\n"), "{table}");
+    let line = table.lines().find(|line| line.starts_with("  wait mean")).unwrap();
+    assert!(line.ends_with("]  shorter"), "{table}");
+    assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
+}
