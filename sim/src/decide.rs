@@ -171,7 +171,7 @@ pub fn of_scenario(scenario: &Scenario) -> Result<Decided, SimError> {
             cluster.submit(row, name)?;
         }
     }
-    let priced = scenario.pools.iter().any(|pool| pool.price.is_some());
+    let priced = scenario.pools.iter().any(|pool| pool.tariff.is_some());
     cluster.decide(policy_label(setup.config.policy, priced))
 }
 

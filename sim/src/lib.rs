@@ -30,6 +30,7 @@ mod simulate;
 pub mod streamed;
 pub mod summary;
 mod tally;
+mod tariff;
 pub mod timings;
 pub mod trace;
 
@@ -48,3 +49,4 @@ pub use scenario::{
 pub use setup::Setup;
 pub use simulate::simulate;
 pub use summary::{RunInfo, Summary};
+pub use tariff::{Bought, Exact, Tariff};

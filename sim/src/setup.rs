@@ -14,6 +14,7 @@ use crate::admission::{Admission, Ask, Rule, route};
 use crate::error::SimError;
 use crate::kueue::KueueRules;
 use crate::scenario::{Amount, Scenario, Team, UnknownTeams, did_you_mean};
+use crate::tariff::Tariff;
 use crate::trace::{
     Extra, FIRST_OTHER, Trace, TraceAlternative, TraceJob, TraceShape, compare_names, printable,
 };
@@ -43,6 +44,10 @@ pub struct Setup {
     pub routes: Vec<Rule>,
     /// Kueue's rules instead of the scheduler's order.
     pub kueue: Option<KueueRules>,
+    /// What each pool charges.
+    pub tariffs: Vec<Option<Tariff>>,
+    /// Cloud and region of each pool, where the scenario says.
+    pub places: Vec<(Option<String>, Option<String>)>,
     /// Names of the priorities of the trace, by its numbers.
     priority_names: Vec<String>,
     /// Class of development jobs, where they have one of their own.
@@ -144,7 +149,7 @@ impl Setup {
         let pools: Vec<PoolSpec> = scenario.pools.iter().map(|pool| pool_spec(pool, &mut kinds)).collect();
         let mut kind_of: Vec<Option<ResourceKind>> = (0..FIRST_OTHER).map(ResourceKind::new).collect();
         kind_of.extend(trace.resources.iter().map(|name| kinds.add(name)));
-        if scenario.pools.iter().all(|pool| pool.price.is_none()) {
+        if scenario.pools.iter().all(|pool| pool.tariff.is_none()) {
             warnings.push(
                 "no pool has a price: costs are not measured, and GPUs count alike in shares".to_owned(),
             );
@@ -176,10 +181,18 @@ impl Setup {
             admission,
             routes,
             kueue,
+            tariffs: scenario.pools.iter().map(|pool| pool.tariff.clone()).collect(),
+            places: scenario.pools.iter().map(|pool| (pool.cloud.clone(), pool.region.clone())).collect(),
             priority_names,
             dev_class,
             warnings,
         })
+    }
+
+    /// Whether anything has a price.
+    #[must_use]
+    pub fn is_priced(&self) -> bool {
+        self.tariffs.iter().any(Option::is_some)
     }
 
     /// Why a job is rejected whatever it asks.
@@ -357,7 +370,7 @@ fn pool_spec(pool: &crate::scenario::Pool, kinds: &mut ResourceKinds) -> PoolSpe
     let mut spec = PoolSpec::new(&pool.name, pool.nodes, node);
     spec.accelerator.clone_from(&pool.accelerator);
     spec.divisible = pool.divisible;
-    spec.price = pool.price;
+    spec.price = pool.tariff.as_ref().map(Tariff::first);
     spec
 }
 

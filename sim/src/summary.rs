@@ -3,13 +3,15 @@
 //! A field that this version does not measure is absent; one without a value here (a cost without prices, a mean of
 //! nothing) is null. Field order is the order of printing. Absent on purpose: formatting (see `report`).
 
+mod money;
+
 use std::collections::BTreeMap;
 
 use fairshare::ResourceKind;
 use serde::Serialize;
 
 use crate::metrics::caution;
-use crate::metrics::cost::{Costs, apportion, to_micro};
+use crate::metrics::cost::Costs;
 use crate::metrics::distribution::Distribution;
 use crate::metrics::eviction::{Evictions, evictions};
 use crate::metrics::groups::{Groups, groups};
@@ -20,10 +22,12 @@ use crate::metrics::{Demands, entitlement, fairness, finish_time, ratio, slowdow
 use crate::record::{Fate, Record};
 use crate::scenario::{Scenario, policy_label};
 use crate::setup::Setup;
-use crate::trace::{Trace, compare_names, printable};
+use crate::trace::{Trace, printable};
+pub use money::{CostUsd, NamedCost, OwnerCost};
+pub(crate) use money::{Money, classes, dollars, owners, users};
 
 /// Milli-GPU × ms in a GPU-hour.
-const GPU_HOUR: u128 = 1_000 * 3_600_000;
+pub(crate) const GPU_HOUR: u128 = 1_000 * 3_600_000;
 
 /// The schema's name and version.
 pub const SCHEMA: &str = "sim.summary/1";
@@ -76,6 +80,12 @@ pub struct Summary {
     pub cost_usd: Option<CostUsd>,
     /// Who pays; null without prices.
     pub cost_by_owner: Option<Vec<OwnerCost>>,
+    /// The same by user; absent where the trace names none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cost_by_user: Option<Vec<NamedCost>>,
+    /// The same by priority class; absent where the trace names none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cost_by_class: Option<Vec<NamedCost>>,
     /// How evenly the whole was shared; absent where no time passed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fairness: Option<Fairness>,
@@ -154,19 +164,6 @@ impl Jobs {
     }
 }
 
-/// Dollars: total = allocated + idle; lost is a part of allocated.
-#[derive(Clone, Copy, PartialEq, Debug, Serialize)]
-pub struct CostUsd {
-    /// What the pools charge.
-    pub total: f64,
-    /// For what jobs held.
-    pub allocated: f64,
-    /// For what nobody held.
-    pub idle: f64,
-    /// For attempts that were evicted.
-    pub lost: f64,
-}
-
 /// How evenly the whole was shared; see `metrics::fairness`, `entitlement` and `finish_time`.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize)]
 pub struct Fairness {
@@ -183,17 +180,6 @@ pub struct Fairness {
     pub deficit_gpu_hours: Option<f64>,
 }
 
-/// One who pays.
-#[derive(Clone, Debug, Serialize)]
-pub struct OwnerCost {
-    /// Name.
-    pub owner: String,
-    /// Dollars.
-    pub usd: f64,
-    /// GPU-hours held.
-    pub gpu_hours: f64,
-}
-
 /// One pool.
 #[derive(Clone, Debug, Serialize)]
 pub struct PoolSummary {
@@ -207,6 +193,8 @@ pub struct PoolSummary {
     pub utilization: BTreeMap<String, f64>,
     /// Dollars that it charges, held or not; null without prices.
     pub cost_usd: Option<f64>,
+    /// The part for what jobs held.
+    pub allocated_usd: Option<f64>,
     /// The part for what nobody held.
     pub idle_usd: Option<f64>,
 }
@@ -260,12 +248,12 @@ impl Summary {
         let span_ms = between(first, last_submit);
         let makespan_ms = between(first, record.last_end_ms());
         let usage = Usage::new(setup, trace, record, &demands, makespan_ms);
-        let costs = Costs::new(setup, trace, record, &demands, makespan_ms);
+        let costs = Costs::new(setup, trace, record, &demands, first.zip(record.last_end_ms()));
         let rows = population::rows(trace, record, info.trim);
         let team_of = |row: usize| setup.team_of[trace.jobs[row].team as usize].index();
         let waits = wait::waits(record, &rows, setup.config.teams.len(), team_of);
         let load = offered_load(setup, trace);
-        let priced = setup.config.pools.iter().any(|pool| pool.price.is_some());
+        let priced = setup.is_priced();
         let money = priced.then(|| Money::new(&costs, trace));
         let goodput = ratio(
             usage.held(ResourceKind::GPU) - lost_gpu(trace, record, &demands),
@@ -301,6 +289,8 @@ impl Summary {
             goodput: goodput.map(|value| ("gpu", value)).into_iter().collect(),
             cost_usd: money.as_ref().map(|money| money.summary),
             cost_by_owner: money.as_ref().map(|money| owners(trace, &costs, &money.by_owner)),
+            cost_by_user: money.as_ref().and_then(|money| users(trace, &costs, &money.by_user)),
+            cost_by_class: money.as_ref().and_then(|money| classes(trace, &costs, &money.by_class)),
             fairness,
             pools: pools(setup, &usage, money.as_ref()),
             teams,
@@ -352,60 +342,6 @@ pub(crate) fn lost_gpu(trace: &Trace, record: &Record, demands: &Demands) -> u12
     lost.map(|stretch| u128::from(gpu(&stretch).get()) * u128::from(stretch.length_ms())).sum()
 }
 
-/// All accounts in micro-USD, rounded so that parts add up.
-pub(crate) struct Money {
-    pub(crate) summary: CostUsd,
-    total_by_pool: Vec<u128>,
-    idle_by_pool: Vec<u128>,
-    by_team: Vec<u128>,
-    pub(crate) by_owner: Vec<u128>,
-}
-
-impl Money {
-    pub(crate) fn new(costs: &Costs, trace: &Trace) -> Self {
-        let (total, allocated): (u128, u128) =
-            (costs.total_by_pool.iter().sum(), costs.allocated_by_pool.iter().sum());
-        let idle = total.saturating_sub(allocated);
-        let whole = to_micro(total);
-        let parts = apportion(&[allocated, idle], whole);
-        let (allocated, idle) = (parts[0], parts[1]);
-        let idle_of = |(total, allocated): (&u128, &u128)| total.saturating_sub(*allocated);
-        let exact_idle: Vec<u128> =
-            costs.total_by_pool.iter().zip(&costs.allocated_by_pool).map(idle_of).collect();
-        Self {
-            summary: CostUsd {
-                total: dollars(whole),
-                allocated: dollars(allocated),
-                idle: dollars(idle),
-                lost: dollars(to_micro(costs.lost).min(allocated)),
-            },
-            total_by_pool: apportion(&costs.total_by_pool, whole),
-            idle_by_pool: apportion(&exact_idle, idle),
-            by_team: apportion(&costs.by_team, allocated),
-            by_owner: by_owner(&costs.by_owner, trace, allocated),
-        }
-    }
-}
-
-/// Micro-USD of each owner. Ties go by name: the trace numbers its owners as they appear, which the order of its rows
-/// decides.
-fn by_owner(exact: &[u128], trace: &Trace, whole: u128) -> Vec<u128> {
-    let mut order: Vec<(usize, &str)> = trace.owners.iter().enumerate().collect();
-    order.sort_by(|(_, a), (_, b)| compare_names(a, b));
-    let parts: Vec<u128> = order.iter().map(|(index, _)| exact[*index]).collect();
-    let mut micro = vec![0; exact.len()];
-    for ((index, _), part) in order.iter().zip(apportion(&parts, whole)) {
-        micro[*index] = part;
-    }
-    micro
-}
-
-/// Dollars of micro-USD; exact up to nine billion dollars.
-#[expect(clippy::cast_precision_loss, reason = "micro-USD below 2^53 are exact, and printed as they are")]
-pub(crate) fn dollars(micro: u128) -> f64 {
-    micro as f64 / 1_000_000.0
-}
-
 #[expect(clippy::cast_precision_loss, reason = "ms below 2^53 are exact")]
 pub(crate) fn seconds(millis: u64) -> f64 {
     millis as f64 / 1_000.0
@@ -452,19 +388,6 @@ pub(crate) fn counts(trace: &Trace, record: &Record) -> Jobs {
     jobs
 }
 
-pub(crate) fn owners(trace: &Trace, costs: &Costs, micro: &[u128]) -> Vec<OwnerCost> {
-    let rows = trace.owners.iter().zip(micro).zip(&costs.gpu_by_owner);
-    let mut owners: Vec<OwnerCost> = rows
-        .map(|((owner, micro), gpu)| OwnerCost {
-            owner: owner.to_owned(),
-            usd: dollars(*micro),
-            gpu_hours: ratio(*gpu, GPU_HOUR).unwrap_or(0.0),
-        })
-        .collect();
-    owners.sort_by(|a, b| compare_names(&a.owner, &b.owner));
-    owners
-}
-
 pub(crate) fn pools(setup: &Setup, usage: &Usage, money: Option<&Money>) -> Vec<PoolSummary> {
     let summary = |(index, pool): (usize, &fairshare::PoolSpec)| PoolSummary {
         name: pool.name.clone(),
@@ -472,6 +395,10 @@ pub(crate) fn pools(setup: &Setup, usage: &Usage, money: Option<&Money>) -> Vec<
         nodes: pool.nodes,
         utilization: by_kind(setup, |kind| usage.of_pool(index, kind)),
         cost_usd: money.map(|money| dollars(money.total_by_pool[index])),
+        allocated_usd: money.map(|money| {
+            let [total, idle] = [&money.total_by_pool, &money.idle_by_pool].map(|parts| parts[index]);
+            dollars(total.saturating_sub(idle))
+        }),
         idle_usd: money.map(|money| dollars(money.idle_by_pool[index])),
     };
     setup.config.pools.iter().enumerate().map(summary).collect()
@@ -498,7 +425,7 @@ pub(crate) fn teams(
         weight: team.weight.numerator() as f64 / team.weight.denominator() as f64,
         jobs: jobs[index],
         wait_s: waits.by_team[index],
-        gpu_hours: ratio(costs.gpu_by_team[index], GPU_HOUR).unwrap_or(0.0),
+        gpu_hours: ratio(costs.teams.gpu[index], GPU_HOUR).unwrap_or(0.0),
         cost_usd: money.map(|money| dollars(money.by_team[index])),
         share_mean: None,
         entitlement_mean: None,

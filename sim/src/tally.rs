@@ -86,8 +86,8 @@ impl Tally {
             Some(all) => all.add(&usage),
             None => self.usage = Some(usage),
         }
-        let costs = Costs::new(setup, trace, record, &demands, 0);
-        if self.costs.by_team.is_empty() {
+        let costs = Costs::new(setup, trace, record, &demands, None);
+        if self.costs.teams.money.is_empty() {
             self.costs = costs;
         } else {
             self.costs.add(&costs);
@@ -132,9 +132,10 @@ impl Tally {
         let demands = Demands::new(setup, trace);
         let mut usage = Usage::new(setup, trace, record, &demands, makespan_ms);
         usage.add(self.usage.as_ref().unwrap_or(&usage.clone()));
-        let mut costs = Costs::new(setup, trace, record, &demands, makespan_ms);
+        let window = self.first_submit_ms.zip(self.last_end_ms);
+        let mut costs = Costs::new(setup, trace, record, &demands, window);
         costs.add(&self.costs);
-        let priced = setup.config.pools.iter().any(|pool| pool.price.is_some());
+        let priced = setup.is_priced();
         let money = priced.then(|| Money::new(&costs, trace));
         let by_team = self.teams.iter().map(|team| team.wait.distribution());
         let waits = Waits { all: self.wait.distribution(), by_team: by_team.collect() };
@@ -166,6 +167,8 @@ impl Tally {
             goodput: goodput.map(|value| ("gpu", value)).into_iter().collect(),
             cost_usd: money.as_ref().map(|money| money.summary),
             cost_by_owner: money.as_ref().map(|money| summary::owners(trace, &costs, &money.by_owner)),
+            cost_by_user: money.as_ref().and_then(|money| summary::users(trace, &costs, &money.by_user)),
+            cost_by_class: money.as_ref().and_then(|money| summary::classes(trace, &costs, &money.by_class)),
             fairness: None,
             pools: summary::pools(setup, &usage, money.as_ref()),
             teams,

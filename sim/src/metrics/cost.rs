@@ -1,123 +1,142 @@
 //! Cost: what the pools charge, and who pays.
 //!
-//! A pool charges price × capacity of what its price names, from the first submission to the last end. allocated =
-//! Σ price × amount held × time; idle = total − allocated; lost = the part of allocated for what evicted jobs had to run again.
-//! Sums are integers in micro-USD × thousandths × ms per hour, rounded once, when they become micro-USD; parts are
-//! rounded by largest remainder so that printed parts add up to the printed whole. Population: all jobs that started,
-//! never trimmed.
+//! A pool that is owned or reserved charges price × capacity of what its price names, from the first submission to the
+//! last end; one that is bought on demand or at spot prices charges what jobs held. allocated = Σ price × amount held ×
+//! time; idle = total − allocated; lost = the part of allocated for what evicted jobs had to run again. Sums are integers
+//! in micro-USD × thousandths × ms per hour, rounded once, when they become micro-USD; parts are rounded by largest
+//! remainder so that printed parts add up to the printed whole. Population: all jobs that started, never trimmed. Accounts
+//! of whoever allocated (teams, owners, users, classes) each add up to allocated. Absent on purpose: prices over time
+//! (see `tariff`); egress, since data sets are not acted on.
 
-use fairshare::{PoolSpec, PriceUnit, ResourceKind};
+use fairshare::{PoolSpec, ResourceKind};
 
 use super::Demands;
 use super::utilization::capacity;
 use crate::record::{Record, Stretch};
 use crate::setup::Setup;
+use crate::tariff::{Exact, Tariff};
 use crate::trace::Trace;
 
 /// Internal units in a micro-USD: thousandths of a unit, times the ms of an hour.
 const PER_MICRO: u128 = 1_000 * 3_600_000;
 
-/// The most that one charge can come to, in internal units: 3·10^14 dollars. Sums of 2^27 of them still fit.
-const CEILING: Exact = 1 << 100;
-
-/// An exact sum of money, in internal units.
-pub type Exact = u128;
-
 /// All accounts of a run; exact.
 #[derive(Clone, Debug, Default)]
 pub struct Costs {
-    /// By pool, used or not.
-    pub total_by_pool: Vec<Exact>,
+    /// By pool, what it charges whether it is held or not; nothing where it charges what is held.
+    accrued_by_pool: Vec<Option<Exact>>,
     /// By pool, what jobs held.
     pub allocated_by_pool: Vec<Exact>,
-    /// By the scheduler's number of the team.
-    pub by_team: Vec<Exact>,
+    /// What jobs of each team held, by the scheduler's number of the team.
+    pub teams: Account,
     /// By the trace's number of the owner.
-    pub by_owner: Vec<Exact>,
+    pub owners: Account,
+    /// By the trace's number of the user.
+    pub users: Account,
+    /// By the trace's number of the priority class.
+    pub classes: Account,
     /// What evicted jobs held in time that they had to run again.
     pub lost: Exact,
-    /// Milli-GPU × ms, by the scheduler's number of the team.
-    pub gpu_by_team: Vec<u128>,
-    /// Milli-GPU × ms, by the trace's number of the owner.
-    pub gpu_by_owner: Vec<u128>,
 }
 
-/// What a pool's price names.
-#[must_use]
-pub fn charged_kind(pool: &PoolSpec) -> Option<(ResourceKind, u64)> {
-    let price = pool.price?;
-    let kind = match price.unit {
-        PriceUnit::Gpu => ResourceKind::GPU,
-        PriceUnit::Cpu => ResourceKind::CPU,
-        // The scenario refuses a price by the node until it can be shared out exactly.
-        PriceUnit::Node => return None,
-    };
-    Some((kind, price.hour.get()))
+/// What jobs held, by whose they are.
+#[derive(Clone, Debug, Default)]
+pub struct Account {
+    /// Money.
+    pub money: Vec<Exact>,
+    /// Milli-GPU × ms.
+    pub gpu: Vec<u128>,
+}
+
+impl Account {
+    fn new(parts: usize) -> Self {
+        Self { money: vec![0; parts], gpu: vec![0; parts] }
+    }
+
+    fn add(&mut self, part: usize, money: Exact, gpu: u128) {
+        self.money[part] += money;
+        self.gpu[part] += gpu;
+    }
+
+    fn add_all(&mut self, other: &Self) {
+        for (sums, more) in [(&mut self.money, &other.money), (&mut self.gpu, &other.gpu)] {
+            sums.resize(sums.len().max(more.len()), 0);
+            for (sum, more) in sums.iter_mut().zip(more) {
+                *sum += more;
+            }
+        }
+    }
 }
 
 /// What a stretch costs, in internal units.
 #[must_use]
 pub fn of_stretch(setup: &Setup, trace: &Trace, demands: &Demands, stretch: &Stretch) -> Exact {
-    let Some((kind, price)) = charged_kind(&setup.config.pools[stretch.pool]) else { return 0 };
-    let amount = demands.of(trace, stretch.row, stretch.alternative)[kind].get();
-    (u128::from(price) * u128::from(amount)).saturating_mul(u128::from(stretch.length_ms())).min(CEILING)
+    let Some(tariff) = &setup.tariffs[stretch.pool] else { return 0 };
+    let amount = demands.of(trace, stretch.row, stretch.alternative)[tariff.kind()].get();
+    tariff.charge(amount, stretch.start_ms, stretch.end_ms)
 }
 
 impl Costs {
-    /// All accounts over `span_ms`.
+    /// All accounts; pools charge from the first time of `window` to the second.
     #[must_use]
-    pub fn new(setup: &Setup, trace: &Trace, record: &Record, demands: &Demands, span_ms: u64) -> Self {
-        let charge = |pool: &PoolSpec| match charged_kind(pool) {
-            Some((kind, price)) => (u128::from(price) * u128::from(capacity(pool)[kind].get()))
-                .saturating_mul(u128::from(span_ms))
-                .min(CEILING),
-            None => 0,
+    pub fn new(
+        setup: &Setup,
+        trace: &Trace,
+        record: &Record,
+        demands: &Demands,
+        window: Option<(i64, i64)>,
+    ) -> Self {
+        let accrued = |(pool, tariff): (&PoolSpec, &Option<Tariff>)| {
+            let tariff = tariff.as_ref()?;
+            let charge = |(from, to)| tariff.charge(capacity(pool)[tariff.kind()].get(), from, to);
+            tariff.bought.accrues().then(|| window.map_or(0, charge))
         };
-        let (pools, teams, owners) = (&setup.config.pools, setup.config.teams.len(), trace.owners.len());
+        let pools = &setup.config.pools;
         let mut costs = Self {
-            total_by_pool: pools.iter().map(charge).collect(),
+            accrued_by_pool: pools.iter().zip(&setup.tariffs).map(accrued).collect(),
             allocated_by_pool: vec![0; pools.len()],
-            by_team: vec![0; teams],
-            by_owner: vec![0; owners],
+            teams: Account::new(setup.config.teams.len()),
+            owners: Account::new(trace.owners.len()),
+            users: Account::new(trace.users.len()),
+            classes: Account::new(trace.priorities.len()),
             lost: 0,
-            gpu_by_team: vec![0; teams],
-            gpu_by_owner: vec![0; owners],
         };
         for stretch in record.stretches() {
             let job = &trace.jobs[stretch.row];
-            let (team, owner) = (setup.team_of[job.team as usize].index(), job.owner as usize);
             let demand = demands.of(trace, stretch.row, stretch.alternative);
             let gpu = u128::from(demand[ResourceKind::GPU].get()) * u128::from(stretch.length_ms());
-            costs.gpu_by_team[team] += gpu;
-            costs.gpu_by_owner[owner] += gpu;
             let cost = of_stretch(setup, trace, demands, &stretch);
             costs.allocated_by_pool[stretch.pool] += cost;
-            costs.by_team[team] += cost;
-            costs.by_owner[owner] += cost;
+            costs.teams.add(setup.team_of[job.team as usize].index(), cost, gpu);
+            costs.owners.add(job.owner as usize, cost, gpu);
+            costs.users.add(job.user as usize, cost, gpu);
+            costs.classes.add(trace.shapes[job.shape as usize].priority as usize, cost, gpu);
             if stretch.lost {
                 costs.lost += cost;
             }
         }
         costs
     }
-}
 
-impl Costs {
+    /// By pool, what it charges in all.
+    #[must_use]
+    pub fn total_by_pool(&self) -> Vec<Exact> {
+        let pools = self.accrued_by_pool.iter().zip(&self.allocated_by_pool);
+        pools.map(|(accrued, allocated)| accrued.unwrap_or(*allocated)).collect()
+    }
+
     /// Adds what jobs of another part of the same run held; what the pools charge is that of the whole.
     pub fn add(&mut self, other: &Self) {
-        let owners = self.by_owner.len().max(other.by_owner.len());
-        self.by_owner.resize(owners, 0);
-        self.gpu_by_owner.resize(owners, 0);
-        for (sums, more) in [
-            (&mut self.allocated_by_pool, &other.allocated_by_pool),
-            (&mut self.by_team, &other.by_team),
-            (&mut self.by_owner, &other.by_owner),
-            (&mut self.gpu_by_team, &other.gpu_by_team),
-            (&mut self.gpu_by_owner, &other.gpu_by_owner),
+        for (sum, more) in self.allocated_by_pool.iter_mut().zip(&other.allocated_by_pool) {
+            *sum += more;
+        }
+        for (account, more) in [
+            (&mut self.teams, &other.teams),
+            (&mut self.owners, &other.owners),
+            (&mut self.users, &other.users),
+            (&mut self.classes, &other.classes),
         ] {
-            for (sum, more) in sums.iter_mut().zip(more) {
-                *sum += more;
-            }
+            account.add_all(more);
         }
         self.lost += other.lost;
     }

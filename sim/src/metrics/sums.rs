@@ -1,6 +1,6 @@
 //! Sums: what must add up after every run, each side computed in its own way.
 //!
-//! Σ teams = Σ owners = Σ pools allocated, allocated ≤ total; area under utilization = Σ what jobs held × how long, by
+//! Σ teams = Σ owners = Σ users = Σ classes = Σ pools allocated, allocated ≤ total; area under utilization = Σ what jobs held × how long, by
 //! resource; area under the queue depth = Σ all waiting as the engine counted it. Exact integers. Asserted under
 //! `--check`.
 
@@ -22,11 +22,18 @@ pub fn check(setup: &Setup, trace: &Trace, record: &Record) -> Result<(), SimErr
     let demands = Demands::new(setup, trace);
     let window = record.first_submit_ms(trace).zip(record.last_end_ms()).filter(|(from, to)| from < to);
     let span_ms = window.map_or(0, |(from, to)| to.abs_diff(from));
-    let costs = Costs::new(setup, trace, record, &demands, span_ms);
+    let costs = Costs::new(setup, trace, record, &demands, window);
     let allocated: u128 = costs.allocated_by_pool.iter().sum();
-    equal(record, "cost of all teams and cost allocated", costs.by_team.iter().sum(), allocated)?;
-    equal(record, "cost of all owners and cost allocated", costs.by_owner.iter().sum(), allocated)?;
-    for (pool, (total, held)) in costs.total_by_pool.iter().zip(&costs.allocated_by_pool).enumerate() {
+    for (who, account) in [
+        ("teams", &costs.teams),
+        ("owners", &costs.owners),
+        ("users", &costs.users),
+        ("classes", &costs.classes),
+    ] {
+        let what = format!("cost of all {who} and cost allocated");
+        equal(record, &what, account.money.iter().sum(), allocated)?;
+    }
+    for (pool, (total, held)) in costs.total_by_pool().iter().zip(&costs.allocated_by_pool).enumerate() {
         if held > total {
             let name = &setup.config.pools[pool].name;
             return Err(bug(record, format!("pool `{name}` costs {total} and {held} of it is allocated")));

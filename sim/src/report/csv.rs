@@ -139,7 +139,7 @@ impl Ledger {
     fn new(setup: &Setup, trace: &Trace, record: &Record) -> Self {
         let demands = Demands::new(setup, trace);
         let mut lost_ms = vec![0; trace.jobs.len()];
-        let priced = setup.config.pools.iter().any(|pool| pool.price.is_some());
+        let priced = setup.is_priced();
         let mut exact = vec![0; if priced { trace.jobs.len() } else { 0 }];
         for stretch in record.stretches() {
             if stretch.lost {

@@ -124,7 +124,11 @@ impl Folder {
         write(&self.path.join("series.csv"), |out| super::series::write(setup, trace, record, out))?;
         self.text("summary.json", &super::json::text(summary))?;
         self.text("report.html", &super::html::page(setup, trace, record, summary))?;
-        let names = ["decisions.csv", "jobs.csv", "report.html", "series.csv", "summary.json"];
+        let mut names = vec!["decisions.csv", "jobs.csv", "report.html", "series.csv", "summary.json"];
+        if setup.is_priced() {
+            write(&self.path.join("cost.csv"), |out| super::cost::write(setup, trace, record, out))?;
+            names.insert(0, "cost.csv");
+        }
         let files = names.into_iter().map(|name| self.listed(name)).collect::<Result<_, _>>()?;
         self.text("manifest.json", &Manifest::new(summary, files).text())
     }

@@ -4,6 +4,7 @@ mod axes;
 mod by_job;
 pub mod chart;
 pub mod comparison;
+pub mod cost;
 pub mod csv;
 pub mod decision;
 pub mod files;

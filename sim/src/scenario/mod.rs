@@ -8,6 +8,7 @@ mod document;
 mod fault;
 mod pool;
 mod preemption;
+mod price;
 mod read;
 mod snapshot;
 mod team;
@@ -16,7 +17,7 @@ mod value;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use fairshare::{ClassScope, Placement, PolicySpec, Price, Quantity, ShareValue, Weight};
+use fairshare::{ClassScope, Placement, PolicySpec, Quantity, ShareValue, Weight};
 use sha2::{Digest as _, Sha256};
 
 pub use document::Override;
@@ -26,6 +27,7 @@ pub(crate) use read::SECTIONS;
 
 use crate::admission::{Admission, Rule};
 use crate::kueue::KueueRules;
+use crate::tariff::Tariff;
 use crate::trace::{Input, Selection, SwfOptions, TraceOptions};
 use document::Document;
 
@@ -99,8 +101,8 @@ pub struct Pool {
     pub node: Vec<(String, Quantity)>,
     /// One capacity without node boundaries.
     pub divisible: bool,
-    /// What it costs.
-    pub price: Option<Price>,
+    /// What it charges.
+    pub tariff: Option<Tariff>,
 }
 
 /// A node of the team tree.

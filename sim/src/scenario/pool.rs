@@ -1,20 +1,19 @@
-//! `[[pool]]`: nodes, what they have, and what they cost.
+//! `[[pool]]`: nodes and what they have; what they cost is in `price`.
 
 use std::collections::BTreeSet;
 
-use fairshare::{MAX_KINDS, Price, PriceUnit, Quantity};
+use fairshare::{MAX_KINDS, Quantity};
 
 use super::Pool;
 use super::document::{Node, Table, Value};
 use super::fault::{Fault, Place, did_you_mean};
+use super::price;
 use super::value::{Faults, Later};
 
 const KEYS: [&str; 8] = ["name", "accelerator", "cloud", "region", "nodes", "node", "divisible", "price"];
 const LATER: [Later; 2] = [Later("fabric"), Later("datasets")];
 /// More nodes than this only as one amount: each node that is told apart takes memory.
 const MOST_NODES: u32 = 1_000_000;
-const PRICES: [(&str, PriceUnit); 2] = [("gpu_hour", PriceUnit::Gpu), ("cpu_hour", PriceUnit::Cpu)];
-const PRICES_LATER: [Later; 3] = [Later("node_hour"), Later("spot_gpu_hour"), Later("spot_cpu_hour")];
 
 /// All pools of the scenario.
 pub(super) fn pools(root: &Table, faults: &mut Faults) -> Vec<Pool> {
@@ -26,13 +25,13 @@ pub(super) fn pools(root: &Table, faults: &mut Faults) -> Vec<Pool> {
     for (table, place) in faults.tables(root, "pool") {
         faults.keys(table, "a pool", &KEYS, &LATER);
         if let Some(pool) = pool(table, place, &mut kinds, faults) {
-            priced |= pool.price.is_some();
+            priced |= pool.tariff.is_some();
             if let Some((name, node)) = table.get("name").and_then(|node| Some((name_of(node)?, node))) {
                 if !seen.insert(name) {
                     let label = "this name is taken by a pool above";
                     faults.push(Fault::new(&node.place, format!("pool `{name}` is defined twice"), label));
                 }
-                if pool.price.is_none() && unpriced.is_none() {
+                if pool.tariff.is_none() && unpriced.is_none() {
                     unpriced = Some((name, &node.place));
                 }
             }
@@ -78,9 +77,10 @@ fn pool<'a>(table: &'a Table, place: &Place, kinds: &mut Vec<&'a str>, faults: &
         let fault = Fault::new(&at.place, "the pool has too many nodes", label);
         faults.push(fault.hint("`divisible = true` counts the pool as one amount, without nodes"));
     }
-    let price = table.get("price").and_then(|node| price(node, faults));
+    let amounts = node.as_deref().unwrap_or(&[]);
+    let tariff = table.get("price").and_then(|node| price::tariff(node, amounts, faults));
     let (name, nodes, node) = (name?.to_owned(), nodes?, node?);
-    Some(Pool { name, accelerator, cloud, region, nodes, node, divisible, price })
+    Some(Pool { name, accelerator, cloud, region, nodes, node, divisible, tariff })
 }
 
 fn node_amounts<'a>(
@@ -122,24 +122,4 @@ fn node_amounts<'a>(
         return None;
     }
     Some(node)
-}
-
-fn price(node: &Node, faults: &mut Faults) -> Option<Price> {
-    let table = faults.table(node, "price")?;
-    faults.keys(table, "a price", &PRICES.map(|(key, _)| key), &PRICES_LATER);
-    let mut found = PRICES.iter().filter_map(|(key, unit)| Some((*key, *unit, table.get(key)?)));
-    let first = found.next();
-    if let (Some(_), Some((key, _, node))) = (first, found.next()) {
-        let label = "a pool charges for one thing only";
-        faults.push(Fault::new(&node.place, format!("`{key}` is a second price"), label));
-    }
-    if first.is_none() && table.entries.is_empty() {
-        faults.push(Fault::new(
-            &node.place,
-            "a price is empty",
-            "expected `{ gpu_hour = 3.50 }` or `{ cpu_hour = .. }`",
-        ));
-    }
-    let (key, unit, node) = first?;
-    Some(Price { unit, hour: faults.money(node, key)? })
 }

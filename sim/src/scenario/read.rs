@@ -171,7 +171,7 @@ impl Pool {
     }
 
     fn has_gpu_price(&self) -> bool {
-        self.price.is_some_and(|price| price.unit == PriceUnit::Gpu)
+        self.tariff.as_ref().is_some_and(|tariff| tariff.unit == PriceUnit::Gpu)
     }
 }
 

@@ -16,6 +16,7 @@ mod kueue;
 mod kueue_cases;
 mod kueue_replay;
 mod measures;
+mod money;
 mod preemption;
 mod replay;
 mod report;

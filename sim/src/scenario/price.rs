@@ -1,0 +1,165 @@
+//! `price` of a pool: what it charges, how it is bought, and from when it charges something else.
+//!
+//! One of `gpu_hour`, `cpu_hour` and `node_hour`; beside it the same with `spot_` or `reserved_` before it, of which
+//! `bought` says which one holds. A price by the node is charged by its GPUs (its CPUs where it has none), and must
+//! divide by them to the millionth of a dollar, so that money stays exact. Absent on purpose: charging (see `tariff`).
+
+use fairshare::{MicroUsd, Price, PriceUnit, Quantity};
+
+use super::document::{Node, Table, Value};
+use super::fault::Fault;
+use super::value::Faults;
+use crate::tariff::{Bought, Tariff};
+use crate::trace::Selection;
+
+const UNITS: [&str; 3] = ["gpu_hour", "cpu_hour", "node_hour"];
+const KEYS: [&str; 11] = [
+    "gpu_hour",
+    "cpu_hour",
+    "node_hour",
+    "spot_gpu_hour",
+    "spot_cpu_hour",
+    "spot_node_hour",
+    "reserved_gpu_hour",
+    "reserved_cpu_hour",
+    "reserved_node_hour",
+    "bought",
+    "changes",
+];
+const CHANGE_KEYS: [&str; 10] = [
+    "gpu_hour",
+    "cpu_hour",
+    "node_hour",
+    "spot_gpu_hour",
+    "spot_cpu_hour",
+    "spot_node_hour",
+    "reserved_gpu_hour",
+    "reserved_cpu_hour",
+    "reserved_node_hour",
+    "from",
+];
+
+/// The tariff of a pool whose nodes have `amounts`.
+pub(super) fn tariff(node: &Node, amounts: &[(String, Quantity)], faults: &mut Faults) -> Option<Tariff> {
+    let table = faults.table(node, "price")?;
+    faults.keys(table, "a price", &KEYS, &[]);
+    let mut found = UNITS.iter().filter_map(|key| Some((*key, table.get(key)?)));
+    let first = found.next();
+    if let (Some(_), Some((key, node))) = (first, found.next()) {
+        let label = "a pool charges for one thing only";
+        faults.push(Fault::new(&node.place, format!("`{key}` is a second price"), label));
+    }
+    let bought = match table.get("bought") {
+        None => Bought::default(),
+        Some(node) => {
+            let words = Bought::WORDS.map(|(word, _)| word);
+            let word = faults.word(node, "bought", &words, &[])?;
+            Bought::WORDS.into_iter().find(|(known, _)| *known == word)?.1
+        }
+    };
+    let prefix = match bought {
+        Bought::Owned | Bought::OnDemand => "",
+        Bought::Reserved => "reserved_",
+        Bought::Spot => "spot_",
+    };
+    let unit = UNITS.into_iter().find(|unit| table.get(&format!("{prefix}{unit}")).is_some());
+    let Some(unit) = unit else {
+        let expected = if prefix.is_empty() {
+            "expected `{ gpu_hour = 3.50 }`, `{ cpu_hour = .. }` or `{ node_hour = .. }`".to_owned()
+        } else {
+            format!(
+                "what is bought so is charged by `{prefix}gpu_hour`, `{prefix}cpu_hour` or `{prefix}node_hour`"
+            )
+        };
+        // A misspelt key is told as such, not once more as a missing one.
+        if table.entries.iter().all(|entry| KEYS.contains(&entry.key.as_str())) {
+            faults.push(Fault::new(&node.place, "a price has no price in it", expected));
+        }
+        return None;
+    };
+    let key = format!("{prefix}{unit}");
+    let price = price(table, &key, unit, amounts, faults)?;
+    let changes = changes(table, &key, unit, amounts, faults)?;
+    Some(Tariff::new(price, bought).with_changes(changes))
+}
+
+/// The price under a key, by the GPU or the CPU.
+fn price(
+    table: &Table,
+    key: &str,
+    unit: &str,
+    amounts: &[(String, Quantity)],
+    faults: &mut Faults,
+) -> Option<Price> {
+    let node = table.get(key)?;
+    let hour = faults.money(node, key)?;
+    let unit = match unit {
+        "gpu_hour" => PriceUnit::Gpu,
+        "cpu_hour" => PriceUnit::Cpu,
+        _ => return by_node(node, key, hour, amounts, faults),
+    };
+    Some(Price { unit, hour })
+}
+
+/// A price by the node, shared out over what the node has.
+fn by_node(
+    node: &Node,
+    key: &str,
+    hour: MicroUsd,
+    amounts: &[(String, Quantity)],
+    faults: &mut Faults,
+) -> Option<Price> {
+    let amount = |name: &str| {
+        let found = amounts.iter().find(|(known, amount)| known == name && *amount != Quantity::ZERO);
+        found.map(|(_, amount)| u128::from(amount.get()))
+    };
+    let (unit, name, thousandths) = match (amount("gpu"), amount("cpu")) {
+        (Some(gpus), _) => (PriceUnit::Gpu, "gpu", gpus),
+        (None, Some(cpus)) => (PriceUnit::Cpu, "cpu", cpus),
+        (None, None) => {
+            let label = "the node has neither `gpu` nor `cpu` to charge it by";
+            faults.push(Fault::new(&node.place, format!("`{key}` cannot be shared out"), label));
+            return None;
+        }
+    };
+    let whole = u128::from(hour.get()) * 1_000;
+    if whole % thousandths != 0 {
+        let label = format!("a part for each {name} would be no whole millionth of a dollar");
+        let fault = Fault::new(&node.place, format!("`{key}` cannot be shared out exactly"), label);
+        faults.push(fault.hint(format!("write it as `{name}_hour`")));
+        return None;
+    }
+    Some(Price { unit, hour: MicroUsd::new(u64::try_from(whole / thousandths).ok()?) })
+}
+
+/// Later prices under the same key.
+fn changes(
+    table: &Table,
+    key: &str,
+    unit: &str,
+    amounts: &[(String, Quantity)],
+    faults: &mut Faults,
+) -> Option<Vec<(i64, MicroUsd)>> {
+    let mut changes: Vec<(i64, MicroUsd)> = Vec::new();
+    for (change, place) in faults.tables(table, "changes") {
+        faults.keys(change, "a change of price", &CHANGE_KEYS, &[]);
+        let from = faults.required(change, place, "a change of price", "from", &CHANGE_KEYS)?;
+        let text = match &from.value {
+            Value::Text(text) | Value::Date(text) | Value::Integer(text) => text.as_str(),
+            _ => "",
+        };
+        let Some(from_ms) = Selection::instant_ms(text) else {
+            let label = "expected seconds, or a date with a time such as `2017-10-01 00:00:00`";
+            faults.push(Fault::new(&from.place, "`from` is no instant", label));
+            return None;
+        };
+        if changes.last().is_some_and(|(before, _)| *before >= from_ms) {
+            let label = "expected a later instant than that of the change above";
+            faults.push(Fault::new(&from.place, "changes of price are out of order", label));
+            return None;
+        }
+        faults.required(change, place, "a change of price", key, &CHANGE_KEYS)?;
+        changes.push((from_ms, price(change, key, unit, amounts, faults)?.hour));
+    }
+    Some(changes)
+}

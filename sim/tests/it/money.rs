@@ -1,0 +1,170 @@
+//! Money, computed by hand: prices that change, capacity that is bought in other ways, who pays; and bad prices.
+
+use crate::cli::{JOBS as TWO_JOBS, refused};
+use crate::support::{Finished, sim, simulate};
+use crate::trace::folder;
+use fairshare_sim::metrics::sums;
+
+/// Four GPUs, first come first served.
+fn pool(price: &str) -> String {
+    format!(
+        "[[pool]]\nname = 'l4'\nnodes = 1\ncloud = 'north'\nregion = 'north-1'\nnode = {{ gpu = 4 }}\n\
+         price = {{ {price} }}\n[policy]\norder = 'fifo'\nbackfill = 'none'\n"
+    )
+}
+
+/// 1 holds three GPUs from 0 to 100 s, 2 two from 100 to 200, 3 one from 100 to 110.
+const JOBS: &str = "\
+job_id,submit_s,run_s,team,gpu,user,cost_owner,priority
+1,0,100,a,3,ann,east,10
+2,10,100,a,2,bob,west,
+3,20,10,b,1,ann,west,
+";
+
+fn run(price: &str) -> Finished {
+    let finished = simulate(&pool(price), JOBS);
+    let times = finished.times().into_iter().map(|(_, start, end)| (start, end)).collect::<Vec<_>>();
+    assert_eq!(times, [(0, 100), (100, 200), (100, 110)]);
+    sums::check(&finished.setup, &finished.trace, &finished.record).unwrap();
+    finished
+}
+
+/// Dollars: total = allocated + idle.
+fn cost(finished: &Finished) -> String {
+    let cost = finished.summary().cost_usd.unwrap();
+    format!("{} = {} + {}", cost.total, cost.allocated, cost.idle)
+}
+
+#[test]
+fn a_price_holds_until_the_next() {
+    // 0.001 USD a GPU and second until 100 s, 0.002 until 150, then nothing.
+    let price = "gpu_hour = 3.6, changes = [{ from = 100, gpu_hour = 7.2 }, { from = 150, gpu_hour = 0 }]";
+    // 400 s at 0.001 and 200 at 0.002; held are 300 at 0.001, and 100 + 10 at 0.002.
+    assert_eq!(cost(&run(price)), "0.8 = 0.52 + 0.28");
+    // A change before the trace begins is the price of all of it.
+    assert_eq!(cost(&run("gpu_hour = 3.6, changes = [{ from = -5, gpu_hour = 7.2 }]")), "1.6 = 1.02 + 0.58");
+}
+
+#[test]
+fn what_is_bought_on_demand_is_never_idle() {
+    assert_eq!(cost(&run("gpu_hour = 3.6")), "0.8 = 0.51 + 0.29");
+    assert_eq!(cost(&run("gpu_hour = 3.6, bought = 'on-demand'")), "0.51 = 0.51 + 0");
+    let both = "gpu_hour = 3.6, spot_gpu_hour = 1.8";
+    assert_eq!(cost(&run(both)), "0.8 = 0.51 + 0.29", "a spot price that nobody pays");
+    assert_eq!(cost(&run(&format!("{both}, bought = 'spot'"))), "0.255 = 0.255 + 0");
+    assert_eq!(cost(&run("reserved_gpu_hour = 1.8, bought = 'reserved'")), "0.4 = 0.255 + 0.145");
+}
+
+#[test]
+fn a_node_is_charged_by_its_gpus() {
+    assert_eq!(cost(&run("node_hour = 14.4")), "0.8 = 0.51 + 0.29");
+}
+
+#[test]
+fn every_account_adds_up_to_what_is_allocated() {
+    let summary = serde_json::to_value(run("gpu_hour = 3.6").summary()).unwrap();
+    let account = |key: &str| {
+        let rows = summary[key].as_array().unwrap().iter();
+        rows.map(|row| {
+            let name = row.get("owner").unwrap_or(&row["name"]).as_str().unwrap().to_owned();
+            (name, row["usd"].as_f64().unwrap())
+        })
+        .collect::<Vec<_>>()
+    };
+    let named =
+        |rows: &[(&str, f64)]| rows.iter().map(|(name, usd)| ((*name).to_owned(), *usd)).collect::<Vec<_>>();
+    assert_eq!(account("cost_by_owner"), named(&[("east", 0.3), ("west", 0.21)]));
+    assert_eq!(account("cost_by_user"), named(&[("ann", 0.31), ("bob", 0.2)]));
+    assert_eq!(account("cost_by_class"), named(&[("10", 0.3), ("none", 0.21)]));
+    let pool = &summary["pools"][0];
+    let shown = ["cost_usd", "allocated_usd", "idle_usd"].map(|key| pool[key].to_string());
+    assert_eq!(shown, ["0.8", "0.51", "0.29"]);
+}
+
+#[test]
+fn the_cost_file_has_a_row_for_all_that_pay_and_for_what_is_idle() {
+    let folder = folder();
+    std::fs::write(folder.path().join("scenario.toml"), pool("gpu_hour = 3.6")).unwrap();
+    std::fs::write(folder.path().join("jobs.csv"), JOBS).unwrap();
+    let ran =
+        sim(folder.path(), &["run", "scenario.toml", "--trace", "jobs.csv", "-q", "--check", "--out", "out"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let text = std::fs::read_to_string(folder.path().join("out/cost.csv")).unwrap();
+    let period = "1970-01-01T00:00:00Z,1970-01-01T00:03:20Z";
+    let row = |usd: &str, what: &str, hours: &str, whose: &str| {
+        format!(
+            "{usd},{usd},USD,Usage,{what} capacity of l4,{period},Committed,{hours},GPU Hours,{hours},GPU Hours,\
+             Compute,CPU,north,north-1,l4,,{whose},0"
+        )
+    };
+    let expected = [
+        row("0.3", "used", "0.083", "a,used,east,a,ann,10"),
+        row("0.2", "used", "0.056", "a,used,west,a,bob,"),
+        row("0.01", "used", "0.003", "b,used,west,b,ann,"),
+        row("0.29", "idle", "0.081", ",idle,,,,"),
+    ];
+    assert_eq!(text.lines().skip(1).collect::<Vec<_>>(), expected);
+    let columns = text.lines().next().unwrap().split(',').count();
+    assert!(text.lines().all(|line| line.split(',').count() == columns), "{text}");
+    let manifest = std::fs::read_to_string(folder.path().join("out/manifest.json")).unwrap();
+    assert!(manifest.contains("\"cost.csv\""), "{manifest}");
+}
+
+/// The refusal of a scenario with a pool of three GPUs at this price; `at` is what is underlined, `label` what is said
+/// beside it and, after a bar, the hint.
+fn price_refused(price: &str, title: &str, at: &str, label: &str) {
+    let line = format!("price = {{ {price} }}");
+    let scenario = format!("[[pool]]\nname = \"p\"\nnodes = 1\nnode = {{ gpu = 3 }}\n{line}\n");
+    let column = line.rfind(at).unwrap();
+    let mark = format!("{}{}", " ".repeat(column), "^".repeat(at.len()));
+    let (label, hint) = label.split_once('|').unwrap_or((label, ""));
+    let hint = if hint.is_empty() { String::new() } else { format!("\n  |\n  = hint: {hint}") };
+    let place = format!(" --> scenario.toml:5:{}\n  |\n5 | {line}\n  | {mark} {label}{hint}", column + 1);
+    refused(&scenario, TWO_JOBS.as_bytes(), &[], &format!("error: {title}\n{place}"));
+}
+
+#[test]
+fn bad_prices_are_named_with_their_place() {
+    price_refused(
+        "gpu_hour = -3.5",
+        "`gpu_hour` is not what it should be",
+        "-3.5",
+        "expected dollars: a number from 0 to 1000000 with at most six decimals, found `-3.5`",
+    );
+    price_refused(
+        "node_hour = 10",
+        "`node_hour` cannot be shared out exactly",
+        "10",
+        "a part for each gpu would be no whole millionth of a dollar|write it as `gpu_hour`",
+    );
+    price_refused(
+        "gpu_hour = 1, bought = \"spot\"",
+        "a price has no price in it",
+        "{ gpu_hour = 1, bought = \"spot\" }",
+        "what is bought so is charged by `spot_gpu_hour`, `spot_cpu_hour` or `spot_node_hour`",
+    );
+    price_refused(
+        "gpu_hour = 1, bought = \"leased\"",
+        "unknown bought `leased`",
+        "\"leased\"",
+        "expected one of `owned`, `reserved`, `on-demand` or `spot`",
+    );
+    price_refused(
+        "gpu_hour = 1, changes = [{ gpu_hour = 2, from = 5 }, { gpu_hour = 3, from = 4 }]",
+        "changes of price are out of order",
+        "4",
+        "expected a later instant than that of the change above",
+    );
+    price_refused(
+        "gpu_hour = 1, changes = [{ from = \"noon\", gpu_hour = 2 }]",
+        "`from` is no instant",
+        "\"noon\"",
+        "expected seconds, or a date with a time such as `2017-10-01 00:00:00`",
+    );
+    price_refused(
+        "gpu_hour = 1, changes = [{ from = 5, cpu_hour = 2 }]",
+        "a change of price has no `gpu_hour`",
+        "{ from = 5, cpu_hour = 2 }",
+        "`gpu_hour` is required",
+    );
+}
