@@ -24,6 +24,10 @@ pub enum OrderName {
     Fifo,
     /// By estimate, else time limit, else last; then by submit time.
     Sjf,
+    /// By decayed usage down the tree, with Slurm's fair-tree ranks; then by submit time.
+    FairTree,
+    /// By a weighted sum of age, fair-tree rank, size and class, as Slurm's multifactor priority; then by submit time.
+    Multifactor,
     /// By priority class, whatever [`ClassScope`] says; then by submit time.
     Priority,
     /// Hard quotas: a quota is a limit too, and each team stands in a line of its own, by submit time.
@@ -35,7 +39,7 @@ pub enum OrderName {
 
 impl OrderName {
     /// All orders, in the order in which they are documented.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Drf,
         Self::DrfCurrent,
         Self::Hdrf,
@@ -43,6 +47,8 @@ impl OrderName {
         Self::Sjf,
         Self::Priority,
         Self::Static,
+        Self::FairTree,
+        Self::Multifactor,
         Self::Gavel,
     ];
 
@@ -57,6 +63,8 @@ impl OrderName {
             Self::Sjf => "sjf",
             Self::Priority => "priority",
             Self::Static => "static",
+            Self::FairTree => "fair-tree",
+            Self::Multifactor => "multifactor",
             Self::Gavel => "gavel",
         }
     }
@@ -273,8 +281,33 @@ impl ClassScope {
     }
 }
 
+/// What each factor of [`OrderName::Multifactor`] is worth where it is one.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct FactorWeights {
+    /// The time since submission, over `max_age`.
+    pub age: u32,
+    /// The fair-tree rank of the team: one for the first, 1/n for the last of n.
+    pub fairshare: u32,
+    /// The largest share of the capacity that the job asks: large jobs come first.
+    pub size: u32,
+    /// The priority class, in thousandths.
+    pub class: u32,
+    /// The age that counts as one.
+    pub max_age: Millis,
+}
+
+impl Default for FactorWeights {
+    fn default() -> Self {
+        Self { age: 1_000, fairshare: 10_000, size: 1_000, class: 1_000, max_age: Millis::new(7 * DAY_MS) }
+    }
+}
+
+/// Milliseconds of a day.
+const DAY_MS: u64 = 86_400_000;
+
 /// How a scheduler decides.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct PolicySpec {
@@ -294,6 +327,30 @@ pub struct PolicySpec {
     pub placement: Placement,
     /// What nodes are drawn by, where placement draws them.
     pub seed: u64,
+    /// The time in which what a team has used comes to count half: seven days. Only orders with a history look at it.
+    pub half_life: Millis,
+    /// How often ranks by history are worked out anew: every five minutes.
+    pub rank_period: Millis,
+    /// What the factors of [`OrderName::Multifactor`] are worth.
+    pub factors: FactorWeights,
+}
+
+impl Default for PolicySpec {
+    fn default() -> Self {
+        Self {
+            order: OrderName::default(),
+            backfill: Backfill::default(),
+            value: ShareValue::default(),
+            priority: ClassScope::default(),
+            preemption: Preemption::default(),
+            bounds: EvictionBounds::default(),
+            placement: Placement::default(),
+            seed: 0,
+            half_life: Millis::new(7 * DAY_MS),
+            rank_period: Millis::new(300_000),
+            factors: FactorWeights::default(),
+        }
+    }
 }
 
 impl PolicySpec {

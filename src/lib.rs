@@ -81,6 +81,8 @@
 //! | `Fifo` | the oldest job |
 //! | `Sjf` | the shortest job, by estimate or limit |
 //! | `Priority` | the job of the highest class, then the oldest |
+//! | `FairTree` | the team that has used least for its weight, by decayed usage down the tree, with Slurm's ranks |
+//! | `Multifactor` | the highest weighted sum of age, fair-tree rank, size and class, as in Slurm |
 //! | `Static` | each team for itself: a quota is a limit too; then the oldest job |
 //! | `Gavel` | rounds of time by max-min over normalised throughput: a whole policy, under the feature `lp` |
 //!
@@ -110,6 +112,7 @@ mod error;
 mod explain;
 mod fluid;
 mod hierarchy;
+mod history;
 mod id;
 mod job;
 pub mod kueue;
@@ -136,7 +139,8 @@ mod tree;
 mod value;
 
 pub use config::{
-    Backfill, ClassScope, Config, EvictionBounds, OrderName, Placement, PolicySpec, Preemption, ShareValue,
+    Backfill, ClassScope, Config, EvictionBounds, FactorWeights, OrderName, Placement, PolicySpec,
+    Preemption, ShareValue,
 };
 pub use decision::{Decision, EvictReason, Eviction, Rejection, Side, Submission};
 pub use error::{Error, ErrorKind};
@@ -148,7 +152,7 @@ pub use id::{JobId, NodeId, PoolId, ShapeId, TeamId};
 pub use job::{Alternative, Eligible, FULL_SPEED, JobSpec, Placed, ShapeSpec};
 pub use line::Place;
 pub use money::{MicroUsd, Price, PriceUnit};
-pub use policy::{Contender, Order};
+pub use policy::{Contender, Demand, Order};
 pub use pool::PoolSpec;
 pub use quantity::Quantity;
 pub use resources::{MAX_KINDS, ResourceKind, ResourceKinds, Resources};

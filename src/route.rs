@@ -53,6 +53,8 @@ pub(crate) struct Route {
 #[derive(Clone, Debug)]
 pub(crate) struct Shape {
     pub(crate) class: i32,
+    /// The class as far as it comes before everything else.
+    pub(crate) precedence: i32,
     /// Its routes, best first: a range of ids.
     routes: Range<u32>,
     /// Why it has none.
@@ -76,6 +78,8 @@ pub(crate) struct Routes {
     /// Valued charge of each route, `groups` entries each.
     charges: Vec<u64>,
     groups: usize,
+    /// Whether the order weighs a class against other things, so that it comes before nothing by itself.
+    classes_weighed: bool,
 }
 
 impl Routes {
@@ -86,7 +90,13 @@ impl Routes {
             all: IdVec::new(),
             charges: Vec::new(),
             groups,
+            classes_weighed: false,
         }
+    }
+
+    /// The order weighs classes. No shape is known yet.
+    pub(crate) fn weigh_classes(&mut self) {
+        self.classes_weighed = true;
     }
 
     /// The id of a shape, new or known.
@@ -126,7 +136,8 @@ impl Routes {
         }
         let end = u32::try_from(self.all.len()).map_err(|_| ErrorKind::TooMany("routes"))?;
         let rejection = (first == end).then_some(rejection);
-        self.shapes.push(Shape { class: spec.class, routes: first..end, rejection });
+        let precedence = if self.classes_weighed { 0 } else { spec.class };
+        self.shapes.push(Shape { class: spec.class, precedence, routes: first..end, rejection });
         self.interned.insert(spec.clone(), shape);
         Ok(shape)
     }

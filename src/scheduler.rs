@@ -20,7 +20,7 @@ use crate::policy::conservative::Conservative;
 use crate::policy::engine::Engine;
 #[cfg(feature = "lp")]
 use crate::policy::gavel::Gavel;
-use crate::policy::{Order, Policy, order};
+use crate::policy::{Demand, Order, Policy, order};
 use crate::reclaim::{first_without_room, running_in};
 use crate::resources::Resources;
 use crate::share::ShareKey;
@@ -87,8 +87,8 @@ impl Scheduler {
     ///
     /// Any contradiction in the configuration, naming the pool or team: see [`ErrorKind`].
     pub fn new(config: Config) -> Result<Self, Error> {
-        let name = config.policy.order;
-        Self::with_order(config, order(name))
+        let order = order(&config.policy);
+        Self::with_order(config, order)
     }
 
     /// Like [`new`](Self::new), with an order of the caller's own in place of the configured one.
@@ -122,6 +122,12 @@ impl Scheduler {
         let mut state = State::new(config)?;
         if order.rescales() {
             state.rescale();
+        }
+        if let Some(points) = order.history_points() {
+            state.remember(points);
+        }
+        if order.weighs_classes() {
+            state.routes.weigh_classes();
         }
         let policy: Box<dyn Policy> = match backfill {
             #[cfg(feature = "lp")]
@@ -173,7 +179,8 @@ impl Scheduler {
             return Ok(Submission::Rejected(rejection));
         }
         self.state.advance(now)?;
-        let id = self.state.add(job, leaf, self.policy.rank(&job))?;
+        let rank = self.policy.rank(&job, &Demand::new(&self.state, job.shape));
+        let id = self.state.add(job, leaf, rank)?;
         self.policy.waits(&self.state, id);
         Ok(Submission::Queued(id))
     }

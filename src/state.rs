@@ -4,11 +4,14 @@
 //! usage in the tree together. Decisions are recorded here in the order in which they are made.
 //! Absent on purpose: which job should start. Layer 3; uses `ledger`, `tree`, `route`, `placement`.
 
+mod check;
+
 use crate::config::{Config, Placement};
 use crate::decision::{Decision, EvictReason, Eviction, Rejection, Side};
 use crate::error::{Error, ErrorKind};
 use crate::hierarchy::Hierarchy;
-use crate::id::{IdVec, JobId, NodeId, PoolId, TeamId};
+use crate::history::History;
+use crate::id::{JobId, NodeId, PoolId, TeamId};
 use crate::job::JobSpec;
 use crate::ledger::{Ledger, Span};
 use crate::line::{Place, Waiter};
@@ -100,6 +103,8 @@ pub(crate) struct State {
     pub(crate) tree: Tree,
     /// Rescaled shares, where the order asks for them.
     pub(crate) hierarchy: Option<Hierarchy>,
+    /// What teams have used, where the order asks for it.
+    pub(crate) history: Option<History>,
     pub(crate) quotas: Quotas,
     pub(crate) ledger: Ledger,
     pub(crate) routes: Routes,
@@ -127,6 +132,7 @@ impl State {
             values,
             tree,
             hierarchy: None,
+            history: None,
             quotas,
             ledger,
             jobs: Vec::new(),
@@ -145,6 +151,21 @@ impl State {
         self.hierarchy = Some(Hierarchy::new(&self.tree, &self.values));
     }
 
+    /// Keeps what teams use from now on; the first of all ranks is worth so many points.
+    pub(crate) fn remember(&mut self, points: u64) {
+        self.history = Some(History::new(&self.tree, &self.values, &self.config.policy, points));
+    }
+
+    /// Works out anew what follows from history, where it is time to; whether anything has changed.
+    pub(crate) fn tick(&mut self) -> bool {
+        self.history.as_mut().is_some_and(|history| history.tick(self.now))
+    }
+
+    /// When ranks by history are worked out anew.
+    pub(crate) fn next_ranks(&self) -> Option<Timestamp> {
+        self.history.as_ref().map(History::next).filter(|next| *next > self.now)
+    }
+
     /// Judges which teams are blocked, where shares are rescaled: before a grant, for all alike.
     pub(crate) fn judge(&mut self) {
         let Some(hierarchy) = &mut self.hierarchy else { return };
@@ -160,6 +181,9 @@ impl State {
 
     /// One more job waits, or one less.
     fn counts_waiting(&mut self, id: JobId, more: bool) {
+        if let Some(history) = self.history.as_mut().filter(|_| more) {
+            history.joins(&self.tree, self.jobs[id.slot()].leaf);
+        }
         if let Some(hierarchy) = &mut self.hierarchy {
             let job = &self.jobs[id.slot()];
             hierarchy.waits(&self.tree, &self.routes, job.leaf, job.spec.shape, more);
@@ -285,6 +309,10 @@ impl State {
         if let Some(hierarchy) = &mut self.hierarchy {
             hierarchy.refresh(&self.tree, job.leaf);
         }
+        if let Some(history) = &mut self.history {
+            let rate = History::rate(&self.values, self.routes.charge(route_id));
+            history.changes(&self.tree, job.leaf, self.now, rate, true);
+        }
         self.counts_waiting(id, false);
     }
 
@@ -307,6 +335,9 @@ impl State {
         self.arena.drop_list(spans);
         self.ledger.release(route.pool, &route.request, &route.total, &self.scratch);
         self.tree.release(job.leaf, charge);
+        if let Some(history) = &mut self.history {
+            history.changes(&self.tree, job.leaf, self.now, History::rate(&self.values, charge), false);
+        }
         if let Some(hierarchy) = &mut self.hierarchy {
             hierarchy.refresh(&self.tree, job.leaf);
         }
@@ -512,83 +543,5 @@ impl State {
     /// The member that holds the jobs of a team.
     pub(crate) fn leaf(&self, team: TeamId) -> Result<MemberId, Error> {
         self.tree.leaf(team).ok_or_else(|| ErrorKind::UnknownTeam(team).into())
-    }
-
-    /// Recomputes the ledger and the tree from the jobs that run; the first difference, in words.
-    pub(crate) fn check(&self) -> Result<(), String> {
-        self.ledger.check()?;
-        let groups = self.values.count();
-        let mut usage: Vec<u64> = vec![0; self.tree.len() * groups];
-        let mut running = vec![0_u32; self.tree.len()];
-        let mut taken: IdVec<PoolId, Resources> =
-            self.config.pools.iter().map(|_| Resources::new()).collect();
-        for (id, job) in self.jobs() {
-            let Status::Running { route: route_id, .. } = job.status else { continue };
-            let route = self.routes.route(route_id);
-            taken[route.pool] = taken[route.pool].checked_add(&route.total).ok_or("usage overflows")?;
-            let workers: u64 = self.spans(id).map(|(_, workers)| u64::from(workers)).sum();
-            if !self.ledger.pool(route.pool).is_divisible() && workers != u64::from(route.workers) {
-                return Err(format!("job {id}: {workers} workers are placed, of {}", route.workers));
-            }
-            let mut at = job.leaf;
-            loop {
-                let index = crate::id::Id::index(at);
-                running[index] += 1;
-                for (group, charge) in self.routes.charge(route_id).iter().enumerate() {
-                    usage[index * groups + group] += charge;
-                }
-                if at == MemberId::ROOT {
-                    break;
-                }
-                at = self.tree.member(at).parent;
-            }
-        }
-        for (index, member) in self.tree.ids().enumerate() {
-            let expected = &usage[index * groups..(index + 1) * groups];
-            if self.tree.usage(member) != expected || self.tree.member(member).running != running[index] {
-                return Err(format!(
-                    "member {index}: usage {:?}, recomputed {expected:?}",
-                    self.tree.usage(member)
-                ));
-            }
-        }
-        if let Some(hierarchy) = &self.hierarchy {
-            let waiting = self.jobs().filter(|(_, job)| job.status == Status::Waiting);
-            let waiting = waiting.map(|(_, job)| (job.leaf, job.spec.shape));
-            hierarchy.check(&self.tree, &self.values, &self.routes, waiting)?;
-        }
-        self.check_quotas()?;
-        for (index, expected) in taken.iter().enumerate() {
-            let booked = self.ledger.pool(PoolId::at(index)).taken();
-            if booked != expected {
-                return Err(format!("pool {index}: {booked:?} is taken, its jobs hold {expected:?}"));
-            }
-        }
-        Ok(())
-    }
-
-    /// Recomputes what is used of every quota from the jobs that run; the first difference, in words.
-    fn check_quotas(&self) -> Result<(), String> {
-        for (member, pool, kind, used, guaranteed) in self.quotas.usage() {
-            let mut expected = (Quantity::ZERO, Quantity::ZERO);
-            for (_, job) in self.jobs() {
-                let Status::Running { route, .. } = job.status else { continue };
-                let route = self.routes.route(route);
-                let Some(level) = self.tree.path(job.leaf).position(|above| above == member) else {
-                    continue;
-                };
-                if route.pool == pool {
-                    let add = |sum: Quantity| sum.checked_add(route.total[kind]).unwrap_or(sum);
-                    expected.0 = add(expected.0);
-                    expected.1 = if job.guaranteed.is_set(level) { add(expected.1) } else { expected.1 };
-                }
-            }
-            if (used, guaranteed) != expected {
-                return Err(format!(
-                    "quota of {member:?}: {used:?} and {guaranteed:?} used, recomputed {expected:?}"
-                ));
-            }
-        }
-        Ok(())
     }
 }

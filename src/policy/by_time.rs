@@ -5,7 +5,7 @@
 
 use core::cmp::Ordering;
 
-use super::{Contender, Order};
+use super::{Contender, Demand, Order};
 use crate::job::JobSpec;
 
 /// By submit time.
@@ -36,7 +36,7 @@ impl Order for Sjf {
         false
     }
 
-    fn rank(&self, job: &JobSpec) -> u64 {
+    fn rank(&self, job: &JobSpec, _: &Demand<'_>) -> u64 {
         job.estimate_or_limit().map_or(u64::MAX, crate::Millis::get)
     }
 

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use super::first::{Front, Present, comes_first};
 use super::lack::lacks_everywhere;
-use super::{Order, Policy};
+use super::{Demand, Order, Policy};
 use crate::error::Error;
 use crate::explain::Blocked;
 use crate::hierarchy::Hierarchy;
@@ -73,7 +73,7 @@ impl Pass<'_> {
                 route.or_else(|| state.routes.shape(state.alive(waiter.job).spec.shape).routes().next());
             Some(Front { leaf: *leaf, waiter, class, route: route? })
         });
-        let Front { leaf, waiter, class, .. } = present.first(fronts)?;
+        let Front { leaf, waiter, .. } = present.first(fronts)?;
         let at = self.lines.binary_search_by_key(&leaf, |(leaf, _)| *leaf).ok()?;
         self.lines[at].1.pop();
         let slot = self.earliest(state, waiter.job);
@@ -82,6 +82,7 @@ impl Pass<'_> {
             let route = state.routes.route(slot.route);
             self.profiles[route.pool].take(route, slot);
             self.tree.grant(leaf, state.routes.charge(slot.route));
+            let class = state.routes.shape(route.shape).class;
             let _: Guaranteed = self.quotas.grant(&self.tree, leaf, route, (class, waiter.place, waiter.job));
             if let Some(hierarchy) = &mut self.hierarchy {
                 hierarchy.refresh(&self.tree, leaf);
@@ -147,7 +148,7 @@ impl Conservative {
             self.pending.leaves_waiting().map(|leaf| (leaf, Vec::new())).collect();
         for (leaf, shape, waiter) in self.pending.iter() {
             if let Ok(at) = lines.binary_search_by_key(&leaf, |(leaf, _)| *leaf) {
-                lines[at].1.push((Reverse(state.routes.shape(shape).class), waiter));
+                lines[at].1.push((Reverse(state.routes.shape(shape).precedence), waiter));
             }
         }
         for (_, line) in &mut lines {
@@ -215,13 +216,13 @@ impl Policy for Conservative {
         Box::new(self.clone())
     }
 
-    fn rank(&self, job: &JobSpec) -> u64 {
-        self.order.rank(job)
+    fn rank(&self, job: &JobSpec, demand: &Demand<'_>) -> u64 {
+        self.order.rank(job, demand)
     }
 
     fn waits(&mut self, state: &State, job: JobId) {
         let known = state.alive(job);
-        let class = state.routes.shape(known.spec.shape).class;
+        let class = state.routes.shape(known.spec.shape).precedence;
         self.pending.push(known.leaf, known.spec.shape, class, state.waiter(job));
         self.changed = true;
     }
@@ -249,6 +250,7 @@ impl Policy for Conservative {
     }
 
     fn cycle(&mut self, state: &mut State) {
+        self.changed |= state.tick();
         let overdue = self.timetables.iter().any(|timetable| timetable.is_overdue(state.now));
         if !core::mem::take(&mut self.changed) && !overdue {
             return;
@@ -267,7 +269,7 @@ impl Policy for Conservative {
         if reasons.is_empty() {
             reasons.extend(self.behind(state, job));
         }
-        let ahead = self.pending.ahead_of(waiting.leaf, shape.class, waiting.place);
+        let ahead = self.pending.ahead_of(waiting.leaf, shape.precedence, waiting.place);
         if ahead > 0 {
             reasons.push(Blocked::Team { ahead });
         }
@@ -307,7 +309,8 @@ impl Policy for Conservative {
         if self.pending.waiting() == 0 {
             return None;
         }
-        self.timetables.iter().filter_map(|timetable| timetable.next_change(state.now)).min()
+        let changes = self.timetables.iter().filter_map(|timetable| timetable.next_change(state.now));
+        changes.chain(state.next_ranks()).min()
     }
 
     fn waiting(&self) -> usize {

@@ -12,6 +12,7 @@
 
 mod backfill;
 mod change;
+mod check;
 mod holds;
 mod limits;
 mod one_line;
@@ -27,8 +28,8 @@ use self::reclaim::Reclaim;
 use super::first::comes_first;
 use super::lack::{lacking, lacks_everywhere};
 use super::lists::{Lists, View};
-use super::{Order, Policy};
-use crate::config::Backfill;
+use super::{Demand, Order, Policy};
+use crate::config::{Backfill, Preemption};
 use crate::error::Error;
 use crate::explain::Blocked;
 use crate::id::{IdVec, JobId, PoolId, ShapeId};
@@ -138,7 +139,8 @@ impl Engine {
 
     fn view<'a>(order: &'a dyn Order, state: &'a State) -> View<'a> {
         let by_class = state.config.policy.classes_cross_teams();
-        View { order, tree: &state.tree, routes: &state.routes, quotas: &state.quotas, by_class }
+        let State { tree, routes, quotas, .. } = state;
+        View { order, tree, routes, quotas, by_class, history: state.history.as_ref() }
     }
 
     // ---- who waits for which route ------------------------------------------------------------------------------
@@ -436,8 +438,8 @@ impl Policy for Engine {
         Box::new(self.clone())
     }
 
-    fn rank(&self, job: &JobSpec) -> u64 {
-        self.order.rank(job)
+    fn rank(&self, job: &JobSpec, demand: &Demand<'_>) -> u64 {
+        self.order.rank(job, demand)
     }
 
     fn waits(&mut self, state: &State, job: JobId) {
@@ -484,6 +486,9 @@ impl Policy for Engine {
     }
 
     fn cycle(&mut self, state: &mut State) {
+        if state.tick() {
+            self.lists.touch_all();
+        }
         self.reopen_where_lines_merge(state);
         self.expire_bounds(state);
         for pool in (0..self.watches.len()).map(PoolId::at) {
@@ -539,47 +544,18 @@ impl Policy for Engine {
     }
 
     fn check(&self, state: &State) -> Result<(), String> {
-        let mut waiting = 0;
-        let mut expected = BTreeSet::new();
-        for (leaf, shape, waiter) in self.pending.iter() {
-            waiting += 1;
-            let job = state.job(waiter.job).map_err(|error| error.to_string())?;
-            if job.status != crate::state::Status::Waiting || job.place != waiter.place || job.leaf != leaf {
-                return Err(format!("job {} stands in a line without waiting there", waiter.job));
-            }
-            if !self.head_only || self.shown[leaf] == Some(shape) {
-                expected.extend(state.routes.shape(shape).routes().map(|route| (leaf, route)));
-            }
-        }
+        self.check_lines(state)?;
         self.check_reclaim(state)?;
-        let alive = state.jobs().filter(|(_, job)| job.status == crate::state::Status::Waiting).count();
-        let alive = alive.saturating_sub(self.backing_off());
-        if alive != waiting || waiting != self.pending.waiting() {
-            return Err(format!("{alive} jobs wait, {waiting} stand in lines"));
-        }
-        let is_leaf = |member: &(MemberId, RouteId)| self.pending.lines(member.0) > 0;
-        let standing = self.lists.all_stands().into_iter().chain(self.lists.held());
-        let standing: BTreeSet<_> = standing.filter(is_leaf).collect();
-        if standing != expected {
-            return Err("a team stands in other lists than it waits for".to_owned());
-        }
-        for route in (0..self.stages.len()).filter_map(|index| state.routes.ids().nth(index)) {
-            let idle = self.stages[route] == Stage::Idle;
-            if idle != (self.lists.len(MemberId::ROOT, route) == 0) {
-                return Err(format!("{route:?} is idle while somebody waits for it, or the reverse"));
-            }
-        }
-        let place = |member, route: RouteId| {
-            let head = self.pending.head(member, state.routes.route(route).shape);
-            head.map_or(NO_PLACE, |head| head.place)
-        };
-        self.lists.check(Self::view(&*self.order, state), place)?;
         self.check_holds(state)
     }
 
     fn next_wakeup(&self, state: &State) -> Option<Timestamp> {
-        let change = self.holds.as_ref().and_then(|holds| holds.next_change(state));
-        [change, self.bounds_wakeup(state.now)].into_iter().flatten().min()
+        let holds = self.holds.as_ref().and_then(|holds| holds.next_change(state));
+        // Where whatever fits may pass and nobody is stopped, who comes first changes nothing while nobody fits.
+        let stops = state.config.policy.preemption != Preemption::None;
+        let ranked = self.holds.is_some() || self.head_only || self.one_line || stops;
+        let ranks = state.next_ranks().filter(|_| ranked && self.pending.waiting() > 0);
+        [holds, ranks, self.bounds_wakeup(state.now)].into_iter().flatten().min()
     }
 
     fn waiting(&self) -> usize {
@@ -595,5 +571,5 @@ impl Policy for Engine {
 const NO_PLACE: Place = Place { rank: 0, submit: Timestamp::MIN, number: 0 };
 
 fn class(state: &State, job: JobId) -> i32 {
-    state.routes.shape(state.alive(job).spec.shape).class
+    state.routes.shape(state.alive(job).spec.shape).precedence
 }

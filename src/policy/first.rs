@@ -3,13 +3,14 @@
 //! Level by level, as a decision descends: tier, class where it decides between teams, key as it is, ties. Orders that
 //! know no shares compare the jobs of all teams at once. Reservations and plans are given in this order, since by the key
 //! after the grant a gang larger than its team's share would never be first.
-//! Absent on purpose: who may start (see `engine`). Layer 4; uses `tree`, `hierarchy`, `quota`.
+//! Absent on purpose: who may start (see `engine`). Layer 4; uses `tree`, `hierarchy`, `history`, `quota`.
 
 use core::cmp::{Ordering, Reverse};
 use std::collections::BTreeMap;
 
 use super::{Contender, Order};
 use crate::hierarchy::Hierarchy;
+use crate::history::History;
 use crate::id::JobId;
 use crate::line::Waiter;
 use crate::quota::Quotas;
@@ -22,6 +23,7 @@ use crate::tree::{MemberId, Tree};
 pub(super) struct Front {
     pub(super) leaf: MemberId,
     pub(super) waiter: Waiter,
+    /// The class, as far as it comes before everything else.
     pub(super) class: i32,
     pub(super) route: RouteId,
 }
@@ -32,6 +34,8 @@ pub(super) struct Present<'a> {
     pub(super) order: &'a dyn Order,
     pub(super) tree: &'a Tree,
     pub(super) hierarchy: Option<&'a Hierarchy>,
+    /// What teams have used, where the order asks for it.
+    pub(super) history: Option<&'a History>,
     pub(super) quotas: &'a Quotas,
     pub(super) routes: &'a Routes,
     /// Whether a higher class comes first between teams.
@@ -41,15 +45,21 @@ pub(super) struct Present<'a> {
 impl<'a> Present<'a> {
     /// What is true in a state.
     pub(super) fn of(state: &'a State, order: &'a dyn Order) -> Self {
-        let State { tree, hierarchy, quotas, routes, .. } = state;
+        let State { tree, hierarchy, history, quotas, routes, .. } = state;
+        let (hierarchy, history) = (hierarchy.as_ref(), history.as_ref());
         let by_class = state.config.policy.classes_cross_teams();
-        Self { order, tree, hierarchy: hierarchy.as_ref(), quotas, routes, by_class }
+        Self { order, tree, hierarchy, history, quotas, routes, by_class }
+    }
+
+    /// A member as it is, with the job that comes first below it.
+    pub(super) fn contender(&self, member: MemberId, waiter: Waiter) -> Contender<'a> {
+        Contender::now(self.tree, self.history, member, waiter.place)
     }
 
     /// The first of the fronts of some leaves, each leaf's at most once.
     pub(super) fn first(&self, fronts: impl Iterator<Item = Front>) -> Option<Front> {
         if !self.order.by_shares() {
-            let contender = |front: &Front| Contender::now(self.tree, front.leaf, front.waiter.place);
+            let contender = |front: &Front| self.contender(front.leaf, front.waiter);
             return fronts.min_by(|a, b| {
                 let by_order = || self.order.compare(&contender(a), &contender(b));
                 self.class(*a).cmp(&self.class(*b)).then_with(by_order)
@@ -120,8 +130,7 @@ impl<'a> Present<'a> {
     }
 
     fn compare_keys(&self, a: (MemberId, Waiter), b: (MemberId, Waiter)) -> Ordering {
-        let contender =
-            |(member, waiter): (MemberId, Waiter)| Contender::now(self.tree, member, waiter.place);
+        let contender = |(member, waiter): (MemberId, Waiter)| self.contender(member, waiter);
         let parent = self.tree.member(a.0).parent;
         let by_key = match self.hierarchy.filter(|hierarchy| hierarchy.is_rounded(parent)) {
             Some(hierarchy) => hierarchy.key(self.tree, a.0, None).cmp(&hierarchy.key(self.tree, b.0, None)),
@@ -136,7 +145,7 @@ impl<'a> Present<'a> {
 pub(super) fn comes_first(state: &State, order: &dyn Order, a: JobId, b: JobId) -> bool {
     let of = |id: JobId| {
         let job = state.alive(id);
-        (job.leaf, Reverse(state.routes.shape(job.spec.shape).class), state.waiter(id))
+        (job.leaf, Reverse(state.routes.shape(job.spec.shape).precedence), state.waiter(id))
     };
     let ((leaf_a, class_a, a), (leaf_b, class_b, b)) = (of(a), of(b));
     if leaf_a == leaf_b || class_a != class_b && state.config.policy.classes_cross_teams() {
@@ -144,8 +153,7 @@ pub(super) fn comes_first(state: &State, order: &dyn Order, a: JobId, b: JobId) 
     }
     let present = Present::of(state, order);
     if !order.by_shares() {
-        let contender = |leaf, waiter: Waiter| Contender::now(present.tree, leaf, waiter.place);
-        return order.compare(&contender(leaf_a, a), &contender(leaf_b, b)).is_lt();
+        return order.compare(&present.contender(leaf_a, a), &present.contender(leaf_b, b)).is_lt();
     }
     let (mine, its) = state.tree.rivals(leaf_a, leaf_b);
     present.compare_keys((mine, a), (its, b)).is_lt()

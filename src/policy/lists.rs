@@ -13,6 +13,7 @@ use std::collections::BTreeSet;
 
 use super::{Contender, Order};
 use crate::dominant::{Holding, decide_by_hint};
+use crate::history::History;
 use crate::id::{Id as _, IdVec};
 use crate::line::Place;
 use crate::quota::Quotas;
@@ -34,12 +35,14 @@ pub(super) struct View<'a> {
     pub(super) quotas: &'a Quotas,
     /// Whether a higher class comes first between teams.
     pub(super) by_class: bool,
+    /// What teams have used, where the order asks for it.
+    pub(super) history: Option<&'a History>,
 }
 
 impl View<'_> {
     /// The priority class of those who wait for a route, as far as it decides between teams.
     pub(super) fn class(&self, route: RouteId) -> i32 {
-        self.class_of(self.routes.shape(self.routes.route(route).shape).class)
+        self.class_of(self.routes.shape(self.routes.route(route).shape).precedence)
     }
 
     /// A priority class as far as it decides between teams.
@@ -309,6 +312,15 @@ impl Lists {
         }
     }
 
+    /// What the order looks at has changed for everybody: every list is made anew when it is next looked at.
+    pub(super) fn touch_all(&mut self) {
+        for rival in self.rivals.iter_mut() {
+            rival.version = rival.version.wrapping_add(1);
+            rival.dropped += rival.log.len() as u64 + 1;
+            rival.log.clear();
+        }
+    }
+
     /// Lets a list catch up with what has changed since it was last looked at.
     pub(super) fn catch_up(
         &mut self,
@@ -409,6 +421,7 @@ impl Lists {
             served: stand.served,
             tie: view.tree.member(stand.member).tie,
             place: stand.place,
+            points: view.history.map_or(0, |history| history.points(stand.member)),
         }
     }
 

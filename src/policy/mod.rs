@@ -7,34 +7,38 @@ mod by_time;
 pub(crate) mod conservative;
 mod drf;
 pub(crate) mod engine;
+mod fair_tree;
 mod first;
 #[cfg(feature = "lp")]
 pub(crate) mod gavel;
 mod hdrf;
 mod lack;
 mod lists;
+mod multifactor;
 mod static_quota;
 
 use core::cmp::Ordering;
 
-use crate::config::OrderName;
+use crate::config::{OrderName, PolicySpec};
 use crate::dominant::Holding;
 use crate::error::Error;
 use crate::explain::Blocked;
-use crate::id::{JobId, PoolId};
+use crate::history::History;
+use crate::id::{JobId, PoolId, ShapeId};
 use crate::job::JobSpec;
 use crate::line::Place;
 use crate::resources::{MAX_KINDS, Resources};
 use crate::state::State;
 use crate::time::Timestamp;
 use crate::tree::{Member, MemberId, Tree};
+use crate::value::Values;
 
 /// One whole way of deciding: told of every change, asked for one cycle at a time.
 pub(crate) trait Policy: core::fmt::Debug + Send {
     /// The same policy in the same state, for a question that must change nothing.
     fn copy(&self) -> Box<dyn Policy>;
     /// What a job is sorted by, before its submit time, in its team's own order.
-    fn rank(&self, job: &JobSpec) -> u64;
+    fn rank(&self, job: &JobSpec, demand: &Demand<'_>) -> u64;
     /// A job waits: it is new, or was evicted.
     fn waits(&mut self, state: &State, job: JobId);
     /// A job runs that this policy has not started, and that never waited.
@@ -72,15 +76,17 @@ pub struct Contender<'a> {
     served: u64,
     tie: u32,
     place: Place,
+    points: u64,
 }
 
 impl<'a> Contender<'a> {
     /// A member as it is, granted nothing.
-    fn now(tree: &'a Tree, member: MemberId, place: Place) -> Self {
+    fn now(tree: &'a Tree, history: Option<&History>, member: MemberId, place: Place) -> Self {
         let Member { running, served, tie, .. } = *tree.member(member);
         let usage = tree.usage(member);
         let holding = Holding { usage, charge: &[0; MAX_KINDS][..usage.len()], scale: tree.scale(member) };
-        Self { holding, running, served, tie, place }
+        let points = history.map_or(0, |history| history.points(member));
+        Self { holding, running, served, tie, place, points }
     }
 
     /// Compares the keys K of two teams as they would be after the grant: exact.
@@ -111,6 +117,13 @@ impl<'a> Contender<'a> {
     #[must_use]
     pub fn place(&self) -> Place {
         self.place
+    }
+
+    /// What the fair-tree rank of the team is worth, by decayed usage: the more, the less it has used for its weight.
+    /// Zero unless the order asks for a history.
+    #[must_use]
+    pub fn history_points(&self) -> u64 {
+        self.points
     }
 
     /// What decides where all else ties: fewer running jobs, then least recently served, then configured first.
@@ -160,14 +173,25 @@ pub trait Order: core::fmt::Debug + Send + Sync {
         !self.by_shares()
     }
 
+    /// What the first fair-tree rank by decayed usage is worth in [`Contender::history_points`]. `None`: no history is kept.
+    fn history_points(&self) -> Option<u64> {
+        None
+    }
+
+    /// Whether a priority class is weighed against other things in [`rank`](Self::rank). Otherwise a higher class comes
+    /// first whatever the order says.
+    fn weighs_classes(&self) -> bool {
+        false
+    }
+
     /// Whether teams with children are compared by the rescaled shares of H-DRF, in place of `compare`.
     fn rescales(&self) -> bool {
         false
     }
 
     /// What a job is sorted by, before its submit time, in its team's own order.
-    fn rank(&self, job: &JobSpec) -> u64 {
-        let _ = job;
+    fn rank(&self, job: &JobSpec, demand: &Demand<'_>) -> u64 {
+        let _ = (job, demand);
         0
     }
 
@@ -178,9 +202,44 @@ pub trait Order: core::fmt::Debug + Send + Sync {
     fn compare(&self, a: &Contender<'_>, b: &Contender<'_>) -> Ordering;
 }
 
+/// What a job asks, for an order that ranks jobs by it.
+#[derive(Clone, Copy, Debug)]
+pub struct Demand<'a> {
+    class: i32,
+    charge: &'a [u64],
+    values: &'a Values,
+}
+
+impl<'a> Demand<'a> {
+    /// What a job of a shape asks, by its best route.
+    pub(crate) fn new(state: &'a State, shape: ShapeId) -> Self {
+        let what = state.routes.shape(shape);
+        let charge = what.routes().next().map_or(&[][..], |route| state.routes.charge(route));
+        Self { class: what.class, charge, values: &state.values }
+    }
+
+    /// The priority class.
+    #[must_use]
+    pub fn class(&self) -> i32 {
+        self.class
+    }
+
+    /// The largest share of the capacity of a group that the job asks, times `of`, rounded down.
+    #[must_use]
+    pub fn largest_share_of(&self, of: u64) -> u64 {
+        let share = |(group, amount): (usize, &u64)| {
+            u128::from(*amount) * u128::from(of) / u128::from(self.values.capacity(group))
+        };
+        let most = self.charge.iter().enumerate().map(share).max().unwrap_or(0);
+        u64::try_from(most).unwrap_or(u64::MAX)
+    }
+}
+
 /// The order of that name.
-pub(crate) fn order(name: OrderName) -> Box<dyn Order> {
-    match name {
+pub(crate) fn order(policy: &PolicySpec) -> Box<dyn Order> {
+    match policy.order {
+        OrderName::FairTree => Box::new(fair_tree::FairTree),
+        OrderName::Multifactor => Box::new(multifactor::Multifactor { weights: policy.factors }),
         OrderName::Drf => Box::new(drf::Drf),
         OrderName::Hdrf => Box::new(hdrf::Hdrf),
         OrderName::DrfCurrent => Box::new(drf::DrfCurrent),

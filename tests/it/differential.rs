@@ -98,7 +98,7 @@ impl Replay<'_> {
     fn end(&mut self, number: usize, id: JobId, runs: bool) {
         self.settled = false;
         if runs {
-            self.oracle.complete(number);
+            self.oracle.complete(number, self.now.as_millis());
         } else {
             self.oracle.withdraw(number);
         }
@@ -118,7 +118,7 @@ impl Replay<'_> {
         {
             self.seen.evicted = true;
             let number = self.numbers[job];
-            self.oracle.evict(number);
+            self.oracle.evict(number, self.now.as_millis());
             self.alive.insert(number, (*job, false));
             rest = others;
         }
@@ -293,6 +293,8 @@ fn replay_and(case: &Case, count_missed: bool) -> Seen {
         OrderName::DrfCurrent => Rule::DrfCurrent,
         OrderName::Fifo | OrderName::Priority => Rule::Fifo,
         OrderName::Static => Rule::Static,
+        OrderName::FairTree => Rule::FairTree,
+        OrderName::Multifactor => Rule::Multifactor,
         OrderName::Sjf => Rule::Sjf,
         _ => Rule::Drf,
     };

@@ -5,6 +5,7 @@
 
 mod backfill;
 mod hierarchy;
+mod history;
 mod placement;
 mod quota;
 pub(crate) mod reclaim;
@@ -26,6 +27,8 @@ pub(crate) enum Rule {
     Fifo,
     Sjf,
     Static,
+    FairTree,
+    Multifactor,
 }
 
 #[derive(Clone, Debug)]
@@ -76,6 +79,11 @@ pub(crate) struct Oracle {
     clock: u64,
     /// Starts so far, by pool.
     starts: Vec<u64>,
+    uses: Vec<history::Use>,
+    /// When ranks by history are worked out next; those of the members, and of how many.
+    next_ranks: i64,
+    ranks: Vec<usize>,
+    leaves: usize,
     /// Who waited and what ran when a plan for everybody was begun: by that it is judged who is blocked.
     judged: Option<(Vec<usize>, Vec<Run>)>,
     /// Where running jobs count as guaranteed: (number, member).
@@ -117,6 +125,10 @@ impl Oracle {
             clock: 0,
             starts: vec![0; pools],
             judged: None,
+            uses: Vec::new(),
+            next_ranks: i64::MIN,
+            ranks: Vec::new(),
+            leaves: 0,
             guaranteed: BTreeSet::new(),
             stopped: BTreeSet::new(),
             moved: vec![false; pools],
@@ -131,16 +143,19 @@ impl Oracle {
     }
 
     pub(crate) fn submit(&mut self, job: Job) {
+        let team = job.team;
         self.event();
         self.waiting.push(self.jobs.len());
         self.jobs.push(job);
+        self.ranks_newcomer(team);
     }
 
     fn index_of(&self, number: usize) -> usize {
         self.jobs.iter().position(|job| job.number == number).unwrap()
     }
 
-    pub(crate) fn complete(&mut self, number: usize) {
+    pub(crate) fn complete(&mut self, number: usize, at: i64) {
+        self.ends_use(number, at);
         let Some(at) = self.running.iter().position(|run| run.number == number) else { return };
         let run = self.running.remove(at);
         self.event();
@@ -159,8 +174,8 @@ impl Oracle {
     }
 
     /// A running job waits again.
-    pub(crate) fn evict(&mut self, number: usize) {
-        self.complete(number);
+    pub(crate) fn evict(&mut self, number: usize, at: i64) {
+        self.complete(number, at);
         self.waiting.push(self.index_of(number));
     }
 
@@ -292,8 +307,12 @@ impl Oracle {
     }
 
     fn own_order(&self, job: &Job) -> (Reverse<i32>, u64, i64, usize) {
-        let rank = if self.rule == Rule::Sjf { job.length.or(job.limit).unwrap_or(u64::MAX) } else { 0 };
-        (Reverse(job.class), rank, job.submit, job.number)
+        let rank = match self.rule {
+            Rule::Sjf => job.length.or(job.limit).unwrap_or(u64::MAX),
+            Rule::Multifactor => self.own_rank(job),
+            _ => 0,
+        };
+        (self.precedence(job), rank, job.submit, job.number)
     }
 
     // Members: 0 is the root, 1 + t a team, 1 + teams + t the jobs that a team with children holds itself.
@@ -431,13 +450,15 @@ impl Oracle {
 
     /// The class of a job as far as it decides between teams.
     fn class_between(&self, job: &Job) -> Reverse<i32> {
-        Reverse(if self.across { job.class } else { 0 })
+        if self.across { self.precedence(job) } else { Reverse(0) }
     }
 
     /// Where a job stands among those of other teams, under an order that knows no shares.
-    fn order_between(&self, job: &Job) -> (Reverse<i32>, u64, i64, usize) {
+    fn order_between(&self, job: &Job) -> (Reverse<i32>, i128, u64, i64, usize) {
         let (_, rank, submit, number) = self.own_order(job);
-        (self.class_between(job), rank, submit, number)
+        // There, the rank is in what history makes of it.
+        let rank = if self.rule == Rule::Multifactor { 0 } else { rank };
+        (self.class_between(job), self.by_history(job), rank, submit, number)
     }
 
     /// The line of each team, in its own order.
@@ -510,6 +531,7 @@ impl Oracle {
     /// Every start of one cycle, in order.
     pub(crate) fn cycle(&mut self, now: i64) -> Vec<Run> {
         self.now = now;
+        self.rank_teams();
         if self.backfill == Backfill::Conservative {
             return self.conservative_cycle();
         }
@@ -533,6 +555,7 @@ impl Oracle {
             };
             self.release(run.number);
             self.serve(&run);
+            self.begins_use(&run);
             self.running.push(run.clone());
             started.push(run);
         }

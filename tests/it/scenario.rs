@@ -50,7 +50,8 @@ fn policy(words: &[&str]) -> PolicySpec {
         match word.split_once('=') {
             None => policy.backfill = Backfill::parse(word).unwrap(),
             Some((key, _)) => {
-                let known = settings.contains(&key) || key == "gpu-seconds-per-hour";
+                let known =
+                    settings.contains(&key) || HISTORY.contains(&key) || key == "gpu-seconds-per-hour";
                 assert!(known, "no such setting: `{word}`");
             }
         }
@@ -58,6 +59,7 @@ fn policy(words: &[&str]) -> PolicySpec {
     if let Some(scope) = value("priority") {
         policy.priority = ClassScope::parse(scope).unwrap();
     }
+    history(&mut policy, &value);
     let mut bounds = EvictionBounds::default();
     let millis = |text: &str| Millis::from_secs(text.parse().unwrap()).unwrap();
     if let Some(seconds) = value("minimum-run") {
@@ -81,6 +83,26 @@ fn policy(words: &[&str]) -> PolicySpec {
     });
     let seed = value("seed").map_or(0, |text| text.parse().unwrap());
     policy.with_preemption(preemption).with_bounds(bounds).with_placement(placement).with_seed(seed)
+}
+
+/// Settings of orders that look at past use.
+const HISTORY: [&str; 7] = ["half-life", "rank-period", "max-age", "age", "fairshare", "size", "class"];
+
+fn history<'a>(policy: &mut PolicySpec, value: &impl Fn(&str) -> Option<&'a str>) {
+    let factors = &mut policy.factors;
+    for (key, length) in [
+        ("half-life", &mut policy.half_life),
+        ("rank-period", &mut policy.rank_period),
+        ("max-age", &mut factors.max_age),
+    ] {
+        let given = value(key).map(|text| Millis::from_secs(text.parse().unwrap()).unwrap());
+        *length = given.unwrap_or(*length);
+    }
+    let [age, fairshare, size, class] =
+        [&mut factors.age, &mut factors.fairshare, &mut factors.size, &mut factors.class];
+    for (key, weight) in [("age", age), ("fairshare", fairshare), ("size", size), ("class", class)] {
+        *weight = value(key).map_or(*weight, |text| text.parse().unwrap());
+    }
 }
 
 impl World {
@@ -404,6 +426,11 @@ scenarios!(
     drf_naive_starvation,
     evict_for_fairness,
     eviction_bounds,
+    fair_tree_by_time_alone,
+    fair_tree_of_accounts,
+    fair_tree_of_ties,
+    fair_tree_ranks,
+    fair_tree_usage_decays,
     fifo_closes_its_pools,
     float_drift,
     gangs_hold_nothing_in_part,
@@ -425,6 +452,7 @@ scenarios!(
     limits_of_a_department,
     livelock_by_current_shares,
     livelock_of_two_rules,
+    multifactor_sums,
     only_resources_of_pools_count,
     only_what_is_asked_decides_about_a_quota,
     order_below_an_inner_team,

@@ -1,9 +1,9 @@
 //! Generated cases: small organisations in which the hard corners are common, and what happens in them.
 
 use fairshare::{
-    Allowance, Alternative, Backfill, ClassScope, Config, EvictionBounds, MicroUsd, Millis, OrderName,
-    Placement, PolicySpec, PoolId, PoolSpec, Preemption, Price, PriceUnit, Quantity, ResourceKind, Resources,
-    ShapeSpec, TeamId, TeamSpec, Weight,
+    Allowance, Alternative, Backfill, ClassScope, Config, EvictionBounds, FactorWeights, MicroUsd, Millis,
+    OrderName, Placement, PolicySpec, PoolId, PoolSpec, Preemption, Price, PriceUnit, Quantity, ResourceKind,
+    Resources, ShapeSpec, TeamId, TeamSpec, Weight,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -205,14 +205,25 @@ pub(crate) fn policy() -> impl Strategy<Value = PolicySpec> {
         prop::sample::select(ClassScope::ALL.to_vec()),
         preemption(),
         (prop::sample::select(Placement::ALL.to_vec()), 0_u64..3),
+        history(),
     )
-        .prop_map(|(order, backfill, priority, (preemption, bounds), (placement, seed))| {
-            let policy = PolicySpec::new(order).with_backfill(backfill).with_priority(priority);
+        .prop_map(|(order, backfill, priority, (preemption, bounds), (placement, seed), history)| {
+            let mut policy = PolicySpec::new(order).with_backfill(backfill).with_priority(priority);
+            (policy.half_life, policy.rank_period, policy.factors) = history;
             let policy = policy.with_placement(placement).with_seed(seed);
             // Plans of everybody would be void.
             let none = backfill == Backfill::Conservative;
             policy.with_bounds(bounds).with_preemption(if none { Preemption::None } else { preemption })
         })
+}
+
+/// What orders that look at past use go by.
+fn history() -> impl Strategy<Value = (Millis, Millis, FactorWeights)> {
+    let weights = prop::array::uniform4(prop_oneof![1 => Just(0_u32), 3 => 1_u32..=5]);
+    (1_u64..=10, 1_u64..=4, weights).prop_map(|(half_life, rank_period, [age, fairshare, size, class])| {
+        let factors = FactorWeights { age, fairshare, size, class: class * 500, max_age: Millis::new(20) };
+        (Millis::new(half_life), Millis::new(rank_period), factors)
+    })
 }
 
 pub(crate) fn case() -> impl Strategy<Value = Case> {

@@ -6,6 +6,7 @@
 mod admission;
 mod document;
 mod fault;
+mod history;
 mod pool;
 mod preemption;
 mod price;
@@ -200,6 +201,7 @@ pub fn policy_label(spec: PolicySpec, priced: bool) -> String {
         label.push_str(",placement=");
         label.push_str(spec.placement.as_str());
     }
+    label.push_str(&history::label(spec));
     // By price is what the default comes to wherever it is allowed.
     if priced && spec.value == ShareValue::Count {
         label.push_str(",value=count");

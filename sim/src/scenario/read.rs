@@ -7,7 +7,7 @@ use fairshare::{Backfill, ClassScope, OrderName, Placement, PolicySpec, PriceUni
 use super::document::{Node, Table, Value};
 use super::fault::{Fault, Place};
 use super::value::{Faults, Later};
-use super::{Policy, Pool, Scenario, SnapshotJob, admission, pool, preemption, snapshot, team};
+use super::{Policy, Pool, Scenario, SnapshotJob, admission, history, pool, preemption, snapshot, team};
 use crate::kueue::KueueRules;
 use crate::trace::{Format, Input, Selection, SwfOptions};
 
@@ -25,7 +25,7 @@ pub(crate) const SECTIONS: [&str; 11] = [
     "pending",
 ];
 const SECTIONS_LATER: [Later; 1] = [Later("fault")];
-const POLICY: [&str; 9] = [
+const POLICY: [&str; 12] = [
     "order",
     "value",
     "priority",
@@ -35,9 +35,11 @@ const POLICY: [&str; 9] = [
     "default_time_limit",
     "placement",
     "fair_sharing",
+    "half_life",
+    "rank_period",
+    "factors",
 ];
 const POLICY_LATER: [Later; 1] = [Later("enforce_time_limit")];
-const ORDERS_LATER: [&str; 2] = ["fair-tree", "multifactor"];
 /// No order of the scheduler, but another way to decide.
 const KUEUE: &str = "kueue";
 const VALUES: [(&str, ShareValue); 2] = [("price", ShareValue::Price), ("count", ShareValue::Count)];
@@ -103,7 +105,7 @@ fn policy(root: &Table, pools: &[Pool], faults: &mut Faults) -> Policy {
     if let Some(node) = table.get("order") {
         let mut names = OrderName::ALL.map(OrderName::as_str).to_vec();
         names.push(KUEUE);
-        let word = faults.word(node, "order", &names, &ORDERS_LATER);
+        let word = faults.word(node, "order", &names, &[]);
         policy.kueue = (word == Some(KUEUE)).then(KueueRules::default);
         spec.order = word.and_then(OrderName::parse).unwrap_or_default();
     }
@@ -127,6 +129,7 @@ fn policy(root: &Table, pools: &[Pool], faults: &mut Faults) -> Policy {
             }
         }
     }
+    history::history(table, &mut spec, faults);
     if let Some(node) = table.get("priority") {
         let word = faults.word(node, "priority", &ClassScope::ALL.map(ClassScope::as_str), &[]);
         spec.priority = word.and_then(ClassScope::parse).unwrap_or_default();

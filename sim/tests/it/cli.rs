@@ -66,7 +66,7 @@ error: unknown order `fiffo`
  --> scenario.toml:7:9
   |
 7 | order = \"fiffo\"
-  |         ^^^^^^^ expected one of `drf`, `drf-current`, `hdrf`, `fifo`, `sjf`, `priority`, `static`, `gavel` or `kueue`
+  |         ^^^^^^^ expected one of `drf`, `drf-current`, `hdrf`, `fifo`, `sjf`, `priority`, `static`, `fair-tree`, `multifactor`, `gavel` or `kueue`
   |
   = hint: did you mean `fifo`?",
     );

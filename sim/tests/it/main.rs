@@ -12,6 +12,7 @@ mod commands;
 mod compare;
 mod decide;
 mod folders;
+mod history;
 mod kueue;
 mod kueue_cases;
 mod kueue_replay;

@@ -46,10 +46,11 @@ impl Engine {
         }
     }
 
-    /// Where a class decides inside a team only, the line is merged from those of the teams, and who comes first in it
-    /// changes whenever the first job of any team does: what is closed is found out anew.
+    /// Where a class decides inside a team only, or what teams have used decides between them, the line is merged from
+    /// those of the teams, and who comes first in it changes whenever the first job of any team does: what is closed is
+    /// found out anew.
     pub(super) fn reopen_where_lines_merge(&mut self, state: &State) {
-        if self.one_line && !state.config.policy.classes_cross_teams() {
+        if self.one_line && (state.history.is_some() || !state.config.policy.classes_cross_teams()) {
             for pool in (0..self.watches.len()).map(PoolId::at) {
                 self.reopen(state, pool);
             }

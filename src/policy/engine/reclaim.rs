@@ -17,7 +17,6 @@ use super::Engine;
 use crate::config::{EvictionBounds, Preemption};
 use crate::id::{IdVec, JobId, PoolId, ShapeId};
 use crate::line::Waiter;
-use crate::policy::Contender;
 use crate::policy::first::{Front, Present};
 use crate::reclaim::{Bounds, Plan, Rules, Running, Wanted, compare_leaves, holds_less, is_hopeless, search};
 use crate::route::RouteId;
@@ -62,6 +61,7 @@ type Leaders = BTreeMap<MemberId, [Option<MemberId>; 2]>;
 struct Head {
     leaf: MemberId,
     shape: ShapeId,
+    /// The class, as far as it comes before everything else.
     class: i32,
     waiter: Waiter,
 }
@@ -194,7 +194,7 @@ impl Reclaim {
     }
 
     fn is_hopeless(&self, state: &State, head: Head, route: RouteId, leaders: &mut Leaders) -> bool {
-        let wanted = Wanted { job: head.waiter.job, leaf: head.leaf, class: head.class, route };
+        let wanted = Wanted { job: head.waiter.job, leaf: head.leaf, class: class_of(state, head), route };
         is_hopeless(state, &self.running, self.rules, wanted, &mut |parent, but| {
             let two = leaders.entry(parent).or_insert_with(|| self.leaders(&state.tree, parent));
             two.iter().flatten().copied().find(|member| *member != but)
@@ -242,7 +242,7 @@ impl Reclaim {
             }
             !is_protected
         };
-        let wanted = Wanted { job: head.waiter.job, leaf: head.leaf, class: head.class, route };
+        let wanted = Wanted { job: head.waiter.job, leaf: head.leaf, class: class_of(state, head), route };
         let bounds = Bounds { rules: self.rules, avoid, may_stop: &may_stop };
         let found = search(state, &self.running, wanted, &bounds);
         let pool = state.routes.route(route).pool;
@@ -287,7 +287,7 @@ impl Engine {
         let mut heads = Vec::new();
         for leaf in self.pending.leaves_waiting() {
             for (shape, class, waiter) in self.pending.heads(leaf) {
-                if !wanted(leaf, class) {
+                if !wanted(leaf, state.routes.shape(shape).class) {
                     continue;
                 }
                 let shown = !self.head_only || self.shown[leaf] == Some(shape);
@@ -323,8 +323,9 @@ impl Engine {
             let wanted: BTreeSet<MemberId> = by_leaf.keys().flat_map(|leaf| state.tree.path(*leaf)).collect();
             return self.descend(state, children, &wanted, &mut by_leaf, MemberId::ROOT);
         }
+        let present = Present::of(state, &*self.order);
         merge(by_leaf.into_values().collect(), |a, b| {
-            let contender = |head: &Head| Contender::now(&state.tree, head.leaf, head.waiter.place);
+            let contender = |head: &Head| present.contender(head.leaf, head.waiter);
             let class = |head: &Head| Reverse(self.class_between(state, head));
             class(a).cmp(&class(b)).then_with(|| self.order.compare(&contender(a), &contender(b)))
         })
@@ -495,6 +496,11 @@ impl Engine {
     pub(super) fn check_reclaim(&self, state: &State) -> Result<(), String> {
         self.reclaim.as_ref().map_or(Ok(()), |reclaim| reclaim.check(state))
     }
+}
+
+/// The class by which the job that is wanted may stop others, whatever the order makes of it.
+fn class_of(state: &State, head: Head) -> i32 {
+    state.routes.shape(head.shape).class
 }
 
 /// Lines as one: again and again the one whose first head comes first.

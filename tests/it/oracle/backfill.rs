@@ -144,7 +144,7 @@ impl Oracle {
         let path = |run: &Run| self.path(self.leaf(job(run).team));
         let (mine, its) = (path(run), path(other));
         if mine == its {
-            return job(run).class > job(other).class;
+            return self.precedence(job(run)) < self.precedence(job(other));
         }
         if !self.by_shares() {
             return self.class_between(job(run)) < self.class_between(job(other));
@@ -272,6 +272,7 @@ impl Oracle {
             for run in &planned {
                 self.serve(run);
                 self.starts[run.pool] -= 1;
+                self.begins_use(run);
                 self.running.push(run.clone());
             }
             if planned.is_empty() {

@@ -220,7 +220,11 @@ impl Oracle {
             plan.victims.iter().map(|victim| self.sides(plan.run.number, *victim).is_some()).collect();
         self.take_away(&plan.victims);
         self.release(plan.run.number);
+        for victim in &plan.victims {
+            self.ends_use(*victim, self.now);
+        }
         self.serve(&plan.run);
+        self.begins_use(&plan.run);
         self.running.push(plan.run.clone());
         let length = i64::try_from(self.config.policy.bounds.back_off.get()).unwrap();
         for (victim, backs_off) in plan.victims.iter().zip(backs_off) {

@@ -1,0 +1,99 @@
+//! The state recomputed from the jobs that are alive: what every figure that is kept up to date must be equal to.
+//!
+//! Absent on purpose: what the policies keep (see `policy`). Layer 3; uses `state`.
+
+use super::{State, Status};
+use crate::history::History;
+use crate::id::{IdVec, PoolId};
+use crate::quantity::Quantity;
+use crate::resources::Resources;
+use crate::tree::MemberId;
+
+impl State {
+    /// Recomputes the ledger and the tree from the jobs that run; the first difference, in words.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        self.ledger.check()?;
+        let groups = self.values.count();
+        let mut usage: Vec<u64> = vec![0; self.tree.len() * groups];
+        let mut running = vec![0_u32; self.tree.len()];
+        let mut taken: IdVec<PoolId, Resources> =
+            self.config.pools.iter().map(|_| Resources::new()).collect();
+        for (id, job) in self.jobs() {
+            let Status::Running { route: route_id, .. } = job.status else { continue };
+            let route = self.routes.route(route_id);
+            taken[route.pool] = taken[route.pool].checked_add(&route.total).ok_or("usage overflows")?;
+            let workers: u64 = self.spans(id).map(|(_, workers)| u64::from(workers)).sum();
+            if !self.ledger.pool(route.pool).is_divisible() && workers != u64::from(route.workers) {
+                return Err(format!("job {id}: {workers} workers are placed, of {}", route.workers));
+            }
+            let mut at = job.leaf;
+            loop {
+                let index = crate::id::Id::index(at);
+                running[index] += 1;
+                for (group, charge) in self.routes.charge(route_id).iter().enumerate() {
+                    usage[index * groups + group] += charge;
+                }
+                if at == MemberId::ROOT {
+                    break;
+                }
+                at = self.tree.member(at).parent;
+            }
+        }
+        for (index, member) in self.tree.ids().enumerate() {
+            let expected = &usage[index * groups..(index + 1) * groups];
+            if self.tree.usage(member) != expected || self.tree.member(member).running != running[index] {
+                return Err(format!(
+                    "member {index}: usage {:?}, recomputed {expected:?}",
+                    self.tree.usage(member)
+                ));
+            }
+        }
+        if let Some(history) = &self.history {
+            let running = self.jobs().filter_map(|(_, job)| match job.status {
+                Status::Running { route, .. } => {
+                    Some((job.leaf, History::rate(&self.values, self.routes.charge(route))))
+                }
+                _ => None,
+            });
+            history.check(&self.tree, running)?;
+        }
+        if let Some(hierarchy) = &self.hierarchy {
+            let waiting = self.jobs().filter(|(_, job)| job.status == Status::Waiting);
+            let waiting = waiting.map(|(_, job)| (job.leaf, job.spec.shape));
+            hierarchy.check(&self.tree, &self.values, &self.routes, waiting)?;
+        }
+        self.check_quotas()?;
+        for (index, expected) in taken.iter().enumerate() {
+            let booked = self.ledger.pool(PoolId::at(index)).taken();
+            if booked != expected {
+                return Err(format!("pool {index}: {booked:?} is taken, its jobs hold {expected:?}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Recomputes what is used of every quota from the jobs that run; the first difference, in words.
+    fn check_quotas(&self) -> Result<(), String> {
+        for (member, pool, kind, used, guaranteed) in self.quotas.usage() {
+            let mut expected = (Quantity::ZERO, Quantity::ZERO);
+            for (_, job) in self.jobs() {
+                let Status::Running { route, .. } = job.status else { continue };
+                let route = self.routes.route(route);
+                let Some(level) = self.tree.path(job.leaf).position(|above| above == member) else {
+                    continue;
+                };
+                if route.pool == pool {
+                    let add = |sum: Quantity| sum.checked_add(route.total[kind]).unwrap_or(sum);
+                    expected.0 = add(expected.0);
+                    expected.1 = if job.guaranteed.is_set(level) { add(expected.1) } else { expected.1 };
+                }
+            }
+            if (used, guaranteed) != expected {
+                return Err(format!(
+                    "quota of {member:?}: {used:?} and {guaranteed:?} used, recomputed {expected:?}"
+                ));
+            }
+        }
+        Ok(())
+    }
+}
