@@ -247,6 +247,8 @@ pub enum ShareValue {
     Price,
     /// One.
     Count,
+    /// What the pool says: [`PoolSpec::gpu_value`](crate::PoolSpec::gpu_value).
+    Table,
 }
 
 /// Between whom a priority class decides.

@@ -132,6 +132,8 @@ pub enum Submission {
 pub enum Rejection {
     /// No pool is of the type, or in the list, that the job names.
     NoPool,
+    /// No pool that the job may use holds all data sets that it reads.
+    NoReplica,
     /// No pool that the job may use is large enough, however empty.
     TooLarge {
         /// The eligible pool that comes closest.
@@ -175,6 +177,7 @@ impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoPool => f.write_str("no pool is of the type that the job asks for"),
+            Self::NoReplica => f.write_str("no pool that the job may use has all data sets that it reads"),
             Self::Limit { .. } => f.write_str("the job asks for more than its team may ever hold"),
             Self::Kept { .. } => f.write_str("the job asks for more than other teams ever leave"),
             Self::TooLarge { per_node, .. } => {

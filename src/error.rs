@@ -57,6 +57,11 @@ pub enum ErrorKind {
         /// Name of the pool.
         pool: String,
     },
+    /// Shares valued by a table, and a GPU pool without a value, or with zero.
+    MissingValue {
+        /// Name of the pool.
+        pool: String,
+    },
     /// A parent that is the team itself, one of its descendants, or no team at all.
     Parent {
         /// Name of the team.
@@ -163,6 +168,9 @@ impl fmt::Display for ErrorKind {
             Self::EmptyPool { pool } => write!(f, "pool `{pool}` has no capacity"),
             Self::MissingPrice { pool } => {
                 write!(f, "pool `{pool}` has no price, and shares are valued by price")
+            }
+            Self::MissingValue { pool } => {
+                write!(f, "pool `{pool}` has no value above zero, and shares are valued by a table")
             }
             Self::Parent { team } => write!(f, "team `{team}` has a parent that is no team or lies below it"),
             Self::Weight { team } => write!(

@@ -93,19 +93,52 @@ pub struct ShapeSpec {
     pub alternatives: Vec<Alternative>,
     /// Priority class: the higher, the sooner.
     pub class: i32,
+    /// The data sets that it reads: it starts only in pools with a replica of each.
+    pub datasets: Vec<String>,
+    /// Whether it may start elsewhere too; pools with more of its data sets come first then, before cheaper ones.
+    pub reads_remotely: bool,
 }
 
 impl ShapeSpec {
     /// A shape with one way to run, in class zero.
     #[must_use]
     pub fn new(alternative: Alternative) -> Self {
-        Self { alternatives: vec![alternative], class: 0 }
+        Self { alternatives: vec![alternative], class: 0, datasets: Vec::new(), reads_remotely: false }
     }
 
     /// With one more way to run.
     #[must_use]
     pub fn or(mut self, alternative: Alternative) -> Self {
         self.alternatives.push(alternative);
+        self
+    }
+
+    /// Reading data sets, only where there is a replica of each.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fairshare::{Alternative, Config, PoolSpec, Rejection, Resources, Scheduler, ShapeSpec, TeamSpec};
+    /// use fairshare::{JobSpec, Submission, TeamId, Timestamp};
+    /// let node = Resources::new().gpu(8);
+    /// let pools = vec![PoolSpec::new("near", 2, node).with_datasets(["web"]), PoolSpec::new("far", 2, node)];
+    /// let mut scheduler = Scheduler::new(Config::new(pools, vec![TeamSpec::new("search")])).unwrap();
+    /// let shape = ShapeSpec::new(Alternative::new(node)).reading(["web", "books"]);
+    /// let shape = scheduler.intern(&shape).unwrap();
+    /// let job = JobSpec::new(TeamId::new(0), shape, Timestamp::ZERO);
+    /// let submission = scheduler.submit(Timestamp::ZERO, job).unwrap();
+    /// assert_eq!(submission, Submission::Rejected(Rejection::NoReplica));
+    /// ```
+    #[must_use]
+    pub fn reading<T: Into<String>>(mut self, datasets: impl IntoIterator<Item = T>) -> Self {
+        self.datasets = datasets.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Reading its data sets from elsewhere where it must.
+    #[must_use]
+    pub fn or_remotely(mut self) -> Self {
+        self.reads_remotely = true;
         self
     }
 

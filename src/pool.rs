@@ -30,13 +30,29 @@ pub struct PoolSpec {
     pub divisible: bool,
     /// What the capacity costs by the hour.
     pub price: Option<Price>,
+    /// What joins the nodes, such as `infiniband`. A pool is one fabric domain: no gang leaves its pool.
+    pub fabric: Option<String>,
+    /// The data sets of which there is a replica here; `*` stands for all.
+    pub datasets: Vec<String>,
+    /// What a GPU counts in a share under [`ShareValue::Table`](crate::ShareValue::Table), against those of other pools.
+    pub gpu_value: Option<u64>,
 }
 
 impl PoolSpec {
     /// A pool of `nodes` nodes with `node` each.
     #[must_use]
     pub fn new(name: impl Into<String>, nodes: u32, node: Resources) -> Self {
-        Self { name: name.into(), accelerator: None, nodes, node, divisible: false, price: None }
+        Self {
+            name: name.into(),
+            accelerator: None,
+            nodes,
+            node,
+            divisible: false,
+            price: None,
+            fabric: None,
+            datasets: Vec::new(),
+            gpu_value: None,
+        }
     }
 
     /// With an accelerator type.
@@ -44,6 +60,18 @@ impl PoolSpec {
     pub fn with_accelerator(mut self, accelerator: impl Into<String>) -> Self {
         self.accelerator = Some(accelerator.into());
         self
+    }
+
+    /// With replicas of some data sets; `*` stands for all.
+    #[must_use]
+    pub fn with_datasets<T: Into<String>>(mut self, datasets: impl IntoIterator<Item = T>) -> Self {
+        self.datasets = datasets.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Whether there is a replica of a data set.
+    pub(crate) fn has_replica(&self, dataset: &str) -> bool {
+        self.datasets.iter().any(|name| name == "*" || name == dataset)
     }
 
     /// With a price.

@@ -113,14 +113,17 @@ impl Routes {
         let mut found = Vec::new();
         let mut rejection = Rejection::NoPool;
         let shape = ShapeId::at(self.shapes.len());
+        let missing = |pool: &PoolSpec| spec.datasets.iter().filter(|name| !pool.has_replica(name)).count();
         for (number, alternative) in spec.alternatives.iter().enumerate() {
             check(alternative, kinds)?;
             let number = u32::try_from(number).map_err(|_| ErrorKind::TooMany("alternatives"))?;
             for (index, pool) in
                 pools.iter().enumerate().filter(|(index, pool)| is_eligible(alternative, *index, pool))
             {
+                let remote = missing(pool);
                 match route(shape, number, alternative, PoolId::at(index), pool) {
-                    Ok(route) => found.push((cost(&route, alternative.speed_milli, pool), route)),
+                    Ok(_) if remote > 0 && !spec.reads_remotely => rejection = Rejection::NoReplica,
+                    Ok(route) => found.push((remote, cost(&route, alternative.speed_milli, pool), route)),
                     Err(too_large) => rejection = nearer(rejection, too_large),
                 }
             }
@@ -128,9 +131,9 @@ impl Routes {
         if spec.alternatives.is_empty() {
             return Err(ErrorKind::EmptyShape { what: "alternatives" }.into());
         }
-        found.sort_by_key(|(cost, route)| (*cost, route.pool, route.alternative));
+        found.sort_by_key(|(remote, cost, route)| (*remote, *cost, route.pool, route.alternative));
         let first = u32::try_from(self.all.len()).map_err(|_| ErrorKind::TooMany("routes"))?;
-        for (_, route) in found {
+        for (_, _, route) in found {
             self.charges.extend(values.charge(route.pool, &route.total));
             self.all.push(route);
         }
@@ -262,7 +265,8 @@ fn nearer(known: Rejection, new: Rejection) -> Rejection {
         _ => None,
     };
     let is_nearer = match (reach(&known), reach(&new)) {
-        (None, _) => true,
+        // Where there is room and no data, that is what is lacking.
+        (None, _) => known == Rejection::NoPool,
         (Some(_), None) => false,
         // Capacity over request, by cross product.
         (Some((whole, has, asks)), Some((its, also_has, also_asks))) => {

@@ -105,8 +105,8 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::TooLarge`] where a group passes exact arithmetic, [`ErrorKind::MissingPrice`] where shares go by
-    /// price and a pool with GPUs has none.
+    /// [`ErrorKind::TooLarge`] where a group passes exact arithmetic, [`ErrorKind::MissingPrice`] or
+    /// [`ErrorKind::MissingValue`] where shares go by price or by a table and a pool with GPUs has none.
     ///
     /// # Examples
     ///
@@ -127,11 +127,25 @@ impl Config {
     }
 }
 
+/// Value of a GPU in each pool as the pools say, in the coarsest unit that keeps all whole.
+fn table(config: &Config) -> Result<IdVec<PoolId, u64>, Error> {
+    let value = |pool: &PoolSpec| match pool.gpu_value.filter(|value| *value > 0) {
+        Some(value) => Ok(value),
+        None if pool.node[ResourceKind::GPU].get() == 0 => Ok(0),
+        None => Err(Error::from(ErrorKind::MissingValue { pool: pool.name.clone() })),
+    };
+    let values = config.pools.iter().map(value).collect::<Result<Vec<u64>, _>>()?;
+    let unit = values.iter().fold(0, |unit, value| gcd(unit, u128::from(*value))).max(1);
+    let unit = u64::try_from(unit).unwrap_or(1);
+    Ok(values.into_iter().map(|value| value / unit).collect())
+}
+
 /// Value of a GPU in each pool: its price in the coarsest unit that keeps all prices whole, or one.
 fn gpu_values(config: &Config) -> Result<IdVec<PoolId, u64>, Error> {
     let has_gpu = |pool: &PoolSpec| pool.node[ResourceKind::GPU].get() > 0;
     let by_price = match config.policy.value {
         ShareValue::Count => false,
+        ShareValue::Table => return table(config),
         ShareValue::Price => true,
         ShareValue::PriceElseCount => {
             config.pools.iter().filter(|p| has_gpu(p)).all(|p| gpu_price(p).is_some())

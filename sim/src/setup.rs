@@ -38,6 +38,10 @@ pub struct Setup {
     pub kind_of: Vec<Option<ResourceKind>>,
     /// Time limit of jobs that have none, ms.
     pub default_time_limit_ms: Option<u64>,
+    /// Whether any pool says which data sets it has.
+    knows_data: bool,
+    /// Whether jobs may start where their data sets are not.
+    reads_remotely: bool,
     /// Which jobs are let in.
     pub admission: Admission,
     /// Where jobs go that name no pools.
@@ -76,13 +80,14 @@ impl Known {
     /// What its jobs from row `first` on say.
     pub(crate) fn of_rows(trace: &Trace, first: usize) -> Self {
         let bare = |job: &&TraceJob| job.limit_ms().is_none() && job.estimate_ms().is_none();
+        let reads = |job: &&TraceJob| !trace.shapes[job.shape as usize].datasets.is_empty();
         let count = |has: fn(&Extra) -> bool| {
             trace.extras.iter().filter(|(row, extra)| *row >= first && has(extra)).count()
         };
         Self {
             bare: trace.jobs[first..].iter().filter(bare).count(),
             after: count(|extra| !extra.after.is_empty()),
-            datasets: count(|extra| !extra.datasets.is_empty()),
+            datasets: trace.jobs[first..].iter().filter(reads).count(),
         }
     }
 
@@ -125,8 +130,8 @@ impl Setup {
     /// Warns of what `all` jobs have where it was said of those that the run began with.
     pub(crate) fn learned(&mut self, begun_with: Known, all: Known) {
         let (mut before, mut now) = (Vec::new(), Vec::new());
-        ignored_columns(begun_with, &mut before);
-        ignored_columns(all, &mut now);
+        ignored_columns(begun_with, self.knows_data, &mut before);
+        ignored_columns(all, self.knows_data, &mut now);
         self.warnings.retain(|warning| !before.contains(warning));
         self.warnings.extend(now);
     }
@@ -146,7 +151,7 @@ impl Setup {
         let (mut teams, team_of) = teams(scenario, trace, &mut warnings)?;
         let class_of = classes(scenario, trace, &mut warnings);
         let mut kinds = ResourceKinds::default();
-        let pools: Vec<PoolSpec> = scenario.pools.iter().map(|pool| pool_spec(pool, &mut kinds)).collect();
+        let pools = pool_specs(scenario, &mut kinds);
         let mut kind_of: Vec<Option<ResourceKind>> = (0..FIRST_OTHER).map(ResourceKind::new).collect();
         kind_of.extend(trace.resources.iter().map(|name| kinds.add(name)));
         if scenario.pools.iter().all(|pool| pool.tariff.is_none()) {
@@ -154,7 +159,8 @@ impl Setup {
                 "no pool has a price: costs are not measured, and GPUs count alike in shares".to_owned(),
             );
         }
-        ignored_columns(known, &mut warnings);
+        let knows_data = scenario.pools.iter().any(|pool| !pool.datasets.is_empty());
+        ignored_columns(known, knows_data, &mut warnings);
         for (team, spec) in scenario.teams.iter().zip(&mut teams) {
             allow(team, spec, &kinds);
         }
@@ -178,6 +184,8 @@ impl Setup {
             class_of,
             kind_of,
             default_time_limit_ms,
+            knows_data,
+            reads_remotely: scenario.policy.reads_remotely,
             admission,
             routes,
             kueue,
@@ -226,7 +234,12 @@ impl Setup {
         let class = self.class_of.get(shape.priority as usize).copied().unwrap_or(0);
         let class = self.dev_class.filter(|_| shape.dev).unwrap_or(class);
         let spec = spec.ok_or_else(|| refusal.unwrap_or_else(|| NO_POOL.to_owned()))?;
-        Ok((spec.with_class(class), kept))
+        let mut spec = spec.with_class(class);
+        if self.knows_data {
+            spec = spec.reading(&shape.datasets);
+            spec.reads_remotely = self.reads_remotely;
+        }
+        Ok((spec, kept))
     }
 
     fn alternative(&self, alternative: &TraceAlternative) -> Option<Alternative> {
@@ -283,7 +296,7 @@ impl Setup {
 /// Pools and teams of a scenario without any trace, for what asks about entitlements alone.
 pub(crate) fn config(scenario: &Scenario) -> Config {
     let mut kinds = ResourceKinds::default();
-    let pools = scenario.pools.iter().map(|pool| pool_spec(pool, &mut kinds)).collect();
+    let pools = pool_specs(scenario, &mut kinds);
     let team = |team: &Team| {
         let mut spec = team_spec(team);
         allow(team, &mut spec, &kinds);
@@ -360,6 +373,19 @@ fn allow(team: &Team, spec: &mut TeamSpec, kinds: &ResourceKinds) {
     spec.lend = all(&team.lend);
 }
 
+/// The pools in order, each with what its GPUs count where the policy says so.
+fn pool_specs(scenario: &Scenario, kinds: &mut ResourceKinds) -> Vec<PoolSpec> {
+    let values = scenario.policy.gpu_values.as_deref().unwrap_or(&[]);
+    let pools = scenario.pools.iter().enumerate();
+    pools
+        .map(|(index, pool)| {
+            let mut spec = pool_spec(pool, kinds);
+            spec.gpu_value = values.get(index).copied();
+            spec
+        })
+        .collect()
+}
+
 fn pool_spec(pool: &crate::scenario::Pool, kinds: &mut ResourceKinds) -> PoolSpec {
     let mut node = Resources::new();
     for (name, amount) in &pool.node {
@@ -371,6 +397,8 @@ fn pool_spec(pool: &crate::scenario::Pool, kinds: &mut ResourceKinds) -> PoolSpe
     spec.accelerator.clone_from(&pool.accelerator);
     spec.divisible = pool.divisible;
     spec.price = pool.tariff.as_ref().map(Tariff::first);
+    spec.fabric.clone_from(&pool.fabric);
+    spec.datasets.clone_from(&pool.datasets);
     spec
 }
 
@@ -433,11 +461,15 @@ fn classes(scenario: &Scenario, trace: &Trace, warnings: &mut Vec<String>) -> Ve
     classes
 }
 
-fn ignored_columns(known: Known, warnings: &mut Vec<String>) {
-    for (column, jobs) in [("after", known.after), ("datasets", known.datasets)] {
-        if jobs > 0 {
-            warnings.push(format!("column `{column}` is not acted on by this version ({jobs} jobs have it)"));
-        }
+fn ignored_columns(known: Known, knows_data: bool, warnings: &mut Vec<String>) {
+    if known.after > 0 {
+        let jobs = known.after;
+        warnings.push(format!("column `after` is not acted on by this version ({jobs} jobs have it)"));
+    }
+    if known.datasets > 0 && !knows_data {
+        let jobs = known.datasets;
+        warnings
+            .push(format!("no pool says which `datasets` it has: those of {jobs} jobs are not looked at"));
     }
 }
 

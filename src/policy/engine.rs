@@ -510,7 +510,8 @@ impl Policy for Engine {
                 continue;
             }
             let served = pick.is_some_and(|pick| self.serve(state, pick));
-            if !served && !self.refresh_holds(state) && !self.reclaim(state) {
+            // Who was stopped may be within the quota at once: a second cycle would find nothing more to do.
+            if !served && !self.refresh_holds(state) && !self.leave_back_off(state) && !self.reclaim(state) {
                 break;
             }
         }

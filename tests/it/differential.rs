@@ -74,11 +74,14 @@ impl Replay<'_> {
                 self.numbers.insert(id, number);
                 let (class, submit) = (spec.class, self.now.as_millis());
                 let alternatives = spec.alternatives.clone();
+                let (datasets, remotely) = (spec.datasets.clone(), spec.reads_remotely);
                 let preemptible = !fixed;
                 self.oracle.submit(Job {
                     team,
                     class,
                     alternatives,
+                    datasets,
+                    remotely,
                     submit,
                     length,
                     limit,

@@ -36,6 +36,8 @@ pub(crate) struct Job {
     pub(crate) team: usize,
     pub(crate) class: i32,
     pub(crate) alternatives: Vec<Alternative>,
+    pub(crate) datasets: Vec<String>,
+    pub(crate) remotely: bool,
     pub(crate) submit: i64,
     /// Estimate.
     pub(crate) length: Option<u64>,
@@ -225,13 +227,17 @@ impl Oracle {
                 let capacity = times(&pool.node, u64::from(pool.nodes)).unwrap();
                 let on_nodes = alternative.request.times_in(&pool.node) * u64::from(pool.nodes);
                 let fits = total.fits_in(&capacity) && (pool.divisible || on_nodes >= workers);
-                if eligible && fits {
-                    routes.push((self.cost(p, &total, alternative.speed_milli), p, a));
+                let missing = job.datasets.iter().filter(|name| {
+                    !pool.datasets.contains(name) && !pool.datasets.iter().any(|all| all == "*")
+                });
+                let missing = missing.count();
+                if eligible && fits && (missing == 0 || job.remotely) {
+                    routes.push((missing, self.cost(p, &total, alternative.speed_milli), p, a));
                 }
             }
         }
         routes.sort_unstable();
-        routes.into_iter().map(|(_, pool, alternative)| (pool, alternative)).collect()
+        routes.into_iter().map(|(_, _, pool, alternative)| (pool, alternative)).collect()
     }
 
     fn cost(&self, pool: usize, total: &Resources, speed: u32) -> u128 {
@@ -548,7 +554,7 @@ impl Oracle {
                 self.hold();
             }
             let Some(run) = self.next() else {
-                if self.hold_again() {
+                if self.hold_again() || self.end_back_off() {
                     continue;
                 }
                 return started;

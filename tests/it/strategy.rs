@@ -36,14 +36,16 @@ fn pool(index: usize) -> impl Strategy<Value = PoolSpec> {
         prop_oneof![1 => Just(0_u64), 4 => 2_u64..=6],
         any::<bool>(),
         prop::option::weighted(0.7, 1_u64..=9),
+        prop::sample::select(vec!["", "", "", "web", "books", "*"]),
     )
-        .prop_map(move |(nodes, gpu, cpu, memory, divisible, price)| {
+        .prop_map(move |(nodes, gpu, cpu, memory, divisible, price, dataset)| {
             let mut pool = PoolSpec::new(
                 format!("pool-{index}"),
                 nodes,
                 Resources::new().gpu(gpu).cpu(cpu).memory_gib(memory),
             );
             pool = pool.with_accelerator(if index.is_multiple_of(2) { "H200" } else { "L4" });
+            pool = pool.with_datasets(Some(dataset).filter(|name| !name.is_empty()));
             if let Some(price) = price {
                 pool = pool.with_price(Price { unit: PriceUnit::Gpu, hour: MicroUsd::new(price * 350_000) });
             }
@@ -101,8 +103,12 @@ fn alternative() -> impl Strategy<Value = Alternative> {
 }
 
 fn shape() -> impl Strategy<Value = ShapeSpec> {
-    (vec(alternative(), 1..=2), prop_oneof![1 => Just(0), 1 => -1..=1]).prop_map(|(alternatives, class)| {
-        let mut shape = ShapeSpec::new(alternatives[0].clone()).with_class(class);
+    // Few read anything, so that most find a pool.
+    let datasets = prop_oneof![6 => Just(vec![]), 1 => Just(vec!["web"]), 1 => Just(vec!["web", "books"])];
+    let parts = (vec(alternative(), 1..=2), prop_oneof![1 => Just(0), 1 => -1..=1], datasets, any::<bool>());
+    parts.prop_map(|(alternatives, class, datasets, remotely)| {
+        let mut shape = ShapeSpec::new(alternatives[0].clone()).with_class(class).reading(datasets);
+        shape.reads_remotely = remotely;
         for alternative in alternatives.into_iter().skip(1) {
             shape = shape.or(alternative);
         }

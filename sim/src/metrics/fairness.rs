@@ -6,7 +6,7 @@
 //! index = (Σx)² / (n·Σx²) with x = `share_mean` / weight, over the n teams that submitted a job: 1 where all are equal,
 //! 1/n where one has everything. Dimensionless. Source: Jain, Chiu, Hawe, DEC-TR-301, 1984.
 
-use fairshare::{PoolSpec, PriceUnit, ResourceKind, ShareValue};
+use fairshare::ResourceKind;
 
 use super::Demands;
 use super::utilization::capacity;
@@ -117,14 +117,11 @@ pub(super) fn running_sums(changes: &[i128]) -> Vec<u128> {
 
 /// What a unit of a kind counts in each pool.
 pub(crate) fn values(setup: &Setup, kind: ResourceKind) -> Vec<u128> {
-    let pools = &setup.config.pools;
-    let by_price = |pool: &PoolSpec| pool.price.filter(|price| price.unit == PriceUnit::Gpu);
-    let has_gpus = |pool: &&PoolSpec| pool.node[ResourceKind::GPU].get() > 0;
-    let priced = pools.iter().filter(has_gpus).all(|pool| by_price(pool).is_some());
-    if kind != ResourceKind::GPU || !priced || setup.config.policy.value == ShareValue::Count {
-        return vec![1; pools.len()];
-    }
-    pools.iter().map(|pool| by_price(pool).map_or(1, |price| u128::from(price.hour.get()))).collect()
+    // The configuration was accepted, and a kind of which there is nothing is in no group.
+    let groups = setup.config.share_groups().unwrap_or_default();
+    let group = groups.into_iter().find(|group| group.kind == kind);
+    let values = group.map_or_else(|| vec![1; setup.config.pools.len()], |group| group.values);
+    values.into_iter().map(u128::from).collect()
 }
 
 /// Jain's index of `values`; nothing where there are none, or all are zero.

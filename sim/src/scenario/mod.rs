@@ -13,6 +13,7 @@ mod price;
 mod read;
 mod snapshot;
 mod team;
+mod valuation;
 mod value;
 
 use std::io::Read as _;
@@ -104,6 +105,12 @@ pub struct Pool {
     pub divisible: bool,
     /// What it charges.
     pub tariff: Option<Tariff>,
+    /// What joins its nodes; no gang leaves its pool.
+    pub fabric: Option<String>,
+    /// The data sets of which there is a replica here; `*`: all.
+    pub datasets: Vec<String>,
+    /// What one of its GPUs counts in shares by `value = "speed"`, thousandths.
+    pub speed_milli: u64,
 }
 
 /// A node of the team tree.
@@ -162,7 +169,7 @@ pub enum UnknownTeams {
 }
 
 /// How to decide.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Policy {
     /// The scheduler's part.
     pub spec: PolicySpec,
@@ -170,6 +177,10 @@ pub struct Policy {
     pub backfill_given: bool,
     /// The time limit of jobs that have none, ms.
     pub default_time_limit_ms: Option<u64>,
+    /// What a GPU counts in shares, by pool, where a table or speeds say so.
+    pub gpu_values: Option<Vec<u64>>,
+    /// Jobs may start where their data sets are not.
+    pub reads_remotely: bool,
     /// Kueue's rules instead of the scheduler's order.
     pub kueue: Option<KueueRules>,
 }
@@ -203,8 +214,10 @@ pub fn policy_label(spec: PolicySpec, priced: bool) -> String {
     }
     label.push_str(&history::label(spec));
     // By price is what the default comes to wherever it is allowed.
-    if priced && spec.value == ShareValue::Count {
-        label.push_str(",value=count");
+    match spec.value {
+        ShareValue::Count if priced => label.push_str(",value=count"),
+        ShareValue::Table => label.push_str(",value=table"),
+        _ => {}
     }
     label
 }

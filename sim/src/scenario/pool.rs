@@ -8,10 +8,21 @@ use super::Pool;
 use super::document::{Node, Table, Value};
 use super::fault::{Fault, Place, did_you_mean};
 use super::price;
-use super::value::{Faults, Later};
+use super::value::Faults;
 
-const KEYS: [&str; 8] = ["name", "accelerator", "cloud", "region", "nodes", "node", "divisible", "price"];
-const LATER: [Later; 2] = [Later("fabric"), Later("datasets")];
+const KEYS: [&str; 11] = [
+    "name",
+    "accelerator",
+    "cloud",
+    "region",
+    "nodes",
+    "node",
+    "divisible",
+    "price",
+    "fabric",
+    "datasets",
+    "speed",
+];
 /// More nodes than this only as one amount: each node that is told apart takes memory.
 const MOST_NODES: u32 = 1_000_000;
 
@@ -23,7 +34,7 @@ pub(super) fn pools(root: &Table, faults: &mut Faults) -> Vec<Pool> {
     let mut unpriced: Option<(&str, &Place)> = None;
     let mut priced = false;
     for (table, place) in faults.tables(root, "pool") {
-        faults.keys(table, "a pool", &KEYS, &LATER);
+        faults.keys(table, "a pool", &KEYS, &[]);
         if let Some(pool) = pool(table, place, &mut kinds, faults) {
             priced |= pool.tariff.is_some();
             if let Some((name, node)) = table.get("name").and_then(|node| Some((name_of(node)?, node))) {
@@ -69,6 +80,7 @@ fn pool<'a>(table: &'a Table, place: &Place, kinds: &mut Vec<&'a str>, faults: &
     };
     let accelerator = text("accelerator", faults);
     let (cloud, region) = (text("cloud", faults), text("region", faults));
+    let fabric = text("fabric", faults);
     let divisible = table.get("divisible").and_then(|node| faults.bool(node, "divisible")).unwrap_or(false);
     if let (false, Some(count), Some(at)) = (divisible, nodes, table.get("nodes"))
         && count > MOST_NODES
@@ -79,8 +91,22 @@ fn pool<'a>(table: &'a Table, place: &Place, kinds: &mut Vec<&'a str>, faults: &
     }
     let amounts = node.as_deref().unwrap_or(&[]);
     let tariff = table.get("price").and_then(|node| price::tariff(node, amounts, faults));
+    let datasets = table.get("datasets").map(|node| faults.texts(node, "datasets")).unwrap_or_default();
+    let speed_milli = table.get("speed").and_then(|node| faults.thousandths(node, "speed")).unwrap_or(1_000);
     let (name, nodes, node) = (name?.to_owned(), nodes?, node?);
-    Some(Pool { name, accelerator, cloud, region, nodes, node, divisible, tariff })
+    Some(Pool {
+        name,
+        accelerator,
+        cloud,
+        region,
+        nodes,
+        node,
+        divisible,
+        tariff,
+        fabric,
+        datasets,
+        speed_milli,
+    })
 }
 
 fn node_amounts<'a>(

@@ -2,10 +2,11 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use fairshare::{Backfill, ClassScope, OrderName, Placement, PolicySpec, PriceUnit, ShareValue};
+use fairshare::{Backfill, ClassScope, OrderName, Placement, PolicySpec, PriceUnit};
 
 use super::document::{Node, Table, Value};
 use super::fault::{Fault, Place};
+use super::valuation;
 use super::value::{Faults, Later};
 use super::{Policy, Pool, Scenario, SnapshotJob, admission, history, pool, preemption, snapshot, team};
 use crate::kueue::KueueRules;
@@ -25,7 +26,7 @@ pub(crate) const SECTIONS: [&str; 11] = [
     "pending",
 ];
 const SECTIONS_LATER: [Later; 1] = [Later("fault")];
-const POLICY: [&str; 12] = [
+const POLICY: [&str; 14] = [
     "order",
     "value",
     "priority",
@@ -38,11 +39,11 @@ const POLICY: [&str; 12] = [
     "half_life",
     "rank_period",
     "factors",
+    "datasets",
+    "enforce_time_limit",
 ];
-const POLICY_LATER: [Later; 1] = [Later("enforce_time_limit")];
 /// No order of the scheduler, but another way to decide.
 const KUEUE: &str = "kueue";
-const VALUES: [(&str, ShareValue); 2] = [("price", ShareValue::Price), ("count", ShareValue::Count)];
 const SWF: [&str; 5] = ["run", "unusable", "processors", "pools", "memory"];
 
 /// Reads the whole tree.
@@ -100,7 +101,7 @@ pub(super) fn pending(root: &Table, pools: &[Pool]) -> Result<Vec<SnapshotJob>, 
 fn policy(root: &Table, pools: &[Pool], faults: &mut Faults) -> Policy {
     let mut policy = Policy::default();
     let Some(table) = root.get("policy").and_then(|node| faults.table(node, "policy")) else { return policy };
-    faults.keys(table, "`[policy]`", &POLICY, &POLICY_LATER);
+    faults.keys(table, "`[policy]`", &POLICY, &[]);
     let mut spec = PolicySpec::default();
     if let Some(node) = table.get("order") {
         let mut names = OrderName::ALL.map(OrderName::as_str).to_vec();
@@ -114,20 +115,6 @@ fn policy(root: &Table, pools: &[Pool], faults: &mut Faults) -> Policy {
         let word = faults.word(node, "backfill", &names, &["easy", "conservative"]);
         spec.backfill = word.and_then(Backfill::parse).unwrap_or_default();
         policy.backfill_given = true;
-    }
-    if let Some(node) = table.get("value") {
-        if matches!(node.value, Value::Table(_)) {
-            let label = "expected `price` or `count`";
-            faults.push(Fault::new(&node.place, "a table of values is not supported yet", label));
-        } else if let Some(word) = faults.word(node, "value", &VALUES.map(|(name, _)| name), &["speed"]) {
-            spec.value =
-                VALUES.iter().find(|(name, _)| *name == word).map_or(spec.value, |(_, value)| *value);
-            let unpriced = pools.iter().find(|pool| pool.has_gpus() && !pool.has_gpu_price());
-            if let (ShareValue::Price, Some(pool)) = (spec.value, unpriced) {
-                let label = format!("pool `{}` has GPUs and no `gpu_hour`", pool.name);
-                faults.push(Fault::new(&node.place, "shares cannot be valued by price", label));
-            }
-        }
     }
     history::history(table, &mut spec, faults);
     if let Some(node) = table.get("priority") {
@@ -154,9 +141,28 @@ fn policy(root: &Table, pools: &[Pool], faults: &mut Faults) -> Policy {
     }
     preemption::preemption(table, &mut spec, faults);
     policy.spec = spec;
+    if let Some(node) = table.get("value") {
+        valuation::value(node, pools, &mut policy, faults);
+    }
+    data(table, &mut policy, faults);
     policy.default_time_limit_ms =
         table.get("default_time_limit").and_then(|node| faults.duration(node, "default_time_limit"));
     policy
+}
+
+/// Where jobs may start that read data sets, and whether a time limit is more than a promise.
+fn data(table: &Table, policy: &mut Policy, faults: &mut Faults) {
+    if let Some(node) = table.get("datasets") {
+        policy.reads_remotely =
+            faults.word(node, "datasets", &["required", "preferred"], &[]) == Some("preferred");
+    }
+    if let Some(node) = table.get("enforce_time_limit")
+        && faults.bool(node, "enforce_time_limit") == Some(true)
+    {
+        let title = "a replay cannot enforce time limits: recorded jobs run as long as they ran";
+        let fault = Fault::new(&node.place, title, "expected `false`, which is the default");
+        faults.push(fault.hint("for SWF, `run = \"min(run, request)\"` in `[trace.swf]` cuts run times"));
+    }
 }
 
 /// The order `static` is a division by quotas.
@@ -169,11 +175,11 @@ fn without_quotas(root: &Table, faults: &mut Faults) {
 }
 
 impl Pool {
-    fn has_gpus(&self) -> bool {
+    pub(super) fn has_gpus(&self) -> bool {
         self.node.iter().any(|(name, amount)| name == "gpu" && amount.get() > 0)
     }
 
-    fn has_gpu_price(&self) -> bool {
+    pub(super) fn has_gpu_price(&self) -> bool {
         self.tariff.as_ref().is_some_and(|tariff| tariff.unit == PriceUnit::Gpu)
     }
 }

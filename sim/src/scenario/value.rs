@@ -96,6 +96,28 @@ impl Faults {
         }
     }
 
+    /// A list of texts; where it is none, nothing.
+    pub(super) fn texts(&mut self, node: &Node, key: &str) -> Vec<String> {
+        let Value::Array(elements) = &node.value else {
+            self.expected::<()>(node, key, "a list of texts, such as `[\"web-2025\"]`");
+            return Vec::new();
+        };
+        elements.iter().filter_map(|node| self.text(node, key)).map(str::to_owned).collect()
+    }
+
+    /// A number above zero with at most three decimals, in thousandths.
+    pub(super) fn thousandths(&mut self, node: &Node, key: &str) -> Option<u64> {
+        let amount = match &node.value {
+            Value::Integer(digits) | Value::Float(digits) => Quantity::parse_units(&plain(digits)),
+            _ => None,
+        };
+        let amount = amount.map(Quantity::get).filter(|amount| (1..=1_000_000_000).contains(amount));
+        if amount.is_none() {
+            return self.expected(node, key, "a number from 0.001 to 1000000 with at most three decimals");
+        }
+        amount
+    }
+
     pub(super) fn bool(&mut self, node: &Node, key: &str) -> Option<bool> {
         match node.value {
             Value::Bool(value) => Some(value),

@@ -136,7 +136,7 @@ impl Builder {
 
 /// The rare columns of a row, if it has any.
 pub(crate) fn extra(row: &TraceRow) -> Option<Extra> {
-    let texts = [&row.title, &row.datasets, &row.after];
+    let texts = [&row.title, &row.after];
     if texts.iter().all(|text| text.is_empty())
         && row.checkpoint_ms.is_none()
         && row.deadline_ms.is_none()
@@ -149,7 +149,6 @@ pub(crate) fn extra(row: &TraceRow) -> Option<Extra> {
         checkpoint_ms: row.checkpoint_ms.and_then(|value| u64::try_from(value).ok()),
         deadline_ms: row.deadline_ms,
         gpu_utilization_milli: row.gpu_utilization_milli.and_then(|value| u32::try_from(value).ok()),
-        datasets: list(&row.datasets),
         after: list(&row.after),
     };
     (extra != Extra::default()).then_some(extra)

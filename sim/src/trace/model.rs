@@ -107,6 +107,8 @@ pub struct TraceShape {
     pub preemptible: Option<bool>,
     /// A development session.
     pub dev: bool,
+    /// The data sets that it reads, as written.
+    pub datasets: Vec<String>,
 }
 
 /// One way to serve a job.
@@ -203,8 +205,6 @@ pub struct Extra {
     pub deadline_ms: Option<i64>,
     /// Mean utilization of the GPUs while running, thousandths.
     pub gpu_utilization_milli: Option<u32>,
-    /// Data sets.
-    pub datasets: Vec<String>,
     /// Ids of jobs that must end before.
     pub after: Vec<String>,
 }

@@ -93,6 +93,8 @@ impl ShapeTable {
         key.extend_from_slice(row.accelerators.as_bytes());
         key.push(0xff);
         key.extend_from_slice(row.pools.as_bytes());
+        key.push(0xff);
+        key.extend_from_slice(row.datasets.as_bytes());
     }
 
     /// Index of a further resource.
@@ -111,6 +113,7 @@ impl ShapeTable {
             priority: self.priorities.intern(&row.priority),
             preemptible: row.preemptible,
             dev: row.dev,
+            datasets: list(&row.datasets),
         };
         let (number, new) = self.canonical.intern(canonical_text(&shape).as_bytes());
         if new {
@@ -212,7 +215,7 @@ fn parse_alternative(text: &str) -> Option<(&str, Form, u32)> {
 /// One spelling per shape.
 fn canonical_text(shape: &TraceShape) -> String {
     use std::fmt::Write as _;
-    let mut text = format!("{} {:?} {}", shape.priority, shape.preemptible, shape.dev);
+    let mut text = format!("{} {:?} {} {:?}", shape.priority, shape.preemptible, shape.dev, shape.datasets);
     for alternative in &shape.alternatives {
         let _ = write!(
             text,

@@ -67,7 +67,6 @@ impl Columns {
         self.status |= line.status != Status::Unspecified;
         if let Some(extra) = line.extra {
             self.title |= !extra.title.is_empty();
-            self.datasets |= !extra.datasets.is_empty();
             self.checkpoint |= extra.checkpoint_ms.is_some();
             self.deadline |= extra.deadline_ms.is_some();
             self.gpu_utilization |= extra.gpu_utilization_milli.is_some();
@@ -78,6 +77,7 @@ impl Columns {
     /// Notes what one shape needs.
     fn note_shape(&mut self, shape: &TraceShape) {
         self.priority |= shape.priority != 0;
+        self.datasets |= !shape.datasets.is_empty();
         self.preemptible |= shape.preemptible.is_some();
         self.dev |= shape.dev;
         for alternative in &shape.alternatives {
@@ -184,7 +184,7 @@ impl<W: Write> NativeWriter<W> {
         self.number(columns.recorded, || line.start_ms.map(milliseconds).unwrap_or_default())?;
         self.number(columns.recorded, || line.end_ms.map(milliseconds).unwrap_or_default())?;
         self.text(columns.status, line.status.as_str())?;
-        self.number(columns.datasets, || extra.datasets.join("|"))?;
+        self.number(columns.datasets, || line.shape.datasets.join("|"))?;
         self.number(columns.checkpoint, || optional(extra.checkpoint_ms))?;
         self.number(columns.deadline, || extra.deadline_ms.map(milliseconds).unwrap_or_default())?;
         self.number(columns.gpu_utilization, || optional(extra.gpu_utilization_milli.map(u64::from)))?;

@@ -10,6 +10,7 @@ mod admission;
 mod cli;
 mod commands;
 mod compare;
+mod data;
 mod decide;
 mod folders;
 mod history;

@@ -444,7 +444,7 @@ impl Engine {
         reclaim.backing_off.remove(&job).is_some()
     }
 
-    /// Bounds that have run out count as an event from outside; who may borrow again, or need not borrow, waits in line.
+    /// Bounds that have run out count as an event from outside.
     pub(super) fn expire_bounds(&mut self, state: &State) {
         let Some(reclaim) = &mut self.reclaim else { return };
         if reclaim.wake.is_some_and(|at| at <= state.now) {
@@ -452,9 +452,14 @@ impl Engine {
             reclaim.failed.clear();
             reclaim.event();
         }
-        if reclaim.backing_off.is_empty() {
-            return;
-        }
+        self.leave_back_off(state);
+    }
+
+    /// Who may borrow again, or need not borrow, waits in line; whether anybody does who did not.
+    pub(super) fn leave_back_off(&mut self, state: &State) -> bool {
+        let Some(reclaim) = self.reclaim.as_mut().filter(|reclaim| !reclaim.backing_off.is_empty()) else {
+            return false;
+        };
         let within_quota = |job: JobId| {
             let top = state.tree.below_root(state.alive(job).leaf);
             let mut routes = state.routes.shape(state.alive(job).spec.shape).routes();
@@ -470,12 +475,14 @@ impl Engine {
             }
             true
         });
+        let anybody = !back.is_empty();
         for (job, over) in back {
             if let Some(reclaim) = self.reclaim.as_mut().filter(|_| over) {
                 reclaim.event();
             }
             self.queue(state, job);
         }
+        anybody
     }
 
     /// Until when a waiting job may not borrow again.

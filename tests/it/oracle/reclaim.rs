@@ -239,8 +239,9 @@ impl Oracle {
         self.hold_again();
     }
 
-    /// Whoever may run beyond the quota again, or would not, waits in line.
-    pub(super) fn end_back_off(&mut self) {
+    /// Whoever may run beyond the quota again, or would not, waits in line; whether anybody is new there.
+    pub(super) fn end_back_off(&mut self) -> bool {
+        let before = self.backing_off.len();
         for (index, until) in core::mem::take(&mut self.backing_off) {
             let job = self.jobs[index].clone();
             let path = self.path(self.leaf(job.team));
@@ -255,6 +256,7 @@ impl Oracle {
                 self.backing_off.push((index, until));
             }
         }
+        self.backing_off.len() != before
     }
 
     /// The jobs, first in their lines, that could stop others by a legal plan that stops nobody without need; none where
@@ -268,7 +270,8 @@ impl Oracle {
         waiting.sort_by_key(|index| self.own_order(&self.jobs[*index]));
         waiting.retain(|index| {
             let job = &self.jobs[*index];
-            let line = (job.team, job.class, job.alternatives.clone());
+            let data = (job.datasets.clone(), job.remotely);
+            let line = (job.team, job.class, job.alternatives.clone(), data);
             let is_first = !lines.contains(&line);
             lines.push(line);
             is_first
