@@ -12,6 +12,7 @@ use serde::Deserialize;
 use crate::cli::{Cli, Command, Run};
 use crate::error::{SimError, plain_reason};
 use crate::report::manifest::SCHEMA;
+use crate::scenario::did_you_mean;
 
 /// What a manifest says.
 #[derive(Clone, Debug, Deserialize)]
@@ -83,6 +84,35 @@ fn unreadable(path: &Path, error: io::Error) -> SimError {
     }
 }
 
+/// Folders of results that are named in a hint.
+const NAMED: usize = 4;
+
+/// Where results are: in `folder` or beside it; else how to get some.
+fn where_else(folder: &Path) -> String {
+    let beside = match folder.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    };
+    for place in [folder, beside] {
+        let entries = std::fs::read_dir(place).into_iter().flatten().flatten();
+        let found = entries.map(|entry| entry.path()).filter(|path| path.join("manifest.json").is_file());
+        let mut found: Vec<PathBuf> = found.collect();
+        found.sort();
+        let names = found.iter().map(|path| path.strip_prefix(".").unwrap_or(path).display().to_string());
+        let names: Vec<String> = names.collect();
+        if let Some(near) = did_you_mean(&folder.display().to_string(), names.iter().map(String::as_str)) {
+            return near;
+        }
+        let shown: Vec<String> = names.iter().take(NAMED).map(|name| format!("`{name}`")).collect();
+        match names.len().saturating_sub(NAMED) {
+            _ if names.is_empty() => {}
+            0 => return format!("results are in {}", shown.join(", ")),
+            more => return format!("results are in {} and {more} more", shown.join(", ")),
+        }
+    }
+    "`sim run SCENARIO --out DIR` writes one".to_owned()
+}
+
 impl Results {
     /// The results in a folder.
     ///
@@ -91,10 +121,16 @@ impl Results {
     /// [`SimError::Usage`] if it is no folder of results of this schema; [`SimError::Read`] if the machine fails.
     pub fn open(folder: &Path) -> Result<Self, SimError> {
         if !folder.join("manifest.json").exists() {
-            let what = if folder.is_dir() { "it has no `manifest.json`" } else { "there is no such folder" };
+            let what = if folder.is_dir() {
+                "it has no `manifest.json`"
+            } else if folder.exists() {
+                "it is a file"
+            } else {
+                "there is no such folder"
+            };
             return Err(SimError::usage_with_hint(
                 format!("`{}` is no folder of results: {what}", folder.display()),
-                "`sim run SCENARIO --out DIR` writes one",
+                where_else(folder),
             ));
         }
         Self::of_manifest(&folder.join("manifest.json"))
@@ -106,7 +142,7 @@ impl Results {
     ///
     /// As [`Results::open`].
     pub fn of_manifest(path: &Path) -> Result<Self, SimError> {
-        if path.is_dir() {
+        if path.is_dir() || !path.exists() {
             return Self::open(path);
         }
         let text = std::fs::read_to_string(path).map_err(|error| unreadable(path, error))?;

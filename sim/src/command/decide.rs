@@ -115,7 +115,14 @@ fn objects(arguments: &cli::Decide, first: Opened) -> Result<Decided, SimError> 
         let opened = kueue::opened(path)?;
         objects.add_jobs(&path.display().to_string(), opened, arguments.queue.as_deref())?;
     }
-    Ok(Snapshot::new(&objects, &options)?.decide())
+    let snapshot = Snapshot::new(&objects, &options)?;
+    if !objects.have_queues() {
+        let message =
+            format!("the objects in `{}` have no ClusterQueue, so nobody has quota", path.display());
+        let hint = "print the queues as well, see `sim decide --help`; what Workloads did is told by `sim trace inspect`";
+        return Err(SimError::usage_with_hint(message, hint));
+    }
+    Ok(snapshot.decide())
 }
 
 /// What the command line says over the objects' own configuration.

@@ -37,6 +37,14 @@ pub struct Objects {
     seen: BTreeSet<(String, String)>,
 }
 
+impl Objects {
+    /// Whether anybody has quota to give.
+    #[must_use]
+    pub fn have_queues(&self) -> bool {
+        !self.queues.is_empty()
+    }
+}
+
 /// How to get objects that can be read.
 const HINT: &str = "kubectl prints them with `-o yaml` or `-o json`";
 

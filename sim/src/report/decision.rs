@@ -44,6 +44,10 @@ pub fn text(decided: &Decided) -> String {
             cut(dominant, 19)
         );
     }
+    if decided.decisions.is_empty() {
+        text.push_str("\nno job waits\n");
+        return text;
+    }
     let name = name_width(decided.decisions.iter().map(|line| line.job.as_str()), "job", 22);
     let _ = writeln!(text, "\n{:<name$}  {:<ACTION$}why", "job", "decision");
     for line in &decided.decisions {

@@ -72,7 +72,7 @@ fn what_has_changed_since_is_named() {
 fn what_is_no_results_folder_is_refused_by_name() {
     let folder = made();
     fs::create_dir(folder.path().join("empty")).unwrap();
-    let hint = "\nhint: `sim run SCENARIO --out DIR` writes one";
+    let hint = "\nhint: results are in `out`";
     for command in [
         &["report", "empty"][..],
         &["explain", "empty", "a"],
@@ -84,6 +84,10 @@ fn what_is_no_results_folder_is_refused_by_name() {
     }
     let message = format!("error: `gone` is no folder of results: there is no such folder{hint}");
     refused(&sim(folder.path(), &["report", "gone"]), &message);
+    refused(&sim(folder.path(), &["replay", "gone"]), &message);
+    let message = "error: `jobs.csv` is no folder of results: it is a file\nhint: results are in `out`";
+    refused(&sim(folder.path(), &["explain", "jobs.csv", "a"]), message);
+    refused_without_near_results(folder.path());
     let manifest = fs::read_to_string(folder.path().join("out/manifest.json")).unwrap();
     let with = |text: &str| fs::write(folder.path().join("out/manifest.json"), text).unwrap();
     with(&manifest.replace("sim.manifest/1", "sim.manifest/9"));
@@ -110,6 +114,29 @@ fn what_is_no_results_folder_is_refused_by_name() {
         "{}",
         ran.stderr
     );
+}
+
+/// A name that is nearly one of results, names among several results, and none anywhere.
+fn refused_without_near_results(folder: &Path) {
+    let refused = |name: &str, hint: &str| {
+        let message = format!("error: `{name}` is no folder of results: there is no such folder\nhint: {hint}");
+        refused(&sim(folder, &["report", name]), &message);
+    };
+    refused("ouT", "did you mean `out`?");
+    let runs = folder.join("runs");
+    fs::create_dir(&runs).unwrap();
+    refused("runs/monday", "`sim run SCENARIO --out DIR` writes one");
+    for number in 1..=6 {
+        let run = runs.join(format!("run-number-{number}"));
+        fs::create_dir(&run).unwrap();
+        fs::copy(folder.join("out/manifest.json"), run.join("manifest.json")).unwrap();
+    }
+    let some = "`runs/run-number-1`, `runs/run-number-2`, `runs/run-number-3`, `runs/run-number-4` and 2 more";
+    refused("runs/monday", &format!("results are in {some}"));
+    let inside = sim(folder, &["report", "runs"]).stderr;
+    let message = "error: `runs` is no folder of results: it has no `manifest.json`\n";
+    assert_eq!(inside, format!("{message}hint: results are in {some}\n"));
+    fs::remove_dir_all(&runs).unwrap();
 }
 
 #[test]

@@ -311,3 +311,24 @@ fn every_pending_workload_has_one_decision() {
     assert_eq!(told, expected);
     assert_eq!(found["order"], json!(["a/huge"]));
 }
+
+/// A record of Workloads that have ended is no cluster to decide on.
+#[test]
+fn objects_without_queues_are_refused_and_a_cluster_where_nobody_waits_says_so() {
+    let fixture = |name: &str| format!("{}/tests/fixtures/{name}", env!("CARGO_MANIFEST_DIR"));
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::copy(fixture("kueue.yaml"), folder.path().join("workloads.yaml")).unwrap();
+    let ran = sim(folder.path(), &["decide", "workloads.yaml"]);
+    let message = "error: the objects in `workloads.yaml` have no ClusterQueue, so nobody has quota\n\
+                   hint: print the queues as well, see `sim decide --help`; what Workloads did is told by \
+                   `sim trace inspect`\n";
+    assert_eq!((ran.code, ran.stdout.as_str(), ran.stderr.as_str()), (2, "", message));
+    let queue = "apiVersion: kueue.x-k8s.io/v1beta1\nkind: ClusterQueue\nmetadata: { name: idle }\nspec:\n  \
+                 resourceGroups:\n  - coveredResources: [cpu]\n    flavors:\n    - name: f\n      resources: \
+                 [{ name: cpu, nominalQuota: 4 }]\n";
+    std::fs::write(folder.path().join("queue.yaml"), queue).unwrap();
+    let ran = sim(folder.path(), &["decide", "queue.yaml", "-q"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(ran.stdout.contains("\nidle     queue "), "{}", ran.stdout);
+    assert!(ran.stdout.ends_with("\n\nno job waits\n"), "{}", ran.stdout);
+}

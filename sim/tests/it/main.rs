@@ -36,6 +36,8 @@ mod trace_limits;
 #[cfg(feature = "parquet")]
 mod trace_parquet;
 mod trace_properties;
+#[cfg(not(debug_assertions))]
+mod trace_speed;
 mod trace_tools;
 mod variables;
 

@@ -1,0 +1,89 @@
+//! Speed of reading, against the least that the same rows can take: only optimised and without debug assertions, as in
+//! `.ci/run long`.
+//!
+//! Both are measured in one run, in turns, and the fastest of each counts, so that what else the machine does hardly
+//! shows.
+
+use std::fmt::Write as _;
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use fairshare_sim::trace::synthetic::{SynthSpec, write_csv};
+use fairshare_sim::trace::{Input, TraceOptions, inspect};
+
+use crate::trace::{folder, write};
+
+const ROWS: u64 = 300_000;
+const TURNS: usize = 7;
+/// Inspecting may take so many times as long as splitting into fields and reading the numbers.
+const MOST: f64 = 4.0;
+
+/// The floor: records as bytes, and the digits of every field added up.
+fn floor(bytes: &[u8]) -> u64 {
+    let mut reader = csv::Reader::from_reader(bytes);
+    let mut record = csv::ByteRecord::new();
+    let (mut rows, mut sum) = (0, 0_u64);
+    while reader.read_byte_record(&mut record).unwrap() {
+        for field in &record {
+            for digit in field {
+                sum = sum.wrapping_mul(10).wrapping_add(u64::from(digit.wrapping_sub(b'0')));
+            }
+        }
+        rows += 1;
+    }
+    black_box(sum);
+    rows
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one thing that is measured here is time")]
+fn timed(act: impl FnOnce() -> u64) -> Duration {
+    let begun = Instant::now();
+    assert_eq!(act(), ROWS);
+    begun.elapsed()
+}
+
+/// Few columns, mostly numbers: the cheapest rows to split.
+fn narrow() -> Vec<u8> {
+    let mut text = String::from("job_id,submit_s,run_s,team,gpu,accelerators,user\n");
+    let mut state = 1_u64;
+    for row in 0..ROWS {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let drawn = state >> 33;
+        let (run, gpu) = (drawn % 100_000, 1 << (drawn % 4));
+        let accelerator = ["H200", "L4", "A100"][(drawn % 3) as usize];
+        let submit = 1_600_000_000 + row;
+        writeln!(text, "{row},{submit},{run},team-{},{gpu},{accelerator},user-{}", drawn % 64, drawn % 999)
+            .unwrap();
+    }
+    text.into_bytes()
+}
+
+/// All that the generator writes.
+fn wide() -> Vec<u8> {
+    let mut bytes = Vec::new();
+    write_csv(&SynthSpec::preset("demo").unwrap().with_jobs(ROWS), 1, &mut bytes).unwrap();
+    bytes
+}
+
+#[test]
+fn native_csv_is_inspected_within_four_times_its_floor() {
+    let folder = folder();
+    for (name, bytes) in [("narrow.csv", narrow()), ("wide.csv", wide())] {
+        let input = [Input::parse(write(&folder, name, &bytes).to_str().unwrap())];
+        let inspected = || inspect(&input, &TraceOptions::default(), None).unwrap().jobs;
+        let (mut least, mut own) = (Duration::MAX, Duration::MAX);
+        for _ in 0..TURNS {
+            least = least.min(timed(|| floor(&bytes)));
+            own = own.min(timed(inspected));
+        }
+        let (least, own) = (least.as_secs_f64(), own.as_secs_f64());
+        let per_row = 1e9 / f64::from(u32::try_from(ROWS).unwrap());
+        let ratio = own / least;
+        println!(
+            "{name}: floor {:.0} ns a row, inspected in {:.0}: {ratio:.2} times",
+            least * per_row,
+            own * per_row
+        );
+        assert!(ratio <= MOST, "{name}: {ratio:.2} times the floor");
+    }
+}
