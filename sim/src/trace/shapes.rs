@@ -54,14 +54,9 @@ impl ShapeTable {
             Some(shape) => shape,
             None => self.add(row, resources, &key)?,
         };
-        match &mut self.last {
-            Some((last, number)) => {
-                last.clone_from(&key);
-                *number = shape;
-            }
-            None => self.last = Some((key.clone(), shape)),
-        }
-        self.key = key;
+        // The two buffers change places, so that none is copied.
+        self.key = self.last.take().map_or_else(Vec::new, |(last, _)| last);
+        self.last = Some((key, shape));
         Ok(shape)
     }
 
@@ -76,13 +71,17 @@ impl ShapeTable {
             Some(false) => 1,
             Some(true) => 2,
         } | (u8::from(row.dev) << 2);
-        key.push(flags);
-        for value in [row.workers.unwrap_or(1), row.gpu_milli, row.cpu_milli, row.memory_bytes] {
-            key.extend_from_slice(&value.to_le_bytes());
-        }
         let priority = if row.priority.is_empty() { 0 } else { self.priorities.intern(&row.priority) };
-        key.extend_from_slice(&priority.to_le_bytes());
-        key.extend_from_slice(&row.others.len().to_le_bytes());
+        // What every row has is put together first: one copy instead of seven.
+        let mut fixed = [0; 45];
+        fixed[0] = flags;
+        let amounts = [row.workers.unwrap_or(1), row.gpu_milli, row.cpu_milli, row.memory_bytes];
+        for (part, value) in fixed[1..33].chunks_exact_mut(8).zip(amounts) {
+            part.copy_from_slice(&value.to_le_bytes());
+        }
+        fixed[33..37].copy_from_slice(&priority.to_le_bytes());
+        fixed[37..].copy_from_slice(&(row.others.len() as u64).to_le_bytes());
+        key.extend_from_slice(&fixed);
         for &(position, amount) in &row.others {
             let name = resources.get(position as usize).map_or("", String::as_str);
             key.extend_from_slice(&self.resource(name).to_le_bytes());

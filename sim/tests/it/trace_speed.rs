@@ -68,6 +68,7 @@ fn wide() -> Vec<u8> {
 #[test]
 fn native_csv_is_inspected_within_four_times_its_floor() {
     let folder = folder();
+    let mut slow = Vec::new();
     for (name, bytes) in [("narrow.csv", narrow()), ("wide.csv", wide())] {
         let input = [Input::parse(write(&folder, name, &bytes).to_str().unwrap())];
         let inspected = || inspect(&input, &TraceOptions::default(), None).unwrap().jobs;
@@ -84,6 +85,9 @@ fn native_csv_is_inspected_within_four_times_its_floor() {
             least * per_row,
             own * per_row
         );
-        assert!(ratio <= MOST, "{name}: {ratio:.2} times the floor");
+        if ratio > MOST {
+            slow.push(format!("{name}: {ratio:.2} times the floor"));
+        }
     }
+    assert_eq!(slow, Vec::<String>::new());
 }

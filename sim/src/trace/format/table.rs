@@ -4,7 +4,7 @@
 
 use std::rc::Rc;
 
-use csv::ByteRecord;
+use csv::{ByteRecord, StringRecord};
 
 use crate::trace::error::{Fault, quoted};
 use crate::trace::input::{Flow, Guard, Opened};
@@ -31,7 +31,10 @@ pub(crate) struct Table {
     reader: csv::Reader<Guard>,
     dialect: Dialect,
     flow: Rc<Flow>,
-    record: ByteRecord,
+    /// The current record, known to be text: fields are looked at often, and tested once.
+    record: StringRecord,
+    /// Where the next record is read to.
+    spare: Option<ByteRecord>,
     header: Vec<String>,
     /// The names come from the file's first record.
     named: bool,
@@ -46,12 +49,7 @@ impl Table {
         if !table.advance()? {
             return Err(Fault::other(1, "expected a header line, found the end of the file"));
         }
-        for (index, name) in table.record.iter().enumerate() {
-            let Ok(name) = std::str::from_utf8(name) else {
-                return Err(Fault::unreadable(1, "UTF-8 text", quoted(name)).column((index + 1).to_string()));
-            };
-            table.header.push(name.trim().to_owned());
-        }
+        table.header = table.record.iter().map(|name| name.trim().to_owned()).collect();
         table.named = true;
         Ok(table)
     }
@@ -69,7 +67,16 @@ impl Table {
             .quoting(dialect.quoting)
             .buffer_capacity(1 << 16)
             .from_reader(opened.bytes);
-        Self { reader, dialect, flow: opened.flow, record: ByteRecord::new(), header, named: false, line: 1 }
+        Self {
+            reader,
+            dialect,
+            flow: opened.flow,
+            record: StringRecord::new(),
+            spare: None,
+            header,
+            named: false,
+            line: 1,
+        }
     }
 
     /// Names of the columns.
@@ -96,38 +103,35 @@ impl Table {
             return Ok(false);
         }
         if self.record.len() != self.header.len() {
-            let fields = if self.header.len() == 1 { "field" } else { "fields" };
-            let why = if self.named { " as in the header" } else { "" };
-            let expected = format!("{} {fields}{why}", self.header.len());
-            let fault = Fault::unreadable(self.line, expected, self.record.len().to_string());
-            // With too many, the first one that has no place can be pointed at.
-            let beyond = self.record.len() > self.header.len();
-            return Err(if beyond { fault.column((self.header.len() + 1).to_string()) } else { fault });
-        }
-        // Fields are checked one by one: two halves of a letter in two fields would pass together. Nearly every
-        // record is plain ASCII, which is told much faster.
-        if !self.record.as_slice().is_ascii() {
-            for (index, field) in self.record.iter().enumerate() {
-                if std::str::from_utf8(field).is_err() {
-                    return Err(self.fault(index, "UTF-8 text"));
-                }
-            }
+            return Err(self.unlike_header(self.record.len()));
         }
         Ok(true)
+    }
+
+    /// A record of so many fields where others are wanted.
+    fn unlike_header(&self, count: usize) -> Fault {
+        let wanted = self.header.len();
+        let fields = if wanted == 1 { "field" } else { "fields" };
+        let why = if self.named { " as in the header" } else { "" };
+        let fault = Fault::unreadable(self.line, format!("{wanted} {fields}{why}"), count.to_string());
+        // With too many, the first one that has no place can be pointed at.
+        if count > wanted { fault.column((wanted + 1).to_string()) } else { fault }
     }
 
     fn advance(&mut self) -> Result<bool, Fault> {
         self.flow.record_starts(self.reader.position().byte());
         let before = self.reader.position().line();
-        match self.reader.read_byte_record(&mut self.record) {
+        let mut record = self.spare.take().unwrap_or_default();
+        match self.reader.read_byte_record(&mut record) {
             Ok(more) => {
                 self.line = before;
                 let passed = self.reader.position().line().saturating_sub(before);
                 if passed > 1 {
                     // Blank lines come before the record; line ends inside quotes belong to it.
-                    let inside = self.record.as_slice().split(|&byte| byte == b'\n').skip(1).count() as u64;
+                    let inside = record.as_slice().split(|&byte| byte == b'\n').skip(1).count() as u64;
                     self.line += passed.saturating_sub(inside + 1);
                 }
+                self.accept(record)?;
                 Ok(more)
             }
             Err(error) => Err(match error.into_kind() {
@@ -135,6 +139,24 @@ impl Table {
                 _ => Fault::other(before, "this is no delimited record"),
             }),
         }
+    }
+
+    /// Takes a record if all its fields are text.
+    fn accept(&mut self, record: ByteRecord) -> Result<(), Fault> {
+        let record = StringRecord::from_byte_record(record).map_err(|error| {
+            let index = error.utf8_error().field();
+            let record = error.into_byte_record();
+            // A record that is too long or too short is told as such.
+            if self.named && record.len() != self.header.len() {
+                return self.unlike_header(record.len());
+            }
+            let number = (index + 1).to_string();
+            let column = self.header.get(index).map_or(number.as_str(), String::as_str);
+            let found = quoted(record.get(index).unwrap_or_default().trim_ascii());
+            Fault::unreadable(self.line, "UTF-8 text", found).column(column)
+        })?;
+        self.spare = Some(std::mem::replace(&mut self.record, record).into_byte_record());
+        Ok(())
     }
 
     /// A record that could not be read to its end: where the data broke off, by the name of the column.
@@ -158,12 +180,12 @@ impl Table {
 
     /// One field, without surrounding blanks.
     pub(crate) fn bytes(&self, index: usize) -> &[u8] {
-        self.record.get(index).unwrap_or_default().trim_ascii()
+        self.text(index).as_bytes()
     }
 
     /// One field as text.
     pub(crate) fn text(&self, index: usize) -> &str {
-        std::str::from_utf8(self.bytes(index)).unwrap_or_default()
+        self.record.get(index).unwrap_or_default().trim_ascii()
     }
 
     /// A field that is not what it should be.
