@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::error::SimError;
 use crate::scenario::{Scenario, Snapshot, SnapshotJob, policy_label};
-use crate::setup::Setup;
+use crate::setup::{Setup, pool_id};
 use crate::trace::{RepairAction, Selection, Trace, TraceError, TraceOptions};
 
 /// The name and version of the fields.
@@ -252,8 +252,14 @@ struct Cluster<'a> {
 
 impl<'a> Cluster<'a> {
     fn new(setup: &'a Setup, trace: &'a Trace, now_ms: i64) -> Result<Self, SimError> {
-        let scheduler = Scheduler::new(setup.config.clone())
-            .map_err(|source| SimError::Refused { what: "the scenario".to_owned(), source })?;
+        let refused = |source| SimError::Refused { what: "the scenario".to_owned(), source };
+        let mut scheduler = Scheduler::new(setup.config.clone()).map_err(refused)?;
+        for change in (0..).map_while(|number| setup.capacities.get(number)) {
+            if change.at_ms <= now_ms {
+                let at = Timestamp::from_millis(change.at_ms);
+                scheduler.set_capacity(at, pool_id(change.pool), change.nodes).map_err(refused)?;
+            }
+        }
         Ok(Self { setup, trace, scheduler, now_ms, names: BTreeMap::new(), rejected: Vec::new() })
     }
 

@@ -1,7 +1,7 @@
 //! Engine: replays a trace against the scheduler.
 //!
-//! At every instant: completions, then arrivals are told to the scheduler, then it decides once, then its decisions
-//! are applied. A job of run time zero ends in a further cycle at the same instant. The engine alone knows true run
+//! At every instant: completions, then changes of capacity, then arrivals are told to the scheduler, then it decides once,
+//! then its decisions are applied. A job of run time zero ends in a further cycle at the same instant. The engine alone knows true run
 //! times. Invariant: an event of an attempt that is over is recognised by the attempt's number. Absent on purpose:
 //! measures (see `record` and `metrics`).
 
@@ -16,7 +16,7 @@ use crate::error::SimError;
 use crate::event::{Completion, EventQueue};
 use crate::observer::{Cause, Observer, Transition, What};
 use crate::record::{Fate, LostAttempt, Outcome, Record, Rejected};
-use crate::setup::Setup;
+use crate::setup::{Setup, pool_id};
 use crate::trace::Trace;
 
 /// How many cycles pass between two looks at the flag that interrupts.
@@ -67,6 +67,8 @@ pub struct Simulation<'a> {
     completions: EventQueue,
     decisions: Vec<Decision>,
     next_row: usize,
+    /// Number of the first change of capacity that has not happened.
+    next_change: usize,
     /// Work of speed one that evicted jobs need not do again, by row, ms.
     saved_ms: BTreeMap<u32, u64>,
     digest: Digest,
@@ -86,6 +88,7 @@ pub(crate) struct Suspended {
     completions: EventQueue,
     decisions: Vec<Decision>,
     next_row: usize,
+    next_change: usize,
     saved_ms: BTreeMap<u32, u64>,
     digest: Digest,
     numbers: Vec<u32>,
@@ -145,6 +148,7 @@ impl<'a> Simulation<'a> {
             completions: EventQueue::new(),
             decisions: Vec::new(),
             next_row: 0,
+            next_change: 0,
             saved_ms: BTreeMap::new(),
             digest: Digest::new(),
             record,
@@ -156,7 +160,8 @@ impl<'a> Simulation<'a> {
     /// Goes on with a trace that has further rows after those of `suspended`.
     pub(crate) fn resume(setup: &'a Setup, trace: &'a Trace, suspended: Suspended) -> Self {
         let Suspended { scheduler, mut shapes, live, completions, decisions, .. } = suspended;
-        let Suspended { next_row, saved_ms, digest, mut numbers, passed, mut record, .. } = suspended;
+        let Suspended { next_row, next_change, saved_ms, digest, mut numbers, passed, mut record, .. } =
+            suspended;
         shapes.resize(trace.shapes.len(), Shape::Unseen);
         record.outcomes.resize(trace.jobs.len(), Outcome::default());
         number_rows(&mut numbers, passed, trace.jobs.len());
@@ -169,6 +174,7 @@ impl<'a> Simulation<'a> {
             completions,
             decisions,
             next_row,
+            next_change,
             saved_ms,
             digest,
             record,
@@ -180,7 +186,7 @@ impl<'a> Simulation<'a> {
     /// Lets the trace go; every row of it has come.
     pub(crate) fn suspend(self) -> Suspended {
         let Self { scheduler, shapes, live, completions, decisions, .. } = self;
-        let Self { next_row, saved_ms, digest, mut numbers, passed, record, .. } = self;
+        let Self { next_row, next_change, saved_ms, digest, mut numbers, passed, record, .. } = self;
         number_rows(&mut numbers, passed, record.outcomes.len());
         Suspended {
             scheduler,
@@ -189,6 +195,7 @@ impl<'a> Simulation<'a> {
             completions,
             decisions,
             next_row,
+            next_change,
             saved_ms,
             digest,
             numbers,
@@ -226,7 +233,8 @@ impl<'a> Simulation<'a> {
             }
             self.record.end_ms = now;
             self.apply_completions(now, observer)?;
-            self.apply_arrivals(now, observer)?;
+            let resized = self.apply_capacity(now)?;
+            self.apply_arrivals(now, !resized, observer)?;
             self.decide(now, observer)?;
             observer.instant(now, self.passed + self.next_row);
             cycles = cycles.wrapping_add(1);
@@ -257,17 +265,37 @@ impl<'a> Simulation<'a> {
     /// The next time at which anything happens.
     fn next_instant(&self) -> Option<i64> {
         let arrival = self.trace.jobs.get(self.next_row).map(|job| job.submit_ms);
-        let event = match (self.completions.next_time(), arrival) {
-            (Some(completion), Some(arrival)) => Some(completion.min(arrival)),
-            (completion, arrival) => completion.or(arrival),
-        };
+        let event = earlier(self.completions.next_time(), arrival);
+        let event = earlier(event, self.next_change(event.is_some()));
         // A wake-up that is not ahead would hold the clock still.
         let wakeup = self.scheduler.next_wakeup().map(Timestamp::as_millis);
         let wakeup = wakeup.filter(|at| self.passed + self.next_row > 0 && *at > self.record.end_ms);
-        match (event, wakeup) {
-            (Some(event), Some(wakeup)) => Some(event.min(wakeup)),
-            (event, wakeup) => event.or(wakeup),
+        earlier(event, wakeup)
+    }
+
+    /// When the capacity changes next. Before the first job nothing needs it to, and after the last nothing may run on.
+    fn next_change(&self, more_to_come: bool) -> Option<i64> {
+        let change = self.setup.capacities.get(self.next_change)?;
+        let begun = self.passed + self.next_row > 0;
+        let wanted = more_to_come || self.live.iter().any(|live| live.job.is_some());
+        (begun && wanted).then_some(change.at_ms)
+    }
+
+    /// Lets nodes come and go, and says whether any did. Who loses them is stopped by the decisions of the same instant,
+    /// and holds them for everybody who watches until then.
+    fn apply_capacity(&mut self, now: i64) -> Result<bool, SimError> {
+        let first = self.next_change;
+        while let Some(change) = self.setup.capacities.get(self.next_change) {
+            if change.at_ms > now {
+                break;
+            }
+            self.next_change += 1;
+            let (at, pool) = (Timestamp::from_millis(now), pool_id(change.pool));
+            let changed = self.scheduler.set_capacity(at, pool, change.nodes);
+            changed
+                .map_err(|source| SimError::Refused { what: "a change of capacity".to_owned(), source })?;
         }
+        Ok(self.next_change > first)
     }
 
     fn apply_completions<O: Observer>(&mut self, now: i64, observer: &mut O) -> Result<(), SimError> {
@@ -298,7 +326,12 @@ impl<'a> Simulation<'a> {
         Ok(())
     }
 
-    fn apply_arrivals<O: Observer>(&mut self, now: i64, observer: &mut O) -> Result<(), SimError> {
+    fn apply_arrivals<O: Observer>(
+        &mut self,
+        now: i64,
+        settled: bool,
+        observer: &mut O,
+    ) -> Result<(), SimError> {
         while let Some(job) = self.trace.jobs.get(self.next_row).filter(|job| job.submit_ms <= now) {
             let row = u32::try_from(self.next_row).unwrap_or(u32::MAX);
             self.next_row += 1;
@@ -330,7 +363,9 @@ impl<'a> Simulation<'a> {
                     self.reject(now, row, &reason.to_string(), detail, observer)?;
                 }
             }
-            observer.event(now, &self.scheduler)?;
+            if settled {
+                observer.event(now, &self.scheduler)?;
+            }
         }
         Ok(())
     }
@@ -513,6 +548,14 @@ impl<'a> Simulation<'a> {
                 outcome.wait_ms += end.abs_diff(live.since);
             }
         }
+    }
+}
+
+/// The first of two times, where there are any.
+fn earlier(a: Option<i64>, b: Option<i64>) -> Option<i64> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
     }
 }
 

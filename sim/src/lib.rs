@@ -1,6 +1,7 @@
 //! The simulator around the `fairshare` scheduler, as a library.
 
 mod admission;
+mod capacity;
 mod checker;
 pub mod cli;
 pub mod command;
@@ -35,6 +36,7 @@ pub mod timings;
 pub mod trace;
 
 pub use admission::{Admission, Asks, Dev, Rule};
+pub use capacity::{Capacities, CapacityChange};
 pub use checker::Checker;
 pub use engine::Simulation;
 pub use error::SimError;

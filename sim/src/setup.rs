@@ -11,6 +11,7 @@ use fairshare::{
 };
 
 use crate::admission::{Admission, Ask, Rule, route};
+use crate::capacity::Capacities;
 use crate::error::SimError;
 use crate::kueue::KueueRules;
 use crate::scenario::{Amount, Scenario, Team, UnknownTeams, did_you_mean};
@@ -52,6 +53,8 @@ pub struct Setup {
     pub tariffs: Vec<Option<Tariff>>,
     /// Cloud and region of each pool, where the scenario says.
     pub places: Vec<(Option<String>, Option<String>)>,
+    /// How many nodes are up, and when.
+    pub capacities: Capacities,
     /// Names of the priorities of the trace, by its numbers.
     priority_names: Vec<String>,
     /// Class of development jobs, where they have one of their own.
@@ -191,6 +194,7 @@ impl Setup {
             kueue,
             tariffs: scenario.pools.iter().map(|pool| pool.tariff.clone()).collect(),
             places: scenario.pools.iter().map(|pool| (pool.cloud.clone(), pool.region.clone())).collect(),
+            capacities: scenario.capacities.clone(),
             priority_names,
             dev_class,
             warnings,
@@ -201,6 +205,13 @@ impl Setup {
     #[must_use]
     pub fn is_priced(&self) -> bool {
         self.tariffs.iter().any(Option::is_some)
+    }
+
+    /// What of a kind is up in a pool, times ms, from the first time of `window` to the second.
+    #[must_use]
+    pub fn available(&self, pool: usize, kind: ResourceKind, window: Option<(i64, i64)>) -> u128 {
+        let (Some(spec), Some(window)) = (self.config.pools.get(pool), window) else { return 0 };
+        u128::from(spec.node[kind].get()) * self.capacities.node_ms(pool, spec.nodes, window)
     }
 
     /// Why a job is rejected whatever it asks.
@@ -306,7 +317,7 @@ pub(crate) fn config(scenario: &Scenario) -> Config {
     Config::new(pools, teams).with_policy(scenario.policy.spec).with_kinds(kinds)
 }
 
-fn pool_id(index: usize) -> PoolId {
+pub(crate) fn pool_id(index: usize) -> PoolId {
     PoolId::new(u32::try_from(index).unwrap_or(u32::MAX))
 }
 

@@ -247,18 +247,17 @@ impl Summary {
         };
         let span_ms = between(first, last_submit);
         let makespan_ms = between(first, record.last_end_ms());
-        let usage = Usage::new(setup, trace, record, &demands, makespan_ms);
-        let costs = Costs::new(setup, trace, record, &demands, first.zip(record.last_end_ms()));
+        let window = first.zip(record.last_end_ms());
+        let usage = Usage::new(setup, trace, record, &demands, window);
+        let costs = Costs::new(setup, trace, record, &demands, window);
         let rows = population::rows(trace, record, info.trim);
         let team_of = |row: usize| setup.team_of[trace.jobs[row].team as usize].index();
         let waits = wait::waits(record, &rows, setup.config.teams.len(), team_of);
         let load = offered_load(setup, trace);
         let priced = setup.is_priced();
         let money = priced.then(|| Money::new(&costs, trace));
-        let goodput = ratio(
-            usage.held(ResourceKind::GPU) - lost_gpu(trace, record, &demands),
-            gpu_time(setup, makespan_ms),
-        );
+        let goodput =
+            ratio(usage.held(ResourceKind::GPU) - lost_gpu(trace, record, &demands), gpu_time(setup, window));
         let mut teams = teams(setup, trace, record, &waits, &costs, money.as_ref());
         let fairness = fairness(setup, trace, record, &demands, &mut teams);
         let mut warnings = warnings(setup, trace, record, &waits.all);
@@ -325,13 +324,9 @@ fn fairness(
     })
 }
 
-pub(crate) fn gpu_time(setup: &Setup, span_ms: u64) -> u128 {
-    let gpus = setup
-        .config
-        .pools
-        .iter()
-        .map(|pool| crate::metrics::utilization::capacity(pool)[ResourceKind::GPU].get());
-    gpus.map(u128::from).sum::<u128>() * u128::from(span_ms)
+pub(crate) fn gpu_time(setup: &Setup, window: Option<(i64, i64)>) -> u128 {
+    let pools = 0..setup.config.pools.len();
+    pools.map(|pool| setup.available(pool, ResourceKind::GPU, window)).sum()
 }
 
 pub(crate) fn lost_gpu(trace: &Trace, record: &Record, demands: &Demands) -> u128 {

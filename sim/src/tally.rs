@@ -81,7 +81,7 @@ impl Tally {
     /// Adds jobs with which nothing more happens.
     pub(crate) fn add(&mut self, setup: &Setup, trace: &Trace, record: &Record) {
         let demands = Demands::new(setup, trace);
-        let usage = Usage::new(setup, trace, record, &demands, 0);
+        let usage = Usage::new(setup, trace, record, &demands, None);
         match &mut self.usage {
             Some(all) => all.add(&usage),
             None => self.usage = Some(usage),
@@ -129,10 +129,10 @@ impl Tally {
         };
         let span_ms = between(self.first_submit_ms, self.last_submit_ms);
         let makespan_ms = between(self.first_submit_ms, self.last_end_ms);
-        let demands = Demands::new(setup, trace);
-        let mut usage = Usage::new(setup, trace, record, &demands, makespan_ms);
-        usage.add(self.usage.as_ref().unwrap_or(&usage.clone()));
         let window = self.first_submit_ms.zip(self.last_end_ms);
+        let demands = Demands::new(setup, trace);
+        let mut usage = Usage::new(setup, trace, record, &demands, window);
+        usage.add(self.usage.as_ref().unwrap_or(&usage.clone()));
         let mut costs = Costs::new(setup, trace, record, &demands, window);
         costs.add(&self.costs);
         let priced = setup.is_priced();
@@ -143,13 +143,14 @@ impl Tally {
         for (shown, team) in teams.iter_mut().zip(&self.teams) {
             (shown.jobs, shown.preemptions) = (team.jobs, team.preemptions);
         }
-        let load = offered_load_of(setup, &trace.shapes, &self.run_of_shape, span_ms);
+        let submissions = self.first_submit_ms.zip(self.last_submit_ms);
+        let load = offered_load_of(setup, &trace.shapes, &self.run_of_shape, submissions);
         let named = || setup.config.pools.iter().map(|pool| pool.name.as_str()).zip(load.iter().copied());
         let mut warnings = summary::warnings(setup, trace, record, &waits.all);
         warnings.extend(caution::of_counts(named(), &self.jobs));
         let goodput = ratio(
             usage.held(ResourceKind::GPU).saturating_sub(self.lost_gpu),
-            summary::gpu_time(setup, makespan_ms),
+            summary::gpu_time(setup, window),
         );
         Summary {
             quantiles: Some(QUANTILES),

@@ -8,10 +8,9 @@
 //! of whoever allocated (teams, owners, users, classes) each add up to allocated. Absent on purpose: prices over time
 //! (see `tariff`); egress, since data sets are not acted on.
 
-use fairshare::{PoolSpec, ResourceKind};
+use fairshare::ResourceKind;
 
 use super::Demands;
-use super::utilization::capacity;
 use crate::record::{Record, Stretch};
 use crate::setup::Setup;
 use crate::tariff::{Exact, Tariff};
@@ -86,14 +85,18 @@ impl Costs {
         demands: &Demands,
         window: Option<(i64, i64)>,
     ) -> Self {
-        let accrued = |(pool, tariff): (&PoolSpec, &Option<Tariff>)| {
-            let tariff = tariff.as_ref()?;
-            let charge = |(from, to)| tariff.charge(capacity(pool)[tariff.kind()].get(), from, to);
+        let accrued = |(index, tariff): (usize, &Option<Tariff>)| {
+            let (pool, tariff) = (&setup.config.pools[index], tariff.as_ref()?);
+            let each = pool.node[tariff.kind()].get();
+            let charge = |window| {
+                let up = setup.capacities.stretches(index, pool.nodes, window).into_iter();
+                up.map(|(from, to, nodes)| tariff.charge(each * u64::from(nodes), from, to)).sum()
+            };
             tariff.bought.accrues().then(|| window.map_or(0, charge))
         };
         let pools = &setup.config.pools;
         let mut costs = Self {
-            accrued_by_pool: pools.iter().zip(&setup.tariffs).map(accrued).collect(),
+            accrued_by_pool: setup.tariffs.iter().enumerate().map(accrued).collect(),
             allocated_by_pool: vec![0; pools.len()],
             teams: Account::new(setup.config.teams.len()),
             owners: Account::new(trace.owners.len()),

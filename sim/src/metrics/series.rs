@@ -41,6 +41,12 @@ impl Slices {
         self.start.saturating_add_unsigned(u64::try_from(offset).unwrap_or(u64::MAX))
     }
 
+    /// From when to when, ms.
+    #[must_use]
+    pub const fn window(&self) -> (i64, i64) {
+        (self.start, self.end)
+    }
+
     fn slice_of(&self, at: i64) -> usize {
         let length = u128::from(self.end.abs_diff(self.start)).max(1);
         let count = self.partial.len();

@@ -21,7 +21,6 @@ use crate::trace::Trace;
 pub fn check(setup: &Setup, trace: &Trace, record: &Record) -> Result<(), SimError> {
     let demands = Demands::new(setup, trace);
     let window = record.first_submit_ms(trace).zip(record.last_end_ms()).filter(|(from, to)| from < to);
-    let span_ms = window.map_or(0, |(from, to)| to.abs_diff(from));
     let costs = Costs::new(setup, trace, record, &demands, window);
     let allocated: u128 = costs.allocated_by_pool.iter().sum();
     for (who, account) in [
@@ -39,7 +38,7 @@ pub fn check(setup: &Setup, trace: &Trace, record: &Record) -> Result<(), SimErr
             return Err(bug(record, format!("pool `{name}` costs {total} and {held} of it is allocated")));
         }
     }
-    let usage = Usage::new(setup, trace, record, &demands, span_ms);
+    let usage = Usage::new(setup, trace, record, &demands, window);
     for kind in setup.config.kinds.iter() {
         let held = |row: usize, alternative: u16, from: i64, to: i64| {
             let demand = demands.of(trace, row, usize::from(alternative));

@@ -4,7 +4,7 @@
 //! evicted attempts hold what they hold. Population: all jobs that started, never trimmed. offered load = Σ amount·run
 //! time of the first alternative / capacity·time from first to last submission, of a pool's main kind (GPUs where it
 //! has any, else CPUs, else the first kind); a job that fits several pools counts in each by its part of their
-//! capacity. Ratios; a load above 1 cannot be served as it comes.
+//! capacity. Ratios; a load above 1 cannot be served as it comes. Capacity counts for as long as it is up.
 
 use fairshare::{Alternative, Eligible, PoolSpec, ResourceKind, Resources};
 
@@ -27,9 +27,15 @@ pub fn capacity(pool: &PoolSpec) -> Resources {
 }
 
 impl Usage {
-    /// What was held and what was there over `span_ms`.
+    /// What was held, and what was there from the first time of `window` to the second.
     #[must_use]
-    pub fn new(setup: &Setup, trace: &Trace, record: &Record, demands: &Demands, span_ms: u64) -> Self {
+    pub fn new(
+        setup: &Setup,
+        trace: &Trace,
+        record: &Record,
+        demands: &Demands,
+        window: Option<(i64, i64)>,
+    ) -> Self {
         let kinds: Vec<ResourceKind> = setup.config.kinds.iter().collect();
         let mut held = vec![vec![0_u128; kinds.len()]; setup.config.pools.len()];
         for stretch in record.stretches() {
@@ -39,11 +45,8 @@ impl Usage {
                 held[stretch.pool][kind.index()] += u128::from(amount.get()) * length;
             }
         }
-        let of_pool = |pool: &PoolSpec| {
-            let capacity = capacity(pool);
-            kinds.iter().map(|kind| u128::from(capacity[*kind].get()) * u128::from(span_ms)).collect()
-        };
-        let available = setup.config.pools.iter().map(of_pool).collect();
+        let of_pool = |pool: usize| kinds.iter().map(|kind| setup.available(pool, *kind, window)).collect();
+        let available = (0..setup.config.pools.len()).map(of_pool).collect();
         Self { held, available }
     }
 
@@ -91,11 +94,9 @@ pub fn offered_load(setup: &Setup, trace: &Trace) -> Vec<Option<f64>> {
     for job in &trace.jobs {
         run_of_shape[job.shape as usize] += u128::from(job.run_ms);
     }
-    let span_ms = match (trace.jobs.first(), trace.jobs.last()) {
-        (Some(first), Some(last)) => last.submit_ms.abs_diff(first.submit_ms),
-        _ => 0,
-    };
-    offered_load_of(setup, &trace.shapes, &run_of_shape, span_ms)
+    let window = trace.jobs.first().zip(trace.jobs.last());
+    let window = window.map(|(first, last)| (first.submit_ms, last.submit_ms));
+    offered_load_of(setup, &trace.shapes, &run_of_shape, window)
 }
 
 /// The same from the run times of all jobs of each shape.
@@ -103,7 +104,7 @@ pub(crate) fn offered_load_of(
     setup: &Setup,
     shapes: &[TraceShape],
     run_of_shape: &[u128],
-    span_ms: u64,
+    window: Option<(i64, i64)>,
 ) -> Vec<Option<f64>> {
     let pools = &setup.config.pools;
     let mut offered = vec![0_u128; pools.len()];
@@ -121,10 +122,10 @@ pub(crate) fn offered_load_of(
             offered[index] += part.unwrap_or_else(|| amount * run / whole.max(1) * size(pool));
         }
     }
-    let load = |(offered, pool): (u128, &PoolSpec)| {
-        ratio(offered, u128::from(capacity(pool)[main_kind(pool)].get()) * u128::from(span_ms))
+    let load = |(index, pool): (usize, &PoolSpec)| {
+        ratio(offered[index], setup.available(index, main_kind(pool), window))
     };
-    offered.into_iter().zip(pools).map(load).collect()
+    pools.iter().enumerate().map(load).collect()
 }
 
 /// The pools that an alternative may start in and, empty, has room in.

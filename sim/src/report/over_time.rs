@@ -11,6 +11,7 @@ use super::axes::{time_axis, unit};
 use super::chart::{self, Axis, Caption, Series, escape};
 use super::csv::field;
 use super::html::{COLOURED, OTHERS, Page};
+use super::series::up;
 use super::text::percent;
 use crate::metrics::fairness;
 use crate::metrics::series::Slices;
@@ -154,10 +155,11 @@ impl Page<'_> {
         let starts = starts(&slices[0], COLUMNS, from);
         let mut rows = Vec::new();
         let mut text = "after_s,pool,utilization\n".to_owned();
-        for (pool, slices) in pools.iter().zip(&slices) {
-            #[expect(clippy::cast_precision_loss, reason = "a chart shows far fewer digits")]
-            let whole = (capacity(pool)[main_kind(pool)].get() as f64).max(1.0);
-            let cells: Vec<f64> = slices.averages().into_iter().map(|held| held / whole).collect();
+        let empty = Slices::new(from, to, COLUMNS);
+        for (index, (pool, slices)) in pools.iter().zip(&slices).enumerate() {
+            let whole = up(self.setup, index, main_kind(pool), &empty);
+            let held = slices.averages().into_iter();
+            let cells: Vec<f64> = held.zip(whole).map(|(held, whole)| held / whole.max(1.0)).collect();
             for (start, cell) in starts.iter().zip(&cells) {
                 let _ = write!(text, "{start},");
                 field(&mut text, &pool.name);

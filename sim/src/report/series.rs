@@ -63,6 +63,23 @@ impl<W: Write> Rows<'_, W> {
     }
 }
 
+/// What of a kind is up in a pool, in every slice.
+pub(super) fn up(
+    setup: &Setup,
+    pool: usize,
+    kind: ResourceKind,
+    empty: &Slices,
+) -> impl Iterator<Item = f64> + use<> {
+    let spec = &setup.config.pools[pool];
+    let mut slices = empty.clone();
+    for (from, to, nodes) in setup.capacities.stretches(pool, spec.nodes, empty.window()) {
+        slices.add(from, to, spec.node[kind].get() * u64::from(nodes));
+    }
+    #[expect(clippy::cast_precision_loss, reason = "capacities are below 2^53")]
+    let whole = setup.capacities.is_empty().then(|| capacity(spec)[kind].get() as f64);
+    slices.averages().into_iter().map(move |average| whole.unwrap_or(average))
+}
+
 /// Smallest units in a unit of a kind.
 fn scale(kind: ResourceKind) -> f64 {
     if kind.is_bytes() { f64::from(1 << 30) } else { 1_000.0 }
@@ -95,9 +112,8 @@ fn allocated<W: Write>(
         }
         for kind in kinds.iter().copied().filter(|kind| pool.node[*kind].get() > 0) {
             let name = setup.config.kinds.name(kind);
-            #[expect(clippy::cast_precision_loss, reason = "capacities are below 2^53")]
-            let whole = capacity(pool)[kind].get() as f64 / scale(kind);
-            rows.write(["capacity", &pool.name, name, ""], &[whole; SLICES])?;
+            let up: Vec<f64> = up(setup, index, kind, empty).map(|amount| amount / scale(kind)).collect();
+            rows.write(["capacity", &pool.name, name, ""], &up)?;
             rows.write(["allocated", &pool.name, name, ""], &scaled(&by_kind[kind.index()], kind))?;
         }
         for (team, slices) in setup.config.teams.iter().zip(&by_team) {

@@ -4,6 +4,7 @@
 //! the scheduler that is built from both (see `setup`).
 
 mod admission;
+mod capacity;
 mod document;
 mod fault;
 mod history;
@@ -28,6 +29,7 @@ pub(crate) use fault::did_you_mean;
 pub(crate) use read::SECTIONS;
 
 use crate::admission::{Admission, Rule};
+use crate::capacity::Capacities;
 use crate::kueue::KueueRules;
 use crate::tariff::Tariff;
 use crate::trace::{Input, Selection, SwfOptions, TraceOptions};
@@ -42,6 +44,8 @@ pub struct Scenario {
     pub digest: String,
     /// The pools, in the order of the text.
     pub pools: Vec<Pool>,
+    /// How many of their nodes are up, and when.
+    pub capacities: Capacities,
     /// The teams, in the order of the text.
     pub teams: Vec<Team>,
     /// What happens to a team that only the trace names.

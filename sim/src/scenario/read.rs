@@ -8,12 +8,15 @@ use super::document::{Node, Table, Value};
 use super::fault::{Fault, Place};
 use super::valuation;
 use super::value::{Faults, Later};
-use super::{Policy, Pool, Scenario, SnapshotJob, admission, history, pool, preemption, snapshot, team};
+use super::{
+    Policy, Pool, Scenario, SnapshotJob, admission, capacity, history, pool, preemption, snapshot, team,
+};
 use crate::kueue::KueueRules;
 use crate::trace::{Format, Input, Selection, SwfOptions};
 
-pub(crate) const SECTIONS: [&str; 11] = [
+pub(crate) const SECTIONS: [&str; 12] = [
     "pool",
+    "capacity",
     "team",
     "teams",
     "priority",
@@ -56,10 +59,16 @@ pub(super) fn scenario(root: &Table) -> Result<Scenario, Vec<Fault>> {
         let fault = Fault::new(&place, "the scenario has no pool", "expected at least one `[[pool]]`");
         faults.push(fault.hint("`sim init` writes a commented scenario to start from"));
     }
+    let capacities = capacity::capacities(root, &pools, &mut faults);
     let teams = team::teams(root, &pools, &mut faults);
     let unknown_teams = team::unknown_teams(root, &mut faults);
     let priorities = team::priorities(root, &mut faults);
     let policy = policy(root, &pools, &mut faults);
+    if let (Some(_), Some(node)) = (policy.kueue, root.get("capacity")) {
+        let title = "the order `kueue` does not follow changes of capacity";
+        let fault = Fault::new(&node.place, title, "quota alone counts there");
+        faults.push(fault.hint("remove the tables, or take another order"));
+    }
     if policy.spec.order == OrderName::Static && teams.iter().all(|team| team.quota.is_empty()) {
         without_quotas(root, &mut faults);
     }
@@ -77,6 +86,7 @@ pub(super) fn scenario(root: &Table) -> Result<Scenario, Vec<Fault>> {
         path,
         digest,
         pools,
+        capacities,
         teams,
         unknown_teams,
         priorities,
@@ -197,19 +207,7 @@ fn selection(root: &Table, faults: &mut Faults) -> Selection {
             _ => faults.push(Fault::new(&node.place, "`teams` is no list", "expected names of teams")),
         }
     }
-    let mut instant = |key: &str| {
-        let node = table.get(key)?;
-        let text = match &node.value {
-            Value::Text(text) | Value::Date(text) | Value::Integer(text) => text.as_str(),
-            _ => "",
-        };
-        let instant_ms = Selection::instant_ms(text);
-        if instant_ms.is_none() {
-            let label = "expected seconds, or a date with a time such as `2017-10-01 00:00:00`";
-            faults.push(Fault::new(&node.place, format!("`{key}` is no instant"), label));
-        }
-        instant_ms
-    };
+    let mut instant = |key: &str| capacity::instant(table.get(key)?, key, faults);
     selection.from_ms = instant("from");
     selection.until_ms = instant("until");
     selection

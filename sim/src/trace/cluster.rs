@@ -7,6 +7,9 @@ use std::fmt::Write as _;
 
 use super::write::{gibibytes, thousandths};
 
+/// GPUs of a node where only quotas are known.
+const GPUS_PER_NODE: u64 = 8;
+
 /// Nodes of equal make, and quotas.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Cluster {
@@ -58,6 +61,19 @@ impl QuotaSeries {
         }
         changes
     }
+
+    /// The days on which the number of nodes that all quotas together need began or changed, and that number from then on.
+    fn nodes(&self) -> Vec<(i64, u64)> {
+        let mut changes: Vec<(i64, u64)> = Vec::new();
+        for (day, gpus) in &self.days {
+            let gpus = gpus.iter().fold(0_u64, |sum, gpus| sum.saturating_add(*gpus));
+            let nodes = gpus.div_ceil(GPUS_PER_NODE);
+            if changes.last().is_none_or(|(_, before)| *before != nodes) {
+                changes.push((*day, nodes));
+            }
+        }
+        changes
+    }
 }
 
 impl Cluster {
@@ -98,11 +114,12 @@ impl Cluster {
         types
     }
 
-    /// The cluster as `[[pool]]` and `[[team]]` tables of a scenario: a pool per make, the last day's quotas.
+    /// The cluster as tables of a scenario: a pool per make, the last day's quotas.
     ///
-    /// A scenario has one quota per team, so the days on which a quota changed stand above it in a comment.
-    /// Quotas become the teams' weights, and where there is exactly one GPU pool (or none, then a pool of
-    /// eight-GPU nodes is made of their sum) also guaranteed amounts.
+    /// Without a list of nodes, a pool of eight-GPU nodes is made of the sum of all quotas: as many as on the largest day,
+    /// with a `[[capacity]]` for every day on which the number changed. Quotas become the teams' weights, and where there
+    /// is exactly one GPU pool also guaranteed amounts. A team has one quota for the whole replay, so the days on which
+    /// it changed stand above it in a comment.
     #[must_use]
     pub fn scenario(&self) -> String {
         let mut text = String::new();
@@ -126,11 +143,17 @@ impl Cluster {
 
     fn write_quotas(&self, quotas: &QuotaSeries, text: &mut String, pools: &mut Vec<String>) {
         let Some((_, last)) = quotas.days.last() else { return };
-        let total: u64 = last.iter().sum();
-        if self.nodes.is_empty() && total > 0 {
-            let make = NodeMake { gpu_milli: 8000, ..NodeMake::default() };
-            write_pool(text, "gpu", &make, total.div_ceil(8));
-            pools.push("gpu".to_owned());
+        if self.nodes.is_empty() {
+            let series = quotas.nodes();
+            let most = series.iter().map(|(_, nodes)| *nodes).max().unwrap_or(0);
+            if most > 0 {
+                let make = NodeMake { gpu_milli: GPUS_PER_NODE * 1000, ..NodeMake::default() };
+                write_pool(text, "gpu", &make, most);
+                pools.push("gpu".to_owned());
+                if series.iter().any(|(_, nodes)| *nodes != most) {
+                    write_capacity(text, "gpu", &series);
+                }
+            }
         }
         for (index, (team, &gpus)) in quotas.teams.iter().zip(last).enumerate() {
             if gpus == 0 {
@@ -161,6 +184,18 @@ fn write_pool(text: &mut String, name: &str, make: &NodeMake, count: u64) {
         parts.push(format!("memory = \"{}GiB\"", gibibytes(make.memory_bytes)));
     }
     let _ = writeln!(text, "nodes = {count}\nnode = {{ {} }}\n", parts.join(", "));
+}
+
+/// How many nodes of a pool are up from each day on.
+fn write_capacity(text: &mut String, pool: &str, series: &[(i64, u64)]) {
+    for (day, nodes) in series {
+        let from = date(*day);
+        let _ = writeln!(
+            text,
+            "[[capacity]]\npool = {}\nfrom = \"{from} 00:00:00\"\nnodes = {nodes}\n",
+            toml_string(pool)
+        );
+    }
 }
 
 /// A comment with the quota from each day on, cut into lines.

@@ -119,7 +119,8 @@ fn what_is_no_results_folder_is_refused_by_name() {
 /// A name that is nearly one of results, names among several results, and none anywhere.
 fn refused_without_near_results(folder: &Path) {
     let refused = |name: &str, hint: &str| {
-        let message = format!("error: `{name}` is no folder of results: there is no such folder\nhint: {hint}");
+        let message =
+            format!("error: `{name}` is no folder of results: there is no such folder\nhint: {hint}");
         refused(&sim(folder, &["report", name]), &message);
     };
     refused("ouT", "did you mean `out`?");
@@ -131,7 +132,8 @@ fn refused_without_near_results(folder: &Path) {
         fs::create_dir(&run).unwrap();
         fs::copy(folder.join("out/manifest.json"), run.join("manifest.json")).unwrap();
     }
-    let some = "`runs/run-number-1`, `runs/run-number-2`, `runs/run-number-3`, `runs/run-number-4` and 2 more";
+    let some =
+        "`runs/run-number-1`, `runs/run-number-2`, `runs/run-number-3`, `runs/run-number-4` and 2 more";
     refused("runs/monday", &format!("results are in {some}"));
     let inside = sim(folder, &["report", "runs"]).stderr;
     let message = "error: `runs` is no folder of results: it has no `manifest.json`\n";

@@ -106,6 +106,31 @@ name = \"gpu\"
 nodes = 3
 node = { gpu = 8 }
 
+[[capacity]]
+pool = \"gpu\"
+from = \"2020-04-01 00:00:00\"
+nodes = 1
+
+[[capacity]]
+pool = \"gpu\"
+from = \"2020-04-03 00:00:00\"
+nodes = 3
+
+[[capacity]]
+pool = \"gpu\"
+from = \"2020-04-04 00:00:00\"
+nodes = 1
+
+[[capacity]]
+pool = \"gpu\"
+from = \"2020-04-05 00:00:00\"
+nodes = 2
+
+[[capacity]]
+pool = \"gpu\"
+from = \"2020-04-06 00:00:00\"
+nodes = 3
+
 # GPUs: 8 from 2020-04-01, 16 from 2020-04-03, 0 from 2020-04-04, 8 from 2020-04-05
 #       16 from 2020-04-06
 [[team]]
