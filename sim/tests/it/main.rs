@@ -7,6 +7,7 @@
 )]
 
 mod admission;
+mod capacity;
 mod cli;
 mod commands;
 mod compare;
