@@ -512,3 +512,23 @@ fn parquet_without_the_feature_says_how_to_get_it() {
          hint: build with `--features parquet`, or convert it to CSV"
     );
 }
+
+/// The documentation says of every format whether it was read from real files or from fixtures alone.
+#[test]
+fn the_documentation_says_what_each_format_was_checked_against() {
+    let path = format!("{}/../docs/trace-formats.md", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(path).unwrap();
+    let rows: Vec<Vec<&str>> = text
+        .lines()
+        .filter(|line| line.starts_with("| `"))
+        .map(|line| line.trim_matches('|').split('|').map(str::trim).collect())
+        .collect();
+    for name in fairshare_sim::trace::Format::names() {
+        let quoted = format!("`{name}`");
+        let row = rows.iter().find(|row| row[0].split(", ").any(|format| format == quoted));
+        let row = row.unwrap_or_else(|| panic!("{name} is not in the table"));
+        let against = row.last().unwrap();
+        let known = ["a real file", "real files", "fixtures", "files made by the tests"];
+        assert!(known.iter().any(|words| against.contains(words)), "{name}: {against}");
+    }
+}

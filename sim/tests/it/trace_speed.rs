@@ -14,7 +14,7 @@ use fairshare_sim::trace::{Input, TraceOptions, inspect};
 use crate::trace::{folder, write};
 
 const ROWS: u64 = 300_000;
-const TURNS: usize = 7;
+const TURNS: usize = 15;
 /// Inspecting may take so many times as long as splitting into fields and reading the numbers.
 const MOST: f64 = 4.0;
 

@@ -213,6 +213,9 @@ fn inspect_openb_set() {
     assert_eq!((found.format, found.rows, found.nodes), ("openb", 8152, Some(1523)));
     assert_eq!((found.constrained_jobs, found.size.count), (2388, 7064));
     assert_eq!((found.gpus_by_type.len(), found.gpus_by_type["G2"]), (7, 4392.0));
+    let [warning] = &found.warnings[..] else { panic!("{:?}", found.warnings) };
+    let said = ": 34 pods were running when the record ends, which is taken for the end of their run";
+    assert!(warning.ends_with(said), "{warning}");
     let alone = inspect_files(&[folder.join("openb_node_list_all_node.csv.gz")]);
     assert_eq!((alone.format, alone.rows, alone.jobs), ("openb-nodes", 1523, 0));
 }

@@ -1,8 +1,8 @@
 //! openb (Alibaba, 2023): nodes, and pods that ask for whole GPUs or parts of one.
 //!
 //! QOS class = team, for there is no other grouping. `gpu_spec` lists the types that a pod accepts. A pod that
-//! was never scheduled is given the time from creation to deletion, which is noted. The multi-GPU list has no
-//! times at all and can only be inspected.
+//! was never scheduled is given the time from creation to deletion, which is noted. Pods that run when the record ends
+//! have its end as their deletion. The multi-GPU list has no times at all and can only be inspected.
 
 use super::table::{CSV, Table};
 use crate::trace::cluster::{Cluster, NodeMake};
@@ -24,6 +24,8 @@ pub(crate) struct OpenbPods {
     qos: Option<usize>,
     phase: Option<usize>,
     times: Option<[usize; 3]>,
+    /// The latest end of all pods, and how many were running then.
+    last: (i64, u64),
 }
 
 impl OpenbPods {
@@ -45,6 +47,7 @@ impl OpenbPods {
             qos: table.find("qos"),
             phase: table.find("pod_phase"),
             times,
+            last: (i64::MIN, 0),
             table,
         })
     }
@@ -79,7 +82,14 @@ impl RowSource for OpenbPods {
                 row.end_ms = None;
             }
         }
-        match self.phase.map_or("", |at| table.text(at)) {
+        let phase = self.phase.map_or("", |at| table.text(at));
+        if let Some(end) = row.end_ms {
+            let count = if end > self.last.0 { 0 } else { self.last.1 };
+            if end >= self.last.0 {
+                self.last = (end, count + u64::from(phase == "Running"));
+            }
+        }
+        match phase {
             "Succeeded" => row.status = Status::Completed,
             "Failed" => row.status = Status::Failed,
             "" | "Running" | "Pending" | "Unknown" => {}
@@ -91,6 +101,15 @@ impl RowSource for OpenbPods {
     fn missing(&self) -> Missing {
         let none = self.times.is_none();
         Missing { submit: none, run: none, ..Missing::default() }
+    }
+
+    fn warnings(&mut self) -> Vec<String> {
+        // One pod has to be the last, whatever became of it.
+        let (_, running) = self.last;
+        let warning = format!(
+            "{running} pods were running when the record ends, which is taken for the end of their run"
+        );
+        if running > 1 { vec![warning] } else { Vec::new() }
     }
 }
 
