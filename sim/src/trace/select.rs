@@ -17,7 +17,7 @@ pub struct Selection {
 }
 
 impl Selection {
-    /// Reads an instant as the native column `submit_s` writes it: seconds, or a date with a time.
+    /// Reads an instant as the native column `submit_s` writes it: seconds, or a date with a time; also a date alone.
     ///
     /// # Examples
     ///
@@ -26,12 +26,15 @@ impl Selection {
     ///
     /// assert_eq!(Selection::instant_ms("90"), Some(90_000));
     /// assert_eq!(Selection::instant_ms("2017-10-01 00:00:45"), Some(1_506_816_045_000));
+    /// assert_eq!(Selection::instant_ms("2017-10-01"), Selection::instant_ms("2017-10-01 00:00:00"));
     /// assert_eq!(Selection::instant_ms("Monday"), None);
     /// ```
     #[must_use]
     pub fn instant_ms(text: &str) -> Option<i64> {
         match text.parse::<i64>() {
             Ok(seconds) => seconds.checked_mul(1000),
+            // A date alone is its first instant.
+            Err(_) if text.len() == "2026-01-31".len() => timestamp_ms(format!("{text} 00:00:00").as_bytes()),
             Err(_) => timestamp_ms(text.as_bytes()),
         }
     }

@@ -48,6 +48,19 @@ fn nodes_go_and_come_back() {
     assert!((load - 120.0 / 22.0).abs() < 1e-9, "{load}");
 }
 
+/// A date alone is its first instant, as `sim init` shows it.
+#[test]
+fn a_date_alone_is_its_first_instant() {
+    let scenario =
+        GONE.replace("from = 10", "from = \"2025-01-02\"").replace("from = 20", "from = 2025-01-03");
+    let jobs = "job_id,submit_s,run_s,team,gpu\na,2025-01-01T00:00:00Z,864000,x,1\n\
+                b,2025-01-01T00:00:00Z,864000,x,1\n";
+    let day = |day: i64| 1_735_689_600 + (day - 1) * 86_400;
+    let finished = simulate(&scenario, jobs);
+    let expected = [("a", day(1), day(11)), ("b", day(3), day(13))];
+    assert_eq!(finished.times(), expected.map(|(name, start, end)| (name.to_owned(), start, end)));
+}
+
 /// What is gone before the first job comes is gone, and nothing happens after the last job has ended.
 #[test]
 fn changes_before_and_after_all_jobs() {
