@@ -80,12 +80,17 @@ impl Admission {
 
 /// The pools to which the first rule sends a job; `None`: no rule is about it.
 pub(crate) fn route<'a>(rules: &'a [Rule], accelerator: Option<&str>, gpus: u64) -> Option<&'a [usize]> {
+    rule_of(rules, accelerator, gpus).map(|rule| rules[rule].pools.as_slice())
+}
+
+/// The index of the first rule that is about a job.
+pub(crate) fn rule_of(rules: &[Rule], accelerator: Option<&str>, gpus: u64) -> Option<usize> {
     let is_about = |rule: &&Rule| match &rule.asks {
         Asks::Anything => true,
         Asks::Accelerator(name) => accelerator == Some(name.as_str()),
         Asks::NoGpus => gpus == 0,
     };
-    rules.iter().find(is_about).map(|rule| rule.pools.as_slice())
+    rules.iter().position(|rule| is_about(&rule))
 }
 
 fn gpus(thousandths: u64) -> String {

@@ -83,6 +83,8 @@ pub enum Command {
     Diff(results::Diff),
     /// Why a job waited, interval by interval.
     Explain(results::Explain),
+    /// What accelerators cost: our own table, or a catalog of `SkyPilot` with its faults caught.
+    Prices(Prices),
     /// Print a commented scenario to start from.
     Init,
     /// Print the completion script of a shell.
@@ -207,6 +209,23 @@ pub struct Compare {
     /// Rows of the trace that would be repaired are errors.
     #[arg(long)]
     pub strict: bool,
+}
+
+/// `sim prices`.
+#[derive(Debug, Args)]
+pub struct Prices {
+    /// A catalog of one cloud (`vms.csv`); the table of this program unless given.
+    #[arg(value_name = "CATALOG")]
+    pub catalog: Option<PathBuf>,
+    /// Only this accelerator.
+    #[arg(long, value_name = "NAME")]
+    pub accelerator: Option<String>,
+    /// Only in this region.
+    #[arg(long, value_name = "NAME")]
+    pub region: Option<String>,
+    /// Form of the result on stdout.
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORM")]
+    pub output: OutputFormat,
 }
 
 /// `sim decide`.

@@ -108,6 +108,7 @@ impl Suspended {
             live.row = new[live.row as usize];
         }
         let record = &mut self.record;
+        record.rejected.values_mut().for_each(|rejected| rejected.rows.clear());
         record.lost.retain_mut(|lost| {
             lost.row = new[lost.row as usize];
             lost.cause.by = lost.cause.by.map(|by| new[by as usize]).filter(|by| *by != u32::MAX);
@@ -389,9 +390,12 @@ impl<'a> Simulation<'a> {
         self.record.outcomes[row as usize].fate = Fate::Rejected;
         if let Some(rejected) = self.record.rejected.get_mut(reason) {
             rejected.count += 1;
+            rejected.rows.push(row);
         } else {
             let first = self.trace.names.get(row as usize).to_string();
-            self.record.rejected.insert(reason.to_owned(), Rejected { count: 1, first, detail });
+            self.record
+                .rejected
+                .insert(reason.to_owned(), Rejected { count: 1, first, detail, rows: vec![row] });
         }
         let what = What::Rejected;
         let transition = Transition { at, what, row, attempt: 0, pool: 0, alternative: 0, cause: None };
@@ -483,7 +487,12 @@ impl<'a> Simulation<'a> {
         };
         let chosen = &self.trace.shapes[job.shape as usize].alternatives[usize::from(alternative)];
         let left = job.run_ms - self.saved_ms.get(&row).copied().unwrap_or(0).min(job.run_ms);
-        let at = run_at_speed(left, chosen.speed_milli).and_then(|run| now.checked_add_unsigned(run));
+        let run = run_at_speed(left, chosen.speed_milli);
+        let window = self.setup.reaps(self.trace, row).filter(|window| run.is_some_and(|run| run > *window));
+        if let Some((window, run)) = window.zip(run) {
+            self.record.reaped.insert(row, run - window);
+        }
+        let at = window.or(run).and_then(|run| now.checked_add_unsigned(run));
         let Some(at) = at else {
             let name = self.trace.names.get(row as usize);
             return Err(SimError::usage(format!(
@@ -514,6 +523,7 @@ impl<'a> Simulation<'a> {
         let outcome = &mut self.record.outcomes[row as usize];
         outcome.preemptions = outcome.preemptions.saturating_add(1);
         outcome.fate = Fate::Waiting;
+        self.record.reaped.remove(&row);
         let Outcome { pool, alternative, start_ms, .. } = *outcome;
         let ran_ms = now.abs_diff(start_ms);
         let interval_ms = checkpoint_ms(self.trace, row).filter(|interval| *interval > 0);

@@ -19,7 +19,9 @@ pub mod kueue;
 pub mod life;
 pub mod metrics;
 mod observer;
+pub mod prices;
 pub mod progress;
+mod reaper;
 mod record;
 pub mod report;
 pub mod results;
@@ -43,6 +45,7 @@ pub use error::SimError;
 pub use exit_code::ExitCode;
 pub use gate::Gate;
 pub use observer::{Cause, Observer, Transition, What};
+pub use reaper::{Reaper, Suspect};
 pub use record::{Fate, LostAttempt, Outcome, Record, Rejected, Stretch};
 pub use scenario::{
     Amount, Override, Policy, Pool, Request, Scenario, ScenarioError, Snapshot, SnapshotJob, Team,

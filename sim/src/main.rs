@@ -93,6 +93,7 @@ fn dispatch(cli: &Cli, world: &World<'_>) -> Result<Output, SimError> {
         Command::Replay(arguments) => command::replay::replay(arguments, world),
         Command::Diff(arguments) => command::diff::diff(arguments),
         Command::Explain(arguments) => command::explain::explain(arguments, world),
+        Command::Prices(arguments) => command::prices::prices(arguments),
         Command::Init => Ok(command::init::init()),
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -88,6 +88,8 @@ pub struct Rejected {
     pub first: String,
     /// What the first one asks and what there is, as a clause after a comma; may be empty.
     pub detail: String,
+    /// Their rows, of those that are kept.
+    pub rows: Vec<u32>,
 }
 
 /// What a simulation leaves behind.
@@ -99,6 +101,8 @@ pub struct Record {
     pub lost: Vec<LostAttempt>,
     /// Why jobs were rejected.
     pub rejected: BTreeMap<String, Rejected>,
+    /// Jobs that the reaper stops in their last attempt, and how long they would have gone on, ms.
+    pub reaped: BTreeMap<u32, u64>,
     /// Simulated time at the end of the run, ms.
     pub end_ms: i64,
     /// The run was interrupted: what is here is partial.
@@ -108,13 +112,15 @@ pub struct Record {
 }
 
 impl Record {
-    /// How a job that ran to its end is counted: as recorded, or completed where the trace does not say.
+    /// How a job that ran to its end is counted: as recorded, or completed where the trace does not say; reaped where it
+    /// was stopped for idling.
     #[must_use]
     pub fn status(&self, trace: &Trace, row: usize) -> &'static str {
         match self.outcomes[row].fate {
             Fate::Unseen => "",
             Fate::Rejected => "rejected",
             Fate::Waiting | Fate::Running => "unfinished",
+            Fate::Ended if self.reaped.contains_key(&u32::try_from(row).unwrap_or(u32::MAX)) => "reaped",
             Fate::Ended => match trace.jobs[row].status {
                 Status::Unspecified | Status::Completed => "completed",
                 Status::Failed => "failed",

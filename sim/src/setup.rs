@@ -14,6 +14,7 @@ use crate::admission::{Admission, Ask, Rule, route};
 use crate::capacity::Capacities;
 use crate::error::SimError;
 use crate::kueue::KueueRules;
+use crate::reaper::{Reaper, Suspect};
 use crate::scenario::{Amount, Scenario, Team, UnknownTeams, did_you_mean};
 use crate::tariff::Tariff;
 use crate::trace::{
@@ -55,6 +56,8 @@ pub struct Setup {
     pub places: Vec<(Option<String>, Option<String>)>,
     /// How many nodes are up, and when.
     pub capacities: Capacities,
+    /// When jobs that idle are stopped.
+    pub reaper: Option<Reaper>,
     /// Names of the priorities of the trace, by its numbers.
     priority_names: Vec<String>,
     /// Class of development jobs, where they have one of their own.
@@ -167,6 +170,7 @@ impl Setup {
         for (team, spec) in scenario.teams.iter().zip(&mut teams) {
             allow(team, spec, &kinds);
         }
+        idle(scenario, trace, &mut warnings);
         let policy = policy(scenario, known, &mut warnings)?;
         let config = Config::new(pools, teams).with_policy(policy).with_kinds(kinds);
         let default_time_limit_ms = scenario.policy.default_time_limit_ms;
@@ -192,6 +196,7 @@ impl Setup {
             admission,
             routes,
             kueue,
+            reaper: scenario.reaper.clone(),
             tariffs: scenario.pools.iter().map(|pool| pool.tariff.clone()).collect(),
             places: scenario.pools.iter().map(|pool| (pool.cloud.clone(), pool.region.clone())).collect(),
             capacities: scenario.capacities.clone(),
@@ -199,6 +204,18 @@ impl Setup {
             dev_class,
             warnings,
         })
+    }
+
+    /// After how long a job is stopped for idling, if it would run for longer, ms.
+    pub(crate) fn reaps(&self, trace: &Trace, row: u32) -> Option<u64> {
+        let reaper = self.reaper.as_ref()?;
+        let shape = &trace.shapes[trace.jobs[row as usize].shape as usize];
+        let class = self.priority_names.get(shape.priority as usize).map_or("", String::as_str);
+        let gpus = shape.alternatives.first().map_or(0, |alternative| alternative.total(GPU));
+        let ask = Ask { class, dev: shape.dev, gpus };
+        let utilization_milli = trace.extras.get(row as usize).and_then(|extra| extra.gpu_utilization_milli);
+        let class = self.admission.class(ask);
+        reaper.stops(Suspect { class, dev: shape.dev, gpus, utilization_milli }).then_some(reaper.window_ms)
     }
 
     /// Whether anything has a price.
@@ -470,6 +487,19 @@ fn classes(scenario: &Scenario, trace: &Trace, warnings: &mut Vec<String>) -> Ve
         warnings.push(format!("priorities without a `[[priority]]` count as 0: {}", some_of(&names)));
     }
     classes
+}
+
+/// Why a reaper would stop nothing.
+fn idle(scenario: &Scenario, trace: &Trace, warnings: &mut Vec<String>) {
+    if scenario.reaper.is_none() {
+        return;
+    }
+    if scenario.policy.kueue.is_some() {
+        warnings.push("`[reaper]` is not acted on under policy `kueue`".to_owned());
+    } else if trace.extras.iter().all(|(_, extra)| extra.gpu_utilization_milli.is_none()) {
+        let warning = "no job says how busy its GPUs were (`gpu_utilization`): the reaper stops nothing";
+        warnings.push(warning.to_owned());
+    }
 }
 
 fn ignored_columns(known: Known, knows_data: bool, warnings: &mut Vec<String>) {

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use fairshare::ResourceKind;
 use serde::Serialize;
 
+use crate::metrics::blocked::{self, Blocked};
 use crate::metrics::caution;
 use crate::metrics::cost::Costs;
 use crate::metrics::distribution::Distribution;
@@ -17,8 +18,10 @@ use crate::metrics::eviction::{Evictions, evictions};
 use crate::metrics::groups::{Groups, groups};
 use crate::metrics::population::{self, Trim};
 use crate::metrics::queue::{Queue, queue};
+use crate::metrics::reclaimed::{self, Reclaimed};
+use crate::metrics::routing::{self, Routed};
 use crate::metrics::utilization::{Usage, offered_load};
-use crate::metrics::{Demands, entitlement, fairness, finish_time, ratio, slowdown, wait};
+use crate::metrics::{Demands, entitlement, fairness, finish_time, latency, ratio, slowdown, wait};
 use crate::record::{Fate, Record};
 use crate::scenario::{Scenario, policy_label};
 use crate::setup::Setup;
@@ -63,6 +66,12 @@ pub struct Summary {
     pub response_s: Distribution,
     /// See `metrics::slowdown`.
     pub bounded_slowdown: Distribution,
+    /// Submission to first start or rejection; absent where jobs are not kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_decision_s: Option<Distribution>,
+    /// What the rules of routing sent where; absent without rules, or where jobs are not kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub routing: Option<Vec<Routed>>,
     /// Waits, responses and slowdowns by class, size and pool; absent where jobs are not kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub groups: Option<Groups>,
@@ -72,6 +81,9 @@ pub struct Summary {
     /// Evictions by rule; absent where there are none, or jobs are not kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub evictions: Option<Evictions>,
+    /// What stopping idle jobs saved; absent without a reaper.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reaper: Option<Reclaimed>,
     /// Held over available, by resource.
     pub utilization: BTreeMap<String, f64>,
     /// Held by attempts that were not evicted, over available.
@@ -140,7 +152,7 @@ pub struct Jobs {
     pub completed: u64,
     /// That ended, recorded as failed.
     pub failed: u64,
-    /// That ended, recorded as cancelled.
+    /// That ended, recorded as cancelled, or were stopped for idling.
     pub cancelled: u64,
     /// That could never start.
     pub rejected: u64,
@@ -220,6 +232,9 @@ pub struct TeamSummary {
     /// Its mean entitlement by the fluid optimum; absent where not measured.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub entitlement_mean: Option<f64>,
+    /// What it was like to wait; absent where none of its jobs did, or entitlements are not measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub blocked: Option<Blocked>,
     /// Evictions of its jobs.
     pub preemptions: u64,
 }
@@ -259,7 +274,9 @@ impl Summary {
         let goodput =
             ratio(usage.held(ResourceKind::GPU) - lost_gpu(trace, record, &demands), gpu_time(setup, window));
         let mut teams = teams(setup, trace, record, &waits, &costs, money.as_ref());
-        let fairness = fairness(setup, trace, record, &demands, &mut teams);
+        let firsts = latency::firsts(trace, record);
+        let smallest = blocked::smallest_waiting(setup, trace, record, &demands, &firsts);
+        let fairness = fairness(setup, trace, record, &demands, &smallest, &mut teams);
         let mut warnings = warnings(setup, trace, record, &waits.all);
         let jobs = counts(trace, record);
         let named = || setup.config.pools.iter().map(|pool| pool.name.as_str()).zip(load.iter().copied());
@@ -281,9 +298,12 @@ impl Summary {
             wait_s: waits.all,
             response_s: wait::response(trace, record, &rows),
             bounded_slowdown: slowdown::bounded_slowdown(trace, record, &rows),
-            groups: Some(groups(setup, trace, record, &demands, &rows)),
+            first_decision_s: Some(latency::latencies(firsts.iter().copied())),
+            routing: routing::routed(setup, trace, record),
+            groups: Some(groups(setup, trace, record, &demands, &rows, &firsts)),
             queue: (makespan_ms > 0).then(|| queue(trace, record, &demands, makespan_ms)),
             evictions: evictions(trace, record, &demands),
+            reaper: reclaimed::reclaimed(setup, trace, record, &demands),
             utilization: by_kind(setup, |kind| usage.overall(kind)),
             goodput: goodput.map(|value| ("gpu", value)).into_iter().collect(),
             cost_usd: money.as_ref().map(|money| money.summary),
@@ -304,6 +324,7 @@ fn fairness(
     trace: &Trace,
     record: &Record,
     demands: &Demands,
+    smallest: &[Option<f64>],
     teams: &mut [TeamSummary],
 ) -> Option<Fairness> {
     let points = fairness::share_points(setup, trace, record, demands)?;
@@ -313,6 +334,10 @@ fn fairness(
     let entitled = entitlement::entitlements(setup, trace, record, demands, &points);
     for (team, mean) in teams.iter_mut().zip(entitled.iter().flat_map(|entitled| &entitled.means)) {
         team.entitlement_mean = Some(*mean);
+    }
+    let instants = entitled.iter().flat_map(|entitled| &entitled.blocked);
+    for ((team, instants), smallest) in teams.iter_mut().zip(instants).zip(smallest) {
+        team.blocked = instants.blocked(fairness::INSTANTS, *smallest);
     }
     let active = teams.iter().filter(|team| team.jobs > 0);
     let shares: Vec<f64> = active.filter_map(|team| Some(team.share_mean? / team.weight)).collect();
@@ -374,7 +399,7 @@ pub(crate) fn counts(trace: &Trace, record: &Record) -> Jobs {
         match record.status(trace, row) {
             "completed" => jobs.completed += 1,
             "failed" => jobs.failed += 1,
-            "cancelled" => jobs.cancelled += 1,
+            "cancelled" | "reaped" => jobs.cancelled += 1,
             "rejected" => jobs.rejected += 1,
             "unfinished" => jobs.unfinished += 1,
             _ => {}
@@ -424,6 +449,7 @@ pub(crate) fn teams(
         cost_usd: money.map(|money| dollars(money.by_team[index])),
         share_mean: None,
         entitlement_mean: None,
+        blocked: None,
         preemptions: preemptions[index],
     };
     setup.config.teams.iter().enumerate().map(summary).collect()

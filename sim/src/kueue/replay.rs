@@ -411,7 +411,9 @@ impl<O: Observer> Replay<'_, O> {
         self.record.outcomes[row as usize].fate = Fate::Rejected;
         let first = self.trace.names.get(row as usize).to_string();
         let known = self.record.rejected.entry(reason.to_owned());
-        known.or_insert(Rejected { count: 0, first, detail: String::new() }).count += 1;
+        let rejected = known.or_insert(Rejected { first, ..Rejected::default() });
+        rejected.count += 1;
+        rejected.rows.push(row);
         let what = What::Rejected;
         self.tell(Transition { at, what, row, attempt: 0, pool: 0, alternative: 0, cause: None })
     }

@@ -19,6 +19,7 @@
 use fairshare::{Eligible, Fluid, FluidTeam, PoolSpec, ResourceKind, ShareGroup};
 
 use super::Demands;
+use super::blocked::Instants;
 use super::fairness::{Grid, POINTS, held, means, running_sums};
 use super::utilization::capacity;
 use crate::record::{Fate, Record};
@@ -37,6 +38,8 @@ pub struct Entitlements {
     pub share_deviation: Option<f64>,
     /// What teams with waiting jobs were entitled to and did not hold.
     pub deficit_gpu_hours: f64,
+    /// By team, what it held and was entitled to while a job of it waited.
+    pub blocked: Vec<Instants>,
 }
 
 /// What every team asks at every point, in all and of each group.
@@ -67,6 +70,7 @@ pub fn entitlements(
         held(setup, trace, record, demands, grid, (ResourceKind::GPU, &vec![1; setup.config.pools.len()]));
     let running = running(setup, trace, record, grid);
     let bare: Vec<FluidTeam> = (0..teams).map(|team| bare(setup, &groups, team)).collect();
+    let mut blocked = vec![Instants::default(); teams];
     let mut points = vec![0.0; teams * POINTS];
     let (mut deviation, mut counted, mut deficit) = (0.0, 0_u32, 0.0);
     for point in 0..POINTS {
@@ -87,6 +91,10 @@ pub fn entitlements(
             apart += (shares[at] - entitlement).abs();
             sum += entitlement;
             if asked.alive[at] > running[at] {
+                let instants = &mut blocked[team];
+                instants.count += 1;
+                instants.held += shares[at];
+                instants.entitled += entitlement;
                 deficit += (entitled.tasks * float(asked.gpus[at]) - float(held_gpus[at])).max(0.0);
             }
         }
@@ -100,6 +108,7 @@ pub fn entitlements(
         means: means(&points),
         share_deviation: (counted > 0).then(|| deviation / f64::from(counted)),
         deficit_gpu_hours: deficit / 1_000.0 * slice_hours,
+        blocked,
     })
 }
 

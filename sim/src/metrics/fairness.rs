@@ -15,7 +15,9 @@ use crate::setup::Setup;
 use crate::trace::Trace;
 
 /// How many instants are looked at.
-pub(super) const POINTS: usize = 1_000;
+pub(crate) const INSTANTS: u32 = 1_000;
+/// The same, to count with.
+pub(super) const POINTS: usize = INSTANTS as usize;
 /// Most teams for which shares are measured; beyond it the table would be larger than the trace.
 const TEAMS: usize = 20_000;
 

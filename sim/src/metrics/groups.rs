@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::Demands;
 use super::distribution::Distribution;
+use super::latency::{First, latencies};
 use super::slowdown::bounded_slowdown;
 use super::wait;
 use crate::record::Record;
@@ -26,6 +27,8 @@ pub struct Group {
     pub response_s: Distribution,
     /// Bounded slowdowns.
     pub bounded_slowdown: Distribution,
+    /// Submission to first start; see `latency`.
+    pub first_decision_s: Distribution,
 }
 
 /// All three divisions.
@@ -59,7 +62,14 @@ pub fn size_class(thousandths: u64) -> u64 {
 
 /// The groups of `rows`.
 #[must_use]
-pub fn groups(setup: &Setup, trace: &Trace, record: &Record, demands: &Demands, rows: &[u32]) -> Groups {
+pub fn groups(
+    setup: &Setup,
+    trace: &Trace,
+    record: &Record,
+    demands: &Demands,
+    rows: &[u32],
+    firsts: &[First],
+) -> Groups {
     let has_gpus = setup.config.pools.iter().any(|pool| pool.node[ResourceKind::GPU].get() > 0);
     let kind = if has_gpus { ResourceKind::GPU } else { ResourceKind::CPU };
     let class = |row: usize| trace.shapes[trace.jobs[row].shape as usize].priority as usize;
@@ -76,9 +86,9 @@ pub fn groups(setup: &Setup, trace: &Trace, record: &Record, demands: &Demands, 
     let pool = |row: usize| record.outcomes[row].pool as usize;
     let pool_name = |label: usize| setup.config.pools[label].name.clone();
     Groups {
-        class: divided(trace, record, rows, class, class_name),
-        size: divided(trace, record, rows, size, size_name),
-        pool: divided(trace, record, rows, pool, pool_name),
+        class: divided(trace, record, (rows, firsts), class, class_name),
+        size: divided(trace, record, (rows, firsts), size, size_name),
+        pool: divided(trace, record, (rows, firsts), pool, pool_name),
     }
 }
 
@@ -86,7 +96,7 @@ pub fn groups(setup: &Setup, trace: &Trace, record: &Record, demands: &Demands, 
 fn divided(
     trace: &Trace,
     record: &Record,
-    rows: &[u32],
+    (rows, firsts): (&[u32], &[First]),
     label: impl Fn(usize) -> usize,
     name: impl Fn(usize) -> String,
 ) -> Vec<Group> {
@@ -103,6 +113,7 @@ fn divided(
         wait_s: wait::of(record, &rows),
         response_s: wait::response(trace, record, &rows),
         bounded_slowdown: bounded_slowdown(trace, record, &rows),
+        first_decision_s: latencies(rows.iter().map(|row| firsts[*row as usize])),
     };
     let parts = parts.into_iter().enumerate().filter(|(_, rows)| !rows.is_empty());
     let mut groups: Vec<Group> = parts.map(group).collect();

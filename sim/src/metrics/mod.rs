@@ -4,6 +4,7 @@
 //! over that costs less than a call per event. Sums are integers, in whatever order; floats come from them by one
 //! division. Absent on purpose: formatting (see `report`).
 
+pub mod blocked;
 pub mod caution;
 pub mod cost;
 pub mod distribution;
@@ -12,8 +13,11 @@ pub mod eviction;
 pub mod fairness;
 pub mod finish_time;
 pub mod groups;
+pub mod latency;
 pub mod population;
 pub mod queue;
+pub mod reclaimed;
+pub mod routing;
 pub mod series;
 pub mod slowdown;
 pub mod sums;

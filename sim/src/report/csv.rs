@@ -2,6 +2,7 @@
 //!
 //! Times are seconds with up to three decimals on the trace's own clock. Absent on purpose: measures.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use fairshare::{Millis, ResourceKind, Timestamp};
@@ -27,7 +28,7 @@ pub(crate) fn field(line: &mut String, text: &str) {
 
 /// Columns of `jobs.csv`.
 const JOBS: &str = "job_id,team,user,cost_owner,pool,nodes,workers,gpu,cpu,memory_gib,priority,submit_s,start_s,\
-                    end_s,wait_s,run_s,status,preemptions,lost_s,cost_usd\n";
+                    end_s,wait_s,run_s,status,preemptions,lost_s,cost_usd,reason\n";
 
 /// Writes `jobs.csv`: one row per submitted job, in order of submission.
 ///
@@ -36,6 +37,11 @@ const JOBS: &str = "job_id,team,user,cost_owner,pool,nodes,workers,gpu,cpu,memor
 /// What the writer says.
 pub fn jobs(setup: &Setup, trace: &Trace, record: &Record, out: &mut impl Write) -> io::Result<()> {
     let ledger = Ledger::new(setup, trace, record);
+    let rejected = record
+        .rejected
+        .iter()
+        .flat_map(|(reason, rejected)| rejected.rows.iter().map(move |row| (*row as usize, reason.as_str())));
+    let reasons: BTreeMap<usize, &str> = rejected.collect();
     out.write_all(JOBS.as_bytes())?;
     let mut line = String::new();
     for row in 0..trace.jobs.len() {
@@ -56,6 +62,8 @@ pub fn jobs(setup: &Setup, trace: &Trace, record: &Record, out: &mut impl Write)
                 format_args!("{}", fairshare::MicroUsd::new(u64::try_from(micro[row]).unwrap_or(u64::MAX))),
             );
         }
+        line.push(',');
+        field(&mut line, reasons.get(&row).copied().unwrap_or_default());
         line.push('\n');
         out.write_all(line.as_bytes())?;
     }

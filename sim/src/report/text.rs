@@ -258,7 +258,7 @@ pub(super) fn name_width<'a>(names: impl Iterator<Item = &'a str>, title: &str, 
 }
 
 /// The name, cut where the column ends.
-pub(super) fn cut(name: &str, width: usize) -> String {
+pub(crate) fn cut(name: &str, width: usize) -> String {
     let name = printable(name);
     if name.chars().count() < width {
         return name;

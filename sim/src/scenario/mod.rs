@@ -12,6 +12,7 @@ mod pool;
 mod preemption;
 mod price;
 mod read;
+mod reaper;
 mod snapshot;
 mod team;
 mod valuation;
@@ -31,6 +32,7 @@ pub(crate) use read::SECTIONS;
 use crate::admission::{Admission, Rule};
 use crate::capacity::Capacities;
 use crate::kueue::KueueRules;
+use crate::reaper::Reaper;
 use crate::tariff::Tariff;
 use crate::trace::{Input, Selection, SwfOptions, TraceOptions};
 use document::Document;
@@ -58,6 +60,8 @@ pub struct Scenario {
     pub admission: Admission,
     /// Where jobs go that name no pools, the first rule first.
     pub routes: Vec<Rule>,
+    /// When jobs that idle are stopped.
+    pub reaper: Option<Reaper>,
     /// The trace that the scenario names, its path resolved against the scenario's folder.
     pub trace: Option<Input>,
     /// `[trace.swf]`.

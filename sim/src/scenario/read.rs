@@ -9,7 +9,7 @@ use super::fault::{Fault, Place};
 use super::valuation;
 use super::value::{Faults, Later};
 use super::{
-    Policy, Pool, Scenario, SnapshotJob, admission, capacity, history, pool, preemption, snapshot, team,
+    Policy, Pool, Scenario, SnapshotJob, admission, capacity, history, pool, preemption, reaper, snapshot, team,
 };
 use crate::kueue::KueueRules;
 use crate::trace::{Format, Input, Selection, SwfOptions};
@@ -23,6 +23,7 @@ pub(crate) const SECTIONS: [&str; 12] = [
     "policy",
     "admission",
     "route",
+    "reaper",
     "trace",
     "snapshot",
     "running",
@@ -74,6 +75,7 @@ pub(super) fn scenario(root: &Table) -> Result<Scenario, Vec<Fault>> {
     }
     let admission = admission::admission(root, &priorities, &mut faults);
     let routes = admission::routes(root, &pools, &mut faults);
+    let reaper = reaper::reaper(root, &priorities, &mut faults);
     let (trace, swf) = trace(root, &mut faults);
     let gavel_throughputs = gavel_throughputs(root, &mut faults);
     let selection = selection(root, &mut faults);
@@ -93,6 +95,7 @@ pub(super) fn scenario(root: &Table) -> Result<Scenario, Vec<Fault>> {
         policy,
         admission,
         routes,
+        reaper,
         trace,
         swf,
         gavel_throughputs,

@@ -364,9 +364,9 @@ fn results_are_the_same_bytes_twice_and_wherever_they_go() {
     }
     let jobs = "\
 job_id,team,user,cost_owner,pool,nodes,workers,gpu,cpu,memory_gib,priority,submit_s,start_s,end_s,wait_s,run_s,status,\
-preemptions,lost_s,cost_usd
-a,search,,search,l4,1,1,1,0,0,,0,0,10,0,10,completed,0,0,
-b,ads,,ads,l4,1,1,4,0,0,,5,5,15,0,10,completed,0,0,
+preemptions,lost_s,cost_usd,reason
+a,search,,search,l4,1,1,1,0,0,,0,0,10,0,10,completed,0,0,,
+b,ads,,ads,l4,1,1,4,0,0,,5,5,15,0,10,completed,0,0,,
 ";
     assert_eq!(read("one", "jobs.csv"), jobs);
     let decisions = "time_s,action,job_id,attempt,pool,workers,reason,for_job,lost_s\n0,start,a,1,l4,1,,,\n5,start,b,1,l4,1,,,\n";

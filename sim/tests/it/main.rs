@@ -21,6 +21,7 @@ mod kueue_replay;
 mod measures;
 mod money;
 mod preemption;
+mod prices;
 mod replay;
 mod report;
 mod runs;

@@ -62,6 +62,20 @@ fn groups_queue_and_evictions_are_those_computed_by_hand() {
     assert_eq!(evictions["ratio"].as_f64(), Some(0.25));
     assert!((evictions["lost_gpu_hours"].as_f64().unwrap() - 160.0 / 3600.0).abs() < 1e-12);
     sums::check(&run.setup, &run.trace, &run.record).unwrap();
+    // a and c start when they come, b after 150 s; that a is stopped and starts again changes nothing.
+    let first = &summary["first_decision_s"];
+    assert_eq!(
+        (first["mean"].as_f64(), first["max"].as_f64(), &first["count"]),
+        (Some(50.0), Some(150.0), &3.into())
+    );
+    // b waits from 10 to 160 of 190 s; x holds all until 40, nothing until 60, then all again, where it asks for more
+    // than everything but for the 20 s in which y asks for as much.
+    let blocked = &summary["teams"][0]["blocked"];
+    assert!((blocked["time"].as_f64().unwrap() - 150.0 / 190.0).abs() < 2e-3, "{blocked}");
+    assert_eq!(blocked["smallest_waiting"].as_f64(), Some(2.0));
+    let expected = 130.0 / (130.0 + 20.0 * 0.5);
+    assert!((blocked["held_over_entitled"].as_f64().unwrap() - expected).abs() < 1e-2, "{blocked}");
+    assert!(summary["teams"][1].get("blocked").is_none(), "y never waited");
 }
 
 #[test]
@@ -84,4 +98,81 @@ fn loads_above_one_and_unfinished_jobs_are_said_from_a_thousand_jobs_on() {
         "pool `b` is offered 1.50 times what it has: its queue grows as long as jobs come, and waits with it";
     assert_eq!(said(1_000, 0), [load]);
     assert_eq!(said(1_000, 5), [load, "5 jobs are unfinished and in no mean, so means are too small"]);
+}
+
+/// Four GPUs; jobs that idle are stopped after a minute, those of class `urgent` and development jobs are not.
+const REAPER: &str = "\n[reaper]\ngpu_utilization_below = 0.2\nwindow = \"1m\"\nexempt = [\"urgent\"]\n";
+
+#[test]
+fn idle_jobs_are_stopped_and_what_that_saved_is_counted() {
+    let jobs = "\
+job_id,submit_s,run_s,team,priority,gpu,gpu_utilization,status,dev
+idle,0,100,x,,2,0.05,completed,
+busy,0,100,x,,1,0.5,completed,
+short,0,50,x,,1,0.05,failed,
+next,10,80,x,,2,0.19,failed,
+exempt,60,100,x,urgent,1,0.05,failed,
+dev,100,100,x,,1,0.05,failed,true
+";
+    let run = simulate(&format!("{SCENARIO}{REAPER}"), jobs);
+    let expected = [
+        ("busy", 0, 100),
+        ("idle", 0, 60),
+        ("short", 0, 50),
+        ("next", 60, 120),
+        ("exempt", 60, 160),
+        ("dev", 100, 200),
+    ];
+    assert_eq!(run.times(), expected.map(|(name, start, end)| (name.to_owned(), start, end)));
+    let summary = serde_json::to_value(run.summary()).unwrap();
+    // 2 GPUs for 40 s and 2 for 20 s were spared, at 0.001 dollars each; only `idle` would have ended well.
+    let reaper = &summary["reaper"];
+    assert_eq!((&reaper["jobs"], &reaper["false_kills"]), (&2.into(), &1.into()));
+    assert_eq!((reaper["gpu_hours"].as_f64(), reaper["usd"].as_f64()), (Some(120.0 / 3_600.0), Some(0.12)));
+    let jobs = &summary["jobs"];
+    assert_eq!((&jobs["completed"], &jobs["failed"], &jobs["cancelled"]), (&1.into(), &3.into(), &2.into()));
+    sums::check(&run.setup, &run.trace, &run.record).unwrap();
+}
+
+#[test]
+fn an_evicted_job_idles_from_its_next_start_on() {
+    // `a` would be stopped at 60, is evicted at 40, starts again at 60 and is stopped at 120.
+    let jobs = "\
+job_id,submit_s,run_s,team,priority,gpu,gpu_utilization
+a,0,100,x,,4,0.05
+c,40,20,y,urgent,4,0.9
+";
+    let run = simulate(&format!("{SCENARIO}{REAPER}"), jobs);
+    assert_eq!(run.times()[0], ("a".to_owned(), 60, 120));
+    assert_eq!(
+        serde_json::to_value(run.summary()).unwrap()["reaper"]["gpu_hours"].as_f64(),
+        Some(160.0 / 3_600.0)
+    );
+}
+
+#[test]
+fn a_reaper_without_utilization_says_so_and_bad_settings_are_refused() {
+    let run = simulate(&format!("{SCENARIO}{REAPER}"), JOBS);
+    let said = "no job says how busy its GPUs were (`gpu_utilization`): the reaper stops nothing";
+    assert!(run.summary().warnings.iter().any(|warning| warning == said));
+    let refused = |settings: &str, title: &str| {
+        let text = format!("{SCENARIO}\n[reaper]\n{settings}\n");
+        let error = fairshare_sim::Scenario::parse("s", &text, &[]).unwrap_err();
+        let error = fairshare_sim::SimError::from(error).message();
+        assert!(error.contains(title), "{error}");
+    };
+    refused("gpu_utilization_below = 0.2", "`[reaper]` has no `window`");
+    refused("gpu_utilization_below = 20\nwindow = \"1h\"", "`gpu_utilization_below` is no part");
+    refused("gpu_utilization_below = 0.2\nwindow = \"1h\"\nexempt = [\"calm\"]", "unknown class `calm`");
+}
+
+#[test]
+fn a_rejected_job_says_why_in_its_row() {
+    let run = simulate(SCENARIO, "job_id,submit_s,run_s,team,gpu\na,0,10,x,5\nb,0,10,x,4\n");
+    let mut csv = Vec::new();
+    fairshare_sim::report::csv::jobs(&run.setup, &run.trace, &run.record, &mut csv).unwrap();
+    let text = String::from_utf8(csv).unwrap();
+    let last = |row: usize| text.lines().nth(row).unwrap().rsplit(',').next().unwrap().to_owned();
+    let why = "a worker asks for more than a node has in any eligible pool";
+    assert_eq!([last(0), last(1), last(2)], ["reason".to_owned(), why.to_owned(), String::new()]);
 }

@@ -25,9 +25,18 @@ fn scenario(settings: &[&str]) -> Scenario {
 fn bare(value: &mut Value, quantiles: &mut Vec<f64>) {
     match value {
         Value::Object(fields) => {
-            for key in
-                ["quantiles", "fairness", "share_mean", "entitlement_mean", "groups", "queue", "evictions"]
-            {
+            for key in [
+                "quantiles",
+                "fairness",
+                "share_mean",
+                "entitlement_mean",
+                "blocked",
+                "first_decision_s",
+                "routing",
+                "groups",
+                "queue",
+                "evictions",
+            ] {
                 fields.remove(key);
             }
             for key in ["p50", "p90", "p95", "p99"] {

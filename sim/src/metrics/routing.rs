@@ -1,0 +1,77 @@
+//! Routing: what the rules of a scenario sent where, and what went elsewhere.
+//!
+//! A job belongs to the first rule that is about what it asks (by the alternative that ran, else by its first), whether it
+//! names pools or not. override = it names pools, so that the rule was not asked; misroute = it ran in a pool to which its
+//! rule does not send. Counts of jobs. Population: all jobs that came and were not rejected; those about which no rule is
+//! have an entry without a number. Absent on purpose: where a job's data are, which nothing acts on yet.
+
+use serde::Serialize;
+
+use crate::admission::rule_of;
+use crate::record::{Fate, Record};
+use crate::setup::Setup;
+use crate::trace::{GPU, Trace};
+
+/// What one rule sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
+pub struct Routed {
+    /// Its place among the rules of the scenario, from one; null: no rule.
+    pub rule: Option<u64>,
+    /// Jobs that it is about.
+    pub jobs: u64,
+    /// Of them, those that name their pools themselves.
+    pub overrides: u64,
+    /// Of them, those that ran where the rule does not send.
+    pub misroutes: u64,
+}
+
+/// By rule, in their order; nothing where the scenario has none.
+///
+/// # Examples
+///
+/// One rule sends H200 to the first pool. A job that asks for H200 is sent; one that asks for H200 in the second pool by
+/// name is an override, and a misroute; one that asks for anything is under no rule.
+///
+/// ```
+/// use fairshare_sim::metrics::routing::{Routed, routed};
+/// use fairshare_sim::{Scenario, Setup, simulate, trace::{Input, Trace, TraceOptions}};
+/// let pool = |name: &str| format!("[[pool]]\nname = '{name}'\naccelerator = 'H200'\nnodes = 1\nnode = {{ gpu = 8 }}\n");
+/// let text = pool("one") + &pool("two") + "[[route]]\naccelerator = 'H200'\npools = ['one']\n";
+/// let scenario = Scenario::parse("routes", &text, &[]).unwrap();
+/// let folder = tempfile::tempdir().unwrap();
+/// let path = folder.path().join("jobs.csv");
+/// let jobs = "job_id,submit_s,run_s,team,gpu,accelerators,pools\n1,0,9,a,1,H200,\n2,0,9,a,1,H200,two\n3,0,9,a,1,,\n";
+/// std::fs::write(&path, jobs).unwrap();
+/// let trace = Trace::load(&[Input { path, format: None }], &TraceOptions::default()).unwrap();
+/// let setup = Setup::new(&scenario, &trace).unwrap();
+/// let record = simulate(&setup, &trace, &mut (), &|| false).unwrap();
+/// let rule = Routed { rule: Some(1), jobs: 2, overrides: 1, misroutes: 1 };
+/// assert_eq!(routed(&setup, &trace, &record), Some(vec![rule, Routed { jobs: 1, ..Routed::default() }]));
+/// ```
+#[must_use]
+pub fn routed(setup: &Setup, trace: &Trace, record: &Record) -> Option<Vec<Routed>> {
+    let rules = &setup.routes;
+    if rules.is_empty() {
+        return None;
+    }
+    let rule = |number: u64| Routed { rule: Some(number), ..Routed::default() };
+    let mut counts: Vec<Routed> = (1..=rules.len() as u64).map(rule).chain([Routed::default()]).collect();
+    for (job, outcome) in trace.jobs.iter().zip(&record.outcomes) {
+        if matches!(outcome.fate, Fate::Unseen | Fate::Rejected) {
+            continue;
+        }
+        let shape = &trace.shapes[job.shape as usize];
+        let alternative = &shape.alternatives[usize::from(outcome.alternative)];
+        let rule = rule_of(rules, alternative.accelerator.as_deref(), alternative.total(GPU));
+        let count = &mut counts[rule.unwrap_or(rules.len())];
+        count.jobs += 1;
+        let Some(rule) = rule else { continue };
+        count.overrides += u64::from(!alternative.pools.is_empty());
+        let elsewhere = outcome.started() && !rules[rule].pools.contains(&(outcome.pool as usize));
+        count.misroutes += u64::from(elsewhere);
+    }
+    if counts.last().is_some_and(|unrouted| unrouted.jobs == 0) {
+        counts.pop();
+    }
+    Some(counts)
+}
