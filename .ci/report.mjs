@@ -1,4 +1,5 @@
-// The report in a browser: `node .ci/report.mjs REPORT.html SUMMARY.json`, with playwright-core in NODE_PATH's folder.
+// The report in a browser: `node .ci/report.mjs REPORT.html SUMMARY.json`, with playwright-core in NODE_PATH's folder; or
+// that of a comparison, with its `compare.json`.
 // No console error under the page's own policy; marks and rows agree; a hover tells the row; a value read back is the
 // summary's; a zoom moves all charts over time; a key highlights a team; both colour schemes; drawn within a second.
 import { createRequire } from 'node:module';
@@ -37,16 +38,22 @@ try {
     const brightness = background.match(/\d+/g).slice(0, 3).reduce((sum, part) => sum + Number(part), 0);
     assert.equal(brightness > 380, colorScheme === 'light', background);
 
-    if (summary.cost_usd) {
+    const compares = summary.schema === 'sim.compare/1';
+    if (compares) {
+      // The first bar is the first team's mean wait under the first policy.
+      const values = await tab.$$eval('#teams .m', (marks) => marks.map((mark) => Number(mark.dataset.v)));
+      assert.equal(values[0], summary.policies[0].teams.find((team) => team.jobs > 0).wait_s.mean);
+    } else if (summary.cost_usd) {
       const values = await tab.$$eval('#cost .m', (marks) => marks.map((mark) => Number(mark.dataset.v)));
       assert.equal(values[0], summary.teams[0].cost_usd);
     }
-    const plot = await tab.$('#pool0 svg.plot');
+    const main = compares ? 'waits' : 'pool0';
+    const plot = await tab.$(`#${main} svg.plot`);
     await plot.scrollIntoViewIfNeeded();
     const box = await plot.boundingBox();
     await tab.mouse.move(box.x + box.width * 0.4, box.y + box.height / 2);
     const told = await tab.textContent('#tip');
-    assert.match(told, /^after: /);
+    assert.match(told, compares ? /^at most: / : /^after: /);
     const key = await tab.$('button.key[data-k="0"]');
     await key.click();
     assert.equal(await tab.getAttribute('body', 'data-pick'), '0');
@@ -55,13 +62,14 @@ try {
     await tab.mouse.down();
     await tab.mouse.move(box.x + box.width * 0.5, box.y + box.height / 2);
     await tab.mouse.up();
-    const shown = await tab.$$eval('figure[data-zoom=time] .range', (ranges) => ranges.map((range) => range.textContent));
+    const group = compares ? 'wait' : 'time';
+    const shown = await tab.$$eval(`figure[data-zoom=${group}] .range`, (ranges) => ranges.map((range) => range.textContent));
     assert.ok(shown.length > 1 && shown[0] !== '' && shown.every((range) => range === shown[0]), shown.join());
-    await tab.focus('#pool0 > svg');
+    await tab.focus(`#${main} > svg`);
     await tab.keyboard.press('0');
-    assert.equal(await tab.textContent('#pool0 .range'), '');
+    assert.equal(await tab.textContent(`#${main} .range`), '');
     await tab.keyboard.press('+');
-    assert.notEqual(await tab.textContent('#pool0 .range'), '');
+    assert.notEqual(await tab.textContent(`#${main} .range`), '');
     assert.deepEqual(faults, []);
     console.log(`${page}, ${colorScheme}: ${charts.length} charts in ${drawn} ms`);
     await tab.close();

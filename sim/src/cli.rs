@@ -194,6 +194,9 @@ pub struct Compare {
     /// Take intervals from so many bootstrap replicas of the trace, the same for all policies.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub replicas: u64,
+    /// Write figures, a report and pictures into this folder.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
     /// A setting over the file: `pool.l4.nodes=32`.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub settings: Vec<String>,

@@ -9,7 +9,7 @@ use crate::error::SimError;
 use crate::exit_code::ExitCode;
 use crate::progress::Shared;
 use crate::record::Record;
-use crate::report;
+use crate::report::{self, files::Folder};
 use crate::scenario::Scenario;
 use crate::summary::{RunInfo, Summary};
 use crate::trace::Trace;
@@ -47,7 +47,12 @@ pub fn compare(arguments: &Compare, world: &World<'_>) -> Result<Output, SimErro
         |(scenario, policy): (Scenario, &String)| Contender::new(scenario, &trace, policy == RECORDED);
     let contenders = scenarios.into_iter().zip(&arguments.policies).map(contender);
     let contenders = contenders.collect::<Result<Vec<_>, _>>()?;
-    let comparison = run_all(&contenders, &trace, &info, (baseline, arguments.replicas), world)?;
+    // A folder that cannot be made is said before anything is run.
+    let folder = arguments.out.as_deref().map(Folder::create).transpose()?;
+    let (comparison, runs) = run_all(&contenders, &trace, &info, (baseline, arguments.replicas), world)?;
+    if let Some(folder) = folder {
+        folder.comparison(&comparison, &report::versus::page(&comparison, &runs))?;
+    }
     let mut output = Output::new(match arguments.output {
         OutputFormat::Table => report::comparison::text(&comparison),
         OutputFormat::Json => report::json::pretty(&comparison),
@@ -72,13 +77,13 @@ fn baseline(arguments: &Compare) -> Result<usize, SimError> {
 }
 
 /// Every policy on the trace, then all of them on each replica.
-fn run_all(
-    contenders: &[Contender],
-    trace: &Trace,
+fn run_all<'a>(
+    contenders: &'a [Contender],
+    trace: &'a Trace,
     info: &RunInfo,
     (baseline, replicas): (usize, u64),
     world: &World<'_>,
-) -> Result<Comparison, SimError> {
+) -> Result<(Comparison, Runs<'a>), SimError> {
     let jobs = (trace.jobs.len() as u64).saturating_mul(contenders.len() as u64).saturating_mul(replicas + 1);
     let progress = Shared::new(jobs, world.watched);
     let interrupted = world.interrupted;
@@ -103,7 +108,7 @@ fn run_all(
     let runs = Runs { trace, team_of, trim: info.trim, runs, baseline };
     let mut comparison = Comparison::new(&runs, &drawn, cautions);
     comparison.incomplete |= !complete;
-    Ok(comparison)
+    Ok((comparison, runs))
 }
 
 /// The results in the order of what they are of, whatever order they finish in, on as many cores as there are.

@@ -395,6 +395,54 @@ pub fn gantt(caption: &Caption, x: &Axis, rows: usize, stretches: &[Stretch]) ->
     svg
 }
 
+/// A point with a name.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Point {
+    /// Name, beside it.
+    pub name: String,
+    /// Colour.
+    pub colour: usize,
+    /// Across.
+    pub x: f64,
+    /// Up.
+    pub y: f64,
+    /// Whether it is full, and joined with the others that are, from left to right.
+    pub front: bool,
+}
+
+/// Points with their names; those on the front are full and joined.
+#[must_use]
+pub fn scatter(caption: &Caption, x: &Axis, y: &Axis, points: &[Point]) -> String {
+    let height = 300.0;
+    let (bottom, right) = (height - BOTTOM, WIDTH - RIGHT);
+    let mut svg = open(caption, Some(x), height);
+    axes(x, y, height, &mut svg);
+    svg.push_str(&plot(height));
+    let at = |point: &Point| (x.place(point.x, LEFT, right), y.place(point.y, bottom, TOP));
+    let mut front: Vec<(f64, f64)> = points.iter().filter(|point| point.front).map(at).collect();
+    front.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let joined: Vec<String> = front.iter().map(|(across, up)| format!("{across:.1} {up:.1}")).collect();
+    if joined.len() > 1 {
+        let _ = writeln!(svg, "<path class=\"limit\" d=\"M{}\"/>", joined.join("L"));
+    }
+    for point in points {
+        let (across, up) = at(point);
+        let colour = point.colour;
+        let style = if point.front { format!("c{colour}") } else { format!("hollow l{colour}") };
+        // Names that would leave the picture stand left of their points.
+        let (text, end) = if across > right - 200.0 { (across - 12.0, " end") } else { (across + 12.0, "") };
+        let _ = writeln!(
+            svg,
+            "<circle class=\"m area t t{colour} {style}\" cx=\"{across:.1}\" cy=\"{up:.1}\" r=\"6\"/>\
+             <text class=\"name{end}\" x=\"{text:.1}\" y=\"{:.1}\">{}</text>",
+            up + 4.0,
+            escape(&point.name)
+        );
+    }
+    close(caption, &mut svg);
+    svg
+}
+
 /// A horizontal bar.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Bar {

@@ -84,7 +84,7 @@ fn figures(comparison: &Comparison, text: &mut String) {
 }
 
 /// A verdict about times, or about another figure.
-fn verdict(verdict: &'static str, is_time: bool) -> &'static str {
+pub(super) fn verdict(verdict: &'static str, is_time: bool) -> &'static str {
     match (verdict, is_time) {
         ("higher", true) => "longer",
         ("lower", true) => "shorter",
@@ -102,22 +102,28 @@ fn signed_s(value: f64) -> String {
 
 /// A difference in the unit of its figure.
 pub(super) fn signed(figure: &str, value: f64) -> String {
-    let size = value.abs();
-    let shown = match figure {
-        figure if figure.contains("_s.") => human_s(size),
-        figure if figure.contains("usd") => usd(size),
-        figure if figure.starts_with("utilization") || figure.starts_with("goodput") => {
-            format!("{:.1} points", size * 100.0)
-        }
-        figure if figure.ends_with("gpu_hours") => format!("{} GPU-h", whole(size)),
-        _ if size < 10.0 => format!("{size:.3}"),
-        _ => whole(size),
-    };
+    let is_part = figure.starts_with("utilization") || figure.starts_with("goodput");
+    let shown = shown(figure, value.abs());
+    let shown = if is_part { shown.replace(" %", " points") } else { shown };
     // What is shown as nothing has no sign.
     if shown.chars().any(|digit| ('1'..='9').contains(&digit)) {
         format!("{}{shown}", sign(value))
     } else {
         shown
+    }
+}
+
+/// A figure in its unit.
+pub(super) fn shown(figure: &str, size: f64) -> String {
+    match figure {
+        figure if figure.contains("_s.") => human_s(size),
+        figure if figure.contains("usd") => usd(size),
+        figure if figure.starts_with("utilization") || figure.starts_with("goodput") => {
+            format!("{:.1} %", size * 100.0)
+        }
+        figure if figure.ends_with("gpu_hours") => format!("{} GPU-h", whole(size)),
+        _ if size < 10.0 => format!("{size:.3}"),
+        _ => whole(size),
     }
 }
 

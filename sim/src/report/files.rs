@@ -8,6 +8,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::csv::DecisionLog;
 use super::manifest::{Listed, Manifest};
+use super::versus::Versus;
+use crate::compare::Comparison;
 use crate::error::SimError;
 use crate::record::Record;
 use crate::setup::Setup;
@@ -124,13 +126,28 @@ impl Folder {
         write(&self.path.join("series.csv"), |out| super::series::write(setup, trace, record, out))?;
         self.text("summary.json", &super::json::text(summary))?;
         self.text("report.html", &super::html::page(setup, trace, record, summary))?;
-        let mut names = vec!["decisions.csv", "jobs.csv", "report.html", "series.csv", "summary.json"];
+        self.text("metrics.txt", &super::openmetrics::text(setup, trace, record))?;
+        let mut names =
+            vec!["decisions.csv", "jobs.csv", "metrics.txt", "report.html", "series.csv", "summary.json"];
         if setup.is_priced() {
             write(&self.path.join("cost.csv"), |out| super::cost::write(setup, trace, record, out))?;
             names.insert(0, "cost.csv");
         }
         let files = names.into_iter().map(|name| self.listed(name)).collect::<Result<_, _>>()?;
         self.text("manifest.json", &Manifest::new(summary, files).text())
+    }
+
+    /// Writes a comparison: its figures, its page and its pictures.
+    ///
+    /// # Errors
+    ///
+    /// [`SimError::Write`] if the machine refuses.
+    pub fn comparison(&self, comparison: &Comparison, versus: &Versus) -> Result<(), SimError> {
+        for (name, picture) in &versus.pictures {
+            self.text(name, picture)?;
+        }
+        self.text("report.html", &versus.page)?;
+        self.text("compare.json", &super::json::pretty(comparison))
     }
 
     fn listed(&self, name: &'static str) -> Result<Listed, SimError> {

@@ -26,7 +26,7 @@ pub(super) const OTHERS: usize = COLOURED;
 /// Bars and rows of teams.
 pub(super) const TEAMS_SHOWN: usize = 40;
 
-const STYLE: &str = include_str!("style.css");
+pub(super) const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
 
 /// What the page is about.
@@ -58,8 +58,29 @@ pub fn page(setup: &Setup, trace: &Trace, record: &Record, summary: &Summary) ->
     page.spending(&mut html);
     page.lives(&mut html);
     page.notes(&mut html);
-    let _ = write!(html, "</main>\n<script>{SCRIPT}</script>\n</body>\n</html>\n");
+    close(&mut html);
     html
+}
+
+/// The beginning of a page: its policy, its style, and, unless that is empty, a headline.
+pub(super) fn open(title: &str, headline: &str) -> String {
+    let [style, script] = [STYLE, SCRIPT].map(|text| base64(&Sha256::digest(text.as_bytes())));
+    let title = escape(title);
+    let headline =
+        if headline.is_empty() { String::new() } else { format!("<header><h1>{}</h1>\n", escape(headline)) };
+    format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'sha256-{style}'; \
+         script-src 'sha256-{script}'; base-uri 'none'; form-action 'none'\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta name=\"color-scheme\" content=\"light dark\">\n\
+         <title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n{headline}"
+    )
+}
+
+/// The end of a page.
+pub(super) fn close(html: &mut String) {
+    let _ = write!(html, "</main>\n<script>{SCRIPT}</script>\n</body>\n</html>\n");
 }
 
 /// The teams that use most get the colours, in their own order.
@@ -82,18 +103,9 @@ fn colours(summary: &Summary) -> Vec<usize> {
 
 impl Page<'_> {
     fn head(&self, html: &mut String) {
-        let [style, script] = [STYLE, SCRIPT].map(|text| base64(&Sha256::digest(text.as_bytes())));
         let policy = escape(&self.summary.policy);
-        let _ = write!(
-            html,
-            "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-             <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'sha256-{style}'; \
-             script-src 'sha256-{script}'; base-uri 'none'; form-action 'none'\">\n\
-             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-             <meta name=\"color-scheme\" content=\"light dark\">\n\
-             <title>Simulation under {policy}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n\
-             <header><h1>Simulation under <em>{policy}</em></h1>\n"
-        );
+        html.push_str(&open(&format!("Simulation under {}", self.summary.policy), ""));
+        let _ = writeln!(html, "<header><h1>Simulation under <em>{policy}</em></h1>");
         let jobs = &self.summary.jobs;
         let mut line = format!("{} jobs of {} teams", count(jobs.submitted), self.summary.teams.len());
         let _ = write!(line, ", submitted over {}", human_s(self.summary.span_s));

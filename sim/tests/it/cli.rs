@@ -357,7 +357,15 @@ fn results_are_the_same_bytes_twice_and_wherever_they_go() {
     names.sort();
     assert_eq!(
         names,
-        ["decisions.csv", "jobs.csv", "manifest.json", "report.html", "series.csv", "summary.json"]
+        [
+            "decisions.csv",
+            "jobs.csv",
+            "manifest.json",
+            "metrics.txt",
+            "report.html",
+            "series.csv",
+            "summary.json"
+        ]
     );
     for name in &names {
         assert_eq!(read("one", name), read("two", name), "{name}");

@@ -155,3 +155,37 @@ fn the_table_fits_and_gives_a_verdict_in_words() {
     assert!(line.ends_with("]  shorter"), "{table}");
     assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
 }
+
+#[test]
+fn a_folder_holds_the_figures_a_page_and_pictures() {
+    let folder = folder();
+    let policies = ["-q", "--policy", "fifo", "--policy", "sjf", "--policy", "<b>", "--out", "out"];
+    let ran = compare(folder.path(), ONE_GPU, &week(), &policies);
+    assert_eq!(ran.code, 2, "no such policy, and no folder");
+    assert!(!folder.path().join("out").exists());
+    let policies =
+        ["-q", "--policy", "fifo", "--policy", "sjf", "--policy", "drf", "--replicas", "4", "--out", "out"];
+    let ran = compare(folder.path(), ONE_GPU, &week(), &policies);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let read = |name: &str| std::fs::read_to_string(folder.path().join("out").join(name)).unwrap();
+    let figures: Value = serde_json::from_str(&read("compare.json")).unwrap();
+    assert_eq!(figures["schema"], "sim.compare/1");
+    let page = read("report.html");
+    for (chart, rows) in [("waits", 160), ("waits-0", 160), ("waits-1", 160), ("teams", 6), ("front", 3)] {
+        let (_, svg) = page.split_once(&format!("<figure class=\"chart\" id=\"{chart}\"")).unwrap();
+        let svg = svg.split_once("<figcaption>").unwrap().0;
+        assert_eq!(svg.matches("class=\"m ").count(), rows, "{chart}");
+        let picture = read(&format!("{chart}.svg"));
+        assert_eq!(picture.matches("<svg").count(), picture.matches("</svg>").count(), "{chart}");
+        assert!(
+            picture.starts_with("<svg xmlns=\"http://www.w3.org/2000/svg\"") && picture.ends_with("</svg>\n")
+        );
+    }
+    assert!(
+        page.contains("default-src 'none'") && !page.contains("http:") && !page.contains("https:"),
+        "it fetches nothing"
+    );
+    assert!(page.len() < 1_000_000, "{}", page.len());
+    let mean = figures["differences"][0]["figures"][0]["difference"].as_f64().unwrap();
+    assert!(mean < 0.0 && page.contains("<tr><th scope=\"row\">wait mean</th>"), "{mean}");
+}

@@ -34,7 +34,7 @@ fn a_manifest_is_replayed_to_the_same_bytes() {
     for named in ["out/manifest.json", "out"] {
         let ran = sim(folder.path(), &["replay", named, "--out", "again"]);
         assert_eq!(ran.code, 0, "{}", ran.stderr);
-        assert_eq!(ran.stdout.matches(" same\n").count(), 5, "{}", ran.stdout);
+        assert_eq!(ran.stdout.matches(" same\n").count(), 6, "{}", ran.stdout);
         for name in
             ["summary.json", "jobs.csv", "decisions.csv", "series.csv", "report.html", "manifest.json"]
         {

@@ -176,3 +176,25 @@ fn a_rejected_job_says_why_in_its_row() {
     let why = "a worker asks for more than a node has in any eligible pool";
     assert_eq!([last(0), last(1), last(2)], ["reason".to_owned(), why.to_owned(), String::new()]);
 }
+
+#[test]
+fn the_end_of_a_run_is_there_under_kueues_names() {
+    let run = simulate(SCENARIO, JOBS);
+    let text = fairshare_sim::report::openmetrics::text(&run.setup, &run.trace, &run.record);
+    // Waits: a 20 s, b 150 s, c 0 s; a started twice.
+    for line in [
+        "kueue_pending_workloads{cluster_queue=\"x\",status=\"active\"} 0",
+        "kueue_admitted_workloads_total{cluster_queue=\"x\"} 3",
+        "kueue_admitted_workloads_total{cluster_queue=\"y\"} 1",
+        "kueue_evicted_workloads_total{cluster_queue=\"x\",reason=\"priority\"} 1",
+        "kueue_admission_wait_time_seconds_bucket{cluster_queue=\"x\",le=\"10\"} 0",
+        "kueue_admission_wait_time_seconds_bucket{cluster_queue=\"x\",le=\"20\"} 1",
+        "kueue_admission_wait_time_seconds_bucket{cluster_queue=\"x\",le=\"+Inf\"} 2",
+        "kueue_admission_wait_time_seconds_bucket{cluster_queue=\"y\",le=\"1\"} 1",
+        "kueue_admission_wait_time_seconds_sum{cluster_queue=\"x\"} 170",
+        "kueue_admission_wait_time_seconds_count{cluster_queue=\"x\"} 2",
+    ] {
+        assert!(text.lines().any(|known| known == line), "{line} is not in\n{text}");
+    }
+    assert!(text.ends_with("# EOF\n"));
+}

@@ -1,0 +1,304 @@
+//! A comparison as a page: figures with their differences and intervals, waits by policy, and who pays for what.
+//!
+//! One file that fetches nothing, as the page of a run; colours stand for policies instead of teams. Absent on purpose:
+//! what is compared (see `compare`), drawing (see `chart`).
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use super::axes::{below, log_axis};
+use super::chart::{self, Axis, Bar, Caption, Point, Series, Tick, escape};
+use super::comparison::{shown, signed, verdict};
+use super::csv::field;
+use super::html::{self, COLOURED};
+use super::over_time::{short, table};
+use super::picture::picture;
+use super::text::count;
+use crate::compare::{Comparison, Runs};
+use crate::duration::human_s;
+use crate::metrics::population;
+
+/// Points on a line of waits.
+const POINTS: usize = 160;
+/// Teams with a chart of their own: those that held most.
+const TEAMS: usize = 6;
+/// Teams among the bars.
+const TEAMS_BARRED: usize = 30;
+
+/// The page, and its pictures by name of file.
+#[derive(Debug)]
+pub struct Versus {
+    /// `report.html`.
+    pub page: String,
+    /// Pictures: name and content.
+    pub pictures: BTreeMap<String, String>,
+}
+
+struct Page<'a> {
+    comparison: &'a Comparison,
+    runs: &'a Runs<'a>,
+    html: String,
+    pictures: BTreeMap<String, String>,
+}
+
+/// Draws a comparison.
+#[must_use]
+pub fn page(comparison: &Comparison, runs: &Runs<'_>) -> Versus {
+    let names: Vec<&str> = comparison.policies.iter().map(|run| run.policy.as_str()).collect();
+    let title = format!("{} policies on the same jobs", names.len());
+    let mut page = Page { comparison, runs, html: html::open(&title, &title), pictures: BTreeMap::new() };
+    let jobs = comparison.policies.first().map_or(0, |run| run.jobs.submitted);
+    let line = format!("{} jobs under {}", count(jobs), names.join(", "));
+    let _ = writeln!(page.html, "<p>{}</p></header>", escape(&line));
+    if comparison.incomplete {
+        page.html.push_str("<p class=\"warn\">It was interrupted: everything here is partial.</p>\n");
+    }
+    page.figures();
+    page.waits();
+    page.teams();
+    page.front();
+    page.notes();
+    html::close(&mut page.html);
+    Versus { page: page.html, pictures: page.pictures }
+}
+
+impl Page<'_> {
+    /// Names and colours of the policies; from the ninth on they share one.
+    fn names(&self) -> Vec<(String, usize)> {
+        let policies = self.comparison.policies.iter().enumerate();
+        policies.map(|(index, run)| (run.policy.clone(), index.min(COLOURED))).collect()
+    }
+
+    fn legend(&mut self) {
+        self.html.push_str("<ul class=\"legend\">");
+        for (name, colour) in self.names().into_iter().take(COLOURED) {
+            let _ = write!(
+                self.html,
+                "<li><button type=\"button\" class=\"key\" data-k=\"{colour}\" aria-pressed=\"false\">\
+                 <i class=\"dot k{colour}\"></i>{}</button></li>",
+                escape(&name)
+            );
+        }
+        self.html.push_str("</ul>\n");
+    }
+
+    fn draw(&mut self, chart: &str, file: &str, title: &str) {
+        if let Some(picture) = picture(chart, title, &self.names()) {
+            self.pictures.insert(format!("{file}.svg"), picture);
+        }
+        self.html.push_str(chart);
+    }
+
+    /// Every figure under the baseline, and what each other policy changes of it.
+    fn figures(&mut self) {
+        let comparison = self.comparison;
+        let Some(first) = comparison.differences.first() else { return };
+        let html = &mut self.html;
+        let _ = write!(
+            html,
+            "<section><h2>Figures, and differences to {0}</h2>\n<table><thead><tr><th>figure</th><th>{0}</th>",
+            escape(&comparison.baseline)
+        );
+        for difference in &comparison.differences {
+            let _ = write!(html, "<th>{}</th>", escape(&difference.policy));
+        }
+        html.push_str("</tr></thead>\n<tbody>\n");
+        for (number, figure) in first.figures.iter().enumerate() {
+            if comparison.differences.iter().all(|one| one.figures[number].value.is_none())
+                && figure.baseline.is_none()
+            {
+                continue;
+            }
+            let name = figure.figure;
+            let plain = |value: Option<f64>| value.map_or("–".to_owned(), |value| shown(name, value));
+            let label = name.replace("_s.", " ").replace("_usd.", " ").replace(['.', '_'], " ");
+            let _ = write!(html, "<tr><th scope=\"row\">{label}</th><td>{}</td>", plain(figure.baseline));
+            for difference in &comparison.differences {
+                let figure = &difference.figures[number];
+                let _ = write!(html, "<td>{}", plain(figure.value));
+                if let Some(apart) = figure.difference {
+                    let _ = write!(html, "<br><small>{}</small>", signed(name, apart));
+                }
+                if let (Some(low), Some(high)) = (figure.low, figure.high) {
+                    let word = verdict(figure.verdict, name.contains("_s."));
+                    let (low, high) = (signed(name, low), signed(name, high));
+                    let _ = write!(html, "<br><small>{low} to {high}: {word}</small>");
+                }
+                html.push_str("</td>");
+            }
+            html.push_str("</tr>\n");
+        }
+        html.push_str("</tbody></table>\n");
+        let how = if comparison.replicas > 0 {
+            let block = comparison.block_s.map_or(String::new(), human_s);
+            format!(
+                "95 % intervals from {} bootstrap replicas of the trace, made of blocks of {block}; a word only where the \
+                 interval leaves zero out.",
+                count(comparison.replicas)
+            )
+        } else {
+            "Intervals for these figures take replicas of the trace (--replicas N).".to_owned()
+        };
+        let _ = writeln!(html, "<p class=\"small\">{how}</p></section>");
+    }
+
+    /// The part of jobs that waited at most so long, of all jobs and of the largest teams.
+    fn waits(&mut self) {
+        let teams = self.comparison.policies.first().map_or(&[][..], |run| &run.teams);
+        let mut largest: Vec<usize> = (0..teams.len()).filter(|team| teams[*team].jobs > 0).collect();
+        largest.sort_by(|a, b| {
+            let by_use = teams[*b].gpu_hours.total_cmp(&teams[*a].gpu_hours);
+            by_use.then(teams[*b].jobs.cmp(&teams[*a].jobs)).then(a.cmp(b))
+        });
+        largest.truncate(if teams.len() > 1 { TEAMS } else { 0 });
+        let names: Vec<String> = largest.iter().map(|team| teams[*team].name.clone()).collect();
+        self.html.push_str("<section><h2>How long they wait</h2>\n");
+        self.legend();
+        self.ecdf(None, "waits", "Waits of all jobs");
+        for (place, (team, name)) in largest.into_iter().zip(names).enumerate() {
+            let _ = writeln!(self.html, "<h3>{}</h3>", escape(&name));
+            self.ecdf(Some(team), &format!("waits-{place}"), &format!("Waits of {name}"));
+        }
+        self.html.push_str("</section>\n");
+    }
+
+    fn ecdf(&mut self, team: Option<usize>, id: &str, title: &str) {
+        let runs = self.runs;
+        let mut waits: Vec<Vec<u64>> = Vec::new();
+        for (_, record) in &runs.runs {
+            let rows = population::rows(runs.trace, record, runs.trim).into_iter().filter(|row| {
+                let of = runs.team_of[runs.trace.jobs[*row as usize].team as usize].index();
+                team.is_none_or(|team| team == of)
+            });
+            let mut of_run: Vec<u64> = rows.map(|row| record.outcomes[row as usize].wait_ms).collect();
+            of_run.sort_unstable();
+            waits.push(of_run);
+        }
+        let most = waits.iter().filter_map(|waits| waits.last()).copied().max().unwrap_or(0).max(10_000);
+        let axis = log_axis(most);
+        #[expect(clippy::cast_precision_loss, reason = "160 points")]
+        let place = |index: usize| axis.from + (axis.to - axis.from) * (index as f64 + 0.5) / POINTS as f64;
+        let places: Vec<f64> = (0..POINTS).map(place).collect();
+        let line = |((name, colour), waits): ((String, usize), &Vec<u64>)| Series {
+            name,
+            colour,
+            values: places.iter().map(|place| below(waits, *place)).collect(),
+        };
+        let lines: Vec<Series> = self.names().into_iter().zip(&waits).map(line).collect();
+        let percents = [0.0, 0.25, 0.5, 0.75, 1.0];
+        let y = Axis {
+            from: 0.0,
+            to: 1.0,
+            ticks: percents.map(|at| Tick { at, label: format!("{:.0} %", at * 100.0) }).to_vec(),
+            label: "part of the jobs".to_owned(),
+            is_log: false,
+        };
+        let seconds: Vec<String> = places.iter().map(|place| short(libm::pow(10.0, *place))).collect();
+        let caption = Caption {
+            id: id.to_owned(),
+            title: title.to_owned(),
+            description:
+                "The part of the jobs that waited at most so long, by policy; further left is better."
+                    .to_owned(),
+            table: table("at_most_s", &seconds, &lines),
+            zoom: "wait",
+        };
+        self.draw(&chart::lines(&caption, &axis, &y, &lines), id, title);
+    }
+
+    /// Mean waits of every team under every policy.
+    fn teams(&mut self) {
+        let policies = &self.comparison.policies;
+        let Some(first) = policies.first().filter(|first| first.teams.len() > 1) else { return };
+        let mut text = "team,policy,wait_mean_s,jobs\n".to_owned();
+        let mut bars = Vec::new();
+        let shown = first.teams.iter().enumerate().filter(|(_, team)| team.jobs > 0).take(TEAMS_BARRED);
+        for (index, team) in shown {
+            for (number, (name, colour)) in self.names().into_iter().enumerate() {
+                let waits = policies[number].teams[index].wait_s;
+                let mean = waits.mean.unwrap_or(0.0);
+                field(&mut text, &team.name);
+                text.push(',');
+                field(&mut text, &name);
+                let _ = writeln!(text, ",{},{}", short(mean), waits.count);
+                let label = format!("{} under {name} ({} jobs)", human_s(mean), count(waits.count));
+                let name = if number == 0 { team.name.clone() } else { String::new() };
+                bars.push(Bar { name, parts: vec![(colour, mean)], label });
+            }
+        }
+        let title = "Mean wait of every team";
+        let caption = Caption {
+            id: "teams".to_owned(),
+            title: title.to_owned(),
+            description: "A bar for each policy, in its colour: who waits less, and who pays for it."
+                .to_owned(),
+            table: text,
+            zoom: "",
+        };
+        let _ =
+            writeln!(self.html, "<section><h2>{title}</h2>\n<p class=\"small\">{}</p>", caption.description);
+        self.legend();
+        self.draw(&chart::bars(&caption, &bars), "teams", title);
+        self.html.push_str("</section>\n");
+    }
+
+    /// Mean wait against evenness; nobody beats those on the front in both.
+    fn front(&mut self) {
+        let names = self.names();
+        let place = |index: usize| {
+            let run = &self.comparison.policies[index];
+            Some((run.wait_s.mean?, run.fairness?.jain?))
+        };
+        let places: Vec<(usize, (f64, f64))> =
+            (0..names.len()).filter_map(|index| Some((index, place(index)?))).collect();
+        if places.len() < 2 {
+            return;
+        }
+        let beats = |a: (f64, f64), b: (f64, f64)| a.0 <= b.0 && a.1 >= b.1 && (a.0 < b.0 || a.1 > b.1);
+        let mut text = "policy,wait_mean_s,jain,on_front\n".to_owned();
+        let mut points = Vec::new();
+        for &(index, at) in &places {
+            let front = !places.iter().any(|(_, other)| beats(*other, at));
+            let (name, colour) = names[index].clone();
+            field(&mut text, &name);
+            let _ = writeln!(text, ",{},{},{front}", short(at.0), short(at.1));
+            points.push(Point { name, colour, x: at.0 / 3_600.0, y: at.1, front });
+        }
+        let most = points.iter().map(|point| point.x).fold(0.0, f64::max);
+        let x = Axis::from_zero(most * 1.05, "mean wait, hours");
+        let y = Axis::from_zero(1.0, "Jain's index of share over weight");
+        let title = "Mean wait against evenness";
+        let caption = Caption {
+            id: "front".to_owned(),
+            title: title.to_owned(),
+            description:
+                "Further left jobs wait less, further up teams hold more equal parts for their weights. Full \
+                          points are on the Pareto front: no other policy is at least as good in both."
+                    .to_owned(),
+            table: text,
+            zoom: "",
+        };
+        let _ =
+            writeln!(self.html, "<section><h2>{title}</h2>\n<p class=\"small\">{}</p>", caption.description);
+        self.legend();
+        self.draw(&chart::scatter(&caption, &x, &y, &points), "front", title);
+        self.html.push_str("</section>\n");
+    }
+
+    fn notes(&mut self) {
+        let comparison = self.comparison;
+        let html = &mut self.html;
+        html.push_str("<section><h2>About these numbers</h2>\n<ul class=\"notes\">\n");
+        for warning in &comparison.warnings {
+            let _ = writeln!(html, "<li>{}</li>", escape(warning));
+        }
+        let provenance = &comparison.provenance;
+        let _ = writeln!(
+            html,
+            "</ul>\n<p class=\"small\">Differences are a policy's figure less that of {}. sim {}, seed {}</p></section>",
+            escape(&comparison.baseline),
+            escape(provenance.version),
+            provenance.seed
+        );
+    }
+}
