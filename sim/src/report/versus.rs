@@ -17,6 +17,7 @@ use super::text::count;
 use crate::compare::{Comparison, Runs};
 use crate::duration::human_s;
 use crate::metrics::population;
+use crate::record::Fate;
 
 /// Points on a line of waits.
 const POINTS: usize = 160;
@@ -174,8 +175,10 @@ impl Page<'_> {
             of_run.sort_unstable();
             waits.push(of_run);
         }
-        let most = waits.iter().filter_map(|waits| waits.last()).copied().max().unwrap_or(0).max(10_000);
-        let axis = log_axis(most);
+        // One axis for all, so that they can be compared, and zoomed together.
+        let ended = runs.runs.iter().flat_map(|(_, record)| &record.outcomes);
+        let ended = ended.filter(|outcome| outcome.fate == Fate::Ended);
+        let axis = log_axis(ended.map(|outcome| outcome.wait_ms).max().unwrap_or(0).max(10_000));
         #[expect(clippy::cast_precision_loss, reason = "160 points")]
         let place = |index: usize| axis.from + (axis.to - axis.from) * (index as f64 + 0.5) / POINTS as f64;
         let places: Vec<f64> = (0..POINTS).map(place).collect();
