@@ -34,6 +34,8 @@ const TEAMS: usize = 256;
 pub struct Entitlements {
     /// The mean entitlement of every team, by the scheduler's number.
     pub means: Vec<f64>,
+    /// The entitlement at every instant, team after team.
+    pub points: Vec<f64>,
     /// How far from it what they held was; nothing where nobody was entitled to anything.
     pub share_deviation: Option<f64>,
     /// What teams with waiting jobs were entitled to and did not hold.
@@ -106,6 +108,7 @@ pub fn entitlements(
     let slice_hours = float(grid.span) / float(POINTS as u128) / 3_600_000.0;
     Some(Entitlements {
         means: means(&points),
+        points,
         share_deviation: (counted > 0).then(|| deviation / f64::from(counted)),
         deficit_gpu_hours: deficit / 1_000.0 * slice_hours,
         blocked,

@@ -85,7 +85,8 @@ impl Folder {
         write(&self.path.join(name), |out| out.write_all(text.as_bytes()))
     }
 
-    /// Begins `decisions.csv`.
+    /// Begins `decisions.csv`, the first of the files of a run. A manifest of an earlier run goes first, and the new one
+    /// comes last, so that a folder with a manifest is whole.
     ///
     /// # Errors
     ///
@@ -95,6 +96,13 @@ impl Folder {
         setup: &'a Setup,
         trace: &'a Trace,
     ) -> Result<DecisionLog<'a, BufWriter<File>>, SimError> {
+        let manifest = self.path.join("manifest.json");
+        match fs::remove_file(&manifest) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(SimError::write(&manifest, error));
+            }
+            _ => {}
+        }
         let path = self.path.join("decisions.csv");
         let out = open(&path)?;
         DecisionLog::new(setup, trace, path, out)

@@ -13,9 +13,9 @@ use super::csv::field;
 use super::html::{COLOURED, OTHERS, Page};
 use super::series::up;
 use super::text::percent;
-use crate::metrics::fairness;
 use crate::metrics::series::Slices;
 use crate::metrics::utilization::{capacity, main_kind};
+use crate::metrics::{entitlement, fairness};
 use crate::record::Fate;
 
 /// Slices of time in a chart.
@@ -212,7 +212,46 @@ impl Page<'_> {
         let _ = writeln!(html, "<p class=\"small\">{}</p>", escape(&caption.description));
         let y = Axis::from_zero(1.0, "share of the whole (1 = all)");
         html.push_str(&chart::lines(&caption, &time_axis(from, to), &y, &lines));
+        self.entitled((from, to), &y, html);
         html.push_str("</section>\n");
+    }
+
+    /// What every team was entitled to, on the axes of the shares above it.
+    fn entitled(&self, (from, to): (i64, i64), y: &Axis, html: &mut String) {
+        let (setup, trace, record, demands) = (self.setup, self.trace, self.record, &self.demands);
+        let shares = fairness::share_points(setup, trace, record, demands);
+        let entitled =
+            shares.and_then(|shares| entitlement::entitlements(setup, trace, record, demands, &shares));
+        let Some(entitled) = entitled else { return };
+        let instants = fairness::INSTANTS as usize;
+        let mut lines: Vec<Series> = Vec::new();
+        for colour in 0..COLOURED {
+            let Some(team) = self.colour.iter().position(|own| *own == colour) else { continue };
+            let points = &entitled.points[team * instants..(team + 1) * instants];
+            #[expect(clippy::cast_precision_loss, reason = "a few instants")]
+            let mean = |slice: usize| {
+                let part = &points[slice * instants / SLICES..(slice + 1) * instants / SLICES];
+                part.iter().sum::<f64>() / part.len().max(1) as f64
+            };
+            lines.push(Series {
+                name: self.colour_name(colour),
+                colour,
+                values: (0..SLICES).map(mean).collect(),
+            });
+        }
+        let caption = Caption {
+            id: "entitled".to_owned(),
+            title: "Entitlement by team".to_owned(),
+            description:
+                "What each team would hold if its waiting and running jobs could be split and all pools were \
+                          one: where its share above is lower while its jobs wait, others are ahead of it."
+                    .to_owned(),
+            table: table("after_s", &starts(&Slices::new(from, to, SLICES), SLICES, from), &lines),
+            zoom: "time",
+        };
+        let _ =
+            writeln!(html, "<h3>Entitled to</h3>\n<p class=\"small\">{}</p>", escape(&caption.description));
+        html.push_str(&chart::lines(&caption, &time_axis(from, to), y, &lines));
     }
 
     /// The largest share over kinds, by team and slice.

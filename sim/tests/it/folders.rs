@@ -187,3 +187,38 @@ fn two_runs_are_compared_job_by_job() {
     let same = sim(folder.path(), &["diff", "out", "out"]);
     assert!(same.stdout.contains("3 jobs in both: 3 as they were"), "{}", same.stdout);
 }
+
+/// A disk that is full after some kilobytes, by the limit that a shell can set on files.
+#[cfg(unix)]
+#[test]
+fn a_full_disk_leaves_nothing_half_written_under_its_name() {
+    let folder = made();
+    let before = fs::read_to_string(folder.path().join("out/series.csv")).unwrap();
+    let sim = env!("CARGO_BIN_EXE_sim");
+    let run =
+        format!("trap '' XFSZ; ulimit -f 8; exec '{sim}' run scenario.toml --trace jobs.csv -q --out out");
+    let output =
+        std::process::Command::new("sh").current_dir(folder.path()).args(["-c", &run]).output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(
+        (output.status.code(), stderr.as_str()),
+        (Some(4), "error: failed to write `out/series.csv`\nfile too large\n")
+    );
+    let left = |name: &str| fs::read_to_string(folder.path().join("out").join(name));
+    assert!(left("manifest.json").is_err(), "the folder is no result any more");
+    assert_eq!(left("series.csv").unwrap(), before, "that of the run before is whole");
+    assert!(left("jobs.csv").unwrap().ends_with('\n'));
+}
+
+#[test]
+fn a_folder_that_cannot_be_made_is_said_before_anything_runs() {
+    let folder = made();
+    for command in [&["run"][..], &["compare", "--policy", "fifo"]] {
+        let more = ["scenario.toml", "--trace", "jobs.csv", "-q", "--out", "jobs.csv/out"];
+        let ran = sim(folder.path(), &[command, &more].concat());
+        assert_eq!(
+            (ran.code, ran.stdout.as_str(), ran.stderr.as_str()),
+            (4, "", "error: failed to write `jobs.csv/out`\nnot a directory\n")
+        );
+    }
+}

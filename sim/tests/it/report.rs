@@ -78,8 +78,19 @@ fn every_mark_has_its_row_and_figures_are_those_of_the_summary() {
     let page = page(folder.path());
     let charts = charts(&page);
     let ids: Vec<&str> = charts.iter().map(|chart| chart.id.as_str()).collect();
-    let expected =
-        ["pool0", "pool1", "busy", "shares", "queue", "queue-amount", "waits", "slowdown", "cost", "lives"];
+    let expected = [
+        "pool0",
+        "pool1",
+        "busy",
+        "shares",
+        "entitled",
+        "queue",
+        "queue-amount",
+        "waits",
+        "slowdown",
+        "cost",
+        "lives",
+    ];
     assert_eq!(ids, expected);
     for chart in &charts {
         assert_eq!(chart.svg.matches("class=\"m ").count(), chart.rows.len() - 1, "{}", chart.id);
