@@ -9,12 +9,13 @@ use super::fault::{Fault, Place};
 use super::valuation;
 use super::value::{Faults, Later};
 use super::{
-    Policy, Pool, Scenario, SnapshotJob, admission, capacity, history, pool, preemption, reaper, snapshot, team,
+    Policy, Pool, Scenario, SnapshotJob, admission, capacity, history, pool, preemption, reaper, snapshot,
+    team,
 };
 use crate::kueue::KueueRules;
 use crate::trace::{Format, Input, Selection, SwfOptions};
 
-pub(crate) const SECTIONS: [&str; 12] = [
+pub(crate) const SECTIONS: [&str; 13] = [
     "pool",
     "capacity",
     "team",
