@@ -37,7 +37,7 @@ pub enum Decision {
         /// Why.
         reason: EvictReason,
         /// For which waiting job, which the same answer of [`schedule`](crate::Scheduler::schedule) starts; `None` where
-        /// capacity was lost or a round is over.
+        /// capacity was lost, a round is over, or a policy of the caller's own stopped it.
         by: Option<JobId>,
     },
 }
@@ -59,12 +59,21 @@ pub enum EvictReason {
     OwnTeam,
     /// Its turn is over: under a policy that shares time, others run in the next round. No work is lost.
     Round,
+    /// A policy of the caller's own stopped it.
+    Policy,
 }
 
 impl EvictReason {
     /// All reasons, in the order in which they are documented.
-    pub const ALL: [Self; 6] =
-        [Self::CapacityLost, Self::Quota, Self::Priority, Self::FairShare, Self::OwnTeam, Self::Round];
+    pub const ALL: [Self; 7] = [
+        Self::CapacityLost,
+        Self::Quota,
+        Self::Priority,
+        Self::FairShare,
+        Self::OwnTeam,
+        Self::Round,
+        Self::Policy,
+    ];
 
     /// The word for it in files and messages.
     #[must_use]
@@ -76,6 +85,7 @@ impl EvictReason {
             Self::FairShare => "fair-share",
             Self::OwnTeam => "own-team",
             Self::Round => "round",
+            Self::Policy => "policy",
         }
     }
 }
@@ -92,11 +102,11 @@ pub struct Eviction {
     pub pool: PoolId,
     /// By which rule.
     pub reason: EvictReason,
-    /// The job that needed the room; `None` where capacity was lost.
+    /// The job that needed the room, if it was stopped for one.
     pub by: Option<JobId>,
     /// The side that lost the job.
     pub victim: Side,
-    /// The side that the room was for; `None` where capacity was lost.
+    /// The side that the room was for, if it was for one.
     pub preemptor: Option<Side>,
     /// For how long the job had run since its last checkpoint: what will be done again.
     pub lost: Millis,

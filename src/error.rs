@@ -123,6 +123,10 @@ pub enum ErrorKind {
     UnknownJob(JobId),
     /// The job is not running, so it cannot be completed.
     NotRunning(JobId),
+    /// The job is not waiting, so it cannot be started.
+    NotWaiting(JobId),
+    /// The job may not be stopped.
+    NotPreemptible(JobId),
     /// A time before one that the scheduler has already seen.
     TimeBackwards {
         /// The time given.
@@ -137,7 +141,7 @@ pub enum ErrorKind {
         /// The time given.
         now: Timestamp,
     },
-    /// A job that is said to run in a pool in which that alternative can never start.
+    /// A job that is said to run, or asked to start, in a pool in which that alternative can never start.
     NoRoute {
         /// The pool.
         pool: PoolId,
@@ -204,6 +208,8 @@ impl fmt::Display for ErrorKind {
             Self::UnknownShape(shape) => write!(f, "there is no shape {shape}"),
             Self::UnknownJob(job) => write!(f, "there is no job {job}, or it is finished"),
             Self::NotRunning(job) => write!(f, "job {job} is not running"),
+            Self::NotWaiting(job) => write!(f, "job {job} is not waiting"),
+            Self::NotPreemptible(job) => write!(f, "job {job} may not be stopped"),
             Self::TimeBackwards { now, seen } => write!(f, "time {now} s lies before {seen} s, already seen"),
             Self::SubmitAfterNow { submit, now } => {
                 write!(f, "a job enters at {submit} s, after {now} s, the time given")

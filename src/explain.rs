@@ -101,6 +101,8 @@ pub enum Blocked {
         /// When the next round begins at the latest.
         until: Timestamp,
     },
+    /// It would fit, and a policy of the caller's own has not started it.
+    Policy,
     /// Nothing: the next cycle starts it unless a team with a smaller key takes the room.
     Nothing,
 }
@@ -158,6 +160,7 @@ impl Blocked {
             }
             Self::Team { ahead } => write!(f, "{ahead} of its team's jobs come first"),
             Self::Round { until } => write!(f, "others have their turn; the next round begins at {until}"),
+            Self::Policy => f.write_str("it fits, and the policy has not chosen it"),
             Self::Nothing => f.write_str("it fits: the next cycle starts it unless another team comes first"),
         }
     }

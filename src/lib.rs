@@ -88,7 +88,8 @@
 //!
 //! [`Backfill`] says what may pass a job that is blocked: nothing, whatever fits, or what does not delay the first
 //! blocked job of each pool (EASY) or any blocked job (conservative). An order of your own is an [`Order`], given to
-//! [`Scheduler::with_order`].
+//! [`Scheduler::with_order`]; a whole [`Policy`] of your own, for which an order is not enough, goes to
+//! [`Scheduler::with_policy`]. [`conformance`] checks both.
 //!
 //! [`Preemption`] says whom a blocked job may stop: nobody, jobs of lower rank (what other teams have borrowed where it is
 //! within its own quota, lower classes), or also jobs of equal rank of teams that hold no less without them than its own
@@ -106,6 +107,7 @@
 //! - `lp`: entitlements where pools run a team's tasks at different speeds, by linear programs. Off by default.
 
 mod config;
+pub mod conformance;
 mod decision;
 mod dominant;
 mod error;
@@ -152,6 +154,8 @@ pub use id::{JobId, NodeId, PoolId, ShapeId, TeamId};
 pub use job::{Alternative, Eligible, FULL_SPEED, JobSpec, Placed, ShapeSpec};
 pub use line::Place;
 pub use money::{MicroUsd, Price, PriceUnit};
+pub use policy::own::Policy;
+pub use policy::txn::{JobRoute, Txn};
 pub use policy::{Contender, Demand, Order};
 pub use pool::PoolSpec;
 pub use quantity::Quantity;

@@ -20,7 +20,8 @@ use crate::policy::conservative::Conservative;
 use crate::policy::engine::Engine;
 #[cfg(feature = "lp")]
 use crate::policy::gavel::Gavel;
-use crate::policy::{Demand, Order, Policy, order};
+use crate::policy::own::{Own, Policy};
+use crate::policy::{Demand, Incremental, Order, order};
 use crate::reclaim::{first_without_room, running_in};
 use crate::resources::Resources;
 use crate::share::ShareKey;
@@ -69,7 +70,7 @@ const MAX_NODES: u32 = 1 << 20;
 #[derive(Debug)]
 pub struct Scheduler {
     state: State,
-    policy: Box<dyn Policy>,
+    policy: Box<dyn Incremental>,
     /// Whether the recorded decisions have been returned already.
     delivered: bool,
 }
@@ -87,6 +88,12 @@ impl Scheduler {
     ///
     /// Any contradiction in the configuration, naming the pool or team: see [`ErrorKind`].
     pub fn new(config: Config) -> Result<Self, Error> {
+        if config.policy.order == OrderName::Gavel {
+            #[cfg(feature = "lp")]
+            return Ok(Self::of(checked(config)?, |state| Box::new(Gavel::new(state))));
+            #[cfg(not(feature = "lp"))]
+            return Err(ErrorKind::NotBuilt { what: "the policy `gavel`", feature: "lp" }.into());
+        }
         let order = order(&config.policy);
         Self::with_order(config, order)
     }
@@ -97,29 +104,12 @@ impl Scheduler {
     ///
     /// As for [`new`](Self::new).
     pub fn with_order(config: Config, order: Box<dyn Order>) -> Result<Self, Error> {
-        check_names("pool", config.pools.iter().map(|pool| &pool.name))?;
-        check_names("team", config.teams.iter().map(|team| &team.name))?;
-        if config.pools.is_empty() {
-            return Err(ErrorKind::NoPool.into());
-        }
-        if let Some(pool) = config.pools.iter().find(|pool| pool.nodes == 0 || pool.node.is_empty()) {
-            return Err(ErrorKind::EmptyPool { pool: pool.name.clone() }.into());
-        }
-        if let Some(pool) = config.pools.iter().find(|pool| !pool.divisible && pool.nodes > MAX_NODES) {
-            return Err(
-                ErrorKind::TooLarge { what: format!("the number of nodes of pool `{}`", pool.name) }.into()
-            );
-        }
-        #[cfg(not(feature = "lp"))]
-        if config.policy.order == OrderName::Gavel {
-            return Err(ErrorKind::NotBuilt { what: "the policy `gavel`", feature: "lp" }.into());
-        }
         let backfill = config.policy.backfill;
         if backfill == Backfill::Conservative && config.policy.preemption != Preemption::None {
             return Err(ErrorKind::PreemptionWithConservative.into());
         }
         let order: Arc<dyn Order> = Arc::from(order);
-        let mut state = State::new(config)?;
+        let mut state = checked(config)?;
         if order.rescales() {
             state.rescale();
         }
@@ -129,13 +119,29 @@ impl Scheduler {
         if order.weighs_classes() {
             state.routes.weigh_classes();
         }
-        let policy: Box<dyn Policy> = match backfill {
-            #[cfg(feature = "lp")]
-            _ if state.config.policy.order == OrderName::Gavel => Box::new(Gavel::new(&state)),
-            Backfill::Conservative => Box::new(Conservative::new(&state, order)),
-            _ => Box::new(Engine::new(&state, order, backfill)),
-        };
-        Ok(Self { state, policy, delivered: true })
+        Ok(Self::of(state, |state| match backfill {
+            Backfill::Conservative => Box::new(Conservative::new(state, order)),
+            _ => Box::new(Engine::new(state, order, backfill)),
+        }))
+    }
+
+    /// Like [`new`](Self::new), with a whole policy of the caller's own in place of the engine: of what the configuration
+    /// says about the policy, only placement, and what counts in a share, are looked at.
+    ///
+    /// # Errors
+    ///
+    /// As for [`new`](Self::new).
+    ///
+    /// # Examples
+    ///
+    /// See [`Policy`].
+    pub fn with_policy(config: Config, policy: Box<dyn Policy>) -> Result<Self, Error> {
+        Ok(Self::of(checked(config)?, |_| Box::new(Own::new(policy))))
+    }
+
+    fn of(state: State, policy: impl FnOnce(&State) -> Box<dyn Incremental>) -> Self {
+        let policy = policy(&state);
+        Self { state, policy, delivered: true }
     }
 
     /// What it was built from.
@@ -179,10 +185,15 @@ impl Scheduler {
             return Ok(Submission::Rejected(rejection));
         }
         self.state.advance(now)?;
-        let rank = self.policy.rank(&job, &Demand::new(&self.state, job.shape));
+        let rank = self.rank(&job);
         let id = self.state.add(job, leaf, rank)?;
         self.policy.waits(&self.state, id);
         Ok(Submission::Queued(id))
+    }
+
+    /// What a job is sorted by, before its submit time, in its team's own order.
+    pub(crate) fn rank(&self, job: &JobSpec) -> u64 {
+        self.policy.rank(job, &Demand::new(&self.state, job.shape))
     }
 
     /// A running job has ended: what it held is free.
@@ -257,7 +268,7 @@ impl Scheduler {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::TimeBackwards`].
+    /// [`ErrorKind::TimeBackwards`], or what a [`Policy`] of the caller's own was refused.
     ///
     /// # Complexity
     ///
@@ -265,7 +276,7 @@ impl Scheduler {
     pub fn schedule(&mut self, now: Timestamp) -> Result<&[Decision], Error> {
         self.state.advance(now)?;
         self.forget_delivered();
-        self.policy.cycle(&mut self.state);
+        self.policy.cycle(&mut self.state)?;
         self.delivered = true;
         Ok(&self.state.decisions)
     }
@@ -400,6 +411,23 @@ impl Scheduler {
         self.state.check()?;
         self.policy.check(&self.state)
     }
+}
+
+/// What is true of a configuration at first, if it contradicts itself nowhere.
+fn checked(config: Config) -> Result<State, Error> {
+    check_names("pool", config.pools.iter().map(|pool| &pool.name))?;
+    check_names("team", config.teams.iter().map(|team| &team.name))?;
+    if config.pools.is_empty() {
+        return Err(ErrorKind::NoPool.into());
+    }
+    if let Some(pool) = config.pools.iter().find(|pool| pool.nodes == 0 || pool.node.is_empty()) {
+        return Err(ErrorKind::EmptyPool { pool: pool.name.clone() }.into());
+    }
+    if let Some(pool) = config.pools.iter().find(|pool| !pool.divisible && pool.nodes > MAX_NODES) {
+        let what = format!("the number of nodes of pool `{}`", pool.name);
+        return Err(ErrorKind::TooLarge { what }.into());
+    }
+    State::new(config)
 }
 
 /// Names are there and differ.

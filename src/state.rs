@@ -427,6 +427,11 @@ impl State {
         self.evict_alone(id, EvictReason::Round, Millis::ZERO);
     }
 
+    /// Stops a running job because a policy of the caller's own says so; it waits again in its old place.
+    pub(crate) fn stop_by_policy(&mut self, id: JobId) {
+        self.evict_alone(id, EvictReason::Policy, self.lost(id));
+    }
+
     fn evict_alone(&mut self, id: JobId, reason: EvictReason, lost: Millis) -> Option<(PoolId, Resources)> {
         let (leaf, attempt) = (self.alive(id).leaf, self.alive(id).attempt);
         let member = self.tree.below_root(leaf);

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use super::first::{Front, Present, comes_first};
 use super::lack::lacks_everywhere;
-use super::{Demand, Order, Policy};
+use super::{Demand, Incremental, Order};
 use crate::error::Error;
 use crate::explain::Blocked;
 use crate::hierarchy::Hierarchy;
@@ -211,8 +211,8 @@ impl Conservative {
     }
 }
 
-impl Policy for Conservative {
-    fn copy(&self) -> Box<dyn Policy> {
+impl Incremental for Conservative {
+    fn copy(&self) -> Box<dyn Incremental> {
         Box::new(self.clone())
     }
 
@@ -249,13 +249,14 @@ impl Policy for Conservative {
         self.changed = true;
     }
 
-    fn cycle(&mut self, state: &mut State) {
+    fn cycle(&mut self, state: &mut State) -> Result<(), Error> {
         self.changed |= state.tick();
         let overdue = self.timetables.iter().any(|timetable| timetable.is_overdue(state.now));
         if !core::mem::take(&mut self.changed) && !overdue {
-            return;
+            return Ok(());
         }
         while self.pending.waiting() > 0 && self.start_due(state) {}
+        Ok(())
     }
 
     fn precedes(&self, state: &State, a: JobId, b: JobId) -> bool {

@@ -28,7 +28,7 @@ use self::reclaim::Reclaim;
 use super::first::comes_first;
 use super::lack::{lacking, lacks_everywhere};
 use super::lists::{Lists, View};
-use super::{Demand, Order, Policy};
+use super::{Demand, Incremental, Order};
 use crate::config::{Backfill, Preemption};
 use crate::error::Error;
 use crate::explain::Blocked;
@@ -433,8 +433,8 @@ impl Engine {
     }
 }
 
-impl Policy for Engine {
-    fn copy(&self) -> Box<dyn Policy> {
+impl Incremental for Engine {
+    fn copy(&self) -> Box<dyn Incremental> {
         Box::new(self.clone())
     }
 
@@ -485,7 +485,7 @@ impl Policy for Engine {
         self.event(Some(pool));
     }
 
-    fn cycle(&mut self, state: &mut State) {
+    fn cycle(&mut self, state: &mut State) -> Result<(), Error> {
         if state.tick() {
             self.lists.touch_all();
         }
@@ -517,6 +517,7 @@ impl Policy for Engine {
         }
         self.leave_nothing_open(state);
         debug_assert!(self.one_line || self.open.is_empty(), "a route stays open that nobody starts by");
+        Ok(())
     }
 
     fn precedes(&self, state: &State, a: JobId, b: JobId) -> bool {

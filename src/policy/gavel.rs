@@ -13,8 +13,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Policy;
 use super::lack::lacks;
+use super::{Demand, Incremental};
 use crate::error::Error;
 use crate::explain::Blocked;
 use crate::fluid::{AlikeJobs, time_parts};
@@ -226,12 +226,12 @@ impl Gavel {
     }
 }
 
-impl Policy for Gavel {
-    fn copy(&self) -> Box<dyn Policy> {
+impl Incremental for Gavel {
+    fn copy(&self) -> Box<dyn Incremental> {
         Box::new(self.clone())
     }
 
-    fn rank(&self, _: &JobSpec) -> u64 {
+    fn rank(&self, _: &JobSpec, _: &Demand<'_>) -> u64 {
         0
     }
 
@@ -260,10 +260,10 @@ impl Policy for Gavel {
         self.begun = None;
     }
 
-    fn cycle(&mut self, state: &mut State) {
+    fn cycle(&mut self, state: &mut State) -> Result<(), Error> {
         let over = self.running == 0 || self.round_end().is_none_or(|end| end <= state.now);
         if self.entries.is_empty() || !over {
-            return;
+            return Ok(());
         }
         self.settle(state);
         self.allocate(state);
@@ -289,6 +289,7 @@ impl Policy for Gavel {
             }
         }
         self.begun = Some(state.now);
+        Ok(())
     }
 
     fn precedes(&self, state: &State, a: JobId, b: JobId) -> bool {

@@ -1,7 +1,8 @@
 //! Policy: who is served next.
 //!
-//! Two seams. An [`Order`] compares two teams that could be served; the engine does the rest. A `Policy` is a whole
-//! cycle; the engine is one. Absent on purpose: how quantities move (see `state`). Layer 4; uses `state`, `dominant`.
+//! Two seams. An [`Order`] compares two teams that could be served; the engine does the rest. A `Policy` (see `own`) is a
+//! whole cycle over a transaction. Inside the crate a policy is `Incremental`: kept up to date with every change.
+//! Absent on purpose: how quantities move (see `state`). Layer 4; uses `state`, `dominant`.
 
 mod by_time;
 pub(crate) mod conservative;
@@ -15,7 +16,9 @@ mod hdrf;
 mod lack;
 mod lists;
 mod multifactor;
+pub(crate) mod own;
 mod static_quota;
+pub(crate) mod txn;
 
 use core::cmp::Ordering;
 
@@ -34,9 +37,9 @@ use crate::tree::{Member, MemberId, Tree};
 use crate::value::Values;
 
 /// One whole way of deciding: told of every change, asked for one cycle at a time.
-pub(crate) trait Policy: core::fmt::Debug + Send {
+pub(crate) trait Incremental: core::fmt::Debug + Send {
     /// The same policy in the same state, for a question that must change nothing.
-    fn copy(&self) -> Box<dyn Policy>;
+    fn copy(&self) -> Box<dyn Incremental>;
     /// What a job is sorted by, before its submit time, in its team's own order.
     fn rank(&self, job: &JobSpec, demand: &Demand<'_>) -> u64;
     /// A job waits: it is new, or was evicted.
@@ -51,7 +54,7 @@ pub(crate) trait Policy: core::fmt::Debug + Send {
     /// A pool has more room, or less.
     fn resized(&mut self, state: &State, pool: PoolId);
     /// Makes every decision that can be made now.
-    fn cycle(&mut self, state: &mut State);
+    fn cycle(&mut self, state: &mut State) -> Result<(), Error>;
     /// Whether one waiting job comes before another by what their teams hold now.
     fn precedes(&self, state: &State, a: JobId, b: JobId) -> bool;
     /// What stops a waiting job.
@@ -86,6 +89,16 @@ impl<'a> Contender<'a> {
         let usage = tree.usage(member);
         let holding = Holding { usage, charge: &[0; MAX_KINDS][..usage.len()], scale: tree.scale(member) };
         let points = history.map_or(0, |history| history.points(member));
+        Self { holding, running, served, tie, place, points }
+    }
+
+    /// One that stands for no team, for checks of an order; `counts`: running jobs, last service, tie.
+    pub(crate) fn made_up(
+        holding: Holding<'a>,
+        (running, served, tie): (u32, u64, u32),
+        place: Place,
+        points: u64,
+    ) -> Self {
         Self { holding, running, served, tie, place, points }
     }
 
@@ -232,6 +245,21 @@ impl<'a> Demand<'a> {
         };
         let most = self.charge.iter().enumerate().map(share).max().unwrap_or(0);
         u64::try_from(most).unwrap_or(u64::MAX)
+    }
+}
+
+impl PolicySpec {
+    /// The order that the policy names, for checks and comparisons.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fairshare::{OrderName, PolicySpec};
+    /// assert!(PolicySpec::new(OrderName::Drf).order().by_shares());
+    /// ```
+    #[must_use]
+    pub fn order(&self) -> Box<dyn Order> {
+        order(self)
     }
 }
 

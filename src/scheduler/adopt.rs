@@ -8,7 +8,6 @@ use crate::id::{JobId, NodeId};
 use crate::job::{JobSpec, Placed};
 use crate::ledger::Span;
 use crate::placement;
-use crate::policy::Demand;
 use crate::route::{Route, RouteId};
 use crate::state::State;
 use crate::time::Timestamp;
@@ -54,7 +53,7 @@ impl Scheduler {
             return Err(ErrorKind::Since { since, submit: job.submit, now }.into());
         }
         self.state.advance(now)?;
-        let id = self.state.add(job, leaf, self.policy.rank(&job, &Demand::new(&self.state, job.shape)))?;
+        let id = self.state.add(job, leaf, self.rank(&job))?;
         self.state.adopt(id, route, &spans, placed.since);
         self.policy.adopted(&self.state, id);
         Ok(id)

@@ -4,8 +4,7 @@
 //! copying everything. Absent on purpose: forecasts of later cycles. Layer 6; uses `scheduler`.
 
 use super::Scheduler;
-use crate::config::Preemption;
-use crate::decision::{Decision, Rejection, Submission};
+use crate::decision::{Decision, EvictReason, Rejection, Submission};
 use crate::error::Error;
 use crate::explain::Explanation;
 use crate::id::{JobId, PoolId};
@@ -106,7 +105,11 @@ impl Scheduler {
         let mut verdict = None;
         for decision in self.schedule(now)? {
             match decision {
-                Decision::Evict { job, by, .. } if *by == Some(id) => victims.push(*job),
+                Decision::Evict { job, by, reason, .. }
+                    if *by == Some(id) || *reason == EvictReason::Policy =>
+                {
+                    victims.push(*job);
+                }
                 Decision::Start { job, pool, alternative, .. } if *job == id => {
                     verdict = Some(Verdict::Starts { pool: *pool, alternative: *alternative });
                 }
@@ -125,12 +128,11 @@ impl Scheduler {
         let by_gpus = first.workers == 1 && first.request[ResourceKind::GPU] > Quantity::ZERO;
         let (sized, most) =
             if by_gpus { (whole_gpus as Sized, None) } else { (with_workers as Sized, Some(first)) };
-        let stops_nobody = self.state.config.policy.preemption == Preemption::None;
         for size in (1..=self.bound(first, most)).rev() {
             let Some((alternative, size)) = sized(first, size) else { continue };
             let (verdict, victims) =
                 self.clone().try_one(now, job, &ShapeSpec::new(alternative).with_class(shape.class))?;
-            if matches!(verdict, Verdict::Starts { .. }) && (stops_nobody || victims.is_empty()) {
+            if matches!(verdict, Verdict::Starts { .. }) && victims.is_empty() {
                 return Ok(Some(size));
             }
         }

@@ -136,7 +136,7 @@ impl Scheduler {
             lines.entry(job.leaf).or_default().push(id);
         }
         let own = |id: &JobId| {
-            let class = state.routes.shape(state.alive(*id).spec.shape).class;
+            let class = state.routes.shape(state.alive(*id).spec.shape).precedence;
             Reverse((Reverse(class), state.waiter(*id)))
         };
         // The lines are merged by their heads: where a class decides inside a team only, a job behind one of a higher

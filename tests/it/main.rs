@@ -4,6 +4,7 @@
 
 mod adopt;
 mod cases;
+mod conformance;
 mod differential;
 mod fluid;
 mod fluid_properties;
@@ -12,6 +13,7 @@ mod fluid_speeds;
 mod kueue;
 mod livelock;
 mod oracle;
+mod own_policy;
 mod refused;
 mod remedy;
 mod reservation;

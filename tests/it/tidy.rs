@@ -40,7 +40,9 @@ const LAYERS: &[&[&str]] = &[
         "policy/hdrf",
         "policy/lack",
         "policy/lists",
+        "policy/multifactor",
         "policy/static_quota",
+        "policy/txn",
     ],
     &[
         "policy/conservative",
@@ -54,8 +56,9 @@ const LAYERS: &[&[&str]] = &[
         "policy/engine/rescaled",
         "policy/engine/reclaim",
         "policy/gavel",
+        "policy/own",
     ],
-    &["scheduler"],
+    &["conformance", "scheduler"],
 ];
 
 /// Modules that must not know each other, although their layers would allow it.
