@@ -92,6 +92,11 @@ pub enum ErrorKind {
         /// Name of the resource.
         kind: String,
     },
+    /// A budget over no time, or one in money where a pool has no price.
+    Budget {
+        /// Name of the team.
+        team: String,
+    },
     /// The order `static` where no team has a quota.
     StaticWithoutQuota,
     /// Eviction for others together with conservative backfill, whose plans it would void.
@@ -192,6 +197,12 @@ impl fmt::Display for ErrorKind {
                 f,
                 "the quotas of `{kind}` in pool `{pool}` below team `{parent}` add up to more than its own quota"
             ),
+            Self::Budget { team } => {
+                write!(
+                    f,
+                    "the budget of team `{team}` has no period, or counts money and a pool has no price"
+                )
+            }
             Self::StaticWithoutQuota => {
                 f.write_str("the order `static` gives each team its quota, and no team has one")
             }

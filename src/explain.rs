@@ -57,6 +57,13 @@ pub enum Blocked {
         /// The most that it may hold.
         most: Quantity,
     },
+    /// Its team, or one above it, has spent its budget.
+    Budget {
+        /// The team whose budget it is.
+        team: Option<TeamId>,
+        /// When its next period begins.
+        until: Timestamp,
+    },
     /// What is free is kept by other teams for themselves.
     Kept {
         /// Which of the shape's alternatives.
@@ -132,6 +139,10 @@ impl Blocked {
                     f,
                     "pool `{pool}`: it asks {requested} {kind}, team `{team}` holds {used} of at most {most}"
                 )
+            }
+            Self::Budget { team, until } => {
+                let team = team.map_or("?", |team| names.team(team));
+                write!(f, "team `{team}` has spent its budget; the next period begins at {until} s")
             }
             Self::Kept { pool, kind, requested, free, kept, .. } => {
                 let pool = names.pool(*pool);

@@ -106,6 +106,7 @@
 //! - `serde`: `Serialize` and `Deserialize` for specifications and decisions. Off by default.
 //! - `lp`: entitlements where pools run a team's tasks at different speeds, by linear programs. Off by default.
 
+mod budget;
 mod config;
 pub mod conformance;
 mod decision;
@@ -162,7 +163,7 @@ pub use quantity::Quantity;
 pub use resources::{MAX_KINDS, ResourceKind, ResourceKinds, Resources};
 pub use scheduler::{Admission, Scheduler, Size, TeamShare, Verdict};
 pub use share::{Share, ShareKey, Weight};
-pub use team::{Allowance, TeamSpec};
+pub use team::{Allowance, Budget, Spending, TeamSpec};
 pub use time::{Millis, Timestamp};
 pub use value::ShareGroup;
 

@@ -18,6 +18,7 @@ use crate::quantity::Quantity;
 use crate::resources::{ResourceKind, Resources};
 use crate::route::Route;
 use crate::team::{Allowance, TeamSpec};
+use crate::time::Timestamp;
 use crate::tree::{MemberId, Tree};
 
 /// One bit for each member on the way from a leaf to the root, the leaf first: whether a job is guaranteed there.
@@ -54,6 +55,8 @@ struct Entry {
 pub(crate) enum Denied {
     /// The member may not hold more.
     Limit { member: MemberId, kind: ResourceKind, used: Quantity, most: Quantity },
+    /// The member has spent its budget.
+    Budget { member: MemberId, until: Timestamp },
     /// Other teams keep what is free for themselves.
     Kept { kind: ResourceKind, free: Quantity, kept: Quantity },
 }
@@ -92,6 +95,7 @@ impl Quotas {
                 return Err(ErrorKind::TooMany("levels of teams").into());
             }
         }
+        any |= config.teams.iter().any(|team| team.budget.is_some());
         let mut quotas = Self { entries, borrowing: BTreeMap::new(), any, keeps: false };
         let hard = config.policy.order == OrderName::Static;
         if hard && config.teams.iter().all(|team| team.quota.is_empty()) {

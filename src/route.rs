@@ -276,6 +276,11 @@ fn nearer(known: Rejection, new: Rejection) -> Rejection {
     if is_nearer { new } else { known }
 }
 
+/// What a job costs by this route in an hour, in thousandths of micro-USD.
+pub(crate) fn hourly(route: &Route, pool: &PoolSpec) -> u128 {
+    if pool.price.is_some() { cost(route, crate::job::FULL_SPEED, pool) } else { 0 }
+}
+
 /// What the job costs by this route for an hour of work at full speed, in micro-USD times 1,000; a pool without a price
 /// comes last.
 fn cost(route: &Route, speed_milli: u32, pool: &PoolSpec) -> u128 {

@@ -6,6 +6,7 @@
 
 mod check;
 
+use crate::budget::Budgets;
 use crate::config::{Config, Placement};
 use crate::decision::{Decision, EvictReason, Eviction, Rejection, Side};
 use crate::error::{Error, ErrorKind};
@@ -106,6 +107,7 @@ pub(crate) struct State {
     /// What teams have used, where the order asks for it.
     pub(crate) history: Option<History>,
     pub(crate) quotas: Quotas,
+    pub(crate) budgets: Budgets,
     pub(crate) ledger: Ledger,
     pub(crate) routes: Routes,
     jobs: Vec<Job>,
@@ -124,6 +126,7 @@ impl State {
         let values = Values::new(&config)?;
         let tree = Tree::new(&config, &values)?;
         let quotas = Quotas::new(&config, &tree)?;
+        let budgets = Budgets::new(&config, &tree)?;
         let too_large = || ErrorKind::TooLarge { what: "the capacity of a pool".to_owned() };
         let ledger = Ledger::new(&config.pools, &config.policy).ok_or_else(too_large)?;
         Ok(Self {
@@ -134,6 +137,7 @@ impl State {
             hierarchy: None,
             history: None,
             quotas,
+            budgets,
             ledger,
             jobs: Vec::new(),
             free_slots: Vec::new(),
@@ -313,6 +317,7 @@ impl State {
             let rate = History::rate(&self.values, self.routes.charge(route_id));
             history.changes(&self.tree, job.leaf, self.now, rate, true);
         }
+        self.budgets.changes(&self.config, &self.tree, (job.leaf, route), self.now, true);
         self.counts_waiting(id, false);
     }
 
@@ -338,6 +343,7 @@ impl State {
         if let Some(history) = &mut self.history {
             history.changes(&self.tree, job.leaf, self.now, History::rate(&self.values, charge), false);
         }
+        self.budgets.changes(&self.config, &self.tree, (job.leaf, route), self.now, false);
         if let Some(hierarchy) = &mut self.hierarchy {
             hierarchy.refresh(&self.tree, job.leaf);
         }
@@ -378,6 +384,9 @@ impl State {
     /// Why a team may not start a job by a route, whatever is free.
     pub(crate) fn denies(&self, leaf: MemberId, route: RouteId) -> Option<Denied> {
         let route = self.routes.route(route);
+        if let Some((member, until)) = self.budgets.over(&self.tree, leaf) {
+            return Some(Denied::Budget { member, until });
+        }
         self.quotas.denies(&self.tree, leaf, route, self.ledger.pool(route.pool).free())
     }
 
@@ -394,6 +403,8 @@ impl State {
                     let team = self.tree.member(member).team;
                     Rejection::Limit { pool: route.pool, kind, team, requested: route.total[kind], most }
                 }
+                // What is spent now may be spent again in the next period.
+                Denied::Budget { .. } => return None,
                 Denied::Kept { kind, kept, .. } => {
                     Rejection::Kept { pool: route.pool, kind, requested: route.total[kind], kept }
                 }

@@ -3,9 +3,11 @@
 //! Absent on purpose: what the team holds (see `tree`). Layer 1; uses `id`, `quantity`, `resources`, `share`.
 
 use crate::id::{PoolId, TeamId};
+use crate::money::MicroUsd;
 use crate::quantity::Quantity;
 use crate::resources::ResourceKind;
 use crate::share::Weight;
+use crate::time::Millis;
 
 /// An amount of one resource in one pool.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -25,6 +27,37 @@ impl Allowance {
     pub const fn new(pool: PoolId, kind: ResourceKind, amount: Quantity) -> Self {
         Self { pool, kind, amount }
     }
+}
+
+/// What a budget counts.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub enum Spending {
+    /// Milliseconds of one GPU: an hour of one is 3,600,000.
+    GpuMillis(u64),
+    /// Money, by the prices of the pools.
+    Usd(MicroUsd),
+}
+
+/// How much a team, with all below it, may spend in each period. When it has, its jobs wait until the period ends; those
+/// that run go on. Periods are counted from the caller's epoch.
+///
+/// # Examples
+///
+/// ```
+/// use fairshare::{Budget, MicroUsd, Millis, Spending, TeamSpec};
+/// let week = Millis::new(7 * 86_400_000);
+/// let budget = Budget { most: Spending::Usd(MicroUsd::new(500_000_000)), period: week };
+/// assert_eq!(TeamSpec::new("search").with_budget(budget).budget, Some(budget));
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Budget {
+    /// How much.
+    pub most: Spending,
+    /// In which time.
+    pub period: Millis,
 }
 
 /// A team: any node of the tree that is treated fairly among its siblings.
@@ -58,6 +91,8 @@ pub struct TeamSpec {
     pub borrow: Vec<Allowance>,
     /// How much of its idle quota others may use; what is not named, all of it.
     pub lend: Vec<Allowance>,
+    /// What it may spend in a period; `None`: as much as it gets.
+    pub budget: Option<Budget>,
 }
 
 impl TeamSpec {
@@ -72,7 +107,15 @@ impl TeamSpec {
             limit: Vec::new(),
             borrow: Vec::new(),
             lend: Vec::new(),
+            budget: None,
         }
+    }
+
+    /// With a budget.
+    #[must_use]
+    pub const fn with_budget(mut self, budget: Budget) -> Self {
+        self.budget = Some(budget);
+        self
     }
 
     /// Under another team.

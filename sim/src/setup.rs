@@ -346,6 +346,7 @@ fn team_id(index: usize) -> TeamId {
 fn team_spec(team: &Team) -> TeamSpec {
     let mut spec = TeamSpec::new(&team.name).with_weight(team.weight);
     spec.parent = team.parent.map(team_id);
+    spec.budget = team.budget;
     spec
 }
 

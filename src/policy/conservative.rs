@@ -250,7 +250,7 @@ impl Incremental for Conservative {
     }
 
     fn cycle(&mut self, state: &mut State) -> Result<(), Error> {
-        self.changed |= state.tick();
+        self.changed |= state.tick() | state.budgets.tick(state.now).changed;
         let overdue = self.timetables.iter().any(|timetable| timetable.is_overdue(state.now));
         if !core::mem::take(&mut self.changed) && !overdue {
             return Ok(());
@@ -311,7 +311,8 @@ impl Incremental for Conservative {
             return None;
         }
         let changes = self.timetables.iter().filter_map(|timetable| timetable.next_change(state.now));
-        changes.chain(state.next_ranks()).min()
+        let budgets = state.budgets.next_renewal().into_iter().chain(state.budgets.next_spent());
+        changes.chain(state.next_ranks()).chain(budgets).min()
     }
 
     fn waiting(&self) -> usize {

@@ -489,6 +489,7 @@ impl Incremental for Engine {
         if state.tick() {
             self.lists.touch_all();
         }
+        self.renew_budgets(state);
         self.reopen_where_lines_merge(state);
         self.expire_bounds(state);
         for pool in (0..self.watches.len()).map(PoolId::at) {
@@ -557,7 +558,11 @@ impl Incremental for Engine {
         let stops = state.config.policy.preemption != Preemption::None;
         let ranked = self.holds.is_some() || self.head_only || self.one_line || stops;
         let ranks = state.next_ranks().filter(|_| ranked && self.pending.waiting() > 0);
-        [holds, ranks, self.bounds_wakeup(state.now)].into_iter().flatten().min()
+        let waits = self.pending.waiting() > 0;
+        let renewed = state.budgets.next_renewal().filter(|_| waits);
+        // A holder whose team has spent its budget loses the reservation; nobody else gains by it.
+        let spent = state.budgets.next_spent().filter(|_| waits && self.holds.is_some());
+        [holds, ranks, renewed, spent, self.bounds_wakeup(state.now)].into_iter().flatten().min()
     }
 
     fn waiting(&self) -> usize {

@@ -261,6 +261,7 @@ impl Incremental for Gavel {
     }
 
     fn cycle(&mut self, state: &mut State) -> Result<(), Error> {
+        state.budgets.tick(state.now);
         let over = self.running == 0 || self.round_end().is_none_or(|end| end <= state.now);
         if self.entries.is_empty() || !over {
             return Ok(());

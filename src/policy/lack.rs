@@ -20,7 +20,12 @@ pub(super) fn lacks_everywhere(state: &State, leaf: MemberId, shape: ShapeId) ->
         if here.is_empty() {
             return Vec::new();
         }
-        found.extend(here);
+        // A budget is one for all routes.
+        found.extend(
+            here.into_iter()
+                .filter(|why| !matches!(why, Blocked::Budget { .. }) || !found.contains(why))
+                .collect::<Vec<_>>(),
+        );
     }
     found
 }
@@ -38,8 +43,14 @@ pub(super) fn lacks(state: &State, leaf: MemberId, id: RouteId) -> Vec<Blocked> 
             found.push(Blocked::Limit { alternative, pool, kind, team, requested, used, most });
         }
     }
-    if let Some(Denied::Kept { kind, free, kept }) = state.denies(leaf, id) {
-        found.push(Blocked::Kept { alternative, pool, kind, requested: route.total[kind], free, kept });
+    match state.denies(leaf, id) {
+        Some(Denied::Kept { kind, free, kept }) => {
+            found.push(Blocked::Kept { alternative, pool, kind, requested: route.total[kind], free, kept });
+        }
+        Some(Denied::Budget { member, until }) => {
+            found.push(Blocked::Budget { team: state.tree.member(member).team, until });
+        }
+        Some(Denied::Limit { .. }) | None => {}
     }
     found
 }

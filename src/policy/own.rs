@@ -133,6 +133,7 @@ impl Incremental for Own {
     fn resized(&mut self, _: &State, _: PoolId) {}
 
     fn cycle(&mut self, state: &mut State) -> Result<(), Error> {
+        state.budgets.tick(state.now);
         self.policy.cycle(&mut Txn::new(state, &mut self.waiting))
     }
 
@@ -159,7 +160,9 @@ impl Incremental for Own {
     }
 
     fn next_wakeup(&self, state: &State) -> Option<Timestamp> {
-        self.policy.next_wakeup(state.now).filter(|at| *at > state.now)
+        let renewed = state.budgets.next_renewal().filter(|_| !self.waiting.is_empty());
+        let own = self.policy.next_wakeup(state.now);
+        own.into_iter().chain(renewed).filter(|at| *at > state.now).min()
     }
 
     fn waiting(&self) -> usize {

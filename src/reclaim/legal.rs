@@ -174,7 +174,8 @@ impl<'a> After<'a> {
                 }
             }
         }
-        if quotas.denies(tree, wanted.leaf, route, &free).is_some() {
+        let spent = state.budgets.over(tree, wanted.leaf).is_some();
+        if spent || quotas.denies(tree, wanted.leaf, route, &free).is_some() {
             return Err(Refusal::Denied);
         }
         let key = (wanted.class, state.alive(wanted.job).place, wanted.job);

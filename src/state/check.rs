@@ -57,6 +57,11 @@ impl State {
             });
             history.check(&self.tree, running)?;
         }
+        let running = self.jobs().filter_map(|(_, job)| match job.status {
+            Status::Running { route, .. } => Some((job.leaf, self.routes.route(route))),
+            _ => None,
+        });
+        self.budgets.check(&self.config, &self.tree, running)?;
         if let Some(hierarchy) = &self.hierarchy {
             let waiting = self.jobs().filter(|(_, job)| job.status == Status::Waiting);
             let waiting = waiting.map(|(_, job)| (job.leaf, job.spec.shape));

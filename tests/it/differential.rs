@@ -30,6 +30,8 @@ pub(crate) struct Seen {
     pub(crate) reserved: bool,
     /// A job waits for what its team may not hold, or others keep.
     pub(crate) denied: bool,
+    /// A job waits because a budget is spent.
+    pub(crate) spent: bool,
     pub(crate) started: usize,
     /// Jobs were stopped for others, by reason.
     pub(crate) stopped: BTreeSet<&'static str>,
@@ -152,6 +154,7 @@ impl Replay<'_> {
                 self.seen.reserved |= reasons.iter().any(|why| matches!(why, Blocked::Reservation { .. }));
                 let is_denial = |why: &Blocked| matches!(why, Blocked::Limit { .. } | Blocked::Kept { .. });
                 self.seen.denied |= reasons.iter().any(is_denial);
+                self.seen.spent |= reasons.iter().any(|why| matches!(why, Blocked::Budget { .. }));
                 assert_ne!(reasons, [Blocked::Nothing], "nothing keeps job {id}, which waits");
             }
         }
@@ -352,7 +355,7 @@ fn generated_cases_reach_the_corners() {
     let mut runner = TestRunner::deterministic();
     let cases = RunnerConfig::default().cases.max(1_000);
     let (mut waited, mut evicted, mut rejected, mut gang, mut tree, mut second) = (0, 0, 0, 0, 0, 0);
-    let (mut reserved, mut gang_preemptor) = (0, 0);
+    let (mut reserved, mut gang_preemptor, mut spent) = (0, 0, 0);
     let mut stopped: BTreeMap<&str, u32> = BTreeMap::new();
     let mut plans = (0, 0);
     for _ in 0..cases {
@@ -366,6 +369,7 @@ fn generated_cases_reach_the_corners() {
         tree += u32::from(seen.tree);
         second += u32::from(seen.second_pool);
         reserved += u32::from(seen.reserved);
+        spent += u32::from(seen.spent);
         gang_preemptor += u32::from(seen.gang_preemptor);
         for reason in seen.stopped {
             *stopped.entry(reason).or_insert(0_u32) += 1;
@@ -373,7 +377,7 @@ fn generated_cases_reach_the_corners() {
     }
     println!(
         "of {cases}: waited {waited} evicted {evicted} rejected {rejected} gang {gang} tree {tree} second {second} \
-         reserved {reserved} stopped {stopped:?} for gangs {gang_preemptor} plans taken and missed {plans:?}"
+         reserved {reserved} spent {spent} stopped {stopped:?} for gangs {gang_preemptor} plans taken and missed {plans:?}"
     );
     // Of fifty plans that exist on nodes, with gangs and several pools, the search misses one at most.
     assert!(plans.1 * 50 <= plans.0, "plans taken and missed: {plans:?}");
@@ -385,6 +389,7 @@ fn generated_cases_reach_the_corners() {
         ("tree", tree),
         ("second pool", second),
         ("reservation", reserved),
+        ("budget", spent),
         ("eviction for a quota", stopped["quota"]),
         ("eviction for a class", stopped["priority"]),
         ("eviction for fairness", stopped["fair-share"]),

@@ -1,9 +1,9 @@
 //! A call that is refused changes nothing, whatever went before; and configurations that are refused, by their words.
 
 use fairshare::{
-    Allowance, Alternative, Config, Decision, ErrorKind, JobId, JobSpec, Placed, PoolId, PoolSpec, Quantity,
-    ResourceKind, Resources, Scheduler, ShapeId, ShapeSpec, Share, ShareKey, Submission, TeamId, TeamSpec,
-    Timestamp, Weight,
+    Allowance, Alternative, Budget, Config, Decision, ErrorKind, JobId, JobSpec, MicroUsd, Millis, Placed,
+    PoolId, PoolSpec, Quantity, ResourceKind, Resources, Scheduler, ShapeId, ShapeSpec, Share, ShareKey,
+    Spending, Submission, TeamId, TeamSpec, Timestamp, Weight,
 };
 use proptest::prelude::*;
 
@@ -246,6 +246,17 @@ fn a_configuration_that_contradicts_itself_is_refused_by_name() {
         error.to_string(),
         "the valued capacity of `gpu` over all pools is too large for exact arithmetic"
     );
+}
+
+#[test]
+fn a_budget_that_cannot_be_counted_is_refused_by_name() {
+    let spends =
+        |most, period| vec![TeamSpec::new("a").with_budget(Budget { most, period: Millis::new(period) })];
+    let message = "the budget of team `a` has no period, or counts money and a pool has no price";
+    refused(spends(Spending::GpuMillis(1), 0), message);
+    refused(spends(Spending::Usd(MicroUsd::new(1)), 1), message);
+    let pool = PoolSpec::new("l4", 2, Resources::new().gpu(4));
+    assert!(Scheduler::new(Config::new(vec![pool], spends(Spending::GpuMillis(1), 1))).is_ok());
 }
 
 proptest! {

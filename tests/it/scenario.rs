@@ -11,10 +11,10 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use fairshare::{
-    Allowance, Alternative, Backfill, ClassScope, Config, Decision, EvictionBounds, JobId, JobSpec, MicroUsd,
-    Millis, NodeId, OrderName, Placed, Placement, PolicySpec, PoolId, PoolSpec, Preemption, Price, PriceUnit,
-    Quantity, ResourceKind, ResourceKinds, Resources, Scheduler, ShapeId, ShapeSpec, Submission, TeamId,
-    TeamSpec, Timestamp, Weight,
+    Allowance, Alternative, Backfill, Budget, ClassScope, Config, Decision, EvictionBounds, JobId, JobSpec,
+    MicroUsd, Millis, NodeId, OrderName, Placed, Placement, PolicySpec, PoolId, PoolSpec, Preemption, Price,
+    PriceUnit, Quantity, ResourceKind, ResourceKinds, Resources, Scheduler, ShapeId, ShapeSpec, Spending,
+    Submission, TeamId, TeamSpec, Timestamp, Weight,
 };
 
 #[derive(Default)]
@@ -156,6 +156,11 @@ impl World {
             "team" => {
                 let mut team = TeamSpec::new(words[0]);
                 team.weight = value("weight").map_or(Weight::ONE, |text| Weight::parse(text).unwrap());
+                let length = value("every").map(|text| Millis::from_secs(text.parse().unwrap()).unwrap());
+                let gpu_seconds = value("gpu-seconds").map(|text| text.parse::<u64>().unwrap());
+                let usd = value("usd").map(|text| MicroUsd::parse(text).unwrap());
+                let most = gpu_seconds.map(|s| Spending::GpuMillis(s * 1_000)).or(usd.map(Spending::Usd));
+                team.budget = most.zip(length).map(|(most, period)| Budget { most, period });
                 team.parent = value("parent").map(|name| self.team(name));
                 for word in words {
                     // `quota.POOL.RESOURCE=AMOUNT`, and the same for the other three.
@@ -415,6 +420,9 @@ scenarios!(
     a_limit_binds_in_each_resource,
     a_quota_is_of_its_pool,
     a_quota_is_of_its_team,
+    budgets_and_reservations,
+    budgets_in_gpu_time,
+    budgets_in_money,
     capacity_loss_is_lawful,
     capacity_lost,
     classes_come_first,

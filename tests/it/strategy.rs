@@ -1,9 +1,9 @@
 //! Generated cases: small organisations in which the hard corners are common, and what happens in them.
 
 use fairshare::{
-    Allowance, Alternative, Backfill, ClassScope, Config, EvictionBounds, FactorWeights, MicroUsd, Millis,
-    OrderName, Placement, PolicySpec, PoolId, PoolSpec, Preemption, Price, PriceUnit, Quantity, ResourceKind,
-    Resources, ShapeSpec, TeamId, TeamSpec, Weight,
+    Allowance, Alternative, Backfill, Budget, ClassScope, Config, EvictionBounds, FactorWeights, MicroUsd,
+    Millis, OrderName, Placement, PolicySpec, PoolId, PoolSpec, Preemption, Price, PriceUnit, Quantity,
+    ResourceKind, Resources, ShapeSpec, Spending, TeamId, TeamSpec, Weight,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -145,10 +145,16 @@ fn allowance() -> impl Strategy<Value = Allowance> {
 /// What is named twice, or names no pool, is left out; so are quotas that do not add up.
 fn with_allowances(mut config: Config, allowances: Vec<(usize, u8, Allowance)>) -> Config {
     for (team, what, allowance) in allowances {
+        let (units, period) = (allowance.amount.get() / 500, 5 + u64::from(what) * 3);
         let mut tried = config.clone();
         let team = team % tried.teams.len();
         let team = &mut tried.teams[team];
         match what {
+            8 => team.budget = Some(Budget { most: Spending::GpuMillis(units), period: Millis::new(period) }),
+            9 => {
+                let most = Spending::Usd(MicroUsd::new(units / 4));
+                team.budget = Some(Budget { most, period: Millis::new(period) });
+            }
             0..=4 => team.quota.push(allowance),
             5 => team.limit.push(allowance),
             6 => team.borrow.push(allowance),
@@ -237,7 +243,7 @@ pub(crate) fn case() -> impl Strategy<Value = Case> {
         .prop_flat_map(|pools| {
             let pools: Vec<_> = (0..pools).map(pool).collect();
             let allowances =
-                prop_oneof![1 => Just(Vec::new()), 3 => vec((0_usize..8, 0_u8..8, allowance()), 1..=12)];
+                prop_oneof![1 => Just(Vec::new()), 3 => vec((0_usize..8, 0_u8..10, allowance()), 1..=12)];
             (pools, teams(), vec(shape(), 1..=5), vec(op(), 20..=110), policy(), allowances)
         })
         .prop_map(|(pools, teams, shapes, ops, policy, allowances)| Case {

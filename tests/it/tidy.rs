@@ -16,6 +16,7 @@ const LAYERS: &[&[&str]] = &[
     &["config", "decision", "explain", "job", "pool", "team"],
     &["ledger", "line", "line/by_length", "tree", "value"],
     &[
+        "budget",
         "dominant",
         "fluid",
         "hierarchy",

@@ -4,6 +4,7 @@
 //! the scheduler that is built from both (see `setup`).
 
 mod admission;
+mod budget;
 mod capacity;
 mod document;
 mod fault;
@@ -21,7 +22,7 @@ mod value;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use fairshare::{ClassScope, Placement, PolicySpec, Quantity, ShareValue, Weight};
+use fairshare::{Budget, ClassScope, Placement, PolicySpec, Quantity, ShareValue, Weight};
 use sha2::{Digest as _, Sha256};
 
 pub use document::Override;
@@ -138,6 +139,8 @@ pub struct Team {
     pub borrow: Vec<Amount>,
     /// How much of its idle quota others may use.
     pub lend: Vec<Amount>,
+    /// What it may spend in a period.
+    pub budget: Option<Budget>,
     /// What it asks, for `sim shares`; jobs of a trace have requests of their own.
     pub request: Option<Request>,
 }

@@ -7,9 +7,9 @@ use fairshare::{Quantity, Weight};
 use super::document::{Entry, Node, Table, Value};
 use super::fault::{Fault, Place, did_you_mean};
 use super::value::Faults;
-use super::{Amount, Pool, Request, Team, UnknownTeams};
+use super::{Amount, Pool, Request, Team, UnknownTeams, budget};
 
-const KEYS: [&str; 8] = ["name", "parent", "weight", "quota", "limit", "borrow", "lend", "request"];
+const KEYS: [&str; 9] = ["name", "parent", "weight", "quota", "limit", "borrow", "lend", "budget", "request"];
 const REQUEST: [&str; 4] = ["per_task", "tasks", "pools", "speeds"];
 
 /// The four classes of the preset `classes = "four"`.
@@ -39,6 +39,7 @@ pub(super) fn teams(root: &Table, pools: &[Pool], faults: &mut Faults) -> Vec<Te
             limit: amounts("limit", faults),
             borrow: amounts("borrow", faults),
             lend: amounts("lend", faults),
+            budget: budget::budget(table, pools, faults),
             request: table.get("request").and_then(|node| request(node, pools, faults)),
         });
         parents.push(table.get("parent"));

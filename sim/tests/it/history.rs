@@ -93,3 +93,38 @@ fn settings_are_read_named_and_refused_with_their_place() {
         assert!(wrong.contains(said) && wrong.contains("--policy:1:"), "{setting}: {wrong}");
     }
 }
+
+const BUDGET: &str = "[[pool]]\nname = 'p'\nnodes = 1\nnode = { gpu = 4 }\nprice = { gpu_hour = 3.6 }\n[[team]]\nname = 'a'\n\
+    [[team]]\nname = 'b'\n";
+
+#[test]
+fn who_has_spent_the_budget_waits_for_the_next_period() {
+    // Two GPUs for half an hour are one GPU-hour; a GPU costs 3.60 an hour. The job that runs goes on.
+    for budget in ["{ gpu_hours = 1, period = '2h' }", "{ usd = 3.6, period = '2h' }"] {
+        let scenario = BUDGET.replacen("name = 'a'\n", &format!("name = 'a'\nbudget = {budget}\n"), 1);
+        let rows = "1,0,1800,a,2,\n2,0,3600,b,2,\n3,10,60,a,1,\n4,20,60,b,1,\n5,1000,1000,a,1,\n";
+        let finished = simulate(&scenario, &format!("{ROWS}{rows}"));
+        let starts: Vec<i64> = finished.times().into_iter().map(|(_, start, _)| start).collect();
+        // At 1800 an hour is spent: of those that wait, job 3 and job 5 do until 7200 although two GPUs are free.
+        assert_eq!(starts, [0, 0, 7200, 1800, 7200], "{budget}");
+    }
+}
+
+#[test]
+fn a_budget_that_cannot_be_counted_is_refused_with_its_place() {
+    for (budget, said) in [
+        ("{ gpu_hours = 1, usd = 1, period = '2h' }", "expected either `gpu_hours` or `usd`"),
+        ("{ period = '2h' }", "expected either `gpu_hours` or `usd`"),
+        ("{ gpu_hours = 1 }", "a budget has no `period`"),
+        ("{ gpu_hours = 1, period = '0s' }", "expected a length of time"),
+        ("{ gpu_hour = 1, period = '2h' }", "unknown key `gpu_hour` in a budget"),
+        ("{ gpu_hours = -1, period = '2h' }", "expected a number from 0"),
+    ] {
+        let scenario = BUDGET.replacen("name = 'a'\n", &format!("name = 'a'\nbudget = {budget}\n"), 1);
+        let wrong = Scenario::parse("s.toml", &scenario, &[]).unwrap_err().render();
+        assert!(wrong.contains(said) && wrong.contains("s.toml:8:"), "{budget}: {wrong}");
+    }
+    let unpriced = SCENARIO.replacen("name = 'a'\n", "name = 'a'\nbudget = { usd = 1, period = '1d' }\n", 1);
+    let wrong = Scenario::parse("s.toml", &unpriced, &[]).unwrap_err().render();
+    assert!(wrong.contains("pool `p` has no price"), "{wrong}");
+}

@@ -40,7 +40,7 @@ impl Engine {
     /// Takes a route away from the member that may not hold more, or from a leaf where others keep what is free.
     fn hold(&mut self, state: &State, leaf: MemberId, route: RouteId, denied: Denied) {
         let member = match denied {
-            Denied::Limit { member, .. } if self.order.by_shares() => member,
+            Denied::Limit { member, .. } | Denied::Budget { member, .. } if self.order.by_shares() => member,
             _ => leaf,
         };
         if self.is_held(state, leaf, route) {
@@ -56,6 +56,19 @@ impl Engine {
     /// Whether a leaf, or a member above it, is held on a route.
     pub(super) fn is_held(&self, state: &State, leaf: MemberId, route: RouteId) -> bool {
         self.lists.anybody_held() && state.tree.path(leaf).any(|member| self.lists.is_held(member, route))
+    }
+
+    /// Finds out who has spent a budget; who may go on gets back what it was held on.
+    pub(super) fn renew_budgets(&mut self, state: &mut State) {
+        if state.budgets.tick(state.now).any {
+            self.retry_reclaim();
+            for pool in (0..self.watches.len()).map(PoolId::at) {
+                self.unhold(state, pool);
+                if self.one_line {
+                    self.reopen(state, pool);
+                }
+            }
+        }
     }
 
     /// Gives back the routes in a pool that teams were held on: usage has fallen there.

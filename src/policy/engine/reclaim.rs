@@ -410,6 +410,13 @@ impl Engine {
         self.refresh_holds(state);
     }
 
+    /// Somebody may start who was not allowed to before: whoever found no plan may find one now.
+    pub(super) fn retry_reclaim(&mut self) {
+        let Some(reclaim) = &mut self.reclaim else { return };
+        reclaim.failed.clear();
+        reclaim.event();
+    }
+
     /// Something has happened outside: a job came, went or ended, or a pool has another size.
     pub(super) fn reclaim_event(&mut self, pool: Option<PoolId>) {
         let Some(reclaim) = &mut self.reclaim else { return };

@@ -11,6 +11,8 @@
 
 use std::cmp::Reverse;
 
+use fairshare::{ResourceKind, Spending};
+
 use super::{Job, Oracle, Rule, Run, kinds};
 
 /// A job's use: of which team, how much of the capacity, from when until when.
@@ -19,6 +21,8 @@ pub(super) struct Use {
     number: usize,
     team: usize,
     share: f64,
+    /// Thousandths of a GPU, and the price of one by the hour.
+    gpus_and_price: (u128, u128),
     start: i64,
     end: Option<i64>,
 }
@@ -27,10 +31,14 @@ impl Oracle {
     pub(super) fn begins_use(&mut self, run: &Run) {
         let job = &self.jobs[self.index_of(run.number)];
         let (team, start) = (job.team, self.now);
+        let what = &job.alternatives[run.alternative];
+        let gpus = u128::from(what.request[ResourceKind::GPU].get()) * u128::from(what.workers);
+        let price = self.pool(run.pool).price.map_or(0, |price| u128::from(price.hour.get()));
         self.uses.push(Use {
             number: run.number,
             team,
             share: self.size(job, run.pool, run.alternative),
+            gpus_and_price: (gpus, price),
             start,
             end: None,
         });
@@ -67,6 +75,29 @@ impl Oracle {
             if capacity == 0 { 0.0 } else { asked as f64 / capacity as f64 }
         };
         kinds().map(share).fold(0.0, f64::max)
+    }
+
+    /// Whether a team on the way from a leaf to the root has spent its budget.
+    pub(super) fn has_spent(&self, leaf: usize) -> bool {
+        let teams = self.config.teams.len();
+        self.path(leaf).into_iter().filter(|member| (1..=teams).contains(member)).any(|member| {
+            let Some(budget) = self.config.teams[member - 1].budget else { return false };
+            let period = i64::try_from(budget.period.get()).unwrap();
+            let begin = self.now.div_euclid(period) * period;
+            let below = self.uses.iter().filter(|its| self.path(self.leaf(its.team)).contains(&member));
+            let spent = below.map(|its| {
+                let (start, end) = (its.start.max(begin), its.end.unwrap_or(self.now));
+                let (gpus, price) = its.gpus_and_price;
+                let rate = if matches!(budget.most, Spending::Usd(_)) { gpus * price } else { gpus };
+                rate * u128::try_from((end - start).max(0)).unwrap()
+            });
+            let most = match budget.most {
+                Spending::GpuMillis(most) => u128::from(most) * 1_000,
+                Spending::Usd(usd) => u128::from(usd.get()) * 1_000 * 3_600_000,
+                _ => unreachable!("no other spending exists"),
+            };
+            spent.sum::<u128>() >= most
+        })
     }
 
     /// The decayed use below a member now.

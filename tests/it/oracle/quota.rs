@@ -77,6 +77,9 @@ impl Oracle {
     /// Whether a limit, or what others keep, denies a run to its team.
     pub(super) fn is_denied(&self, run: &Run) -> bool {
         let path = self.path(self.leaf(self.jobs[self.index_of(run.number)].team));
+        if self.has_spent(path[0]) {
+            return true;
+        }
         let free = self.free_in_pool(run.pool, &self.running);
         let is_kept = kinds().filter(|kind| self.asks(run, *kind) > 0).any(|kind| {
             let asks = self.asks(run, kind);
