@@ -19,4 +19,5 @@ mod remedy;
 mod reservation;
 mod scenario;
 mod strategy;
+mod swarm;
 mod tidy;

@@ -28,6 +28,7 @@ mod runs;
 mod shares;
 mod streamed;
 mod support;
+mod swarm;
 mod synth;
 mod trace;
 mod trace_bad_input;
