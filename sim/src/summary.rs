@@ -187,6 +187,12 @@ pub struct Fairness {
     /// The largest ratio of a job's response to what it would be alone on its team's part.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub finish_time_ratio_max: Option<f64>,
+    /// 99 % of these ratios are at most this.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub finish_time_ratio_p99: Option<f64>,
+    /// The part of the jobs whose ratio is above one: alone they would have been better off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub finish_time_above_one: Option<f64>,
     /// GPU-hours that teams with waiting jobs were entitled to and did not hold.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deficit_gpu_hours: Option<f64>,
@@ -301,7 +307,10 @@ impl Summary {
             first_decision_s: Some(latency::latencies(firsts.iter().copied())),
             routing: routing::routed(setup, trace, record),
             groups: Some(groups(setup, trace, record, &demands, &rows, &firsts)),
-            queue: (makespan_ms > 0).then(|| queue(trace, record, &demands, makespan_ms)),
+            queue: first
+                .zip(record.last_end_ms())
+                .filter(|(from, to)| from < to)
+                .map(|window| queue(trace, record, &demands, window)),
             evictions: evictions(trace, record, &demands),
             reaper: reclaimed::reclaimed(setup, trace, record, &demands),
             utilization: by_kind(setup, |kind| usage.overall(kind)),
@@ -341,10 +350,13 @@ fn fairness(
     }
     let active = teams.iter().filter(|team| team.jobs > 0);
     let shares: Vec<f64> = active.filter_map(|team| Some(team.share_mean? / team.weight)).collect();
+    let times = finish_time::finish_times(setup, trace, record, demands);
     (!shares.is_empty()).then(|| Fairness {
         jain: fairness::jain(&shares),
         share_deviation: entitled.as_ref().and_then(|entitled| entitled.share_deviation),
-        finish_time_ratio_max: finish_time::finish_time_ratio_max(setup, trace, record, demands),
+        finish_time_ratio_max: times.map(|times| times.max),
+        finish_time_ratio_p99: times.map(|times| times.p99),
+        finish_time_above_one: times.map(|times| times.above_one),
         deficit_gpu_hours: entitled.map(|entitled| entitled.deficit_gpu_hours),
     })
 }

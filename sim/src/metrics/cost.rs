@@ -6,7 +6,7 @@
 //! in micro-USD × thousandths × ms per hour, rounded once, when they become micro-USD; parts are rounded by largest
 //! remainder so that printed parts add up to the printed whole. Population: all jobs that started, never trimmed. Accounts
 //! of whoever allocated (teams, owners, users, classes) each add up to allocated. Absent on purpose: prices over time
-//! (see `tariff`); egress, since data sets are not acted on.
+//! (see `tariff`); egress: a data set has no size yet.
 
 use fairshare::ResourceKind;
 

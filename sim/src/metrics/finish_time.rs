@@ -9,19 +9,48 @@
 use fairshare::ResourceKind;
 
 use super::Demands;
+use super::distribution::Distribution;
 use super::utilization::capacity;
 use crate::record::{Fate, Record};
 use crate::setup::Setup;
 use crate::trace::Trace;
 
-/// The largest rho; nothing where no job counts.
+/// What the ratios of all jobs come to.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct FinishTimes {
+    /// The largest.
+    pub max: f64,
+    /// 99 % are at most this; estimator: see `distribution`.
+    pub p99: f64,
+    /// The part of the jobs whose ratio is above one.
+    pub above_one: f64,
+}
+
+impl FinishTimes {
+    /// Of ratios; nothing where there are none. Reorders them.
+    ///
+    /// # Examples
+    ///
+    /// Of four jobs one would have been better off alone on its team's part, and one would not have cared:
+    ///
+    /// ```
+    /// use fairshare_sim::metrics::finish_time::FinishTimes;
+    /// let times = FinishTimes::of(&mut [0.5, 2.0, 1.0, 0.75]).unwrap();
+    /// assert_eq!((times.max, times.p99, times.above_one), (2.0, 2.0, 0.25));
+    /// assert_eq!(FinishTimes::of(&mut []), None);
+    /// ```
+    #[must_use]
+    pub fn of(ratios: &mut [f64]) -> Option<Self> {
+        let above = ratios.iter().filter(|ratio| **ratio > 1.0).count() as u128;
+        let above_one = super::ratio(above, ratios.len() as u128)?;
+        let figures = Distribution::of_numbers(ratios);
+        Some(Self { max: figures.max?, p99: figures.p99?, above_one })
+    }
+}
+
+/// The ratios of all jobs that count; nothing where none does.
 #[must_use]
-pub fn finish_time_ratio_max(
-    setup: &Setup,
-    trace: &Trace,
-    record: &Record,
-    demands: &Demands,
-) -> Option<f64> {
+pub fn finish_times(setup: &Setup, trace: &Trace, record: &Record, demands: &Demands) -> Option<FinishTimes> {
     let teams = &setup.config.teams;
     let root_of = |mut team: usize| {
         while let Some(parent) = teams[team].parent {
@@ -46,7 +75,7 @@ pub fn finish_time_ratio_max(
         let stretched = rho(outcome.end_ms.abs_diff(job.submit_ms), job.run_ms, ratio(asked, 1), alone);
         stretched.filter(|_| asked > 0)
     });
-    ratios.reduce(f64::max)
+    FinishTimes::of(&mut ratios.collect::<Vec<f64>>())
 }
 
 /// The ratio of one job; nothing for a job that took no time.

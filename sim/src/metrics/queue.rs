@@ -9,12 +9,13 @@
 use fairshare::ResourceKind;
 use serde::Serialize;
 
+use super::series::Slices;
 use super::{Demands, ratio};
 use crate::record::{Fate, Record};
 use crate::trace::Trace;
 
 /// The depth of the queue.
-#[derive(Clone, Copy, PartialEq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Queue {
     /// Mean number of waiting jobs.
     pub jobs_mean: Option<f64>,
@@ -24,7 +25,12 @@ pub struct Queue {
     pub gpus_mean: Option<f64>,
     /// Most GPUs asked by waiting jobs.
     pub gpus_max: f64,
+    /// Mean numbers of waiting jobs in equal slices of the time.
+    pub jobs_over_time: Vec<f64>,
 }
+
+/// Slices of the time.
+const SLICES: usize = 40;
 
 /// Areas under the depth, in job-ms and amount × ms, and the largest values.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -108,17 +114,23 @@ pub fn waits(trace: &Trace, record: &Record) -> Vec<(usize, i64, i64)> {
     waits
 }
 
-/// The depth over `span_ms`.
+/// The depth over a `window` of time, ms; it must be longer than nothing.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "GPUs for people, from exact thousandths")]
-pub fn queue(trace: &Trace, record: &Record, demands: &Demands, span_ms: u64) -> Queue {
+pub fn queue(trace: &Trace, record: &Record, demands: &Demands, window: (i64, i64)) -> Queue {
+    let span_ms = window.1.abs_diff(window.0);
     let asked = |(row, from, to): (usize, i64, i64)| {
         let alternative = usize::from(record.outcomes[row].alternative);
         (from, to, demands.of(trace, row, alternative)[ResourceKind::GPU].get())
     };
     let waits: Vec<(i64, i64, u64)> = waits(trace, record).into_iter().map(asked).collect();
     let depth = depth(&waits);
+    let mut slices = Slices::new(window.0, window.1, SLICES);
+    for (from, to, _) in &waits {
+        slices.add(*from, *to, 1);
+    }
     Queue {
+        jobs_over_time: slices.averages(),
         jobs_mean: ratio(depth.jobs, u128::from(span_ms)),
         jobs_max: depth.jobs_max,
         gpus_mean: ratio(depth.amount, 1_000 * u128::from(span_ms)),

@@ -3,7 +3,7 @@
 //! A job belongs to the first rule that is about what it asks (by the alternative that ran, else by its first), whether it
 //! names pools or not. override = it names pools, so that the rule was not asked; misroute = it ran in a pool to which its
 //! rule does not send. Counts of jobs. Population: all jobs that came and were not rejected; those about which no rule is
-//! have an entry without a number. Absent on purpose: where a job's data are, which nothing acts on yet.
+//! have an entry without a number. Absent on purpose: where a job's data are (the scheduler's).
 
 use serde::Serialize;
 

@@ -61,9 +61,25 @@ fn head(summary: &Summary, text: &mut String) {
             usd(cost.idle)
         );
     }
+    if let Some(queue) = summary.queue.as_ref().filter(|queue| queue.jobs_max > 0) {
+        let line = sparkline(&queue.jobs_over_time);
+        let _ = writeln!(text, "waiting   {line}  {} jobs at most", count(queue.jobs_max));
+    }
     if summary.incomplete {
         let _ = writeln!(text, "INCOMPLETE: the run was interrupted");
     }
+}
+
+/// Values from nothing to the largest, as bars of eight heights; what is more than nothing is seen.
+fn sparkline(values: &[f64]) -> String {
+    const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    let most = values.iter().copied().fold(0.0, f64::max);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from nothing to eight")]
+    let bar = |value: &f64| match (value / most * 8.0).ceil() as usize {
+        0 => ' ',
+        height => BARS[height.min(8) - 1],
+    };
+    values.iter().map(bar).collect()
 }
 
 fn waits(summary: &Summary, text: &mut String) {
@@ -265,4 +281,16 @@ pub(crate) fn cut(name: &str, width: usize) -> String {
     }
     let kept: String = name.chars().take(width.saturating_sub(2)).collect();
     format!("{kept}…")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bars_are_as_high_as_their_values() {
+        assert_eq!(sparkline(&[0.0, 0.01, 1.0, 4.0, 4.1, 8.0]), " ▁▁▄▅█");
+        assert_eq!(sparkline(&[0.0, 0.0]), "  ");
+        assert_eq!(sparkline(&[]), "");
+    }
 }

@@ -53,6 +53,9 @@ fn groups_queue_and_evictions_are_those_computed_by_hand() {
     let queue = &summary["queue"];
     assert!((queue["jobs_mean"].as_f64().unwrap() - 170.0 / 190.0).abs() < 1e-9, "{queue}");
     assert_eq!(queue["jobs_max"], 2);
+    // The same area, in 40 slices of 4.75 s.
+    let slices = queue["jobs_over_time"].as_array().unwrap().iter().map(|value| value.as_f64().unwrap());
+    assert!((slices.sum::<f64>() * 4.75 - 170.0).abs() < 1e-9, "{queue}");
     // b asks 2 GPUs for 150 s, a 4 for 20 s.
     assert!((queue["gpus_mean"].as_f64().unwrap() - 380.0 / 190.0).abs() < 1e-9, "{queue}");
     assert_eq!(queue["gpus_max"].as_f64(), Some(6.0));

@@ -144,7 +144,8 @@ fn entitlements_are_those_computed_by_hand() {
     // Two GPUs for a hundred seconds.
     assert!((fairness.deficit_gpu_hours.unwrap() - 200.0 / 3600.0).abs() < 1e-12);
     // Alone on two GPUs each: `a` would take 200 s and takes 100, `b` would take 100 and takes 200.
-    assert_eq!(fairness.finish_time_ratio_max, Some(2.0));
+    assert_eq!((fairness.finish_time_ratio_max, fairness.finish_time_ratio_p99), (Some(2.0), Some(2.0)));
+    assert_eq!(fairness.finish_time_above_one, Some(0.5));
 }
 
 #[test]
