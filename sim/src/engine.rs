@@ -17,6 +17,7 @@ use crate::event::{Completion, EventQueue};
 use crate::observer::{Cause, Observer, Transition, What};
 use crate::record::{Fate, LostAttempt, Outcome, Record, Rejected};
 use crate::setup::{Setup, pool_id};
+use crate::speed::{run_at_speed, work_at_speed};
 use crate::trace::Trace;
 
 /// How many cycles pass between two looks at the flag that interrupts.
@@ -574,40 +575,12 @@ pub(crate) fn checkpoint_ms(trace: &Trace, row: u32) -> Option<u64> {
     trace.extras.get(row as usize)?.checkpoint_ms
 }
 
-/// How much work of speed one is done at a speed in thousandths, rounded down to ms.
-pub(crate) fn work_at_speed(ran_ms: u64, speed_milli: u32) -> u64 {
-    let work = u128::from(ran_ms) * u128::from(speed_milli) / u128::from(fairshare::FULL_SPEED);
-    u64::try_from(work).unwrap_or(u64::MAX)
-}
-
 /// Numbers the rows that have none yet, up to `rows`, after all that came before.
 fn number_rows(numbers: &mut Vec<u32>, passed: usize, rows: usize) {
     let number = |row: usize| u32::try_from(passed + row).unwrap_or(u32::MAX);
     numbers.extend((numbers.len()..rows).map(number));
 }
 
-/// How long a job takes at a speed in thousandths, rounded up to ms.
-pub(crate) fn run_at_speed(run_ms: u64, speed_milli: u32) -> Option<u64> {
-    if speed_milli == fairshare::FULL_SPEED {
-        return Some(run_ms);
-    }
-    let scaled = u128::from(run_ms) * u128::from(fairshare::FULL_SPEED);
-    u64::try_from(scaled.div_ceil(u128::from(speed_milli.max(1)))).ok()
-}
-
 fn refused(trace: &Trace, row: u32, source: fairshare::Error) -> SimError {
     SimError::Refused { what: format!("job `{}`", trace.names.get(row as usize)), source }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn slower_runs_are_rounded_up() {
-        assert_eq!(run_at_speed(1_000, 1_000), Some(1_000));
-        assert_eq!(run_at_speed(1_000, 300), Some(3_334));
-        assert_eq!(run_at_speed(0, 300), Some(0));
-        assert_eq!(run_at_speed(u64::MAX, 1), None);
-    }
 }

@@ -30,6 +30,7 @@ mod scenario;
 mod setup;
 pub mod shares;
 mod simulate;
+mod speed;
 pub mod streamed;
 pub mod summary;
 mod tally;

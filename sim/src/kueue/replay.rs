@@ -13,11 +13,12 @@ use fairshare::{Backfill, Eligible, EvictReason, PoolId};
 use super::lines::Lines;
 use super::tree::{Tree, pool_names, settings, signed};
 use crate::digest::Digest;
-use crate::engine::{checkpoint_ms, run_at_speed, work_at_speed};
+use crate::engine::checkpoint_ms;
 use crate::error::SimError;
 use crate::observer::{Cause, Observer, Transition, What};
 use crate::record::{Fate, LostAttempt, Outcome, Record, Rejected};
 use crate::setup::Setup;
+use crate::speed::{run_at_speed, work_at_speed};
 use crate::trace::Trace;
 
 /// How many cycles pass between two looks at the flag that interrupts.
