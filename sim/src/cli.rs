@@ -2,6 +2,7 @@
 //!
 //! Commands that are not built are absent, not stubs. Absent on purpose: what a command does (see `command`).
 
+pub mod kueue;
 pub mod results;
 pub mod trace;
 
@@ -73,6 +74,9 @@ pub enum Command {
     Compare(Box<Compare>),
     /// Decide once on a cluster as it stands: who starts, who waits, and why.
     Decide(Decide),
+    /// Kueue's objects to a scenario and back.
+    #[command(subcommand)]
+    Kueue(kueue::KueueCommand),
     /// What each team is entitled to if capacity could be divided at will, exactly.
     Shares(Shares),
     /// Write the report of a results folder again.

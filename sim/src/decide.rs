@@ -150,8 +150,11 @@ pub fn of_scenario(scenario: &Scenario) -> Result<Decided, SimError> {
         let message = format!("scenario `{}` has no `[[pending]]` and no `[[running]]` job", scenario.path);
         return Err(SimError::usage_with_hint(message, "to replay a trace there is `sim run`"));
     };
+    if scenario.policy.kueue.is_some() {
+        return crate::kueue::decide(scenario);
+    }
     let now_ms = now(snapshot);
-    let trace = trace(snapshot, now_ms)?;
+    let trace = snapshot_trace(snapshot, now_ms)?;
     let setup = Setup::new(scenario, &trace)?;
     let mut cluster = Cluster::new(&setup, &trace, now_ms)?;
     let by_name: BTreeMap<&str, &SnapshotJob> =
@@ -176,7 +179,7 @@ pub fn of_scenario(scenario: &Scenario) -> Result<Decided, SimError> {
 }
 
 /// The time of the snapshot; the latest time that is named unless it says.
-fn now(snapshot: &Snapshot) -> i64 {
+pub(crate) fn now(snapshot: &Snapshot) -> i64 {
     let times = snapshot.jobs.iter().flat_map(|job| &job.columns);
     let times = times.filter(|(key, _)| key == "submit_s" || key == "start_s");
     let latest = times.filter_map(|(_, text)| Selection::instant_ms(text)).max();
@@ -184,7 +187,7 @@ fn now(snapshot: &Snapshot) -> i64 {
 }
 
 /// The jobs as a trace: read by the reader of the native format, so that a key means what a column means.
-fn trace(snapshot: &Snapshot, now_ms: i64) -> Result<Trace, SimError> {
+pub(crate) fn snapshot_trace(snapshot: &Snapshot, now_ms: i64) -> Result<Trace, SimError> {
     let required = ["job_id", "submit_s", "run_s", "team"];
     let mut header: Vec<&str> = required.to_vec();
     for (key, _) in snapshot.jobs.iter().flat_map(|job| &job.columns) {

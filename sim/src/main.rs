@@ -88,6 +88,7 @@ fn dispatch(cli: &Cli, world: &World<'_>) -> Result<Output, SimError> {
         Command::Trace(command) => command::trace::trace(command, world, &mut std::io::stdout().lock()),
         Command::Compare(arguments) => command::compare::compare(arguments, world),
         Command::Decide(arguments) => command::decide::decide(arguments, world),
+        Command::Kueue(command) => command::kueue::kueue(command, world),
         Command::Shares(arguments) => command::shares::shares(arguments, world),
         Command::Report(arguments) => command::report::report(arguments, world),
         Command::Replay(arguments) => command::replay::replay(arguments, world),

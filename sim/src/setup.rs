@@ -50,6 +50,8 @@ pub struct Setup {
     pub routes: Vec<Rule>,
     /// Kueue's rules instead of the scheduler's order.
     pub kueue: Option<KueueRules>,
+    /// What the scenario's teams say in Kueue's words, by team.
+    pub(crate) kueue_parts: Vec<serde_json::Map<String, serde_json::Value>>,
     /// What each pool charges.
     pub tariffs: Vec<Option<Tariff>>,
     /// Cloud and region of each pool, where the scenario says.
@@ -197,6 +199,7 @@ impl Setup {
             routes,
             kueue,
             reaper: scenario.reaper.clone(),
+            kueue_parts: scenario.teams.iter().map(|team| team.kueue.clone()).collect(),
             tariffs: scenario.pools.iter().map(|pool| pool.tariff.clone()).collect(),
             places: scenario.pools.iter().map(|pool| (pool.cloud.clone(), pool.region.clone())).collect(),
             capacities: scenario.capacities.clone(),

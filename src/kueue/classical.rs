@@ -35,10 +35,12 @@ struct Candidates {
 
 impl Cluster {
     pub(super) fn classical_targets(&mut self, incoming: &Incoming) -> Vec<Victim> {
-        let candidates = self.candidates(incoming);
-        let alone = candidates.hierarchical.is_empty() && candidates.by_priority.is_empty();
         let forbidden = self.queues[&incoming.queue].preemption.borrow_within_cohort.is_none();
-        let attempts: &[bool] = if alone || forbidden && !self.is_under_nominal(incoming) {
+        // It will have to borrow, so nobody is a candidate who may be taken only by those who do not.
+        let must_borrow = forbidden && !self.is_under_nominal(incoming);
+        let candidates = self.candidates(incoming, must_borrow);
+        let alone = candidates.hierarchical.is_empty() && candidates.by_priority.is_empty();
+        let attempts: &[bool] = if alone || must_borrow {
             &[true]
         } else if forbidden && candidates.hierarchical.is_empty() {
             &[false, true]
@@ -110,7 +112,7 @@ impl Cluster {
         nodes.all(|node| !self.tree.within_nominal(node, &incoming.contested))
     }
 
-    fn candidates(&self, incoming: &Incoming) -> Candidates {
+    fn candidates(&self, incoming: &Incoming, must_borrow: bool) -> Candidates {
         let mut found = Candidates::default();
         let preemption = self.queues[&incoming.queue].preemption;
         for workload in self.workloads_of(incoming.queue) {
@@ -126,8 +128,10 @@ impl Cluster {
         let mut advantage = self.fits_in_quota(incoming.queue, &mut left);
         let mut seen = incoming.queue;
         for cohort in self.tree.above(incoming.queue) {
-            let list = if advantage { &mut found.hierarchical } else { &mut found.by_priority };
-            self.collect(incoming, cohort, cohort, seen, advantage, list);
+            if advantage || !must_borrow {
+                let list = if advantage { &mut found.hierarchical } else { &mut found.by_priority };
+                self.collect(incoming, cohort, cohort, seen, advantage, list);
+            }
             advantage |= self.fits_in_quota(cohort, &mut left);
             seen = cohort;
         }

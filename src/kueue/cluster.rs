@@ -5,6 +5,7 @@
 use core::fmt;
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::fair::Peak;
 use super::share::{DominantShare, Resources, WeightedShare};
 use super::spec::{ClusterQueue, Cohort, Fungibility, Preemption, ResourceGroup, Settings, Workload};
 use super::tree::{Cell, Node, NodeIndex, Pair, Tree};
@@ -89,6 +90,8 @@ pub struct Cluster {
     names: BTreeMap<String, NodeIndex>,
     resource_names: Vec<String>,
     pub(super) resources: Resources,
+    /// Of cohorts, while heads are nominated; else empty.
+    pub(super) peaks: Vec<Option<Peak>>,
 }
 
 /// The share of one node.
@@ -150,6 +153,7 @@ impl Cluster {
             names: BTreeMap::new(),
             resource_names,
             resources,
+            peaks: Vec::new(),
         };
         cluster.plant(cohorts, queues)?;
         cluster.book(admitted)?;

@@ -65,12 +65,12 @@ impl Cluster {
     /// Of each queue the head alone is looked at, even if it cannot fit; all others wait.
     pub fn cycle(&mut self, pending: &[Pending]) -> Outcome {
         let mut verdicts: Vec<Verdict> = pending.iter().map(|known| self.first_verdict(known)).collect();
-        let mut entries = self.entries(pending);
-        self.arrange(&mut entries, pending);
+        let entries = self.entries(pending);
+        let mut heads = self.line_up(entries, pending);
         let mut order = Vec::new();
         let mut charged: Vec<Entry> = Vec::new();
         let mut progress = Progress::default();
-        while let Some(entry) = self.next_entry(&mut entries, pending) {
+        while let Some(entry) = self.next_entry(&mut heads, pending) {
             order.push(entry.pending);
             let before = charged.len();
             verdicts[entry.pending] = self.process(&entry, &mut progress, &mut charged);
@@ -131,11 +131,15 @@ impl Cluster {
                 *head = at;
             }
         }
+        if self.settings.fair_sharing {
+            self.note_peaks();
+        }
         let mut entries = Vec::new();
         for (queue, at) in heads {
             let (assignment, victims) = self.nominate(queue, &pending[at]);
             entries.push(Entry { pending: at, queue, assignment, victims });
         }
+        self.peaks.clear();
         entries
     }
 

@@ -1,5 +1,6 @@
 //! Fair preemption: from the subtree with the largest share, as long as that makes shares fairer.
 
+use core::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::cluster::Cluster;
@@ -7,22 +8,22 @@ use super::share::DominantShare;
 use super::spec::Strategy;
 use super::tree::NodeIndex;
 use super::victims::{Incoming, Reason, Victim, compare};
+use crate::id::Id as _;
 
 /// The queues from which to take victims, the one with the largest share first, as shares are at each call.
 pub(super) struct Targets {
     own: NodeIndex,
     root: NodeIndex,
-    /// Candidates of each queue, the next one last.
-    queues: BTreeMap<NodeIndex, Vec<usize>>,
+    /// Candidates of each queue, the next one last; sorted once the queue is looked at.
+    queues: BTreeMap<NodeIndex, (bool, Vec<usize>)>,
     pruned: BTreeSet<NodeIndex>,
 }
 
 impl Targets {
-    /// `candidates` are in victim order.
     pub(super) fn new(cluster: &Cluster, own: NodeIndex, candidates: &[usize]) -> Self {
-        let mut queues: BTreeMap<NodeIndex, Vec<usize>> = BTreeMap::new();
-        for workload in candidates.iter().rev() {
-            queues.entry(cluster.admitted[*workload].queue).or_default().push(*workload);
+        let mut queues: BTreeMap<NodeIndex, (bool, Vec<usize>)> = BTreeMap::new();
+        for workload in candidates {
+            queues.entry(cluster.admitted[*workload].queue).or_default().1.push(*workload);
         }
         Self { own, root: cluster.tree.root(own), queues, pruned: BTreeSet::new() }
     }
@@ -48,19 +49,24 @@ impl Targets {
             }
             let share = cluster.share(child);
             let idle = !share.is_borrowing() && child != self.own;
-            let Some(first) = self.queues.get(&child).and_then(|list| list.last()).filter(|_| !idle) else {
+            if idle || !self.queues.contains_key(&child) {
                 self.pruned.insert(child);
                 continue;
+            }
+            let precedes = match queue {
+                None => true,
+                Some((best, known)) => match share.compare(&best) {
+                    Ordering::Equal => match (self.head(cluster, child), self.head(cluster, known)) {
+                        (Some(first), Some(its)) => {
+                            compare(self.own, &cluster.admitted[first], &cluster.admitted[its]).is_lt()
+                        }
+                        (_, None) => true,
+                        (None, _) => false,
+                    },
+                    order => order.is_gt(),
+                },
             };
-            let precedes = |(best, known): (DominantShare, NodeIndex)| {
-                let by_share = share.compare(&best);
-                by_share.is_gt()
-                    || by_share.is_eq()
-                        && self.queues.get(&known).and_then(|list| list.last()).is_none_or(|its| {
-                            compare(self.own, &cluster.admitted[*first], &cluster.admitted[*its]).is_lt()
-                        })
-            };
-            if queue.is_none_or(precedes) {
+            if precedes {
                 queue = Some((share, child));
             }
         }
@@ -89,9 +95,21 @@ impl Targets {
         }
     }
 
+    /// The next candidate of a queue, who stays.
+    fn head(&mut self, cluster: &Cluster, queue: NodeIndex) -> Option<usize> {
+        let (sorted, list) = self.queues.get_mut(&queue)?;
+        if !*sorted {
+            cluster.sort(self.own, list);
+            list.reverse();
+            *sorted = true;
+        }
+        list.last().copied()
+    }
+
     /// The next candidate of a queue.
-    pub(super) fn pop(&mut self, queue: NodeIndex) -> Option<usize> {
-        let list = self.queues.get_mut(&queue)?;
+    pub(super) fn pop(&mut self, cluster: &Cluster, queue: NodeIndex) -> Option<usize> {
+        self.head(cluster, queue)?;
+        let (_, list) = self.queues.get_mut(&queue)?;
         let workload = list.pop();
         if list.is_empty() {
             self.queues.remove(&queue);
@@ -112,6 +130,13 @@ impl Strategy {
             Self::LessThanInitialShare => preemptor.compare(before).is_lt(),
         }
     }
+}
+
+/// The child of a cohort with the largest share, and the largest share of the others.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Peak {
+    first: (NodeIndex, DominantShare),
+    second: Option<DominantShare>,
 }
 
 /// The search as it stands.
@@ -161,14 +186,14 @@ impl Search<'_> {
                 _ => None,
             };
             if let Some(reason) = reason {
-                if targets.pop(queue).is_some_and(|workload| self.take(workload, reason)) {
+                if targets.pop(self.cluster, queue).is_some_and(|workload| self.take(workload, reason)) {
                     return (true, retry);
                 }
                 continue;
             }
             let (mine, its) = self.sides(queue);
             let (preemptor, before) = (self.cluster.share(mine), self.cluster.share(its));
-            while let Some(workload) = targets.pop(queue) {
+            while let Some(workload) = targets.pop(self.cluster, queue) {
                 self.cluster.remove(workload);
                 let after = self.cluster.share(its);
                 self.cluster.put_back(workload);
@@ -185,15 +210,16 @@ impl Search<'_> {
     }
 
     /// At most one victim of each queue.
-    fn second_strategy(&mut self, strategy: Strategy, mut retry: Vec<usize>) -> bool {
+    fn second_strategy(&mut self, strategy: Strategy, retry: &[usize]) -> bool {
         let own = self.incoming.queue;
-        self.cluster.sort(own, &mut retry);
-        let mut targets = Targets::new(self.cluster, own, &retry);
+        let mut targets = Targets::new(self.cluster, own, retry);
         while let Some(queue) = targets.next(self.cluster) {
             let (mine, its) = self.sides(queue);
             let (preemptor, before) = (self.cluster.share(mine), self.cluster.share(its));
             if strategy.allows(&preemptor, &before, &before)
-                && targets.pop(queue).is_some_and(|workload| self.take(workload, Reason::InCohortFairSharing))
+                && targets
+                    .pop(self.cluster, queue)
+                    .is_some_and(|workload| self.take(workload, Reason::InCohortFairSharing))
             {
                 return true;
             }
@@ -209,22 +235,70 @@ impl Cluster {
     #[must_use]
     pub fn queues_by_share(&self, own: &str, from: &[&str]) -> Vec<String> {
         let Some(own) = self.queue(own) else { return Vec::new() };
-        let mut candidates: Vec<usize> = from
+        let candidates: Vec<usize> = from
             .iter()
             .filter_map(|name| self.queue(name))
             .flat_map(|queue| self.workloads_of(queue))
             .collect();
-        self.sort(own, &mut candidates);
         let mut targets = Targets::new(self, own, &candidates);
         let mut found = Vec::new();
         while let Some(queue) = targets.next(self) {
-            targets.pop(queue);
+            targets.pop(self, queue);
             found.push(self.tree.node(queue).name.clone());
         }
         found
     }
 
+    /// The largest shares among the children of each cohort, for as long as nothing is admitted or removed for good.
+    pub(super) fn note_peaks(&mut self) {
+        let mut peaks: Vec<Option<Peak>> = vec![None; self.tree.nodes.len()];
+        for at in (0..self.tree.nodes.len()).map(NodeIndex::at) {
+            let node = self.tree.node(at);
+            let mut shares: Vec<(NodeIndex, DominantShare)> =
+                node.cohorts.iter().chain(&node.queues).map(|child| (*child, self.share(*child))).collect();
+            shares.sort_by(|a, b| b.1.compare(&a.1));
+            let first = shares.first().copied();
+            peaks[at.index()] =
+                first.map(|first| Peak { first, second: shares.get(1).map(|(_, share)| *share) });
+        }
+        self.peaks = peaks;
+    }
+
+    /// Whether nobody can be preempted, since on every level the workload would make its side's share larger than that of
+    /// any other side, and there is nobody of its own queue. The requests count as used.
+    fn is_hopeless(&self, incoming: &Incoming) -> bool {
+        let own = incoming.queue;
+        if self.peaks.is_empty() || self.tree.within_nominal(own, &incoming.contested) {
+            return false;
+        }
+        let within = self.queues[&own].preemption.within_cluster_queue;
+        let may = |workload: usize| {
+            within.reaches(incoming, &self.admitted[workload]) && self.uses(workload, &incoming.contested)
+        };
+        if self.workloads_of(own).any(may) {
+            return false;
+        }
+        let mut side = own;
+        for cohort in self.tree.above(own) {
+            let Some(peak) = &self.peaks[cohort.index()] else { return false };
+            let other = if peak.first.0 == side { peak.second } else { Some(peak.first.1) };
+            if other.is_some_and(|other| other.is_borrowing() && self.share(side).compare(&other).is_le()) {
+                return false;
+            }
+            side = cohort;
+        }
+        true
+    }
+
     pub(super) fn fair_targets(&mut self, incoming: &Incoming) -> Vec<Victim> {
+        if !self.peaks.is_empty() {
+            self.add_requests(incoming, 1);
+            let hopeless = self.is_hopeless(incoming);
+            self.add_requests(incoming, -1);
+            if hopeless {
+                return Vec::new();
+            }
+        }
         let candidates = self.fair_candidates(incoming);
         if candidates.is_empty() {
             return Vec::new();
@@ -237,7 +311,7 @@ impl Cluster {
             (fits, retry) = search.first_strategy(*first, &candidates);
         }
         if let (false, Some(second)) = (fits, strategies.get(1)) {
-            fits = search.second_strategy(*second, retry);
+            fits = search.second_strategy(*second, &retry);
         }
         let mut victims = search.victims;
         self.add_requests(incoming, -1);
@@ -276,7 +350,6 @@ impl Cluster {
             };
             found.extend(self.workloads_of(*queue).filter(may));
         }
-        self.sort(incoming.queue, &mut found);
         found
     }
 }

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::cluster::Cluster;
-use super::spec::{Fungibility, Mode, Pending, Preference, Reach, Search};
+use super::spec::{Fungibility, Mode, Pending, PodSet, Preference, Reach, Search};
 use super::tree::{NodeIndex, Pair};
 use super::victims::{Incoming, Victim};
 
@@ -124,7 +124,7 @@ struct Tried {
     flavor: String,
 }
 
-impl Pending {
+impl PodSet {
     fn may_run_on(&self, flavor: &String) -> bool {
         self.flavors.as_ref().is_none_or(|flavors| flavors.contains(flavor))
     }
@@ -138,7 +138,7 @@ impl Cluster {
         if whole.0.mode() == Mode::Fit || !whole.1.is_empty() {
             return whole;
         }
-        let least = |set: &super::spec::PodSet| set.min_count.unwrap_or(set.count).min(set.count);
+        let least = |set: &PodSet| set.min_count.unwrap_or(set.count).min(set.count);
         let spare: Vec<u32> = pending.pod_sets.iter().map(|set| set.count - least(set)).collect();
         let total: u64 = spare.iter().map(|spare| u64::from(*spare)).sum();
         let counts = |step: u64| -> Vec<u32> {
@@ -206,7 +206,9 @@ impl Cluster {
                     .filter(|(resource, _)| covered.contains(**resource))
                     .map(|(resource, amount)| (*resource, *amount))
                     .collect();
-                let Some(tried) = self.best_flavor(queue, pending, &assignment, &order, &asked) else {
+                let allowed: Vec<String> =
+                    order.into_iter().filter(|flavor| set.may_run_on(flavor)).collect();
+                let Some(tried) = self.best_flavor(queue, pending, &assignment, &allowed, &asked) else {
                     assignment.no_fit = true;
                     let wanted: Vec<String> =
                         asked.iter().map(|(resource, amount)| format!("{amount} {resource}")).collect();
@@ -239,7 +241,7 @@ impl Cluster {
     ) -> Option<Tried> {
         let rules = self.queues[&queue].fungibility;
         let mut best: Option<Tried> = None;
-        for flavor in order.iter().filter(|flavor| pending.may_run_on(flavor)) {
+        for flavor in order {
             let mut tried = Tried { rating: Rating::BEST, parts: Vec::new(), flavor: flavor.clone() };
             for (resource, amount) in asked {
                 let pair = self.pairs.get(&(flavor.clone(), (*resource).clone())).copied();
@@ -331,7 +333,7 @@ impl Cluster {
                     };
                     asked.iter().map(part).collect()
                 };
-                let mut allowed = order.iter().filter(|flavor| pending.may_run_on(flavor));
+                let mut allowed = order.iter().filter(|flavor| set.may_run_on(flavor));
                 let Some(parts) = allowed.find_map(holds) else { return false };
                 used.extend(parts);
             }

@@ -2,15 +2,16 @@
 //!
 //! Classically by how far up the quota comes from, priority and age; with fair sharing by a tournament in the tree.
 
-use core::cmp::Ordering;
-use std::collections::BTreeMap;
+use core::cmp::{Ordering, Reverse};
+use std::collections::BTreeSet;
 
 use super::cluster::Cluster;
 use super::flavors::Assignment;
 use super::share::DominantShare;
 use super::spec::Pending;
-use super::tree::{NodeIndex, Pair};
+use super::tree::NodeIndex;
 use super::victims::Victim;
+use crate::id::Id as _;
 
 /// The head of one queue.
 #[derive(Clone, Debug)]
@@ -35,101 +36,110 @@ pub(super) fn in_queue(by_local_usage: bool, a: &Pending, b: &Pending) -> Orderi
 }
 
 /// What one head is compared by at one level of the tournament.
-#[derive(Clone, Copy)]
-struct Standing<'a> {
+#[derive(Clone, Copy, Debug)]
+struct Standing {
     entry: usize,
     /// Whether the child of the cohort that it comes from would borrow of what it asks.
     borrows: bool,
     share: DominantShare,
-    pending: &'a Pending,
 }
 
-impl Standing<'_> {
-    fn precedes(&self, other: &Self) -> bool {
-        let order = self
-            .borrows
-            .cmp(&other.borrows)
-            .then_with(|| self.share.compare(&other.share))
-            .then_with(|| other.pending.priority.cmp(&self.pending.priority))
-            .then_with(|| by_age(self.pending, other.pending));
-        order.is_lt()
-    }
+/// The heads of a cycle that have not been looked at.
+pub(super) struct Heads {
+    /// By queue name; taken ones are gone.
+    entries: Vec<Option<Entry>>,
+    /// Classically the order, the next one last.
+    order: Vec<usize>,
+    /// Who wins among those below a node, and what it is compared by there.
+    standings: Vec<Option<Standing>>,
+    /// The queue of whom was taken last: what is above it may have changed.
+    last: Option<NodeIndex>,
+    /// Nobody is left before this one.
+    first: usize,
 }
 
 impl Cluster {
     /// Puts the entries in an order from which `next_entry` takes them.
-    pub(super) fn arrange(&self, entries: &mut [Entry], pending: &[Pending]) {
+    pub(super) fn line_up(&mut self, mut entries: Vec<Entry>, pending: &[Pending]) -> Heads {
+        let by_name = |entry: &Entry| &self.tree.node(entry.queue).name;
+        entries.sort_by(|a, b| by_name(a).cmp(by_name(b)));
+        let mut heads = Heads {
+            entries: entries.into_iter().map(Some).collect(),
+            order: Vec::new(),
+            standings: Vec::new(),
+            last: None,
+            first: 0,
+        };
         if self.settings.fair_sharing {
-            return;
+            self.begin_tournament(&mut heads, pending);
+        } else {
+            heads.order = classical_order(&heads.entries, pending);
         }
-        let key =
-            |entry: &Entry| (entry.assignment.level, core::cmp::Reverse(pending[entry.pending].priority));
-        // The next one last.
-        entries.sort_by(|b, a| {
-            key(a).cmp(&key(b)).then_with(|| by_age(&pending[a.pending], &pending[b.pending]))
-        });
+        heads
     }
 
     /// Takes the entry that is looked at next.
-    pub(super) fn next_entry(&mut self, entries: &mut Vec<Entry>, pending: &[Pending]) -> Option<Entry> {
+    pub(super) fn next_entry(&mut self, heads: &mut Heads, pending: &[Pending]) -> Option<Entry> {
         if !self.settings.fair_sharing {
-            return entries.pop();
+            let at = heads.order.pop()?;
+            return heads.entries[at].take();
         }
-        let at = self.fairest(entries, pending)?;
-        Some(entries.swap_remove(at))
+        if let Some(queue) = heads.last.take() {
+            let above: Vec<NodeIndex> = self.tree.above(queue).collect();
+            for node in above {
+                self.judge(node, heads, pending);
+            }
+        }
+        // The tree of the first queue by name that has an entry left.
+        let next = heads.entries[heads.first..].iter().position(Option::is_some)?;
+        heads.first += next;
+        let root = self.tree.root(heads.entries[heads.first].as_ref()?.queue);
+        let winner = heads.standings[root.index()]?;
+        let entry = heads.entries[winner.entry].take()?;
+        heads.standings[entry.queue.index()] = None;
+        heads.last = Some(entry.queue);
+        Some(entry)
     }
 
-    /// The winner of the tournament in the tree of the first queue by name that has an entry left.
-    fn fairest(&mut self, entries: &[Entry], pending: &[Pending]) -> Option<usize> {
-        let name = |entry: &Entry| &self.tree.node(entry.queue).name;
-        let first = entries.iter().min_by_key(|entry| name(entry))?;
-        let root = self.tree.root(first.queue);
-        let of_queue: BTreeMap<NodeIndex, usize> =
-            entries.iter().enumerate().map(|(at, entry)| (entry.queue, at)).collect();
-        if root == first.queue {
-            return of_queue.get(&root).copied();
+    /// Works out who wins at every node, those below before those above.
+    fn begin_tournament(&mut self, heads: &mut Heads, pending: &[Pending]) {
+        heads.standings = vec![None; self.tree.nodes.len()];
+        let mut cohorts: BTreeSet<(Reverse<usize>, NodeIndex)> = BTreeSet::new();
+        for at in 0..heads.entries.len() {
+            let Some(queue) = heads.entries[at].as_ref().map(|entry| entry.queue) else { continue };
+            heads.standings[queue.index()] = self.standing(queue, at, heads);
+            let above: Vec<NodeIndex> = self.tree.above(queue).collect();
+            let depth = above.len();
+            cohorts.extend((0..).zip(above).map(|(steps, node)| (Reverse(depth - steps), node)));
         }
-        // For each entry what it would be compared by at each node from its queue up.
-        let mut standings: BTreeMap<(NodeIndex, usize), (bool, DominantShare)> = BTreeMap::new();
-        for (at, entry) in entries.iter().enumerate() {
-            if self.tree.root(entry.queue) != root {
-                continue;
-            }
-            let asked: Vec<Pair> = entry.assignment.usage.iter().map(|(pair, _)| *pair).collect();
-            self.charge(entry, 1);
-            for node in core::iter::once(entry.queue).chain(self.tree.above(entry.queue)) {
-                let borrows = !self.tree.within_nominal(node, &asked);
-                standings.insert((node, at), (borrows, self.share(node)));
-            }
-            self.charge(entry, -1);
+        for (_, cohort) in cohorts {
+            self.judge(cohort, heads, pending);
         }
-        self.tournament(root, &of_queue, &standings, entries, pending)
     }
 
-    fn tournament(
-        &self,
-        cohort: NodeIndex,
-        of_queue: &BTreeMap<NodeIndex, usize>,
-        standings: &BTreeMap<(NodeIndex, usize), (bool, DominantShare)>,
-        entries: &[Entry],
-        pending: &[Pending],
-    ) -> Option<usize> {
+    /// What an entry is compared by at a node above its queue, or at the queue.
+    fn standing(&mut self, node: NodeIndex, at: usize, heads: &Heads) -> Option<Standing> {
+        let entry = heads.entries[at].as_ref()?;
+        self.charge(entry, 1);
+        let mut asked = entry.assignment.usage.iter().map(|(pair, _)| *pair);
+        let borrows = asked.any(|pair| self.tree.would_borrow(node, pair, 0));
+        let share = self.share(node);
+        self.charge(entry, -1);
+        Some(Standing { entry: at, borrows, share })
+    }
+
+    /// Finds the winner among the children of a cohort.
+    fn judge(&mut self, cohort: NodeIndex, heads: &mut Heads, pending: &[Pending]) {
         let node = self.tree.node(cohort);
-        let cohorts = node
-            .cohorts
-            .iter()
-            .map(|child| (*child, self.tournament(*child, of_queue, standings, entries, pending)));
-        let queues = node.queues.iter().map(|child| (*child, of_queue.get(child).copied()));
-        let mut best: Option<Standing<'_>> = None;
-        for (child, entry) in cohorts.chain(queues) {
-            let Some(entry) = entry else { continue };
-            let Some((borrows, share)) = standings.get(&(child, entry)).copied() else { continue };
-            let standing = Standing { entry, borrows, share, pending: &pending[entries[entry].pending] };
-            if best.is_none_or(|best| standing.precedes(&best)) {
+        let mut best: Option<&Standing> = None;
+        for child in node.cohorts.iter().chain(&node.queues) {
+            let Some(standing) = &heads.standings[child.index()] else { continue };
+            if best.is_none_or(|best| heads.precedes(standing, best, pending)) {
                 best = Some(standing);
             }
         }
-        best.map(|best| best.entry)
+        let winner = best.map(|best| best.entry);
+        heads.standings[cohort.index()] = winner.and_then(|winner| self.standing(cohort, winner, heads));
     }
 
     /// Adds what an entry was assigned to the usage of its queue, or takes it away.
@@ -138,4 +148,29 @@ impl Cluster {
             self.tree.add(entry.queue, *pair, sign.saturating_mul(*amount));
         }
     }
+}
+
+impl Heads {
+    fn precedes(&self, a: &Standing, b: &Standing, pending: &[Pending]) -> bool {
+        let job =
+            |standing: &Standing| self.entries[standing.entry].as_ref().map(|entry| &pending[entry.pending]);
+        let by_job = || match (job(a), job(b)) {
+            (Some(a), Some(b)) => b.priority.cmp(&a.priority).then_with(|| by_age(a, b)),
+            _ => Ordering::Equal,
+        };
+        let order = a.borrows.cmp(&b.borrows).then_with(|| a.share.compare(&b.share)).then_with(by_job);
+        order.is_lt()
+    }
+}
+
+/// By how far up the quota comes from, priority and age; the next one last.
+fn classical_order(entries: &[Option<Entry>], pending: &[Pending]) -> Vec<usize> {
+    let known: Vec<(usize, &Entry)> =
+        entries.iter().enumerate().filter_map(|(at, entry)| Some((at, entry.as_ref()?))).collect();
+    let key = |entry: &Entry| (entry.assignment.level, Reverse(pending[entry.pending].priority));
+    let mut order = known;
+    order.sort_by(|(_, b), (_, a)| {
+        key(a).cmp(&key(b)).then_with(|| by_age(&pending[a.pending], &pending[b.pending]))
+    });
+    order.into_iter().map(|(at, _)| at).collect()
 }

@@ -65,8 +65,13 @@ impl DominantShare {
     }
 }
 
-/// Compares fractions with positive denominators, without multiplying.
+/// Compares fractions with positive denominators, by their parts where products could overflow.
 fn compare_fractions(mut a: (u128, u128), mut b: (u128, u128)) -> Ordering {
+    let small = u128::from(u64::MAX);
+    if a.0.max(a.1).max(b.0).max(b.1) <= small {
+        // Nearly always: products that cannot overflow.
+        return (a.0 * b.1).cmp(&(b.0 * a.1));
+    }
     let mut flipped = false;
     loop {
         let by_whole = (a.0 / a.1).cmp(&(b.0 / b.1));

@@ -247,6 +247,8 @@ pub struct PodSet {
     pub min_count: Option<u32>,
     /// What one pod asks.
     pub requests: BTreeMap<String, i64>,
+    /// The flavors on which the pods could run; `None`: all.
+    pub flavors: Option<Vec<String>>,
 }
 
 impl PodSet {
@@ -254,7 +256,7 @@ impl PodSet {
     #[must_use]
     pub fn new(name: &str, count: u32, requests: Vec<(&str, i64)>) -> Self {
         let requests = requests.into_iter().map(|(resource, amount)| (resource.to_owned(), amount)).collect();
-        Self { name: name.to_owned(), count, min_count: None, requests }
+        Self { name: name.to_owned(), count, min_count: None, requests, flavors: None }
     }
 }
 
@@ -275,8 +277,6 @@ pub struct Pending {
     pub pod_sets: Vec<PodSet>,
     /// The usage of its local queue, where heads go by it.
     pub local_usage: Option<f64>,
-    /// The flavors on which its pods could run; `None`: all.
-    pub flavors: Option<Vec<String>>,
 }
 
 impl Pending {
@@ -291,7 +291,6 @@ impl Pending {
             created_ms: 0,
             pod_sets,
             local_usage: None,
-            flavors: None,
         }
     }
 }

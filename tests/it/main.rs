@@ -11,6 +11,8 @@ mod fluid_properties;
 #[cfg(feature = "lp")]
 mod fluid_speeds;
 mod kueue;
+mod kueue_rules;
+mod kueue_swarm;
 mod livelock;
 mod oracle;
 mod own_policy;

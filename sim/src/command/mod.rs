@@ -6,6 +6,7 @@ pub mod demo;
 pub mod diff;
 pub mod explain;
 pub mod init;
+pub mod kueue;
 pub mod prices;
 pub mod replay;
 pub mod report;

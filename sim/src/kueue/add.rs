@@ -173,7 +173,13 @@ fn task(root: &Field<'_>) -> Result<Workload, KueueError> {
     let mut workload = Workload::blank(root.object().file, &name);
     workload.queue = queue;
     workload.class = class.map(|name| Class { kind: Some("WorkloadPriorityClass"), name });
-    workload.pods.push(Pods { name: "main".to_owned(), count, min_count: None, requests });
+    workload.pods.push(Pods {
+        name: "main".to_owned(),
+        count,
+        min_count: None,
+        requests,
+        nodes: BTreeMap::new(),
+    });
     Ok(workload)
 }
 

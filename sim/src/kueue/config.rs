@@ -26,17 +26,34 @@ const STRATEGIES: [(&str, Strategy); 2] = [
 /// What lists of strategies there may be.
 pub(crate) const LISTS: &str = "`LessThanOrEqualToFinalShare`, `LessThanInitialShare`, or both in this order";
 
+/// The legal lists, the first what Kueue does unless told otherwise.
+const LEGAL: [&[Strategy]; 3] = [
+    &[Strategy::LessThanOrEqualToFinalShare, Strategy::LessThanInitialShare],
+    &[Strategy::LessThanOrEqualToFinalShare],
+    &[Strategy::LessThanInitialShare],
+];
+
+/// The list of these names; nothing where Kueue would not take it.
+pub(crate) fn legal_strategies(names: &[&str]) -> Option<&'static [Strategy]> {
+    LEGAL.into_iter().find(|list| strategy_names(list).iter().eq(names))
+}
+
+/// The names of a list.
+pub(crate) fn strategy_names(list: &[Strategy]) -> Vec<&'static str> {
+    let name =
+        |strategy: &Strategy| STRATEGIES.iter().find(|(_, known)| known == strategy).map(|(name, _)| *name);
+    list.iter().filter_map(name).collect()
+}
+
 /// Reads `A` or `A,B`; nothing where Kueue would not take it.
 pub(crate) fn parse_strategies(text: &str) -> Option<Vec<Strategy>> {
-    let one =
-        |word: &str| STRATEGIES.iter().find(|(name, _)| *name == word.trim()).map(|(_, meaning)| *meaning);
-    let strategies: Option<Vec<Strategy>> = text.split(',').map(one).collect();
-    strategies.filter(|strategies| is_legal(strategies))
+    let names: Vec<&str> = text.split(',').map(str::trim).collect();
+    legal_strategies(&names).map(<[Strategy]>::to_vec)
 }
 
 /// Whether Kueue takes such a list.
 fn is_legal(strategies: &[Strategy]) -> bool {
-    matches!(strategies, [_] | [Strategy::LessThanOrEqualToFinalShare, Strategy::LessThanInitialShare])
+    LEGAL.contains(&strategies)
 }
 
 /// Reads a `Configuration`, of which `v1beta1` says `enable` and later versions say it by being there.

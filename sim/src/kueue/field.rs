@@ -61,20 +61,24 @@ impl<'a> Field<'a> {
     pub(super) fn known(&self, keys: &[&str]) {
         for key in self.value.as_object().into_iter().flat_map(serde_json::Map::keys) {
             if !keys.contains(&key.as_str()) {
-                let path = self.get(key).path;
-                let mut plain = String::new();
-                let mut inside = false;
-                for letter in path.chars() {
-                    inside |= letter == '[';
-                    if !inside {
-                        plain.push(letter);
-                    }
-                    inside &= letter != ']';
-                }
-                let note = format!("{} {}", self.object.kind, printable(&plain));
-                self.object.unknown.borrow_mut().insert(note);
+                self.get(key).ignored();
             }
         }
+    }
+
+    /// Notes that what stands here is not looked at.
+    pub(super) fn ignored(&self) {
+        let mut plain = String::new();
+        let mut inside = false;
+        for letter in self.path.chars() {
+            inside |= letter == '[';
+            if !inside {
+                plain.push(letter);
+            }
+            inside &= letter != ']';
+        }
+        let note = format!("{} {}", self.object.kind, printable(&plain));
+        self.object.unknown.borrow_mut().insert(note);
     }
 
     /// The fault that something else was expected here.

@@ -23,14 +23,14 @@ pub(super) struct Lines {
     of_queue: Vec<BTreeMap<u32, Line>>,
     /// Queues in which somebody may be looked at.
     active: BTreeSet<usize>,
-    /// Whether a parked head blocks those behind it.
-    strict: bool,
+    /// In which queues a parked head blocks those behind it.
+    strict: Vec<bool>,
 }
 
 impl Lines {
-    pub(super) fn new(queues: usize, strict: bool) -> Self {
-        let of_queue = (0..queues).map(|_| BTreeMap::new()).collect();
-        Self { of_queue, active: BTreeSet::new(), strict }
+    pub(super) fn new(strict: &[bool]) -> Self {
+        let of_queue = strict.iter().map(|_| BTreeMap::new()).collect();
+        Self { of_queue, active: BTreeSet::new(), strict: strict.to_vec() }
     }
 
     pub(super) fn join(&mut self, queue: usize, shape: u32, priority: i32, submit_ms: i64, row: u32) {
@@ -71,14 +71,14 @@ impl Lines {
 
     /// The head of every queue that has one: queue, shape and row.
     pub(super) fn heads(&mut self) -> Vec<(usize, u32, u32)> {
-        let (lines, strict) = (&self.of_queue, self.strict);
+        let (lines, strict) = (&self.of_queue, &self.strict);
         let mut heads = Vec::new();
         self.active.retain(|queue| {
             let first = |(shape, line): (&u32, &Line)| {
                 let (submit_ms, row) = line.waiting.first()?;
                 Some(((Reverse(line.priority), *submit_ms, *row), *shape, line.parked))
             };
-            let looked_at = lines[*queue].iter().filter(|(_, line)| strict || !line.parked);
+            let looked_at = lines[*queue].iter().filter(|(_, line)| strict[*queue] || !line.parked);
             let head = looked_at.filter_map(first).min_by_key(|(key, ..)| *key);
             let Some((key, shape, _)) = head.filter(|(.., parked)| !parked) else { return false };
             heads.push((*queue, shape, key.2));
@@ -95,7 +95,7 @@ mod tests {
     #[test]
     fn a_parked_line_lets_others_pass_unless_the_queue_is_strict() {
         for (strict, second) in [(false, Some(2)), (true, None)] {
-            let mut lines = Lines::new(1, strict);
+            let mut lines = Lines::new(&[strict]);
             lines.join(0, 7, 5, 10, 1);
             lines.join(0, 8, 0, 0, 2);
             assert_eq!(lines.heads(), [(0, 7, 1)]);

@@ -3,27 +3,38 @@
 //! One file for each concept: [`Quantity`] is an amount, `field` a place in an object with the faults that are told of
 //! it, `queue`, `workload` and `config` are the kinds, [`Objects`] is everything that was read, [`Snapshot`] what it
 //! means together, `add` one more job, `decide` the cycle. The other way round, `tree` makes a scenario's teams Kueue's queues,
-//! and `replay` runs a trace with the jobs in `lines`. Absent on purpose: Kueue's rules (see `fairshare::kueue`).
+//! `export` writes them and the jobs (`job`) as objects, and `replay` runs a trace with the jobs in `lines`. `import` makes
+//! objects a scenario: `plain` what it says in its own words, `same` what it still lacks. `text` is YAML and TOML. Absent on purpose: Kueue's rules (see `fairshare::kueue`).
 
 mod add;
 mod config;
 mod decide;
 mod error;
+mod export;
 mod field;
+mod import;
+mod job;
 mod lines;
 mod objects;
+mod plain;
 mod quantity;
 mod queue;
 mod replay;
+mod same;
 mod snapshot;
+mod text;
 mod tree;
 mod workload;
 
-pub(crate) use config::{LISTS, parse_strategies};
+pub(crate) use config::{LISTS, legal_strategies, parse_strategies};
 pub use error::KueueError;
+pub(crate) use export::decide;
+pub use export::{Exported, export};
+pub use import::{Imported, import, import_text};
 pub(crate) use objects::opened;
 pub use objects::{Objects, are_objects};
 pub use quantity::Quantity;
 pub use replay::KueueRules;
 pub(crate) use replay::replay;
 pub use snapshot::{Options, Snapshot};
+pub use text::yaml;

@@ -13,7 +13,7 @@ use super::config::{Configuration, configuration};
 use super::error::KueueError;
 use super::field::{Field, Object};
 use super::queue::{self, LocalQueue};
-use super::workload::Workload;
+use super::workload::{Class, Workload};
 use crate::trace::{Documents, Input, Opened, open, open_bytes, timestamp_ms};
 
 /// Everything that was read.
@@ -23,7 +23,8 @@ pub struct Objects {
     pub(super) queues: Vec<(String, ClusterQueue, bool)>,
     pub(super) cohorts: Vec<(String, Cohort)>,
     pub(super) local_queues: BTreeMap<(String, String), LocalQueue>,
-    pub(super) flavors: BTreeSet<String>,
+    /// With the labels of their nodes.
+    pub(super) flavors: BTreeMap<String, BTreeMap<String, String>>,
     /// Values of classes, by kind and name.
     pub(super) classes: BTreeMap<(&'static str, String), i32>,
     /// The value of the class for those who name none.
@@ -113,7 +114,7 @@ impl Objects {
         Ok(())
     }
 
-    fn take(&mut self, file: &str, value: &Value, line: u64) -> Result<(), KueueError> {
+    pub(super) fn take(&mut self, file: &str, value: &Value, line: u64) -> Result<(), KueueError> {
         let Some(kind) = value["kind"].as_str() else {
             let what = format!("object {line}: expected a `kind` such as `ClusterQueue`, found none");
             return Err(KueueError::file(file, what).hint(HINT));
@@ -195,7 +196,11 @@ impl Objects {
                 self.local_queues.insert((namespace.to_owned(), name.to_owned()), queue::local_queue(root)?);
             }
             "ResourceFlavor" => {
-                self.flavors.insert(name.to_owned());
+                let mut labels = BTreeMap::new();
+                for (label, value) in root.get("spec").get("nodeLabels").entries()? {
+                    labels.extend(value.plain_text()?.map(|value| (label.to_owned(), value)));
+                }
+                self.flavors.insert(name.to_owned(), labels);
             }
             _ => self.workloads.push(Workload::read(root)?),
         }
@@ -229,6 +234,15 @@ impl Objects {
             }
             _ => {}
         }
+    }
+
+    /// The value of a class, of either kind where it does not say which.
+    pub(super) fn class_value(&self, class: &Class) -> Option<i32> {
+        let kinds: &[&'static str] = match &class.kind {
+            Some(kind) => &[*kind],
+            None => &["WorkloadPriorityClass", "PriorityClass"],
+        };
+        kinds.iter().find_map(|kind| self.classes.get(&(*kind, class.name.clone())).copied())
     }
 
     /// What is worth saying about what was read, each once.

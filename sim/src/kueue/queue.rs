@@ -26,7 +26,7 @@ pub(super) struct LocalQueue {
     pub(super) stopped: bool,
 }
 
-const REACHES: [(&str, Reach); 4] = [
+pub(super) const REACHES: [(&str, Reach); 4] = [
     ("Never", Reach::Never),
     ("LowerPriority", Reach::LowerPriority),
     ("LowerOrNewerEqualPriority", Reach::LowerOrNewerEqualPriority),

@@ -7,8 +7,8 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
-use fairshare::kueue::{Cluster, Pending, PodSet, Reason, Verdict, Workload};
-use fairshare::{Backfill, Eligible, EvictReason, PoolId};
+use fairshare::kueue::{Cluster, Pending, PodSet, Reason, Strategy, Verdict, Workload};
+use fairshare::{Eligible, EvictReason, PoolId};
 
 use super::lines::Lines;
 use super::tree::{Tree, pool_names, settings, signed};
@@ -31,11 +31,17 @@ const BACK_AFTER_MS: i64 = 1_000;
 pub struct KueueRules {
     /// Whether shares decide: the order of heads, and who is preempted.
     pub fair_sharing: bool,
+    /// The strategies of fair preemption.
+    pub strategies: &'static [Strategy],
+    /// The tree is as the teams say: those without parent share nothing, and a team has the flavors that its quota names.
+    /// Else every pool is everybody's flavor, and one cohort is above all.
+    pub as_written: bool,
 }
 
 impl Default for KueueRules {
     fn default() -> Self {
-        Self { fair_sharing: true }
+        let strategies = &[Strategy::LessThanOrEqualToFinalShare, Strategy::LessThanInitialShare];
+        Self { fair_sharing: true, strategies, as_written: false }
     }
 }
 
@@ -48,7 +54,7 @@ impl KueueRules {
 }
 
 /// A shape of the trace as pods; `None`: no pool could take it.
-type Shape = Option<(Pending, u16)>;
+pub(super) type Shape = Option<(Pending, u16)>;
 
 /// A job that is alive.
 #[derive(Debug, Clone, Copy, Default)]
@@ -68,6 +74,9 @@ struct Replay<'a, O: Observer> {
     pools: BTreeMap<&'a str, PoolId>,
     shapes: Vec<Shape>,
     lines: Lines,
+    /// The queue of each team.
+    queue_of: Vec<Option<usize>>,
+    queue_names: Vec<String>,
     /// Queues that may gain from what ends in others.
     gainers: Gainers,
     /// Groups of queues in which something has ended since the last cycle.
@@ -92,8 +101,8 @@ pub(crate) fn replay<O: Observer>(
     observer: &mut O,
     interrupted: &dyn Fn() -> bool,
 ) -> Result<Record, SimError> {
-    let tree = Tree::new(&setup.config);
-    let cluster = Cluster::new(settings(rules.fair_sharing), &tree.cohorts, &tree.queues, Vec::new());
+    let tree = Tree::new(&setup.config, rules, &setup.kueue_parts)?;
+    let cluster = Cluster::new(settings(rules), &tree.cohorts, &tree.queues, Vec::new());
     let cluster = cluster.map_err(|error| SimError::usage(error.to_string()))?;
     let mut record = Record::default();
     record.outcomes.resize(trace.jobs.len(), Outcome::default());
@@ -104,7 +113,9 @@ pub(crate) fn replay<O: Observer>(
         cluster,
         pools: pool_names(&setup.config),
         shapes: shapes(setup, trace),
-        lines: Lines::new(tree.queues.len(), setup.config.policy.backfill == Backfill::None),
+        lines: Lines::new(&tree.strict),
+        queue_of: tree.queue_of.clone(),
+        queue_names: tree.queues.iter().map(|queue| queue.name.clone()).collect(),
         gainers: gainers(&tree),
         freed: BTreeSet::new(),
         live: vec![Live::default(); trace.jobs.len()],
@@ -130,7 +141,7 @@ fn rule(reason: Reason) -> EvictReason {
 }
 
 /// Every shape as pods of its first alternative, with that alternative's position in the trace.
-fn shapes(setup: &Setup, trace: &Trace) -> Vec<Shape> {
+pub(super) fn shapes(setup: &Setup, trace: &Trace) -> Vec<Shape> {
     let shape = |shape| {
         let (spec, kept) = setup.shape(shape).ok()?;
         let first = spec.alternatives.first()?;
@@ -147,7 +158,7 @@ fn shapes(setup: &Setup, trace: &Trace) -> Vec<Shape> {
         let asks = first.request.iter().map(|(kind, each)| (kinds.name(kind), signed(each.get())));
         let mut pending = Pending::new("", "", vec![PodSet::new("main", first.workers, asks.collect())]);
         pending.priority = spec.class;
-        pending.flavors = (flavors.len() < setup.config.pools.len()).then_some(flavors);
+        pending.pod_sets[0].flavors = (flavors.len() < setup.config.pools.len()).then_some(flavors);
         Some((pending, kept.first().copied().unwrap_or(0)))
     };
     trace.shapes.iter().map(shape).collect()
@@ -209,6 +220,10 @@ impl<O: Observer> Replay<'_, O> {
                     self.reject(now, row, "no pool is of the type, or in the list, that the job asks for")?;
                     continue;
                 }
+                if self.queue(row).is_none() {
+                    self.reject(now, row, "its team is a cohort, in which no job can wait")?;
+                    continue;
+                }
                 self.record.outcomes[row as usize].fate = Fate::Waiting;
                 self.wait(row);
             }
@@ -241,15 +256,18 @@ impl<O: Observer> Replay<'_, O> {
         [arrival, end, back].into_iter().flatten().min()
     }
 
-    fn queue(&self, row: u32) -> usize {
-        self.setup.team_of[self.trace.jobs[row as usize].team as usize].index()
+    /// Where a job waits; cohorts that are as written have nobody of their own.
+    fn queue(&self, row: u32) -> Option<usize> {
+        self.queue_of[self.setup.team_of[self.trace.jobs[row as usize].team as usize].index()]
     }
 
     /// Puts a job in its line.
     fn wait(&mut self, row: u32) {
         let job = &self.trace.jobs[row as usize];
         let priority = self.shapes[job.shape as usize].as_ref().map_or(0, |(pending, _)| pending.priority);
-        self.lines.join(self.queue(row), job.shape, priority, job.submit_ms, row);
+        if let Some(queue) = self.queue(row) {
+            self.lines.join(queue, job.shape, priority, job.submit_ms, row);
+        }
     }
 
     /// One cycle over all heads; whether it decided anything.
@@ -263,13 +281,12 @@ impl<O: Observer> Replay<'_, O> {
         if heads.is_empty() {
             return Ok(false);
         }
-        let teams = &self.setup.config.teams;
         let pending: Vec<Pending> = heads
             .iter()
             .filter_map(|(queue, shape, row)| {
                 let (pending, _) = self.shapes[*shape as usize].as_ref()?;
                 let mut pending = pending.clone();
-                pending.queue.clone_from(&teams[*queue].name);
+                pending.queue.clone_from(&self.queue_names[*queue]);
                 // Rows are in the order of time and name.
                 pending.uid = format!("{row:010}");
                 pending.created_ms = self.trace.jobs[*row as usize].submit_ms;
@@ -371,7 +388,9 @@ impl<O: Observer> Replay<'_, O> {
         if let Some(at) = self.live[row as usize].at.take() {
             self.cluster.release(at);
         }
-        self.freed.insert(self.gainers.group[self.queue(row)]);
+        if let Some(queue) = self.queue(row) {
+            self.freed.insert(self.gainers.group[queue]);
+        }
     }
 
     fn end(&mut self, now: i64, row: u32, attempt: u32) -> Result<(), SimError> {

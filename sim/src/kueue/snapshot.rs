@@ -10,7 +10,7 @@ use fairshare::kueue::{
 
 use super::error::KueueError;
 use super::objects::Objects;
-use super::workload::{Assigned, Class, Workload};
+use super::workload::{Assigned, Workload};
 
 /// What the command line says over the objects' own configuration.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -163,14 +163,14 @@ impl Context<'_> {
         }
         let used: BTreeSet<&str> =
             groups(self.objects).flat_map(|group| &group.rows).map(|row| row.flavor.as_str()).collect();
-        for flavor in &self.objects.flavors {
+        for flavor in self.objects.flavors.keys() {
             if !used.contains(flavor.as_str()) {
                 warnings
                     .push(format!("ResourceFlavor `{flavor}` has no quota in any ClusterQueue or Cohort"));
             }
         }
         if !self.objects.flavors.is_empty() {
-            for flavor in used.iter().filter(|flavor| !self.objects.flavors.contains(**flavor)) {
+            for flavor in used.iter().filter(|flavor| !self.objects.flavors.contains_key(**flavor)) {
                 warnings.push(format!("flavor `{flavor}` has quota and no ResourceFlavor among the objects"));
             }
         }
@@ -217,7 +217,6 @@ impl Context<'_> {
             created_ms: queued_ms(workload).unwrap_or(self.now_ms),
             pod_sets: self.pod_sets(workload, &local.cluster_queue),
             local_usage: self.local_usage(workload, &local.cluster_queue),
-            flavors: None,
         });
         Ok(())
     }
@@ -236,9 +235,28 @@ impl Context<'_> {
             let ended = workload.reclaimable.get(&set.name).copied().unwrap_or(0);
             let count = set.count.saturating_sub(ended);
             let min_count = set.min_count.map(|least| least.min(count));
-            PodSet { name: set.name.clone(), count, min_count, requests }
+            PodSet { name: set.name.clone(), count, min_count, requests, flavors: self.flavors(queue, set) }
         };
         workload.pods.iter().map(set).collect()
+    }
+
+    /// The flavors of a queue on whose nodes pods may run; `None`: all. A label that none of them names is no matter.
+    fn flavors(&self, queue: &str, pods: &super::workload::Pods) -> Option<Vec<String>> {
+        if pods.nodes.is_empty() {
+            return None;
+        }
+        let rows = self.queues.get(queue)?.groups.iter().flat_map(|group| &group.rows);
+        let flavors: Vec<&String> = rows.map(|row| &row.flavor).collect();
+        let label = |flavor: &String, label: &String| self.objects.flavors.get(flavor)?.get(label);
+        let matter = |name: &String| flavors.iter().any(|flavor| label(flavor, name).is_some());
+        let asked: Vec<_> = pods.nodes.iter().filter(|(name, _)| matter(name)).collect();
+        let may = |flavor: &&&String| {
+            let has = |(name, values): &(&String, &BTreeSet<String>)| {
+                label(flavor, name).is_some_and(|value| values.contains(value))
+            };
+            asked.iter().all(has)
+        };
+        (!asked.is_empty()).then(|| flavors.iter().filter(may).map(|flavor| (*flavor).clone()).collect())
     }
 
     fn admitted(
@@ -308,16 +326,11 @@ impl Context<'_> {
         if let Some(priority) = workload.priority {
             return priority;
         }
-        let Some(Class { kind, name }) = &workload.class else {
+        let Some(class) = &workload.class else {
             return self.objects.default_priority.unwrap_or(0);
         };
-        let kinds: &[&'static str] = match kind {
-            Some(kind) => &[*kind],
-            None => &["WorkloadPriorityClass", "PriorityClass"],
-        };
-        let value = kinds.iter().find_map(|kind| self.objects.classes.get(&(*kind, name.clone())));
-        value.copied().unwrap_or_else(|| {
-            self.unknown_classes.insert(name.clone());
+        self.objects.class_value(class).unwrap_or_else(|| {
+            self.unknown_classes.insert(class.name.clone());
             0
         })
     }
@@ -332,7 +345,7 @@ fn queued_ms(workload: &Workload) -> Option<i64> {
 }
 
 /// What a workload holds for one pod set: as its admission says, without the pods that have ended.
-fn held(workload: &Workload, set: &Assigned) -> Vec<(String, i64)> {
+pub(super) fn held(workload: &Workload, set: &Assigned) -> Vec<(String, i64)> {
     let pods = workload.pods.iter().find(|pods| pods.name == set.pods);
     let count = set.count.or_else(|| pods.map(|pods| pods.count)).unwrap_or(1);
     let left = count.saturating_sub(workload.reclaimable.get(&set.pods).copied().unwrap_or(0));

@@ -2,20 +2,22 @@
 //!
 //! A job of `batch/v1` or a `SkyPilot` task becomes one that is pending. Absent on purpose: queues and classes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::error::KueueError;
 use super::field::Field;
 use super::quantity::Quantity;
 
 /// Equal pods.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Pods {
     pub(super) name: String,
     pub(super) count: u32,
     pub(super) min_count: Option<u32>,
     /// What one pod asks, by resource.
     pub(super) requests: BTreeMap<String, i64>,
+    /// Labels of nodes with the values of which they must have one.
+    pub(super) nodes: BTreeMap<String, BTreeSet<String>>,
 }
 
 /// A condition that is true.
@@ -209,6 +211,7 @@ impl Workload {
             count: completions.map_or(parallelism, |completions| completions.min(parallelism)),
             min_count,
             requests: requests(&template)?,
+            nodes: nodes(&template)?,
         });
         Ok(workload)
     }
@@ -246,7 +249,43 @@ fn pods(set: &Field<'_>) -> Result<Pods, KueueError> {
         count,
         min_count,
         requests: requests(&template.get("spec"))?,
+        nodes: nodes(&template.get("spec"))?,
     })
+}
+
+/// The nodes on which pods may run: their selector, and one required affinity, as far as it lists values of labels.
+fn nodes(spec: &Field<'_>) -> Result<BTreeMap<String, BTreeSet<String>>, KueueError> {
+    let mut nodes: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (label, value) in spec.get("nodeSelector").entries()? {
+        nodes.insert(label.to_owned(), value.plain_text()?.into_iter().collect());
+    }
+    let affinity = spec.get("affinity").get("nodeAffinity");
+    let required = affinity.get("requiredDuringSchedulingIgnoredDuringExecution");
+    let terms = required.get("nodeSelectorTerms").items()?;
+    let [term] = &terms[..] else {
+        if terms.len() > 1 {
+            affinity.ignored();
+        }
+        return Ok(nodes);
+    };
+    for expression in term.get("matchExpressions").items()? {
+        if expression.get("operator").text()? != Some("In") {
+            affinity.ignored();
+            continue;
+        }
+        let label = expression.get("key").required_name()?;
+        let mut values = BTreeSet::new();
+        for value in expression.get("values").items()? {
+            values.extend(value.plain_text()?);
+        }
+        match nodes.get_mut(&label) {
+            Some(known) => known.retain(|value| values.contains(value)),
+            None => {
+                nodes.insert(label, values);
+            }
+        }
+    }
+    Ok(nodes)
 }
 
 type Exact = BTreeMap<String, i64>;

@@ -9,6 +9,7 @@ mod capacity;
 mod document;
 mod fault;
 mod history;
+mod kueue;
 mod pool;
 mod preemption;
 mod price;
@@ -73,10 +74,21 @@ pub struct Scenario {
     pub selection: Selection,
     /// The cluster as it stands, for `sim decide`.
     pub snapshot: Option<Snapshot>,
+    /// What only Kueue has a word for.
+    pub kueue: KueueWords,
+}
+
+/// What a scenario says in Kueue's own words, for which it has none of its own.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct KueueWords {
+    /// `[[kueue]]`: objects, as they stand.
+    pub objects: Vec<serde_json::Value>,
+    /// What GPUs are called there.
+    pub gpu_resource: Option<String>,
 }
 
 /// A cluster as it stands: what runs, and what waits.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Snapshot {
     /// When, on the clock of the jobs' times; `None`: at the latest of them.
     pub now_ms: Option<i64>,
@@ -85,7 +97,7 @@ pub struct Snapshot {
 }
 
 /// A job of a snapshot.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct SnapshotJob {
     /// Its id.
     pub name: String,
@@ -93,6 +105,8 @@ pub struct SnapshotJob {
     pub columns: Vec<(String, String)>,
     /// Index of the pool in which it runs, and the node of each worker where that is said; `None`: it waits.
     pub running: Option<(usize, Vec<u32>)>,
+    /// Parts of its Workload, over what follows from the columns.
+    pub kueue: serde_json::Map<String, serde_json::Value>,
 }
 
 /// Nodes of one kind at one place.
@@ -143,6 +157,8 @@ pub struct Team {
     pub budget: Option<Budget>,
     /// What it asks, for `sim shares`; jobs of a trace have requests of their own.
     pub request: Option<Request>,
+    /// Parts of its `ClusterQueue` or `Cohort`, over what follows from the rest.
+    pub kueue: serde_json::Map<String, serde_json::Value>,
 }
 
 /// What the tasks of a team ask.

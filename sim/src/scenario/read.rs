@@ -9,13 +9,13 @@ use super::fault::{Fault, Place};
 use super::valuation;
 use super::value::{Faults, Later};
 use super::{
-    Policy, Pool, Scenario, SnapshotJob, admission, capacity, history, pool, preemption, reaper, snapshot,
-    team,
+    Policy, Pool, Scenario, SnapshotJob, admission, capacity, history, kueue, pool, preemption, reaper,
+    snapshot, team,
 };
 use crate::kueue::KueueRules;
 use crate::trace::{Format, Input, Selection, SwfOptions};
 
-pub(crate) const SECTIONS: [&str; 13] = [
+pub(crate) const SECTIONS: [&str; 14] = [
     "pool",
     "capacity",
     "team",
@@ -29,9 +29,10 @@ pub(crate) const SECTIONS: [&str; 13] = [
     "snapshot",
     "running",
     "pending",
+    "kueue",
 ];
 const SECTIONS_LATER: [Later; 1] = [Later("fault")];
-const POLICY: [&str; 14] = [
+const POLICY: [&str; 17] = [
     "order",
     "value",
     "priority",
@@ -41,6 +42,9 @@ const POLICY: [&str; 14] = [
     "default_time_limit",
     "placement",
     "fair_sharing",
+    "strategies",
+    "tree",
+    "gpu_resource",
     "half_life",
     "rank_period",
     "factors",
@@ -81,6 +85,7 @@ pub(super) fn scenario(root: &Table) -> Result<Scenario, Vec<Fault>> {
     let gavel_throughputs = gavel_throughputs(root, &mut faults);
     let selection = selection(root, &mut faults);
     let snapshot = snapshot::snapshot(root, &pools, &mut faults);
+    let kueue = kueue::words(root, &mut faults);
     if !faults.list.is_empty() {
         return Err(faults.list);
     }
@@ -102,6 +107,7 @@ pub(super) fn scenario(root: &Table) -> Result<Scenario, Vec<Fault>> {
         gavel_throughputs,
         selection,
         snapshot,
+        kueue,
     })
 }
 
@@ -139,20 +145,7 @@ fn policy(root: &Table, pools: &[Pool], faults: &mut Faults) -> Policy {
         let word = faults.word(node, "placement", &Placement::ALL.map(Placement::as_str), &[]);
         spec.placement = word.and_then(Placement::parse).unwrap_or_default();
     }
-    if let Some(node) = table.get("fair_sharing") {
-        match (&node.value, &mut policy.kueue) {
-            (Value::Bool(fair_sharing), Some(rules)) => rules.fair_sharing = *fair_sharing,
-            (Value::Bool(_), None) => {
-                let label = "expected with `order = \"kueue\"`";
-                faults.push(Fault::new(&node.place, "`fair_sharing` is Kueue's", label));
-            }
-            _ => faults.push(Fault::new(
-                &node.place,
-                "`fair_sharing` is no truth",
-                "expected `true` or `false`",
-            )),
-        }
-    }
+    kueue::rules(table, &mut policy.kueue, faults);
     preemption::preemption(table, &mut spec, faults);
     policy.spec = spec;
     if let Some(node) = table.get("value") {

@@ -9,11 +9,13 @@ use std::collections::BTreeSet;
 use super::document::{Entry, Node, Table, Value};
 use super::fault::{Fault, Place, did_you_mean};
 use super::value::{Faults, list};
-use super::{Pool, Snapshot, SnapshotJob};
+use super::{Pool, Snapshot, SnapshotJob, kueue};
 use crate::trace::{NATIVE_COLUMNS, Selection};
 
 /// Keys of a running job beyond the native columns.
 const WHERE: [&str; 2] = ["pool", "nodes"];
+/// Parts of its Workload.
+const KUEUE: &str = "kueue";
 /// The further resources of the native format: `res_NAME`.
 const RESOURCE: &str = "res_";
 
@@ -69,6 +71,7 @@ fn job(
     if runs {
         known.extend(WHERE);
     }
+    known.push(KUEUE);
     let mut columns = Vec::new();
     for Entry { key, key_place, node } in &table.entries {
         let is_resource = key.strip_prefix(RESOURCE).is_some_and(|name| !name.is_empty());
@@ -77,7 +80,7 @@ fn job(
             let label = "expected a column of the native trace, such as `gpu`";
             let fault = Fault::new(key_place, format!("unknown key `{key}` in {what}"), label);
             faults.push(fault.hint_if(near));
-        } else if !(runs && WHERE.contains(&key.as_str())) {
+        } else if key != KUEUE && !(runs && WHERE.contains(&key.as_str())) {
             columns.extend(text(node, key, faults).map(|text| (key.clone(), text)));
         }
     }
@@ -98,7 +101,7 @@ fn job(
     }
     team?;
     let place = name_node?.place.clone();
-    Some((SnapshotJob { name: name?, columns, running }, place))
+    Some((SnapshotJob { name: name?, columns, running, kueue: kueue::parts(table, faults) }, place))
 }
 
 /// The node of each worker, by number.

@@ -6,10 +6,12 @@ use fairshare::{Quantity, Weight};
 
 use super::document::{Entry, Node, Table, Value};
 use super::fault::{Fault, Place, did_you_mean};
+use super::kueue;
 use super::value::Faults;
 use super::{Amount, Pool, Request, Team, UnknownTeams, budget};
 
-const KEYS: [&str; 9] = ["name", "parent", "weight", "quota", "limit", "borrow", "lend", "budget", "request"];
+const KEYS: [&str; 10] =
+    ["name", "parent", "weight", "quota", "limit", "borrow", "lend", "budget", "request", "kueue"];
 const REQUEST: [&str; 4] = ["per_task", "tasks", "pools", "speeds"];
 
 /// The four classes of the preset `classes = "four"`.
@@ -41,6 +43,7 @@ pub(super) fn teams(root: &Table, pools: &[Pool], faults: &mut Faults) -> Vec<Te
             lend: amounts("lend", faults),
             budget: budget::budget(table, pools, faults),
             request: table.get("request").and_then(|node| request(node, pools, faults)),
+            kueue: kueue::parts(table, faults),
         });
         parents.push(table.get("parent"));
     }

@@ -50,6 +50,18 @@ impl Trace {
         Ok(Self::join(builder, reading))
     }
 
+    /// Reads Workloads that are in memory; `name` stands for their path.
+    pub(crate) fn from_workloads(
+        name: &str,
+        text: Vec<u8>,
+        options: &TraceOptions,
+    ) -> Result<Self, TraceError> {
+        let mut builder = Builder::default();
+        let bytes = Box::new(std::io::Cursor::new(text));
+        let reading = reader::read_bytes(name, Some(Format::Kueue), bytes, options, &mut builder)?;
+        Ok(Self::join(builder, reading))
+    }
+
     fn join(builder: Builder, reading: reader::Reading) -> Self {
         let mut trace = builder.finish();
         trace.shapes = reading.shapes.shapes;

@@ -61,3 +61,4 @@ pub use select::Selection;
 pub use shape::{Factor, Transform};
 pub use stream::Stream;
 pub(crate) use time::timestamp_ms;
+pub(crate) use write::gibibytes as gibibytes_text;

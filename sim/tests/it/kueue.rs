@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::support::{Ran, sim};
 
 /// Two queues of a cohort, one job that runs and one that waits.
-const SMALL: &str = r#"apiVersion: v1
+pub(crate) const SMALL: &str = r#"apiVersion: v1
 kind: List
 items:
 - apiVersion: kueue.x-k8s.io/v1beta1

@@ -12,7 +12,7 @@ use crate::support::sim;
 
 const CASES: &str = include_str!("../../../tests/it/kueue/cases.txt");
 
-type Line = Vec<&'static str>;
+pub(crate) type Line = Vec<&'static str>;
 /// Flavors with the lines of their quotas.
 type Flavors<'a> = Vec<(&'a str, Vec<&'a Line>)>;
 
@@ -32,7 +32,7 @@ fn amounts<'a>(line: &[&'a str]) -> Vec<(&'a str, &'a str, &'a str)> {
         .collect()
 }
 
-fn cases() -> Vec<(&'static str, Vec<Line>)> {
+pub(crate) fn cases() -> Vec<(&'static str, Vec<Line>)> {
     let mut cases: Vec<(&str, Vec<Line>)> = Vec::new();
     for line in CASES.lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
         let words: Line = line.split_whitespace().collect();
@@ -208,7 +208,7 @@ fn unnamed(lines: &[Line], queue: &str, quotas: &[&Line]) -> Vec<Line> {
 const ZERO: [&str; 2] = ["default/cpu=0", "default/memory=0"];
 
 /// The objects of a case.
-fn write(lines: &[Line], version: &'static str) -> String {
+pub(crate) fn write(lines: &[Line], version: &'static str) -> String {
     let mut writer = Writer { version, text: String::new(), flavors: BTreeSet::new() };
     let by_usage = lines.iter().any(|line| line[0] == "by-local-usage");
     for (at, line) in lines.iter().enumerate() {

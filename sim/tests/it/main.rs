@@ -18,6 +18,7 @@ mod history;
 mod kueue;
 mod kueue_cases;
 mod kueue_replay;
+mod kueue_roundtrip;
 mod measures;
 mod money;
 mod preemption;

@@ -1,0 +1,72 @@
+//! `sim kueue`: objects to a scenario and back. Absent on purpose: what becomes what (see `kueue`).
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::settings::overrides;
+use super::{Output, World};
+use crate::cli::kueue::{Export, Import, KueueCommand};
+use crate::error::SimError;
+use crate::kueue;
+use crate::scenario::Scenario;
+use crate::trace::{Trace, TraceOptions};
+
+/// Runs one of the commands.
+///
+/// # Errors
+///
+/// [`SimError`] if the input cannot be used, or an output cannot be written.
+pub fn kueue(command: &KueueCommand, world: &World<'_>) -> Result<Output, SimError> {
+    match command {
+        KueueCommand::Import(arguments) => import(arguments),
+        KueueCommand::Export(arguments) => export(arguments, world),
+    }
+}
+
+fn import(arguments: &Import) -> Result<Output, SimError> {
+    let imported = kueue::import(&arguments.files, arguments.trace.as_deref())?;
+    let mut notes = imported.notes;
+    if let Some(path) = &arguments.trace {
+        notes.extend(finished(&imported.finished, path)?);
+    }
+    written(imported.scenario, arguments.out.as_deref(), notes)
+}
+
+/// Writes the Workloads that have finished as native CSV; what should be said of them.
+fn finished(workloads: &[Value], path: &Path) -> Result<Vec<String>, SimError> {
+    if workloads.is_empty() {
+        let message = format!("no Workload has finished: there is nothing to write to `{}`", path.display());
+        return Err(SimError::usage_with_hint(message, "leave `--trace` away"));
+    }
+    let list = json!({"apiVersion": "v1", "kind": "List", "items": workloads}).to_string();
+    let trace = Trace::from_workloads("finished Workloads", list.into_bytes(), &TraceOptions::default())?;
+    let mut text = Vec::new();
+    trace.write_native(&mut text).map_err(|error| SimError::write(path, error))?;
+    std::fs::write(path, text).map_err(|error| SimError::write(path, error))?;
+    let mut notes = trace.warnings;
+    for repair in trace.sources.iter().flat_map(|source| source.repairs.values()) {
+        notes.push(format!("{} of the finished Workloads: {}", repair.count, repair.text));
+    }
+    Ok(notes)
+}
+
+fn export(arguments: &Export, world: &World<'_>) -> Result<Output, SimError> {
+    let scenario = Scenario::load(&arguments.scenario, &overrides(&arguments.settings, None, world)?)?;
+    let exported = kueue::export(&scenario)?;
+    written(kueue::yaml(&exported.objects), arguments.out.as_deref(), exported.notes)
+}
+
+fn written(
+    text: String,
+    out: Option<&Path>,
+    notes: impl IntoIterator<Item = String>,
+) -> Result<Output, SimError> {
+    let mut output = Output::new(String::new());
+    match out {
+        Some(path) => std::fs::write(path, text).map_err(|error| SimError::write(path, error))?,
+        None => output.result = text,
+    }
+    output.notes = notes.into_iter().map(|note| format!("note: {note}")).collect();
+    Ok(output)
+}

@@ -1,0 +1,198 @@
+//! Kueue's objects as a scenario: flavors as divisible pools, queues and cohorts as teams, Workloads as a snapshot.
+//!
+//! The plain scenario is written first and exported again; whatever then means something else than the objects do is
+//! written in Kueue's words beside it, and what still does is noted. Absent on purpose: how objects are read, and text.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use serde_json::{Map, Value, json};
+
+use super::error::KueueError;
+use super::export::export;
+use super::objects::{Objects, opened};
+use super::plain::Plain;
+use super::same;
+use super::snapshot::{Options, Snapshot};
+use super::tree::Parts;
+use crate::error::SimError;
+use crate::scenario::Scenario;
+use crate::trace::{Documents, Opened};
+
+/// A scenario, and what else was found.
+#[derive(Debug)]
+pub struct Imported {
+    /// The scenario as TOML.
+    pub scenario: String,
+    /// Workloads that have finished, as objects: a trace.
+    pub finished: Vec<Value>,
+    /// What was passed over, is odd, or cannot be said in a scenario.
+    pub notes: Vec<String>,
+}
+
+/// The words laid over teams and jobs, by name.
+#[derive(Debug, Default)]
+pub(super) struct Words {
+    pub(super) teams: BTreeMap<String, Parts>,
+    pub(super) jobs: BTreeMap<String, Parts>,
+}
+
+/// Reads files of objects as a scenario; `trace` is the file of finished jobs that it is to name.
+///
+/// # Errors
+///
+/// [`SimError`] where objects cannot be read or contradict each other, or no queue has quota.
+pub fn import<P: AsRef<Path>>(paths: &[P], trace: Option<&Path>) -> Result<Imported, SimError> {
+    let mut source = Source::default();
+    for path in paths {
+        let path = path.as_ref();
+        source.add(&path.display().to_string(), opened(path)?)?;
+    }
+    source.import(trace)
+}
+
+/// The same of a text.
+///
+/// # Errors
+///
+/// As [`import`].
+pub fn import_text(file: &str, text: &str, trace: Option<&Path>) -> Result<Imported, SimError> {
+    let mut source = Source::default();
+    let bytes = Box::new(std::io::Cursor::new(text.as_bytes().to_vec()));
+    let opened = crate::trace::open_bytes(bytes).map_err(|fault| KueueError::bytes(file, fault))?;
+    source.add(file, opened)?;
+    source.import(trace)
+}
+
+/// Objects, read and as they stand.
+#[derive(Debug, Default)]
+struct Source {
+    file: String,
+    values: Vec<Value>,
+    objects: Objects,
+}
+
+impl Source {
+    fn add(&mut self, file: &str, opened: Opened) -> Result<(), KueueError> {
+        let bytes = |fault| KueueError::bytes(file, fault);
+        let hint = "kubectl prints them with `-o yaml` or `-o json`";
+        let mut documents = Documents::new(opened, hint).map_err(bytes)?;
+        while let Some(value) = documents.next("Kubernetes object").map_err(bytes)? {
+            let value: Value = value;
+            if !value.is_null() {
+                self.objects.take(file, &value, documents.line())?;
+                self.values.push(value);
+            }
+        }
+        if self.file.is_empty() {
+            file.clone_into(&mut self.file);
+        }
+        Ok(())
+    }
+
+    fn import(&self, trace: Option<&Path>) -> Result<Imported, SimError> {
+        // Contradictions are told of the objects, not of a scenario that nobody has written.
+        let snapshot = Snapshot::new(&self.objects, &Options::default())?;
+        let mut notes = snapshot.warnings;
+        let plain = Plain::new(&self.objects, &self.values, snapshot.now_ms);
+        if plain.has_no_pool() {
+            let what = "no ClusterQueue and no Cohort has quota of any flavor: expected at least one";
+            return Err(KueueError::file(&self.file, what).into());
+        }
+        notes.extend(plain.notes());
+        let mut words = Words::default();
+        let text = plain.text(&words, trace);
+        for (name, parts) in self.differences(&plain, &text, true)?.teams {
+            words.teams.insert(name, parts);
+        }
+        // Jobs are compared where queues are right.
+        words.jobs = self.differences(&plain, &plain.text(&words, trace), true)?.jobs;
+        let scenario = plain.text(&words, trace);
+        let left = self.differences(&plain, &scenario, false)?;
+        for (what, name, parts) in left
+            .teams
+            .iter()
+            .map(|(name, parts)| ("queue or cohort", name, parts))
+            .chain(left.jobs.iter().map(|(name, parts)| ("workload", name, parts)))
+        {
+            let fields: Vec<String> = paths(parts).into_iter().map(|path| format!("`{path}`")).collect();
+            notes.push(format!("{what} `{name}`: a scenario does not say all of {}", fields.join(", ")));
+        }
+        let finished = self.finished();
+        if trace.is_none() && !finished.is_empty() {
+            let count = finished.len();
+            notes.push(format!(
+                "Workloads that have finished: {count}; `--trace FILE` writes them as a trace"
+            ));
+        }
+        Ok(Imported { scenario, finished, notes })
+    }
+
+    fn finished(&self) -> Vec<Value> {
+        let ended = |value: &&Value| value["kind"] == "Workload" && same::is_finished(value);
+        self.values.iter().filter(ended).cloned().collect()
+    }
+
+    /// What a scenario, exported again, says otherwise than the objects, in their words.
+    fn differences(&self, plain: &Plain<'_>, text: &str, first: bool) -> Result<Words, SimError> {
+        let scenario = Scenario::parse("the imported scenario", text, &[])?;
+        let exported = export(&scenario)?;
+        let again = Objects::of_values("the imported scenario", &exported.objects)?;
+        let mut words = Words::default();
+        for (_, queue, strict) in &self.objects.queues {
+            let parts = same::queue(plain.value("ClusterQueue", "", &queue.name), queue, *strict, &again);
+            words.teams.extend(parts.map(|parts| (queue.name.clone(), parts)));
+        }
+        for (_, cohort) in &self.objects.cohorts {
+            let parts = same::cohort(plain.value("Cohort", "", &cohort.name), cohort, plain, &again);
+            let mut parts = parts.unwrap_or_default();
+            if first && plain.is_childless(&cohort.name) {
+                parts.insert("kind".to_owned(), "Cohort".into());
+            }
+            if !parts.is_empty() {
+                words.teams.insert(plain.team_of_cohort(&cohort.name), parts);
+            }
+        }
+        for (own, team) in plain.renamed().iter().filter(|_| first) {
+            let parts = words.teams.entry(team.clone()).or_default();
+            parts.insert("metadata".to_owned(), json!({"name": own}));
+        }
+        for workload in &self.objects.workloads {
+            let Some(job) = plain.job_of(workload) else { continue };
+            let value = plain.value("Workload", &workload.namespace, &workload.name);
+            let here = same::Side { objects: &self.objects, workload };
+            let other = again.workloads.iter().find(|other| {
+                if first {
+                    other.name == job
+                } else {
+                    other.uid == workload.uid && other.name == workload.name
+                }
+            });
+            let parts = match other {
+                Some(other) => same::workload(value, &here, &same::Side { objects: &again, workload: other }),
+                None => Some(parts_of("metadata", "name", &value["metadata"]["name"])),
+            };
+            words.jobs.extend(parts.map(|parts| (job.clone(), parts)));
+        }
+        Ok(words)
+    }
+}
+
+fn parts_of(section: &str, key: &str, value: &Value) -> Parts {
+    let mut parts = Map::new();
+    parts.insert(section.to_owned(), json!({key: value}));
+    parts
+}
+
+fn paths(parts: &Parts) -> BTreeSet<String> {
+    let mut paths = BTreeSet::new();
+    for (section, keys) in parts {
+        match keys {
+            Value::Object(keys) => paths.extend(keys.keys().map(|key| format!("{section}.{key}"))),
+            _ => {
+                paths.insert(section.clone());
+            }
+        }
+    }
+    paths
+}

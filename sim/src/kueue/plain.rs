@@ -1,0 +1,476 @@
+//! The plain part of an imported scenario: what pools, teams and jobs say without Kueue's words.
+//!
+//! Absent on purpose: what Kueue's words are needed for (see `import`).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::path::Path;
+
+use fairshare::kueue::{Quota, ResourceGroup};
+use serde_json::{Map, Value, json};
+
+use super::config::strategy_names;
+use super::export::GPU;
+use super::import::Words;
+use super::job::time;
+use super::objects::Objects;
+use super::same::is_finished;
+use super::snapshot::held;
+use super::text::{toml, toml_key, toml_text};
+use super::tree::Parts;
+use super::workload::Workload;
+use crate::trace::gibibytes_text;
+
+/// What a scenario can hold of anything but memory, in whole units.
+const MOST: i64 = 18_446_744_073_709_550;
+const GPU_HERE: &str = "gpu";
+
+const HEAD: &str = "\
+# Imported from Kueue's objects by `sim kueue import`: flavors are pools, counted as one amount; cohorts and queues
+# are teams; `kueue` says in Kueue's words what a scenario has none for. Containers, states of queues, and whatever
+# else decides nothing are left out. `sim decide` decides on it, `sim kueue export` writes it back as objects.
+";
+
+/// Objects by kind, namespace and name.
+type ByName<'a> = BTreeMap<(&'a str, &'a str, &'a str), &'a Value>;
+
+/// Objects on their way to a scenario.
+pub(super) struct Plain<'a> {
+    objects: &'a Objects,
+    values: ByName<'a>,
+    now_ms: i64,
+    several_namespaces: bool,
+    /// What of a cohort's name is taken by a queue.
+    renamed: BTreeMap<String, String>,
+    gpu: Option<String>,
+    /// Flavors with their resources and how much of each has quota.
+    pools: BTreeMap<String, BTreeMap<String, i64>>,
+}
+
+impl<'a> Plain<'a> {
+    pub(super) fn new(objects: &'a Objects, values: &'a [Value], now_ms: i64) -> Self {
+        let text = |value: &'a Value| value.as_str().unwrap_or_default();
+        let key = |value: &'a Value| {
+            let metadata = &value["metadata"];
+            ((text(&value["kind"]), text(&metadata["namespace"]), text(&metadata["name"])), value)
+        };
+        let namespaces: BTreeSet<&str> =
+            objects.workloads.iter().map(|workload| workload.namespace.as_str()).collect();
+        let mut plain = Self {
+            objects,
+            values: values.iter().map(key).collect(),
+            now_ms,
+            several_namespaces: namespaces.len() > 1,
+            renamed: BTreeMap::new(),
+            gpu: None,
+            pools: BTreeMap::new(),
+        };
+        let queues: BTreeSet<&str> = objects.queues.iter().map(|(_, queue, _)| queue.name.as_str()).collect();
+        for name in plain.cohort_names() {
+            let mut new = name.clone();
+            while queues.contains(new.as_str()) {
+                new.push_str(".cohort");
+            }
+            if new != name {
+                plain.renamed.insert(name, new);
+            }
+        }
+        plain.pools = plain.amounts();
+        plain.gpu = plain.gpu_resource();
+        plain
+    }
+
+    pub(super) fn value(&self, kind: &str, namespace: &str, name: &str) -> &Value {
+        self.values.get(&(kind, namespace, name)).copied().unwrap_or(&Value::Null)
+    }
+
+    pub(super) fn has_no_pool(&self) -> bool {
+        self.pools.is_empty()
+    }
+
+    pub(super) fn team_of_cohort(&self, name: &str) -> String {
+        self.renamed.get(name).cloned().unwrap_or_else(|| name.to_owned())
+    }
+
+    /// The teams of cohorts that are called otherwise, by the cohort's name.
+    pub(super) fn renamed(&self) -> &BTreeMap<String, String> {
+        &self.renamed
+    }
+
+    pub(super) fn notes(&self) -> Vec<String> {
+        let renamed = self.renamed.iter().map(|(old, new)| {
+            format!("cohort `{old}` is team `{new}`: a ClusterQueue has its name, and teams have names of their own")
+        });
+        let empty = self.pools.iter().filter(|(_, node)| node.values().all(|amount| *amount == 0));
+        let empty = empty.map(|(flavor, _)| {
+            format!(
+                "pool `{flavor}` has one unit of something that nobody has quota of: no pool may be empty"
+            )
+        });
+        renamed.chain(empty).collect()
+    }
+
+    /// All cohorts, also those that are only named.
+    fn cohort_names(&self) -> BTreeSet<String> {
+        let objects = self.objects;
+        let own = objects.cohorts.iter().flat_map(|(_, cohort)| [Some(&cohort.name), cohort.parent.as_ref()]);
+        let named = objects.queues.iter().map(|(_, queue, _)| queue.cohort.as_ref());
+        own.chain(named).flatten().cloned().collect()
+    }
+
+    pub(super) fn is_childless(&self, cohort: &str) -> bool {
+        let is = |parent: &Option<String>| parent.as_deref() == Some(cohort);
+        let objects = self.objects;
+        !objects.queues.iter().any(|(_, queue, _)| is(&queue.cohort))
+            && !objects.cohorts.iter().any(|(_, other)| is(&other.parent))
+    }
+
+    fn groups(&self) -> impl Iterator<Item = &'a ResourceGroup> {
+        let of_queues = self.objects.queues.iter().flat_map(|(_, queue, _)| &queue.groups);
+        of_queues.chain(self.objects.cohorts.iter().flat_map(|(_, cohort)| &cohort.groups))
+    }
+
+    fn amounts(&self) -> BTreeMap<String, BTreeMap<String, i64>> {
+        let mut pools: BTreeMap<String, BTreeMap<String, i64>> = BTreeMap::new();
+        for row in self.groups().flat_map(|group| &group.rows) {
+            let node = pools.entry(row.flavor.clone()).or_default();
+            for quota in &row.quotas {
+                let sum = node.entry(quota.resource.clone()).or_default();
+                *sum = sum.saturating_add(quota.nominal);
+            }
+        }
+        let sets = |workload: &'a Workload| {
+            workload.admission.iter().flat_map(|admission| &admission.sets).map(move |set| (workload, set))
+        };
+        for (workload, set) in self.objects.workloads.iter().flat_map(sets) {
+            for (resource, _) in held(workload, set) {
+                if let Some(flavor) = set.flavors.get(&resource) {
+                    pools.entry(flavor.clone()).or_default().entry(resource).or_default();
+                }
+            }
+        }
+        pools
+    }
+
+    /// What is called `gpu` in a scenario.
+    fn gpu_resource(&self) -> Option<String> {
+        let pods = self.objects.workloads.iter().flat_map(|workload| &workload.pods);
+        let asked = pods.flat_map(|set| set.requests.keys());
+        let names: BTreeSet<&String> = self.pools.values().flat_map(BTreeMap::keys).chain(asked).collect();
+        let first =
+            |is: &dyn Fn(&str) -> bool| names.iter().find(|name| is(name)).map(|name| (*name).clone());
+        first(&|name| name == GPU_HERE)
+            .or_else(|| first(&|name| name == GPU))
+            .or_else(|| first(&|name| name.ends_with("/gpu")))
+    }
+
+    fn resource<'b>(&'b self, name: &'b str) -> &'b str {
+        if self.gpu.as_deref() == Some(name) { GPU_HERE } else { name }
+    }
+
+    /// `{ resource = amount }`.
+    fn table<'b>(&'b self, amounts: impl Iterator<Item = (&'b String, i64)>) -> String {
+        let parts: Vec<String> = amounts
+            .map(|(resource, amount)| {
+                format!("{} = {}", toml_key(self.resource(resource)), amount_text(resource, amount))
+            })
+            .collect();
+        format!("{{ {} }}", parts.join(", "))
+    }
+
+    /// The scenario, with words laid over teams and jobs.
+    pub(super) fn text(&self, words: &Words, trace: Option<&Path>) -> String {
+        let mut text = HEAD.to_owned();
+        self.policy(&mut text);
+        for (flavor, node) in &self.pools {
+            let mut node = node.clone();
+            if node.values().all(|amount| *amount == 0) {
+                node.values_mut().take(1).for_each(|amount| *amount = 1_000);
+            }
+            let table = self.table(node.iter().map(|(resource, amount)| (resource, *amount)));
+            let _ = write!(
+                text,
+                "\n[[pool]]\nname = {}\nnodes = 1\nnode = {table}\ndivisible = true\n",
+                toml_text(flavor)
+            );
+        }
+        self.teams(&mut text, words);
+        for ((kind, name), value) in &self.objects.classes {
+            if *kind == "WorkloadPriorityClass" {
+                let _ = write!(text, "\n[[priority]]\nname = {}\nvalue = {value}\n", toml_text(name));
+            }
+        }
+        if let Some(name) = trace.and_then(Path::file_name) {
+            let _ = write!(text, "\n[trace]\npath = {}\n", toml_text(&name.to_string_lossy()));
+        }
+        let _ = write!(text, "\n[snapshot]\nnow_s = {}\n", toml_text(&time(self.now_ms)));
+        for runs in [true, false] {
+            for workload in &self.objects.workloads {
+                self.job(&mut text, workload, runs, words);
+            }
+        }
+        for value in self.kept() {
+            let _ = writeln!(text, "\n[[kueue]]");
+            for (key, value) in value.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null())
+            {
+                let _ = writeln!(text, "{} = {}", toml_key(key), toml(value));
+            }
+        }
+        text
+    }
+
+    fn policy(&self, text: &mut String) {
+        let configuration = &self.objects.configuration;
+        let fair = configuration.fair_sharing.unwrap_or(false);
+        let _ = write!(text, "\n[policy]\norder = \"kueue\"\nfair_sharing = {fair}\ntree = \"as-written\"\n");
+        if let Some(strategies) = &configuration.strategies {
+            let _ = writeln!(text, "strategies = {}", toml(&strategy_names(strategies).into()));
+        }
+        if let Some(gpu) = self.gpu.as_ref().filter(|gpu| *gpu != GPU) {
+            let _ = writeln!(text, "gpu_resource = {}", toml_text(gpu));
+        }
+    }
+
+    fn teams(&self, text: &mut String, words: &Words) {
+        let totals = self.totals();
+        for name in self.cohort_names() {
+            let team = self.team_of_cohort(&name);
+            let _ = write!(text, "\n[[team]]\nname = {}\n", toml_text(&team));
+            if let Some((_, cohort)) = self.objects.cohorts.iter().find(|(_, cohort)| cohort.name == name) {
+                self.place(text, cohort.parent.as_ref(), cohort.weight);
+                self.quotas(text, &cohort.groups, &|flavor, quota| {
+                    let pair = (flavor.to_owned(), quota.resource.clone());
+                    totals.get(&name).and_then(|totals| totals.get(&pair)).copied().unwrap_or(quota.nominal)
+                });
+            }
+            said(text, words.teams.get(&team));
+        }
+        for (_, queue, _) in &self.objects.queues {
+            let _ = write!(text, "\n[[team]]\nname = {}\n", toml_text(&queue.name));
+            self.place(text, queue.cohort.as_ref(), queue.weight);
+            self.quotas(text, &queue.groups, &|_, quota| quota.nominal);
+            said(text, words.teams.get(&queue.name));
+        }
+    }
+
+    fn place(&self, text: &mut String, parent: Option<&String>, weight: Option<fairshare::Weight>) {
+        if let Some(parent) = parent {
+            let _ = writeln!(text, "parent = {}", toml_text(&self.team_of_cohort(parent)));
+        }
+        match weight {
+            Some(weight) if weight == fairshare::Weight::ONE => {}
+            Some(weight) if weight.denominator() == 1 => {
+                let _ = writeln!(text, "weight = {}", weight.numerator());
+            }
+            Some(weight) => {
+                let _ = writeln!(text, "weight = \"{}/{}\"", weight.numerator(), weight.denominator());
+            }
+            None => {}
+        }
+    }
+
+    /// Quota, borrowing and lending limits by flavor, in the order in which flavors are tried.
+    fn quotas(&self, text: &mut String, groups: &[ResourceGroup], nominal: &dyn Fn(&str, &Quota) -> i64) {
+        type Amount<'f> = &'f dyn Fn(&str, &Quota) -> Option<i64>;
+        let quota = |flavor: &str, quota: &Quota| Some(nominal(flavor, quota));
+        let keys: [(&str, Amount<'_>); 3] = [
+            ("quota", &quota),
+            ("borrow", &|_, quota| quota.borrowing_limit),
+            ("lend", &|_, quota| quota.lending_limit),
+        ];
+        for (key, amount) in keys {
+            let mut flavors = Vec::new();
+            for row in groups.iter().flat_map(|group| &group.rows) {
+                let amounts =
+                    row.quotas.iter().filter_map(|it| Some((&it.resource, amount(&row.flavor, it)?)));
+                let amounts: Vec<(&String, i64)> = amounts.collect();
+                if !amounts.is_empty() {
+                    flavors.push(format!("{} = {}", toml_key(&row.flavor), self.table(amounts.into_iter())));
+                }
+            }
+            if !flavors.is_empty() {
+                let _ = writeln!(text, "{key} = {{ {} }}", flavors.join(", "));
+            }
+        }
+    }
+
+    /// For each cohort all that it and those below it have quota of.
+    fn totals(&self) -> BTreeMap<String, BTreeMap<(String, String), i64>> {
+        let above = |name: &String| {
+            let cohort = self.objects.cohorts.iter().find(|(_, cohort)| cohort.name == *name);
+            cohort.and_then(|(_, cohort)| cohort.parent.clone())
+        };
+        let mut totals: BTreeMap<String, BTreeMap<(String, String), i64>> = BTreeMap::new();
+        let queues = self.objects.queues.iter().map(|(_, queue, _)| (queue.cohort.clone(), &queue.groups));
+        let cohorts =
+            self.objects.cohorts.iter().map(|(_, cohort)| (Some(cohort.name.clone()), &cohort.groups));
+        for (first, groups) in queues.chain(cohorts) {
+            for name in std::iter::successors(first, above) {
+                let total = totals.entry(name).or_default();
+                for row in groups.iter().flat_map(|group| &group.rows) {
+                    for quota in &row.quotas {
+                        let sum = total.entry((row.flavor.clone(), quota.resource.clone())).or_default();
+                        *sum = sum.saturating_add(quota.nominal);
+                    }
+                }
+            }
+        }
+        totals
+    }
+
+    /// The queue in which a workload is, and whether it holds quota; nothing for one that is in none.
+    fn seat(&self, workload: &Workload) -> Option<(String, bool)> {
+        if workload.conditions.contains_key("Finished") {
+            return None;
+        }
+        let reserved =
+            ["QuotaReserved", "Admitted"].iter().any(|kind| workload.conditions.contains_key(*kind));
+        if let Some(admission) = workload.admission.as_ref().filter(|_| reserved) {
+            return Some((admission.cluster_queue.clone(), true));
+        }
+        let key = (workload.namespace.clone(), workload.queue.clone());
+        let local = self.objects.local_queues.get(&key).filter(|_| workload.active)?;
+        Some((local.cluster_queue.clone(), false))
+    }
+
+    /// What its job is called.
+    pub(super) fn job_of(&self, workload: &Workload) -> Option<String> {
+        self.seat(workload)?;
+        Some(if self.several_namespaces { workload.full_name() } else { workload.name.clone() })
+    }
+
+    fn job(&self, text: &mut String, workload: &Workload, runs: bool, words: &Words) {
+        let Some((queue, _)) = self.seat(workload).filter(|(_, holds)| *holds == runs) else { return };
+        let Some(job) = self.job_of(workload) else { return };
+        let section = if runs { "running" } else { "pending" };
+        let _ = write!(text, "\n[[{section}]]\njob_id = {}\nteam = {}\n", toml_text(&job), toml_text(&queue));
+        if runs {
+            let flavors =
+                workload.admission.iter().flat_map(|it| &it.sets).flat_map(|set| set.flavors.values());
+            if let Some(pool) = flavors.chain(self.pools.keys()).next() {
+                let _ = writeln!(text, "pool = {}", toml_text(pool));
+            }
+            let since = workload.conditions.get("QuotaReserved").and_then(|condition| condition.at_ms);
+            if let Some(since) = since {
+                let _ = writeln!(text, "start_s = {}", toml_text(&time(since)));
+            }
+        }
+        if let Some(created) = workload.created_ms {
+            let _ = writeln!(text, "submit_s = {}", toml_text(&time(created)));
+        }
+        let class = workload.class.as_ref().filter(|class| {
+            let value = self.objects.classes.get(&("WorkloadPriorityClass", class.name.clone()));
+            value.is_some_and(|value| workload.priority.is_none_or(|own| own == *value))
+        });
+        match (class, workload.priority) {
+            (Some(class), _) => {
+                let _ = writeln!(text, "priority = {}", toml_text(&class.name));
+            }
+            (None, Some(priority)) => {
+                let _ = writeln!(text, "priority = {priority}");
+            }
+            (None, None) => {}
+        }
+        self.ask(text, workload);
+        said(text, words.jobs.get(&job));
+    }
+
+    /// Several pod sets become equal workers.
+    fn ask(&self, text: &mut String, workload: &Workload) {
+        let workers: i64 = workload.pods.iter().map(|set| i64::from(set.count)).sum::<i64>().max(1);
+        let mut total: BTreeMap<&String, i64> = BTreeMap::new();
+        for set in &workload.pods {
+            for (resource, each) in &set.requests {
+                let sum = total.entry(resource).or_default();
+                *sum = sum.saturating_add(each.saturating_mul(i64::from(set.count)));
+            }
+        }
+        let _ = writeln!(text, "workers = {workers}");
+        for (resource, all) in total {
+            let each = all / workers + i64::from(all % workers > 0);
+            let (key, amount) = match self.resource(resource) {
+                GPU_HERE => (GPU_HERE.to_owned(), each.to_string()),
+                "cpu" => ("cpu".to_owned(), amount_text("cpu", each)),
+                "memory" => ("memory_gib".to_owned(), gibibytes_text(each.unsigned_abs())),
+                other => (format!("res_{other}"), each.to_string()),
+            };
+            let _ = writeln!(text, "{} = {amount}", toml_key(&key));
+        }
+    }
+
+    /// Objects that a scenario has no word for, without what decides nothing.
+    fn kept(&self) -> Vec<Value> {
+        let mut kept = Vec::new();
+        for (kind, namespace, name) in self.values.keys() {
+            let value = self.value(kind, namespace, name);
+            let keep = match *kind {
+                "LocalQueue" | "PriorityClass" => true,
+                "ResourceFlavor" => {
+                    let plain = value["spec"].as_object().is_none_or(Map::is_empty);
+                    !plain || !self.pools.contains_key(*name)
+                }
+                "Workload" => {
+                    let same = |it: &&Workload| it.namespace == *namespace && it.name == *name;
+                    let workload = self.objects.workloads.iter().find(same);
+                    workload.is_some_and(|workload| self.seat(workload).is_none()) && !is_finished(value)
+                }
+                _ => false,
+            };
+            if keep {
+                kept.push(tidy(value));
+            }
+        }
+        let weights = &self.objects.configuration.resource_weights;
+        if !weights.is_empty() {
+            let weights: Map<String, Value> =
+                weights.iter().map(|(name, weight)| (name.clone(), json!(weight))).collect();
+            kept.push(json!({
+                "kind": "Configuration",
+                "metadata": {"name": "kueue"},
+                "admissionFairSharing": {"resourceWeights": weights},
+            }));
+        }
+        kept
+    }
+}
+
+/// Without what a cluster keeps for itself.
+fn tidy(value: &Value) -> Value {
+    let mut object = value.clone();
+    if let Value::Object(metadata) = &mut object["metadata"] {
+        metadata.retain(|key, _| {
+            ["name", "namespace", "uid", "creationTimestamp", "labels"].contains(&key.as_str())
+        });
+    }
+    if object["kind"] == "LocalQueue" {
+        let usage = object["status"]["fairSharing"].clone();
+        object["status"] = if usage.is_null() { Value::Null } else { json!({"fairSharing": usage}) };
+    }
+    object
+}
+
+fn said(text: &mut String, parts: Option<&Parts>) {
+    if let Some(parts) = parts {
+        let _ = writeln!(text, "kueue = {}", toml(&Value::Object(parts.clone())));
+    }
+}
+
+/// An amount as scenarios write it: thousandths of a CPU, bytes, whole units of everything else.
+fn amount_text(resource: &str, amount: i64) -> String {
+    const UNITS: [(&str, u32); 4] = [("TiB", 40), ("GiB", 30), ("MiB", 20), ("KiB", 10)];
+    match resource {
+        "cpu" => {
+            let (whole, part) = (amount / 1_000, amount % 1_000);
+            let digits = format!("{whole}.{part:03}");
+            digits.trim_end_matches('0').trim_end_matches('.').to_owned()
+        }
+        "memory" => {
+            let unit = UNITS.iter().find(|(_, shift)| amount > 0 && amount.trailing_zeros() >= *shift);
+            unit.map_or_else(
+                || format!("\"{amount}\""),
+                |(name, shift)| format!("\"{}{name}\"", amount >> shift),
+            )
+        }
+        _ => amount.min(MOST).to_string(),
+    }
+}
