@@ -139,7 +139,9 @@ fn objects_of_every_kind_there_and_back() {
 "#;
     let notes = there_and_back("odd", &odd);
     let renamed = "cohort `search` is team `search.cohort`: a ClusterQueue has its name, and teams have names of their own";
-    assert_eq!(notes, ["ResourceFlavor `idle` has no quota in any ClusterQueue or Cohort", renamed]);
+    let idle = "ResourceFlavor `idle` has no quota in any ClusterQueue or Cohort";
+    let unnamed = "flavor `big` has quota and no ResourceFlavor among the objects";
+    assert_eq!(notes, [idle, unnamed, renamed]);
 }
 
 /// A scenario of our own: a tree, two pools, limits, classes, and jobs that may not go everywhere.
