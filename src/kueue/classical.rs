@@ -35,7 +35,7 @@ struct Candidates {
 
 impl Cluster {
     pub(super) fn classical_targets(&mut self, incoming: &Incoming) -> Vec<Victim> {
-        let forbidden = self.queues[&incoming.queue].preemption.borrow_within_cohort.is_none();
+        let forbidden = self.queues[incoming.queue].preemption.borrow_within_cohort.is_none();
         // It will have to borrow, so nobody is a candidate who may be taken only by those who do not.
         let must_borrow = forbidden && !self.is_under_nominal(incoming);
         let candidates = self.candidates(incoming, must_borrow);
@@ -114,7 +114,7 @@ impl Cluster {
 
     fn candidates(&self, incoming: &Incoming, must_borrow: bool) -> Candidates {
         let mut found = Candidates::default();
-        let preemption = self.queues[&incoming.queue].preemption;
+        let preemption = self.queues[incoming.queue].preemption;
         for workload in self.workloads_of(incoming.queue) {
             let reaches = preemption.within_cluster_queue.reaches(incoming, &self.admitted[workload]);
             if reaches && self.uses(workload, &incoming.contested) {
@@ -174,7 +174,7 @@ impl Cluster {
 
     /// How a workload of another queue may be taken, if it may.
     fn variant(&self, incoming: &Incoming, workload: usize, advantage: bool) -> Option<Variant> {
-        let preemption = self.queues[&incoming.queue].preemption;
+        let preemption = self.queues[incoming.queue].preemption;
         let candidate = &self.admitted[workload];
         let reaches = preemption.reclaim_within_cohort.reaches(incoming, candidate);
         if !reaches || !self.uses(workload, &incoming.contested) {

@@ -66,8 +66,9 @@ pub(super) struct Admitted {
 }
 
 /// What a queue says beside its quotas.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct QueueRules {
+    is_queue: bool,
     pub(super) preemption: Preemption,
     pub(super) fungibility: Fungibility,
     pub(super) stopped: bool,
@@ -82,7 +83,8 @@ pub(super) struct QueueRules {
 pub struct Cluster {
     pub(super) settings: Settings,
     pub(super) tree: Tree,
-    pub(super) queues: BTreeMap<NodeIndex, QueueRules>,
+    /// Of every node, those of cohorts being nothing.
+    pub(super) queues: IdVec<NodeIndex, QueueRules>,
     pub(super) admitted: Vec<Admitted>,
     /// Positions that nobody has.
     free: Vec<usize>,
@@ -146,7 +148,7 @@ impl Cluster {
         let mut cluster = Self {
             settings,
             tree: Tree { nodes: IdVec::new() },
-            queues: BTreeMap::new(),
+            queues: IdVec::new(),
             admitted: Vec::new(),
             free: Vec::new(),
             pairs,
@@ -197,6 +199,7 @@ impl Cluster {
                 (names.collect(), group.rows.iter().map(|row| row.flavor.clone()).collect())
             };
             let rules = QueueRules {
+                is_queue: true,
                 preemption: queue.preemption,
                 fungibility: queue.fungibility,
                 stopped: queue.stopped,
@@ -204,7 +207,7 @@ impl Cluster {
                 groups: queue.groups.iter().map(group).collect(),
                 workloads: BTreeSet::new(),
             };
-            self.queues.insert(at, rules);
+            self.queues[at] = rules;
         }
         self.link();
         Ok(())
@@ -223,6 +226,7 @@ impl Cluster {
             }
         }
         self.tree.nodes.push(node);
+        self.queues.push(QueueRules::default());
         NodeIndex::at(self.tree.nodes.len() - 1)
     }
 
@@ -231,7 +235,7 @@ impl Cluster {
         let mut order: Vec<NodeIndex> = (0..self.tree.nodes.len()).map(NodeIndex::at).collect();
         order.sort_by(|a, b| self.tree.nodes[*a].name.cmp(&self.tree.nodes[*b].name));
         for at in order.iter().copied() {
-            let is_queue = self.queues.contains_key(&at);
+            let is_queue = self.queues[at].is_queue;
             let Some(parent) = self.tree.nodes[at].parent else { continue };
             let above = &mut self.tree.nodes[parent];
             if is_queue { above.queues.push(at) } else { above.cohorts.push(at) }
@@ -296,17 +300,14 @@ impl Cluster {
             Some(slot) => *slot = admitted,
             None => self.admitted.push(admitted),
         }
-        if let Some(rules) = self.queues.get_mut(&queue) {
-            rules.workloads.insert(at);
-        }
+        self.queues[queue].workloads.insert(at);
         Ok(at)
     }
 
     /// Gives back what a workload holds; false where nobody is known by that position.
     pub fn release(&mut self, workload: usize) -> bool {
-        let queue = self.admitted.get(workload).map(|known| known.queue);
-        let Some(rules) = queue.and_then(|queue| self.queues.get_mut(&queue)) else { return false };
-        if !rules.workloads.remove(&workload) {
+        let Some(queue) = self.admitted.get(workload).map(|known| known.queue) else { return false };
+        if !self.queues[queue].workloads.remove(&workload) {
             return false;
         }
         self.remove(workload);
@@ -318,17 +319,22 @@ impl Cluster {
         self.names.get(name).copied()
     }
 
+    /// The nodes that are queues.
+    pub(super) fn queue_nodes(&self) -> impl Iterator<Item = NodeIndex> + '_ {
+        (0..self.tree.nodes.len()).map(NodeIndex::at).filter(|at| self.queues[*at].is_queue)
+    }
+
     /// The positions of all workloads.
     pub(super) fn positions(&self) -> Vec<usize> {
         let mut all: Vec<usize> =
-            self.queues.values().flat_map(|rules| rules.workloads.iter().copied()).collect();
+            self.queue_nodes().flat_map(|queue| self.queues[queue].workloads.iter().copied()).collect();
         all.sort_unstable();
         all
     }
 
     /// The workloads of a queue that are not removed.
     pub(super) fn workloads_of(&self, queue: NodeIndex) -> impl Iterator<Item = usize> + '_ {
-        self.queues[&queue].workloads.iter().copied().filter(|workload| !self.admitted[*workload].removed)
+        self.queues[queue].workloads.iter().copied().filter(|workload| !self.admitted[*workload].removed)
     }
 
     /// Takes a workload's usage away, for a while.
@@ -364,7 +370,7 @@ impl Cluster {
                 let table = (0..node.in_table.len()).filter(|pair| node.in_table[*pair]);
                 NodeShare {
                     name: node.name.clone(),
-                    is_queue: self.queues.contains_key(&at),
+                    is_queue: self.queues[at].is_queue,
                     weighted: share.weighted(),
                     dominant_resource: share.resource.map(|known| self.resource_names[known].clone()),
                     within_quota: self.tree.within_nominal(at, &table.collect::<Vec<_>>()),
@@ -393,10 +399,10 @@ impl Cluster {
     #[must_use]
     pub fn overused(&self) -> Vec<(String, String, String)> {
         let mut found = Vec::new();
-        for queue in self.queues.keys() {
+        for queue in self.queue_nodes() {
             for ((flavor, resource), pair) in &self.pairs {
-                if self.tree.usage(*queue, *pair) > self.tree.potential(*queue, *pair) {
-                    found.push((self.tree.node(*queue).name.clone(), flavor.clone(), resource.clone()));
+                if self.tree.usage(queue, *pair) > self.tree.potential(queue, *pair) {
+                    found.push((self.tree.node(queue).name.clone(), flavor.clone(), resource.clone()));
                 }
             }
         }

@@ -92,7 +92,7 @@ impl Cluster {
         let Some(queue) = self.queue(&pending.queue) else {
             return Verdict::Reject { why: format!("there is no cluster queue `{}`", pending.queue) };
         };
-        if self.queues[&queue].stopped {
+        if self.queues[queue].stopped {
             let why = format!("cluster queue `{}` is stopped", pending.queue);
             return Verdict::Wait { why, again: false };
         }
@@ -107,7 +107,7 @@ impl Cluster {
         let mut asked = pending.pod_sets.iter().flat_map(|set| set.requests.iter());
         let missing = asked.find(|(resource, each)| {
             let covers = |(covered, _): &(BTreeSet<String>, Vec<String>)| covered.contains(*resource);
-            **each > 0 && !self.queues[&queue].groups.iter().any(covers)
+            **each > 0 && !self.queues[queue].groups.iter().any(covers)
         });
         let why = match missing {
             Some((resource, _)) => {
@@ -122,10 +122,10 @@ impl Cluster {
     fn entries(&mut self, pending: &[Pending]) -> Vec<Entry> {
         let mut heads: BTreeMap<_, usize> = BTreeMap::new();
         for (at, known) in pending.iter().enumerate() {
-            let Some(queue) = self.queue(&known.queue).filter(|queue| !self.queues[queue].stopped) else {
+            let Some(queue) = self.queue(&known.queue).filter(|queue| !self.queues[*queue].stopped) else {
                 continue;
             };
-            let by_local_usage = self.queues[&queue].by_local_usage;
+            let by_local_usage = self.queues[queue].by_local_usage;
             let head = heads.entry(queue).or_insert(at);
             if in_queue(by_local_usage, known, &pending[*head]).is_lt() {
                 *head = at;
@@ -189,7 +189,7 @@ impl Cluster {
 
     /// Keeps what a blocked head could use of its own quota, unless it can always reclaim that.
     fn reserve(&mut self, entry: &Entry, charged: &mut Vec<Entry>) {
-        if self.queues[&entry.queue].preemption.reclaim_within_cohort == Reach::Any {
+        if self.queues[entry.queue].preemption.reclaim_within_cohort == Reach::Any {
             return;
         }
         let borrows = entry.assignment.level > 0;

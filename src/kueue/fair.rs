@@ -1,11 +1,10 @@
 //! Fair preemption: from the subtree with the largest share, as long as that makes shares fairer.
 
 use core::cmp::Ordering;
-use std::collections::{BTreeMap, BTreeSet};
 
 use super::cluster::Cluster;
 use super::share::DominantShare;
-use super::spec::Strategy;
+use super::spec::{Reach, Strategy};
 use super::tree::NodeIndex;
 use super::victims::{Incoming, Reason, Victim, compare};
 use crate::id::Id as _;
@@ -15,25 +14,30 @@ pub(super) struct Targets {
     own: NodeIndex,
     root: NodeIndex,
     /// Candidates of each queue, the next one last; sorted once the queue is looked at.
-    queues: BTreeMap<NodeIndex, (bool, Vec<usize>)>,
-    pruned: BTreeSet<NodeIndex>,
+    lists: Vec<(bool, Vec<usize>)>,
+    pruned: Vec<bool>,
 }
 
 impl Targets {
     pub(super) fn new(cluster: &Cluster, own: NodeIndex, candidates: &[usize]) -> Self {
-        let mut queues: BTreeMap<NodeIndex, (bool, Vec<usize>)> = BTreeMap::new();
+        let nodes = cluster.tree.nodes.len();
+        let mut lists: Vec<(bool, Vec<usize>)> = vec![(false, Vec::new()); nodes];
         for workload in candidates {
-            queues.entry(cluster.admitted[*workload].queue).or_default().1.push(*workload);
+            lists[cluster.admitted[*workload].queue.index()].1.push(*workload);
         }
-        Self { own, root: cluster.tree.root(own), queues, pruned: BTreeSet::new() }
+        Self { own, root: cluster.tree.root(own), lists, pruned: vec![false; nodes] }
+    }
+
+    fn has_some(&self, queue: NodeIndex) -> bool {
+        !self.lists[queue.index()].1.is_empty()
     }
 
     /// The next queue.
     pub(super) fn next(&mut self, cluster: &Cluster) -> Option<NodeIndex> {
         if self.own == self.root {
-            return self.queues.contains_key(&self.own).then_some(self.own);
+            return self.has_some(self.own).then_some(self.own);
         }
-        while !self.pruned.contains(&self.root) {
+        while !self.pruned[self.root.index()] {
             if let Some(queue) = self.descend(cluster, self.root) {
                 return Some(queue);
             }
@@ -44,13 +48,13 @@ impl Targets {
     fn descend(&mut self, cluster: &Cluster, at: NodeIndex) -> Option<NodeIndex> {
         let mut queue: Option<(DominantShare, NodeIndex)> = None;
         for child in cluster.tree.node(at).queues.iter().copied() {
-            if self.pruned.contains(&child) {
+            if self.pruned[child.index()] {
                 continue;
             }
             let share = cluster.share(child);
             let idle = !share.is_borrowing() && child != self.own;
-            if idle || !self.queues.contains_key(&child) {
-                self.pruned.insert(child);
+            if idle || !self.has_some(child) {
+                self.pruned[child.index()] = true;
                 continue;
             }
             let precedes = match queue {
@@ -72,12 +76,12 @@ impl Targets {
         }
         let mut cohort: Option<(DominantShare, NodeIndex)> = None;
         for child in cluster.tree.node(at).cohorts.iter().copied() {
-            if self.pruned.contains(&child) {
+            if self.pruned[child.index()] {
                 continue;
             }
             let share = cluster.share(child);
             if !share.is_borrowing() && !cluster.tree.above(self.own).any(|above| above == child) {
-                self.pruned.insert(child);
+                self.pruned[child.index()] = true;
             } else if cohort.is_none_or(|(best, _)| share.compare(&best).is_gt()) {
                 cohort = Some((share, child));
             }
@@ -89,7 +93,7 @@ impl Targets {
             }
             (_, Some((_, queue))) => Some(queue),
             _ => {
-                self.pruned.insert(at);
+                self.pruned[at.index()] = true;
                 None
             }
         }
@@ -97,7 +101,7 @@ impl Targets {
 
     /// The next candidate of a queue, who stays.
     fn head(&mut self, cluster: &Cluster, queue: NodeIndex) -> Option<usize> {
-        let (sorted, list) = self.queues.get_mut(&queue)?;
+        let (sorted, list) = self.lists.get_mut(queue.index())?;
         if !*sorted {
             cluster.sort(self.own, list);
             list.reverse();
@@ -109,17 +113,17 @@ impl Targets {
     /// The next candidate of a queue.
     pub(super) fn pop(&mut self, cluster: &Cluster, queue: NodeIndex) -> Option<usize> {
         self.head(cluster, queue)?;
-        let (_, list) = self.queues.get_mut(&queue)?;
-        let workload = list.pop();
-        if list.is_empty() {
-            self.queues.remove(&queue);
-        }
-        workload
+        self.lists.get_mut(queue.index())?.1.pop()
+    }
+
+    /// All candidates of a queue.
+    fn drain(&mut self, queue: NodeIndex) -> Vec<usize> {
+        core::mem::take(&mut self.lists[queue.index()].1)
     }
 
     /// No more of this queue.
     pub(super) fn drop_queue(&mut self, queue: NodeIndex) {
-        self.queues.remove(&queue);
+        self.lists[queue.index()].1.clear();
     }
 }
 
@@ -193,6 +197,11 @@ impl Search<'_> {
             }
             let (mine, its) = self.sides(queue);
             let (preemptor, before) = (self.cluster.share(mine), self.cluster.share(its));
+            if preemptor.compare(&before).is_gt() {
+                // No strategy allows anybody, for without a victim its side has no more than before.
+                retry.extend(targets.drain(queue));
+                continue;
+            }
             while let Some(workload) = targets.pop(self.cluster, queue) {
                 self.cluster.remove(workload);
                 let after = self.cluster.share(its);
@@ -271,7 +280,7 @@ impl Cluster {
         if self.peaks.is_empty() || self.tree.within_nominal(own, &incoming.contested) {
             return false;
         }
-        let within = self.queues[&own].preemption.within_cluster_queue;
+        let within = self.queues[own].preemption.within_cluster_queue;
         let may = |workload: usize| {
             within.reaches(incoming, &self.admitted[workload]) && self.uses(workload, &incoming.contested)
         };
@@ -333,22 +342,22 @@ impl Cluster {
 
     /// Those of the own queue that may be preempted, and those of others that borrow what is contested.
     fn fair_candidates(&self, incoming: &Incoming) -> Vec<usize> {
-        let preemption = self.queues[&incoming.queue].preemption;
+        let preemption = self.queues[incoming.queue].preemption;
         let root = self.tree.root(incoming.queue);
         let mut found = Vec::new();
-        for queue in self.queues.keys() {
-            let own = *queue == incoming.queue;
+        for queue in self.queue_nodes() {
+            let own = queue == incoming.queue;
             let borrows =
-                || self.tree.root(*queue) == root && !self.tree.within_nominal(*queue, &incoming.contested);
+                || !self.tree.within_nominal(queue, &incoming.contested) && self.tree.root(queue) == root;
             let reach = if own { preemption.within_cluster_queue } else { preemption.reclaim_within_cohort };
-            if !own && !borrows() {
+            if reach == Reach::Never || !own && !borrows() {
                 continue;
             }
             let may = |workload: &usize| {
                 reach.reaches(incoming, &self.admitted[*workload])
                     && self.uses(*workload, &incoming.contested)
             };
-            found.extend(self.workloads_of(*queue).filter(may));
+            found.extend(self.workloads_of(queue).filter(may));
         }
         found
     }

@@ -191,7 +191,7 @@ impl Cluster {
                 if flavors.contains_key(*resource) {
                     continue;
                 }
-                let groups = &self.queues[&queue].groups;
+                let groups = &self.queues[queue].groups;
                 let Some(group) = groups.iter().find(|(covered, _)| covered.contains(*resource)) else {
                     if *amount != 0 {
                         assignment.no_fit = true;
@@ -239,7 +239,7 @@ impl Cluster {
         order: &[String],
         asked: &[(&String, i64)],
     ) -> Option<Tried> {
-        let rules = self.queues[&queue].fungibility;
+        let rules = self.queues[queue].fungibility;
         let mut best: Option<Tried> = None;
         for flavor in order {
             let mut tried = Tried { rating: Rating::BEST, parts: Vec::new(), flavor: flavor.clone() };
@@ -281,7 +281,7 @@ impl Cluster {
         if amount <= self.tree.available(queue, pair).max(0) {
             return Rating { grade: Grade::Fit, level };
         }
-        let preemption = self.queues[&queue].preemption;
+        let preemption = self.queues[queue].preemption;
         let while_borrowing = preemption.borrow_within_cohort.is_some()
             || self.settings.fair_sharing && preemption.reclaim_within_cohort != Reach::Never;
         let nominal = self.tree.node(queue).quota[pair];
@@ -315,7 +315,7 @@ impl Cluster {
         let mut used: BTreeMap<Pair, i64> = BTreeMap::new();
         for set in &pending.pod_sets {
             let count = i64::from(set.min_count.unwrap_or(set.count).min(set.count));
-            for (covered, order) in &self.queues[&queue].groups {
+            for (covered, order) in &self.queues[queue].groups {
                 let asked: Vec<(&String, i64)> = set
                     .requests
                     .iter()
@@ -338,7 +338,7 @@ impl Cluster {
                 used.extend(parts);
             }
             let covered = |resource: &String| {
-                self.queues[&queue].groups.iter().any(|(covered, _)| covered.contains(resource))
+                self.queues[queue].groups.iter().any(|(covered, _)| covered.contains(resource))
             };
             if set.requests.iter().any(|(resource, each)| *each > 0 && !covered(resource)) {
                 return false;
