@@ -339,7 +339,7 @@ proptest! {
 #[test]
 fn reservations_meet_limits() {
     let mut runner = TestRunner::deterministic();
-    let cases = RunnerConfig::default().cases.max(256);
+    let cases = RunnerConfig::default().cases.max(512);
     let (mut reserved, mut both) = (0, 0);
     for _ in 0..cases {
         let seen = replay(&reserving_case().new_tree(&mut runner).unwrap().current());

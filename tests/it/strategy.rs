@@ -255,13 +255,15 @@ pub(crate) fn case() -> impl Strategy<Value = Case> {
 
 /// Cases in which blocked jobs have reservations beside quotas and limits, and all jobs say how long they may run.
 pub(crate) fn reserving_case() -> impl Strategy<Value = Case> {
-    (case(), prop::bool::weighted(0.7), vec((0_usize..8, 0_u8..8, allowance()), 1..=6)).prop_map(
+    (case(), prop::bool::weighted(0.7), vec((0_usize..8, 0_u8..8, allowance()), 2..=9)).prop_map(
         |(mut case, easy, allowances)| {
             let policy = &mut case.config.policy;
             policy.backfill = if easy { Backfill::Easy } else { Backfill::Conservative };
             if !easy {
                 policy.preemption = Preemption::None;
             }
+            // What a team has spent would hide what it may hold.
+            case.config.teams.iter_mut().for_each(|team| team.budget = None);
             case.config = with_allowances(case.config, allowances);
             for op in &mut case.ops {
                 if let Op::Submit { limit, .. } = op {

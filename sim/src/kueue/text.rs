@@ -69,8 +69,7 @@ fn list_item(text: &mut String, item: &Value, indent: usize) {
 fn scalar(value: &Value) -> String {
     match value {
         Value::String(string) => word(string),
-        // JSON is YAML.
-        other => other.to_string(),
+        other => json(other),
     }
 }
 
@@ -81,7 +80,7 @@ fn word(text: &str) -> String {
     let plain = text.starts_with(|letter: char| letter.is_ascii_alphabetic())
         && text.chars().all(inside)
         && !TAKEN.contains(&text.to_ascii_lowercase().as_str());
-    if plain { text.to_owned() } else { Value::from(text).to_string() }
+    if plain { text.to_owned() } else { json(&Value::from(text)) }
 }
 
 /// A value on one line of TOML, without what is null.
@@ -105,8 +104,22 @@ pub(super) fn toml(value: &Value) -> String {
 }
 
 pub(super) fn toml_text(text: &str) -> String {
-    // A basic string of TOML has the escapes of JSON, and one letter more that must be escaped.
-    Value::from(text).to_string().replace('\u{7f}', "\\u007f")
+    // A basic string of TOML has the escapes of JSON.
+    json(&Value::from(text))
+}
+
+/// JSON in which everything is escaped that YAML and TOML take for no letter: it is YAML, and its strings are TOML.
+fn json(value: &Value) -> String {
+    let mut text = String::new();
+    for letter in value.to_string().chars() {
+        match u32::from(letter) {
+            code @ 0x7f..=0x9f => {
+                let _ = write!(text, "\\u{code:04x}");
+            }
+            _ => text.push(letter),
+        }
+    }
+    text
 }
 
 pub(super) fn toml_key(key: &str) -> String {
