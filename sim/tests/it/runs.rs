@@ -188,7 +188,6 @@ fn counts_and_costs_add_up_on_the_demo() {
 #[cfg(feature = "lp")]
 #[test]
 fn gavel_serves_at_once_who_comes_to_an_idle_cluster() {
-    let run = run("[policy]\norder = 'gavel'\n", "1,0,60,a,1\n2,180,60,b,1\n");
-    let times: Vec<_> = run.jobs.iter().map(|job| (job.start, job.end)).collect();
-    assert_eq!(times, [(0, 60), (180, 240)]);
+    let gavel = run("[policy]\norder = 'gavel'\n", "1,0,60,a,1\n2,180,60,b,1\n");
+    assert_eq!(times(&gavel), [(0, 60), (180, 240)]);
 }
