@@ -158,7 +158,7 @@ pub struct Shape {
     #[arg(long, value_name = "TEAM=FACTOR")]
     pub scale_team: Vec<String>,
     /// The trace and N - 1 samples of it, drawn with replacement.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000))]
     pub clone: Option<u32>,
     /// Multiply the time between submissions.
     #[arg(long, value_name = "FACTOR")]

@@ -118,6 +118,10 @@ fn convert_trace(arguments: &Convert, world: &World<'_>, place: Place<'_>) -> Re
     let Some(conversion) = done else { return Ok(output) };
     if let Some(path) = &arguments.scenario {
         let scenario = conversion.cluster.scenario();
+        if scenario.is_empty() {
+            let message = "no scenario is written: the trace names no machines and no quotas";
+            return Err(SimError::usage_with_hint(message, "`sim init` prints a scenario to begin with"));
+        }
         fs::write(path, scenario).map_err(|error| SimError::write(path, error))?;
     }
     output.notes.extend(guesses(&conversion.sources));

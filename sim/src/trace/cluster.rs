@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::write::{gibibytes, thousandths};
+use super::write::thousandths;
 
 /// GPUs of a node where only quotas are known.
 const GPUS_PER_NODE: u64 = 8;
@@ -181,9 +181,16 @@ fn write_pool(text: &mut String, name: &str, make: &NodeMake, count: u64) {
         }
     }
     if make.memory_bytes > 0 {
-        parts.push(format!("memory = \"{}GiB\"", gibibytes(make.memory_bytes)));
+        parts.push(format!("memory = \"{}\"", memory(make.memory_bytes)));
     }
     let _ = writeln!(text, "nodes = {count}\nnode = {{ {} }}\n", parts.join(", "));
+}
+
+/// An amount of memory to the byte, in the largest unit of which it is a whole number.
+fn memory(bytes: u64) -> String {
+    let units = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
+    let whole = units.into_iter().find(|(_, unit)| bytes.is_multiple_of(*unit));
+    whole.map_or_else(|| format!("{bytes}B"), |(name, unit)| format!("{}{name}", bytes / unit))
 }
 
 /// How many nodes of a pool are up from each day on.
@@ -235,4 +242,22 @@ fn toml_string(text: &str) -> String {
     }
     quoted.push('"');
     quoted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_reads_back_to_the_byte() {
+        for bytes in [1, 1 << 30, 512 << 30, 3 << 20, 5 << 10, 512_000_000_000, 499_289_948 << 10, u64::MAX] {
+            let text = memory(bytes);
+            assert_eq!(
+                fairshare::Quantity::parse_bytes(&text).map(fairshare::Quantity::get),
+                Some(bytes),
+                "{text}"
+            );
+        }
+        assert_eq!((memory(512 << 30), memory(1_001)), ("512GiB".to_owned(), "1001B".to_owned()));
+    }
 }

@@ -296,3 +296,16 @@ fn an_interrupt_ends_what_waits_for_standard_input() {
         assert_eq!(child.wait().unwrap().code(), Some(130), "{arguments:?}");
     }
 }
+
+#[test]
+fn a_trace_without_machines_makes_no_scenario_and_clones_are_bounded() {
+    let folder = folder();
+    std::fs::write(folder.path().join("t.csv"), "job_id,submit_s,run_s,team\n1,0,1,a\n").unwrap();
+    let ran = sim(folder.path(), &["trace", "convert", "t.csv", "--scenario", "s.toml", "--out", "x.csv"]);
+    let said = "error: no scenario is written: the trace names no machines and no quotas\n\
+                hint: `sim init` prints a scenario to begin with\n";
+    assert!(ran.code == 2 && ran.stderr.ends_with(said), "{ran:?}");
+    assert!(!folder.path().join("s.toml").exists());
+    let ran = sim(folder.path(), &["trace", "shape", "t.csv", "--clone", "1000000000"]);
+    assert!(ran.code == 2 && ran.stderr.contains("1..=1000"), "{ran:?}");
+}
