@@ -37,6 +37,7 @@ mod tally;
 mod tariff;
 pub mod timings;
 pub mod trace;
+pub mod whole;
 
 pub use admission::{Admission, Asks, Dev, Rule};
 pub use capacity::{Capacities, CapacityChange};

@@ -12,6 +12,7 @@ use crate::setup::Setup;
 use crate::simulate::simulate;
 use crate::summary::{RunInfo, Summary};
 use crate::trace::{Trace, TraceOptions};
+use crate::whole;
 
 const SCENARIO: &str = include_str!("../../../traces/demo/scenario.toml");
 const TRACE: &[u8] = include_bytes!("../../../traces/demo/trace.csv.gz");
@@ -30,7 +31,7 @@ pub fn demo(arguments: &Demo, world: &World<'_>) -> Result<Output, SimError> {
     let info = RunInfo { argv: world.argv.clone(), ..RunInfo::default() };
     let summary = Summary::new(&scenario, &setup, &trace, &record, &info);
     let page = report::html::page(&setup, &trace, &record, &summary);
-    report::files::write(&arguments.report, |out| std::io::Write::write_all(out, page.as_bytes()))?;
+    whole::write(&arguments.report, |out| std::io::Write::write_all(out, page.as_bytes()))?;
     let mut output = Output::new(render(&summary, arguments.output));
     output.notes.extend(summary.warnings.iter().map(|warning| format!("warning: {warning}")));
     let written = format!("wrote `{}`: who holds what, who waits, what it costs", arguments.report.display());

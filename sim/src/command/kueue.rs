@@ -1,5 +1,6 @@
 //! `sim kueue`: objects to a scenario and back. Absent on purpose: what becomes what (see `kueue`).
 
+use std::io::Write as _;
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -11,6 +12,7 @@ use crate::error::SimError;
 use crate::kueue;
 use crate::scenario::Scenario;
 use crate::trace::{Trace, TraceOptions};
+use crate::whole;
 
 /// Runs one of the commands.
 ///
@@ -41,9 +43,7 @@ fn finished(workloads: &[Value], path: &Path) -> Result<Vec<String>, SimError> {
     }
     let list = json!({"apiVersion": "v1", "kind": "List", "items": workloads}).to_string();
     let trace = Trace::from_workloads("finished Workloads", list.into_bytes(), &TraceOptions::default())?;
-    let mut text = Vec::new();
-    trace.write_native(&mut text).map_err(|error| SimError::write(path, error))?;
-    std::fs::write(path, text).map_err(|error| SimError::write(path, error))?;
+    whole::write(path, |out| trace.write_native(out))?;
     let mut notes = trace.warnings;
     for repair in trace.sources.iter().flat_map(|source| source.repairs.values()) {
         notes.push(format!("{} of the finished Workloads: {}", repair.count, repair.text));
@@ -64,7 +64,7 @@ fn written(
 ) -> Result<Output, SimError> {
     let mut output = Output::new(String::new());
     match out {
-        Some(path) => std::fs::write(path, text).map_err(|error| SimError::write(path, error))?,
+        Some(path) => whole::write(path, |out| out.write_all(text.as_bytes()))?,
         None => output.result = text,
     }
     output.notes = notes.into_iter().map(|note| format!("note: {note}")).collect();

@@ -7,6 +7,7 @@ use crate::error::SimError;
 use crate::exit_code::ExitCode;
 use crate::report;
 use crate::results::Results;
+use crate::whole;
 
 /// Runs again what the folder's manifest says and writes the report.
 ///
@@ -19,7 +20,7 @@ pub fn report(arguments: &Report, world: &World<'_>) -> Result<Output, SimError>
     let (record, summary) = again.run(world, &mut ())?;
     let path = arguments.report.clone().unwrap_or_else(|| arguments.folder.join("report.html"));
     let page = report::html::page(&again.setup, &again.trace, &record, &summary);
-    report::files::write(&path, |out| std::io::Write::write_all(out, page.as_bytes()))?;
+    whole::write(&path, |out| std::io::Write::write_all(out, page.as_bytes()))?;
     let mut output = Output::new(String::new());
     output.notes.push(format!("wrote `{}`", path.display()));
     if record.interrupted {

@@ -4,8 +4,7 @@
 //! Absent on purpose: what the statistics mean and how jobs are drawn (see `trace`).
 
 use std::fmt::Write as _;
-use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::path::Path;
 
 use flate2::{Compression, GzBuilder};
@@ -22,6 +21,7 @@ use crate::trace::synthetic::{SynthError, SynthSpec, write_csv};
 use crate::trace::{
     Capacity, ConvertError, Factor, Input, Source, Trace, TraceOptions, Transform, convert, inspect,
 };
+use crate::whole::{self, WholeFile};
 
 /// Runs one of the commands; `stdout` takes the traces that have no file.
 ///
@@ -122,7 +122,7 @@ fn convert_trace(arguments: &Convert, world: &World<'_>, place: Place<'_>) -> Re
             let message = "no scenario is written: the trace names no machines and no quotas";
             return Err(SimError::usage_with_hint(message, "`sim init` prints a scenario to begin with"));
         }
-        fs::write(path, scenario).map_err(|error| SimError::write(path, error))?;
+        whole::write(path, |out| out.write_all(scenario.as_bytes()))?;
     }
     output.notes.extend(guesses(&conversion.sources));
     output.notes.extend(conversion.sources.iter().flat_map(repairs));
@@ -227,7 +227,8 @@ fn described(name: &str) -> Result<SynthSpec, SimError> {
     if let Ok(preset) = SynthSpec::preset(name) {
         return Ok(preset);
     }
-    let text = if name == "-" { io::read_to_string(io::stdin().lock()) } else { fs::read_to_string(name) };
+    let text =
+        if name == "-" { io::read_to_string(io::stdin().lock()) } else { std::fs::read_to_string(name) };
     let text = text.map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => {
             let message = format!("`{name}` is no preset, and there is no such file");
@@ -299,30 +300,11 @@ fn write_trace<T>(
     };
     let packed = path.extension().is_some_and(|ending| ending == "gz");
     let write = |out: &mut dyn Write| write(&mut Written::new(out, watched));
-    // A device or a pipe is written to as it is: renaming would put a file in its place.
-    let is_special = fs::metadata(path).is_ok_and(|found| !found.is_file());
-    let done = if is_special { fill(path, packed, write) } else { fill_and_rename(path, packed, write) };
+    let done = fill(path, packed, write);
     done.map(Some).map_err(|failure| match failure {
         Failure::Input(error) => error,
         Failure::Output(error) => SimError::write(path, error),
     })
-}
-
-/// The file appears under its name only when it is whole.
-fn fill_and_rename<T>(
-    path: &Path,
-    packed: bool,
-    write: impl FnOnce(&mut dyn Write) -> Result<T, Failure>,
-) -> Result<T, Failure> {
-    let mut partial = path.as_os_str().to_owned();
-    partial.push(".partial");
-    let done = fill(Path::new(&partial), packed, write)
-        .and_then(|done| fs::rename(&partial, path).map(|()| done).map_err(Failure::Output));
-    if done.is_err() {
-        // What was written is worth nothing, and the failure is already known.
-        let _ = fs::remove_file(&partial);
-    }
-    done
 }
 
 /// Gzip carries neither a time nor a name, so that equal text gives equal bytes.
@@ -331,7 +313,7 @@ fn fill<T>(
     packed: bool,
     write: impl FnOnce(&mut dyn Write) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
-    let mut file = BufWriter::new(File::create(path).map_err(Failure::Output)?);
+    let mut file = WholeFile::create(path).map_err(Failure::Output)?;
     let done = if packed {
         let mut encoder = GzBuilder::new().mtime(0).write(&mut file, Compression::best());
         let done = write(&mut encoder)?;
@@ -340,6 +322,6 @@ fn fill<T>(
     } else {
         write(&mut file)?
     };
-    file.flush().map_err(Failure::Output)?;
+    file.finish().map_err(Failure::Output)?;
     Ok(done)
 }

@@ -1,7 +1,7 @@
 //! Files: results appear under their names only when they are whole.
 
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Read as _, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
@@ -15,49 +15,10 @@ use crate::record::Record;
 use crate::setup::Setup;
 use crate::summary::Summary;
 use crate::trace::Trace;
+use crate::whole::{WholeFile, write};
 
-/// Bytes that are collected before they are written.
+/// Bytes that are read at once.
 const BUFFER: usize = 1 << 18;
-
-/// Writes one file beside its final name, then renames it; a device or a pipe is written directly.
-///
-/// # Errors
-///
-/// [`SimError::Write`] if the machine refuses.
-pub fn write(
-    path: &Path,
-    content: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
-) -> Result<(), SimError> {
-    // A device or a pipe takes the bytes itself: renaming a file over it would destroy it.
-    if fs::metadata(path).is_ok_and(|old| !old.is_file()) {
-        let file = File::options().write(true).open(path).map_err(|error| SimError::write(path, error))?;
-        return fill(path, BufWriter::with_capacity(BUFFER, file), content);
-    }
-    fill(path, open(path)?, content)?;
-    publish(path)
-}
-
-fn fill(
-    path: &Path,
-    mut out: BufWriter<File>,
-    content: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
-) -> Result<(), SimError> {
-    content(&mut out).and_then(|()| out.flush()).map_err(|error| SimError::write(path, error))
-}
-
-fn unfinished(path: &Path) -> PathBuf {
-    let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-    path.with_file_name(format!(".{name}.partial"))
-}
-
-fn open(path: &Path) -> Result<BufWriter<File>, SimError> {
-    let file = File::create(unfinished(path)).map_err(|error| SimError::write(path, error))?;
-    Ok(BufWriter::with_capacity(BUFFER, file))
-}
-
-fn publish(path: &Path) -> Result<(), SimError> {
-    fs::rename(unfinished(path), path).map_err(|error| SimError::write(path, error))
-}
 
 /// The folder of `--out`.
 #[derive(Debug)]
@@ -95,7 +56,7 @@ impl Folder {
         &self,
         setup: &'a Setup,
         trace: &'a Trace,
-    ) -> Result<DecisionLog<'a, BufWriter<File>>, SimError> {
+    ) -> Result<DecisionLog<'a, WholeFile>, SimError> {
         let manifest = self.path.join("manifest.json");
         match fs::remove_file(&manifest) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -104,7 +65,7 @@ impl Folder {
             _ => {}
         }
         let path = self.path.join("decisions.csv");
-        let out = open(&path)?;
+        let out = WholeFile::create(&path).map_err(|error| SimError::write(&path, error))?;
         DecisionLog::new(setup, trace, path, out)
     }
 
@@ -113,9 +74,9 @@ impl Folder {
     /// # Errors
     ///
     /// [`SimError::Write`] if the machine refuses.
-    pub fn end_decisions(&self, log: DecisionLog<'_, BufWriter<File>>) -> Result<(), SimError> {
-        log.finish()?;
-        publish(&self.path.join("decisions.csv"))
+    pub fn end_decisions(&self, log: DecisionLog<'_, WholeFile>) -> Result<(), SimError> {
+        let file = log.finish()?;
+        file.finish().map_err(|error| SimError::write(&self.path.join("decisions.csv"), error))
     }
 
     /// Writes everything that is known after a run.

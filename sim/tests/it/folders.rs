@@ -194,20 +194,40 @@ fn two_runs_are_compared_job_by_job() {
 fn a_full_disk_leaves_nothing_half_written_under_its_name() {
     let folder = made();
     let before = fs::read_to_string(folder.path().join("out/series.csv")).unwrap();
-    let sim = env!("CARGO_BIN_EXE_sim");
-    let run =
-        format!("trap '' XFSZ; ulimit -f 8; exec '{sim}' run scenario.toml --trace jobs.csv -q --out out");
-    let output =
-        std::process::Command::new("sh").current_dir(folder.path()).args(["-c", &run]).output().unwrap();
-    let stderr = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(
-        (output.status.code(), stderr.as_str()),
-        (Some(4), "error: failed to write `out/series.csv`\nfile too large\n")
-    );
+    let refused = sim_on_little_room(folder.path(), 8, "run scenario.toml --trace jobs.csv -q --out out");
+    assert_eq!(refused, (Some(4), "error: failed to write `out/series.csv`\nfile too large\n".to_owned()));
     let left = |name: &str| fs::read_to_string(folder.path().join("out").join(name));
     assert!(left("manifest.json").is_err(), "the folder is no result any more");
     assert_eq!(left("series.csv").unwrap(), before, "that of the run before is whole");
     assert!(left("jobs.csv").unwrap().ends_with('\n'));
+    let files = fs::read_dir(folder.path().join("out")).unwrap();
+    let hidden =
+        files.map(|file| file.unwrap().file_name()).find(|name| name.to_string_lossy().starts_with('.'));
+    assert_eq!(hidden, None, "what is worth nothing takes no room");
+}
+
+/// Runs `sim` where no file may grow beyond some blocks of 512 bytes: its exit code and what it says.
+fn sim_on_little_room(folder: &std::path::Path, blocks: u32, arguments: &str) -> (Option<i32>, String) {
+    let sim = env!("CARGO_BIN_EXE_sim");
+    let run = format!("trap '' XFSZ; ulimit -f {blocks}; exec '{sim}' {arguments}");
+    let output = std::process::Command::new("sh").current_dir(folder).args(["-c", &run]).output().unwrap();
+    (output.status.code(), String::from_utf8(output.stderr).unwrap())
+}
+
+#[test]
+fn a_scenario_of_machines_or_objects_is_whole_or_not_there() {
+    let folder = made();
+    let nodes = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/openb-nodes.csv");
+    fs::copy(nodes, folder.path().join("nodes.csv")).unwrap();
+    for arguments in
+        ["trace convert nodes.csv --scenario made.toml", "kueue export scenario.toml --out made.yaml"]
+    {
+        let (code, said) = sim_on_little_room(folder.path(), 0, arguments);
+        assert_eq!(code, Some(4), "{said}");
+        let made = fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().file_name());
+        let made: Vec<_> = made.filter(|name| name.to_string_lossy().contains("made.")).collect();
+        assert_eq!(made, [""; 0], "{arguments}");
+    }
 }
 
 #[test]
