@@ -287,13 +287,15 @@ fn an_interrupt_ends_what_waits_for_standard_input() {
             .unwrap();
         let id = child.id().to_string();
         // More than a pipe holds: once it is written, somebody reads and has set up what an interrupt does.
-        let stdin = child.stdin.as_mut().unwrap();
+        // It stays open until the end, or the end of the trace would race with the interrupt.
+        let mut stdin = child.stdin.take().unwrap();
         stdin.write_all(b"job_id,submit_s,run_s,team\n").unwrap();
         for job in 0..30_000 {
             writeln!(stdin, "{job},{job},5,search").unwrap();
         }
         assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
         assert_eq!(child.wait().unwrap().code(), Some(130), "{arguments:?}");
+        drop(stdin);
     }
 }
 
