@@ -3,6 +3,8 @@
 //! Walking up from the queue, once a subtree has quota enough for the workload, everything outside of it gives way
 //! whether or not the queue then borrows; before that only to a queue that does not, or by priority.
 
+use std::collections::BTreeMap;
+
 use super::cluster::Cluster;
 use super::spec::Reach;
 use super::tree::{NodeIndex, Pair};
@@ -87,12 +89,12 @@ impl Cluster {
     fn in_order(&self, own: NodeIndex, candidates: Candidates) -> Vec<Candidate> {
         let mut ordered: Vec<(bool, usize, Candidate)> = Vec::new();
         let lists = [candidates.hierarchical, candidates.by_priority, candidates.own];
-        for (kind, mut list) in lists.into_iter().enumerate() {
-            list.sort_by(|a, b| {
-                let [a, b] = [a, b].map(|candidate| &self.admitted[candidate.workload]);
-                super::victims::compare(own, a, b)
-            });
-            ordered.extend(list.into_iter().map(|c| (!self.admitted[c.workload].evicted, kind, c)));
+        for (kind, list) in lists.into_iter().enumerate() {
+            let mut workloads: Vec<usize> = list.iter().map(|candidate| candidate.workload).collect();
+            self.sort(own, &mut workloads);
+            let known: BTreeMap<usize, Candidate> = list.into_iter().map(|c| (c.workload, c)).collect();
+            let sorted = workloads.iter().filter_map(|workload| known.get(workload).copied());
+            ordered.extend(sorted.map(|c| (!self.admitted[c.workload].evicted, kind, c)));
         }
         ordered.sort_by_key(|(running, kind, _)| (*running, *kind));
         ordered.into_iter().map(|(.., candidate)| candidate).collect()

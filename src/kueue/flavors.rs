@@ -181,41 +181,16 @@ impl Cluster {
     fn assign(&mut self, queue: NodeIndex, pending: &Pending, counts: &[u32]) -> Assignment {
         let mut assignment = Assignment { counts: counts.to_vec(), ..Assignment::default() };
         for (set, count) in pending.pod_sets.iter().zip(counts) {
-            let mut flavors: BTreeMap<String, String> = BTreeMap::new();
-            let requests: BTreeMap<&String, i64> = set
-                .requests
-                .iter()
-                .map(|(resource, each)| (resource, each.saturating_mul(i64::from(*count))))
-                .collect();
-            for (resource, amount) in &requests {
-                if flavors.contains_key(*resource) {
-                    continue;
-                }
-                let groups = &self.queues[queue].groups;
-                let Some(group) = groups.iter().find(|(covered, _)| covered.contains(*resource)) else {
-                    if *amount != 0 {
-                        assignment.no_fit = true;
-                        assignment.lack =
-                            Some(format!("resource {resource} unavailable in the cluster queue"));
-                    }
-                    continue;
-                };
-                let (covered, order) = (&group.0, group.1.clone());
-                let asked: Vec<(&String, i64)> = requests
-                    .iter()
-                    .filter(|(resource, _)| covered.contains(**resource))
-                    .map(|(resource, amount)| (*resource, *amount))
-                    .collect();
-                let allowed: Vec<String> =
-                    order.into_iter().filter(|flavor| set.may_run_on(flavor)).collect();
-                let Some(tried) = self.best_flavor(queue, pending, &assignment, &allowed, &asked) else {
-                    assignment.no_fit = true;
-                    let wanted: Vec<String> =
-                        asked.iter().map(|(resource, amount)| format!("{amount} {resource}")).collect();
-                    let wanted = wanted.join(", ");
-                    assignment.lack.get_or_insert(format!("no flavor could ever hold {wanted}"));
+            // A set that does not fit asks for nothing, and those behind it are not looked at.
+            let groups = match self.assign_set(queue, pending, &assignment, set, *count) {
+                Ok(groups) => groups,
+                Err(lack) => {
+                    (assignment.no_fit, assignment.lack) = (true, Some(lack));
                     break;
-                };
+                }
+            };
+            let mut flavors: BTreeMap<String, String> = BTreeMap::new();
+            for tried in groups {
                 for (resource, pair, amount, rating) in tried.parts {
                     assignment.charge(pair, amount);
                     assignment.level = assignment.level.max(rating.level);
@@ -228,6 +203,49 @@ impl Cluster {
             assignment.flavors.push(flavors);
         }
         assignment
+    }
+
+    /// The flavor of each group for one set beside those that are assigned, or what no flavor has.
+    fn assign_set(
+        &mut self,
+        queue: NodeIndex,
+        pending: &Pending,
+        assignment: &Assignment,
+        set: &PodSet,
+        count: u32,
+    ) -> Result<Vec<Tried>, String> {
+        let requests: BTreeMap<&String, i64> = set
+            .requests
+            .iter()
+            .map(|(resource, each)| (resource, each.saturating_mul(i64::from(count))))
+            .collect();
+        let mut found: Vec<Tried> = Vec::new();
+        for (resource, amount) in &requests {
+            if found.iter().flat_map(|tried| &tried.parts).any(|(known, ..)| known == *resource) {
+                continue;
+            }
+            let groups = &self.queues[queue].groups;
+            let Some(group) = groups.iter().find(|(covered, _)| covered.contains(*resource)) else {
+                if *amount != 0 {
+                    return Err(format!("resource {resource} unavailable in the cluster queue"));
+                }
+                continue;
+            };
+            let (covered, order) = (&group.0, group.1.clone());
+            let asked: Vec<(&String, i64)> = requests
+                .iter()
+                .filter(|(resource, _)| covered.contains(**resource))
+                .map(|(resource, amount)| (*resource, *amount))
+                .collect();
+            let allowed: Vec<String> = order.into_iter().filter(|flavor| set.may_run_on(flavor)).collect();
+            let Some(tried) = self.best_flavor(queue, pending, assignment, &allowed, &asked) else {
+                let wanted: Vec<String> =
+                    asked.iter().map(|(resource, amount)| format!("{amount} {resource}")).collect();
+                return Err(format!("no flavor could ever hold {}", wanted.join(", ")));
+            };
+            found.push(tried);
+        }
+        Ok(found)
     }
 
     /// The flavor of a group that is taken, if any can be.

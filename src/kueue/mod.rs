@@ -1,8 +1,9 @@
 //! Kueue: its way of sharing, as a library of its own: quota trees, borrowed shares, preemption, flavors, one cycle.
 //!
 //! Other words than the rest of the crate, on purpose: they are Kueue's, so that whoever knows Kueue finds them. The rules
-//! are those of kubernetes-sigs/kueue at commit ff69552e (August 2026). It deviates in two ways: shares are exact
-//! fractions where Kueue rounds to floats, and where the order of a Go map decides there, the order of names does here.
+//! are those of kubernetes-sigs/kueue at commit ff69552e (August 2026). It deviates in three ways: shares are exact
+//! fractions where Kueue rounds to floats; where the order of a Go map decides there, the order of names does here; and
+//! usage of local queues, which there makes the order of victims of several queues a circle, orders those of one queue.
 //!
 //! A [`Cluster`] is what holds quota now; [`Cluster::cycle`] decides once about what is pending and changes nothing.
 //! Absent on purpose: time passing, Kubernetes objects, topology, admission checks. Layer 3; uses `share`.

@@ -68,7 +68,8 @@ impl Reach {
 }
 
 /// `Less` is preempted first: those being evicted, those of other queues, then by usage of the local queue, priority, the
-/// time of admission and the uid.
+/// time of admission and the uid. An order of the workloads of one queue, and of those of different ones, but not of all
+/// together where local queues have usage; see [`Cluster::sort`].
 pub(super) fn compare(own: NodeIndex, a: &Admitted, b: &Admitted) -> Ordering {
     let by_queue = (!a.evicted, a.queue == own).cmp(&(!b.evicted, b.queue == own));
     let by_local_usage = || match (a.local_usage, b.local_usage) {
@@ -84,7 +85,7 @@ pub(super) fn compare(own: NodeIndex, a: &Admitted, b: &Admitted) -> Ordering {
 pub fn victim_order(cluster: &Cluster, queue: &str) -> Vec<usize> {
     let mut order = cluster.positions();
     if let Some(own) = cluster.queue(queue) {
-        order.sort_by(|a, b| compare(own, &cluster.admitted[*a], &cluster.admitted[*b]));
+        cluster.sort(own, &mut order);
     }
     order
 }
@@ -95,8 +96,29 @@ impl Cluster {
         self.admitted[workload].usage.iter().any(|(pair, amount)| *amount > 0 && contested.contains(pair))
     }
 
+    /// Puts workloads in the order in which they are preempted. Usage of local queues counts inside a cluster queue alone:
+    /// each queue's workloads come in their own order, and of the first ones left in all queues always the one that comes
+    /// before the others.
     pub(super) fn sort(&self, own: NodeIndex, candidates: &mut [usize]) {
-        candidates.sort_by(|a, b| compare(own, &self.admitted[*a], &self.admitted[*b]));
+        let known = |at: usize| &self.admitted[at];
+        if candidates.iter().all(|at| known(*at).local_usage.is_none()) {
+            candidates.sort_by(|a, b| compare(own, known(*a), known(*b)));
+            return;
+        }
+        let queue_first = |a: usize, b: usize| {
+            known(a).queue.cmp(&known(b).queue).then_with(|| compare(own, known(a), known(b)))
+        };
+        candidates.sort_by(|a, b| queue_first(*a, *b));
+        let by_queue = candidates.chunk_by(|a, b| known(*a).queue == known(*b).queue);
+        let mut left: Vec<Vec<usize>> = by_queue.map(|list| list.iter().rev().copied().collect()).collect();
+        for place in candidates {
+            let heads = left.iter_mut().filter(|list| !list.is_empty());
+            let first = heads.min_by(|a, b| match (a.last(), b.last()) {
+                (Some(a), Some(b)) => compare(own, known(*a), known(*b)),
+                _ => Ordering::Equal,
+            });
+            *place = first.and_then(Vec::pop).unwrap_or(*place);
+        }
     }
 
     /// Whether the workload fits now.

@@ -3,7 +3,7 @@
 use fairshare::Weight;
 use fairshare::kueue::{
     BorrowWithinCohort, Cluster, ClusterQueue, Cohort, Pending, PodSet, Preemption, Quota, QuotaRow, Reach,
-    ResourceGroup, Settings, Verdict, WeightedShare, Workload,
+    ResourceGroup, Settings, Verdict, WeightedShare, Workload, victim_order,
 };
 
 const FAIR: bool = true;
@@ -242,4 +242,33 @@ fn beyond_its_quota_a_flavor_may_preempt_only_below_another_cohort_or_while_borr
         verdict(CLASSICAL, &inner(1), &[a, queue("b", "all", 4)], &running, &asks("a", amount, 0))
     };
     assert!(preempts(&idle(2)), "a cohort below another would hold it");
+}
+
+/// Usage of local queues orders the workloads of one queue and not those of two: compared pair by pair, `a1` would come
+/// before `b`, `b` before `a2` and `a2` before `a1`.
+#[test]
+fn usage_of_local_queues_makes_no_circle_of_victims() {
+    let workload = |name: &str, queue: &str, priority: i32, usage: f64| Workload {
+        priority,
+        local_usage: Some(usage),
+        ..holds(name, queue, 1)
+    };
+    let mut running = Vec::new();
+    for number in 0..12 {
+        running.push(workload(&format!("a1-{number:02}"), "a", 0, 1.0));
+        running.push(workload(&format!("b-{number:02}"), "b", 1, 0.0));
+        running.push(workload(&format!("a2-{number:02}"), "a", 2, 2.0));
+    }
+    let order = |running: &[Workload]| -> Vec<String> {
+        let queues = [queue("a", "all", 9), queue("b", "all", 9), queue("c", "all", 9)];
+        let cluster = Cluster::new(settings(CLASSICAL), &[], &queues, running.to_vec()).unwrap();
+        victim_order(&cluster, "c").into_iter().map(|at| running[at].name.clone()).collect()
+    };
+    let first = order(&running);
+    let kinds: Vec<&str> = first.iter().step_by(12).map(|name| name.split_once('-').unwrap().0).collect();
+    assert_eq!(kinds, ["b", "a2", "a1"], "{first:?}");
+    for turn in 1..running.len() {
+        running.rotate_left(1);
+        assert_eq!(order(&running), first, "turned by {turn}");
+    }
 }

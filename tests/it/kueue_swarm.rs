@@ -9,10 +9,10 @@ use fairshare::kueue::{
 };
 
 /// Numbers without end from a seed.
-struct Draw(u64);
+pub(crate) struct Draw(pub(crate) u64);
 
 impl Draw {
-    fn below(&mut self, end: u64) -> u64 {
+    pub(crate) fn below(&mut self, end: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -20,11 +20,11 @@ impl Draw {
         (z ^ (z >> 31)) % end
     }
 
-    fn small(&mut self, end: u64) -> i64 {
+    pub(crate) fn small(&mut self, end: u64) -> i64 {
         i64::try_from(self.below(end)).unwrap()
     }
 
-    fn one_in(&mut self, chances: u64) -> bool {
+    pub(crate) fn one_in(&mut self, chances: u64) -> bool {
         self.below(chances) == 0
     }
 

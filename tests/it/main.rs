@@ -11,6 +11,7 @@ mod fluid_properties;
 #[cfg(feature = "lp")]
 mod fluid_speeds;
 mod kueue;
+mod kueue_oracle;
 mod kueue_rules;
 mod kueue_swarm;
 mod livelock;
