@@ -60,12 +60,15 @@ pub struct Depth {
 /// ```
 #[must_use]
 pub fn depth(waits: &[(i64, i64, u64)]) -> Depth {
-    let lasting = || waits.iter().filter(|(from, to, _)| from < to);
     // Two lists rather than one: jobs come nearly in order, so that only the leaves cost a sort.
-    let mut comes: Vec<(i64, u64)> = lasting().map(|(from, _, amount)| (*from, *amount)).collect();
-    let mut leaves: Vec<(i64, u64)> = lasting().map(|(_, to, amount)| (*to, *amount)).collect();
-    comes.sort_unstable();
-    leaves.sort_unstable();
+    let in_time = |end: fn(&(i64, i64, u64)) -> i64| {
+        let lasting = waits.iter().filter(|(from, to, _)| from < to);
+        let mut ends: Vec<(i64, u64)> = Vec::with_capacity(waits.len());
+        ends.extend(lasting.map(|wait| (end(wait), wait.2)));
+        ends.sort_unstable();
+        ends
+    };
+    let (comes, leaves) = (in_time(|wait| wait.0), in_time(|wait| wait.1));
     let mut depth = Depth::default();
     let (mut jobs, mut amount, mut since, mut next) = (0_u64, 0_u64, 0_i64, 0_usize);
     for (at, asked) in leaves {
@@ -92,24 +95,29 @@ impl Depth {
     }
 }
 
-/// Every stretch of waiting: row, from, to.
+/// Every stretch of waiting that lasted: row, from, to.
 #[must_use]
 pub fn waits(trace: &Trace, record: &Record) -> Vec<(usize, i64, i64)> {
     let mut lost: Vec<(usize, i64, i64)> =
         record.lost.iter().map(|lost| (lost.row as usize, lost.start_ms, lost.end_ms)).collect();
     lost.sort_unstable();
     let mut lost = lost.into_iter().peekable();
-    let mut waits = Vec::with_capacity(trace.jobs.len() + record.lost.len());
+    let mut waits = Vec::new();
+    let mut add = |row: usize, from: i64, to: i64| {
+        if from < to {
+            waits.push((row, from, to));
+        }
+    };
     for (row, (job, outcome)) in trace.jobs.iter().zip(&record.outcomes).enumerate() {
         if matches!(outcome.fate, Fate::Unseen | Fate::Rejected) {
             continue;
         }
         let mut since = job.submit_ms;
         while let Some((_, start, end)) = lost.next_if(|lost| lost.0 == row) {
-            waits.push((row, since, start));
+            add(row, since, start);
             since = end;
         }
-        waits.push((row, since, if outcome.holds() { outcome.start_ms } else { record.end_ms }));
+        add(row, since, if outcome.holds() { outcome.start_ms } else { record.end_ms });
     }
     waits
 }
