@@ -336,6 +336,9 @@ impl<'a> Simulation<'a> {
     ) -> Result<(), SimError> {
         while let Some(job) = self.trace.jobs.get(self.next_row).filter(|job| job.submit_ms <= now) {
             let row = u32::try_from(self.next_row).unwrap_or(u32::MAX);
+            if self.passed + self.next_row == 0 {
+                self.record.begin_ms = job.submit_ms;
+            }
             self.next_row += 1;
             if let Some(reason) = self.setup.refuses(job) {
                 self.reject(now, row, reason, String::new(), observer)?;
@@ -493,13 +496,9 @@ impl<'a> Simulation<'a> {
         if let Some((window, run)) = window.zip(run) {
             self.record.reaped.insert(row, run - window);
         }
-        let at = window.or(run).and_then(|run| now.checked_add_unsigned(run));
-        let Some(at) = at else {
-            let name = self.trace.names.get(row as usize);
-            return Err(SimError::usage(format!(
-                "job `{name}` would end after the last time that can be counted"
-            )));
-        };
+        // What the reaper saves is counted too, so it is the whole run that must end in time.
+        let end = self.setup.end(self.trace, row, (self.record.begin_ms, now), run)?;
+        let at = window.map_or(end, |window| end.min(now.saturating_add_unsigned(window)));
         self.completions.push(Completion { at, job: id, attempt });
         let divisible = self.setup.config.pools[pool].divisible;
         let nodes = if divisible { 0 } else { self.scheduler.placement(id).count() };

@@ -56,4 +56,4 @@ pub use scenario::{
 pub use setup::Setup;
 pub use simulate::simulate;
 pub use summary::{RunInfo, Summary};
-pub use tariff::{Bought, Exact, Tariff};
+pub use tariff::{Bought, Exact, Tariff, countable_ms};

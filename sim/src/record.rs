@@ -103,6 +103,8 @@ pub struct Record {
     pub rejected: BTreeMap<String, Rejected>,
     /// Jobs that the reaper stops in their last attempt, and how long they would have gone on, ms.
     pub reaped: BTreeMap<u32, u64>,
+    /// Simulated time at the first submission, ms; meaningless before one.
+    pub begin_ms: i64,
     /// Simulated time at the end of the run, ms.
     pub end_ms: i64,
     /// The run was interrupted: what is here is partial.

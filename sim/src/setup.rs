@@ -16,7 +16,7 @@ use crate::error::SimError;
 use crate::kueue::KueueRules;
 use crate::reaper::{Reaper, Suspect};
 use crate::scenario::{Amount, Scenario, Team, UnknownTeams, did_you_mean};
-use crate::tariff::Tariff;
+use crate::tariff::{Tariff, countable_ms};
 use crate::trace::{
     Extra, FIRST_OTHER, Trace, TraceAlternative, TraceJob, TraceShape, compare_names, printable,
 };
@@ -24,6 +24,7 @@ use crate::trace::{
 /// The trace's number of the GPUs.
 const GPU: usize = 0;
 const NO_POOL: &str = "no pool is of the type, or in the list, that the job asks for";
+const YEAR_MS: u64 = 31_557_600_000;
 /// How many names a warning spells out.
 const NAMES_SHOWN: usize = 5;
 
@@ -58,6 +59,8 @@ pub struct Setup {
     pub places: Vec<(Option<String>, Option<String>)>,
     /// How many nodes are up, and when.
     pub capacities: Capacities,
+    /// How long a run may be for its costs to be exact, ms.
+    countable_ms: u64,
     /// When jobs that idle are stopped.
     pub reaper: Option<Reaper>,
     /// Names of the priorities of the trace, by its numbers.
@@ -187,6 +190,10 @@ impl Setup {
         let value = |name: &String| scenario.priorities.iter().find(|(known, _)| known == name);
         let dev_class = dev_class.and_then(value).map(|(_, value)| *value);
         let priority_names = trace.priorities.iter().map(str::to_owned).collect();
+        let tariffs: Vec<Option<Tariff>> = scenario.pools.iter().map(|pool| pool.tariff.clone()).collect();
+        let priced = config.pools.iter().zip(&tariffs);
+        let priced = priced.filter_map(|(pool, tariff)| Some((pool, tariff.as_ref()?)));
+        let countable_ms = countable_ms(priced.map(|(pool, tariff)| (tariff, charged(pool, tariff))));
         Ok(Self {
             config,
             team_of,
@@ -200,7 +207,8 @@ impl Setup {
             kueue,
             reaper: scenario.reaper.clone(),
             kueue_parts: scenario.teams.iter().map(|team| team.kueue.clone()).collect(),
-            tariffs: scenario.pools.iter().map(|pool| pool.tariff.clone()).collect(),
+            tariffs,
+            countable_ms,
             places: scenario.pools.iter().map(|pool| (pool.cloud.clone(), pool.region.clone())).collect(),
             capacities: scenario.capacities.clone(),
             priority_names,
@@ -232,6 +240,51 @@ impl Setup {
     pub fn available(&self, pool: usize, kind: ResourceKind, window: Option<(i64, i64)>) -> u128 {
         let (Some(spec), Some(window)) = (self.config.pools.get(pool), window) else { return 0 };
         u128::from(spec.node[kind].get()) * self.capacities.node_ms(pool, spec.nodes, window)
+    }
+
+    /// When a job that starts now ends, ms, in a run that began with the submission at `began_ms`.
+    ///
+    /// # Errors
+    ///
+    /// [`SimError::Usage`] where that is after the last time that can be counted, or the pools would by then have charged
+    /// more than can be.
+    pub(crate) fn end(
+        &self,
+        trace: &Trace,
+        row: u32,
+        (began_ms, now): (i64, i64),
+        run_ms: Option<u64>,
+    ) -> Result<i64, SimError> {
+        let name = printable(&trace.names.get(row as usize).to_string());
+        let end = run_ms.and_then(|run| now.checked_add_unsigned(run)).ok_or_else(|| {
+            SimError::usage(format!("job `{name}` would end after the last time that can be counted"))
+        })?;
+        if end.abs_diff(began_ms) <= self.countable_ms {
+            return Ok(end);
+        }
+        let message = format!("job `{name}` would end after the last time to which costs can be counted");
+        Err(self.uncountable(message))
+    }
+
+    /// Whether jobs that run for `run_ms` in all, each in a pool that it fits, can be charged.
+    pub(crate) fn charges(&self, run_ms: u128) -> Result<(), SimError> {
+        if run_ms <= u128::from(self.countable_ms) {
+            return Ok(());
+        }
+        Err(self.uncountable("the recorded jobs ran for longer than costs can be counted".to_owned()))
+    }
+
+    fn uncountable(&self, message: String) -> SimError {
+        let years = self.countable_ms / YEAR_MS;
+        let dearest = self.config.pools.iter().zip(&self.tariffs).max_by_key(|(pool, tariff)| {
+            tariff.as_ref().map(|tariff| u64::MAX - countable_ms([(tariff, charged(pool, tariff))]))
+        });
+        let pool = dearest.map_or("", |(pool, _)| pool.name.as_str());
+        let hint = format!(
+            "at the prices of the scenario, above all of pool `{pool}`, that is {years} years: leave prices out, or \
+             make the pool smaller"
+        );
+        SimError::usage_with_hint(message, hint)
     }
 
     /// Why a job is rejected whatever it asks.
@@ -467,6 +520,11 @@ fn teams(
     }
     let team_of = trace.teams.iter().map(|name| index.get(name).copied().unwrap_or(TeamId::new(0))).collect();
     Ok((specs, team_of))
+}
+
+/// How much a pool has of what its tariff charges, thousandths.
+fn charged(pool: &PoolSpec, tariff: &Tariff) -> u64 {
+    pool.node[tariff.kind()].get().saturating_mul(u64::from(pool.nodes))
 }
 
 /// The class of each priority of the trace: by the scenario, else as a number, else zero.

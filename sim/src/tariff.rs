@@ -7,8 +7,9 @@
 
 use fairshare::{MicroUsd, Price, PriceUnit, ResourceKind};
 
-/// The most that one charge can come to, in internal units: 3·10^14 dollars. Sums of 2^27 of them still fit.
-const CEILING: Exact = 1 << 100;
+/// The most that all pools of a run may charge in all, in internal units: half of what can be counted, so that it can
+/// also be rounded.
+const MOST: Exact = 1 << 127;
 
 /// An exact sum of money, in micro-USD × thousandths of a unit × ms per hour.
 pub type Exact = u128;
@@ -75,6 +76,12 @@ impl Tariff {
         Price { unit: self.unit, hour: self.first }
     }
 
+    /// What `amount` thousandths of a unit cost in a ms at the highest price that ever holds.
+    fn highest_rate(&self, amount: u64) -> Exact {
+        let highest = self.changes.iter().map(|(_, price)| *price).fold(self.first, MicroUsd::max);
+        u128::from(highest.get()) * u128::from(amount)
+    }
+
     /// What is charged, as a kind of resource.
     #[must_use]
     pub const fn kind(&self) -> ResourceKind {
@@ -85,6 +92,8 @@ impl Tariff {
     }
 
     /// What `amount` thousandths of a unit cost from one time to another, ms.
+    ///
+    /// Within [`countable_ms`] no sum over jobs or pools passes what can be counted.
     ///
     /// # Examples
     ///
@@ -115,6 +124,30 @@ fn piece(price: MicroUsd, amount: u64, from_ms: i64, to_ms: i64) -> Exact {
     if from_ms >= to_ms {
         return 0;
     }
+    // No replay comes to the end of the range: it ends before, see `countable_ms`.
     let hour = u128::from(price.get()) * u128::from(amount);
-    hour.saturating_mul(u128::from(to_ms.abs_diff(from_ms))).min(CEILING)
+    hour.saturating_mul(u128::from(to_ms.abs_diff(from_ms)))
+}
+
+/// For how long, ms, pools with these tariffs and so many thousandths of what they charge can be replayed with every sum
+/// exact: what jobs hold at an instant is never more than what the pools have, so nothing comes to more than the highest
+/// rate of all pools together times the length of the run.
+///
+/// # Examples
+///
+/// A million dollars an hour can be counted for longer than time; the same for each of four billion GPUs for 1,255 years:
+///
+/// ```
+/// use fairshare::{MicroUsd, Price, PriceUnit};
+/// use fairshare_sim::{Bought, Tariff, countable_ms};
+/// let price = Price { unit: PriceUnit::Gpu, hour: MicroUsd::new(1_000_000_000_000) };
+/// let tariff = Tariff::new(price, Bought::Owned);
+/// assert_eq!(countable_ms([(&tariff, 1_000)]), u64::MAX);
+/// assert_eq!(countable_ms([(&tariff, 4_294_967_295_000)]) / 31_557_600_000, 1_255);
+/// ```
+#[must_use]
+pub fn countable_ms<'a>(pools: impl IntoIterator<Item = (&'a Tariff, u64)>) -> u64 {
+    let rates = pools.into_iter().map(|(tariff, amount)| tariff.highest_rate(amount));
+    let rate = rates.fold(0, Exact::saturating_add);
+    u64::try_from(MOST / rate.max(1)).unwrap_or(u64::MAX)
 }

@@ -19,7 +19,8 @@ use crate::rng::Streams;
 use crate::scenario::Scenario;
 use crate::trace::synthetic::{SynthError, SynthSpec, write_csv};
 use crate::trace::{
-    Capacity, ConvertError, Factor, Input, Source, Trace, TraceOptions, Transform, convert, inspect,
+    Capacity, ConvertError, Factor, Input, MAX_TIME_MS, Source, Trace, TraceOptions, Transform, convert,
+    inspect,
 };
 use crate::whole::{self, WholeFile};
 
@@ -115,14 +116,15 @@ fn convert_trace(arguments: &Convert, world: &World<'_>, place: Place<'_>) -> Re
         })
     })?;
     let mut output = Output::new(String::new());
-    let Some(conversion) = done else { return Ok(output) };
+    let Some(mut conversion) = done else { return Ok(output) };
     if let Some(path) = &arguments.scenario {
-        let scenario = conversion.cluster.scenario();
+        let (scenario, lacking) = conversion.cluster.scenario_for(&conversion.asks);
         if scenario.is_empty() {
             let message = "no scenario is written: the trace names no machines and no quotas";
             return Err(SimError::usage_with_hint(message, "`sim init` prints a scenario to begin with"));
         }
         whole::write(path, |out| out.write_all(scenario.as_bytes()))?;
+        conversion.warnings.extend(lacking);
     }
     output.notes.extend(guesses(&conversion.sources));
     output.notes.extend(conversion.sources.iter().flat_map(repairs));
@@ -179,6 +181,14 @@ fn shape(arguments: &Shape, world: &World<'_>, place: Place<'_>) -> Result<Outpu
     }
     let before = trace.jobs.len();
     trace.shape(&steps, &Streams::new(seed));
+    if let Some(job) = trace.jobs.iter().find(|job| job.submit_ms.unsigned_abs() > MAX_TIME_MS.unsigned_abs())
+    {
+        let message = format!(
+            "a job would be submitted at {} s, after the last time that can be read",
+            job.submit_ms / 1000
+        );
+        return Err(SimError::usage_with_hint(message, "compress less, or cut a window out before"));
+    }
     let done = write_trace(place, |out| trace.write_native(out).map_err(Failure::Output))?;
     let mut output = Output::new(String::new());
     if done.is_some() {

@@ -32,7 +32,7 @@ pub(super) fn record(setup: &Setup, trace: &Trace) -> Result<(Record, Vec<String
     let homes: Vec<Option<Home>> = trace.shapes.iter().map(|shape| Home::new(setup, shape)).collect();
     let mut record = Record::default();
     let mut digest = Digest::new();
-    let (mut unsure, mut homeless) = (0_u64, 0_u64);
+    let (mut unsure, mut homeless, mut held_ms) = (0_u64, 0_u64, 0_u128);
     for (row, job) in trace.jobs.iter().enumerate() {
         let recorded = trace.recorded.as_ref().and_then(|recorded| recorded.get(row));
         let Some(start_ms) = recorded.and_then(Recorded::start_ms) else {
@@ -56,12 +56,15 @@ pub(super) fn record(setup: &Setup, trace: &Trace) -> Result<(Record, Vec<String
             fate: Fate::Ended,
             ..Outcome::default()
         };
+        // What the record says may be more than the pools could hold at once, so it is counted job by job.
+        held_ms += u128::from(outcome.end_ms.abs_diff(outcome.start_ms));
         record.end_ms = record.end_ms.max(outcome.end_ms);
         let (what, row) = (What::Started, u32::try_from(row).unwrap_or(u32::MAX));
         let Outcome { pool, alternative, .. } = outcome;
         digest.add(&Transition { at: start_ms, what, row, attempt: 0, pool, alternative, cause: None });
         record.outcomes.push(outcome);
     }
+    setup.charges(held_ms)?;
     record.digest = digest.hex();
     Ok((record, cautions(trace.jobs.len() - starts, homeless, unsure)))
 }

@@ -362,11 +362,8 @@ impl<O: Observer> Replay<'_, O> {
         let alternative = self.shapes[job.shape as usize].as_ref().map_or(0, |(_, alternative)| *alternative);
         let speed = shape.alternatives[usize::from(alternative)].speed_milli;
         let left = job.run_ms - self.saved_ms.get(&row).copied().unwrap_or(0).min(job.run_ms);
-        let end =
-            run_at_speed(left, speed).and_then(|run| now.checked_add_unsigned(run)).ok_or_else(|| {
-                let name = self.trace.names.get(row as usize);
-                SimError::usage(format!("job `{name}` would end after the last time that can be counted"))
-            })?;
+        let began_ms = self.trace.jobs.first().map_or(now, |job| job.submit_ms);
+        let end = self.setup.end(self.trace, row, (began_ms, now), run_at_speed(left, speed))?;
         let live = &mut self.live[row as usize];
         let waited = now.abs_diff(live.since);
         *live = Live { attempt: live.attempt + 1, at: Some(at), since: now };

@@ -6,7 +6,6 @@
 use std::cmp::Ordering;
 use std::io::{self, Write};
 
-use super::Cluster;
 use super::error::TraceError;
 use super::input::Input;
 use super::interner::compare_names;
@@ -16,6 +15,7 @@ use super::reader::{self, Checked, Reading, Sink, TraceOptions};
 use super::row::{Facts, TraceRow};
 use super::shapes::ShapeTable;
 use super::write::{Columns, Line, NativeWriter};
+use super::{Asks, Cluster};
 
 /// Why a conversion stopped.
 #[derive(Debug, thiserror::Error)]
@@ -35,8 +35,10 @@ pub struct Conversion {
     pub sources: Vec<Source>,
     /// What should be said once.
     pub warnings: Vec<String>,
-    /// Machines and quotas of the set; [`Cluster::scenario`] makes them a scenario.
+    /// Machines and quotas of the set; [`Cluster::scenario_for`] makes them a scenario.
     pub cluster: Cluster,
+    /// What the jobs ask of machines.
+    pub asks: Asks,
     /// Jobs written.
     pub jobs: u64,
 }
@@ -68,12 +70,14 @@ pub fn convert(
         return Err(ConvertError::Write(error));
     }
     streaming.writer.finish().map_err(ConvertError::Write)?;
-    Ok(conversion(reading))
+    Ok(conversion(reading, &survey.used))
 }
 
-fn conversion(reading: Reading) -> Conversion {
+fn conversion(reading: Reading, used: &[bool]) -> Conversion {
     let jobs = reading.sources.iter().map(|source| source.jobs).sum();
-    Conversion { sources: reading.sources, warnings: reading.warnings, cluster: reading.cluster, jobs }
+    let shapes = reading.shapes.shapes.iter().zip(used).filter(|(_, used)| **used).map(|(shape, _)| shape);
+    let asks = Asks::new(shapes, &reading.shapes.resources);
+    Conversion { sources: reading.sources, warnings: reading.warnings, cluster: reading.cluster, asks, jobs }
 }
 
 fn through_memory(
@@ -84,7 +88,11 @@ fn through_memory(
     let trace = Trace::load(inputs, options)?;
     trace.write_native(output).map_err(ConvertError::Write)?;
     let jobs = trace.jobs.len() as u64;
-    Ok(Conversion { sources: trace.sources, warnings: trace.warnings, cluster: trace.cluster, jobs })
+    let mut used = vec![false; trace.shapes.len()];
+    trace.jobs.iter().for_each(|job| used[job.shape as usize] = true);
+    let shapes = trace.shapes.iter().zip(&used).filter(|(_, used)| **used).map(|(shape, _)| shape);
+    let asks = Asks::new(shapes, &trace.resources);
+    Ok(Conversion { sources: trace.sources, warnings: trace.warnings, cluster: trace.cluster, asks, jobs })
 }
 
 /// First pass: which columns are used, and is the order that of a trace?

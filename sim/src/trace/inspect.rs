@@ -7,7 +7,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
-use super::cluster::QuotaSeries;
+use super::cluster::{NodeMake, QuotaSeries};
 use super::error::TraceError;
 use super::input::Input;
 use super::inspection::{
@@ -95,12 +95,11 @@ struct Sum {
 }
 
 impl Sum {
-    /// Adds the jobs and times of another. Times and amounts at the end of their ranges could pass 128 bits after some
-    /// hundred rows.
+    /// Adds the jobs and times of another. The reader bounds what a job asks by 2^60 and all times together by 2^63.
     fn add(&mut self, other: Self) {
         self.jobs += other.jobs;
-        self.gpu = self.gpu.saturating_add(other.gpu);
-        self.cpu = self.cpu.saturating_add(other.cpu);
+        self.gpu += other.gpu;
+        self.cpu += other.cpu;
     }
 }
 
@@ -271,8 +270,8 @@ impl Counter {
             }
             self.running.pop();
             let length = u128::from(end.abs_diff(start));
-            self.used.0 = self.used.0.saturating_add(length * u128::from(gpu));
-            self.used.1 = self.used.1.saturating_add(length * u128::from(cpu));
+            self.used.0 += length * u128::from(gpu);
+            self.used.1 += length * u128::from(cpu);
         }
     }
 
@@ -319,7 +318,10 @@ impl Counter {
             calendar: self.calendar,
             recorded,
             nodes: (nodes > 0).then_some(nodes),
-            gpus_by_type: gpus_by_type.iter().map(|(name, milli)| ((*name).into(), units(*milli))).collect(),
+            gpus_by_type: gpus_by_type
+                .iter()
+                .map(|(name, milli)| ((*name).into(), seconds(*milli)))
+                .collect(),
             quotas: reading.cluster.quotas.as_ref().map(quota_statistics),
             constrained_jobs,
             gpu_hours_by_type: by_type,
@@ -356,15 +358,15 @@ impl Counter {
         // Jobs that end after the last submission count up to it.
         for Reverse((_, start, gpu, cpu)) in std::mem::take(&mut self.running) {
             let length = u128::try_from(self.last_ms.saturating_sub(start)).unwrap_or(0);
-            self.used.0 = self.used.0.saturating_add(length * u128::from(gpu));
-            self.used.1 = self.used.1.saturating_add(length * u128::from(cpu));
+            self.used.0 += length * u128::from(gpu);
+            self.used.1 += length * u128::from(cpu);
         }
         let gpu = unit == "gpu";
         let used = if gpu { self.used.0 } else { self.used.1 };
         let nodes = reading.cluster.nodes.iter();
-        let of_nodes: u64 =
-            nodes.map(|(make, count)| if gpu { make.gpu_milli } else { make.cpu_milli } * count).sum();
-        let processors = if gpu { None } else { self.max_processors.map(|count| count.saturating_mul(1000)) };
+        let amount = |make: &NodeMake| u128::from(if gpu { make.gpu_milli } else { make.cpu_milli });
+        let of_nodes: u128 = nodes.map(|(make, count)| amount(make) * u128::from(*count)).sum();
+        let processors = if gpu { None } else { self.max_processors.map(|count| u128::from(count) * 1000) };
         let capacity = processors.or((of_nodes > 0).then_some(of_nodes));
         let mut bounded_slowdown = distribution(&self.slowdown);
         #[expect(clippy::cast_precision_loss, reason = "a count of rows is far below 2^53")]
@@ -374,7 +376,7 @@ impl Counter {
             wait_s: distribution(&self.wait),
             bounded_slowdown,
             utilization: capacity
-                .and_then(|capacity| ratio(used, u128::from(capacity) * u128::from(span_ms))),
+                .and_then(|capacity| ratio(used, capacity.checked_mul(u128::from(span_ms))?)),
             capacity: capacity.map(units),
         })
     }
@@ -386,8 +388,7 @@ impl Counter {
             let name = shape.alternatives[0].accelerator.as_deref();
             constrained += if name.is_some() { sum.jobs } else { 0 };
             if sum.gpu > 0 {
-                let total = work.entry(name.unwrap_or("any").to_owned()).or_default();
-                *total = total.saturating_add(sum.gpu);
+                *work.entry(name.unwrap_or("any").to_owned()).or_default() += sum.gpu;
             }
         }
         (work.into_iter().map(|(name, sum)| (name, hours(sum))).collect(), constrained)
@@ -443,8 +444,9 @@ fn seconds(milliseconds: u64) -> f64 {
 }
 
 /// Thousandths to units.
-fn units(milli: u64) -> f64 {
-    seconds(milli)
+#[expect(clippy::cast_precision_loss, reason = "for people: three decimals")]
+fn units(milli: u128) -> f64 {
+    milli as f64 / 1000.0
 }
 
 /// Milli-units x ms to units x hours.
@@ -463,14 +465,14 @@ fn distribution(sketch: &Sketch) -> Distribution {
     if sketch.count() == 0 {
         return Distribution::default();
     }
-    let at = |percent: u64| Some(units(sketch.percentile(percent)));
+    let at = |percent: u64| Some(seconds(sketch.percentile(percent)));
     Distribution {
         mean: ratio(sketch.sum(), u128::from(sketch.count()) * 1000),
         p50: at(50),
         p90: at(90),
         p95: at(95),
         p99: at(99),
-        max: Some(units(sketch.max())),
+        max: Some(seconds(sketch.max())),
         count: sketch.count(),
     }
 }

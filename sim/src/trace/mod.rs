@@ -24,6 +24,7 @@ mod interner;
 mod load;
 mod model;
 mod number;
+mod pools;
 mod reader;
 mod row;
 mod select;
@@ -39,7 +40,7 @@ pub use cluster::{Cluster, NodeMake, QuotaSeries};
 pub use convert::{Conversion, ConvertError, convert};
 pub use error::{Fault, FaultKind, TraceError};
 pub(crate) use error::{printable, quoted};
-pub(crate) use format::{Documents, NATIVE_COLUMNS};
+pub(crate) use format::{Documents, MAX_TIME_MS, NATIVE_COLUMNS};
 pub use format::{SwfMemory, SwfOptions, SwfPools, SwfProcessors, SwfRun, SwfUnusable};
 pub use guess::Format;
 pub use input::Input;
@@ -55,6 +56,7 @@ pub use model::{
     CPU, Extra, Extras, FIRST_OTHER, GPU, MEMORY, Recorded, Repair, Source, Trace, TraceAlternative,
     TraceJob, TraceShape,
 };
+pub use pools::Asks;
 pub use reader::{TraceOptions, Watch, panicked_on};
 pub use row::{Reason, RepairAction, Status};
 pub use select::Selection;

@@ -355,6 +355,10 @@ struct Checker {
     numbered: u64,
     latest_submit: Option<i64>,
     above_limit: u64,
+    /// Run times of all jobs of all files, ms: below 2^63, so that no sum of times and amounts passes 128 bits.
+    run_ms: u64,
+    /// The same of recorded starts to ends.
+    recorded_ms: u64,
 }
 
 impl Checker {
@@ -423,6 +427,10 @@ impl Checker {
             (row.start_ms, row.end_ms) = (None, None);
         }
         let run_ms = duration(row.run_ms).unwrap_or_default();
+        self.run_ms = total(self.run_ms, run_ms, row.line)?;
+        if let Some((start, end)) = row.start_ms.zip(row.end_ms) {
+            self.recorded_ms = total(self.recorded_ms, end.abs_diff(start), row.line)?;
+        }
         let limit_ms = duration(row.limit_ms);
         self.above_limit += u64::from(limit_ms.is_some_and(|limit| run_ms > limit));
         self.source.jobs += 1;
@@ -517,6 +525,13 @@ fn beyond(row: &TraceRow) -> Option<i64> {
         row.end_ms,
     ];
     times.into_iter().flatten().find(|value| value.unsigned_abs() > MAX_TIME_MS.unsigned_abs())
+}
+
+/// The sum of times up to `line`, unless it passes the range of a time.
+fn total(sum: u64, more_ms: u64, line: u64) -> Result<u64, Fault> {
+    sum.checked_add(more_ms).filter(|sum| i64::try_from(*sum).is_ok()).ok_or_else(|| {
+        Fault::other(line, "all jobs up to here ran for longer than can be summed, 292 million years")
+    })
 }
 
 fn duration(value: Option<i64>) -> Option<u64> {

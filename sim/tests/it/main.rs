@@ -40,6 +40,7 @@ mod trace_limits;
 #[cfg(feature = "parquet")]
 mod trace_parquet;
 mod trace_properties;
+mod trace_scenarios;
 #[cfg(not(debug_assertions))]
 mod trace_speed;
 mod trace_tools;

@@ -168,3 +168,41 @@ fn bad_prices_are_named_with_their_place() {
         "`gpu_hour` is required",
     );
 }
+
+/// As many GPUs at the highest price as a pool can have.
+const DEAREST: &str = "\
+[[pool]]
+name = \"p\"
+nodes = 4294967295
+node = { gpu = 1 }
+divisible = true
+price = { gpu_hour = 1000000 }
+";
+
+#[test]
+fn costs_are_exact_up_to_the_end_of_what_can_be_counted() {
+    let jobs = |run_s: &str| {
+        let row = |job: u32| format!("{job},0,{run_s},a,8\n");
+        "job_id,submit_s,run_s,team,gpu\n".to_owned() + &(0..6).map(row).collect::<String>()
+    };
+    // 2^127 over the rate of the pool is 39,614,081,266,355 ms, 1,255 years and some.
+    let folder = folder();
+    std::fs::write(folder.path().join("scenario.toml"), DEAREST).unwrap();
+    std::fs::write(folder.path().join("jobs.csv"), jobs("39614081266.355")).unwrap();
+    let ran = sim(folder.path(), &["run", "scenario.toml", "--trace", "jobs.csv", "--check", "-o", "json"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let summary: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    let usd = |key: &str| summary["cost_usd"][key].as_f64().unwrap();
+    assert!((usd("allocated") / (6.0 * 8.0 * 1e6 * 39_614_081_266.355 / 3_600.0) - 1.0).abs() < 1e-12);
+    assert!((usd("total") / (4_294_967_295.0 * 1e6 * 39_614_081_266.355 / 3_600.0) - 1.0).abs() < 1e-12);
+    for run_s in ["39614081266.356", "900000000000000"] {
+        refused(
+            DEAREST,
+            jobs(run_s).as_bytes(),
+            &["--check"],
+            "error: job `0` would end after the last time to which costs can be counted\n\
+             hint: at the prices of the scenario, above all of pool `p`, that is 1255 years: leave prices out, or make \
+             the pool smaller",
+        );
+    }
+}

@@ -125,10 +125,9 @@ pub(crate) fn read_quotas(opened: Opened, cluster: &mut Cluster) -> Result<u64, 
         let mut gpus = Vec::with_capacity(columns.len());
         for &at in &columns {
             let count = table.whole(at, "a whole number of GPUs")?.unwrap_or(0);
-            let Ok(count) = u64::try_from(count) else {
-                return Err(table.fault(at, "a whole number of GPUs"));
-            };
-            gpus.push(count);
+            // No more than a pool can have, so that the sum of all teams can be counted.
+            let count = u64::try_from(count).ok().filter(|count| u32::try_from(*count).is_ok());
+            gpus.push(count.ok_or_else(|| table.fault(at, "a whole number of GPUs"))?);
         }
         series.days.push((day, gpus));
     }

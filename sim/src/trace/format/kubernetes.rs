@@ -4,6 +4,7 @@
 
 use serde_json::Value;
 
+use super::table::MAX_AMOUNT;
 use crate::trace::cluster::{Cluster, NodeMake};
 use crate::trace::error::{Fault, quoted};
 use crate::trace::number;
@@ -120,17 +121,27 @@ pub(super) fn add_node(object: &Value, cluster: &mut Cluster, line: u64) -> Resu
     for (name, quantity) in resources.as_object().into_iter().flatten() {
         let milli = quantity_milli(quantity).and_then(|milli| u64::try_from(milli).ok());
         let milli = milli.ok_or_else(|| unreadable(quantity, QUANTITY, &["status", name], line))?;
+        let countable = !matches!(kind(name), Kind::Gpu | Kind::Cpu) || milli <= MAX_AMOUNT.unsigned_abs();
+        if !countable {
+            let expected = format!("{QUANTITY} within the range of this program");
+            return Err(unreadable(quantity, &expected, &["status", name], line));
+        }
         match kind(name) {
-            Kind::Gpu => make.gpu_milli = make.gpu_milli.saturating_add(milli),
+            Kind::Gpu => make.gpu_milli += milli,
             Kind::Cpu => make.cpu_milli = milli,
             Kind::Memory => make.memory_bytes = milli / 1000,
+            Kind::Other if milli > 0 => _ = make.others.insert(name.clone(), milli),
             Kind::Other | Kind::Ignored => {}
         }
     }
+    let labels = at(object, &["metadata", "labels"]).as_object().into_iter().flatten();
+    // The name of its host tells a node from all others of its make.
+    let labels = labels.filter(|(key, _)| *key != "kubernetes.io/hostname");
+    let labels = labels.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())));
+    make.labels = labels.collect();
     if make.gpu_milli > 0 {
-        let labels = at(object, &["metadata", "labels"]);
-        let label = ACCELERATOR_LABELS.iter().find_map(|label| labels[*label].as_str());
-        label.unwrap_or_default().clone_into(&mut make.accelerator);
+        let label = ACCELERATOR_LABELS.iter().find_map(|label| make.labels.get(*label));
+        make.accelerator = label.cloned().unwrap_or_default();
     }
     cluster.add(make);
     Ok(true)

@@ -69,9 +69,7 @@ impl Kueue {
         let class = text(object, &["spec", "priorityClassRef", "name"]);
         let class = if class.is_empty() { text(object, &["spec", "priorityClassName"]) } else { class };
         row.priority.push_str(class);
-        row.limit_ms = at(object, &["spec", "maximumExecutionTimeSeconds"])
-            .as_i64()
-            .and_then(|seconds| seconds.checked_mul(1000));
+        row.limit_ms = limit(object, row.line)?;
         conditions(object, row)?;
         self.request(object, row)?;
         row.pools.push_str(flavor(object));
@@ -158,6 +156,17 @@ impl Kueue {
     }
 }
 
+/// The longest time that the job may run, ms.
+fn limit(object: &Value, line: u64) -> Result<Option<i64>, Fault> {
+    let path = ["spec", "maximumExecutionTimeSeconds"];
+    let value = at(object, &path);
+    if value.is_null() {
+        return Ok(None);
+    }
+    let ms = value.as_i64().and_then(|seconds| seconds.checked_mul(1000));
+    ms.map(Some).ok_or_else(|| unreadable(value, "a whole number of seconds", &path, line))
+}
+
 /// Start, end and outcome from the conditions.
 fn conditions(object: &Value, row: &mut TraceRow) -> Result<(), Fault> {
     let list = at(object, &["status", "conditions"]).as_array();
@@ -213,6 +222,13 @@ impl RowSource for Kueue {
                 "Node" => {
                     let added = add_node(&object, &mut self.cluster, self.documents.line())?;
                     self.cordoned += u64::from(!added);
+                }
+                "ResourceFlavor" => {
+                    let labels = at(&object, &["spec", "nodeLabels"]).as_object().into_iter().flatten();
+                    let labels =
+                        labels.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())));
+                    let name = text(&object, &["metadata", "name"]).to_owned();
+                    self.cluster.flavors.insert(name, labels.collect());
                 }
                 kind => {
                     self.passed_over.insert(kind.to_owned());

@@ -132,6 +132,7 @@ pub(crate) fn read_nodes(opened: Opened, cluster: &mut Cluster) -> Result<u64, F
             gpu_milli: amount(gpu, 1000)?,
             cpu_milli: amount(cpu, 1)?,
             memory_bytes: amount(memory, MIB)?,
+            ..NodeMake::default()
         });
         rows += 1;
     }

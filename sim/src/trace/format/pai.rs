@@ -243,6 +243,7 @@ pub(crate) fn read_machines(opened: Opened, cluster: &mut Cluster) -> Result<u64
             gpu_milli,
             cpu_milli: positive(2, table.thousandths(2)?)?,
             memory_bytes: positive(3, gigabytes(&table, 3)?)?,
+            ..NodeMake::default()
         });
         rows += 1;
     }

@@ -114,7 +114,11 @@ impl Sacct {
             return match self.table.text(at) {
                 "" | "UNLIMITED" | "Partition_Limit" | "INVALID" => Ok(None),
                 _ => {
-                    Ok(self.table.whole(at, "a whole number of minutes")?.and_then(|m| m.checked_mul(60_000)))
+                    let expected = "a whole number of minutes";
+                    let Some(minutes) = self.table.whole(at, expected)? else { return Ok(None) };
+                    let beyond =
+                        || self.table.fault(at, &format!("{expected} within the range of this program"));
+                    minutes.checked_mul(60_000).ok_or_else(beyond).map(Some)
                 }
             };
         }

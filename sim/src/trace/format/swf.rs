@@ -302,7 +302,13 @@ impl Swf {
         row.cpu_milli = cpus * 1000;
         let memory = self.number(fields, 10, |text| number::scaled(text, 0), "a number of KB")?;
         if self.options.memory == SwfMemory::Request && memory > 0 {
-            row.memory_bytes = memory.saturating_mul(1024).saturating_mul(cpus).min(MAX_AMOUNT);
+            let bytes = memory.checked_mul(1024).and_then(|each| each.checked_mul(cpus));
+            row.memory_bytes = bytes.filter(|bytes| *bytes <= MAX_AMOUNT).ok_or_else(|| {
+                let expected = "an amount of memory within the range of this program";
+                let found = format!("`{memory}` KB for each of {cpus} processors");
+                let fault = Fault::unreadable(self.lines.number(), expected, found);
+                fault.column("requested memory (field 10)")
+            })?;
         }
         let (queue, partition) = (self.whole(fields, 15)?, self.whole(fields, 16)?);
         let pool = match self.options.pools {

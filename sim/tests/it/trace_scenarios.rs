@@ -1,0 +1,153 @@
+//! Scenarios written from traces run the traces that they were made from.
+
+use std::path::{Path, PathBuf};
+
+use crate::support::sim;
+use crate::trace::{folder, write};
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
+}
+
+/// Converts the files to a trace and a scenario, runs one on the other, and gives the scenario and why jobs are rejected.
+fn there_and_run(folder: &Path, files: &[PathBuf]) -> (String, u64, Vec<String>) {
+    let mut arguments = vec!["trace", "convert", "--out", "jobs.csv", "--scenario", "pools.toml"];
+    arguments.extend(files.iter().map(|file| file.to_str().unwrap()));
+    let converted = sim(folder, &arguments);
+    assert_eq!(converted.code, 0, "{}", converted.stderr);
+    let ran = sim(folder, &["run", "pools.toml", "--trace", "jobs.csv", "--check", "-o", "json"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let summary: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    let warnings = summary["warnings"].as_array().unwrap().iter().map(|text| text.as_str().unwrap());
+    let rejected = warnings.filter(|text| text.contains("rejected")).map(str::to_owned).collect();
+    let scenario = std::fs::read_to_string(folder.join("pools.toml")).unwrap();
+    (scenario, summary["jobs"]["submitted"].as_u64().unwrap(), rejected)
+}
+
+#[test]
+fn quotas_of_gpus_leave_room_for_what_jobs_ask_besides() {
+    let folder = folder();
+    let files = [fixture("helios.csv"), fixture("helios-quotas.csv")];
+    let (scenario, submitted, rejected) = there_and_run(folder.path(), &files);
+    assert_eq!((submitted, rejected), (5, Vec::new()));
+    // Job 3 has 96 CPUs for 16 GPUs, job 2 six for one, job 1 eight a node and no GPU.
+    let pool = "# The quotas count GPUs. Of all else a node has as much as the largest job takes.\n\
+                [[pool]]\nname = \"gpu\"\nnodes = 3\nnode = { gpu = 8, cpu = 48 }\n\n";
+    assert!(scenario.starts_with(pool), "{scenario}");
+}
+
+#[test]
+fn node_lists_run_their_own_jobs() {
+    let folder = folder();
+    let (_, submitted, rejected) =
+        there_and_run(folder.path(), &[fixture("philly-log.json"), fixture("philly-machines.csv")]);
+    assert_eq!((submitted, rejected), (2, Vec::new()));
+    let pai = ["pai_job_table.csv", "pai_task_table.csv", "pai_machine_spec.csv"].map(fixture);
+    let (_, submitted, rejected) = there_and_run(folder.path(), &pai);
+    // The machines of the fixture are a few of many: none is of type MISC.
+    let missing = "1 job rejected: no pool is of the type that the job asks for (first: job `job3`)";
+    assert_eq!((submitted, rejected), (3, vec![missing.to_owned()]));
+    let openb = [fixture("openb-nodes.csv"), fixture("openb-pods.csv")];
+    let (_, submitted, rejected) = there_and_run(folder.path(), &openb);
+    let missing = "1 job rejected: no pool is of the type that the job asks for (first: job `p0`)";
+    assert_eq!((submitted, rejected), (2, vec![missing.to_owned()]));
+}
+
+/// One pod of openb is bound to nodes of type G2 and asks for more cores than one has; all others run.
+#[test]
+fn openb_runs_on_its_own_nodes() {
+    let Some(traces) = crate::traces_dir() else { return };
+    let at = |name: &str| traces.join("openb-2023").join(name);
+    let folder = folder();
+    let nodes = at("openb_node_list_all_node.csv.gz");
+    let default = at("openb_pod_list_default.csv.gz");
+    let (_, submitted, rejected) = there_and_run(folder.path(), &[nodes.clone(), default]);
+    assert_eq!((submitted, rejected), (8_152, Vec::new()));
+    let bound = at("openb_pod_list_gpuspec33.csv.gz");
+    let (_, submitted, rejected) = there_and_run(folder.path(), &[nodes, bound]);
+    let too_large = "1 job rejected: a worker asks for more than a node has in any eligible pool (first: job \
+                     `openb-pod-1639`, cpu 120 asked, 96 in `g2`)";
+    assert_eq!((submitted, rejected), (8_152, vec![too_large.to_owned()]));
+}
+
+/// Two nodes and a workload for each flavor; `flavors` are objects more.
+fn cluster(flavors: &str) -> String {
+    let node = |name: &str, tier: &str, gpus: u32| {
+        format!(
+            "- apiVersion: v1\n  kind: Node\n  metadata:\n    name: {name}\n    labels: {{ kubernetes.io/hostname: {name}, \
+             tier: {tier}, nvidia.com/gpu.product: NVIDIA-H200 }}\n  status:\n    allocatable: {{ cpu: '96', memory: 1Ti, \
+             nvidia.com/gpu: '{gpus}', rdma/ib: '4' }}\n"
+        )
+    };
+    let workload = |name: &str, flavor: &str| {
+        let condition = |kind: &str, minute: u32| {
+            format!("{{ type: {kind}, status: 'True', lastTransitionTime: '2026-01-01T00:0{minute}:00Z' }}")
+        };
+        format!(
+            "- apiVersion: kueue.x-k8s.io/v1beta2\n  kind: Workload\n  metadata: {{ namespace: ml, name: {name}, \
+             creationTimestamp: '2026-01-01T00:00:00Z' }}\n  spec:\n    queueName: lq\n    podSets:\n    - count: 1\n      \
+             template: {{ spec: {{ containers: [{{ resources: {{ requests: {{ cpu: 4, nvidia.com/gpu: 2, rdma/ib: 1 }} }} \
+             }}] }} }}\n  status:\n    admission: {{ clusterQueue: cq, podSetAssignments: [{{ name: main, flavors: {{ \
+             nvidia.com/gpu: {flavor} }} }}] }}\n    conditions: [{}, {}]\n",
+            condition("Admitted", 1),
+            condition("Finished", 5)
+        )
+    };
+    [
+        "apiVersion: v1\nkind: List\nitems:\n".to_owned(),
+        node("a", "gold", 8),
+        node("b", "gold", 8),
+        node("c", "tin", 4),
+        workload("first", "large"),
+        workload("second", "small"),
+        flavors.to_owned(),
+    ]
+    .concat()
+}
+
+/// Jobs name Kueue's flavors, so the pools are called as those, and further resources of nodes are in them.
+#[test]
+fn nodes_of_a_flavor_are_a_pool_of_its_name() {
+    let folder = folder();
+    let flavor = |name: &str, tier: &str| {
+        format!(
+            "- apiVersion: kueue.x-k8s.io/v1beta2\n  kind: ResourceFlavor\n  metadata: {{ name: {name} }}\n  spec: {{ \
+             nodeLabels: {{ tier: {tier} }} }}\n"
+        )
+    };
+    let known = [flavor("large", "gold"), flavor("small", "tin")].concat();
+    let path = write(&folder, "all.yaml", cluster(&known).as_bytes());
+    let (scenario, submitted, rejected) = there_and_run(folder.path(), &[path]);
+    assert_eq!((submitted, rejected), (2, Vec::new()), "{scenario}");
+    let pool = |name: &str, nodes: u32, gpus: u32| {
+        format!(
+            "[[pool]]\nname = \"{name}\"\naccelerator = \"NVIDIA-H200\"\nnodes = {nodes}\nnode = {{ gpu = {gpus}, cpu = 96, \
+             memory = \"1024GiB\", \"rdma/ib\" = 4 }}\n\n"
+        )
+    };
+    assert_eq!(scenario, pool("small", 1, 4) + &pool("large", 2, 8));
+}
+
+#[test]
+fn pools_that_nobody_describes_are_named() {
+    let folder = folder();
+    write(&folder, "all.yaml", cluster("").as_bytes());
+    let ran = sim(
+        folder.path(),
+        &["trace", "convert", "all.yaml", "--out", "jobs.csv", "--scenario", "pools.toml"],
+    );
+    assert_eq!(
+        (ran.code, ran.stderr.as_str()),
+        (
+            0,
+            "format: `all.yaml` reads as kueue\n\
+             warning: jobs name pools of which no node is known: `large`, `small`; name the list of flavors (`kubectl get \
+             resourceflavors -o json`) with the other files\n2 jobs written\n"
+        )
+    );
+    // The only flavor that jobs name is the only pool that there is.
+    let one = cluster("").replace("nvidia.com/gpu: '4'", "nvidia.com/gpu: '8'").replace("small", "large");
+    let path = write(&folder, "one.yaml", one.as_bytes());
+    let (scenario, submitted, rejected) = there_and_run(folder.path(), &[path]);
+    assert_eq!((submitted, rejected), (2, Vec::new()), "{scenario}");
+}
