@@ -16,7 +16,7 @@
 //! Estimators: plain means of the sampled instants. Rejected jobs ask nothing. Not measured beyond 256 teams: it is an
 //! optimum for each instant. Absent on purpose: shares that are held (see `fairness`).
 
-use fairshare::{Eligible, Fluid, FluidTeam, PoolSpec, ResourceKind, ShareGroup};
+use fairshare::{Eligible, Fluid, FluidTeam, PoolSpec, ResourceKind, ShareGroup, TeamId};
 
 use super::Demands;
 use super::blocked::Instants;
@@ -76,19 +76,20 @@ pub fn entitlements(
     let mut points = vec![0.0; teams * POINTS];
     let (mut deviation, mut counted, mut deficit) = (0.0, 0_u32, 0.0);
     for point in 0..POINTS {
-        let mut fluid = Fluid::new(whole.clone(), bare.clone());
-        for (team, asks) in fluid.teams.iter_mut().enumerate() {
-            let at = team * POINTS + point;
-            let amounts = asked.valued.iter().map(|group| u64::try_from(group[at]).unwrap_or(u64::MAX));
-            asks.request = amounts.collect();
-        }
+        let request = |team: usize| asked.valued.iter().map(move |group| group[team * POINTS + point]);
+        let (fluid, members) = competing(&whole, &bare, request);
         let optimum = fluid.rounded_entitlements().ok()?;
         let (mut apart, mut sum) = (0.0, 0.0);
-        for (team, entitled) in optimum.iter().enumerate() {
+        for (team, member) in members.iter().enumerate() {
             let at = team * POINTS + point;
-            let parts = fluid.teams[team].request.iter().zip(&whole);
-            let dominant = parts.filter_map(|(asks, has)| super::ratio(u128::from(*asks), u128::from(*has)));
-            let entitlement = entitled.tasks * dominant.fold(0.0, f64::max);
+            let (mut tasks, mut entitlement) = (0.0, 0.0);
+            if let Some(member) = *member {
+                let parts = fluid.teams[member].request.iter().zip(&whole);
+                let dominant =
+                    parts.filter_map(|(asks, has)| super::ratio(u128::from(*asks), u128::from(*has)));
+                tasks = optimum[member].tasks;
+                entitlement = tasks * dominant.fold(0.0, f64::max);
+            }
             points[at] = entitlement;
             apart += (shares[at] - entitlement).abs();
             sum += entitlement;
@@ -97,7 +98,7 @@ pub fn entitlements(
                 instants.count += 1;
                 instants.held += shares[at];
                 instants.entitled += entitlement;
-                deficit += (entitled.tasks * float(asked.gpus[at]) - float(held_gpus[at])).max(0.0);
+                deficit += (tasks * float(asked.gpus[at]) - float(held_gpus[at])).max(0.0);
             }
         }
         if sum > 0.0 {
@@ -113,6 +114,37 @@ pub fn entitlements(
         deficit_gpu_hours: deficit / 1_000.0 * slice_hours,
         blocked,
     })
+}
+
+/// The teams that ask anything, and those above them, with the number that each has among them: whoever asks nothing
+/// changes nobody's part.
+fn competing<R: Iterator<Item = u128>>(
+    whole: &[u64],
+    bare: &[FluidTeam],
+    request: impl Fn(usize) -> R,
+) -> (Fluid, Vec<Option<usize>>) {
+    let mut competes = vec![false; bare.len()];
+    for team in 0..bare.len() {
+        if request(team).any(|amount| amount > 0) {
+            let mut at = Some(team);
+            while let Some(team) = at.filter(|team| !competes[*team]) {
+                competes[team] = true;
+                at = bare[team].parent.map(TeamId::index);
+            }
+        }
+    }
+    let mut count = 0..;
+    let members: Vec<Option<usize>> =
+        competes.iter().map(|competes| competes.then(|| count.next()).flatten()).collect();
+    let teams = (0..bare.len()).filter(|team| competes[*team]).map(|team| {
+        let parent = bare[team].parent.and_then(|parent| members[parent.index()]);
+        let amounts = request(team).map(|amount| u64::try_from(amount).unwrap_or(u64::MAX));
+        let mut fluid = bare[team].clone();
+        fluid.request = amounts.collect();
+        fluid.parent = parent.and_then(|parent| u32::try_from(parent).ok()).map(TeamId::new);
+        fluid
+    });
+    (Fluid::new(whole.to_vec(), teams.collect()), members)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a rounded figure is what is asked for")]
