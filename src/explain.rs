@@ -29,6 +29,19 @@ pub enum Blocked {
         /// Whether the amounts are those of one worker and one node.
         per_node: bool,
     },
+    /// Enough GPUs are free on a node, but no single device, or not enough of them, has what a worker asks of it.
+    Device {
+        /// Which of the shape's alternatives.
+        alternative: u32,
+        /// Where.
+        pool: PoolId,
+        /// How much a worker asks.
+        requested: Quantity,
+        /// How much is free on the node that has most.
+        free: Quantity,
+        /// How much of that on the device that has most.
+        on_device: Quantity,
+    },
     /// There is enough of everything, but no node, or not enough nodes, with all of it together.
     Scattered {
         /// Which of the shape's alternatives.
@@ -123,6 +136,16 @@ impl Blocked {
                 let (pool, kind_name) = (names.pool(*pool), names.kind(*kind));
                 let (requested, free) = (Amount(*kind, *requested), Amount(*kind, *free));
                 write!(f, "pool `{pool}`: {who} asks {requested} {kind_name}, {place} has {free} free")
+            }
+            Self::Device { pool, requested, free, on_device, .. } => {
+                let pool = names.pool(*pool);
+                let [requested, free, on_device] =
+                    [*requested, *free, *on_device].map(|amount| Amount(ResourceKind::GPU, amount));
+                write!(
+                    f,
+                    "pool `{pool}`: a worker asks {requested} gpu, the emptiest node has {free} free, at most {on_device} \
+                     of it on one device"
+                )
             }
             Self::Scattered { pool, workers, room_for, .. } => {
                 let pool = names.pool(*pool);
@@ -224,6 +247,15 @@ pub enum Need {
         /// How much.
         amount: Quantity,
     },
+    /// So much more must be free on a GPU of which a part is taken.
+    Device {
+        /// On this node.
+        node: NodeId,
+        /// Its number there, as [`Scheduler::devices`](crate::Scheduler::devices) tells it.
+        device: u32,
+        /// How much, in thousandths.
+        amount: Quantity,
+    },
     /// A team must be allowed to hold so much more.
     Limit {
         /// The team.
@@ -240,13 +272,15 @@ impl Need {
     #[must_use]
     pub const fn amount(&self) -> Quantity {
         match self {
-            Self::Room { amount, .. } | Self::Limit { amount, .. } => *amount,
+            Self::Room { amount, .. } | Self::Device { amount, .. } | Self::Limit { amount, .. } => *amount,
         }
     }
 
     pub(crate) fn set_amount(&mut self, new: Quantity) {
         match self {
-            Self::Room { amount, .. } | Self::Limit { amount, .. } => *amount = new,
+            Self::Room { amount, .. } | Self::Device { amount, .. } | Self::Limit { amount, .. } => {
+                *amount = new;
+            }
         }
     }
 }
@@ -263,6 +297,10 @@ impl fmt::Display for Remedy {
                 Need::Room { node, kind, amount } => {
                     write!(f, "{comma}{} {} more free", Amount(*kind, *amount), self.names.kind(*kind))?;
                     node.map_or(Ok(()), |node| write!(f, " on node {node}"))?;
+                }
+                Need::Device { node, device, amount } => {
+                    let amount = Amount(ResourceKind::GPU, *amount);
+                    write!(f, "{comma}{amount} gpu more free on device {device} of node {node}")?;
                 }
                 Need::Limit { team, kind, amount } => {
                     let (amount, kind) = (Amount(*kind, *amount), self.names.kind(*kind));

@@ -272,13 +272,16 @@ pub struct Placed {
     pub since: Timestamp,
     /// The nodes, with the number of its workers on each; empty where placement may choose, and in a divisible pool.
     pub nodes: Vec<(NodeId, u32)>,
+    /// Where workers ask parts of GPUs, the devices by node and number, with the workers on each; empty where placement may
+    /// choose.
+    pub devices: Vec<(NodeId, u32, u32)>,
 }
 
 impl Placed {
     /// In a pool since a time, by the first alternative, on nodes that placement chooses.
     #[must_use]
     pub const fn new(pool: PoolId, since: Timestamp) -> Self {
-        Self { pool, alternative: 0, since, nodes: Vec::new() }
+        Self { pool, alternative: 0, since, nodes: Vec::new(), devices: Vec::new() }
     }
 
     /// By another alternative.
@@ -292,6 +295,14 @@ impl Placed {
     #[must_use]
     pub fn on_nodes(mut self, nodes: Vec<(NodeId, u32)>) -> Self {
         self.nodes = nodes;
+        self
+    }
+
+    /// On these devices, by node and number, with so many workers on each: for workers that ask parts of GPUs, in place of
+    /// the nodes alone.
+    #[must_use]
+    pub fn on_devices(mut self, devices: Vec<(NodeId, u32, u32)>) -> Self {
+        self.devices = devices;
         self
     }
 }

@@ -4,7 +4,7 @@
 //! else cores) they have free, in the order of their free cores, so that the node that fits best is found among few.
 //!
 //! Invariant: for every pool, free + taken = capacity of the nodes that are up, in total and on every node.
-//! Absent on purpose: time, prices, teams, and who the jobs are. Layer 2; uses `id`, `resources`, `pool`, `config`.
+//! Absent on purpose: time, prices, teams, and who the jobs are. Layer 2; uses `id`, `room`, `pool`, `config`.
 #![warn(clippy::arithmetic_side_effects)]
 
 use std::collections::btree_set::Range;
@@ -15,6 +15,7 @@ use crate::id::{IdVec, NodeId, PoolId};
 use crate::pool::PoolSpec;
 use crate::quantity::Quantity;
 use crate::resources::{ResourceKind, Resources};
+use crate::room::Room;
 
 /// Most shelves of a pool; a node with more units shares shelves.
 const MAX_SHELVES: u64 = 1024;
@@ -24,12 +25,14 @@ const MAX_SHELVES: u64 = 1024;
 pub(crate) struct Span {
     pub(crate) node: NodeId,
     pub(crate) workers: u32,
+    /// The device on which the parts of GPUs lie that they ask; `None` where they ask whole ones.
+    pub(crate) device: Option<u32>,
 }
 
 /// One node.
 #[derive(Clone, Debug)]
 struct Node {
-    free: Resources,
+    free: Room,
     up: bool,
 }
 
@@ -87,7 +90,8 @@ impl PoolState {
         if !spec.divisible {
             let shelves = usize::try_from(most.checked_div(unit)?).ok()?.checked_add(1)?;
             pool.shelves.resize_with(shelves, BTreeSet::new);
-            pool.nodes = (0..spec.nodes).map(|_| Node { free: spec.node, up: true }).collect();
+            pool.nodes =
+                (0..spec.nodes).map(|_| Node { free: Room::of_node(&spec.node), up: true }).collect();
             for number in 0..spec.nodes {
                 pool.shelve(NodeId::new(number));
             }
@@ -125,7 +129,7 @@ impl PoolState {
     }
 
     /// What is free on one node.
-    pub(crate) fn free_on(&self, node: NodeId) -> Option<&Resources> {
+    pub(crate) fn free_on(&self, node: NodeId) -> Option<&Room> {
         self.nodes.get(node).filter(|node| node.up).map(|node| &node.free)
     }
 
@@ -135,7 +139,7 @@ impl PoolState {
     }
 
     /// Every node that is up with what is free on it, in order.
-    pub(crate) fn nodes(&self) -> impl Iterator<Item = (NodeId, &Resources)> {
+    pub(crate) fn nodes(&self) -> impl Iterator<Item = (NodeId, &Room)> {
         let up = self.nodes.iter().enumerate().filter(|(_, node)| node.up);
         up.map(|(number, node)| (NodeId::at(number), &node.free))
     }
@@ -186,27 +190,27 @@ impl PoolState {
     }
 
     fn shelve(&mut self, node: NodeId) {
-        let free = self.nodes[node].free;
-        let (shelf, key) = (self.shelf_of(&free), self.within_shelf(&free));
+        let free = self.nodes[node].free.amounts();
+        let (shelf, key) = (self.shelf_of(free), self.within_shelf(free));
         self.shelves[shelf].insert((key, node));
     }
 
     fn unshelve(&mut self, node: NodeId) {
-        let free = self.nodes[node].free;
-        let (shelf, key) = (self.shelf_of(&free), self.within_shelf(&free));
+        let free = self.nodes[node].free.amounts();
+        let (shelf, key) = (self.shelf_of(free), self.within_shelf(free));
         let was_there = self.shelves[shelf].remove(&(key, node));
         debug_assert!(was_there, "a node is not on its shelf");
     }
 
     /// Nodes that can hold a worker: those with the fewest scarce units free first, then the fewest cores, then the lowest
     /// number.
-    pub(crate) fn fewest_free(&self, request: &Resources) -> impl Iterator<Item = (NodeId, &Resources)> {
+    pub(crate) fn fewest_free(&self, request: &Resources) -> impl Iterator<Item = (NodeId, &Room)> {
         let from = self.shelf_of(request).min(self.shelves.len());
         let key = self.within_shelf(request);
         let request = *request;
         let start = (key, NodeId::new(0));
         let nodes = self.shelves[from..].iter().flat_map(move |shelf| shelf.range(start..));
-        nodes.map(|(_, node)| (*node, &self.nodes[*node].free)).filter(move |(_, free)| request.fits_in(free))
+        nodes.map(|(_, node)| (*node, &self.nodes[*node].free)).filter(move |(_, free)| free.fits(&request))
     }
 
     /// Whether the nodes on the shelves could hold so many workers if only the scarce resource counted: a quick no.
@@ -233,9 +237,8 @@ impl PoolState {
         for span in spans {
             self.unshelve(span.node);
             let node = &mut self.nodes[span.node];
-            let amount = request.checked_mul(u64::from(span.workers)).unwrap_or(*request);
-            node.free = node.free.checked_add(&amount).unwrap_or(node.free);
-            debug_assert!(node.free.fits_in(&self.node), "a node has more free than it has");
+            node.free.give(request, span.workers, span.device);
+            debug_assert!(node.free.amounts().fits_in(&self.node), "a node has more free than it has");
             self.shelve(span.node);
         }
     }
@@ -276,12 +279,8 @@ impl Ledger {
         for span in spans {
             pool.unshelve(span.node);
             let node = &mut pool.nodes[span.node];
-            let amount = request.checked_mul(u64::from(span.workers)).unwrap_or(*request);
-            debug_assert!(
-                node.up && amount.fits_in(&node.free),
-                "more is taken from a node than is free there"
-            );
-            node.free = node.free.checked_sub(&amount).unwrap_or(node.free);
+            let taken = node.up && node.free.take(request, span.workers, span.device);
+            debug_assert!(taken, "more is taken from a node than is free there");
             pool.shelve(span.node);
         }
     }
@@ -299,7 +298,7 @@ impl Ledger {
         if !pool.divisible {
             for number in up..pool.up {
                 let node = NodeId::new(number);
-                debug_assert!(pool.nodes[node].free == pool.node, "a node goes down under a job");
+                debug_assert!(*pool.nodes[node].free.amounts() == pool.node, "a node goes down under a job");
                 pool.unshelve(node);
                 pool.nodes[node].up = false;
             }
@@ -331,7 +330,8 @@ impl Ledger {
             }
             let mut free = Resources::new();
             let mut shelved = 0_usize;
-            for (node, amounts) in pool.nodes() {
+            for (node, room) in pool.nodes() {
+                let amounts = room.amounts();
                 free = free.checked_add(amounts).unwrap_or_default();
                 let entry = (pool.within_shelf(amounts), node);
                 if !pool.shelves.get(pool.shelf_of(amounts)).is_some_and(|shelf| shelf.contains(&entry)) {

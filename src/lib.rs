@@ -64,6 +64,9 @@
 //! with a job of the same tier and class that fits and may start, would have the smaller key after the grant. The key is
 //! the whole vector of group shares, so that it grows with every grant.
 //!
+//! A worker that asks less than a whole GPU has it on one device, and what it asks beyond whole GPUs too: 1.5 are one whole
+//! device and half of another. Divisible pools know no devices. [`devices`](Scheduler::devices) tells who shares one.
+//!
 //! # Embedding
 //!
 //! The caller owns the event loop, the clock and the job's life; [`Scheduler`] is a value (`Send`) that is told what
@@ -97,8 +100,7 @@
 //!
 //! # Not supported
 //!
-//! Eviction for others together with conservative backfilling, and fractions that must lie on one device are not in this
-//! release; `CHANGELOG.md` says what is. Elastic jobs (a gang that grows or shrinks while it runs) are not planned; time is
+//! Eviction for others together with conservative backfilling is not in this release; `CHANGELOG.md` says what is. Elastic jobs (a gang that grows or shrinks while it runs) are not planned; time is
 //! sliced by `Gavel` alone.
 //!
 //! # Crate features
@@ -132,6 +134,7 @@ mod quota;
 mod reclaim;
 mod reservation;
 mod resources;
+mod room;
 mod route;
 mod scheduler;
 mod share;

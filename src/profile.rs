@@ -8,8 +8,10 @@ use core::ops::Range;
 
 use crate::id::{NodeId, PoolId};
 use crate::ledger::Span;
-use crate::reservation::{Timetable, best_spans, end_after, next_instant};
+use crate::placement;
+use crate::reservation::{Timetable, end_after, next_instant};
 use crate::resources::Resources;
+use crate::room::Room;
 use crate::route::{Route, RouteId};
 use crate::state::State;
 use crate::time::{Millis, Timestamp};
@@ -29,7 +31,7 @@ pub(crate) struct Slot {
 #[derive(Clone, Debug)]
 struct Step {
     at: Timestamp,
-    free: Vec<Resources>,
+    free: Vec<Room>,
     /// Over all nodes.
     total: Resources,
 }
@@ -50,18 +52,18 @@ impl Profile {
         let known = state.ledger.pool(pool);
         let nodes: Vec<NodeId> = known.nodes().map(|(node, _)| node).collect();
         let free = if known.is_divisible() {
-            vec![*known.free()]
+            vec![Room::of_amount(known.free())]
         } else {
-            known.nodes().map(|(_, free)| *free).collect()
+            known.nodes().map(|(_, free)| free.clone()).collect()
         };
         let total = *known.free();
         let steps = vec![Step { at: state.now, free, total }];
         let mut profile = Self { pool, divisible: known.is_divisible(), nodes, steps };
         for (end, job, route) in timetable.ends(state.now) {
             let from = profile.split(end);
-            let spans: Vec<Span> = state.spans(job).map(|(node, workers)| Span { node, workers }).collect();
+            let spans: Vec<Span> = state.spans(job).collect();
             let route = state.routes.route(route);
-            profile.change(from, profile.steps.len(), route, &spans, Resources::checked_add);
+            profile.change(from..profile.steps.len(), route, &spans, true);
         }
         profile
     }
@@ -102,15 +104,16 @@ impl Profile {
         if self.divisible {
             return Some(Vec::new());
         }
-        let (first, rest) = self.steps[steps].split_first()?;
-        let mut free = first.free.clone();
-        for step in rest {
-            for (least, then) in free.iter_mut().zip(&step.free) {
-                *least = least.min_each(then);
-            }
-        }
+        let steps = &self.steps[steps];
+        let mut rooms: Vec<&Room> = Vec::with_capacity(steps.len());
+        let mut throughout = |at: usize| {
+            rooms.clear();
+            rooms.extend(steps.iter().map(|step| &step.free[at]));
+            Room::throughout(&rooms, &route.request)
+        };
+        let free: Vec<Room> = (0..self.nodes.len()).map(&mut throughout).collect();
         let free = self.nodes.iter().copied().zip(&free);
-        best_spans(state, self.pool, free, &route.request, route.workers)
+        placement::find_among(state.ledger.pool(self.pool), route, free)
     }
 
     /// Whether all workers have room somewhere during a step.
@@ -121,7 +124,7 @@ impl Profile {
         }
         let mut left = u64::from(route.workers);
         free.iter().any(|free| {
-            left = left.saturating_sub(route.request.times_in(free));
+            left = left.saturating_sub(free.times(&route.request));
             left == 0
         })
     }
@@ -130,7 +133,7 @@ impl Profile {
     pub(crate) fn take(&mut self, route: &Route, slot: &Slot) {
         let from = self.split(slot.start);
         let until = slot.end.map_or(self.steps.len(), |end| self.split(end));
-        self.change(from, until, route, &slot.spans, Resources::checked_sub);
+        self.change(from..until, route, &slot.spans, false);
     }
 
     /// The number of the step that begins at an instant, which is made if there is none.
@@ -145,25 +148,22 @@ impl Profile {
         }
     }
 
-    fn change(
-        &mut self,
-        from: usize,
-        until: usize,
-        route: &Route,
-        spans: &[Span],
-        by: impl Fn(&Resources, &Resources) -> Option<Resources>,
-    ) {
-        for step in &mut self.steps[from..until] {
+    /// What a job holds is free, or is not, during some steps.
+    fn change(&mut self, steps: Range<usize>, route: &Route, spans: &[Span], free: bool) {
+        for step in &mut self.steps[steps] {
+            let by = if free { Resources::checked_add } else { Resources::checked_sub };
             step.total = by(&step.total, &route.total).unwrap_or_default();
             if self.divisible {
-                step.free[0] = by(&step.free[0], &route.total).unwrap_or_default();
+                step.free[0] = Room::of_amount(&step.total);
             }
             for span in spans {
                 let Ok(at) = self.nodes.binary_search(&span.node) else { continue };
-                let amount = route.request.checked_mul(u64::from(span.workers)).unwrap_or_default();
-                let changed = by(&step.free[at], &amount);
-                debug_assert!(changed.is_some(), "a plan takes more than is free");
-                step.free[at] = changed.unwrap_or_default();
+                if free {
+                    step.free[at].give(&route.request, span.workers, span.device);
+                } else {
+                    let taken = step.free[at].take(&route.request, span.workers, span.device);
+                    debug_assert!(taken, "a plan takes more than is free");
+                }
             }
         }
     }

@@ -6,10 +6,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::id::{JobId, NodeId, PoolId};
-use crate::ledger::Span;
+use crate::id::{JobId, NodeId};
 use crate::placement;
 use crate::resources::Resources;
+use crate::room::Room;
 use crate::route::{Route, RouteId};
 use crate::state::{State, Status};
 use crate::time::{Millis, Timestamp};
@@ -198,62 +198,30 @@ fn earliest_amount(state: &State, route: &Route, timetable: &Timetable) -> Optio
 /// When enough nodes have room for a worker each, or several.
 fn earliest_nodes(state: &State, route: &Route, timetable: &Timetable) -> Option<Found> {
     let pool = state.ledger.pool(route.pool);
-    let mut nodes: Vec<(NodeId, Resources)> = pool.nodes().map(|(node, free)| (node, *free)).collect();
+    let mut nodes: Vec<(NodeId, Room)> = pool.nodes().map(|(node, free)| (node, free.clone())).collect();
     let mut slots: u64 =
-        nodes.iter().map(|(_, free)| route.request.times_in(free)).fold(0, u64::saturating_add);
+        nodes.iter().map(|(_, free)| free.times(&route.request)).fold(0, u64::saturating_add);
     let mut at = state.now;
     let mut ends = timetable.ends(state.now).peekable();
     loop {
         while let Some((_, job, its)) = ends.next_if(|(end, ..)| *end <= at) {
             let request = state.routes.route(its).request;
-            for (node, workers) in state.spans(job) {
-                let known = nodes.binary_search_by_key(&node, |(node, _)| *node).ok()?;
+            for span in state.spans(job) {
+                let known = nodes.binary_search_by_key(&span.node, |(node, _)| *node).ok()?;
                 let free = &mut nodes[known].1;
-                let before = route.request.times_in(free);
-                *free = free.checked_add(&request.checked_mul(u64::from(workers))?)?;
-                slots = slots.saturating_sub(before).saturating_add(route.request.times_in(free));
+                let before = free.times(&route.request);
+                free.give(&request, span.workers, span.device);
+                slots = slots.saturating_sub(before).saturating_add(free.times(&route.request));
             }
         }
         if slots >= u64::from(route.workers) {
             let free = nodes.iter().map(|(node, free)| (*node, free));
-            let spans = best_spans(state, route.pool, free, &route.request, route.workers)?;
+            let spans = placement::find_among(pool, route, free)?;
             let mut nodes: Vec<NodeId> = spans.iter().map(|span| span.node).collect();
             nodes.sort_unstable();
+            nodes.dedup();
             return Some((at, nodes, Resources::new()));
         }
         at = ends.peek()?.0;
     }
-}
-
-/// Where workers go among nodes with so much free, in the order in which placement tries them.
-pub(crate) fn best_spans<'a>(
-    state: &State,
-    pool: PoolId,
-    free: impl Iterator<Item = (NodeId, &'a Resources)>,
-    request: &Resources,
-    workers: u32,
-) -> Option<Vec<Span>> {
-    let pool = state.ledger.pool(pool);
-    let with_room = free.filter(|(_, free)| request.fits_in(free));
-    let mut order: Vec<_> = with_room
-        .map(|(node, free)| {
-            (
-                placement::rank(pool, request, node, free),
-                node,
-                u32::try_from(request.times_in(free)).unwrap_or(u32::MAX),
-            )
-        })
-        .collect();
-    order.sort_unstable();
-    let mut left = workers;
-    let mut spans = Vec::new();
-    for (_, node, room_for) in order {
-        let here = room_for.min(left);
-        spans.push(Span { node, workers: here });
-        left -= here;
-        if left == 0 {
-            return Some(spans);
-        }
-    }
-    None
 }

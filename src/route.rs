@@ -15,6 +15,7 @@ use crate::job::{Alternative, Eligible, ShapeSpec};
 use crate::money::PriceUnit;
 use crate::pool::PoolSpec;
 use crate::resources::{ResourceKind, ResourceKinds, Resources};
+use crate::room::Room;
 use crate::value::Values;
 
 /// One alternative of one shape in one pool.
@@ -220,7 +221,8 @@ fn route(
     }
     exceeds(id, &total, &capacity, false)?;
     if !pool.divisible
-        && request.times_in(&pool.node).saturating_mul(u64::from(pool.nodes)) < u64::from(*workers)
+        && Room::of_node(&pool.node).times(request).saturating_mul(u64::from(pool.nodes))
+            < u64::from(*workers)
     {
         let binding = request.iter().min_by_key(|(kind, need)| pool.node[*kind].get() / need.get().max(1));
         let (kind, requested) = binding.unwrap_or((ResourceKind::GPU, crate::Quantity::ZERO));

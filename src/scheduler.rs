@@ -16,6 +16,7 @@ use crate::error::{Error, ErrorKind};
 use crate::explain::{Explanation, JobState};
 use crate::id::{JobId, NodeId, PoolId, ShapeId, TeamId};
 use crate::job::{JobSpec, ShapeSpec};
+use crate::ledger::Span;
 use crate::policy::conservative::Conservative;
 use crate::policy::engine::Engine;
 #[cfg(feature = "lp")]
@@ -323,7 +324,41 @@ impl Scheduler {
     /// The nodes of a running job, with the number of its workers on each. Empty for a job that is not running and in a
     /// divisible pool.
     pub fn placement(&self, job: JobId) -> impl Iterator<Item = (NodeId, u32)> + '_ {
-        self.state.spans(job)
+        let mut spans = self.state.spans(job).peekable();
+        core::iter::from_fn(move || {
+            let Span { node, mut workers, .. } = spans.next()?;
+            while let Some(more) = spans.next_if(|span| span.node == node) {
+                workers += more.workers;
+            }
+            Some((node, workers))
+        })
+    }
+
+    /// The devices on which a running job has parts of GPUs, with the number of its workers on each: jobs that hold parts of
+    /// one device are told the same number. A number means one device of its node for as long as anybody has a part of it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fairshare::{
+    ///     Alternative, Config, JobSpec, PoolSpec, Quantity, ResourceKind, Resources, Scheduler, ShapeSpec, Submission,
+    ///     TeamId, TeamSpec, Timestamp,
+    /// };
+    /// let pool = PoolSpec::new("t4", 1, Resources::new().gpu(2));
+    /// let mut scheduler = Scheduler::new(Config::new(vec![pool], vec![TeamSpec::new("a")])).unwrap();
+    /// let part = Resources::new().with(ResourceKind::GPU, Quantity::new(400));
+    /// let shape = scheduler.intern(&ShapeSpec::new(Alternative::new(part))).unwrap();
+    /// let spec = JobSpec::new(TeamId::new(0), shape, Timestamp::ZERO);
+    /// let jobs = [(); 3].map(|()| match scheduler.submit(Timestamp::ZERO, spec).unwrap() {
+    ///     Submission::Queued(job) => job,
+    ///     Submission::Rejected(_) => unreachable!(),
+    /// });
+    /// scheduler.schedule(Timestamp::ZERO).unwrap();
+    /// let devices = jobs.map(|job| scheduler.devices(job).map(|(_, device, _)| device).next());
+    /// assert_eq!(devices, [Some(0), Some(0), Some(1)], "0.8 of the first device are taken, 0.4 of the second");
+    /// ```
+    pub fn devices(&self, job: JobId) -> impl Iterator<Item = (NodeId, u32, u32)> + '_ {
+        self.state.spans(job).filter_map(|span| Some((span.node, span.device?, span.workers)))
     }
 
     /// What a job is doing, and every reason why it waits.

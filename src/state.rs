@@ -356,7 +356,7 @@ impl State {
             *pool.free()
         } else {
             let free_there = self.scratch.iter().filter_map(|span| pool.free_on(span.node));
-            free_there.fold(Resources::new(), |most, free| most.max_each(free))
+            free_there.fold(Resources::new(), |most, free| most.max_each(free.amounts()))
         };
         Some((freed_in, room))
     }
@@ -547,13 +547,13 @@ impl State {
         job.guaranteed.is_set(levels.saturating_sub(2))
     }
 
-    /// The nodes of a running job.
-    pub(crate) fn spans(&self, id: JobId) -> impl Iterator<Item = (NodeId, u32)> + '_ {
+    /// Where a running job is; its spans on one node stand side by side.
+    pub(crate) fn spans(&self, id: JobId) -> impl Iterator<Item = Span> + '_ {
         let first = match self.job(id).map(|job| job.status) {
             Ok(Status::Running { spans, .. }) => spans,
             _ => END,
         };
-        self.arena.iter(first).map(|span| (span.node, span.workers))
+        self.arena.iter(first)
     }
 
     /// The member that holds the jobs of a team.

@@ -13,6 +13,7 @@ use crate::id::NodeId;
 use crate::ledger::PoolState;
 use crate::quantity::Quantity;
 use crate::resources::{ResourceKind, Resources};
+use crate::room::Room;
 
 /// Free cores and GPUs over what a node has, by cross products, then what shelves are sorted by.
 pub(super) fn rank(pool: &PoolState, free: &Resources) -> Rank {
@@ -33,7 +34,7 @@ pub(super) fn best<'a>(
     pool: &'a PoolState,
     request: &Resources,
     is_allowed: impl Fn(NodeId) -> bool,
-) -> Option<(NodeId, &'a Resources)> {
+) -> Option<(NodeId, &'a Room)> {
     let within = pool.within_shelf(request);
     let mut best: Option<(Rank, NodeId)> = None;
     for shelf in pool.fit_key(request).0..pool.shelf_count() {
@@ -44,9 +45,9 @@ pub(super) fn best<'a>(
             if best.is_some_and(|best| best < (bound(pool, request, shelf, *within), *node)) {
                 break;
             }
-            let free = pool.free_on(*node).filter(|free| is_allowed(*node) && request.fits_in(free));
+            let free = pool.free_on(*node).filter(|free| is_allowed(*node) && free.fits(request));
             if let Some(free) = free {
-                let found = (rank(pool, free), *node);
+                let found = (rank(pool, free.amounts()), *node);
                 best = Some(best.map_or(found, |best| best.min(found)));
             }
         }
@@ -71,7 +72,7 @@ fn bound(pool: &PoolState, request: &Resources, shelf: usize, within: Quantity) 
 pub(super) fn nodes<'a>(
     pool: &'a PoolState,
     request: &'a Resources,
-) -> impl Iterator<Item = (NodeId, &'a Resources)> {
+) -> impl Iterator<Item = (NodeId, &'a Room)> {
     let first = pool.fit_key(request).0;
     let mut search = Search { pool, request, open: Vec::new(), first, next: BinaryHeap::new() };
     search.announce(first);
@@ -133,7 +134,7 @@ impl Search<'_> {
 }
 
 impl<'a> Iterator for Search<'a> {
-    type Item = (NodeId, &'a Resources);
+    type Item = (NodeId, &'a Room);
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
@@ -146,9 +147,9 @@ impl<'a> Iterator for Search<'a> {
                 }
                 Next::Head(node, shelf) => {
                     self.advance(shelf);
-                    let free = self.pool.free_on(node).filter(|free| self.request.fits_in(free));
+                    let free = self.pool.free_on(node).filter(|free| free.fits(self.request));
                     if let Some(free) = free {
-                        self.push(rank(self.pool, free), Next::Found(node));
+                        self.push(rank(self.pool, free.amounts()), Next::Found(node));
                     }
                 }
                 Next::Found(node) => return Some((node, self.pool.free_on(node)?)),

@@ -1,37 +1,54 @@
-//! Fragmentation gradient: the node where a worker turns the fewest free GPUs into ones that typical workers cannot use.
+//! Fragmentation gradient: the node and the device where a worker turns the fewest free GPUs into ones that typical workers
+//! cannot use.
 //!
 //! Typical are the workers of all jobs submitted so far, each as often as it was asked for. For one of them the free GPUs
-//! of a node are fragments if the node cannot hold it, and else what is free on devices that have too little for it. A
-//! node without a record of its devices counts its free GPUs as whole ones and one rest.
-//! After: Weng et al., Beware of Fragmentation, USENIX ATC 2023. Layer 3; uses `ledger`.
+//! of a node are fragments if it asks no GPUs or the node cannot hold it, and else what is free on devices that have too
+//! little for it.
+//! After: Weng et al., Beware of Fragmentation, USENIX ATC 2023. Layer 3; uses `ledger`, `room`.
 
-use super::{Rank, best_fit};
+use super::{Rank, best_fit, device};
 use crate::ledger::PoolState;
 use crate::resources::{ResourceKind, Resources};
-
-/// One device.
-const DEVICE: u64 = 1_000;
+use crate::room::{DEVICE, Room, part_of};
 
 /// How much the fragments of a node grow by a worker, weighed by how often workers are asked for; then best fit.
-pub(super) fn rank(pool: &PoolState, request: &Resources, free: &Resources) -> Rank {
-    let left = free.checked_sub(request).unwrap_or_default();
+pub(super) fn rank(pool: &PoolState, request: &Resources, free: &Room) -> Rank {
+    let gradient = if part_of(request) == 0 {
+        growth(pool, request, free, None)
+    } else {
+        best(pool, request, free).map_or(0, |(gradient, _)| gradient)
+    };
+    // Best fit decides between equals; its first part orders all that matters in practice.
+    (gradient, u128::try_from(best_fit::rank(pool, free.amounts()).0).unwrap_or(0))
+}
+
+/// The device on which a worker makes the fragments of a node grow least, the fullest of equals; with that growth.
+pub(super) fn best(pool: &PoolState, request: &Resources, free: &Room) -> Option<(i128, u32)> {
+    let grown = |device| (growth(pool, request, free, Some(device)), free.free_on(device), device);
+    let least = device::possible(request, free).map(grown).min();
+    least.map(|(gradient, _, device)| (gradient, device))
+}
+
+fn growth(pool: &PoolState, request: &Resources, free: &Room, device: Option<u32>) -> i128 {
+    let mut left = free.clone();
+    if !left.take(request, 1, device) {
+        return i128::MAX;
+    }
     let growth = |(typical, times): (&Resources, u64)| {
         let grown = i128::from(fragments(&left, typical)) - i128::from(fragments(free, typical));
         grown.saturating_mul(i128::from(times))
     };
-    let gradient = pool.demand().map(growth).fold(0, i128::saturating_add);
-    // Best fit decides between equals; its first part orders all that matters in practice.
-    (gradient, u128::try_from(best_fit::rank(pool, free).0).unwrap_or(0))
+    pool.demand().map(growth).fold(0, i128::saturating_add)
 }
 
 /// How many thousandths of the free GPUs are of no use to a worker.
-fn fragments(free: &Resources, typical: &Resources) -> u64 {
-    let (gpus, asked) = (free[ResourceKind::GPU].get(), typical[ResourceKind::GPU].get());
-    if !typical.fits_in(free) {
-        return gpus;
+fn fragments(free: &Room, typical: &Resources) -> u64 {
+    let asked = typical[ResourceKind::GPU].get();
+    if asked == 0 || !free.fits(typical) {
+        return free.amounts()[ResourceKind::GPU].get();
     }
-    let rest = gpus % DEVICE;
-    if rest < asked.min(DEVICE) { rest } else { 0 }
+    let too_small = free.shared().iter().filter(|shared| shared.free < asked.min(DEVICE));
+    too_small.map(|shared| shared.free).sum()
 }
 
 #[cfg(test)]
@@ -41,7 +58,11 @@ mod tests {
     /// The published example of a node that lacks cores: all of its 2,700 are fragments, at a popularity of 0.0933.
     #[test]
     fn all_is_fragments_where_cores_are_lacking() {
-        let free = Resources::new().cpu(1).with(ResourceKind::GPU, crate::Quantity::new(2_700));
+        let mut free = Room::of_node(&Resources::new().cpu(1).gpu(4));
+        for (device, taken) in (0..).zip([800, 500]) {
+            let taken = Resources::new().with(ResourceKind::GPU, crate::Quantity::new(taken));
+            assert!(free.take(&taken, 1, Some(device)));
+        }
         let task = Resources::new().cpu(6).with(ResourceKind::GPU, crate::Quantity::new(465));
         assert_eq!(fragments(&free, &task) * 933, 2_519_100);
     }
@@ -52,7 +73,7 @@ mod tests {
     fn an_empty_node_is_not_broken() {
         let typical = [Resources::new().gpu(1), Resources::new().gpu(8)];
         let sum = |gpus: u64| {
-            let free = Resources::new().gpu(gpus);
+            let free = Room::of_node(&Resources::new().gpu(gpus));
             typical.iter().map(|typical| fragments(&free, typical)).sum::<u64>()
         };
         assert_eq!((sum(8), sum(7)), (0, 7_000));

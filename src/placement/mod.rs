@@ -1,11 +1,13 @@
 //! Placement: on which nodes of a pool the workers of a job go.
 //!
 //! All workers find room or none does; nothing is changed here. Whether there is room is the same under every rule; the
-//! rules differ in which nodes with room are tried first, and one node after the other is filled in that order.
-//! Absent on purpose: which pool, and whose job. Layer 3; uses `config`, `ledger`, `route`.
+//! rules differ in which nodes with room are tried first, and one node after the other is filled in that order. They differ
+//! too in the device that a worker gets which asks a part of a GPU.
+//! Absent on purpose: which pool, and whose job. Layer 3; uses `config`, `ledger`, `room`, `route`.
 
 mod best_fit;
 mod best_fit_gpu;
+mod device;
 mod first_fit;
 mod fragmentation;
 mod random;
@@ -14,6 +16,7 @@ use crate::config::Placement;
 use crate::id::NodeId;
 use crate::ledger::{PoolState, Span};
 use crate::resources::Resources;
+use crate::room::{Room, part_of};
 use crate::route::Route;
 
 /// Nodes are tried by this, the smallest first, and then by their number.
@@ -34,68 +37,110 @@ pub(crate) fn find(pool: &PoolState, route: &Route, avoid: &[NodeId], spans: &mu
         return false;
     }
     let is_allowed = |node: NodeId| avoid.is_empty() || avoid.binary_search(&node).is_err();
+    let seats = Seats { pool, request: &route.request, workers: route.workers };
     match pool.placement() {
         Placement::BestFit if route.workers == 1 => {
-            fill(route, best_fit::best(pool, &route.request, is_allowed), spans)
+            seats.fill(best_fit::best(pool, &route.request, is_allowed), spans)
         }
         Placement::BestFit => {
             let nodes = best_fit::nodes(pool, &route.request);
-            fill(route, nodes.filter(|(node, _)| is_allowed(*node)), spans)
+            seats.fill(nodes.filter(|(node, _)| is_allowed(*node)), spans)
         }
         Placement::BestFitGpu => {
             let nodes = pool.fewest_free(&route.request);
-            fill(route, nodes.filter(|(node, _)| is_allowed(*node)), spans)
+            seats.fill(nodes.filter(|(node, _)| is_allowed(*node)), spans)
         }
         Placement::FirstFit => {
-            let nodes = pool.nodes().filter(|(_, free)| route.request.fits_in(free));
-            fill(route, nodes.filter(|(node, _)| is_allowed(*node)), spans)
+            let nodes = pool.nodes().filter(|(_, free)| free.fits(&route.request));
+            seats.fill(nodes.filter(|(node, _)| is_allowed(*node)), spans)
         }
         Placement::Fragmentation | Placement::Random => {
-            let with_room =
-                |(node, free): &(NodeId, &Resources)| route.request.fits_in(free) && is_allowed(*node);
-            let nodes = pool.nodes().filter(with_room);
-            let ranked = nodes.map(|(node, free)| (rank(pool, &route.request, node, free), node, free));
-            if route.workers == 1 {
-                return fill(route, ranked.min_by_key(|(rank, node, _)| (*rank, *node)).map(unranked), spans);
-            }
-            let mut ranked: Vec<_> = ranked.collect();
-            ranked.sort_unstable_by_key(|(rank, node, _)| (*rank, *node));
-            fill(route, ranked.into_iter().map(unranked), spans)
+            seats.fill_ranked(pool.nodes().filter(|(node, _)| is_allowed(*node)), spans)
         }
     }
 }
 
+/// Where the workers of `route` would go among nodes that have so much free, now or at another time.
+pub(crate) fn find_among<'a>(
+    pool: &PoolState,
+    route: &Route,
+    nodes: impl Iterator<Item = (NodeId, &'a Room)>,
+) -> Option<Vec<Span>> {
+    let mut spans = Vec::new();
+    let seats = Seats { pool, request: &route.request, workers: route.workers };
+    seats.fill_ranked(nodes, &mut spans).then_some(spans)
+}
+
+/// Puts into `spans` on which devices of a node that has room for them so many workers go.
+pub(crate) fn seat(
+    pool: &PoolState,
+    request: &Resources,
+    (node, free): (NodeId, &Room),
+    workers: u32,
+    spans: &mut Vec<Span>,
+) {
+    Seats { pool, request, workers }.seat(node, free, workers, spans);
+}
+
 /// When a node that has room for a worker is tried; `free` is what the node has free, now or at another time.
-pub(crate) fn rank(pool: &PoolState, request: &Resources, node: NodeId, free: &Resources) -> Rank {
+fn rank(pool: &PoolState, request: &Resources, node: NodeId, free: &Room) -> Rank {
     match pool.placement() {
-        Placement::BestFit => best_fit::rank(pool, free),
-        Placement::BestFitGpu => best_fit_gpu::rank(pool, free),
+        Placement::BestFit => best_fit::rank(pool, free.amounts()),
+        Placement::BestFitGpu => best_fit_gpu::rank(pool, free.amounts()),
         Placement::FirstFit => first_fit::rank(),
         Placement::Fragmentation => fragmentation::rank(pool, request, free),
         Placement::Random => random::rank(pool, node),
     }
 }
 
-fn unranked((_, node, free): (Rank, NodeId, &Resources)) -> (NodeId, &Resources) {
-    (node, free)
+/// Workers that are alike, to be put somewhere in a pool.
+struct Seats<'a> {
+    pool: &'a PoolState,
+    request: &'a Resources,
+    workers: u32,
 }
 
-/// Fills one node after the other; whether all workers have room.
-fn fill<'a>(
-    route: &Route,
-    nodes: impl IntoIterator<Item = (NodeId, &'a Resources)>,
-    spans: &mut Vec<Span>,
-) -> bool {
-    let mut left = route.workers;
-    for (node, free) in nodes {
-        let room = if left == 1 { 1 } else { route.request.times_in(free) };
-        let here = u32::try_from(room).unwrap_or(u32::MAX).min(left);
-        spans.push(Span { node, workers: here });
-        left -= here;
-        if left == 0 {
-            return true;
+impl Seats<'_> {
+    /// Fills one node after the other, in the order in which the rule tries them; whether all workers have room.
+    fn fill_ranked<'a>(
+        &self,
+        nodes: impl Iterator<Item = (NodeId, &'a Room)>,
+        spans: &mut Vec<Span>,
+    ) -> bool {
+        let with_room = nodes.filter(|(_, free)| free.fits(self.request));
+        let ranked = with_room.map(|(node, free)| (rank(self.pool, self.request, node, free), node, free));
+        let unranked = |(_, node, free)| (node, free);
+        if self.workers == 1 {
+            return self.fill(ranked.min_by_key(|(rank, node, _)| (*rank, *node)).map(unranked), spans);
+        }
+        let mut ranked: Vec<_> = ranked.collect();
+        ranked.sort_unstable_by_key(|(rank, node, _)| (*rank, *node));
+        self.fill(ranked.into_iter().map(unranked), spans)
+    }
+
+    /// Fills one node after the other; whether all workers have room.
+    fn fill<'a>(&self, nodes: impl IntoIterator<Item = (NodeId, &'a Room)>, spans: &mut Vec<Span>) -> bool {
+        let mut left = self.workers;
+        for (node, free) in nodes {
+            let room = if left == 1 { 1 } else { free.times(self.request) };
+            let here = u32::try_from(room).unwrap_or(u32::MAX).min(left);
+            self.seat(node, free, here, spans);
+            left -= here;
+            if left == 0 {
+                return true;
+            }
+        }
+        spans.clear();
+        false
+    }
+
+    /// Puts so many workers on a node that has room for them, each on the device that the rule chooses for it.
+    #[inline]
+    fn seat(&self, node: NodeId, free: &Room, workers: u32, spans: &mut Vec<Span>) {
+        if part_of(self.request) == 0 {
+            spans.push(Span { node, workers, device: None });
+        } else {
+            device::seat(self.pool, self.request, (node, free), workers, spans);
         }
     }
-    spans.clear();
-    false
 }

@@ -12,9 +12,14 @@ const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// The rank of a node in the draw for the next job.
 pub(super) fn rank(pool: &PoolState, node: NodeId) -> Rank {
+    (0, u128::from(number(pool, node, None)))
+}
+
+/// What a node draws for the next job, or a worker on it does.
+pub(super) fn number(pool: &PoolState, node: NodeId, worker: Option<u32>) -> u64 {
     let node = u64::try_from(node.index()).unwrap_or(u64::MAX);
-    let hash = pool.draw().into_iter().chain([node]).fold(0, |hash, number| scramble(hash ^ number));
-    (0, u128::from(hash))
+    let numbers = pool.draw().into_iter().chain([node]).chain(worker.map(u64::from));
+    numbers.fold(0, |hash, number| scramble(hash ^ number))
 }
 
 /// A number that looks nothing like the one before it; different ones for different numbers.

@@ -8,6 +8,7 @@ use crate::ledger::PoolState;
 use crate::quantity::Quantity;
 use crate::quota::Denied;
 use crate::resources::{ResourceKind, Resources};
+use crate::room::{DEVICE, Room};
 use crate::route::{Route, RouteId};
 use crate::state::State;
 use crate::tree::MemberId;
@@ -76,15 +77,30 @@ fn lacks_of_room(state: &State, route: &Route) -> Vec<Blocked> {
     if !in_all.is_empty() || pool.is_divisible() {
         return in_all;
     }
-    let most = pool.nodes().fold(Resources::new(), |most, (_, free)| most.max_each(free));
+    let most = pool.nodes().fold(Resources::new(), |most, (_, free)| most.max_each(free.amounts()));
     let on_nodes = short(&route.request, &most, true);
     if !on_nodes.is_empty() {
         return on_nodes;
     }
-    let room_for = pool.nodes().map(|(_, free)| route.request.times_in(free)).fold(0, u64::saturating_add);
+    let room_for = pool.nodes().map(|(_, free)| free.times(&route.request)).fold(0, u64::saturating_add);
+    if room_for == 0 && !pool.nodes().any(|(_, free)| free.by_devices(&route.request) > 0) {
+        let (free, on_device) = most_gpus(pool);
+        let requested = route.request[ResourceKind::GPU];
+        return vec![Blocked::Device { alternative, pool: id, requested, free, on_device }];
+    }
     let workers = route.workers;
     let scattered = Blocked::Scattered { alternative, pool: id, workers, room_for };
     if room_for < u64::from(workers) { vec![scattered] } else { Vec::new() }
+}
+
+/// The GPUs of the node that has most free, and of those on the device that has most, the most of equals.
+fn most_gpus(pool: &PoolState) -> (Quantity, Quantity) {
+    let of_node = |(_, free): (_, &Room)| {
+        let shared = free.shared().iter().map(|shared| shared.free).max().unwrap_or(0);
+        let on_device = if free.whole() > 0 { DEVICE } else { shared };
+        (free.amounts()[ResourceKind::GPU], Quantity::new(on_device))
+    };
+    pool.nodes().map(of_node).max().unwrap_or_default()
 }
 
 /// What to wait for: a kind, and how much of it must become free at once.

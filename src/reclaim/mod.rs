@@ -164,7 +164,7 @@ pub(crate) fn first_without_room(
     let is_over = |kind: ResourceKind| known.taken()[kind] > capacity[kind];
     let must_go = |id: JobId| {
         if !known.is_divisible() {
-            return state.spans(id).any(|(node, _)| node >= NodeId::new(nodes_up));
+            return state.spans(id).any(|span| span.node >= NodeId::new(nodes_up));
         }
         match state.alive(id).status {
             Status::Running { route, .. } => {

@@ -13,7 +13,9 @@ use std::collections::BTreeSet;
 use super::{Refusal, Rules, Running, Victim, Wanted, compare_leaves, judge};
 use crate::decision::EvictReason;
 use crate::id::{Id as _, JobId, NodeId};
+use crate::ledger::Span;
 use crate::resources::{ResourceKind, Resources};
+use crate::room::Room;
 use crate::route::RouteId;
 use crate::state::{State, Status};
 use crate::tree::{MemberId, Tree};
@@ -58,9 +60,9 @@ struct Search<'a> {
     /// What the teams hold without the chosen victims.
     tree: Tree,
     /// What is free on each node without them; `None`: left alone.
-    free: Vec<Option<Resources>>,
+    free: Vec<Option<Room>>,
     candidates: Vec<Candidate>,
-    spans: Vec<(usize, u32)>,
+    spans: Vec<Span>,
     /// Candidates by node: `on_node[starts[n]..starts[n + 1]]`.
     on_node: Vec<u32>,
     starts: Vec<usize>,
@@ -111,12 +113,12 @@ impl<'a> Search<'a> {
         let route = state.routes.route(wanted.route);
         let pool = state.ledger.pool(route.pool);
         let (request, workers, free) = if pool.is_divisible() {
-            (route.total, 1, vec![Some(*pool.free())])
+            (route.total, 1, vec![Some(Room::of_amount(pool.free()))])
         } else {
             let mut free = vec![None; pool.nodes_configured() as usize];
-            for (node, amounts) in pool.nodes() {
+            for (node, room) in pool.nodes() {
                 if bounds.avoid.binary_search(&node).is_err() {
-                    free[node.index()] = Some(*amounts);
+                    free[node.index()] = Some(room.clone());
                 }
             }
             (route.request, u64::from(route.workers), free)
@@ -178,9 +180,9 @@ impl<'a> Search<'a> {
             let Some(victim) = Victim::new(state, id, false) else { continue };
             let from = self.spans.len();
             if divisible {
-                self.spans.push((0, 1));
+                self.spans.push(Span { node: NodeId::new(0), workers: 1, device: None });
             } else {
-                self.spans.extend(state.spans(id).map(|(node, workers)| (node.index(), workers)));
+                self.spans.extend(state.spans(id));
             }
             self.candidates.push(Candidate { victim, route, side, equal, spans: from..self.spans.len() });
         }
@@ -199,35 +201,55 @@ impl<'a> Search<'a> {
 
     fn index_nodes(&mut self) {
         self.starts = vec![0; self.free.len() + 1];
-        for (node, _) in &self.spans {
-            self.starts[node + 1] += 1;
+        for candidate in 0..self.candidates.len() {
+            for node in self.nodes_of(candidate).collect::<Vec<_>>() {
+                self.starts[node + 1] += 1;
+            }
         }
         for node in 0..self.free.len() {
             self.starts[node + 1] += self.starts[node];
         }
-        self.on_node = vec![0; self.spans.len()];
+        self.on_node = vec![0; self.starts.last().copied().unwrap_or(0)];
         let mut at = self.starts.clone();
-        for (number, candidate) in (0_u32..).zip(&self.candidates) {
-            for (node, _) in &self.spans[candidate.spans.clone()] {
-                self.on_node[at[*node]] = number;
-                at[*node] += 1;
+        for (number, candidate) in (0_u32..).zip(0..self.candidates.len()) {
+            for node in self.nodes_of(candidate).collect::<Vec<_>>() {
+                self.on_node[at[node]] = number;
+                at[node] += 1;
             }
         }
     }
 
-    /// What a candidate holds on each of its nodes.
-    fn held(&self, candidate: usize) -> impl Iterator<Item = (usize, Resources)> + use<'_, 'a> {
-        let candidate = &self.candidates[candidate];
-        let route = self.state.routes.route(candidate.route);
-        let divisible = self.state.ledger.pool(route.pool).is_divisible();
-        self.spans[candidate.spans.clone()].iter().map(move |(node, workers)| {
-            let amount = route.request.checked_mul(u64::from(*workers)).unwrap_or_default();
-            (*node, if divisible { route.total } else { amount })
-        })
+    /// The nodes of a candidate, each once: its spans on one node stand side by side.
+    fn nodes_of(&self, candidate: usize) -> impl Iterator<Item = usize> + use<'_> {
+        let spans = &self.spans[self.candidates[candidate].spans.clone()];
+        let before = spans.iter().map(|span| Some(span.node));
+        let new = spans.iter().zip(core::iter::once(None).chain(before));
+        new.filter(|(span, before)| *before != Some(span.node)).map(|(span, _)| span.node.index())
     }
 
+    /// What a worker of a candidate holds; all of the job in a divisible pool.
+    fn held_by_one(&self, candidate: usize) -> Resources {
+        let route = self.state.routes.route(self.candidates[candidate].route);
+        let divisible = self.state.ledger.pool(route.pool).is_divisible();
+        if divisible { route.total } else { route.request }
+    }
+
+    /// The spans of a candidate on a node.
+    fn spans_on(&self, candidate: usize, node: usize) -> impl Iterator<Item = Span> + use<'_, 'a> {
+        let spans = self.spans[self.candidates[candidate].spans.clone()].iter().copied();
+        spans.filter(move |span| span.node.index() == node)
+    }
+
+    /// How much a candidate holds on a node.
     fn held_on(&self, candidate: usize, node: usize) -> Resources {
-        self.held(candidate).find(|(at, _)| *at == node).map_or(Resources::new(), |(_, amount)| amount)
+        let workers = self.spans_on(candidate, node).map(|span| u64::from(span.workers)).sum();
+        self.held_by_one(candidate).checked_mul(workers).unwrap_or_default()
+    }
+
+    /// What is free on a node once a candidate is gone from there.
+    fn give_on(&self, free: &mut Room, candidate: usize, node: usize) {
+        let each = self.held_by_one(candidate);
+        self.spans_on(candidate, node).for_each(|span| free.give(&each, span.workers, span.device));
     }
 
     fn is_free_to_choose(&self, candidate: usize) -> bool {
@@ -255,10 +277,14 @@ impl<'a> Search<'a> {
     }
 
     fn free_up(&mut self, candidate: usize, up: bool) {
-        for (node, amount) in self.held(candidate).collect::<Vec<_>>() {
-            if let Some(free) = &mut self.free[node] {
-                let changed = if up { free.checked_add(&amount) } else { free.checked_sub(&amount) };
-                *free = changed.unwrap_or(*free);
+        let each = self.held_by_one(candidate);
+        for span in &self.spans[self.candidates[candidate].spans.clone()] {
+            let Some(free) = &mut self.free[span.node.index()] else { continue };
+            if up {
+                free.give(&each, span.workers, span.device);
+            } else {
+                let taken = free.take(&each, span.workers, span.device);
+                debug_assert!(taken, "a job that is put back has no room");
             }
         }
     }
@@ -277,7 +303,7 @@ impl<'a> Search<'a> {
     fn fits(&self) -> bool {
         let mut room = 0_u64;
         for free in self.free.iter().flatten() {
-            room = room.saturating_add(self.request.times_in(free));
+            room = room.saturating_add(free.times(&self.request));
             if room >= self.workers {
                 return true;
             }
@@ -320,8 +346,8 @@ impl<'a> Search<'a> {
         while !self.fits() {
             let node = self.cheapest_node()?;
             self.first_node.get_or_insert(node);
-            let target = self.request.times_in(self.free[node].as_ref()?) + 1;
-            while self.request.times_in(self.free[node].as_ref()?) < target {
+            let target = self.free[node].as_ref()?.times(&self.request) + 1;
+            while self.free[node].as_ref()?.times(&self.request) < target {
                 let here = self.on_node[self.starts[node]..self.starts[node + 1]].iter();
                 let helping = here.map(|number| *number as usize).filter(|c| self.helps(*c, node, target));
                 let next = if self.snug { self.snuggest(helping, node, target) } else { self.first(helping) };
@@ -341,16 +367,17 @@ impl<'a> Search<'a> {
     /// The candidate, of the lowest class and the side that gives way first, that alone makes the room that is lacking and
     /// leaves least of it unused; if none does, the one that makes most.
     fn snuggest(&self, among: impl Iterator<Item = usize>, node: usize, workers: u64) -> Option<usize> {
-        let free = self.free[node]?;
+        let free = self.free[node].as_ref()?;
         let fit = |candidate: usize| {
             let held = self.held_on(candidate, node);
-            let short = self.request.iter().filter_map(|(kind, amount)| {
-                let lacking = amount.get().saturating_mul(workers).checked_sub(free[kind].get())?;
+            let mut short = self.request.iter().filter_map(|(kind, amount)| {
+                let lacking = amount.get().saturating_mul(workers).checked_sub(free.amounts()[kind].get())?;
                 (lacking > 0).then_some((lacking, held[kind].get()))
             });
-            let short = short.collect::<Vec<_>>();
-            let (lacking, makes) = short.first().copied().unwrap_or((0, 0));
-            let alone = short.iter().all(|(lacking, makes)| makes >= lacking);
+            let (lacking, makes) = short.next().unwrap_or((0, 0));
+            let mut then = free.clone();
+            self.give_on(&mut then, candidate, node);
+            let alone = then.times(&self.request) >= workers;
             (!alone, if alone { makes } else { lacking.saturating_sub(makes) })
         };
         let order = |a: &usize, b: &usize| {
@@ -375,8 +402,8 @@ impl<'a> Search<'a> {
     fn helps(&self, candidate: usize, node: usize, workers: u64) -> bool {
         let Some(free) = &self.free[node] else { return false };
         let held = self.held_on(candidate, node);
-        let short = |(kind, amount): (ResourceKind, crate::Quantity)| {
-            held[kind].get() > 0 && amount.get().saturating_mul(workers) > free[kind].get()
+        let short = |(kind, _): (ResourceKind, crate::Quantity)| {
+            held[kind].get() > 0 && free.lacks(&self.request, workers, kind)
         };
         self.request.iter().any(short)
     }
@@ -387,9 +414,9 @@ impl<'a> Search<'a> {
         let mut order: Vec<(i32, u32, usize)> = Vec::new();
         let mut best: Option<((i32, u32, u128), usize)> = None;
         for node in (0..self.free.len()).filter(|node| !self.excluded.contains(node)) {
-            let Some(mut free) = self.free[node] else { continue };
+            let Some(mut free) = self.free[node].clone() else { continue };
             let here = &self.on_node[self.starts[node]..self.starts[node + 1]];
-            let target = self.request.times_in(&free) + 1;
+            let target = free.times(&self.request) + 1;
             order.clear();
             for number in here {
                 let candidate = *number as usize;
@@ -405,15 +432,15 @@ impl<'a> Search<'a> {
             let (mut lost, mut worst) = (0_u128, None);
             for (class, position, candidate) in &order {
                 let victim = &self.candidates[*candidate].victim;
-                free = free.checked_add(&self.held_on(*candidate, node)).unwrap_or(free);
+                self.give_on(&mut free, *candidate, node);
                 lost = lost.saturating_add(victim.loss.0);
                 worst = Some((*class, *position, lost));
                 let dearer = best.as_ref().is_some_and(|(cost, _)| worst >= Some(*cost));
-                if dearer || self.request.times_in(&free) >= target {
+                if dearer || free.times(&self.request) >= target {
                     break;
                 }
             }
-            if let Some(cost) = worst.filter(|_| self.request.times_in(&free) >= target)
+            if let Some(cost) = worst.filter(|_| free.times(&self.request) >= target)
                 && best.as_ref().is_none_or(|(least, _)| cost < *least)
             {
                 best = Some((cost, node));

@@ -11,6 +11,7 @@ use crate::id::{JobId, PoolId};
 use crate::job::{Alternative, Eligible, JobSpec, ShapeSpec};
 use crate::quantity::Quantity;
 use crate::resources::ResourceKind;
+use crate::room::Room;
 use crate::time::Timestamp;
 
 /// What would become of a job that is submitted now.
@@ -150,12 +151,12 @@ impl Scheduler {
         let pools = state.config.pools.iter().enumerate().filter(eligible);
         let room = pools.map(|(index, spec)| {
             let pool = state.ledger.pool(PoolId::at(index));
-            let slots = |free: &crate::Resources| match workers {
-                Some(alternative) => alternative.request.times_in(free),
-                None => free[ResourceKind::GPU].get() / 1_000,
+            let slots = |free: &Room| match workers {
+                Some(alternative) => free.times(&alternative.request),
+                None => free.whole(),
             };
             if spec.divisible {
-                slots(pool.free())
+                slots(&Room::of_amount(pool.free()))
             } else if workers.is_some() {
                 pool.nodes().map(|(_, free)| slots(free)).fold(0, u64::saturating_add)
             } else {

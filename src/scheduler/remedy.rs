@@ -11,7 +11,8 @@ use crate::error::Error;
 use crate::explain::{Lost, Names, Need, Remedy};
 use crate::id::{JobId, NodeId, PoolId, ShapeId};
 use crate::quantity::Quantity;
-use crate::resources::Resources;
+use crate::resources::{ResourceKind, Resources};
+use crate::room::{DEVICE, Room};
 use crate::route::Route;
 use crate::state::{State, Status};
 use crate::tree::MemberId;
@@ -132,24 +133,97 @@ fn enough(state: &State, leaf: MemberId, route: &Route) -> Option<Vec<Need>> {
     Some(needs)
 }
 
+/// What a node must have free beside what it has.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Default, Debug)]
+struct Given {
+    amounts: Resources,
+    /// Of the GPUs among the amounts, those on shared devices.
+    devices: Vec<(u32, u64)>,
+}
+
+impl Given {
+    /// More GPUs, the fullest of what is free first: shared devices wholly, then devices that are taken as a whole one by
+    /// one, until it is enough; `None` where it never is.
+    fn gain_devices(
+        &mut self,
+        node: &Resources,
+        room: &mut Room,
+        enough: impl Fn(&Room) -> bool,
+    ) -> Option<()> {
+        let capacity = Room::of_node(node);
+        let mut shared: Vec<(u64, u32)> = room
+            .shared()
+            .iter()
+            .map(|shared| (capacity.capacity_of(shared.device) - shared.free, shared.device))
+            .collect();
+        shared.sort_unstable();
+        for (missing, device) in shared.into_iter().filter(|(missing, _)| *missing > 0) {
+            if enough(room) {
+                return Some(());
+            }
+            room.gain_on(device, Quantity::new(missing));
+            self.devices.push((device, missing));
+            self.add(ResourceKind::GPU, missing);
+        }
+        let one = Quantity::new(DEVICE);
+        while !enough(room) {
+            let gpus = room.amounts()[ResourceKind::GPU].checked_add(one);
+            if gpus.is_none_or(|gpus| gpus > node[ResourceKind::GPU]) {
+                return None;
+            }
+            room.gain(ResourceKind::GPU, one);
+            self.add(ResourceKind::GPU, DEVICE);
+        }
+        Some(())
+    }
+
+    fn add(&mut self, kind: ResourceKind, more: u64) {
+        let sum = self.amounts[kind].get().saturating_add(more);
+        self.amounts = self.amounts.with(kind, Quantity::new(sum));
+    }
+
+    /// So that a node that has this room free holds so many workers; `None` where it cannot.
+    fn for_workers(node: &Resources, free: &Room, request: &Resources, workers: u64) -> Option<Self> {
+        let wanted = request.checked_mul(workers)?;
+        if !wanted.fits_in(node) {
+            return None;
+        }
+        let mut given = Self::default();
+        let mut room = free.clone();
+        for (kind, amount) in wanted.iter().filter(|(kind, _)| *kind != ResourceKind::GPU) {
+            let missing = amount.checked_sub(free.amounts()[kind]).unwrap_or_default();
+            given.amounts = given.amounts.with(kind, missing);
+        }
+        given.gain_devices(node, &mut room, |room| room.by_devices(request) >= workers)?;
+        Some(given)
+    }
+
+    fn needs(&self, node: NodeId) -> impl Iterator<Item = Need> + '_ {
+        let shared: u64 = self.devices.iter().map(|(_, amount)| amount).sum();
+        let whole = Quantity::new(self.amounts[ResourceKind::GPU].get().saturating_sub(shared));
+        let amounts = self.amounts.with(ResourceKind::GPU, whole);
+        let amounts = amounts.iter().collect::<Vec<_>>().into_iter();
+        let rooms = amounts.map(move |(kind, amount)| Need::Room { node: Some(node), kind, amount });
+        let devices = self.devices.iter().map(move |(device, amount)| Need::Device {
+            node,
+            device: *device,
+            amount: Quantity::new(*amount),
+        });
+        rooms.chain(devices)
+    }
+}
+
 /// Room for all workers on the nodes where least is missing, and then anywhere until so much `more` is free in all.
 fn on_nodes(state: &State, route: &Route, mut more: Resources, needs: &mut Vec<Need>) -> Option<()> {
     let pool = state.ledger.pool(route.pool);
-    let short = |free: &Resources, workers: u64| -> Option<Resources> {
-        let wanted = route.request.checked_mul(workers)?;
-        let missing = |sum: Resources, (kind, amount): (_, Quantity)| {
-            sum.with(kind, amount.checked_sub(free[kind]).unwrap_or_default())
-        };
-        wanted.fits_in(pool.node_capacity()).then(|| wanted.iter().fold(Resources::new(), missing))
-    };
-    let mut hosted: Vec<(NodeId, Resources, u64, Resources)> = pool
-        .nodes()
-        .map(|(node, free)| (node, *free, route.request.times_in(free), Resources::new()))
-        .collect();
+    let node = pool.node_capacity();
+    let short = |free: &Room, workers: u64| Given::for_workers(node, free, &route.request, workers);
+    let mut hosted: Vec<(NodeId, &Room, u64, Given)> =
+        pool.nodes().map(|(node, free)| (node, free, free.times(&route.request), Given::default())).collect();
     let mut left = u64::from(route.workers);
     left = left.saturating_sub(hosted.iter().map(|(_, _, workers, _)| *workers).fold(0, u64::saturating_add));
-    let mut next: BTreeSet<(Resources, usize)> = BTreeSet::new();
-    for (at, (_, free, workers, _)) in hosted.iter().enumerate() {
+    let mut next: BTreeSet<(Given, usize)> = BTreeSet::new();
+    for (at, (_, free, workers, _)) in hosted.iter().enumerate().filter(|_| left > 0) {
         next.extend(short(free, workers + 1).map(|missing| (missing, at)));
     }
     while left > 0 {
@@ -162,14 +236,21 @@ fn on_nodes(state: &State, route: &Route, mut more: Resources, needs: &mut Vec<N
     }
     for (_, free, _, given) in &mut hosted {
         for (kind, wanted) in more.iter().collect::<Vec<_>>() {
-            let taken = pool.node_capacity()[kind].checked_sub(free[kind]).unwrap_or_default();
-            let also = wanted.min(taken).max(given[kind]);
-            *given = given.with(kind, also);
-            more = more.with(kind, wanted.checked_sub(also).unwrap_or_default());
+            let taken = node[kind].checked_sub(free.amounts()[kind]).unwrap_or_default();
+            let also = wanted.min(taken).max(given.amounts[kind]);
+            if kind == ResourceKind::GPU && also > given.amounts[kind] {
+                let least = free.amounts()[kind].checked_add(also)?;
+                *given = Given { amounts: given.amounts.with(kind, Quantity::ZERO), devices: Vec::new() };
+                given.gain_devices(node, &mut (*free).clone(), |room| room.amounts()[kind] >= least)?;
+            } else {
+                given.amounts = given.amounts.with(kind, also);
+            }
+            let gained = given.amounts[kind].max(also);
+            more = more.with(kind, wanted.checked_sub(gained).unwrap_or_default());
         }
     }
     for (node, _, _, given) in hosted {
-        needs.extend(given.iter().map(|(kind, amount)| Need::Room { node: Some(node), kind, amount }));
+        needs.extend(given.needs(node));
     }
     Some(())
 }
@@ -208,7 +289,7 @@ fn is_enough(state: &State, leaf: MemberId, shape: ShapeId, pool: PoolId, needs:
                             && *kind == wanted
                             && *amount > Quantity::ZERO
                     }
-                    Need::Room { .. } => false,
+                    Need::Room { .. } | Need::Device { .. } => false,
                 };
                 excess
                     .all(|(kind, over)| needs.iter().any(|need| raised(need, kind) && need.amount() >= over))
@@ -219,17 +300,13 @@ fn is_enough(state: &State, leaf: MemberId, shape: ShapeId, pool: PoolId, needs:
 fn has_room(state: &State, leaf: MemberId, route: &Route, needs: &[Need]) -> bool {
     let pool = state.ledger.pool(route.pool);
     let mut free = *pool.free();
-    let mut given: Vec<(NodeId, Resources)> = Vec::new();
     for need in needs {
-        let Need::Room { node, kind, amount } = need else { continue };
-        free = free.with(*kind, free[*kind].checked_add(*amount).unwrap_or(free[*kind]));
-        let Some(node) = node else { continue };
-        if given.last().is_none_or(|(last, _)| last != node) {
-            given.push((*node, Resources::new()));
-        }
-        if let Some((_, sum)) = given.last_mut() {
-            *sum = sum.with(*kind, *amount);
-        }
+        let (kind, amount) = match need {
+            Need::Room { kind, amount, .. } => (*kind, *amount),
+            Need::Device { amount, .. } => (ResourceKind::GPU, *amount),
+            Need::Limit { .. } => continue,
+        };
+        free = free.with(kind, free[kind].checked_add(amount).unwrap_or(free[kind]));
     }
     let leaves_kept = route.total.iter().all(|(kind, amount)| {
         let kept = state.quotas.withheld_from(&state.tree, leaf, route.pool, kind);
@@ -238,10 +315,35 @@ fn has_room(state: &State, leaf: MemberId, route: &Route, needs: &[Need]) -> boo
     if !leaves_kept || pool.is_divisible() {
         return leaves_kept;
     }
-    let on = |node: NodeId, free: &Resources| match given.binary_search_by_key(&node, |(node, _)| *node) {
-        Ok(at) => free.checked_add(&given[at].1).unwrap_or(*free),
-        Err(_) => *free,
+    let mut hosted = 0_u64;
+    for (node, free) in pool.nodes() {
+        let workers = match given_to(needs, node) {
+            [] => free.times(&route.request),
+            given => {
+                let mut free = free.clone();
+                for need in given {
+                    match need {
+                        Need::Room { kind, amount, .. } => free.gain(*kind, *amount),
+                        Need::Device { device, amount, .. } => free.gain_on(*device, *amount),
+                        Need::Limit { .. } => {}
+                    }
+                }
+                free.times(&route.request)
+            }
+        };
+        hosted = hosted.saturating_add(workers);
+    }
+    hosted >= u64::from(route.workers)
+}
+
+/// What is needed on a node: the needs stand by node, and those of no node behind them.
+fn given_to(needs: &[Need], node: NodeId) -> &[Need] {
+    let on = |need: &Need| match need {
+        Need::Room { node, .. } => *node,
+        Need::Device { node, .. } => Some(*node),
+        Need::Limit { .. } => None,
     };
-    let hosted = pool.nodes().map(|(node, free)| route.request.times_in(&on(node, free)));
-    hosted.fold(0, u64::saturating_add) >= u64::from(route.workers)
+    let from = needs.partition_point(|need| on(need).is_some_and(|at| at < node));
+    let until = needs.partition_point(|need| on(need).is_some_and(|at| at <= node));
+    &needs[from..until]
 }

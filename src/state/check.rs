@@ -2,17 +2,21 @@
 //!
 //! Absent on purpose: what the policies keep (see `policy`). Layer 3; uses `state`.
 
+use std::collections::BTreeMap;
+
 use super::{State, Status};
 use crate::history::History;
-use crate::id::{IdVec, PoolId};
+use crate::id::{IdVec, NodeId, PoolId};
 use crate::quantity::Quantity;
 use crate::resources::Resources;
+use crate::room::Room;
 use crate::tree::MemberId;
 
 impl State {
     /// Recomputes the ledger and the tree from the jobs that run; the first difference, in words.
     pub(crate) fn check(&self) -> Result<(), String> {
         self.ledger.check()?;
+        self.check_nodes()?;
         let groups = self.values.count();
         let mut usage: Vec<u64> = vec![0; self.tree.len() * groups];
         let mut running = vec![0_u32; self.tree.len()];
@@ -22,7 +26,7 @@ impl State {
             let Status::Running { route: route_id, .. } = job.status else { continue };
             let route = self.routes.route(route_id);
             taken[route.pool] = taken[route.pool].checked_add(&route.total).ok_or("usage overflows")?;
-            let workers: u64 = self.spans(id).map(|(_, workers)| u64::from(workers)).sum();
+            let workers: u64 = self.spans(id).map(|span| u64::from(span.workers)).sum();
             if !self.ledger.pool(route.pool).is_divisible() && workers != u64::from(route.workers) {
                 return Err(format!("job {id}: {workers} workers are placed, of {}", route.workers));
             }
@@ -72,6 +76,29 @@ impl State {
             let booked = self.ledger.pool(PoolId::at(index)).taken();
             if booked != expected {
                 return Err(format!("pool {index}: {booked:?} is taken, its jobs hold {expected:?}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Recomputes what is free on every node, device by device, from the jobs that run; the first difference, in words.
+    fn check_nodes(&self) -> Result<(), String> {
+        let mut rooms: BTreeMap<(PoolId, NodeId), Room> = BTreeMap::new();
+        for (id, job) in self.jobs() {
+            let Status::Running { route, .. } = job.status else { continue };
+            let route = self.routes.route(route);
+            let node = self.ledger.pool(route.pool).node_capacity();
+            for span in self.spans(id) {
+                let room = rooms.entry((route.pool, span.node)).or_insert_with(|| Room::of_node(node));
+                if !room.take(&route.request, span.workers, span.device) {
+                    return Err(format!("job {id} has no room on node {} beside the others", span.node));
+                }
+            }
+        }
+        for ((pool, node), expected) in rooms {
+            let found = self.ledger.pool(pool).free_on(node);
+            if found != Some(&expected) {
+                return Err(format!("node {node} of {pool}: {found:?} is free, its jobs leave {expected:?}"));
             }
         }
         Ok(())

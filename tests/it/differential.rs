@@ -6,14 +6,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use fairshare::{
-    Backfill, Blocked, Decision, EvictReason, JobId, JobSpec, JobState, Millis, OrderName, PoolId,
+    Backfill, Blocked, Decision, EvictReason, JobId, JobSpec, JobState, Millis, NodeId, OrderName, PoolId,
     Preemption, Scheduler, Submission, TeamId, Timestamp,
 };
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config as RunnerConfig, TestRunner};
 
-use crate::oracle::{Job, Oracle, Rule, Run};
+use crate::oracle::{Job, Oracle, Rule, Run, Spot};
 use crate::strategy::{Case, Op, case, reserving_case};
 
 /// What a case went through.
@@ -198,17 +198,26 @@ impl Replay<'_> {
         };
         let number = self.numbers[&job];
         let stopped = |other: &Decision| matches!(other, Decision::Evict { job: its, .. } if *its == job);
-        let nodes = if rest.iter().any(stopped) {
-            run.nodes.clone()
-        } else {
-            self.scheduler.placement(job).map(|(n, w)| (n.index(), u64::from(w))).collect()
-        };
+        let nodes = if rest.iter().any(stopped) { run.nodes.clone() } else { self.spots(job) };
         self.alive.insert(number, (job, true));
         self.seen.second_pool |= pool.index() > 0;
         self.seen.gang |= run.nodes.len() > 1;
         let (pool, alternative) = (pool.index(), alternative as usize);
         let started = Run { number, pool, alternative, nodes, since: self.now.as_millis() };
         assert_eq!(started, *run, "the cycle at {}", self.now);
+    }
+
+    /// Where a job runs, on which devices if it asks parts of them.
+    fn spots(&self, job: JobId) -> Vec<Spot> {
+        let spot = |node: NodeId, workers: u32, device| Spot {
+            node: node.index(),
+            workers: u64::from(workers),
+            device,
+        };
+        let on_devices = self.scheduler.devices(job).map(|(n, device, w)| spot(n, w, Some(device)));
+        let on_devices: Vec<Spot> = on_devices.collect();
+        let nodes = self.scheduler.placement(job).map(|(n, w)| spot(n, w, None));
+        if on_devices.is_empty() { nodes.collect() } else { on_devices }
     }
 
     /// The next decisions stop jobs and start the one that they were stopped for, as the rules allow; what follows.
@@ -236,7 +245,7 @@ impl Replay<'_> {
         assert_eq!(self.oracle.is_wasteful(&plan), None, "{victims:?} for {number}: one is not needed");
         assert!(!self.oracle.fits_already(&plan), "{number} has room without stopping anybody");
         self.check_start(&decisions[evictions.len()], &plan.run, rest);
-        let workers: u64 = plan.run.nodes.iter().map(|(_, workers)| workers).sum();
+        let workers: u64 = plan.run.nodes.iter().map(|spot| spot.workers).sum();
         self.seen.gang_preemptor |= workers > 1;
         self.oracle.preempt(&plan);
         self.seen.plans.0 += usize::from(self.search_decides());

@@ -4,6 +4,7 @@
 //! from the crate, one of the two misreads the model.
 
 mod backfill;
+mod devices;
 mod hierarchy;
 mod history;
 mod placement;
@@ -47,13 +48,21 @@ pub(crate) struct Job {
     pub(crate) number: usize,
 }
 
+/// Some workers on a node; on which device, where they ask parts of GPUs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Spot {
+    pub(crate) node: usize,
+    pub(crate) workers: u64,
+    pub(crate) device: Option<u32>,
+}
+
 /// A job that runs: where, by which alternative, on which nodes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Run {
     pub(crate) number: usize,
     pub(crate) pool: usize,
     pub(crate) alternative: usize,
-    pub(crate) nodes: Vec<(usize, u64)>,
+    pub(crate) nodes: Vec<Spot>,
     pub(crate) since: i64,
 }
 
@@ -201,17 +210,6 @@ impl Oracle {
         free
     }
 
-    fn free_on_node(&self, pool: usize, node: usize, running: &[Run]) -> Resources {
-        let mut free = self.pool(pool).node;
-        for run in running.iter().filter(|run| run.pool == pool) {
-            let request = &self.jobs[self.index_of(run.number)].alternatives[run.alternative].request;
-            for (_, workers) in run.nodes.iter().filter(|(on, _)| *on == node) {
-                free = free.checked_sub(&times(request, *workers).unwrap()).unwrap();
-            }
-        }
-        free
-    }
-
     /// Alternatives and pools in which the job could ever start, best first.
     fn routes(&self, job: &Job) -> Vec<(usize, usize)> {
         let mut routes = Vec::new();
@@ -225,7 +223,8 @@ impl Oracle {
                 let workers = u64::from(alternative.workers);
                 let Some(total) = times(&alternative.request, workers) else { continue };
                 let capacity = times(&pool.node, u64::from(pool.nodes)).unwrap();
-                let on_nodes = alternative.request.times_in(&pool.node) * u64::from(pool.nodes);
+                let on_nodes = devices::empty(&pool.node).times(&alternative.request, workers);
+                let on_nodes = on_nodes * u64::from(pool.nodes);
                 let fits = total.fits_in(&capacity) && (pool.divisible || on_nodes >= workers);
                 let missing = job.datasets.iter().filter(|name| {
                     !pool.datasets.contains(name) && !pool.datasets.iter().any(|all| all == "*")
@@ -252,8 +251,8 @@ impl Oracle {
         pool: usize,
         alternative: &Alternative,
         running: &[Run],
-        avoid: &[(usize, u64)],
-    ) -> Option<Vec<(usize, u64)>> {
+        avoid: &[Spot],
+    ) -> Option<Vec<Spot>> {
         self.place_while(pool, alternative, &[running.to_vec()], avoid)
     }
 
@@ -263,8 +262,8 @@ impl Oracle {
         pool: usize,
         alternative: &Alternative,
         moments: &[Vec<Run>],
-        avoid: &[(usize, u64)],
-    ) -> Option<Vec<(usize, u64)>> {
+        avoid: &[Spot],
+    ) -> Option<Vec<Spot>> {
         let total = times(&alternative.request, u64::from(alternative.workers))?;
         if !moments.iter().all(|running| total.fits_in(&self.free_in_pool(pool, running))) {
             return None;
@@ -272,28 +271,18 @@ impl Oracle {
         if self.pool(pool).divisible {
             return Some(Vec::new());
         }
-        let least = |node: usize| {
-            let mut least = self.pool(pool).node;
-            for running in moments {
-                let free = self.free_on_node(pool, node, running);
-                for kind in kinds() {
-                    least = least.with(kind, least[kind].min(free[kind]));
-                }
-            }
-            least
-        };
-        let mut nodes: Vec<_> = (0..self.up[pool]).map(|node| (least(node), node)).collect();
-        nodes.retain(|(_, node)| avoid.iter().all(|(other, _)| other != node));
-        nodes.retain(|(free, _)| alternative.request.fits_in(free));
-        nodes.sort_by_key(|(free, node)| {
-            (self.placement_order(pool, &alternative.request, *node, free), *node)
-        });
+        let request = &alternative.request;
+        let mut nodes: Vec<_> =
+            (0..self.up[pool]).map(|node| (self.least_on_node(pool, node, request, moments), node)).collect();
+        nodes.retain(|(_, node)| avoid.iter().all(|other| other.node != *node));
+        nodes.retain(|(free, _)| free.fits(request));
+        nodes.sort_by_key(|(free, node)| (self.placement_order(pool, request, *node, free), *node));
         let mut left = u64::from(alternative.workers);
         let mut chosen = Vec::new();
         for (free, node) in nodes {
-            let here = alternative.request.times_in(&free).min(left);
+            let here = free.times(request, left);
             if here > 0 {
-                chosen.push((node, here));
+                chosen.extend(self.seats(pool, request, node, free, here));
                 left -= here;
             }
             if left == 0 {

@@ -2,7 +2,8 @@
 //! unit less it does not.
 //!
 //! Rooms are filled with jobs of one smallest unit each, of a team without quotas or limits, so that any amount can be
-//! freed exactly; limits are raised in the configuration, and the state is built again.
+//! freed exactly; GPUs that are devices, with one job each, which is made smaller. Limits are raised in the configuration,
+//! and the state is built again.
 
 use fairshare::{
     Allowance, Alternative, Config, Decision, JobId, JobSpec, Need, NodeId, Placed, PoolId, PoolSpec,
@@ -19,14 +20,19 @@ const TEAM: TeamId = TeamId::new(2);
 const KEEPER: usize = 3;
 const NOW: Timestamp = Timestamp::ZERO;
 
-/// One unit of a kind on a node of a pool, held by a team.
+/// Some of a kind on a node of a pool, held by a team: one unit, or a part of a device, or all of it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Unit {
     team: TeamId,
     pool: usize,
     node: u32,
     kind: ResourceKind,
+    amount: u64,
+    device: Option<u32>,
 }
+
+/// A whole device.
+const DEVICE: u64 = 1_000;
 
 #[derive(Clone, Debug)]
 struct World {
@@ -52,11 +58,25 @@ impl Draws<'_> {
     }
 }
 
+/// Whoever holds GPUs on a node, or in a divisible pool, device by device.
+fn on_devices(pool: &PoolSpec, (index, node): (usize, u32), draws: &mut Draws<'_>) -> Vec<Unit> {
+    let kind = ResourceKind::GPU;
+    let devices = pool.node[kind].get() / DEVICE * if pool.divisible { u64::from(pool.nodes) } else { 1 };
+    let mut units = Vec::new();
+    for device in 0..u32::try_from(devices).unwrap() {
+        let team = if draws.one_in(4) { TEAM } else { FILLER };
+        let amount = [0, 250, 600, 600, DEVICE, DEVICE][usize::try_from(draws.below(6)).unwrap()];
+        units.push(Unit { team, pool: index, node, kind, amount, device: Some(device) });
+    }
+    units
+}
+
 fn world(draws: &mut Draws<'_>) -> World {
     let mut pools = Vec::new();
+    let by_device = draws.one_in(2);
     for index in 0..=draws.below(2) {
-        let node = amount(ResourceKind::GPU, 3 + draws.below(4))
-            .with(ResourceKind::CPU, Quantity::new(3 + draws.below(4)));
+        let gpus = if by_device { DEVICE * (1 + draws.below(3)) } else { 3 + draws.below(4) };
+        let node = amount(ResourceKind::GPU, gpus).with(ResourceKind::CPU, Quantity::new(3 + draws.below(4)));
         let mut pool = PoolSpec::new(format!("p{index}"), 1 + u32::try_from(draws.below(3)).unwrap(), node);
         pool.divisible = draws.one_in(3);
         pools.push(pool);
@@ -90,24 +110,32 @@ fn world(draws: &mut Draws<'_>) -> World {
         for kind in KINDS {
             let places = if pool.divisible { 1 } else { pool.nodes };
             for node in 0..places {
+                if kind == ResourceKind::GPU && by_device {
+                    units.extend(on_devices(pool, (index, node), draws));
+                    continue;
+                }
                 let here = pool.node[kind].get() * if pool.divisible { u64::from(pool.nodes) } else { 1 };
                 let own = if draws.one_in(3) { draws.below(here + 1) } else { 0 };
                 let rest = here - own;
                 let filled = own + if draws.below(3) == 0 { draws.below(rest + 1) } else { rest };
                 let team = |at| if at < own { TEAM } else { FILLER };
-                units.extend((0..filled).map(|at| Unit { team: team(at), pool: index, node, kind }));
+                let unit = |at| Unit { team: team(at), pool: index, node, kind, amount: 1, device: None };
+                units.extend((0..filled).map(unit));
             }
         }
     }
     let alternative = |draws: &mut Draws<'_>| {
-        let request = amount(ResourceKind::GPU, draws.below(5))
-            .with(ResourceKind::CPU, Quantity::new(1 + draws.below(3)));
+        let parts = [0, 300, 500, 700, 1_000, 1_500, 2_000];
+        let gpus = if by_device { parts[usize::try_from(draws.below(7)).unwrap()] } else { draws.below(5) };
+        let request =
+            amount(ResourceKind::GPU, gpus).with(ResourceKind::CPU, Quantity::new(1 + draws.below(3)));
         Alternative::new(request).with_workers(1 + u32::try_from(draws.below(3)).unwrap())
     };
     let mut shape = ShapeSpec::new(alternative(draws));
     if draws.one_in(2) {
         shape = shape.or(alternative(draws));
     }
+    units.retain(|unit| unit.amount > 0);
     World { config: Config::new(pools, teams), units, shape }
 }
 
@@ -115,10 +143,16 @@ fn world(draws: &mut Draws<'_>) -> World {
 fn run(world: &World) -> Option<(Scheduler, JobId, bool)> {
     let mut scheduler = Scheduler::new(world.config.clone()).unwrap();
     for unit in &world.units {
-        let shape = scheduler.intern(&ShapeSpec::new(Alternative::new(amount(unit.kind, 1)))).unwrap();
+        let shape =
+            scheduler.intern(&ShapeSpec::new(Alternative::new(amount(unit.kind, unit.amount)))).unwrap();
         let mut placed = Placed::new(PoolId::new(u32::try_from(unit.pool).unwrap()), NOW);
         if !world.config.pools[unit.pool].divisible {
-            placed = placed.on_nodes(vec![(NodeId::new(unit.node), 1)]);
+            let node = NodeId::new(unit.node);
+            // The rest of a node that is smaller than a device is a device of its own.
+            placed = match unit.device.filter(|_| unit.amount < DEVICE) {
+                Some(device) => placed.on_devices(vec![(node, device, 1)]),
+                None => placed.on_nodes(vec![(node, 1)]),
+            };
         }
         scheduler.adopt(NOW, JobSpec::new(unit.team, shape, NOW), &placed).unwrap();
     }
@@ -138,13 +172,40 @@ fn apply(world: &World, remedy: &Remedy, needs: &[(Need, u64)]) -> Option<World>
     for (need, amount) in needs {
         match need {
             Need::Room { node, kind, .. } => {
-                for _ in 0..*amount {
-                    let here = |unit: &Unit| {
-                        let on = node.is_none_or(|node| node.index() == unit.node as usize);
-                        unit.team == FILLER && unit.pool == remedy.pool.index() && unit.kind == *kind && on
-                    };
+                let here = |unit: &Unit| {
+                    let on = node.is_none_or(|node| node.index() == unit.node as usize);
+                    let on = on && (node.is_none() || unit.amount == 1 || unit.amount == DEVICE);
+                    unit.team == FILLER && unit.pool == remedy.pool.index() && unit.kind == *kind && on
+                };
+                let mut left = *amount;
+                while left > 0 {
                     let at = world.units.iter().position(here)?;
-                    world.units.remove(at);
+                    let unit = world.units.remove(at);
+                    if unit.amount > left {
+                        // From now on others may share its device.
+                        world.units.push(Unit { amount: unit.amount - left, ..unit });
+                    }
+                    left = left.saturating_sub(unit.amount);
+                }
+            }
+            Need::Device { node, device, .. } => {
+                let here = |unit: &Unit| {
+                    let place = (unit.pool, unit.node as usize);
+                    // On the rest of a node that is smaller than a device there are only units.
+                    let on = unit.device.is_none_or(|its| its == *device) && unit.amount < DEVICE;
+                    unit.team == FILLER
+                        && place == (remedy.pool.index(), node.index())
+                        && unit.kind == ResourceKind::GPU
+                        && on
+                };
+                let mut left = *amount;
+                while left > 0 {
+                    let at = world.units.iter().position(here)?;
+                    let unit = &mut world.units[at];
+                    let less = unit.amount.min(left);
+                    left -= less;
+                    unit.amount -= less;
+                    world.units.retain(|unit| unit.amount > 0);
                 }
             }
             Need::Limit { team, kind, .. } => {
@@ -169,6 +230,7 @@ struct Seen {
     gang: u32,
     limit: u32,
     second: u32,
+    device: u32,
 }
 
 fn check(world: &World, seen: &mut Seen) {
@@ -187,6 +249,8 @@ fn check(world: &World, seen: &mut Seen) {
         let Some(given) = apply(world, &remedy, &all) else { continue };
         seen.applied += 1;
         seen.limit += u32::from(all.iter().any(|(need, _)| matches!(need, Need::Limit { .. })));
+        let on_device = |(need, _): &(Need, u64)| matches!(need, Need::Device { .. });
+        seen.device += u32::from(all.len() > 1 && all.iter().any(on_device));
         seen.gang += u32::from(all.len() > 2);
         assert!(run(&given).is_some_and(|(_, _, started)| started), "not enough: {remedy}");
         for at in 0..all.len() {
@@ -221,7 +285,7 @@ fn generated_states_need_remedies_of_every_kind() {
     }
     println!("of {cases}: {seen:?}");
     assert!(seen.waited * 2 >= cases, "{seen:?}");
-    for count in [seen.applied, seen.lowered, seen.gang, seen.limit, seen.second] {
+    for count in [seen.applied, seen.lowered, seen.gang, seen.limit, seen.second, seen.device] {
         assert!(count * 50 >= cases, "{seen:?}");
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! One line is one statement; `#` starts a comment. First the organisation (`kinds`, `policy`, `pool`, `team`, `shape`),
 //! then what happens (`at`, `runs`, `submit`, `complete`, `cancel`, `capacity`, `schedule`), each followed by what is
-//! expected of it (`starts`, `evicts`, `record`, `on`, `wakeup`, `running`, `waiting`, `share`, `taken`, `less`, `waits`,
+//! expected of it (`starts`, `evicts`, `record`, `on`, `device`, `wakeup`, `running`, `waiting`, `share`, `taken`, `less`, `waits`,
 //! `queue`). The files lie in `scenarios/`;
 //! the tests below name them, and a file that no test names fails a test.
 
@@ -331,6 +331,11 @@ impl World {
                 let nodes: Vec<String> = self.scheduler().placement(job).map(shown).collect();
                 assert_eq!(nodes, words[1..], "the nodes of `{}`", words[0]);
             }
+            "device" => {
+                let job = self.jobs[words[0]];
+                let devices = self.scheduler().devices(job).map(|(_, device, _)| device.to_string());
+                assert_eq!(devices.collect::<Vec<_>>(), words[1..], "the devices of `{}`", words[0]);
+            }
             "running" => {
                 for word in words {
                     let (team, count) = word.split_once('=').unwrap();
@@ -476,6 +481,9 @@ scenarios!(
     order_with_other_dominants,
     order_with_weights,
     parked_gang_wakes,
+    parts_lie_on_one_device,
+    parts_of_a_gang,
+    parts_on_the_fullest_device,
     peers_limits_and_free_dimensions,
     peers_queue_priority,
     peers_reclaim_by_one_resource,
@@ -484,6 +492,7 @@ scenarios!(
     placement_best_fit_gpu,
     placement_first_fit,
     placement_fragmentation,
+    placement_fragmentation_gradient,
     placement_random,
     priority_order,
     priority_within_one_team,
@@ -497,6 +506,7 @@ scenarios!(
     regress_15_no_more_than_twice,
     regress_16_eviction_mirrors_service,
     regress_22_half_a_gang,
+    reclaim_of_parts,
     quota_is_reclaimed_from_who_may_be_stopped,
     servers_of_two_kinds_first_fit,
     shortest_first,

@@ -76,7 +76,9 @@ fn teams() -> impl Strategy<Value = Vec<TeamSpec>> {
 }
 
 fn alternative() -> impl Strategy<Value = Alternative> {
-    let gpu = prop_oneof![3 => Just(0_u64), 2 => Just(500), 2 => 1_000_u64..=4_000, 3 => Just(1_000), 1 => Just(8_000)];
+    let part = prop::sample::select(vec![250_u64, 400, 500, 700]);
+    let gpu =
+        prop_oneof![3 => Just(0_u64), 3 => part, 2 => 1_000_u64..=4_000, 3 => Just(1_000), 1 => Just(8_000)];
     let eligible = 0_u8..=7;
     (
         gpu,

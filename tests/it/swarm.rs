@@ -97,12 +97,16 @@ impl Twins {
     /// Nothing happens any more but time.
     fn rest(&mut self) {
         self.decide();
+        // Ranks by history change whose turn it is, and whoever comes first may then take back a quota.
+        let policy = &self.one.config().policy;
+        let by_history = matches!(policy.order, OrderName::FairTree | OrderName::Multifactor);
+        let turns_change = by_history && policy.backfill == Backfill::None;
         for _ in 0..20 {
             let later = Timestamp::from_millis(self.now.as_millis() + 1);
             self.now = self.one.next_wakeup().map_or(later, |wakeup| wakeup.max(later));
             let stopped = self.decide().into_iter().find(|decision| match decision {
                 // Where time is shared, turns change.
-                Decision::Evict { reason, .. } => *reason != EvictReason::Round,
+                Decision::Evict { reason, .. } => *reason != EvictReason::Round && !turns_change,
                 _ => false,
             });
             assert_eq!(stopped, None, "at {} somebody is stopped and nothing has happened", self.now);

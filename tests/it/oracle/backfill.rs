@@ -4,7 +4,7 @@
 
 use std::cmp::Reverse;
 
-use super::{Held, Job, Oracle, Rule, Run, compare_keys, times};
+use super::{Held, Job, Oracle, Rule, Run, Spot, compare_keys, times};
 
 impl Oracle {
     // Reservations.
@@ -26,12 +26,7 @@ impl Oracle {
     }
 
     /// Where the job would go in a pool now without delaying the job that has a reservation there.
-    pub(super) fn place_beside(
-        &self,
-        job: &Job,
-        pool: usize,
-        alternative: usize,
-    ) -> Option<Vec<(usize, u64)>> {
+    pub(super) fn place_beside(&self, job: &Job, pool: usize, alternative: usize) -> Option<Vec<Spot>> {
         let what = &job.alternatives[alternative];
         let anywhere = self.place(pool, what, &self.running, &[]);
         let Some(held) = self.held[pool].as_ref().filter(|held| held.run.number != job.number) else {

@@ -3,6 +3,7 @@
 use fairshare::{Placement, ResourceKind, Resources};
 
 use super::Oracle;
+use super::devices::Free;
 
 impl Oracle {
     /// The smallest first.
@@ -11,15 +12,15 @@ impl Oracle {
         pool: usize,
         request: &Resources,
         node: usize,
-        free: &Resources,
+        free: &Free,
     ) -> (i128, u128) {
         let whole = self.pool(pool).node;
         let amount = |of: &Resources, kind: ResourceKind| u128::from(of[kind].get());
-        let (gpu, cpu) = (amount(free, ResourceKind::GPU), amount(free, ResourceKind::CPU));
+        let (gpu, cpu) = (amount(&free.amounts, ResourceKind::GPU), amount(&free.amounts, ResourceKind::CPU));
         let (gpus, cpus) =
             (amount(&whole, ResourceKind::GPU).max(1), amount(&whole, ResourceKind::CPU).max(1));
         let by_gpu = amount(&whole, ResourceKind::GPU) > 0;
-        let memory = amount(free, ResourceKind::MEMORY);
+        let memory = amount(&free.amounts, ResourceKind::MEMORY);
         let left = i128::try_from(gpu * cpus + cpu * gpus).unwrap();
         match self.config.policy.placement {
             Placement::FirstFit => (0, 0),
@@ -27,9 +28,7 @@ impl Oracle {
             Placement::BestFitGpu if by_gpu => (i128::try_from(gpu / 1000).unwrap(), cpu),
             Placement::BestFitGpu => (i128::try_from(cpu / 1000).unwrap(), memory),
             Placement::Fragmentation => {
-                let after = free.checked_sub(request).unwrap();
-                let grown = self.useless(pool, &after) - self.useless(pool, free);
-                (grown, u128::try_from(left).unwrap())
+                (self.least_harm(pool, request, free).0, u128::try_from(left).unwrap())
             }
             Placement::Random => {
                 let pool_number = u64::try_from(pool).unwrap();
@@ -41,20 +40,16 @@ impl Oracle {
     }
 
     /// Free thousandths of GPUs that are of no use to the workers of each job submitted so far, summed over them.
-    fn useless(&self, pool: usize, free: &Resources) -> i128 {
-        let gpus = free[ResourceKind::GPU].get();
+    pub(super) fn useless(&self, pool: usize, free: &Free) -> i128 {
         let mut sum = 0;
         for job in &self.jobs {
             for (_, alternative) in self.routes(job).into_iter().filter(|(at, _)| *at == pool) {
                 let typical = &job.alternatives[alternative];
                 let asked = typical.request[ResourceKind::GPU].get();
-                let rest = gpus - gpus / 1000 * 1000;
-                let lost = if !typical.request.fits_in(free) {
-                    gpus
-                } else if rest >= asked || rest >= 1000 {
-                    0
+                let lost = if asked == 0 || !free.fits(&typical.request) {
+                    free.amounts[ResourceKind::GPU].get()
                 } else {
-                    rest
+                    free.shared.values().filter(|left| **left < asked.min(1000)).sum()
                 };
                 sum += i128::from(lost) * i128::from(typical.workers);
             }
@@ -64,7 +59,7 @@ impl Oracle {
 }
 
 /// One step of the hash that the documentation of random placement names.
-fn mixed(number: u64) -> u64 {
+pub(super) fn mixed(number: u64) -> u64 {
     let mut z = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
