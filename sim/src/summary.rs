@@ -14,14 +14,16 @@ use crate::metrics::blocked::{self, Blocked};
 use crate::metrics::caution;
 use crate::metrics::cost::Costs;
 use crate::metrics::distribution::Distribution;
+use crate::metrics::division::{Division, Figures, figures};
 use crate::metrics::eviction::{Evictions, evictions};
-use crate::metrics::groups::{Groups, groups};
+use crate::metrics::groups::{self, Groups};
+use crate::metrics::latency::{Firsts, latencies};
 use crate::metrics::population::{self, Trim};
 use crate::metrics::queue::{Queue, queue};
 use crate::metrics::reclaimed::{self, Reclaimed};
 use crate::metrics::routing::{self, Routed};
 use crate::metrics::utilization::{Usage, offered_load};
-use crate::metrics::{Demands, entitlement, fairness, finish_time, latency, ratio, slowdown, wait};
+use crate::metrics::{Demands, entitlement, fairness, finish_time, ratio};
 use crate::record::{Fate, Record};
 use crate::scenario::{Scenario, policy_label};
 use crate::setup::Setup;
@@ -228,6 +230,12 @@ pub struct TeamSummary {
     pub jobs: u64,
     /// Its waits.
     pub wait_s: Distribution,
+    /// Its responses; absent where quantiles are sketched.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub response_s: Option<Distribution>,
+    /// Its bounded slowdowns; absent where quantiles are sketched.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bounded_slowdown: Option<Distribution>,
     /// GPU-hours held.
     pub gpu_hours: f64,
     /// Dollars for what its jobs held; null without prices. All teams add up to `allocated`.
@@ -273,17 +281,19 @@ impl Summary {
         let costs = Costs::new(setup, trace, record, &demands, window);
         let rows = population::rows(trace, record, info.trim);
         let team_of = |row: usize| setup.team_of[trace.jobs[row].team as usize].index();
-        let waits = wait::waits(record, &rows, setup.config.teams.len(), team_of);
+        let firsts = Firsts::new(record);
+        let [class, size, pool] = groups::divisions(setup, trace, record, &demands, &rows);
+        let by_team = Division::new(&rows, setup.config.teams.len(), team_of);
+        let (all, parts) = figures(trace, record, &firsts, &rows, &[by_team, class, size, pool]);
         let load = offered_load(setup, trace);
         let priced = setup.is_priced();
         let money = priced.then(|| Money::new(&costs, trace));
         let goodput =
             ratio(usage.held(ResourceKind::GPU) - lost_gpu(trace, record, &demands), gpu_time(setup, window));
-        let mut teams = teams(setup, trace, record, &waits, &costs, money.as_ref());
-        let firsts = latency::firsts(trace, record);
+        let mut teams = teams(setup, trace, record, &parts[0], &costs, money.as_ref());
         let smallest = blocked::smallest_waiting(setup, trace, record, &demands, &firsts);
         let fairness = fairness(setup, trace, record, &demands, &smallest, &mut teams);
-        let mut warnings = warnings(setup, trace, record, &waits.all);
+        let mut warnings = warnings(setup, trace, record, &all.wait);
         let jobs = counts(trace, record);
         let named = || setup.config.pools.iter().map(|pool| pool.name.as_str()).zip(load.iter().copied());
         warnings.extend(caution::of_counts(named(), &jobs));
@@ -301,12 +311,12 @@ impl Summary {
             span_s: seconds(span_ms),
             makespan_s: seconds(makespan_ms),
             offered_load: named().map(|(name, load)| (name.to_owned(), load)).collect(),
-            wait_s: waits.all,
-            response_s: wait::response(trace, record, &rows),
-            bounded_slowdown: slowdown::bounded_slowdown(trace, record, &rows),
-            first_decision_s: Some(latency::latencies(firsts.iter().copied())),
+            wait_s: all.wait,
+            response_s: all.response,
+            bounded_slowdown: all.slowdown,
+            first_decision_s: Some(latencies((0..trace.jobs.len()).map(|row| firsts.of(trace, record, row)))),
             routing: routing::routed(setup, trace, record),
-            groups: Some(groups(setup, trace, record, &demands, &rows, &firsts)),
+            groups: Some(groups::groups(setup, trace, [&parts[1], &parts[2], &parts[3]])),
             queue: first
                 .zip(record.last_end_ms())
                 .filter(|(from, to)| from < to)
@@ -441,7 +451,7 @@ pub(crate) fn teams(
     setup: &Setup,
     trace: &Trace,
     record: &Record,
-    waits: &wait::Waits,
+    figures: &[Figures],
     costs: &Costs,
     money: Option<&Money>,
 ) -> Vec<TeamSummary> {
@@ -456,7 +466,9 @@ pub(crate) fn teams(
         name: team.name.clone(),
         weight: team.weight.numerator() as f64 / team.weight.denominator() as f64,
         jobs: jobs[index],
-        wait_s: waits.by_team[index],
+        wait_s: figures[index].wait,
+        response_s: Some(figures[index].response),
+        bounded_slowdown: Some(figures[index].slowdown),
         gpu_hours: ratio(costs.teams.gpu[index], GPU_HOUR).unwrap_or(0.0),
         cost_usd: money.map(|money| dollars(money.by_team[index])),
         share_mean: None,

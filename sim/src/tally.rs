@@ -8,8 +8,8 @@ use fairshare::ResourceKind;
 use crate::metrics::caution;
 use crate::metrics::cost::Costs;
 use crate::metrics::distribution::Distribution;
+use crate::metrics::division::Figures;
 use crate::metrics::utilization::{Usage, offered_load_of};
-use crate::metrics::wait::Waits;
 use crate::metrics::{Demands, ratio, slowdown};
 use crate::record::{Fate, Record};
 use crate::scenario::Scenario;
@@ -137,16 +137,18 @@ impl Tally {
         costs.add(&self.costs);
         let priced = setup.is_priced();
         let money = priced.then(|| Money::new(&costs, trace));
-        let by_team = self.teams.iter().map(|team| team.wait.distribution());
-        let waits = Waits { all: self.wait.distribution(), by_team: by_team.collect() };
-        let mut teams = summary::teams(setup, trace, record, &waits, &costs, money.as_ref());
+        let waits = self.wait.distribution();
+        let of_team = |team: &OfTeam| Figures { wait: team.wait.distribution(), ..Figures::default() };
+        let figures: Vec<Figures> = self.teams.iter().map(of_team).collect();
+        let mut teams = summary::teams(setup, trace, record, &figures, &costs, money.as_ref());
         for (shown, team) in teams.iter_mut().zip(&self.teams) {
             (shown.jobs, shown.preemptions) = (team.jobs, team.preemptions);
+            (shown.response_s, shown.bounded_slowdown) = (None, None);
         }
         let submissions = self.first_submit_ms.zip(self.last_submit_ms);
         let load = offered_load_of(setup, &trace.shapes, &self.run_of_shape, submissions);
         let named = || setup.config.pools.iter().map(|pool| pool.name.as_str()).zip(load.iter().copied());
-        let mut warnings = summary::warnings(setup, trace, record, &waits.all);
+        let mut warnings = summary::warnings(setup, trace, record, &waits);
         warnings.extend(caution::of_counts(named(), &self.jobs));
         let goodput = ratio(
             usage.held(ResourceKind::GPU).saturating_sub(self.lost_gpu),
@@ -158,7 +160,7 @@ impl Tally {
             span_s: summary::seconds(span_ms),
             makespan_s: summary::seconds(makespan_ms),
             offered_load: named().map(|(name, load)| (name.to_owned(), load)).collect(),
-            wait_s: waits.all,
+            wait_s: waits,
             response_s: self.response.distribution(),
             bounded_slowdown: self.slowdown(),
             utilization: summary::by_kind(setup, |kind| usage.overall(kind)),

@@ -11,7 +11,7 @@ use fairshare::ResourceKind;
 use serde::Serialize;
 
 use super::Demands;
-use super::latency::First;
+use super::latency::{First, Firsts};
 use crate::record::{Fate, Record};
 use crate::setup::Setup;
 use crate::trace::Trace;
@@ -68,13 +68,13 @@ pub fn smallest_waiting(
     trace: &Trace,
     record: &Record,
     demands: &Demands,
-    firsts: &[First],
+    firsts: &Firsts,
 ) -> Vec<Option<f64>> {
     let has_gpus = setup.config.pools.iter().any(|pool| pool.node[ResourceKind::GPU].get() > 0);
     let kind = if has_gpus { ResourceKind::GPU } else { ResourceKind::CPU };
     let mut smallest: Vec<Option<u64>> = vec![None; setup.config.teams.len()];
     for (row, (job, outcome)) in trace.jobs.iter().zip(&record.outcomes).enumerate() {
-        let waited = match firsts[row] {
+        let waited = match firsts.of(trace, record, row) {
             First::Start(millis) => millis > 0,
             First::Rejection => false,
             First::None => outcome.fate == Fate::Waiting,

@@ -9,9 +9,7 @@ use serde::Serialize;
 
 use super::Demands;
 use super::distribution::Distribution;
-use super::latency::{First, latencies};
-use super::slowdown::bounded_slowdown;
-use super::wait;
+use super::division::{Division, Figures};
 use crate::record::Record;
 use crate::setup::Setup;
 use crate::trace::{Trace, compare_names};
@@ -60,62 +58,49 @@ pub fn size_class(thousandths: u64) -> u64 {
     }
 }
 
-/// The groups of `rows`.
+/// The class, the size and the pool of every job of `rows`.
 #[must_use]
-pub fn groups(
+pub fn divisions(
     setup: &Setup,
     trace: &Trace,
     record: &Record,
     demands: &Demands,
     rows: &[u32],
-    firsts: &[First],
-) -> Groups {
+) -> [Division; 3] {
     let has_gpus = setup.config.pools.iter().any(|pool| pool.node[ResourceKind::GPU].get() > 0);
     let kind = if has_gpus { ResourceKind::GPU } else { ResourceKind::CPU };
     let class = |row: usize| trace.shapes[trace.jobs[row].shape as usize].priority as usize;
-    let class_name = |label: usize| match trace.priorities.text(u32::try_from(label).unwrap_or(u32::MAX)) {
-        "" => "none".to_owned(),
-        name => name.to_owned(),
-    };
     let size = |row: usize| {
         let alternative = usize::from(record.outcomes[row].alternative);
         let class = size_class(demands.of(trace, row, alternative)[kind].get());
         (u64::BITS - class.leading_zeros()) as usize
     };
-    let size_name = |label: usize| label.checked_sub(1).map_or(0, |power| 1_u64 << power).to_string();
     let pool = |row: usize| record.outcomes[row].pool as usize;
-    let pool_name = |label: usize| setup.config.pools[label].name.clone();
-    Groups {
-        class: divided(trace, record, (rows, firsts), class, class_name),
-        size: divided(trace, record, (rows, firsts), size, size_name),
-        pool: divided(trace, record, (rows, firsts), pool, pool_name),
-    }
+    [Division::new(rows, 0, class), Division::new(rows, 0, size), Division::new(rows, 0, pool)]
 }
 
-/// The groups of one division: jobs with the same label.
-fn divided(
-    trace: &Trace,
-    record: &Record,
-    (rows, firsts): (&[u32], &[First]),
-    label: impl Fn(usize) -> usize,
-    name: impl Fn(usize) -> String,
-) -> Vec<Group> {
-    let mut parts: Vec<Vec<u32>> = Vec::new();
-    for &row in rows {
-        let label = label(row as usize);
-        if parts.len() <= label {
-            parts.resize_with(label + 1, Vec::new);
-        }
-        parts[label].push(row);
-    }
-    let group = |(label, rows): (usize, Vec<u32>)| Group {
-        name: name(label),
-        wait_s: wait::of(record, &rows),
-        response_s: wait::response(trace, record, &rows),
-        bounded_slowdown: bounded_slowdown(trace, record, &rows),
-        first_decision_s: latencies(rows.iter().map(|row| firsts[*row as usize])),
+/// The groups, from the figures of the parts of [`divisions`].
+#[must_use]
+pub fn groups(setup: &Setup, trace: &Trace, [class, size, pool]: [&[Figures]; 3]) -> Groups {
+    let class_name = |label: usize| match trace.priorities.text(u32::try_from(label).unwrap_or(u32::MAX)) {
+        "" => "none".to_owned(),
+        name => name.to_owned(),
     };
-    let parts = parts.into_iter().enumerate().filter(|(_, rows)| !rows.is_empty());
+    let size_name = |label: usize| label.checked_sub(1).map_or(0, |power| 1_u64 << power).to_string();
+    let pool_name = |label: usize| setup.config.pools[label].name.clone();
+    Groups { class: named(class, class_name), size: named(size, size_name), pool: named(pool, pool_name) }
+}
+
+/// The parts that have any jobs, by name.
+fn named(parts: &[Figures], name: impl Fn(usize) -> String) -> Vec<Group> {
+    let group = |(label, part): (usize, &Figures)| Group {
+        name: name(label),
+        wait_s: part.wait,
+        response_s: part.response,
+        bounded_slowdown: part.slowdown,
+        first_decision_s: part.first_decision,
+    };
+    let parts = parts.iter().enumerate().filter(|(_, part)| part.wait.count > 0);
     let mut groups: Vec<Group> = parts.map(group).collect();
     groups.sort_by(|a, b| compare_names(&a.name, &b.name));
     groups

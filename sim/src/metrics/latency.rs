@@ -28,12 +28,7 @@ use crate::trace::Trace;
 /// ```
 #[must_use]
 pub fn latencies(firsts: impl Iterator<Item = First>) -> Distribution {
-    let millis = firsts.filter_map(|first| match first {
-        First::Start(millis) => Some(millis),
-        First::Rejection => Some(0),
-        First::None => None,
-    });
-    Distribution::of_millis(&mut millis.collect::<Vec<_>>())
+    Distribution::of_millis(&mut firsts.filter_map(First::millis).collect::<Vec<_>>())
 }
 
 /// The first decision about a job.
@@ -47,23 +42,53 @@ pub enum First {
     None,
 }
 
-/// The first decision about every job.
-#[must_use]
-pub fn firsts(trace: &Trace, record: &Record) -> Vec<First> {
-    let mut evicted: BTreeMap<u32, i64> = BTreeMap::new();
-    for lost in &record.lost {
-        let first = evicted.entry(lost.row).or_insert(lost.start_ms);
-        *first = (*first).min(lost.start_ms);
+impl First {
+    /// How long until it, ms; `None` where none was made.
+    #[must_use]
+    pub fn millis(self) -> Option<u64> {
+        match self {
+            Self::Start(millis) => Some(millis),
+            Self::Rejection => Some(0),
+            Self::None => None,
+        }
     }
-    let first = |(row, (job, outcome)): (u32, (&crate::trace::TraceJob, &crate::record::Outcome))| {
+}
+
+/// The first decision about every job.
+#[derive(Clone, Debug)]
+pub struct Firsts {
+    /// The first starts of jobs that were evicted, by row, ms.
+    evicted: BTreeMap<u32, i64>,
+}
+
+impl Firsts {
+    /// Those of a run.
+    #[must_use]
+    pub fn new(record: &Record) -> Self {
+        let mut evicted: BTreeMap<u32, i64> = BTreeMap::new();
+        for lost in &record.lost {
+            let first = evicted.entry(lost.row).or_insert(lost.start_ms);
+            *first = (*first).min(lost.start_ms);
+        }
+        Self { evicted }
+    }
+
+    /// The first decision about job `row`.
+    ///
+    /// # Panics
+    ///
+    /// Only on a bug: a row that the trace does not have.
+    #[must_use]
+    pub fn of(&self, trace: &Trace, record: &Record, row: usize) -> First {
+        let (job, outcome) = (&trace.jobs[row], &record.outcomes[row]);
         let after =
             |start: i64| First::Start(u64::try_from(start.saturating_sub(job.submit_ms)).unwrap_or(0));
-        match (evicted.get(&row), outcome.fate) {
-            (Some(start), _) => after(*start),
-            (None, Fate::Running | Fate::Ended) => after(outcome.start_ms),
-            (None, Fate::Rejected) => First::Rejection,
-            (None, Fate::Unseen | Fate::Waiting) => First::None,
+        let before = || u32::try_from(row).ok().and_then(|row| self.evicted.get(&row));
+        match outcome.fate {
+            _ if outcome.preemptions > 0 => before().map_or(First::None, |start| after(*start)),
+            Fate::Running | Fate::Ended => after(outcome.start_ms),
+            Fate::Rejected => First::Rejection,
+            Fate::Unseen | Fate::Waiting => First::None,
         }
-    };
-    (0_u32..).zip(trace.jobs.iter().zip(&record.outcomes)).map(first).collect()
+    }
 }

@@ -8,6 +8,7 @@ pub mod blocked;
 pub mod caution;
 pub mod cost;
 pub mod distribution;
+pub mod division;
 pub mod entitlement;
 pub mod eviction;
 pub mod fairness;

@@ -3,10 +3,6 @@
 //! max(1, response / max(run, τ)) with τ = 10 s; run is the true run time at speed 1, once. Dimensionless.
 //! Population: see `population`. Source: Feitelson, "Metrics for parallel job scheduling and their convergence", 2001.
 
-use super::distribution::Distribution;
-use crate::record::Record;
-use crate::trace::Trace;
-
 /// τ, ms.
 pub const BOUND_MS: u64 = 10_000;
 
@@ -24,14 +20,4 @@ pub const BOUND_MS: u64 = 10_000;
 #[expect(clippy::cast_precision_loss, reason = "a ratio for people, from exact ms")]
 pub fn bounded(response_ms: u64, run_ms: u64) -> f64 {
     (response_ms as f64 / run_ms.max(BOUND_MS) as f64).max(1.0)
-}
-
-/// The bounded slowdowns of `rows`.
-#[must_use]
-pub fn bounded_slowdown(trace: &Trace, record: &Record, rows: &[u32]) -> Distribution {
-    let slowdown = |row: &u32| {
-        let job = &trace.jobs[*row as usize];
-        bounded(record.outcomes[*row as usize].end_ms.abs_diff(job.submit_ms), job.run_ms)
-    };
-    Distribution::of_numbers(&mut rows.iter().map(slowdown).collect::<Vec<_>>())
 }

@@ -39,6 +39,11 @@ fn bare(value: &mut Value, quantiles: &mut Vec<f64>) {
             ] {
                 fields.remove(key);
             }
+            // Of each team waits alone are sketched.
+            if fields.contains_key("weight") {
+                fields.remove("response_s");
+                fields.remove("bounded_slowdown");
+            }
             for key in ["p50", "p90", "p95", "p99"] {
                 quantiles.extend(fields.remove(key).and_then(|value| value.as_f64()));
             }
