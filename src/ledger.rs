@@ -15,7 +15,7 @@ use crate::id::{IdVec, NodeId, PoolId};
 use crate::pool::PoolSpec;
 use crate::quantity::Quantity;
 use crate::resources::{ResourceKind, Resources};
-use crate::room::Room;
+use crate::room::{DEVICE, Room};
 
 /// Most shelves of a pool; a node with more units shares shelves.
 const MAX_SHELVES: u64 = 1024;
@@ -54,6 +54,8 @@ pub(crate) struct PoolState {
     unit: u64,
     /// Nodes that are up, by (free scarce units, free cores, number).
     shelves: Vec<BTreeSet<(Quantity, NodeId)>>,
+    /// How many nodes have a device of which a part is taken.
+    broken: usize,
     /// Counts allocations: what fitted at an equal count still fits.
     allocations: u64,
     placement: Placement,
@@ -82,6 +84,7 @@ impl PoolState {
             scarce,
             unit,
             shelves: Vec::new(),
+            broken: 0,
             allocations: 0,
             placement: policy.placement,
             draw: [policy.seed, number, 0],
@@ -190,27 +193,34 @@ impl PoolState {
     }
 
     fn shelve(&mut self, node: NodeId) {
-        let free = self.nodes[node].free.amounts();
+        let room = &self.nodes[node].free;
+        self.broken = self.broken.saturating_add(usize::from(!room.shared().is_empty()));
+        let free = room.amounts();
         let (shelf, key) = (self.shelf_of(free), self.within_shelf(free));
         self.shelves[shelf].insert((key, node));
     }
 
     fn unshelve(&mut self, node: NodeId) {
-        let free = self.nodes[node].free.amounts();
+        let room = &self.nodes[node].free;
+        self.broken = self.broken.saturating_sub(usize::from(!room.shared().is_empty()));
+        let free = room.amounts();
         let (shelf, key) = (self.shelf_of(free), self.within_shelf(free));
         let was_there = self.shelves[shelf].remove(&(key, node));
         debug_assert!(was_there, "a node is not on its shelf");
     }
 
-    /// Nodes that can hold a worker: those with the fewest scarce units free first, then the fewest cores, then the lowest
-    /// number.
-    pub(crate) fn fewest_free(&self, request: &Resources) -> impl Iterator<Item = (NodeId, &Room)> {
+    /// Nodes that can hold a worker: from the shelves of those with the most scarce units free down.
+    pub(crate) fn most_free(&self, request: &Resources) -> impl Iterator<Item = (NodeId, &Room)> {
         let from = self.shelf_of(request).min(self.shelves.len());
-        let key = self.within_shelf(request);
         let request = *request;
-        let start = (key, NodeId::new(0));
-        let nodes = self.shelves[from..].iter().flat_map(move |shelf| shelf.range(start..));
+        let start = (self.within_shelf(&request), NodeId::new(0));
+        let nodes = self.shelves[from..].iter().rev().flat_map(move |shelf| shelf.range(start..));
         nodes.map(|(_, node)| (*node, &self.nodes[*node].free)).filter(move |(_, free)| free.fits(&request))
+    }
+
+    /// Whether all nodes of a shelf have as much of the scarce resource free.
+    pub(crate) fn shelves_are_sorted(&self) -> bool {
+        self.scarce != ResourceKind::GPU || self.broken == 0 && self.unit == DEVICE
     }
 
     /// Whether the nodes on the shelves could hold so many workers if only the scarce resource counted: a quick no.

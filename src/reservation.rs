@@ -198,24 +198,25 @@ fn earliest_amount(state: &State, route: &Route, timetable: &Timetable) -> Optio
 /// When enough nodes have room for a worker each, or several.
 fn earliest_nodes(state: &State, route: &Route, timetable: &Timetable) -> Option<Found> {
     let pool = state.ledger.pool(route.pool);
-    let mut nodes: Vec<(NodeId, Room)> = pool.nodes().map(|(node, free)| (node, free.clone())).collect();
+    // Nodes on which somebody has ended by then.
+    let mut freed: BTreeMap<NodeId, Room> = BTreeMap::new();
     let mut slots: u64 =
-        nodes.iter().map(|(_, free)| free.times(&route.request)).fold(0, u64::saturating_add);
+        pool.nodes().map(|(_, free)| free.times(&route.request)).fold(0, u64::saturating_add);
     let mut at = state.now;
     let mut ends = timetable.ends(state.now).peekable();
     loop {
         while let Some((_, job, its)) = ends.next_if(|(end, ..)| *end <= at) {
             let request = state.routes.route(its).request;
             for span in state.spans(job) {
-                let known = nodes.binary_search_by_key(&span.node, |(node, _)| *node).ok()?;
-                let free = &mut nodes[known].1;
+                let now = pool.free_on(span.node)?;
+                let free = freed.entry(span.node).or_insert_with(|| now.clone());
                 let before = free.times(&route.request);
                 free.give(&request, span.workers, span.device);
                 slots = slots.saturating_sub(before).saturating_add(free.times(&route.request));
             }
         }
         if slots >= u64::from(route.workers) {
-            let free = nodes.iter().map(|(node, free)| (*node, free));
+            let free = pool.nodes().map(|(node, now)| (node, freed.get(&node).unwrap_or(now)));
             let spans = placement::find_among(pool, route, free)?;
             let mut nodes: Vec<NodeId> = spans.iter().map(|span| span.node).collect();
             nodes.sort_unstable();

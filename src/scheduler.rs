@@ -188,6 +188,7 @@ impl Scheduler {
         self.state.advance(now)?;
         let rank = self.rank(&job);
         let id = self.state.add(job, leaf, rank)?;
+        self.state.note_demand(job.shape);
         self.policy.waits(&self.state, id);
         Ok(Submission::Queued(id))
     }

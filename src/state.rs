@@ -12,7 +12,7 @@ use crate::decision::{Decision, EvictReason, Eviction, Rejection, Side};
 use crate::error::{Error, ErrorKind};
 use crate::hierarchy::Hierarchy;
 use crate::history::History;
-use crate::id::{JobId, NodeId, PoolId, TeamId};
+use crate::id::{JobId, NodeId, PoolId, ShapeId, TeamId};
 use crate::job::JobSpec;
 use crate::ledger::{Ledger, Span};
 use crate::line::{Place, Waiter};
@@ -238,12 +238,16 @@ impl State {
         };
         self.submitted += 1;
         self.counts_waiting(id, true);
+        Ok(id)
+    }
+
+    /// A job asks for something, and not because it was put somewhere already.
+    pub(crate) fn note_demand(&mut self, shape: ShapeId) {
         if self.config.policy.placement == Placement::Fragmentation {
-            for route in self.routes.shape(spec.shape).routes().map(|id| self.routes.route(id)) {
+            for route in self.routes.shape(shape).routes().map(|id| self.routes.route(id)) {
                 self.ledger.note_demand(route.pool, &route.request, route.workers);
             }
         }
-        Ok(id)
     }
 
     /// The job with its place, as a line holds it.
@@ -255,25 +259,20 @@ impl State {
 
     /// Whether all workers of a route have room now. O(1) in a divisible pool and for a single worker that fits.
     #[inline]
-    pub(crate) fn fits(&mut self, route: RouteId) -> bool {
+    pub(crate) fn fits(&self, route: RouteId) -> bool {
         self.fits_beside(route, &[])
     }
 
-    /// Like [`fits_beside`](Self::fits_beside), for those who may not change anything.
-    pub(crate) fn has_room_beside(&self, route: RouteId, avoid: &[NodeId]) -> bool {
-        let route = self.routes.route(route);
-        placement::find(self.ledger.pool(route.pool), route, avoid, &mut Vec::new())
-    }
-
     /// Whether all workers of a route have room now on other nodes than those in `avoid`, which is sorted.
-    pub(crate) fn fits_beside(&mut self, route: RouteId, avoid: &[NodeId]) -> bool {
+    pub(crate) fn fits_beside(&self, route: RouteId, avoid: &[NodeId]) -> bool {
         let route = self.routes.route(route);
-        placement::find(self.ledger.pool(route.pool), route, avoid, &mut self.scratch)
+        placement::has_room(self.ledger.pool(route.pool), route, avoid)
     }
 
     /// Starts a waiting job by a route, on other nodes than those in `avoid`; whether there was room.
     pub(crate) fn start(&mut self, id: JobId, route_id: RouteId, avoid: &[NodeId]) -> bool {
-        let fits = self.fits_beside(route_id, avoid);
+        let route = self.routes.route(route_id);
+        let fits = placement::find(self.ledger.pool(route.pool), route, avoid, &mut self.scratch);
         if fits {
             self.start_on_scratch(id, route_id);
         }
@@ -527,7 +526,7 @@ impl State {
             let its = self.routes.route(its);
             pool.give_back(&its.request, &its.total, &self.arena.iter(spans).collect::<Vec<_>>());
         }
-        placement::find(&pool, route, avoid, &mut Vec::new())
+        placement::has_room(&pool, route, avoid)
     }
 
     /// What a running job would have to do again if it were stopped now.

@@ -1,7 +1,8 @@
 //! Fragmentation gradient: the node and the device where a worker turns the fewest free GPUs into ones that typical workers
 //! cannot use.
 //!
-//! Typical are the workers of all jobs submitted so far, each as often as it was asked for. For one of them the free GPUs
+//! Typical are the workers of all jobs submitted so far, each as often as it was asked for; those of jobs that were put
+//! somewhere by others are not. For one of them the free GPUs
 //! of a node are fragments if it asks no GPUs or the node cannot hold it, and else what is free on devices that have too
 //! little for it.
 //! After: Weng et al., Beware of Fragmentation, USENIX ATC 2023. Layer 3; uses `ledger`, `room`.
@@ -35,8 +36,12 @@ fn growth(pool: &PoolState, request: &Resources, free: &Room, device: Option<u32
         return i128::MAX;
     }
     let growth = |(typical, times): (&Resources, u64)| {
-        let grown = i128::from(fragments(&left, typical)) - i128::from(fragments(free, typical));
-        grown.saturating_mul(i128::from(times))
+        let before = fragments(free, typical);
+        // For whom nothing was of use, what is left is not either.
+        let is_useless = before == free.amounts()[ResourceKind::GPU].get();
+        let after =
+            if is_useless { left.amounts()[ResourceKind::GPU].get() } else { fragments(&left, typical) };
+        (i128::from(after) - i128::from(before)).saturating_mul(i128::from(times))
     };
     pool.demand().map(growth).fold(0, i128::saturating_add)
 }

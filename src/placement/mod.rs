@@ -22,6 +22,28 @@ use crate::route::Route;
 /// Nodes are tried by this, the smallest first, and then by their number.
 pub(crate) type Rank = (i128, u128);
 
+/// Whether all workers of `route` have room now on other nodes than those in `avoid`, which is sorted: the same under every
+/// rule, and quicker than to choose.
+#[inline]
+pub(crate) fn has_room(pool: &PoolState, route: &Route, avoid: &[NodeId]) -> bool {
+    if !route.total.fits_in(pool.free()) || pool.is_divisible() {
+        return route.total.fits_in(pool.free());
+    }
+    let mut left = u64::from(route.workers);
+    if left > 1 && !pool.may_hold(&route.request, left) {
+        return false;
+    }
+    for (node, free) in pool.most_free(&route.request) {
+        if avoid.is_empty() || avoid.binary_search(&node).is_err() {
+            left = left.saturating_sub(if left == 1 { 1 } else { free.times(&route.request) });
+            if left == 0 {
+                return true;
+            }
+        }
+    }
+    false
+}
+
 /// Puts into `spans` where the workers of `route` would go now; whether there is room for all of them. A divisible pool
 /// has no nodes: the list stays empty. The nodes in `avoid`, which is sorted, are left alone.
 #[inline]
@@ -47,7 +69,7 @@ pub(crate) fn find(pool: &PoolState, route: &Route, avoid: &[NodeId], spans: &mu
             seats.fill(nodes.filter(|(node, _)| is_allowed(*node)), spans)
         }
         Placement::BestFitGpu => {
-            let nodes = pool.fewest_free(&route.request);
+            let nodes = best_fit_gpu::nodes(pool, &route.request);
             seats.fill(nodes.filter(|(node, _)| is_allowed(*node)), spans)
         }
         Placement::FirstFit => {

@@ -149,7 +149,7 @@ impl<'a> Txn<'a> {
     /// [`ErrorKind::UnknownJob`], or [`ErrorKind::NoRoute`] for a route of another shape.
     pub fn fits(&self, job: JobId, route: &JobRoute) -> Result<bool, Error> {
         let leaf = self.own_route(job, route)?;
-        Ok(lacks(self.state, leaf, route.id).is_empty() && self.state.has_room_beside(route.id, &[]))
+        Ok(lacks(self.state, leaf, route.id).is_empty() && self.state.fits_beside(route.id, &[]))
     }
 
     /// Starts a waiting job by a route, all workers or none; whether it has started.

@@ -21,6 +21,7 @@ mod kueue_replay;
 mod kueue_roundtrip;
 mod measures;
 mod money;
+mod packing;
 mod preemption;
 mod prices;
 mod replay;

@@ -346,7 +346,7 @@ impl Engine {
                 continue;
             }
             let Some(held) = holds.obstacle(state, waiter, route) else { return Vec::new() };
-            if leaves_amount(state, held, route) && state.has_room_beside(route, &held.nodes) {
+            if leaves_amount(state, held, route) && state.fits_beside(route, &held.nodes) {
                 return Vec::new();
             }
             found.push(Blocked::Reservation { behind: held.job, pool: what.pool, until: held.start });

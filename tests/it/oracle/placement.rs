@@ -25,7 +25,7 @@ impl Oracle {
         match self.config.policy.placement {
             Placement::FirstFit => (0, 0),
             Placement::BestFit => (left, if by_gpu { cpu } else { memory }),
-            Placement::BestFitGpu if by_gpu => (i128::try_from(gpu / 1000).unwrap(), cpu),
+            Placement::BestFitGpu if by_gpu => (i128::try_from(gpu).unwrap(), cpu),
             Placement::BestFitGpu => (i128::try_from(cpu / 1000).unwrap(), memory),
             Placement::Fragmentation => {
                 (self.least_harm(pool, request, free).0, u128::try_from(left).unwrap())
