@@ -111,7 +111,8 @@ pub struct Synth {
     /// input.
     #[arg(value_name = "SPEC", required_unless_present = "like")]
     pub spec: Option<String>,
-    /// Describe this trace instead: its teams, hours, sizes and run times. `FILE[:FORMAT]`.
+    /// Describe this trace instead: as many jobs, its teams, hours, campaigns, sizes, run times, outcomes and limits.
+    /// `FILE[:FORMAT]`; files of a set each after a `--like` of its own.
     #[arg(long, value_name = "FILE[:FORMAT]", conflicts_with = "spec")]
     pub like: Vec<String>,
     /// The root seed of everything that is drawn; else the variable `SIM_SEED`, else 0.

@@ -77,7 +77,15 @@ fn a_trace_can_be_described_and_drawn_again() {
             "{name}: {recorded} recorded, {drawn} drawn"
         );
     };
-    near("jobs", recorded.jobs.len() as u128, drawn.jobs.len() as u128);
+    assert_eq!(drawn.jobs.len(), recorded.jobs.len());
+    let span =
+        |trace: &Trace| u128::from(trace.jobs.last().unwrap().submit_ms.abs_diff(trace.jobs[0].submit_ms));
+    near("span", span(&recorded), span(&drawn));
+    let failed = |trace: &Trace| {
+        trace.jobs.iter().filter(|job| job.status == fairshare_sim::trace::Status::Failed).count() as u128
+    };
+    near("failed", failed(&recorded), failed(&drawn));
+    assert!(drawn.jobs.iter().all(|job| job.estimate_ms().is_some()));
     for (accelerator, gpus) in [("H200", 128), ("L4", 256)] {
         let load = |trace: &Trace| offered_load_milli(trace, accelerator, gpus);
         near(accelerator, load(&recorded), load(&drawn));
@@ -98,8 +106,73 @@ fn fitting_is_stable_across_releases() {
     let drawn = write_csv(&spec, 1, std::io::sink()).unwrap();
     assert_eq!(
         (drawn.rows, drawn.text_digest.as_str()),
-        (7095, "46d5abdcaa1996885165a61fe760d21e592515c5d01c1096d09fa08cb100f8db")
+        (6358, "664e7652739b1e8593b1139dc2fab5c411ffd9cfae00e75ef22bfd04a206de2f")
     );
+}
+
+/// Everything that a description has a word for comes back: what jobs may use, who pays, how they end, what was expected.
+#[test]
+fn a_description_keeps_what_it_has_a_word_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("jobs.csv");
+    let mut text =
+        "job_id,submit_s,run_s,team,cost_owner,gpu,accelerators,pools,priority,datasets,estimate_s,status\n"
+            .to_owned();
+    for job in 0..200 {
+        let (status, run) = [("completed", 100), ("failed", 7)][usize::from(job % 4 == 0)];
+        let at = job * 3_600;
+        text += &format!(
+            "{job},{at},{run},a,lab,2,H200:1|A100:0.5,east|west,high,web|books,{},{status}\n",
+            run * 2
+        );
+    }
+    std::fs::write(&path, text).unwrap();
+    let spec = SynthSpec::like(&load(&path)).unwrap();
+    assert_eq!(SynthSpec::from_toml(&spec.to_toml().unwrap()).unwrap(), spec);
+    assert_eq!((spec.jobs, spec.days, spec.teams[0].cost_owner.as_deref()), (Some(200), None, Some("lab")));
+    let [kind] = &spec.teams[0].kinds[..] else { panic!("{:?}", spec.teams[0].kinds) };
+    assert_eq!(kind.name, "gpu-2-to-7-H200:1|A100:0.5-east|west-high-data");
+    assert_eq!(kind.accelerators.as_deref(), Some("H200:1|A100:0.5"));
+    assert_eq!((kind.pools.as_deref(), kind.priority.as_deref()), (Some("east|west"), Some("high")));
+    assert_eq!(kind.datasets[0].name, "web|books");
+    assert!((kind.failed - 0.25).abs() < 1e-9 && kind.cancelled.abs() < 1e-9 && !kind.cut_short);
+    // Every estimate is twice the run time: the logarithm of two away.
+    assert!((kind.estimate_error.unwrap() - 2.0_f64.ln()).abs() < 1e-9);
+    let drawn = folder.path().join("drawn.csv");
+    write_csv(&spec, 5, std::fs::File::create(&drawn).unwrap()).unwrap();
+    let drawn = load(&drawn);
+    assert_eq!(drawn.jobs.len(), 200);
+    // A run of 7 s is one that failed and was recorded so: it is not cut once more.
+    assert!(drawn.jobs.iter().all(|job| job.run_ms >= 7_000));
+    assert_eq!(drawn.shapes[drawn.jobs[0].shape as usize], load(&path).shapes[0]);
+}
+
+/// As many jobs come back where campaigns overlap, and where a trace sees a part of the week.
+#[test]
+fn as_many_jobs_are_drawn_in_about_the_same_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("jobs.csv");
+    let mut rows: Vec<(u64, String)> = Vec::new();
+    // Ten users, each with campaigns of 40 jobs over an hour, ten hours apart, and a job a quarter of an hour beside.
+    for user in 0..10_u64 {
+        for campaign in 0..24_u64 {
+            let at = |job: u64| user * 1_800 + campaign * 36_000 + job * 90;
+            rows.extend((0..40).map(|job| (at(job), format!("60,a,u{user},1\n"))));
+        }
+    }
+    rows.extend((0..1_000_u64).map(|job| (job * 900, "600,a,solo,2\n".to_owned())));
+    rows.sort();
+    let mut text = "job_id,submit_s,run_s,team,user,gpu\n".to_owned();
+    for (id, (at, rest)) in rows.iter().enumerate() {
+        text += &format!("{id},{at},{rest}");
+    }
+    std::fs::write(&path, text).unwrap();
+    let spec = SynthSpec::like(&load(&path)).unwrap();
+    let drawn = write_csv(&spec, 1, std::io::sink()).unwrap();
+    assert_eq!(drawn.rows, 10_600);
+    let span_s = rows[rows.len() - 1].0;
+    let ratio = drawn.last_submit_ms / (span_s * 10);
+    assert!((80..=120).contains(&ratio), "{ratio} % of the span of the source");
 }
 
 #[test]

@@ -35,6 +35,17 @@ impl WeekProfile {
         Self { by_hour, highest }
     }
 
+    /// The mean relative rate from the beginning of the first week until `days` later; one over whole weeks.
+    pub(super) fn mean(&self, days: f64) -> f64 {
+        let weeks = libm::floor(days / 7.0);
+        let rest_hours = (days - weeks * 7.0) * 24.0;
+        let mut sum = weeks * 168.0;
+        for (hour, weight) in (0_u8..).zip(&self.by_hour) {
+            sum += weight * (rest_hours - f64::from(hour)).clamp(0.0, 1.0);
+        }
+        sum / (days * 24.0)
+    }
+
     /// The relative rate at `time_ms`.
     #[expect(
         clippy::cast_possible_truncation,
@@ -175,6 +186,16 @@ mod tests {
         // Nine night hours of weight 0.1 in a day of weight 10.5: 8.6 %.
         assert!((500..700).contains(&at_night), "{at_night} at night, expected about 600");
         assert_eq!(on_sunday, 0);
+    }
+
+    #[test]
+    fn the_mean_of_a_part_of_the_week() {
+        let profile = WeekProfile::new(&[1.0; 24], &[2.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.0], 0);
+        for (days, mean) in
+            [(7.0, 1.0), (14.0, 1.0), (1.0, 2.0), (0.5, 2.0), (1.5, 2.5 / 1.5), (8.0, 9.0 / 8.0)]
+        {
+            assert!((profile.mean(days) - mean).abs() < 1e-12, "{days}: {}", profile.mean(days));
+        }
     }
 
     #[test]

@@ -1,14 +1,19 @@
 //! Fitting: a recorded trace as a description from which similar ones can be drawn.
 //!
-//! Kept of each team: jobs a day, the course of day and week, how many people submit, what they ask for and how long that
-//! runs (by quantiles), campaigns of equal jobs, habits with time limits. Lost: who follows whom, trends over weeks, and
-//! names of people and jobs. Run times are those recorded, so failures are in them and not drawn again.
+//! Kept: how many jobs there are in all. Kept of each team: jobs a day, the course of day and week, how many people submit,
+//! what they ask for (accelerators, pools, priority, data sets; the 24 most frequent sizes of each) and how long that runs
+//! (by quantiles), campaigns of equal jobs, how many fail and are cancelled, how far estimates are off, habits with time
+//! limits, and who pays where that is one for the team. Lost: who follows whom, trends over weeks, names of people and jobs,
+//! resources other than GPU, CPU and memory, deadlines, checkpoints, utilization, and what may be evicted. Run times are those recorded,
+//! so that jobs which failed are not cut short once more.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::arrivals::WeekProfile;
 use super::length::{Family, Length};
-use super::spec::{Bursts, DayShape, JobKind, Size, SynthError, SynthSpec, TeamMix, TimeLimit};
-use crate::trace::{CPU, GPU, MEMORY, Trace, TraceJob, TraceShape};
+use super::spec::{Bursts, Choice, DayShape, JobKind, Size, SynthError, SynthSpec, TeamMix, TimeLimit};
+use crate::trace::write::accelerators;
+use crate::trace::{CPU, GPU, MEMORY, Status, Trace, TraceJob, TraceShape};
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -61,9 +66,10 @@ impl SynthSpec {
                 fit_team(name, jobs, trace, &calendar)
             })
             .collect();
+        // The trace ends by its number of jobs: where it ended by time, campaigns would make it a matter of luck.
         let spec = Self {
-            days: Some(calendar.days()),
-            jobs: None,
+            days: None,
+            jobs: Some(by_team.values().map(|jobs| jobs.len() as u64).sum()),
             start_s: calendar.start_s(),
             resolution_ms: if trace.jobs.iter().all(|job| job.submit_ms % 1000 == 0) { 1000 } else { 1 },
             teams,
@@ -110,27 +116,36 @@ impl Calendar {
 
 fn fit_team(name: String, jobs: &[&TraceJob], trace: &Trace, calendar: &Calendar) -> TeamMix {
     let (bursts, single) = split_bursts(jobs);
+    let mut names = BTreeSet::from([BURST_KIND.to_owned()]);
     let mut kinds: Vec<JobKind> = by_kind(&single, trace)
         .into_iter()
-        .map(|(kind, jobs)| fit_kind(kind, count(jobs.len()), &jobs, trace))
+        .map(|(kind, jobs)| fit_kind(fresh_name(&kind, &mut names), count(jobs.len()), &jobs, trace))
         .collect();
     let users: BTreeSet<u32> = jobs.iter().map(|job| job.user).collect();
+    let owners: BTreeSet<Option<u32>> = jobs.iter().map(|job| job.has_owner.then_some(job.owner)).collect();
+    let owner = if owners.len() == 1 { owners.first().copied().flatten() } else { None };
     let burst_jobs: Vec<&TraceJob> = bursts.iter().flatten().copied().collect();
     if !burst_jobs.is_empty() {
         kinds.push(fit_kind(BURST_KIND.to_owned(), 0, &burst_jobs, trace));
     }
-    TeamMix {
+    let mut team = TeamMix {
         name,
-        cost_owner: None,
+        cost_owner: owner.and_then(|owner| as_it_stands(trace.owners.text(owner))),
         users: count(users.len()).clamp(1, 100_000),
-        jobs_per_day: ratio(single.len(), calendar.days()),
+        jobs_per_day: 0.0,
         day: DayShape::Flat,
         hours: fit_hours(&single, calendar),
         weekdays: fit_weekdays(&single, calendar),
         shift_hours: 0,
-        bursts: fit_bursts(&bursts, calendar),
+        bursts: None,
         kinds,
-    }
+    };
+    // What is drawn begins on a Monday, and may see other days than the trace did.
+    let days = calendar.days();
+    let busy = WeekProfile::new(&team.hour_weights(), &team.weekday_weights(), 0).mean(days);
+    team.jobs_per_day = (ratio(single.len(), days * busy)).min(1e9);
+    team.bursts = fit_bursts(&bursts, days, busy);
+    team
 }
 
 /// Parts a team's jobs into campaigns and all others. A campaign is many equal jobs of one user in short sequence.
@@ -155,14 +170,20 @@ fn split_bursts<'t>(jobs: &[&'t TraceJob]) -> (Vec<Vec<&'t TraceJob>>, Vec<&'t T
     (bursts, single)
 }
 
-fn fit_bursts(bursts: &[Vec<&TraceJob>], calendar: &Calendar) -> Option<Bursts> {
+/// Campaigns of a team. The generator waits from the end of one to the beginning of the next, and opens each with a job
+/// before it counts time: so the pauses are what the span leaves, and a campaign has a job less than it seems. Where several
+/// ran at once, they are made shorter, for only one runs at a time.
+fn fit_bursts(bursts: &[Vec<&TraceJob>], days: f64, busy: f64) -> Option<Bursts> {
     let jobs: usize = bursts.iter().map(Vec::len).sum();
     let span_ms: i64 = bursts.iter().map(|burst| burst[burst.len() - 1].submit_ms - burst[0].submit_ms).sum();
     let spans_s = usize::try_from(span_ms / 1000).unwrap_or(usize::MAX);
+    let share_s = days * 86_400.0 / as_float(bursts.len().max(1));
+    let span_s = ratio(spans_s, as_float(bursts.len())).clamp(1.0, 604_800.0).min((share_s / 2.0).max(1.0));
+    let pause_s = (share_s - span_s).max(1.0);
     (!bursts.is_empty()).then(|| Bursts {
-        per_week: ratio(bursts.len(), calendar.days() / 7.0).clamp(1e-6, 10_000.0),
-        jobs: ratio(jobs, as_float(bursts.len())).clamp(1.0, 1e7),
-        span_s: ratio(spans_s, as_float(bursts.len())).clamp(1.0, 604_800.0),
+        per_week: (604_800.0 / pause_s / busy).clamp(1e-6, 10_000.0),
+        jobs: (ratio(jobs, as_float(bursts.len())) - 1.0).clamp(1.0, 1e7),
+        span_s,
         kind: BURST_KIND.to_owned(),
     })
 }
@@ -196,22 +217,28 @@ fn fit_weekdays(jobs: &[&TraceJob], calendar: &Calendar) -> Vec<f64> {
     weekdays.iter().zip(seen).map(|(jobs, days)| jobs / days.max(1.0)).collect()
 }
 
-/// Groups jobs by accelerator and order of size, because both go along with how long a job runs.
+/// Groups jobs by what they may use and by order of size, because both go along with how long a job runs.
 fn by_kind<'t>(jobs: &[&'t TraceJob], trace: &Trace) -> BTreeMap<String, Vec<&'t TraceJob>> {
     let mut kinds: BTreeMap<String, Vec<&TraceJob>> = BTreeMap::new();
     for job in jobs {
         let shape = &trace.shapes[job.shape as usize];
-        let class = match shape.alternatives[0].total(GPU) {
+        let first = &shape.alternatives[0];
+        let mut kind = match first.total(GPU) {
             0 => "cpu",
             1..=1_000 => "gpu-1",
             1_001..=7_999 => "gpu-2-to-7",
             8_000 => "gpu-8",
             _ => "gpu-many",
-        };
-        let kind = match shape.alternatives[0].accelerator.as_deref() {
-            Some(accelerator) => format!("{class}-{}", plain_name(accelerator)),
-            None => class.to_owned(),
-        };
+        }
+        .to_owned();
+        let (accelerators, pools) = (accelerators(&shape.alternatives), first.pools.join("|"));
+        let datasets = if shape.datasets.is_empty() { "" } else { "data" };
+        for part in [&accelerators, &pools, trace.priorities.text(shape.priority), datasets] {
+            if !part.is_empty() {
+                kind.push('-');
+                kind.push_str(part);
+            }
+        }
         kinds.entry(kind).or_default().push(job);
     }
     kinds
@@ -228,22 +255,53 @@ fn fit_kind(name: String, weight: u32, jobs: &[&TraceJob], trace: &Trace) -> Job
     let sized = |&(jobs, shape): &(usize, u32)| {
         Some(Size { weight: count(jobs), ..size_of(&trace.shapes[shape as usize])? })
     };
-    let first = &trace.shapes[jobs[0].shape as usize].alternatives[0];
+    // All jobs of a kind may use the same, but for campaigns, where the most frequent decides.
+    let shape = &trace.shapes[shapes[0].1 as usize];
     let run = fit_run(jobs);
+    let ended = |status: Status| jobs.iter().filter(|job| job.status == status).count();
+    let (failed, cancelled) = (ended(Status::Failed), ended(Status::Cancelled));
     JobKind {
         name,
         weight,
-        accelerators: first.accelerator.as_deref().map(plain_name),
-        pools: None,
-        priority: None,
-        datasets: Vec::new(),
+        accelerators: as_it_stands(&accelerators(&shape.alternatives))
+            .or_else(|| shape.alternatives[0].accelerator.as_deref().map(plain_name)),
+        pools: as_it_stands(&shape.alternatives[0].pools.join("|")),
+        priority: as_it_stands(trace.priorities.text(shape.priority)),
+        datasets: fit_datasets(jobs, trace),
         sizes: shapes.iter().filter_map(sized).collect(),
-        failed: 0.0,
-        cancelled: 0.0,
-        estimate_error: None,
+        failed: ratio(failed, as_float(jobs.len())),
+        cancelled: ratio(cancelled, as_float(jobs.len())),
+        cut_short: failed + cancelled == 0,
+        estimate_error: fit_estimate(jobs),
         time_limit: fit_limit(jobs, run.max_s),
         run,
     }
+}
+
+/// The data sets that jobs read, each set of them as one choice, the most frequent first.
+fn fit_datasets(jobs: &[&TraceJob], trace: &Trace) -> Vec<Choice> {
+    let mut sets: BTreeMap<String, usize> = BTreeMap::new();
+    for job in jobs {
+        if let Some(set) = as_it_stands(&trace.shapes[job.shape as usize].datasets.join("|")) {
+            *sets.entry(set).or_default() += 1;
+        }
+    }
+    let mut sets: Vec<(usize, String)> = sets.into_iter().map(|(name, jobs)| (jobs, name)).collect();
+    sets.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
+    sets.truncate(SIZES_MAX);
+    sets.into_iter().map(|(jobs, name)| Choice { name, weight: count(jobs) }).collect()
+}
+
+/// The standard deviation of the logarithm of estimate over run time, where at least half of the jobs have one.
+fn fit_estimate(jobs: &[&TraceJob]) -> Option<f64> {
+    let estimates = jobs.iter().filter_map(|job| Some((job.estimate_ms()?, job.run_ms)));
+    let logs: Vec<f64> = estimates
+        .filter(|(estimate, run)| *estimate > 0 && *run > 0)
+        .map(|(estimate, run)| libm::log(seconds(estimate) / seconds(run)))
+        .collect();
+    let known = !logs.is_empty() && logs.len() * 2 >= jobs.len();
+    let squares: f64 = logs.iter().map(|log| log * log).sum();
+    known.then(|| libm::sqrt(squares / as_float(logs.len())).min(10.0))
 }
 
 /// A shape's request as a size of weight one; nothing where it asks for nothing or too much.
@@ -319,6 +377,11 @@ fn plain_name(name: &str) -> String {
         .collect();
     let trimmed = plain.trim();
     if trimmed.is_empty() { "none".to_owned() } else { trimmed.to_owned() }
+}
+
+/// A text that others refer to, unless a description cannot hold it.
+fn as_it_stands(text: &str) -> Option<String> {
+    super::spec::is_plain(text).then(|| text.to_owned())
 }
 
 /// As [`plain_name`], with a number where another team's name has become the same.

@@ -237,7 +237,7 @@ impl<'s> TeamState<'s> {
 /// Draws how a job ends and which part of its full run it reaches by then.
 fn draw_outcome(kind: &JobKind, stream: &mut Stream) -> (Outcome, f64) {
     let fate = stream.unit();
-    let point = stream.unit();
+    let point = if kind.cut_short { stream.unit() } else { 1.0 };
     if fate < kind.failed {
         // Errors show early: half of the failures come in the first eighth of the run.
         (Outcome::Failed, point * point * point)

@@ -181,6 +181,10 @@ pub struct JobKind {
     /// The part that its user stops, at any point of its run.
     #[serde(default)]
     pub cancelled: f64,
+    /// Whether jobs that fail or are stopped end before the run that is drawn for them; `false` where `run` was taken from
+    /// jobs that had ended so already.
+    #[serde(default = "yes", skip_serializing_if = "is_true")]
+    pub cut_short: bool,
     /// The native column `estimate_s`: run time times a lognormal error with this standard deviation; absent: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub estimate_error: Option<f64>,
@@ -235,6 +239,15 @@ pub struct TimeLimit {
 
 fn one() -> u32 {
     1
+}
+
+fn yes() -> bool {
+    true
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the serializer passes every field by reference")]
+fn is_true(value: &bool) -> bool {
+    *value
 }
 
 fn one_thousand() -> u64 {
@@ -480,10 +493,15 @@ impl TimeLimit {
     }
 }
 
+/// Whether a description can hold the text.
+pub(super) fn is_plain(text: &str) -> bool {
+    let plain = |letter: char| !letter.is_control() && !matches!(letter, ',' | '"' | '\\');
+    !text.is_empty() && text.len() <= 200 && text.trim() == text && text.chars().all(plain)
+}
+
 /// Names go into CSV fields unquoted, so they must not need quotes.
 fn check_name(place: &str, key: &str, name: &str) -> Result<(), SynthError> {
-    let plain = |letter: char| !letter.is_control() && !matches!(letter, ',' | '"' | '\\');
-    if name.is_empty() || name.len() > 200 || name.trim() != name || !name.chars().all(plain) {
+    if !is_plain(name) {
         let expected = "1 to 200 bytes without commas, quotes, control characters or blanks at the ends";
         return Err(SynthError::invalid(place, key, expected));
     }
