@@ -7,20 +7,24 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::path::Path;
 
+use fairshare::ResourceKind;
 use flate2::{Compression, GzBuilder};
 
 use super::settings::{self, seed};
 use super::{Output, World};
 use crate::cli::trace::{Check, Convert, Inspect, InspectFormat, Shape, Synth, TraceCommand};
 use crate::error::SimError;
+use crate::metrics::ratio;
+use crate::metrics::utilization::offered_load_of;
 use crate::progress::{self, Written};
 use crate::report::text::guesses;
 use crate::rng::Streams;
 use crate::scenario::Scenario;
+use crate::setup::Setup;
 use crate::trace::synthetic::{SynthError, SynthSpec, write_csv};
 use crate::trace::{
-    Capacity, ConvertError, Factor, Input, MAX_TIME_MS, Source, Trace, TraceOptions, Transform, convert,
-    inspect,
+    ConvertError, Demand, Factor, Input, MAX_TIME_MS, OfferedLoad, Selection, Source, Trace, TraceOptions,
+    Transform, convert, inspect_against,
 };
 use crate::whole::{self, WholeFile};
 
@@ -62,14 +66,19 @@ fn import(path: Option<&Path>, strict: bool, world: &World<'_>) -> Result<TraceO
 }
 
 fn inspect_trace(arguments: &Inspect, world: &World<'_>) -> Result<Output, SimError> {
-    let load = |path: &Path| Scenario::load(path, &settings::variables(world)?).map_err(SimError::from);
-    let scenario = arguments.scenario.as_deref().map(load).transpose()?;
+    let read = |path: &Path| Scenario::load(path, &settings::variables(world)?).map_err(SimError::from);
+    let scenario = arguments.scenario.as_deref().map(read).transpose()?;
     let mut options = options(arguments.strict, world.watched);
     if let Some(scenario) = &scenario {
         options = TraceOptions { watch: options.watch, ..scenario.trace_options(arguments.strict) };
     }
-    let capacity = scenario.as_ref().map(capacity);
-    let inspection = inspect(&inputs(&arguments.traces), &options, capacity)?;
+    let load = scenario.as_ref().map(|scenario| move |demand: &Demand<'_>| load(scenario, demand));
+    let load = load.as_ref().map(|load| load as _);
+    let mut inspection = inspect_against(&inputs(&arguments.traces), &options, load)?;
+    if scenario.is_some_and(|scenario| scenario.selection != Selection::default()) {
+        let warning = "`teams`, `from` and `until` of `[trace]` are not looked at: this is the whole trace";
+        inspection.warnings.push(warning.to_owned());
+    }
     Ok(Output::new(match arguments.output {
         InspectFormat::Table => inspection.table(),
         InspectFormat::Json => {
@@ -79,17 +88,23 @@ fn inspect_trace(arguments: &Inspect, world: &World<'_>) -> Result<Output, SimEr
     }))
 }
 
-/// GPUs and processors of all pools together.
-fn capacity(scenario: &Scenario) -> Capacity {
-    let total = |resource: &str| {
-        let of_pool = |pool: &crate::scenario::Pool| {
-            let amount =
-                pool.node.iter().find(|(name, _)| name == resource).map_or(0, |(_, amount)| amount.get());
-            amount.saturating_mul(u64::from(pool.nodes))
-        };
-        scenario.pools.iter().map(of_pool).fold(0_u64, u64::saturating_add)
+/// What is asked for over what the pools have while jobs come: of each pool as a run measures it, and of all together.
+fn load(scenario: &Scenario, demand: &Demand<'_>) -> OfferedLoad {
+    let jobs = Trace {
+        shapes: demand.shapes.to_vec(),
+        priorities: demand.priorities.clone(),
+        resources: demand.resources.to_vec(),
+        ..Trace::default()
     };
-    Capacity { gpu_milli: total("gpu"), cpu_milli: total("cpu") }
+    let Ok(setup) = Setup::new(scenario, &jobs) else { return OfferedLoad::default() };
+    let pools = 0..setup.config.pools.len();
+    let all = |work: u128, kind: ResourceKind| {
+        ratio(work, pools.clone().map(|pool| setup.available(pool, kind, demand.submissions)).sum())
+    };
+    let (gpu, cpu) = (all(demand.gpu, ResourceKind::GPU), all(demand.cpu, ResourceKind::CPU));
+    let loads = offered_load_of(&setup, demand.shapes, demand.run_ms, demand.submissions);
+    let names = setup.config.pools.iter().map(|pool| pool.name.clone());
+    OfferedLoad { gpu, cpu, pools: names.zip(loads).collect() }
 }
 
 fn check_trace(arguments: &Check, world: &World<'_>) -> Result<Output, SimError> {

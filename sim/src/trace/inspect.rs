@@ -15,7 +15,7 @@ use super::inspection::{
     RepairStatistics, SourceStatistics,
 };
 use super::interner::Interner;
-use super::model::{CPU, GPU};
+use super::model::{CPU, GPU, TraceShape};
 use super::reader::{self, Checked, Reading, Sink, TraceOptions};
 use super::row::{Facts, Status, TraceRow};
 use super::shapes::ShapeTable;
@@ -33,6 +33,38 @@ pub struct Capacity {
     pub cpu_milli: u64,
 }
 
+impl Capacity {
+    /// The load of what is asked for, all pools together, which have this capacity all the time.
+    fn load(self, demand: &Demand<'_>) -> OfferedLoad {
+        let span_ms = demand.submissions.map_or(0, |(first, last)| last.abs_diff(first));
+        let of = |work: u128, milli: u64| ratio(work, u128::from(milli) * u128::from(span_ms));
+        OfferedLoad {
+            gpu: of(demand.gpu, self.gpu_milli),
+            cpu: of(demand.cpu, self.cpu_milli),
+            pools: BTreeMap::new(),
+        }
+    }
+}
+
+/// What the jobs of a trace ask for in all.
+#[derive(Debug, Clone, Copy)]
+pub struct Demand<'a> {
+    /// What jobs ask.
+    pub shapes: &'a [TraceShape],
+    /// Priority classes by the number that shapes have.
+    pub priorities: &'a Interner,
+    /// Names of the resources after GPU, CPU and memory.
+    pub resources: &'a [String],
+    /// Run time of all jobs of each shape, ms.
+    pub run_ms: &'a [u128],
+    /// First and last submission, ms.
+    pub submissions: Option<(i64, i64)>,
+    /// Milli-GPU × ms.
+    pub gpu: u128,
+    /// Milli-CPU × ms.
+    pub cpu: u128,
+}
+
 /// Reads the inputs and counts.
 ///
 /// Files that do not say enough to be run may be inspected; what they lack is in the warnings.
@@ -44,6 +76,20 @@ pub fn inspect(
     inputs: &[Input],
     options: &TraceOptions,
     capacity: Option<Capacity>,
+) -> Result<Inspection, TraceError> {
+    let load = capacity.map(|capacity| move |demand: &Demand<'_>| capacity.load(demand));
+    inspect_against(inputs, options, load.as_ref().map(|load| load as _))
+}
+
+/// The same with the load that `load` makes of what is asked for.
+///
+/// # Errors
+///
+/// As [`inspect`].
+pub fn inspect_against(
+    inputs: &[Input],
+    options: &TraceOptions,
+    load: Option<&dyn Fn(&Demand<'_>) -> OfferedLoad>,
 ) -> Result<Inspection, TraceError> {
     let options = TraceOptions { partial: true, ..options.clone() };
     let mut counter = Counter::default();
@@ -62,7 +108,7 @@ pub fn inspect(
             counter.interarrival = Some(submits.interarrival());
         }
     }
-    Ok(counter.finish(reading, capacity))
+    Ok(counter.finish(reading, load))
 }
 
 /// Submit times of an unsorted source.
@@ -92,6 +138,7 @@ struct Sum {
     jobs: u64,
     gpu: u128,
     cpu: u128,
+    run: u128,
 }
 
 impl Sum {
@@ -100,6 +147,7 @@ impl Sum {
         self.jobs += other.jobs;
         self.gpu += other.gpu;
         self.cpu += other.cpu;
+        self.run += other.run;
     }
 }
 
@@ -206,7 +254,7 @@ impl Sink for Counter {
         let first = &shapes.shapes[checked.shape as usize].alternatives[0];
         let (gpu, cpu) = (first.total(GPU), first.total(CPU));
         let run_ms = u128::from(checked.run_ms);
-        let sum = Sum { jobs: 1, gpu: u128::from(gpu) * run_ms, cpu: u128::from(cpu) * run_ms };
+        let sum = Sum { jobs: 1, gpu: u128::from(gpu) * run_ms, cpu: u128::from(cpu) * run_ms, run: run_ms };
         self.teams.add(&row.team, sum);
         for (parts, name) in [(&mut self.partitions, &row.partition), (&mut self.queues, &row.queue)] {
             if !name.is_empty() {
@@ -275,10 +323,12 @@ impl Counter {
         }
     }
 
-    fn finish(mut self, reading: Reading, capacity: Option<Capacity>) -> Inspection {
+    fn finish(mut self, reading: Reading, load: Option<&dyn Fn(&Demand<'_>) -> OfferedLoad>) -> Inspection {
         let span_ms = if self.run.count() == 0 { 0 } else { self.last_ms.abs_diff(self.first_ms) };
         let mut total = Sum::default();
         self.teams.sums.iter().for_each(|sum| total.add(*sum));
+        let mut run_ms: Vec<u128> = self.by_shape.iter().map(|sum| sum.run).collect();
+        run_ms.resize(reading.shapes.shapes.len(), 0);
         let unit = if self.gpu_size.count() > 0 { "gpu" } else { "cpu" };
         let recorded = self.recorded(&reading, unit, span_ms);
         let size = if unit == "gpu" { &self.gpu_size } else { &self.cpu_size };
@@ -330,14 +380,23 @@ impl Counter {
             by_partition: self.partitions.statistics(),
             queues: self.queues.count(),
             by_queue: self.queues.statistics(),
-            offered_load: capacity.map(|capacity| OfferedLoad {
-                gpu: ratio(total.gpu, u128::from(capacity.gpu_milli) * u128::from(span_ms)),
-                cpu: ratio(total.cpu, u128::from(capacity.cpu_milli) * u128::from(span_ms)),
-            }),
+            offered_load: load.map(|load| load(&self.demand(&reading.shapes, total, &run_ms))),
             status: self.outcomes(),
             repairs,
             sources: reading.sources.iter().map(source_statistics).collect(),
             warnings: reading.warnings,
+        }
+    }
+
+    fn demand<'a>(&'a self, shapes: &'a ShapeTable, total: Sum, run_ms: &'a [u128]) -> Demand<'a> {
+        Demand {
+            shapes: &shapes.shapes,
+            priorities: &shapes.priorities,
+            resources: &shapes.resources,
+            run_ms,
+            submissions: (self.run.count() > 0).then_some((self.first_ms, self.last_ms)),
+            gpu: total.gpu,
+            cpu: total.cpu,
         }
     }
 

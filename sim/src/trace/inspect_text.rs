@@ -88,7 +88,10 @@ impl Inspection {
         if let Some(load) = &self.offered_load {
             let parts = [("gpu", load.gpu), ("cpu", load.cpu)];
             let parts = parts.iter().filter_map(|(name, load)| Some(format!("{name} {:.3}", (*load)?)));
-            line("offered load", parts.collect::<Vec<_>>().join(", "));
+            let pools = load.pools.iter().filter_map(|(name, load)| {
+                Some(format!("{:.3} in {}", (*load)?, shortened(&printable(name), 20)))
+            });
+            line("offered load", joined(parts.chain(pools).collect::<Vec<_>>().into_iter(), 60));
         }
         let outcomes = self.status.iter().map(|(name, count)| format!("{name} {}", grouped(*count)));
         let outcomes = outcomes.collect::<Vec<_>>().join(", ");

@@ -158,7 +158,7 @@ pub struct PartStatistics {
 }
 
 /// Requested time over capacity x span.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct OfferedLoad {
     /// GPUs; absent without any.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -166,6 +166,9 @@ pub struct OfferedLoad {
     /// CPUs; absent without any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cpu: Option<f64>,
+    /// By pool, of what the pool is measured by, as a run has it; null where all jobs come at once.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub pools: BTreeMap<String, Option<f64>>,
 }
 
 /// One file.

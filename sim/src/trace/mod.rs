@@ -45,7 +45,7 @@ pub use format::{SwfMemory, SwfOptions, SwfPools, SwfProcessors, SwfRun, SwfUnus
 pub use guess::Format;
 pub use input::Input;
 pub(crate) use input::{Opened, STDIN_MARK, open, open_bytes};
-pub use inspect::{Capacity, inspect};
+pub use inspect::{Capacity, Demand, inspect, inspect_against};
 pub use inspection::{
     Distribution, Inspection, OfferedLoad, PartStatistics, QuotaChange, QuotaStatistics, RecordedStatistics,
     RepairStatistics, SourceStatistics,
