@@ -60,7 +60,8 @@ pub enum InspectFormat {
 Example:
   sim trace check jobs.csv
 
-Whatever other commands would repair is an error here: exit code 2, with line and column.")]
+Whatever other commands would leave out or sort in is an error here: exit code 2, with the line. What is kept
+by an assumption, as of GPUs that do not divide by eight, is no error, and is listed.")]
 pub struct Check {
     /// The trace: `FILE[:FORMAT]`; files of a set are named together.
     #[arg(required = true, value_name = "FILE[:FORMAT]")]

@@ -19,7 +19,7 @@ use crate::simulate::simulate;
 use crate::streamed;
 use crate::summary::{RunInfo, Summary};
 use crate::timings::Timings;
-use crate::trace::{Input, Trace};
+use crate::trace::{Input, Source, Trace};
 
 /// Replays, measures, prints and writes.
 ///
@@ -261,6 +261,15 @@ pub(crate) fn load(
     let mut options = scenario.trace_options(strict);
     options.watch = progress::reading(world.watched);
     let mut trace = Trace::load(&inputs, &options)?;
+    let lists = !trace.cluster.is_empty();
+    let jobless = |source: &Source| !source.format.holds_jobs() || (lists && source.rows == 0);
+    if let (true, Some(source)) = (trace.sources.iter().all(jobless), trace.sources.first()) {
+        let message =
+            format!("`{}` holds no jobs (format {}): there is nothing to replay", source.path, source.format);
+        let hint =
+            "name the list of jobs that belongs to it; `sim trace convert --scenario` makes pools of it";
+        return Err(SimError::usage_with_hint(message, hint));
+    }
     if scenario.snapshot.is_some() {
         let warning =
             "`[snapshot]`, `[[running]]` and `[[pending]]` are for `sim decide`: a replay starts empty";

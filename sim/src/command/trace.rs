@@ -23,8 +23,8 @@ use crate::scenario::Scenario;
 use crate::setup::Setup;
 use crate::trace::synthetic::{SynthError, SynthSpec, write_csv};
 use crate::trace::{
-    ConvertError, Demand, Factor, Input, MAX_TIME_MS, OfferedLoad, Selection, Source, Trace, TraceOptions,
-    Transform, convert, inspect_against,
+    ConvertError, Demand, Factor, Input, Instant, MAX_TIME_MS, OfferedLoad, Repair, Selection, Source, Trace,
+    TraceOptions, Transform, convert, inspect_against, printable,
 };
 use crate::whole::{self, WholeFile};
 
@@ -112,10 +112,24 @@ fn check_trace(arguments: &Check, world: &World<'_>) -> Result<Output, SimError>
     let trace = Trace::load(&inputs(&arguments.traces), &options)?;
     let mut text = String::new();
     for source in &trace.sources {
+        let (path, format) = (&source.path, source.format.name());
+        let found =
+            if source.repairs.is_empty() { "clean" } else { "nothing left out or sorted in, but assumed" };
         // Writing to a string cannot fail.
-        let _ = writeln!(text, "{}: {} rows, {}, clean", source.path, source.rows, source.format.name());
+        let _ = writeln!(text, "{path}: {}, {format}, {found}", rows(source.rows));
+        for repair in source.repairs.values() {
+            let _ = writeln!(text, "  {}", repair.in_words());
+        }
     }
     Ok(Output { notes: warnings(&trace.warnings), ..Output::new(text) })
+}
+
+fn jobs(count: u64) -> String {
+    if count == 1 { "1 job".to_owned() } else { format!("{count} jobs") }
+}
+
+fn rows(count: u64) -> String {
+    if count == 1 { "1 row".to_owned() } else { format!("{count} rows") }
 }
 
 fn warnings(warnings: &[String]) -> Vec<String> {
@@ -144,14 +158,13 @@ fn convert_trace(arguments: &Convert, world: &World<'_>, place: Place<'_>) -> Re
     output.notes.extend(guesses(&conversion.sources));
     output.notes.extend(conversion.sources.iter().flat_map(repairs));
     output.notes.extend(warnings(&conversion.warnings));
-    output.notes.push(format!("{} jobs written", conversion.jobs));
+    output.notes.extend(warnings(&conversion.lost()));
+    output.notes.push(format!("{} written", jobs(conversion.jobs)));
     Ok(output)
 }
 
 fn repairs(source: &Source) -> Vec<String> {
-    let note = |repair: &crate::trace::Repair| {
-        format!("repaired: {}: {} rows, {}", source.path, repair.count, repair.text)
-    };
+    let note = |repair: &Repair| format!("repaired: {}: {}", source.path, repair.in_words());
     source.repairs.values().map(note).collect()
 }
 
@@ -177,16 +190,19 @@ fn synth(arguments: &Synth, world: &World<'_>, place: Place<'_>) -> Result<Outpu
     let mut output = Output::new(String::new());
     if let Some(written) = done {
         let (rows, digest) = (written.rows, written.text_digest);
-        output.notes.push(format!("{rows} jobs with seed {seed}, sha256 of the text {digest}"));
+        output.notes.push(format!("{} with seed {seed}, sha256 of the text {digest}", jobs(rows)));
     }
     Ok(output)
 }
 
 fn shape(arguments: &Shape, world: &World<'_>, place: Place<'_>) -> Result<Output, SimError> {
     let seed = seed(arguments.seed, world)?;
-    let steps = steps(arguments)?;
+    let mut steps = steps(arguments)?;
     let options = import(arguments.import.as_deref(), arguments.strict, world)?;
     let mut trace = Trace::load(&inputs(&arguments.traces), &options)?;
+    if let Some(window) = window(arguments, &trace)? {
+        steps.insert(0, window);
+    }
     for step in &steps {
         if let Transform::ScaleTeam(team, _) = step
             && trace.teams.find(team).is_none()
@@ -210,12 +226,39 @@ fn shape(arguments: &Shape, world: &World<'_>, place: Place<'_>) -> Result<Outpu
         output.notes.extend(guesses(&trace.sources));
         output.notes.extend(trace.sources.iter().flat_map(repairs));
         output.notes.extend(warnings(&trace.warnings));
-        output.notes.push(format!("{before} jobs read, {} jobs written", trace.jobs.len()));
+        let (before, after) = (jobs(before as u64), jobs(trace.jobs.len() as u64));
+        output.notes.push(format!("{before} read, {after} written"));
     }
     Ok(output)
 }
 
-/// The steps in the order that the help promises.
+/// The window on the clock of the trace.
+fn window(arguments: &Shape, trace: &Trace) -> Result<Option<Transform>, SimError> {
+    if arguments.from.is_none() && arguments.until.is_none() {
+        return Ok(None);
+    }
+    let read = |option: &str, text: &Option<String>, open: i64| {
+        let Some(text) = text else { return Ok(open) };
+        let instant = Instant::parse(text).ok_or_else(|| {
+            let expected = "expected seconds or a date like `2026-01-31` or `2026-01-31T12:00:00Z`";
+            SimError::usage(format!("`{option}`: {expected}, found `{}`", printable(text)))
+        })?;
+        match (instant, trace.epoch_ms()) {
+            (Instant::Date(_), None) => {
+                let message = format!(
+                    "`{option}`: the trace counts time from a zero of its own, and no file says when that is"
+                );
+                Err(SimError::usage_with_hint(message, "give seconds on its clock instead of a date"))
+            }
+            (instant, epoch_ms) => Ok(instant.on_clock(epoch_ms.unwrap_or(0))),
+        }
+    };
+    let from_ms = read("--from", &arguments.from, i64::MIN)?;
+    let until_ms = read("--until", &arguments.until, i64::MAX)?;
+    Ok(Some(Transform::Window(from_ms, until_ms)))
+}
+
+/// The steps but the window, in the order that the help promises.
 fn steps(arguments: &Shape) -> Result<Vec<Transform>, SimError> {
     let factor = |option: &str, text: &str| {
         Factor::parse(text).ok_or_else(|| {
@@ -223,12 +266,6 @@ fn steps(arguments: &Shape) -> Result<Vec<Transform>, SimError> {
         })
     };
     let mut steps = Vec::new();
-    if arguments.from.is_some() || arguments.until.is_some() {
-        let window = Transform::window(arguments.from.as_deref(), arguments.until.as_deref());
-        steps.push(window.ok_or_else(|| {
-            SimError::usage("`--from`, `--until`: expected seconds or a date like `2026-01-31T12:00:00Z`")
-        })?);
-    }
     if let Some(text) = &arguments.thin {
         steps.push(Transform::Thin(factor("--thin", text)?));
     }

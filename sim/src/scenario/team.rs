@@ -22,6 +22,7 @@ const FOUR: [(&str, i32); 4] =
 pub(super) fn teams(root: &Table, pools: &[Pool], faults: &mut Faults) -> Vec<Team> {
     let mut teams: Vec<Team> = Vec::new();
     let mut parents: Vec<Option<&Node>> = Vec::new();
+    let mut weights: Vec<Option<&Node>> = Vec::new();
     let mut index: BTreeMap<&str, usize> = BTreeMap::new();
     for (table, place) in faults.tables(root, "team") {
         faults.keys(table, "a team", &KEYS, &[]);
@@ -46,6 +47,7 @@ pub(super) fn teams(root: &Table, pools: &[Pool], faults: &mut Faults) -> Vec<Te
             kueue: kueue::parts(table, faults),
         });
         parents.push(table.get("parent"));
+        weights.push(table.get("weight"));
     }
     for (team, node) in parents.iter().enumerate() {
         let Some((node, parent)) = node.and_then(|node| Some((node, faults.text(node, "parent")?))) else {
@@ -68,7 +70,43 @@ pub(super) fn teams(root: &Table, pools: &[Pool], faults: &mut Faults) -> Vec<Te
             label,
         ));
     }
+    commensurable(&teams, &weights, faults);
     teams
+}
+
+/// The weights of siblings must be whole numbers of one part, none more than 2^20 of it: shares are compared exactly.
+fn commensurable(teams: &[Team], weights: &[Option<&Node>], faults: &mut Faults) {
+    const MOST: u64 = 1 << 20;
+    let mut parts: BTreeMap<Option<usize>, u64> = BTreeMap::new();
+    for pass in 0..2 {
+        for (team, node) in teams.iter().zip(weights) {
+            let part = parts.entry(team.parent).or_insert(1);
+            let (top, bottom) = (team.weight.numerator(), team.weight.denominator());
+            let common = (*part / gcd(*part, bottom)).checked_mul(bottom).filter(|common| *common <= MOST);
+            let fits = match (pass, common) {
+                (0, None) => false,
+                (0, Some(common)) => {
+                    *part = common;
+                    true
+                }
+                // What has no part in common was told in the first pass.
+                (_, None) => true,
+                _ => (*part / bottom).checked_mul(top).is_some_and(|whole| whole <= MOST),
+            };
+            if let (false, Some(node)) = (fits, node) {
+                let title =
+                    format!("the weight of team `{}` cannot be compared with those beside it", team.name);
+                let label = format!("as whole numbers the weights of siblings would pass {MOST}");
+                let fault = Fault::new(&node.place, title, label);
+                faults
+                    .push(fault.hint("write weights that are closer to each other, or with fewer decimals"));
+            }
+        }
+    }
+}
+
+fn gcd(a: u64, b: u64) -> u64 {
+    if b == 0 { a } else { gcd(b, a % b) }
 }
 
 /// `{ POOL = { RESOURCE = AMOUNT } }`.

@@ -82,7 +82,7 @@ impl Cluster {
     /// Whether nothing is known.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.nodes.is_empty() && self.quotas.is_none()
+        self.nodes.is_empty() && self.quotas.is_none() && self.flavors.is_empty()
     }
 
     /// Adds one node.

@@ -43,6 +43,29 @@ pub struct Conversion {
     pub jobs: u64,
 }
 
+impl Conversion {
+    /// What the sources say and the native format has no word for.
+    #[must_use]
+    pub fn lost(&self) -> Vec<String> {
+        let mut lost = Vec::new();
+        for source in self.sources.iter().filter(|source| source.jobs > 0) {
+            let path = &source.path;
+            if let Some(epoch_ms) = source.epoch_ms {
+                let zero = super::time::date_and_time(epoch_ms);
+                lost.push(format!(
+                    "`{path}`: its clock begins at {zero}, which the native format does not say; times stay as they are"
+                ));
+            }
+            if source.statistics {
+                lost.push(format!(
+                    "`{path}`: partitions and queues are not written, the native format has no columns for them"
+                ));
+            }
+        }
+        lost
+    }
+}
+
 /// Writes the jobs of all inputs as native CSV, sorted.
 ///
 /// # Errors

@@ -89,6 +89,19 @@ impl Format {
         NAMES.iter().find(|(_, known)| *known == name).map(|(format, _)| *format)
     }
 
+    /// Whether files of the format are lists of jobs, rather than of machines, quotas or rates.
+    #[must_use]
+    pub fn holds_jobs(self) -> bool {
+        !matches!(
+            self,
+            Self::HeliosQuotas
+                | Self::OpenbNodes
+                | Self::PaiMachines
+                | Self::PhillyMachines
+                | Self::GavelThroughputs
+        )
+    }
+
     /// All names, for help and hints.
     #[must_use]
     pub fn names() -> Vec<&'static str> {
@@ -128,11 +141,12 @@ pub(crate) fn guess(head: &[u8]) -> Option<Format> {
     if first.starts_with(b";") {
         return Some(Format::Swf);
     }
-    let text = std::str::from_utf8(first.strip_suffix(b"\r").unwrap_or(first)).ok()?;
+    // Bytes that are no text are told with their place by the format that the rest of the line looks like.
+    let text = String::from_utf8_lossy(first.strip_suffix(b"\r").unwrap_or(first));
     if head.trim_ascii_start().starts_with(b"{") || head.trim_ascii_start().starts_with(b"[") {
         return guess_json(head);
     }
-    guess_table(text).or_else(|| guess_yaml(head))
+    guess_table(&text).or_else(|| guess_yaml(head))
 }
 
 fn guess_json(head: &[u8]) -> Option<Format> {

@@ -4,7 +4,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -81,6 +81,8 @@ pub(crate) struct Flow {
     /// Bytes that one record may have.
     record_limit: Cell<u64>,
     too_long: Cell<bool>,
+    /// Something else stands behind the compressed data.
+    trailing: Cell<bool>,
     /// Where in their text they end; for compressed files, whose data can break off anywhere.
     end: RefCell<TextEnd>,
 }
@@ -136,6 +138,11 @@ impl Flow {
             }
             let kind = FaultKind::Machine(error);
             return Fault { line: 0, column: String::new(), kind, hint: None };
+        }
+        if self.trailing.get() {
+            let line = self.end.borrow().line_ends + 1;
+            let expected = "the end of the file behind the gzip data";
+            return Fault::unreadable(line, expected, "other bytes").hint(FETCH);
         }
         let name = match self.compression.get() {
             Compression::Zstd => "zstd",
@@ -267,6 +274,7 @@ pub(crate) fn open_bytes(raw: Box<dyn Read>) -> Result<Opened, Fault> {
         record_start: Cell::new(0),
         record_limit: Cell::new(MAX_RECORD),
         too_long: Cell::new(false),
+        trailing: Cell::new(false),
         end: RefCell::default(),
     });
     let mut tap = Tap { inner: raw, flow: Rc::clone(&flow) };
@@ -280,7 +288,10 @@ pub(crate) fn open_bytes(raw: Box<dyn Read>) -> Result<Opened, Fault> {
     let raw = BufReader::with_capacity(BUFFER, io::Cursor::new(magic).chain(tap));
     let mut plain: Box<dyn Read> = match compression {
         Compression::None => Box::new(raw),
-        Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(raw)),
+        Compression::Gzip => {
+            let first = flate2::bufread::GzDecoder::new(raw);
+            Box::new(Members { member: Some(first), flow: Rc::clone(&flow) })
+        }
         Compression::Zstd => Box::new(zstd::Decoder::with_buffer(raw).map_err(|error| flow.fault(0, error))?),
     };
     // A fault in the first bytes is told once the line is known, so the head keeps what came before it.
@@ -297,6 +308,41 @@ pub(crate) fn open_bytes(raw: Box<dyn Read>) -> Result<Opened, Fault> {
         Some(error) => Box::new(start.chain(Failing(Some(error)))),
     };
     Ok(Opened { flow: Rc::clone(&flow), head: head[skip..].to_vec(), bytes: Guard { inner: rest, flow } })
+}
+
+/// The members of a gzip file, one after the other. What is neither a member nor padding with zeros ends in an error.
+struct Members<R> {
+    member: Option<flate2::bufread::GzDecoder<R>>,
+    flow: Rc<Flow>,
+}
+
+impl<R: BufRead> Read for Members<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while let Some(member) = &mut self.member {
+            let count = member.read(buffer)?;
+            if count > 0 || buffer.is_empty() {
+                return Ok(count);
+            }
+            let Some(mut rest) = self.member.take().map(flate2::bufread::GzDecoder::into_inner) else {
+                break;
+            };
+            loop {
+                let next = rest.fill_buf()?;
+                let zeros = next.iter().take_while(|&&byte| byte == 0).count();
+                match next.get(zeros) {
+                    None if zeros == 0 => return Ok(0),
+                    None => rest.consume(zeros),
+                    Some(0x1f) if zeros == 0 => break,
+                    Some(_) => {
+                        self.flow.trailing.set(true);
+                        return Err(io::Error::new(io::ErrorKind::InvalidData, "bytes behind the gzip data"));
+                    }
+                }
+            }
+            self.member = Some(flate2::bufread::GzDecoder::new(rest));
+        }
+        Ok(0)
+    }
 }
 
 /// Gives a stored error back at the place where it happened.

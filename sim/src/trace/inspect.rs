@@ -9,13 +9,14 @@ use std::collections::{BTreeMap, BinaryHeap};
 
 use super::cluster::{NodeMake, QuotaSeries};
 use super::error::TraceError;
+use super::guess::Format;
 use super::input::Input;
 use super::inspection::{
     Distribution, Inspection, OfferedLoad, PartStatistics, QuotaChange, QuotaStatistics, RecordedStatistics,
     RepairStatistics, SourceStatistics,
 };
 use super::interner::Interner;
-use super::model::{CPU, GPU, TraceShape};
+use super::model::{CALENDAR_FROM_MS, CPU, GPU, TraceShape};
 use super::reader::{self, Checked, Reading, Sink, TraceOptions};
 use super::row::{Facts, Status, TraceRow};
 use super::shapes::ShapeTable;
@@ -116,8 +117,10 @@ pub fn inspect_against(
 struct Submits(Vec<i64>);
 
 impl Sink for Submits {
-    fn job(&mut self, _: &TraceRow, checked: &Checked, _: &ShapeTable, _: Facts) {
-        self.0.push(checked.submit_ms);
+    fn job(&mut self, _: &TraceRow, checked: &Checked, _: &ShapeTable, facts: Facts) {
+        if !facts.missing.submit {
+            self.0.push(checked.submit_ms);
+        }
     }
 }
 
@@ -191,6 +194,7 @@ type Run = Reverse<(i64, i64, u64, u64)>;
 
 #[derive(Debug)]
 struct Counter {
+    jobs: u64,
     teams: Parts,
     partitions: Parts,
     queues: Parts,
@@ -221,6 +225,7 @@ struct Counter {
 impl Default for Counter {
     fn default() -> Self {
         Self {
+            jobs: 0,
             teams: Parts::default(),
             partitions: Parts::default(),
             queues: Parts::default(),
@@ -275,9 +280,14 @@ impl Sink for Counter {
         if cpu > 0 {
             self.cpu_size.add(cpu);
         }
-        self.run.add(checked.run_ms);
+        self.jobs += 1;
         self.status[row.status as usize] += 1;
-        self.arrival(checked.submit_ms, facts);
+        if !facts.missing.run {
+            self.run.add(checked.run_ms);
+        }
+        if !facts.missing.submit {
+            self.arrival(checked.submit_ms, facts);
+        }
         self.record(checked, gpu, cpu);
     }
 }
@@ -294,8 +304,7 @@ impl Counter {
         }
         self.previous_ms = Some(submit_ms);
         let clock = submit_ms.saturating_add(facts.epoch_ms.unwrap_or(0));
-        // Times from 2001 on are taken for Unix times.
-        self.calendar |= facts.epoch_ms.is_some() || clock >= 1_000_000_000_000;
+        self.calendar |= facts.epoch_ms.is_some() || clock >= CALENDAR_FROM_MS;
         let hour = clock.div_euclid(3_600_000);
         self.hours[usize::try_from(hour.rem_euclid(24)).unwrap_or(0)] += 1;
         // 1970-01-01 was a Thursday.
@@ -324,7 +333,9 @@ impl Counter {
     }
 
     fn finish(mut self, reading: Reading, load: Option<&dyn Fn(&Demand<'_>) -> OfferedLoad>) -> Inspection {
-        let span_ms = if self.run.count() == 0 { 0 } else { self.last_ms.abs_diff(self.first_ms) };
+        let span_ms = if self.timed() { self.last_ms.abs_diff(self.first_ms) } else { 0 };
+        // Without a job no time is unknown: there is none.
+        let span_s = if self.timed() || self.jobs == 0 { seconds(span_ms) } else { f64::NAN };
         let mut total = Sum::default();
         self.teams.sums.iter().for_each(|sum| total.add(*sum));
         let mut run_ms: Vec<u128> = self.by_shape.iter().map(|sum| sum.run).collect();
@@ -345,22 +356,19 @@ impl Counter {
         Inspection {
             schema: "sim.inspect/1",
             format: main.map_or("native", |source| source.format.name()),
-            rows: main.map_or(0, |main| {
-                let same = |source: &&super::model::Source| source.format == main.format;
-                reading.sources.iter().filter(same).map(|source| source.rows).sum()
-            }),
-            jobs: self.run.count(),
+            rows: rows(&reading.sources),
+            jobs: self.jobs,
             teams: self.teams.names.len() as u64,
             users: self.users.len() as u64,
-            span_s: seconds(span_ms),
+            span_s,
             gpu_hours: hours(total.gpu),
             core_hours: hours(total.cpu),
             quantiles: "sketch, off by at most 0.4 %",
             size_unit: unit,
             size: distribution(size),
-            run_s: (!reading.missing.run).then(|| distribution(&self.run)),
+            run_s: (self.run.count() > 0 || self.jobs == 0).then(|| distribution(&self.run)),
             interarrival_s: match &self.interarrival {
-                Some(sketch) if !reading.missing.submit => Some(distribution(sketch)),
+                Some(sketch) if self.timed() || self.jobs == 0 => Some(distribution(sketch)),
                 _ => None,
             },
             arrivals_by_hour: self.hours,
@@ -394,10 +402,15 @@ impl Counter {
             priorities: &shapes.priorities,
             resources: &shapes.resources,
             run_ms,
-            submissions: (self.run.count() > 0).then_some((self.first_ms, self.last_ms)),
+            submissions: self.timed().then_some((self.first_ms, self.last_ms)),
             gpu: total.gpu,
             cpu: total.cpu,
         }
+    }
+
+    /// Whether any job has a submit time.
+    fn timed(&self) -> bool {
+        self.first_ms <= self.last_ms
     }
 
     fn outcomes(&self) -> BTreeMap<&'static str, u64> {
@@ -452,6 +465,17 @@ impl Counter {
         }
         (work.into_iter().map(|(name, sum)| (name, hours(sum))).collect(), constrained)
     }
+}
+
+/// Records of the files that hold jobs; where none does, of all.
+fn rows(sources: &[super::model::Source]) -> u64 {
+    // A table of tasks beside that of its jobs has no jobs of its own.
+    let pai = sources.iter().any(|source| source.format == Format::PaiJobs);
+    let holds = |source: &&super::model::Source| {
+        source.format.holds_jobs() && !(pai && source.format == Format::PaiTasks)
+    };
+    let all = !sources.iter().any(|source| holds(&source));
+    sources.iter().filter(|source| all || holds(source)).map(|source| source.rows).sum()
 }
 
 fn quota_statistics(series: &QuotaSeries) -> QuotaStatistics {

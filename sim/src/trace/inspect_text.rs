@@ -48,7 +48,8 @@ impl Inspection {
         line("jobs", grouped(self.jobs));
         if self.jobs > 0 {
             line("teams", format!("{}, users {}", grouped(self.teams), grouped(self.users)));
-            line("span", duration(self.span_s));
+            let unknown = "unknown: the source has no times".to_owned();
+            line("span", if self.span_s.is_nan() { unknown } else { duration(self.span_s) });
         }
         for (name, parts) in [("partitions", &self.by_partition), ("queues", &self.by_queue)] {
             if !parts.is_empty() {

@@ -21,7 +21,8 @@ pub struct Inspection {
     pub teams: u64,
     /// Distinct users.
     pub users: u64,
-    /// First to last submission.
+    /// First to last submission; not a number, and absent, where the source has no times.
+    #[serde(skip_serializing_if = "f64_is_nan")]
     pub span_s: f64,
     /// GPUs asked for x run time.
     pub gpu_hours: f64,
@@ -40,8 +41,10 @@ pub struct Inspection {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub interarrival_s: Option<Distribution>,
     /// Submissions by hour of the day; hours of the trace's own clock where it is relative.
+    #[serde(skip_serializing_if = "is_nothing")]
     pub arrivals_by_hour: [u64; 24],
     /// Submissions by weekday, Monday first.
+    #[serde(skip_serializing_if = "is_nothing")]
     pub arrivals_by_weekday: [u64; 7],
     /// Whether hours and weekdays are those of a calendar.
     pub calendar: bool,
@@ -86,6 +89,15 @@ pub struct Inspection {
     pub sources: Vec<SourceStatistics>,
     /// What should be said once.
     pub warnings: Vec<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the serializer passes every field by reference")]
+fn f64_is_nan(value: &f64) -> bool {
+    value.is_nan()
+}
+
+fn is_nothing(counts: &[u64]) -> bool {
+    counts.iter().all(|count| *count == 0)
 }
 
 /// A distribution: mean, count and maximum exact, quantiles from the sketch.

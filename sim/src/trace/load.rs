@@ -15,7 +15,7 @@ impl Trace {
     /// Reads files into one trace.
     ///
     /// Jobs of all files are sorted together by submit time, then name. In formats without job ids the rows of
-    /// all files are numbered through.
+    /// all files are numbered through; beside files of another format `#` stands before the number.
     ///
     /// # Errors
     ///

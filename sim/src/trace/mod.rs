@@ -60,7 +60,7 @@ pub use pools::Asks;
 pub use reader::{TraceOptions, Watch, panicked_on};
 pub use row::{Reason, RepairAction, Status};
 pub use select::Selection;
-pub use shape::{Factor, Transform};
+pub use shape::{Factor, Instant, Transform};
 pub use stream::Stream;
 pub(crate) use time::timestamp_ms;
 pub(crate) use write::gibibytes as gibibytes_text;

@@ -209,6 +209,25 @@ pub struct Extra {
     pub after: Vec<String>,
 }
 
+impl Trace {
+    /// Unix time of the zero of the trace's clock, ms: zero where it counts from 1970. Nothing where no file says it, or
+    /// two say different things.
+    #[must_use]
+    pub fn epoch_ms(&self) -> Option<i64> {
+        let mut epochs: Vec<Option<i64>> =
+            self.sources.iter().filter(|source| source.jobs > 0).map(|source| source.epoch_ms).collect();
+        epochs.dedup();
+        match epochs[..] {
+            [Some(epoch)] => Some(epoch),
+            [None] if self.jobs.last().is_none_or(|job| job.submit_ms >= CALENDAR_FROM_MS) => Some(0),
+            _ => None,
+        }
+    }
+}
+
+/// Times from 2001 on are Unix times: no trace lasts for thirty years.
+pub(crate) const CALENDAR_FROM_MS: i64 = 1_000_000_000_000;
+
 /// One file of a trace.
 #[derive(Debug, Clone, Default)]
 pub struct Source {
@@ -224,8 +243,23 @@ pub struct Source {
     pub rows: u64,
     /// Jobs kept.
     pub jobs: u64,
+    /// Unix time of the trace's time zero, ms, where the head of the file says so.
+    pub epoch_ms: Option<i64>,
+    /// Whether rows name partitions or queues.
+    pub statistics: bool,
     /// What was repaired, by [`Reason::key`](super::Reason::key).
     pub repairs: BTreeMap<&'static str, Repair>,
+}
+
+impl Repair {
+    /// How many rows, why, and where first.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        let lines: Vec<String> = self.first_lines.iter().map(u64::to_string).collect();
+        let more = if self.count > lines.len() as u64 { ", …" } else { "" };
+        let (rows, at) = if self.count == 1 { ("row", "line") } else { ("rows", "lines") };
+        format!("{} {rows}, {} ({at} {}{more})", self.count, self.text, lines.join(", "))
+    }
 }
 
 /// How often one repair was made, and where first.

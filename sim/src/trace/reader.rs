@@ -14,7 +14,7 @@ use super::format::{Companions, MAX_TIME_MS, SwfOptions, adapter, read_throughpu
 use super::guess::{Format, guess};
 use super::input::{self, Flow, Input, Opened};
 use super::interner::SeenNames;
-use super::model::{Repair, Source};
+use super::model::{CALENDAR_FROM_MS, Repair, Source};
 use super::row::{Facts, Missing, Reason, RepairAction, RowSource, TraceRow};
 use super::shapes::ShapeTable;
 
@@ -167,7 +167,12 @@ impl Rows {
             let source = take(part, &mut companions);
             taken.push(source.map_err(|fault| TraceError::new(part.path.clone(), fault))?);
         }
-        let checker = Checker { strict: options.strict, partial: options.partial, ..Checker::default() };
+        let mut formats =
+            parts.iter().zip(&taken).filter(|(_, taken)| taken.is_none()).map(|(part, _)| part.format);
+        let first = formats.next();
+        let mixed = formats.any(|format| Some(format) != first);
+        let checker =
+            Checker { strict: options.strict, partial: options.partial, mixed, ..Checker::default() };
         Ok(Self {
             options: options.clone(),
             parts: parts.into_iter().zip(taken).collect::<Vec<_>>().into_iter(),
@@ -213,9 +218,11 @@ impl Rows {
 
     fn end(&mut self) {
         if let Some(mut open) = self.open.take() {
-            self.companions.cluster.merge(open.rows.cluster());
             let digest = open.digest.unwrap_or_else(|| open.flow.digest());
-            self.checker.end(digest, open.rows.warnings());
+            let cluster = open.rows.cluster();
+            let lists = !cluster.is_empty();
+            self.companions.cluster.merge(cluster);
+            self.checker.end(digest, open.rows.warnings(), lists);
         }
     }
 
@@ -263,7 +270,9 @@ fn advance(
         let checked = checker.check(row, open.rows.resources())?;
         watch.row(checker.numbered);
         if let Some(checked) = checked {
-            return Ok(Some((checked, open.rows.facts())));
+            let facts = Facts { missing: checker.missing, ..open.rows.facts() };
+            checker.source.epoch_ms = facts.epoch_ms;
+            return Ok(Some((checked, facts)));
         }
     }
     Ok(None)
@@ -353,7 +362,14 @@ struct Checker {
     seen: SeenNames,
     /// Rows of all files so far: the names of jobs in formats without ids.
     numbered: u64,
-    latest_submit: Option<i64>,
+    /// The files that hold jobs are of several formats.
+    mixed: bool,
+    /// Submission of the row above, ms.
+    above: Option<i64>,
+    /// First and last submission in the file, ms.
+    submits: Option<(i64, i64)>,
+    /// A file on a clock of its own, and one on that of the calendar.
+    clocks: [Option<String>; 2],
     above_limit: u64,
     /// Run times of all jobs of all files, ms: below 2^63, so that no sum of times and amounts passes 128 bits.
     run_ms: u64,
@@ -378,7 +394,8 @@ impl Checker {
         self.missing = missing;
         self.reading.missing = missing;
         self.source = source;
-        self.latest_submit = None;
+        self.above = None;
+        self.submits = None;
         self.above_limit = 0;
         self.repairs.clear();
         Ok(())
@@ -405,18 +422,17 @@ impl Checker {
             return self.repair(Reason::NoRequest, row.line).map(|()| None);
         }
         if row.name.is_empty() {
-            let _ = write!(row.name, "{}", self.numbered);
-        }
-        if !self.seen.insert(&row.name) {
+            self.number(&mut row.name);
+        } else if !self.seen.insert(&row.name) {
             return self.repair(Reason::DuplicateId, row.line).map(|()| None);
         }
         let submit_ms = row.submit_ms.unwrap_or_default();
-        let unsorted = self.latest_submit.is_some_and(|latest| submit_ms < latest);
-        if unsorted {
+        if self.above.replace(submit_ms).is_some_and(|above| submit_ms < above) {
             self.repair(Reason::Unsorted, row.line)?;
-        } else {
-            self.latest_submit = Some(submit_ms);
         }
+        let (first, last) = self.submits.unwrap_or((submit_ms, submit_ms));
+        self.submits = Some((first.min(submit_ms), last.max(submit_ms)));
+        self.source.statistics |= !row.partition.is_empty() || !row.queue.is_empty();
         if let Some(note) = row.note {
             self.repair(note, row.line)?;
         }
@@ -443,6 +459,19 @@ impl Checker {
             end_ms: row.end_ms,
             shape,
         }))
+    }
+
+    /// Names a job by the number of its row. Beside files that name their jobs a sign stands before it: a number may be an
+    /// id there, and neither job is to be lost for that.
+    fn number(&mut self, name: &mut String) {
+        let sign = if self.mixed { "#" } else { "" };
+        let mut copy = String::new();
+        let _ = write!(name, "{sign}{}", self.numbered);
+        while !self.seen.insert(name) {
+            copy.push('#');
+            name.clear();
+            let _ = write!(name, "{sign}{}{copy}", self.numbered);
+        }
     }
 
     /// Why a row makes no sense, if it does not.
@@ -485,7 +514,7 @@ impl Checker {
         Ok(())
     }
 
-    fn end(&mut self, digest: String, warnings: Vec<String>) {
+    fn end(&mut self, digest: String, warnings: Vec<String>, lists_machines: bool) {
         let mut source = std::mem::take(&mut self.source);
         source.digest = digest;
         source.repairs = std::mem::take(&mut self.repairs)
@@ -508,7 +537,33 @@ impl Checker {
             let jobs = jobs(repair.count);
             self.reading.warnings.push(format!("{prefix}{jobs} left out that had not ended in the record"));
         }
+        if source.rows == 0 && !lists_machines {
+            self.reading.warnings.push(format!("{prefix}the file has no rows"));
+        } else if source.rows > 0 && source.jobs == 0 {
+            self.reading.warnings.push(format!("{prefix}no row of the file is a job that can be counted"));
+        }
+        if let (Some((first, last)), false) = (self.submits, self.missing.submit) {
+            self.clock(&source.path, first, last);
+        }
         self.reading.sources.push(source);
+    }
+
+    /// Notes the clock of a file, and warns where it is another than that of a file before.
+    fn clock(&mut self, path: &str, first_ms: i64, last_ms: i64) {
+        let calendar = match (first_ms >= CALENDAR_FROM_MS, last_ms >= CALENDAR_FROM_MS) {
+            (true, _) => 1,
+            (_, false) => 0,
+            _ => return,
+        };
+        let known = self.clocks.iter().any(Option::is_some);
+        if self.clocks[calendar].is_none() {
+            self.clocks[calendar] = Some(path.to_owned());
+            if let (true, [Some(own), Some(unix)]) = (known, &self.clocks) {
+                self.reading.warnings.push(format!(
+                    "`{own}` counts time from a zero of its own and `{unix}` from 1970: their jobs do not overlap"
+                ));
+            }
+        }
     }
 }
 

@@ -81,6 +81,8 @@ pub enum Reason {
     NeverStarted,
     /// Kept: tasks that ask for unlike amounts; each worker has an equal part of the whole.
     UnlikeTasks,
+    /// Kept: GPUs of several types in one job; all are taken to be of the type that it has most of.
+    MixedTypes,
     /// Kept: recorded times go backwards, so the recorded start and end are not used.
     RecordedBackwards,
 }
@@ -111,6 +113,7 @@ impl Reason {
             Self::Unsorted => "unsorted",
             Self::OneGpuWorkers => "one_gpu_workers",
             Self::NeverStarted => "never_started",
+            Self::MixedTypes => "mixed_types",
             Self::UnlikeTasks => "unlike_tasks",
             Self::RecordedBackwards => "recorded_backwards",
         }
@@ -142,6 +145,7 @@ impl Reason {
             Self::OneGpuWorkers => "GPUs not divisible by eight: workers of one GPU",
             Self::NeverStarted => "never scheduled: run time from creation to deletion",
             Self::UnlikeTasks => "tasks ask for unlike amounts: equal parts",
+            Self::MixedTypes => "GPUs of several types in one job: all of the most frequent",
             Self::RecordedBackwards => "recorded start and end out of order: not used",
         }
     }
@@ -151,9 +155,11 @@ impl Reason {
     pub fn action(self) -> RepairAction {
         match self {
             Self::Unsorted => RepairAction::Sorted,
-            Self::OneGpuWorkers | Self::NeverStarted | Self::UnlikeTasks | Self::RecordedBackwards => {
-                RepairAction::Kept
-            }
+            Self::OneGpuWorkers
+            | Self::NeverStarted
+            | Self::UnlikeTasks
+            | Self::MixedTypes
+            | Self::RecordedBackwards => RepairAction::Kept,
             _ => RepairAction::LeftOut,
         }
     }
@@ -329,6 +335,8 @@ pub(crate) struct Facts {
     pub(crate) epoch_ms: Option<i64>,
     /// Processors of the machine.
     pub(crate) max_processors: Option<u64>,
+    /// What the file does not say of any row.
+    pub(crate) missing: Missing,
 }
 
 /// One format's way to its rows.

@@ -36,13 +36,46 @@ impl Transform {
     /// ```
     #[must_use]
     pub fn window(from: Option<&str>, until: Option<&str>) -> Option<Self> {
-        let read = |text: &str| {
-            let bytes = text.trim().as_bytes();
-            time::timestamp_ms(bytes).or_else(|| number::scaled(bytes, 3).ok())
-        };
+        let read = |text: &str| Some(Instant::parse(text)?.on_clock(0));
         let from = from.map_or(Some(i64::MIN), read)?;
         let until = until.map_or(Some(i64::MAX), read)?;
         Some(Self::Window(from, until))
+    }
+}
+
+/// A time as written on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Instant {
+    /// Seconds on the trace's own clock, in ms.
+    OfTrace(i64),
+    /// A date, ms since 1970.
+    Date(i64),
+}
+
+impl Instant {
+    /// Reads seconds, a date with a time, or a date alone, which is its first instant.
+    ///
+    /// ```
+    /// use fairshare_sim::trace::Instant;
+    /// assert_eq!(Instant::parse("60.5"), Some(Instant::OfTrace(60_500)));
+    /// assert_eq!(Instant::parse("1970-01-02"), Some(Instant::Date(86_400_000)));
+    /// assert_eq!(Instant::parse("1970-01-02"), Instant::parse("1970-01-02T00:00:00Z"));
+    /// assert_eq!(Instant::parse("noon"), None);
+    /// ```
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let bytes = text.trim().as_bytes();
+        let date = time::timestamp_ms(bytes).or_else(|| time::timestamp_ms(&[bytes, b" 00:00:00"].concat()));
+        date.map(Self::Date).or_else(|| number::scaled(bytes, 3).ok().map(Self::OfTrace))
+    }
+
+    /// The same on a clock whose zero is at `epoch_ms`, ms since 1970.
+    #[must_use]
+    pub fn on_clock(self, epoch_ms: i64) -> i64 {
+        match self {
+            Self::OfTrace(ms) => ms,
+            Self::Date(ms) => ms.saturating_sub(epoch_ms),
+        }
     }
 }
 

@@ -67,6 +67,12 @@ fn digits(text: &[u8]) -> Option<i64> {
     Some(value)
 }
 
+/// A Unix time in ms as `2017-10-09 07:01:55`.
+pub(crate) fn date_and_time(unix_ms: i64) -> String {
+    let timestamp = jiff::Timestamp::from_millisecond(unix_ms).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    timestamp.strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
 /// Days since 1970-01-01 in the proleptic Gregorian calendar, the year counted from March.
 fn days_from_civil(year: i64, month: i64, day: i64) -> Option<i64> {
     let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);

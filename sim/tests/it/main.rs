@@ -44,6 +44,7 @@ mod trace_properties;
 mod trace_scenarios;
 #[cfg(not(debug_assertions))]
 mod trace_speed;
+mod trace_stranger;
 mod trace_tools;
 mod variables;
 

@@ -142,7 +142,9 @@ fn pools_that_nobody_describes_are_named() {
             0,
             "format: `all.yaml` reads as kueue\n\
              warning: jobs name pools of which no node is known: `large`, `small`; name the list of flavors (`kubectl get \
-             resourceflavors -o json`) with the other files\n2 jobs written\n"
+             resourceflavors -o json`) with the other files\n\
+             warning: `all.yaml`: partitions and queues are not written, the native format has no columns for them\n\
+             2 jobs written\n"
         )
     );
     // The only flavor that jobs name is the only pool that there is.

@@ -123,36 +123,57 @@ impl Kueue {
         Ok(())
     }
 
-    /// Requests of one pod: the sum of its containers, or the largest of its first ones.
+    /// Requests of one pod: of the containers that run side by side, or of those before them where one asks for more;
+    /// and what the pod's runtime takes beside. A first container that is restarted for ever runs beside all after it.
     fn pod(&self, spec: &Value) -> Result<BTreeMap<String, i64>, Fault> {
         let mut sum: BTreeMap<String, i64> = BTreeMap::new();
+        let mut first: BTreeMap<String, i64> = BTreeMap::new();
+        let raise = |to: &mut BTreeMap<String, i64>, name: String, milli: i64| {
+            let most = to.entry(name).or_default();
+            *most = (*most).max(milli);
+        };
+        for container in spec["initContainers"].as_array().into_iter().flatten() {
+            let beside = container["restartPolicy"] == "Always";
+            for (name, milli) in self.container(container)? {
+                let before = sum.get(&name).copied().unwrap_or(0);
+                let with = before.saturating_add(milli);
+                raise(&mut first, name.clone(), with);
+                if beside {
+                    sum.insert(name, with);
+                }
+            }
+        }
         for container in spec["containers"].as_array().into_iter().flatten() {
             for (name, milli) in self.container(container)? {
                 let total = sum.entry(name).or_default();
                 *total = total.saturating_add(milli);
             }
         }
-        for container in spec["initContainers"].as_array().into_iter().flatten() {
-            for (name, milli) in self.container(container)? {
-                let total = sum.entry(name).or_default();
-                *total = (*total).max(milli);
-            }
+        for (name, milli) in first {
+            raise(&mut sum, name, milli);
+        }
+        for (name, milli) in self.quantities(&spec["overhead"], "overhead")? {
+            let total = sum.entry(name).or_default();
+            *total = total.saturating_add(milli);
         }
         Ok(sum)
     }
 
     fn container(&self, container: &Value) -> Result<BTreeMap<String, i64>, Fault> {
-        let mut amounts = BTreeMap::new();
         // A limit without a request is the request.
-        for part in ["limits", "requests"] {
-            for (name, value) in at(container, &["resources", part]).as_object().into_iter().flatten() {
-                let Some(milli) = quantity_milli(value) else {
-                    return Err(unreadable(value, QUANTITY, &[part, name], self.documents.line()));
-                };
-                amounts.insert(name.clone(), milli);
-            }
-        }
+        let mut amounts = self.quantities(at(container, &["resources", "limits"]), "limits")?;
+        amounts.extend(self.quantities(at(container, &["resources", "requests"]), "requests")?);
         Ok(amounts)
+    }
+
+    /// Amounts by name; `part` is where they stand, for messages.
+    fn quantities(&self, amounts: &Value, part: &str) -> Result<BTreeMap<String, i64>, Fault> {
+        let read = |(name, value): (&String, &Value)| {
+            let milli = quantity_milli(value);
+            let fault = || unreadable(value, QUANTITY, &[part, name], self.documents.line());
+            Ok((name.clone(), milli.ok_or_else(fault)?))
+        };
+        amounts.as_object().into_iter().flatten().map(read).collect()
     }
 }
 

@@ -42,7 +42,11 @@ pub(crate) struct TaskSum {
     /// Plan of the first task: (cpu, memory, gpu) per instance.
     first: (i64, i64, i64),
     unlike: bool,
+    /// The type of most of the GPUs, by task, and how many that are.
     accelerator: String,
+    most: i64,
+    /// Tasks with GPUs of other types.
+    mixed: bool,
 }
 
 /// The task table by job.
@@ -86,8 +90,13 @@ fn add_task(table: &Table, sum: &mut TaskSum) -> Result<(), Fault> {
     sum.gpu_milli = sum.gpu_milli.saturating_add(total(gpu));
     sum.memory_bytes = sum.memory_bytes.saturating_add(total(memory));
     let kind = table.text(9);
-    if gpu > 0 && !kind.is_empty() && sum.accelerator.is_empty() {
-        sum.accelerator.push_str(kind);
+    if gpu > 0 && !kind.is_empty() {
+        let gpus = total(gpu);
+        sum.mixed |= !sum.accelerator.is_empty() && sum.accelerator != kind;
+        if gpus > sum.most || sum.accelerator.is_empty() {
+            sum.most = gpus;
+            kind.clone_into(&mut sum.accelerator);
+        }
     }
     Ok(())
 }
@@ -107,7 +116,9 @@ impl TaskSum {
         row.cpu_milli = share(self.cpu_milli, workers);
         row.memory_bytes = share(self.memory_bytes, workers);
         row.accelerators.push_str(&self.accelerator);
-        if self.unlike {
+        if self.mixed {
+            row.note = Some(Reason::MixedTypes);
+        } else if self.unlike {
             row.note = Some(Reason::UnlikeTasks);
         }
     }

@@ -115,9 +115,11 @@ impl RowSource for PhillyLog {
         let gpus = |attempt: &Attempt| attempt.detail.iter().map(|detail| detail.gpus.len()).sum::<usize>();
         let count = job.attempts.iter().rev().map(gpus).find(|&count| count > 0).unwrap_or(0);
         row.request_gpus(i64::try_from(count).unwrap_or(i64::MAX));
-        if let (Some(first), Some(last)) = (job.attempts.first(), job.attempts.last()) {
-            row.start_ms = self.time(first.start_time.as_deref())?;
-            row.end_ms = self.time(last.end_time.as_deref())?;
+        for (index, attempt) in job.attempts.iter().enumerate() {
+            // Those between the first start and the last end say nothing more, but must be times.
+            let start_ms = self.time(attempt.start_time.as_deref())?;
+            row.start_ms = if index == 0 { start_ms } else { row.start_ms };
+            row.end_ms = self.time(attempt.end_time.as_deref())?;
         }
         row.run_ms = row.end_ms.zip(row.start_ms).map(|(end, start)| end - start);
         match job.status.as_str() {

@@ -165,6 +165,9 @@ impl Sacct {
         row.cpu_milli = share(tres.cpu_milli, workers);
         row.memory_bytes = share(tres.memory_bytes, workers);
         row.accelerators.push_str(&tres.accelerator);
+        if tres.mixed {
+            row.note = Some(Reason::MixedTypes);
+        }
         Ok(())
     }
 }
@@ -217,13 +220,16 @@ struct Tres {
     gpu_milli: i64,
     memory_bytes: i64,
     nodes: i64,
+    /// The type of most of the GPUs.
     accelerator: String,
+    /// There are GPUs of other types beside.
+    mixed: bool,
 }
 
 impl Tres {
     fn parse(text: &str) -> Option<Self> {
         let mut tres = Self::default();
-        let mut typed = 0_i64;
+        let (mut typed, mut most, mut types) = (0_i64, 0_i64, 0);
         for part in text.split(',') {
             let (key, value) = part.split_once('=')?;
             match key {
@@ -233,17 +239,20 @@ impl Tres {
                 "gres/gpu" => tres.gpu_milli = number::scaled(value.as_bytes(), 3).ok()?,
                 _ => {
                     if let Some(kind) = key.strip_prefix("gres/gpu:") {
-                        typed = typed.checked_add(number::scaled(value.as_bytes(), 3).ok()?)?;
-                        if !tres.accelerator.is_empty() {
-                            tres.accelerator.push('|');
+                        let gpus = number::scaled(value.as_bytes(), 3).ok()?;
+                        typed = typed.checked_add(gpus)?;
+                        types += i32::from(gpus > 0);
+                        if gpus > most || tres.accelerator.is_empty() {
+                            most = gpus;
+                            kind.clone_into(&mut tres.accelerator);
                         }
-                        tres.accelerator.push_str(kind);
                     }
                 }
             }
         }
         // The plain count is the sum of the typed ones where both are given.
         tres.gpu_milli = tres.gpu_milli.max(typed);
+        tres.mixed = types > 1;
         Some(tres)
     }
 }
@@ -292,8 +301,11 @@ mod tests {
             memory_bytes: 100 << 30,
             nodes: 2,
             accelerator: "h200".into(),
+            mixed: false,
         };
         assert_eq!(tres, expected);
+        let mixed = Tres::parse("gres/gpu:a100=2,gres/gpu:h200=6,gres/gpu=8").unwrap();
+        assert_eq!((mixed.accelerator.as_str(), mixed.gpu_milli, mixed.mixed), ("h200", 8000, true));
         assert_eq!(slurm_memory("1.5T"), Some(3 << 39));
         assert_eq!(Tres::parse("cpu"), None);
     }

@@ -11,7 +11,7 @@ use super::table::{MAX_AMOUNT, MAX_TIME_MS};
 use crate::trace::error::{Fault, quoted};
 use crate::trace::input::Opened;
 use crate::trace::number::{self, NumberFault};
-use crate::trace::row::{Facts, RowSource, Status, TraceRow};
+use crate::trace::row::{Facts, Reason, RowSource, Status, TraceRow};
 
 /// What the run time of a row is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -270,7 +270,13 @@ impl Swf {
             1 | 3 => Status::Completed,
             0 | 4 => Status::Failed,
             5 => Status::Cancelled,
-            _ => Status::Unspecified,
+            -1 => Status::Unspecified,
+            // Two and three are parts of jobs that were saved and resumed, of which these rows are the whole.
+            2 => Status::Unspecified,
+            _ => {
+                row.reject = Some(Reason::UnknownState);
+                Status::Unspecified
+            }
         };
         for (text, field) in [(&mut row.user, 12), (&mut row.team, 13)] {
             match self.whole(&fields, field)? {
@@ -348,6 +354,7 @@ impl RowSource for Swf {
         Facts {
             epoch_ms: start_ms.and_then(|start| start.checked_add(self.zone_s * 1000)),
             max_processors: self.max_processors.or(self.max_nodes).filter(|&count| count > 0),
+            ..Facts::default()
         }
     }
 
