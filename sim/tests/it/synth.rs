@@ -121,10 +121,10 @@ fn a_description_keeps_what_it_has_a_word_for() {
     for job in 0..200 {
         let (status, run) = [("completed", 100), ("failed", 7)][usize::from(job % 4 == 0)];
         let at = job * 3_600;
-        text += &format!(
-            "{job},{at},{run},a,lab,2,H200:1|A100:0.5,east|west,high,web|books,{},{status}\n",
-            run * 2
-        );
+        let twice = run * 2;
+        let line =
+            format!("{job},{at},{run},a,lab,2,H200:1|A100:0.5,east|west,high,web|books,{twice},{status}\n");
+        text.push_str(&line);
     }
     std::fs::write(&path, text).unwrap();
     let spec = SynthSpec::like(&load(&path)).unwrap();
@@ -164,7 +164,8 @@ fn as_many_jobs_are_drawn_in_about_the_same_time() {
     rows.sort();
     let mut text = "job_id,submit_s,run_s,team,user,gpu\n".to_owned();
     for (id, (at, rest)) in rows.iter().enumerate() {
-        text += &format!("{id},{at},{rest}");
+        let line = format!("{id},{at},{rest}");
+        text.push_str(&line);
     }
     std::fs::write(&path, text).unwrap();
     let spec = SynthSpec::like(&load(&path)).unwrap();

@@ -213,7 +213,9 @@ fn the_offered_load_is_that_of_a_run() {
          [[capacity]]\npool = \"l4\"\nfrom = 100\nnodes = 1\n"
     );
     write(&folder, "pools.toml", scenario.as_bytes());
-    let row = |job: u32| format!("{job},{},100,t,2,{}\n", job * 10, if job % 4 == 0 { "A100" } else { "" });
+    let row = |job: u32| {
+        format!("{job},{},100,t,2,{}\n", job * 10, if job.is_multiple_of(4) { "A100" } else { "" })
+    };
     let text = "job_id,submit_s,run_s,team,gpu,accelerators\n".to_owned();
     write(&folder, "jobs.csv", (text + &(0..40).map(row).collect::<String>()).as_bytes());
     let run = json(folder.path(), &["run", "pools.toml", "--trace", "jobs.csv", "-o", "json"]);

@@ -270,9 +270,8 @@ impl Swf {
             1 | 3 => Status::Completed,
             0 | 4 => Status::Failed,
             5 => Status::Cancelled,
-            -1 => Status::Unspecified,
-            // Two and three are parts of jobs that were saved and resumed, of which these rows are the whole.
-            2 => Status::Unspecified,
+            // A part that goes on (2) has no end of its own.
+            -1 | 2 => Status::Unspecified,
             _ => {
                 row.reject = Some(Reason::UnknownState);
                 Status::Unspecified
