@@ -77,6 +77,7 @@ fn panicked(panic: &std::panic::PanicHookInfo<'_>) {
 /// at once, and so does everything at the second interrupt.
 fn interrupt() {
     if INTERRUPTED.swap(true, Ordering::Relaxed) || !ASKED.load(Ordering::Relaxed) {
+        fairshare_sim::whole::abandon();
         process::exit(i32::from(ExitCode::Interrupted.code()));
     }
 }
@@ -118,8 +119,9 @@ fn print(output: &Output, quiet: bool) -> ExitCode {
     }
     match printed {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            anstream::eprintln!("error: failed to write the result: {error}");
-            ExitCode::Machine
+            let error = SimError::Write { path: "standard output".to_owned(), source: error };
+            anstream::eprintln!("{}", error.message());
+            error.exit_code()
         }
         _ => output.exit,
     }

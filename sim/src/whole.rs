@@ -5,8 +5,23 @@
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use crate::error::SimError;
+
+/// Files that are being written, under the names that they have meanwhile: what ends at once must not leave them behind.
+static UNFINISHED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
+/// Removes what is not whole yet, for a program that is about to end.
+pub fn abandon() {
+    for path in UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+        let _ = fs::remove_file(path);
+    }
+}
+
+fn no_longer_unfinished(path: &Path) {
+    UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner).retain(|known| known != path);
+}
 
 /// Bytes that are collected before they are written.
 const BUFFER: usize = 1 << 18;
@@ -47,7 +62,11 @@ impl WholeFile {
             path.with_file_name(format!(".{name}.partial"))
         });
         let file = match &beside {
-            Some(beside) => File::create(beside)?,
+            Some(beside) => {
+                let file = File::create(beside)?;
+                UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner).push(beside.clone());
+                file
+            }
             None => File::options().write(true).open(path)?,
         };
         Ok(Self { path: path.to_path_buf(), beside, out: BufWriter::with_capacity(BUFFER, file) })
@@ -62,6 +81,7 @@ impl WholeFile {
         self.out.flush()?;
         if let Some(beside) = &self.beside {
             fs::rename(beside, &self.path)?;
+            no_longer_unfinished(beside);
             self.beside = None;
         }
         Ok(())
@@ -83,6 +103,7 @@ impl Drop for WholeFile {
         if let Some(beside) = &self.beside {
             // What was written is worth nothing, and why it is not whole is known already.
             let _ = fs::remove_file(beside);
+            no_longer_unfinished(beside);
         }
     }
 }

@@ -306,6 +306,16 @@ fn a_full_disk_is_said() {
     let stderr = String::from_utf8(done.stderr).unwrap();
     assert_eq!(stderr, "error: failed to write `standard output`\nno space left on device\n");
     assert_eq!(done.status.code(), Some(4));
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let sample = bundled("sample/jobs.csv");
+    let inspected = Command::new(env!("CARGO_BIN_EXE_sim"))
+        .args(["trace", "inspect", sample.to_str().unwrap()])
+        .stdout(full)
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8(inspected.stderr).unwrap();
+    assert_eq!(stderr, "error: failed to write `standard output`\nno space left on device\n");
+    assert_eq!(inspected.status.code(), Some(4));
 }
 
 /// Mean response and wait of each Philly cluster alone, in seconds, as another simulator published them.

@@ -299,6 +299,31 @@ fn an_interrupt_ends_what_waits_for_standard_input() {
     }
 }
 
+/// What is not whole when the program is interrupted is gone, also what stood beside the final name meanwhile.
+#[cfg(unix)]
+#[test]
+fn an_interrupt_leaves_no_half_file() {
+    let folder = folder();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_sim"))
+        .args(["trace", "convert", "-", "--out", "jobs.csv"])
+        .current_dir(folder.path())
+        .stdin(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let id = child.id().to_string();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(b"job_id,submit_s,run_s,team\n").unwrap();
+    for job in 0..30_000 {
+        writeln!(stdin, "{job},{job},5,search").unwrap();
+    }
+    assert!(folder.path().join(".jobs.csv.partial").exists(), "it is read, so it is being written");
+    assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    drop(stdin);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
 #[test]
 fn a_trace_without_machines_makes_no_scenario_and_clones_are_bounded() {
     let folder = folder();

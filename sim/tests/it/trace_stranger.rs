@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::support::{Ran, sim};
 use crate::trace::{folder, gzip, load, message, write};
-use fairshare_sim::trace::{CPU, GPU, Trace};
+use fairshare_sim::trace::{CPU, GPU, Status, Trace};
 
 const HEADER: &str = "job_id,submit_s,run_s,team,gpu\n";
 const POOL: &str = "[[pool]]\nname = \"l4\"\nnodes = 4\nnode = { gpu = 4 }\n";
@@ -344,4 +344,21 @@ fn pods_take_what_their_runtime_takes_too() {
     // What comes after the one that stays runs beside it: 3 + 2 is more than 3 + 1.
     assert_eq!(pod(&format!("{stays}, {two}"), &one, ", overhead: { cpu: 500m }"), 5_500);
     assert_eq!(pod(&format!("{two}, {stays}"), &one, ""), 4_000);
+}
+
+/// Spreadsheets leave empty columns behind and write words in capitals.
+#[test]
+fn what_spreadsheets_write_is_read() {
+    let text =
+        "job_id,submit_s,run_s,team,preemptible,status,,\n1,0,5,t,True,COMPLETED,,\n2,0,5,t,FALSE,Failed,,\n";
+    let trace = trace("jobs.csv", text);
+    assert_eq!(counts(&trace), []);
+    let of = |job: usize| (trace.shapes[trace.jobs[job].shape as usize].preemptible, trace.jobs[job].status);
+    assert_eq!([of(0), of(1)], [(Some(true), Status::Completed), (Some(false), Status::Failed)]);
+    let ignored = "columns that the native format does not know are ignored: one without a name";
+    assert!(trace.warnings[0].ends_with(ignored), "{:?}", trace.warnings);
+    // Two columns of one known name say two things.
+    let twice = "job_id,submit_s,run_s,team,res_disk,res_disk\n1,0,5,t,1,1\n";
+    let message = refusal("jobs.csv", twice.as_bytes());
+    assert_eq!(message, "failed to read trace `jobs.csv`\nline 1: the column `res_disk` stands there twice");
 }

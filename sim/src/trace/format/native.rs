@@ -99,7 +99,8 @@ impl Native {
         let mut native =
             Self { table, columns: Vec::new(), resources: Vec::new(), one_gpu: false, ignored: Vec::new() };
         for (index, name) in native.table.header().iter().enumerate() {
-            if native.table.find(name) != Some(index) {
+            let known = NAMES.contains(&name.as_str()) || name.starts_with("res_");
+            if known && native.table.find(name) != Some(index) {
                 return Err(Fault::other(1, format!("the column `{name}` stands there twice")));
             }
             if let Some((_, column)) = COLUMNS.iter().find(|(known, _)| known == name) {
@@ -108,7 +109,7 @@ impl Native {
                 let position = u32::try_from(native.resources.len()).unwrap_or(u32::MAX);
                 native.resources.push(resource.to_owned());
                 native.columns.push((index, Column::Other(position)));
-            } else {
+            } else if !native.ignored.contains(name) {
                 native.ignored.push(name.clone());
             }
         }
@@ -150,13 +151,14 @@ impl Native {
             Column::DeadlineS => row.deadline_ms = table.instant(index)?,
             Column::StartS => row.start_ms = table.instant(index)?,
             Column::EndS => row.end_ms = table.instant(index)?,
-            Column::Status => match table.text(index) {
-                "" => {}
-                "completed" => row.status = Status::Completed,
-                "failed" => row.status = Status::Failed,
-                "cancelled" => row.status = Status::Cancelled,
-                _ => row.reject = Some(Reason::UnknownState),
-            },
+            Column::Status => {
+                let known = [Status::Unspecified, Status::Completed, Status::Failed, Status::Cancelled];
+                let is = |status: &Status| table.text(index).eq_ignore_ascii_case(status.as_str());
+                match known.into_iter().find(is) {
+                    Some(status) => row.status = status,
+                    None => row.reject = Some(Reason::UnknownState),
+                }
+            }
             Column::After => row.after.push_str(table.text(index)),
             Column::Other(position) => {
                 let amount = table.thousandths(index)?;
@@ -169,10 +171,12 @@ impl Native {
     }
 
     fn flag(&self, index: usize) -> Result<Option<bool>, Fault> {
-        match self.table.text(index) {
+        let text = self.table.text(index);
+        let is = |words: [&str; 2]| words.iter().any(|word| text.eq_ignore_ascii_case(word));
+        match text {
             "" => Ok(None),
-            "true" | "1" => Ok(Some(true)),
-            "false" | "0" => Ok(Some(false)),
+            _ if is(["true", "1"]) => Ok(Some(true)),
+            _ if is(["false", "0"]) => Ok(Some(false)),
             _ => Err(self.table.fault(index, "`true` or `false`")),
         }
     }
@@ -204,7 +208,10 @@ impl RowSource for Native {
     fn warnings(&mut self) -> Vec<String> {
         let mut warnings = Vec::new();
         if !self.ignored.is_empty() {
-            let names = self.ignored.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+            let shown = |name: &String| {
+                if name.is_empty() { "one without a name".into() } else { format!("`{name}`") }
+            };
+            let names = self.ignored.iter().map(shown).collect::<Vec<_>>().join(", ");
             warnings.push(format!("columns that the native format does not know are ignored: {names}"));
         }
         if self.one_gpu {
