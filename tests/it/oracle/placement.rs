@@ -28,7 +28,8 @@ impl Oracle {
             Placement::BestFitGpu if by_gpu => (i128::try_from(gpu).unwrap(), cpu),
             Placement::BestFitGpu => (i128::try_from(cpu / 1000).unwrap(), memory),
             Placement::Fragmentation => {
-                (self.least_harm(pool, request, free).0, u128::try_from(left).unwrap())
+                let harm = self.least_harm(pool, request, free).0;
+                (-self.hundredths(pool, harm), u128::try_from(left).unwrap())
             }
             Placement::Random => {
                 let pool_number = u64::try_from(pool).unwrap();
@@ -37,6 +38,16 @@ impl Oracle {
             }
             other => panic!("no such rule: {other:?}"),
         }
+    }
+
+    /// The logistic function of what typical workers gain on average, in whole hundredths.
+    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "small numbers")]
+    fn hundredths(&self, pool: usize, harm: i128) -> i128 {
+        let routes = self.jobs.iter().flat_map(|job| self.routes(job).into_iter().map(move |at| (job, at)));
+        let here = routes.filter(|(_, (at, _))| *at == pool);
+        let asked: u32 = here.map(|(job, (_, alternative))| job.alternatives[alternative].workers).sum();
+        let gained = -(harm as f64) / f64::from(asked) / 1000.0;
+        (100.0 / (1.0 + (-gained).exp())).floor().clamp(0.0, 99.0) as i128
     }
 
     /// Free thousandths of GPUs that are of no use to the workers of each job submitted so far, summed over them.
