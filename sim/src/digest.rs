@@ -26,7 +26,8 @@ impl Digest {
 
     #[inline]
     pub(crate) fn add(&mut self, decision: &Transition) {
-        if decision.what == What::Ended {
+        // Ends follow from the starts.
+        if matches!(decision.what, What::Ended | What::Reaped) {
             return;
         }
         let record = &mut self.buffer[self.filled..self.filled + WIDTH];

@@ -316,7 +316,7 @@ impl<'a> Simulation<'a> {
             self.live[event.job.slot()].job = None;
             observer.transition(Transition {
                 at: now,
-                what: What::Ended,
+                what: self.record.ending(row),
                 row,
                 attempt,
                 pool,
@@ -492,13 +492,13 @@ impl<'a> Simulation<'a> {
         let chosen = &self.trace.shapes[job.shape as usize].alternatives[usize::from(alternative)];
         let left = job.run_ms - self.saved_ms.get(&row).copied().unwrap_or(0).min(job.run_ms);
         let run = run_at_speed(left, chosen.speed_milli);
-        let window = self.setup.reaps(self.trace, row).filter(|window| run.is_some_and(|run| run > *window));
-        if let Some((window, run)) = window.zip(run) {
-            self.record.reaped.insert(row, run - window);
+        let reaped = self.setup.reaps(self.trace, row, run);
+        if let Some(reaped) = reaped {
+            self.record.reaped.insert(row, reaped.spared_ms);
         }
         // What the reaper saves is counted too, so it is the whole run that must end in time.
         let end = self.setup.end(self.trace, row, (self.record.begin_ms, now), run)?;
-        let at = window.map_or(end, |window| end.min(now.saturating_add_unsigned(window)));
+        let at = reaped.map_or(end, |reaped| now.saturating_add_unsigned(reaped.after_ms));
         self.completions.push(Completion { at, job: id, attempt });
         let divisible = self.setup.config.pools[pool].divisible;
         let nodes = if divisible { 0 } else { self.scheduler.placement(id).count() };

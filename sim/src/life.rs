@@ -233,10 +233,11 @@ impl Observer for Watch<'_> {
                     last.ended_by = Some(by.map_or(rule.to_owned(), |by| format!("{rule}, for job {by}")));
                 }
             }
-            What::Ended => {
+            What::Ended | What::Reaped => {
+                let how = if what == What::Ended { "ended" } else { "stopped for idling" };
                 if let Some(last) = self.intervals.last_mut() {
                     last.to_s = Some(seconds(at));
-                    last.ended_by = Some("ended".to_owned());
+                    last.ended_by = Some(how.to_owned());
                 }
             }
         }

@@ -19,6 +19,8 @@ pub enum What {
     Evicted = 2,
     /// It ran to its end.
     Ended = 3,
+    /// It was stopped for idling, and is over.
+    Reaped = 4,
 }
 
 impl What {
@@ -30,6 +32,7 @@ impl What {
             Self::Started => "start",
             Self::Evicted => "evict",
             Self::Ended => "end",
+            Self::Reaped => "reap",
         }
     }
 }

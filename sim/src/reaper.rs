@@ -19,6 +19,15 @@ pub struct Reaper {
     pub includes_dev: bool,
 }
 
+/// An attempt that the reaper stops.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reaped {
+    /// After how long, ms.
+    pub(crate) after_ms: u64,
+    /// For how long it would have gone on, ms.
+    pub(crate) spared_ms: u64,
+}
+
 /// What the reaper looks at.
 #[derive(Debug, Clone, Copy)]
 pub struct Suspect<'a> {

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::observer::Cause;
+use crate::observer::{Cause, What};
 use crate::trace::{Status, Trace};
 
 /// How far a job came.
@@ -129,6 +129,11 @@ impl Record {
                 Status::Cancelled => "cancelled",
             },
         }
+    }
+
+    /// What the end of a job is: its own, or the reaper's.
+    pub(crate) fn ending(&self, row: u32) -> What {
+        if self.reaped.contains_key(&row) { What::Reaped } else { What::Ended }
     }
 
     /// First submission, ms; `None` for an empty trace.

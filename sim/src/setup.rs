@@ -14,7 +14,7 @@ use crate::admission::{Admission, Ask, Rule, route};
 use crate::capacity::Capacities;
 use crate::error::SimError;
 use crate::kueue::KueueRules;
-use crate::reaper::{Reaper, Suspect};
+use crate::reaper::{Reaped, Reaper, Suspect};
 use crate::scenario::{Amount, Scenario, Team, UnknownTeams, did_you_mean};
 use crate::tariff::{Tariff, countable_ms};
 use crate::trace::{
@@ -217,16 +217,19 @@ impl Setup {
         })
     }
 
-    /// After how long a job is stopped for idling, if it would run for longer, ms.
-    pub(crate) fn reaps(&self, trace: &Trace, row: u32) -> Option<u64> {
+    /// Whether an attempt that would run for `run_ms` is stopped for idling, and when.
+    pub(crate) fn reaps(&self, trace: &Trace, row: u32, run_ms: Option<u64>) -> Option<Reaped> {
         let reaper = self.reaper.as_ref()?;
+        let after_ms = reaper.window_ms;
+        let spared_ms = run_ms?.checked_sub(after_ms).filter(|spared| *spared > 0)?;
         let shape = &trace.shapes[trace.jobs[row as usize].shape as usize];
         let class = self.priority_names.get(shape.priority as usize).map_or("", String::as_str);
         let gpus = shape.alternatives.first().map_or(0, |alternative| alternative.total(GPU));
         let ask = Ask { class, dev: shape.dev, gpus };
         let utilization_milli = trace.extras.get(row as usize).and_then(|extra| extra.gpu_utilization_milli);
         let class = self.admission.class(ask);
-        reaper.stops(Suspect { class, dev: shape.dev, gpus, utilization_milli }).then_some(reaper.window_ms)
+        let suspect = Suspect { class, dev: shape.dev, gpus, utilization_milli };
+        reaper.stops(suspect).then_some(Reaped { after_ms, spared_ms })
     }
 
     /// Whether anything has a price.
@@ -556,9 +559,7 @@ fn idle(scenario: &Scenario, trace: &Trace, warnings: &mut Vec<String>) {
     if scenario.reaper.is_none() {
         return;
     }
-    if scenario.policy.kueue.is_some() {
-        warnings.push("`[reaper]` is not acted on under policy `kueue`".to_owned());
-    } else if trace.extras.iter().all(|(_, extra)| extra.gpu_utilization_milli.is_none()) {
+    if trace.extras.iter().all(|(_, extra)| extra.gpu_utilization_milli.is_none()) {
         let warning = "no job says how busy its GPUs were (`gpu_utilization`): the reaper stops nothing";
         warnings.push(warning.to_owned());
     }

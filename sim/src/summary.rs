@@ -297,6 +297,8 @@ impl Summary {
         let jobs = counts(trace, record);
         let named = || setup.config.pools.iter().map(|pool| pool.name.as_str()).zip(load.iter().copied());
         warnings.extend(caution::of_counts(named(), &jobs));
+        warnings.extend(caution::of_emptying(jobs.submitted, seconds(span_ms), seconds(makespan_ms)));
+        warnings.extend(caution::of_end(trace));
         warnings.extend(if info.trim.is_none() { caution::of_beginning(record) } else { None });
         Self {
             schema: SCHEMA,

@@ -1,7 +1,8 @@
 //! Tally: the measures of a run whose jobs are not kept, summed up as they end.
 //!
 //! The same formulas and populations as in `metrics`; sums, counts, means and maxima are exact, quantiles come from
-//! sketches. What needs all jobs at once is absent: shares over time, groups, the queue's depth, whether it begins with a warm-up. Absent on purpose: the loop (see `streamed`).
+//! sketches. What needs all jobs at once is absent: shares over time, groups, the queue's depth, whether it begins with a
+//! warm-up or its record breaks off. Absent on purpose: the loop (see `streamed`).
 
 use fairshare::ResourceKind;
 
@@ -150,6 +151,8 @@ impl Tally {
         let named = || setup.config.pools.iter().map(|pool| pool.name.as_str()).zip(load.iter().copied());
         let mut warnings = summary::warnings(setup, trace, record, &waits);
         warnings.extend(caution::of_counts(named(), &self.jobs));
+        let lengths = [span_ms, makespan_ms].map(summary::seconds);
+        warnings.extend(caution::of_emptying(self.jobs.submitted, lengths[0], lengths[1]));
         let goodput = ratio(
             usage.held(ResourceKind::GPU).saturating_sub(self.lost_gpu),
             summary::gpu_time(setup, window),

@@ -363,7 +363,14 @@ impl<O: Observer> Replay<'_, O> {
         let speed = shape.alternatives[usize::from(alternative)].speed_milli;
         let left = job.run_ms - self.saved_ms.get(&row).copied().unwrap_or(0).min(job.run_ms);
         let began_ms = self.trace.jobs.first().map_or(now, |job| job.submit_ms);
-        let end = self.setup.end(self.trace, row, (began_ms, now), run_at_speed(left, speed))?;
+        let run = run_at_speed(left, speed);
+        let reaped = self.setup.reaps(self.trace, row, run);
+        if let Some(reaped) = reaped {
+            self.record.reaped.insert(row, reaped.spared_ms);
+        }
+        // What the reaper saves is counted too, so it is the whole run that must end in time.
+        let whole = self.setup.end(self.trace, row, (began_ms, now), run)?;
+        let end = reaped.map_or(whole, |reaped| now.saturating_add_unsigned(reaped.after_ms));
         let live = &mut self.live[row as usize];
         let waited = now.abs_diff(live.since);
         *live = Live { attempt: live.attempt + 1, at: Some(at), since: now };
@@ -396,11 +403,13 @@ impl<O: Observer> Replay<'_, O> {
         outcome.end_ms = now;
         outcome.fate = Fate::Ended;
         let (pool, alternative) = (outcome.pool, outcome.alternative);
-        self.tell(Transition { at: now, what: What::Ended, row, attempt, pool, alternative, cause: None })
+        let what = self.record.ending(row);
+        self.tell(Transition { at: now, what, row, attempt, pool, alternative, cause: None })
     }
 
     fn evict(&mut self, now: i64, row: u32, reason: Reason, by: u32) -> Result<(), SimError> {
         self.release(row);
+        self.record.reaped.remove(&row);
         let live = &mut self.live[row as usize];
         live.since = now;
         let attempt = live.attempt;

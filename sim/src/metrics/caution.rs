@@ -3,15 +3,83 @@
 //! Said from 1,000 jobs on; below it every figure is anecdote, and the number of jobs is printed beside it. A load above
 //! 1 has no steady state: waits grow for as long as jobs come. Unfinished jobs are in no mean, so that means are too
 //! small. The first jobs meet an empty cluster: where the first tenth of the jobs, in order of submission, waited less
-//! than half as long as the others on average, the mean depends on how much of this beginning the trace holds.
+//! than half as long as the others on average, the mean depends on how much of this beginning the trace holds. A record that
+//! is truncated shows it in two ways: jobs that share its last instant as their end were running when it ended, so that they
+//! ran for longer than it says; and where more than a fifth of the run comes after the last submission, what is measured to
+//! the last end (utilization, goodput, idle cost) is of a cluster that empties as much as of one that jobs come to.
 
 use super::ratio;
 use crate::duration::human_s;
 use crate::record::{Fate, Record};
 use crate::summary::Jobs;
+use crate::trace::{Recorded, Trace};
 
 /// Jobs below which nothing is said.
 const JOBS: u64 = 1_000;
+
+/// Part of a run after the last submission beyond which that is said.
+const EMPTYING: f64 = 0.2;
+/// So many jobs that end as the last ones at one instant are no chance, where they are also one in a thousand.
+const ENDING_TOGETHER: u64 = 2;
+
+/// How many of the recorded ends are at the last instant of all, where these are too many to be chance.
+///
+/// # Examples
+///
+/// Three of five jobs end when the last one does; and of four, one alone is the last:
+///
+/// ```
+/// use fairshare_sim::metrics::caution::cut_off;
+/// assert_eq!(cut_off([10, 90, 90, 40, 90]), Some(3));
+/// assert_eq!(cut_off([10, 90, 80, 80]), None);
+/// ```
+#[must_use]
+pub fn cut_off(ends_ms: impl IntoIterator<Item = i64>) -> Option<u64> {
+    let (mut last, mut at_last, mut all) = (i64::MIN, 0_u64, 0_u64);
+    for end in ends_ms {
+        all += 1;
+        if end > last {
+            (last, at_last) = (end, 0);
+        }
+        at_last += u64::from(end == last);
+    }
+    (at_last >= ENDING_TOGETHER.max(all / 1_000)).then_some(at_last)
+}
+
+/// What is to be said of where a record ends.
+#[must_use]
+pub fn of_end(trace: &Trace) -> Option<String> {
+    if (trace.jobs.len() as u64) < JOBS {
+        return None;
+    }
+    let together = cut_off(trace.recorded.iter().flatten().filter_map(Recorded::end_ms))?;
+    Some(format!(
+        "{together} jobs end at the last instant of the record: they were running when it ended, so they ran for longer than \
+         it says"
+    ))
+}
+
+/// What is to be said of a run of `makespan_s` whose last job comes after `span_s`.
+///
+/// # Examples
+///
+/// ```
+/// use fairshare_sim::metrics::caution::of_emptying;
+/// assert_eq!(of_emptying(999, 60.0, 100.0), None, "too few jobs");
+/// assert_eq!(of_emptying(1_000, 80.0, 100.0), None);
+/// assert!(of_emptying(1_000, 60.0, 100.0).unwrap().starts_with("40% of the run come after the last submission"));
+/// ```
+#[must_use]
+pub fn of_emptying(submitted: u64, span_s: f64, makespan_s: f64) -> Option<String> {
+    let part = (submitted >= JOBS && makespan_s > 0.0).then(|| 1.0 - span_s / makespan_s)?;
+    (part > EMPTYING + 1e-9).then(|| {
+        format!(
+            "{:.0}% of the run come after the last submission, when the cluster only empties: utilization, goodput and idle \
+             cost are of that time too",
+            part * 100.0
+        )
+    })
+}
 
 /// Whether waits in order of submission begin with a warm-up: mean of the first tenth and of the others, seconds.
 ///

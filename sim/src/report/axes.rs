@@ -17,6 +17,28 @@ pub(super) fn below(waits: &[u64], place: f64) -> f64 {
     waits.partition_point(|wait| *wait <= limit) as f64 / waits.len().max(1) as f64
 }
 
+/// Points on a line of waits.
+const POINTS: usize = 160;
+
+/// Where a line of waits has its points, on the axis of waits.
+#[expect(clippy::cast_precision_loss, reason = "160 points")]
+pub(super) fn wait_places(axis: &Axis) -> Vec<f64> {
+    let place = |index: usize| axis.from + (axis.to - axis.from) * (index as f64 + 0.5) / POINTS as f64;
+    (0..POINTS).map(place).collect()
+}
+
+/// None to all of the jobs.
+pub(super) fn part_axis() -> Axis {
+    let percents = [0.0, 0.25, 0.5, 0.75, 1.0];
+    Axis {
+        from: 0.0,
+        to: 1.0,
+        ticks: percents.map(|at| Tick { at, label: format!("{:.0} %", at * 100.0) }).to_vec(),
+        label: "part of the jobs".to_owned(),
+        is_log: false,
+    }
+}
+
 /// One second to at least `most` ms, by powers of ten.
 #[expect(clippy::cast_precision_loss, reason = "a chart shows far fewer digits")]
 pub(super) fn log_axis(most: u64) -> Axis {

@@ -7,19 +7,17 @@ use std::fmt::Write as _;
 
 use fairshare::ResourceKind;
 
-use super::axes::{below, log_axis, time_axis, unit};
-use super::chart::{self, Axis, Bar, Caption, Series, Stretch, Tick, escape};
+use super::axes::{below, log_axis, part_axis, time_axis, unit, wait_places};
+use super::chart::{self, Axis, Bar, Caption, Series, Stretch, escape};
 use super::csv::field;
 use super::html::{COLOURED, OTHERS, Page, TEAMS_SHOWN};
-use super::over_time::{short, table};
+use super::over_time::{short, wait_table};
 use super::text::{count, decimal, usd};
 use crate::metrics::distribution::Distribution;
 use crate::metrics::{population, slowdown};
 use crate::record::Fate;
 use crate::summary::TeamSummary;
 
-/// Points on a line of waits.
-const POINTS: usize = 160;
 /// Jobs among the single lives.
 const LIVES: usize = 500;
 
@@ -36,35 +34,24 @@ impl Page<'_> {
         }
         let most = by_colour.iter().flatten().copied().max().unwrap_or(0).max(10_000);
         let axis = log_axis(most);
-        #[expect(clippy::cast_precision_loss, reason = "160 points")]
-        let place = |index: usize| axis.from + (axis.to - axis.from) * (index as f64 + 0.5) / POINTS as f64;
-        let places: Vec<f64> = (0..POINTS).map(place).collect();
+        let places = wait_places(&axis);
         let mut lines = Vec::new();
         for (colour, waits) in by_colour.iter_mut().enumerate().filter(|(_, waits)| !waits.is_empty()) {
             waits.sort_unstable();
             let values = places.iter().map(|place| below(waits, *place)).collect();
             lines.push(Series { name: self.colour_name(colour), colour, values });
         }
-        let percents = [0.0, 0.25, 0.5, 0.75, 1.0];
-        let y = Axis {
-            from: 0.0,
-            to: 1.0,
-            ticks: percents.map(|at| Tick { at, label: format!("{:.0} %", at * 100.0) }).to_vec(),
-            label: "part of the jobs".to_owned(),
-            is_log: false,
-        };
-        let seconds: Vec<String> = places.iter().map(|place| short(libm::pow(10.0, *place))).collect();
         let caption = Caption {
             id: "waits".to_owned(),
             title: "Waits by team".to_owned(),
             description: "The part of each team's jobs that waited at most so long; further left is better."
                 .to_owned(),
-            table: table("at_most_s", &seconds, &lines),
+            table: wait_table(&places, &lines),
             zoom: "wait",
         };
         html.push_str("<section><h2>How long they wait</h2>\n");
         self.legend(html);
-        html.push_str(&chart::lines(&caption, &axis, &y, &lines));
+        html.push_str(&chart::lines(&caption, &axis, &part_axis(), &lines));
         html.push_str("</section>\n");
     }
 

@@ -68,8 +68,7 @@ pub fn write(setup: &Setup, trace: &Trace, record: &Record, out: &mut impl Write
         let Some(tariff) = setup.tariffs[pool].as_ref().filter(|tariff| tariff.bought.accrues()) else {
             continue;
         };
-        let capacity = crate::metrics::utilization::capacity(&setup.config.pools[pool])[tariff.kind()].get();
-        let there = u128::from(capacity) * u128::from(window.1.abs_diff(window.0));
+        let there = setup.available(pool, tariff.kind(), Some(window));
         let held: u128 = rows.iter().filter(|(whose, _)| whose.0 == pool).map(|(_, held)| held.amount).sum();
         writer.row(pool, None, micro, 0, there.saturating_sub(held))?;
     }

@@ -165,7 +165,8 @@ impl Ledger {
 /// Columns of `decisions.csv`.
 const DECISIONS: &str = "time_s,action,job_id,attempt,pool,workers,reason,for_job,lost_s\n";
 
-/// Writes `decisions.csv` while a run goes on: starts, evictions, rejections, in the order in which they were made.
+/// Writes `decisions.csv` while a run goes on: starts, evictions, rejections and what the reaper stops, in the order in which
+/// they were made.
 #[derive(Debug)]
 pub struct DecisionLog<'a, W> {
     trace: &'a Trace,
@@ -228,6 +229,8 @@ impl<W: Write> Observer for DecisionLog<'_, W> {
                 &cause.by.map_or_else(String::new, |by| self.trace.names.get(by as usize).to_string()),
             );
             push(line, format_args!(",{}", Millis::new(cause.lost_ms)));
+        } else if transition.what == What::Reaped {
+            line.push_str(",idle,,");
         } else {
             line.push_str(",,,");
         }

@@ -217,8 +217,8 @@ impl Page<'_> {
 
 /// Dollars without cents.
 fn whole_usd(value: f64) -> String {
-    let text = usd(value);
-    text.split('.').next().unwrap_or(&text).to_owned()
+    let text = usd(value.round());
+    text.trim_end_matches(".00").to_owned()
 }
 
 /// Base 64, as content policies write digests.
@@ -242,6 +242,12 @@ fn base64(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn dollars_without_cents_are_rounded() {
+        let shown = [0.0, 0.49, 0.5, 59_867.96, 235_867.51].map(whole_usd);
+        assert_eq!(shown, ["$0", "$0", "$1", "$59,868", "$235,868"]);
+    }
 
     #[test]
     fn base64_pads() {

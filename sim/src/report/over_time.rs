@@ -35,6 +35,12 @@ pub(super) fn short(value: f64) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
+/// The table of lines of waits: a row for each place on their axis.
+pub(super) fn wait_table(places: &[f64], lines: &[Series]) -> String {
+    let seconds: Vec<String> = places.iter().map(|place| short(libm::pow(10.0, *place))).collect();
+    table("at_most_s", &seconds, lines)
+}
+
 /// CSV: a column of places, then one for each series.
 pub(super) fn table(first: &str, places: &[String], series: &[Series]) -> String {
     let mut text = first.to_owned();
@@ -170,11 +176,18 @@ impl Page<'_> {
         let caption = Caption {
             id: "busy".to_owned(),
             title: "Utilization of each pool over time".to_owned(),
-            description: "A row for each pool; the stronger the colour, the more of it is held.".to_owned(),
+            description:
+                "A row for each pool: the part of its GPUs that jobs hold, of its CPUs where it has none."
+                    .to_owned(),
             table: text,
             zoom: "time",
         };
-        html.push_str("<section><h2>How busy the pools are</h2>\n");
+        let _ = writeln!(
+            html,
+            "<section><h2>How busy the pools are</h2>\n<p class=\"small scale\">{} <i class=\"h0\"></i> none, \
+             <i class=\"h1\"></i> half, <i></i> all</p>",
+            caption.description
+        );
         html.push_str(&chart::heat(&caption, &time_axis(from, to), &rows));
         html.push_str("</section>\n");
     }

@@ -6,12 +6,12 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::axes::{below, log_axis};
-use super::chart::{self, Axis, Bar, Caption, Point, Series, Tick, escape};
+use super::axes::{below, log_axis, part_axis, wait_places};
+use super::chart::{self, Axis, Bar, Caption, Point, Series, escape};
 use super::comparison::{shown, signed, verdict};
 use super::csv::field;
 use super::html::{self, COLOURED};
-use super::over_time::{short, table};
+use super::over_time::{short, wait_table};
 use super::picture::picture;
 use super::text::count;
 use crate::compare::{Comparison, Runs};
@@ -19,8 +19,6 @@ use crate::duration::human_s;
 use crate::metrics::population;
 use crate::record::Fate;
 
-/// Points on a line of waits.
-const POINTS: usize = 160;
 /// Teams with a chart of their own: those that held most.
 const TEAMS: usize = 6;
 /// Teams among the bars.
@@ -81,6 +79,13 @@ impl Page<'_> {
             );
         }
         self.html.push_str("</ul>\n");
+    }
+
+    /// The beginning of a section of one chart.
+    fn begin(&mut self, caption: &Caption) {
+        let Caption { title, description, .. } = caption;
+        let _ = writeln!(self.html, "<section><h2>{title}</h2>\n<p class=\"small\">{description}</p>");
+        self.legend();
     }
 
     fn draw(&mut self, chart: &str, file: &str, title: &str) {
@@ -179,34 +184,23 @@ impl Page<'_> {
         let ended = runs.runs.iter().flat_map(|(_, record)| &record.outcomes);
         let ended = ended.filter(|outcome| outcome.fate == Fate::Ended);
         let axis = log_axis(ended.map(|outcome| outcome.wait_ms).max().unwrap_or(0).max(10_000));
-        #[expect(clippy::cast_precision_loss, reason = "160 points")]
-        let place = |index: usize| axis.from + (axis.to - axis.from) * (index as f64 + 0.5) / POINTS as f64;
-        let places: Vec<f64> = (0..POINTS).map(place).collect();
+        let places = wait_places(&axis);
         let line = |((name, colour), waits): ((String, usize), &Vec<u64>)| Series {
             name,
             colour,
             values: places.iter().map(|place| below(waits, *place)).collect(),
         };
         let lines: Vec<Series> = self.names().into_iter().zip(&waits).map(line).collect();
-        let percents = [0.0, 0.25, 0.5, 0.75, 1.0];
-        let y = Axis {
-            from: 0.0,
-            to: 1.0,
-            ticks: percents.map(|at| Tick { at, label: format!("{:.0} %", at * 100.0) }).to_vec(),
-            label: "part of the jobs".to_owned(),
-            is_log: false,
-        };
-        let seconds: Vec<String> = places.iter().map(|place| short(libm::pow(10.0, *place))).collect();
         let caption = Caption {
             id: id.to_owned(),
             title: title.to_owned(),
             description:
                 "The part of the jobs that waited at most so long, by policy; further left is better."
                     .to_owned(),
-            table: table("at_most_s", &seconds, &lines),
+            table: wait_table(&places, &lines),
             zoom: "wait",
         };
-        self.draw(&chart::lines(&caption, &axis, &y, &lines), id, title);
+        self.draw(&chart::lines(&caption, &axis, &part_axis(), &lines), id, title);
     }
 
     /// Mean waits of every team under every policy.
@@ -238,9 +232,7 @@ impl Page<'_> {
             table: text,
             zoom: "",
         };
-        let _ =
-            writeln!(self.html, "<section><h2>{title}</h2>\n<p class=\"small\">{}</p>", caption.description);
-        self.legend();
+        self.begin(&caption);
         self.draw(&chart::bars(&caption, &bars), "teams", title);
         self.html.push_str("</section>\n");
     }
@@ -281,9 +273,7 @@ impl Page<'_> {
             table: text,
             zoom: "",
         };
-        let _ =
-            writeln!(self.html, "<section><h2>{title}</h2>\n<p class=\"small\">{}</p>", caption.description);
-        self.legend();
+        self.begin(&caption);
         self.draw(&chart::scatter(&caption, &x, &y, &points), "front", title);
         self.html.push_str("</section>\n");
     }

@@ -13,7 +13,7 @@ use crate::tariff::{Bought, Tariff};
 use crate::trace::Selection;
 
 const UNITS: [&str; 3] = ["gpu_hour", "cpu_hour", "node_hour"];
-const KEYS: [&str; 11] = [
+const PRICES: [&str; 9] = [
     "gpu_hour",
     "cpu_hour",
     "node_hour",
@@ -23,26 +23,13 @@ const KEYS: [&str; 11] = [
     "reserved_gpu_hour",
     "reserved_cpu_hour",
     "reserved_node_hour",
-    "bought",
-    "changes",
-];
-const CHANGE_KEYS: [&str; 10] = [
-    "gpu_hour",
-    "cpu_hour",
-    "node_hour",
-    "spot_gpu_hour",
-    "spot_cpu_hour",
-    "spot_node_hour",
-    "reserved_gpu_hour",
-    "reserved_cpu_hour",
-    "reserved_node_hour",
-    "from",
 ];
 
 /// The tariff of a pool whose nodes have `amounts`.
 pub(super) fn tariff(node: &Node, amounts: &[(String, Quantity)], faults: &mut Faults) -> Option<Tariff> {
     let table = faults.table(node, "price")?;
-    faults.keys(table, "a price", &KEYS, &[]);
+    let keys = [&PRICES[..], &["bought", "changes"]].concat();
+    faults.keys(table, "a price", &keys, &[]);
     let mut found = UNITS.iter().filter_map(|key| Some((*key, table.get(key)?)));
     let first = found.next();
     if let (Some(_), Some((key, node))) = (first, found.next()) {
@@ -72,7 +59,7 @@ pub(super) fn tariff(node: &Node, amounts: &[(String, Quantity)], faults: &mut F
             )
         };
         // A misspelt key is told as such, not once more as a missing one.
-        if table.entries.iter().all(|entry| KEYS.contains(&entry.key.as_str())) {
+        if table.entries.iter().all(|entry| keys.contains(&entry.key.as_str())) {
             faults.push(Fault::new(&node.place, "a price has no price in it", expected));
         }
         return None;
@@ -140,10 +127,11 @@ fn changes(
     amounts: &[(String, Quantity)],
     faults: &mut Faults,
 ) -> Option<Vec<(i64, MicroUsd)>> {
+    let keys = [&PRICES[..], &["from"]].concat();
     let mut changes: Vec<(i64, MicroUsd)> = Vec::new();
     for (change, place) in faults.tables(table, "changes") {
-        faults.keys(change, "a change of price", &CHANGE_KEYS, &[]);
-        let from = faults.required(change, place, "a change of price", "from", &CHANGE_KEYS)?;
+        faults.keys(change, "a change of price", &keys, &[]);
+        let from = faults.required(change, place, "a change of price", "from", &keys)?;
         let text = match &from.value {
             Value::Text(text) | Value::Date(text) | Value::Integer(text) => text.as_str(),
             _ => "",
@@ -158,7 +146,7 @@ fn changes(
             faults.push(Fault::new(&from.place, "changes of price are out of order", label));
             return None;
         }
-        faults.required(change, place, "a change of price", key, &CHANGE_KEYS)?;
+        faults.required(change, place, "a change of price", key, &keys)?;
         changes.push((from_ms, price(change, key, unit, amounts, faults)?.hour));
     }
     Some(changes)

@@ -3,7 +3,8 @@
 use fairshare_sim::metrics::{caution, sums};
 use fairshare_sim::summary::Jobs;
 
-use crate::support::simulate;
+use crate::cli::set_up;
+use crate::support::{sim, simulate};
 
 /// One node of four GPUs; `urgent` stops others.
 const SCENARIO: &str = "\
@@ -151,6 +152,98 @@ c,40,20,y,urgent,4,0.9
         serde_json::to_value(run.summary()).unwrap()["reaper"]["gpu_hours"].as_f64(),
         Some(160.0 / 3_600.0)
     );
+}
+
+/// As `an_evicted_job_idles_from_its_next_start_on`, under Kueue's rules: `a` is stopped at 40 for its quota's owner, starts
+/// again at 60 and idles until 120.
+#[test]
+fn the_reaper_stops_jobs_under_kueue_too() {
+    let scenario = "\
+[[pool]]
+name = 'gpu'
+nodes = 4
+node = { gpu = 1 }
+divisible = true
+[[team]]
+name = 'y'
+quota = { gpu = { gpu = 4 } }
+[[team]]
+name = 'x'
+[policy]
+order = 'kueue'
+preemption = 'reclaim'
+[reaper]
+gpu_utilization_below = 0.2
+window = '1m'
+";
+    let jobs = "\
+job_id,submit_s,run_s,team,gpu,gpu_utilization
+a,0,100,x,4,0.05
+c,40,20,y,4,0.9
+";
+    let run = simulate(scenario, jobs);
+    assert_eq!(run.times(), [("a".to_owned(), 60, 120), ("c".to_owned(), 40, 60)]);
+    let summary = serde_json::to_value(run.summary()).unwrap();
+    assert_eq!(summary["reaper"]["jobs"], 1);
+    assert_eq!(summary["reaper"]["gpu_hours"].as_f64(), Some(160.0 / 3_600.0));
+    let warnings = summary["warnings"].as_array().unwrap();
+    assert!(warnings.iter().all(|warning| !warning.as_str().unwrap().contains("reaper")), "{warnings:?}");
+}
+
+#[test]
+fn what_the_reaper_stops_is_in_the_file_of_decisions_and_in_the_life_of_the_job() {
+    let jobs = "job_id,submit_s,run_s,team,priority,gpu,gpu_utilization\nidle,0,100,x,,2,0.05\nbusy,0,100,x,,2,0.5\n";
+    let folder = set_up(&format!("{SCENARIO}{REAPER}"), jobs.as_bytes());
+    let ran =
+        sim(folder.path(), &["run", "scenario.toml", "--trace", "jobs.csv", "-q", "--check", "--out", "out"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let text = std::fs::read_to_string(folder.path().join("out/decisions.csv")).unwrap();
+    let expected = "\
+time_s,action,job_id,attempt,pool,workers,reason,for_job,lost_s
+0,start,busy,1,l4,1,,,
+0,start,idle,1,l4,1,,,
+60,reap,idle,1,l4,1,idle,,
+";
+    assert_eq!(text, expected);
+    let ran = sim(folder.path(), &["explain", "out", "idle", "-o", "json"]);
+    let value: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(
+        (&value["status"], &value["intervals"][0]["ended_by"]),
+        (&"reaped".into(), &"stopped for idling".into())
+    );
+}
+
+#[test]
+fn a_record_that_breaks_off_is_said_from_a_thousand_jobs_on() {
+    let said = |jobs: u64, together: u64, apart_s: u64| {
+        let mut text = String::from("job_id,submit_s,run_s,team,gpu,start_s,end_s\n");
+        for job in 0..jobs {
+            let start = job * apart_s;
+            let end = if jobs - job <= together { jobs * apart_s } else { start + 1 };
+            text.push_str(&format!("{job},{start},{},x,1,{start},{end}\n", end - start));
+        }
+        let run = simulate(SCENARIO, &text);
+        let warnings = run.summary().warnings;
+        warnings
+            .into_iter()
+            .filter(|warning| warning.contains("record") || warning.contains("last submission"))
+            .collect()
+    };
+    let none: [&str; 0] = [];
+    let found: Vec<String> = said(1_000, 1, 10);
+    assert_eq!(found, none);
+    let found: Vec<String> = said(999, 3, 10);
+    assert_eq!(found, none);
+    let found: Vec<String> = said(1_000, 3, 10);
+    let breaks_off = "3 jobs end at the last instant of the record: they were running when it ended, so they ran for longer \
+                      than it says";
+    assert_eq!(found, [breaks_off]);
+    // A thousand jobs of 1 s at once on four GPUs take 250 s.
+    let text: String = (0..1_000).map(|job| format!("{job},{},1,x,1\n", job / 500)).collect();
+    let run = simulate(SCENARIO, &format!("job_id,submit_s,run_s,team,gpu\n{text}"));
+    let empties = "100% of the run come after the last submission, when the cluster only empties: utilization, goodput and \
+                   idle cost are of that time too";
+    assert!(run.summary().warnings.iter().any(|warning| warning == empties), "{:?}", run.summary().warnings);
 }
 
 #[test]

@@ -110,6 +110,28 @@ fn the_cost_file_has_a_row_for_all_that_pay_and_for_what_is_idle() {
     assert!(manifest.contains("\"cost.csv\""), "{manifest}");
 }
 
+/// Two nodes of two GPUs at 3.6 dollars, one of them gone from 50 s to 75 s. One job holds two GPUs from 0 to 100 s.
+#[test]
+fn capacity_that_is_gone_is_neither_charged_nor_idle() {
+    let scenario = "[[pool]]\nname = 'l4'\nnodes = 2\nnode = { gpu = 2 }\nprice = { gpu_hour = 3.6 }\n\
+                    [[capacity]]\npool = 'l4'\nfrom = 50\nnodes = 1\n[[capacity]]\npool = 'l4'\nfrom = 75\nnodes = 2\n";
+    let folder = folder();
+    std::fs::write(folder.path().join("scenario.toml"), scenario).unwrap();
+    std::fs::write(folder.path().join("jobs.csv"), "job_id,submit_s,run_s,team,gpu\n1,0,100,a,2\n").unwrap();
+    let ran =
+        sim(folder.path(), &["run", "scenario.toml", "--trace", "jobs.csv", "-q", "--check", "--out", "out"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let text = std::fs::read_to_string(folder.path().join("out/cost.csv")).unwrap();
+    // 4 GPUs for 75 s and 2 for 25 s are there: 350 GPU-seconds, of which 200 are held, at 0.001 dollars each.
+    let shown = |line: usize| {
+        let fields: Vec<&str> = text.lines().nth(line).unwrap().split(',').collect();
+        (fields[0].to_owned(), fields[10].to_owned(), fields[19].to_owned())
+    };
+    let expected = [("0.2", "0.056", "used"), ("0.15", "0.042", "idle")];
+    let expected = expected.map(|(usd, hours, line)| (usd.to_owned(), hours.to_owned(), line.to_owned()));
+    assert_eq!([shown(1), shown(2)], expected);
+}
+
 /// The refusal of a scenario with a pool of three GPUs at this price; `at` is what is underlined, `label` what is said
 /// beside it and, after a bar, the hint.
 fn price_refused(price: &str, title: &str, at: &str, label: &str) {
