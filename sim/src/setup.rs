@@ -55,6 +55,8 @@ pub struct Setup {
     pub(crate) kueue_parts: Vec<serde_json::Map<String, serde_json::Value>>,
     /// What each pool charges.
     pub tariffs: Vec<Option<Tariff>>,
+    /// Bytes of data sets, by name.
+    pub dataset_sizes: BTreeMap<String, u64>,
     /// Cloud and region of each pool, where the scenario says.
     pub places: Vec<(Option<String>, Option<String>)>,
     /// How many nodes are up, and when.
@@ -208,6 +210,7 @@ impl Setup {
             reaper: scenario.reaper.clone(),
             kueue_parts: scenario.teams.iter().map(|team| team.kueue.clone()).collect(),
             tariffs,
+            dataset_sizes: scenario.dataset_sizes.clone(),
             countable_ms,
             places: scenario.pools.iter().map(|pool| (pool.cloud.clone(), pool.region.clone())).collect(),
             capacities: scenario.capacities.clone(),

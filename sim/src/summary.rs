@@ -15,6 +15,7 @@ use crate::metrics::caution;
 use crate::metrics::cost::Costs;
 use crate::metrics::distribution::Distribution;
 use crate::metrics::division::{Division, Figures, figures};
+use crate::metrics::egress::{Egress, egress};
 use crate::metrics::eviction::{Evictions, evictions};
 use crate::metrics::groups::{self, Groups};
 use crate::metrics::latency::{Firsts, latencies};
@@ -100,6 +101,9 @@ pub struct Summary {
     /// The same by priority class; absent where the trace names none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cost_by_class: Option<Vec<NamedCost>>,
+    /// Data sets read where they are not; absent where the scenario says no sizes, or jobs are not kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub egress: Option<Egress>,
     /// How evenly the whole was shared; absent where no time passed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fairness: Option<Fairness>,
@@ -294,6 +298,8 @@ impl Summary {
         let smallest = blocked::smallest_waiting(setup, trace, record, &demands, &firsts);
         let fairness = fairness(setup, trace, record, &demands, &smallest, &mut teams);
         let mut warnings = warnings(setup, trace, record, &all.wait);
+        let egress = egress(setup, trace, record);
+        warnings.extend(egress.as_ref().and_then(Egress::caution));
         let jobs = counts(trace, record);
         let named = || setup.config.pools.iter().map(|pool| pool.name.as_str()).zip(load.iter().copied());
         warnings.extend(caution::of_counts(named(), &jobs));
@@ -331,6 +337,7 @@ impl Summary {
             cost_by_owner: money.as_ref().map(|money| owners(trace, &costs, &money.by_owner)),
             cost_by_user: money.as_ref().and_then(|money| users(trace, &costs, &money.by_user)),
             cost_by_class: money.as_ref().and_then(|money| classes(trace, &costs, &money.by_class)),
+            egress,
             fairness,
             pools: pools(setup, &usage, money.as_ref()),
             teams,

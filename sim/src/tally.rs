@@ -178,6 +178,7 @@ impl Tally {
             cost_by_owner: money.as_ref().map(|money| summary::owners(trace, &costs, &money.by_owner)),
             cost_by_user: money.as_ref().and_then(|money| summary::users(trace, &costs, &money.by_user)),
             cost_by_class: money.as_ref().and_then(|money| summary::classes(trace, &costs, &money.by_class)),
+            egress: None,
             fairness: None,
             pools: summary::pools(setup, &usage, money.as_ref()),
             teams,

@@ -51,6 +51,8 @@ pub struct Tariff {
     pub unit: PriceUnit,
     /// How the capacity is bought.
     pub bought: Bought,
+    /// What a GB of a data set costs that leaves the pool for another cloud; nothing where that is not said.
+    pub egress_gb: Option<MicroUsd>,
     first: MicroUsd,
     /// From when another price holds, ms on the trace's clock, ascending.
     changes: Vec<(i64, MicroUsd)>,
@@ -60,7 +62,7 @@ impl Tariff {
     /// A price that never changes.
     #[must_use]
     pub const fn new(price: Price, bought: Bought) -> Self {
-        Self { unit: price.unit, bought, first: price.hour, changes: Vec::new() }
+        Self { unit: price.unit, bought, egress_gb: None, first: price.hour, changes: Vec::new() }
     }
 
     /// The same with other prices from later instants on; they must ascend.

@@ -9,6 +9,7 @@ pub mod caution;
 pub mod cost;
 pub mod distribution;
 pub mod division;
+pub mod egress;
 pub mod entitlement;
 pub mod eviction;
 pub mod fairness;

@@ -127,6 +127,9 @@ impl Page<'_> {
                 bars.push(Bar { name: name.to_owned(), parts: vec![(OTHERS, value)], label: usd(value) });
             }
         }
+        if let Some(value) = self.summary.egress.as_ref().and_then(|egress| egress.usd) {
+            bars.push(Bar { name: "egress".to_owned(), parts: vec![(OTHERS, value)], label: usd(value) });
+        }
         if bars.iter().all(|bar| bar.parts.iter().all(|(_, length)| *length <= 0.0)) {
             return;
         }

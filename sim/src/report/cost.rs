@@ -2,7 +2,8 @@
 //!
 //! One row for each pool and each of its cost owners, teams, users and priority classes that held something together; and
 //! one for each pool that charges for what nobody held (`x_Line` is `idle`). Rows of one kind add up to the summary's
-//! `allocated` and `idle`, to the millionth of a dollar. `x_` marks columns that are ours; `x_LostCost` is the part for
+//! `allocated` and `idle`, to the millionth of a dollar; so do those of `egress`, data sets that left a pool (see
+//! `metrics::egress`), where the scenario says sizes and prices. `x_` marks columns that are ours; `x_LostCost` is the part for
 //! what evicted jobs had to run again. The period is from the first submission to the last end; a trace whose clock
 //! starts at zero starts in 1970. Absent on purpose: rows for single jobs (see `jobs.csv`).
 
@@ -12,8 +13,8 @@ use std::io::{self, Write};
 use fairshare::{MicroUsd, PriceUnit};
 
 use super::csv::{field, push};
-use crate::metrics::Demands;
-use crate::metrics::cost::{Costs, apportion, of_stretch, to_micro};
+use crate::metrics::cost::{Costs, apportion, apportion_by, of_stretch, to_micro};
+use crate::metrics::{Demands, egress};
 use crate::record::Record;
 use crate::setup::Setup;
 use crate::tariff::{Bought, Exact};
@@ -62,7 +63,7 @@ pub fn write(setup: &Setup, trace: &Trace, record: &Record, out: &mut impl Write
     let lost = apportion(&lost, to_micro(lost.iter().sum()));
     let mut writer = Lines { setup, trace, window, out, line: String::new() };
     for (((whose, held), micro), lost) in rows.iter().zip(&micro).zip(&lost) {
-        writer.row(whose.0, Some(whose.1), *micro, *lost, held.amount)?;
+        writer.held(whose.0, Some(whose.1), *micro, *lost, held.amount)?;
     }
     for (pool, micro) in apportion(&idle, whole[1]).into_iter().enumerate() {
         let Some(tariff) = setup.tariffs[pool].as_ref().filter(|tariff| tariff.bought.accrues()) else {
@@ -70,9 +71,9 @@ pub fn write(setup: &Setup, trace: &Trace, record: &Record, out: &mut impl Write
         };
         let there = setup.available(pool, tariff.kind(), Some(window));
         let held: u128 = rows.iter().filter(|(whose, _)| whose.0 == pool).map(|(_, held)| held.amount).sum();
-        writer.row(pool, None, micro, 0, there.saturating_sub(held))?;
+        writer.held(pool, None, micro, 0, there.saturating_sub(held))?;
     }
-    Ok(())
+    writer.egress(record)
 }
 
 /// All rows of what was held, by pool, then names.
@@ -80,9 +81,7 @@ fn rows(setup: &Setup, trace: &Trace, record: &Record, demands: &Demands) -> Vec
     let mut rows: BTreeMap<Whose, Held> = BTreeMap::new();
     for stretch in record.stretches() {
         let Some(tariff) = &setup.tariffs[stretch.pool] else { continue };
-        let job = &trace.jobs[stretch.row];
-        let class = trace.shapes[job.shape as usize].priority;
-        let held = rows.entry((stretch.pool, [job.owner, job.team, job.user, class])).or_default();
+        let held = rows.entry((stretch.pool, whose(trace, stretch.row))).or_default();
         let money = of_stretch(setup, trace, demands, &stretch);
         held.money += money;
         held.lost += if stretch.lost { money } else { 0 };
@@ -90,14 +89,22 @@ fn rows(setup: &Setup, trace: &Trace, record: &Record, demands: &Demands) -> Vec
         held.amount += u128::from(amount) * u128::from(stretch.length_ms());
     }
     let mut rows: Vec<(Whose, Held)> = rows.into_iter().collect();
-    // Numbers are in the order of the trace's rows; names are not.
+    sort_by_name(trace, &mut rows);
+    rows
+}
+
+fn whose(trace: &Trace, row: usize) -> [u32; 4] {
+    let job = &trace.jobs[row];
+    [job.owner, job.team, job.user, trace.shapes[job.shape as usize].priority]
+}
+
+/// Numbers are in the order of the trace's rows; names are not.
+fn sort_by_name<T>(trace: &Trace, rows: &mut [(Whose, T)]) {
     rows.sort_by(|((pool_a, a), _), ((pool_b, b), _)| {
-        let names = |whose: &[u32; 4]| names(trace, *whose);
-        let pairs = names(a).into_iter().zip(names(b));
+        let pairs = names(trace, *a).into_iter().zip(names(trace, *b));
         let by_name = pairs.map(|(a, b)| compare_names(a, b)).find(|order| order.is_ne());
         pool_a.cmp(pool_b).then(by_name.unwrap_or(std::cmp::Ordering::Equal))
     });
-    rows
 }
 
 fn names(trace: &Trace, [owner, team, user, class]: [u32; 4]) -> [&str; 4] {
@@ -112,8 +119,23 @@ struct Lines<'a, W> {
     line: String,
 }
 
+/// What a row says beside whose it is.
+struct Charge {
+    /// `used`, `idle` or `egress`.
+    line: &'static str,
+    what: String,
+    category: &'static str,
+    /// Thousandths of the unit.
+    quantity: u128,
+    unit: &'static str,
+    service: [String; 2],
+    micro: u128,
+    lost: u128,
+}
+
 impl<W: Write> Lines<'_, W> {
-    fn row(
+    /// What was held of a pool, or by nobody; `amount` is in thousandths of a unit × ms.
+    fn held(
         &mut self,
         pool: usize,
         whose: Option<[u32; 4]>,
@@ -121,41 +143,96 @@ impl<W: Write> Lines<'_, W> {
         lost: u128,
         amount: u128,
     ) -> io::Result<()> {
-        let line = &mut self.line;
-        line.clear();
         let Some(tariff) = &self.setup.tariffs[pool] else { return Ok(()) };
-        let money = |micro: u128| MicroUsd::new(u64::try_from(micro).unwrap_or(u64::MAX));
-        let kind = if whose.is_some() { "used" } else { "idle" };
-        push(line, format_args!("{0},{0},USD,Usage,", money(micro)));
         let spec = &self.setup.config.pools[pool];
-        field(line, &format!("{kind} capacity of {}", spec.name));
-        for time in [self.window.0, self.window.1] {
-            push(line, format_args!(",{}", rfc3339(time)));
-        }
+        let line = if whose.is_some() { "used" } else { "idle" };
         let category = match tariff.bought {
             Bought::Owned | Bought::Reserved => "Committed",
             Bought::OnDemand => "Standard",
             Bought::Spot => "Dynamic",
         };
-        let unit = if tariff.unit == PriceUnit::Cpu { "CPU Hours" } else { "GPU Hours" };
-        // Thousandths × ms to thousandths of an hour's unit, rounded to the nearest.
-        let thousandths = u64::try_from((amount + 1_800_000) / 3_600_000).unwrap_or(u64::MAX);
-        let hours = fairshare::Millis::new(thousandths);
-        push(line, format_args!(",{category},{hours},{unit},{hours},{unit},Compute,"));
-        field(line, spec.accelerator.as_deref().unwrap_or("CPU"));
+        let charge = Charge {
+            line,
+            what: format!("{line} capacity of {}", spec.name),
+            category,
+            // Of an hour, rounded to the nearest.
+            quantity: (amount + 1_800_000) / 3_600_000,
+            unit: if tariff.unit == PriceUnit::Cpu { "CPU Hours" } else { "GPU Hours" },
+            service: ["Compute".to_owned(), spec.accelerator.clone().unwrap_or_else(|| "CPU".to_owned())],
+            micro,
+            lost,
+        };
+        self.row(pool, whose, &charge)
+    }
+
+    /// Data sets that left pools which say what that costs; the rows add up to the summary's `egress`.
+    fn egress(&mut self, record: &Record) -> io::Result<()> {
+        let mut sums: BTreeMap<Whose, [u128; 2]> = BTreeMap::new();
+        for one in egress::moves(self.setup, self.trace, record) {
+            let charged =
+                self.setup.tariffs[one.from].as_ref().is_some_and(|tariff| tariff.egress_gb.is_some());
+            if one.size.is_some() && charged {
+                let sum = sums.entry((one.from, whose(self.trace, one.row))).or_default();
+                sum[0] += u128::from(one.size.unwrap_or(0));
+                sum[1] += one.money();
+            }
+        }
+        let mut sums: Vec<(Whose, [u128; 2])> = sums.into_iter().collect();
+        sort_by_name(self.trace, &mut sums);
+        let exact: Vec<u128> = sums.iter().map(|(_, [_, money])| *money).collect();
+        let micro = apportion_by(&exact, egress::GB, egress::micro(exact.iter().sum()));
+        for (((pool, whose), [bytes, _]), micro) in sums.into_iter().zip(micro) {
+            let charge = Charge {
+                line: "egress",
+                what: format!("data sets that left {}", self.setup.config.pools[pool].name),
+                category: "Standard",
+                quantity: (bytes + egress::GB / 2_000) / (egress::GB / 1_000),
+                unit: "GB",
+                service: ["Networking".to_owned(), "Egress".to_owned()],
+                micro,
+                lost: 0,
+            };
+            self.row(pool, Some(whose), &charge)?;
+        }
+        Ok(())
+    }
+
+    fn row(&mut self, pool: usize, whose: Option<[u32; 4]>, charge: &Charge) -> io::Result<()> {
+        let line = &mut self.line;
+        line.clear();
+        let money = |micro: u128| MicroUsd::new(u64::try_from(micro).unwrap_or(u64::MAX));
+        push(line, format_args!("{0},{0},USD,Usage,", money(charge.micro)));
+        field(line, &charge.what);
+        for time in [self.window.0, self.window.1] {
+            push(line, format_args!(",{}", rfc3339(time)));
+        }
+        let quantity = fairshare::Millis::new(u64::try_from(charge.quantity).unwrap_or(u64::MAX));
+        let unit = charge.unit;
+        push(line, format_args!(",{},{quantity},{unit},{quantity},{unit}", charge.category));
+        let spec = &self.setup.config.pools[pool];
         let (cloud, region) = &self.setup.places[pool];
         let accelerator = spec.accelerator.as_deref().unwrap_or("");
-        for text in [cloud.as_deref().unwrap_or(""), region.as_deref().unwrap_or(""), &spec.name, accelerator]
-        {
-            line.push(',');
-            field(line, text);
-        }
+        let [cloud, region] = [cloud, region].map(|place| place.as_deref().unwrap_or(""));
+        let [category, service] = &charge.service;
         let [owner, team, user, class] = whose.map_or([""; 4], |whose| names(self.trace, whose));
-        for text in [team, kind, owner, team, user, class] {
+        for text in [
+            category,
+            service,
+            cloud,
+            region,
+            &spec.name,
+            accelerator,
+            team,
+            charge.line,
+            owner,
+            team,
+            user,
+            class,
+        ] {
             line.push(',');
             field(line, text);
         }
-        push(line, format_args!(",{}\n", money(lost)));
+        push(line, format_args!(",{}\n", money(charge.lost)));
         self.out.write_all(line.as_bytes())
     }
 }

@@ -61,6 +61,10 @@ fn head(summary: &Summary, text: &mut String) {
             usd(cost.idle)
         );
     }
+    if let Some(egress) = summary.egress.as_ref().filter(|egress| egress.moves > 0) {
+        let price = egress.usd.map_or(String::new(), |value| format!(", {} beside the cost", usd(value)));
+        let _ = writeln!(text, "egress    {} GB read where they are not{price}", whole(egress.gb));
+    }
     if let Some(queue) = summary.queue.as_ref().filter(|queue| queue.jobs_max > 0) {
         let line = sparkline(&queue.jobs_over_time);
         let _ = writeln!(text, "waiting   {line}  {} jobs at most", count(queue.jobs_max));

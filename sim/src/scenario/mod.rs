@@ -6,6 +6,7 @@
 mod admission;
 mod budget;
 mod capacity;
+mod dataset;
 mod document;
 mod fault;
 mod history;
@@ -20,6 +21,7 @@ mod team;
 mod valuation;
 mod value;
 
+use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
@@ -50,6 +52,8 @@ pub struct Scenario {
     pub pools: Vec<Pool>,
     /// How many of their nodes are up, and when.
     pub capacities: Capacities,
+    /// Bytes of data sets, by name.
+    pub dataset_sizes: BTreeMap<String, u64>,
     /// The teams, in the order of the text.
     pub teams: Vec<Team>,
     /// What happens to a team that only the trace names.

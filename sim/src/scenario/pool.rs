@@ -36,13 +36,15 @@ pub(super) fn pools(root: &Table, faults: &mut Faults) -> Vec<Pool> {
     for (table, place) in faults.tables(root, "pool") {
         faults.keys(table, "a pool", &KEYS, &[]);
         if let Some(pool) = pool(table, place, &mut kinds, faults) {
-            priced |= pool.tariff.is_some();
+            // A price that is no price is told as such, not as one that is missing.
+            let has_price = table.get("price").is_some();
+            priced |= has_price;
             if let Some((name, node)) = table.get("name").and_then(|node| Some((name_of(node)?, node))) {
                 if !seen.insert(name) {
                     let label = "this name is taken by a pool above";
                     faults.push(Fault::new(&node.place, format!("pool `{name}` is defined twice"), label));
                 }
-                if pool.tariff.is_none() && unpriced.is_none() {
+                if !has_price && unpriced.is_none() {
                     unpriced = Some((name, &node.place));
                 }
             }

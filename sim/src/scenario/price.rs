@@ -2,7 +2,7 @@
 //!
 //! One of `gpu_hour`, `cpu_hour` and `node_hour`; beside it the same with `spot_` or `reserved_` before it, of which
 //! `bought` says which one holds. A price by the node is charged by its GPUs (its CPUs where it has none), and must
-//! divide by them to the millionth of a dollar, so that money stays exact. Absent on purpose: charging (see `tariff`).
+//! divide by them to the millionth of a dollar, so that money stays exact. `egress_gb` is for data sets that leave the pool. Absent on purpose: charging (see `tariff`).
 
 use fairshare::{MicroUsd, Price, PriceUnit, Quantity};
 
@@ -25,10 +25,13 @@ const PRICES: [&str; 9] = [
     "reserved_node_hour",
 ];
 
+/// The highest price of a GB, so that all that a run moves can be counted.
+const MOST_EGRESS: MicroUsd = MicroUsd::new(1_000_000_000);
+
 /// The tariff of a pool whose nodes have `amounts`.
 pub(super) fn tariff(node: &Node, amounts: &[(String, Quantity)], faults: &mut Faults) -> Option<Tariff> {
     let table = faults.table(node, "price")?;
-    let keys = [&PRICES[..], &["bought", "changes"]].concat();
+    let keys = [&PRICES[..], &["bought", "changes", "egress_gb"]].concat();
     faults.keys(table, "a price", &keys, &[]);
     let mut found = UNITS.iter().filter_map(|key| Some((*key, table.get(key)?)));
     let first = found.next();
@@ -67,7 +70,26 @@ pub(super) fn tariff(node: &Node, amounts: &[(String, Quantity)], faults: &mut F
     let key = format!("{prefix}{unit}");
     let price = price(table, &key, unit, amounts, faults)?;
     let changes = changes(table, &key, unit, amounts, faults)?;
-    Some(Tariff::new(price, bought).with_changes(changes))
+    let egress_gb = match table.get("egress_gb") {
+        Some(node) => Some(egress(node, faults)?),
+        None => None,
+    };
+    let mut tariff = Tariff::new(price, bought).with_changes(changes);
+    tariff.egress_gb = egress_gb;
+    Some(tariff)
+}
+
+/// The price of a GB of a data set that leaves the pool for another cloud.
+fn egress(node: &Node, faults: &mut Faults) -> Option<MicroUsd> {
+    let price = faults.money(node, "egress_gb")?;
+    if price > MOST_EGRESS {
+        return faults.expected(
+            node,
+            "egress_gb",
+            "dollars: a number from 0 to 1000 with at most six decimals",
+        );
+    }
+    Some(price)
 }
 
 /// The price under a key, by the GPU or the CPU.

@@ -9,15 +9,16 @@ use super::fault::{Fault, Place};
 use super::valuation;
 use super::value::{Faults, Later};
 use super::{
-    Policy, Pool, Scenario, SnapshotJob, admission, capacity, history, kueue, pool, preemption, reaper,
-    snapshot, team,
+    Policy, Pool, Scenario, SnapshotJob, admission, capacity, dataset, history, kueue, pool, preemption,
+    reaper, snapshot, team,
 };
 use crate::kueue::KueueRules;
 use crate::trace::{Format, Input, Selection, SwfOptions};
 
-pub(crate) const SECTIONS: [&str; 14] = [
+pub(crate) const SECTIONS: [&str; 15] = [
     "pool",
     "capacity",
+    "dataset",
     "team",
     "teams",
     "priority",
@@ -66,6 +67,7 @@ pub(super) fn scenario(root: &Table) -> Result<Scenario, Vec<Fault>> {
         faults.push(fault.hint("`sim init` writes a commented scenario to start from"));
     }
     let capacities = capacity::capacities(root, &pools, &mut faults);
+    let dataset_sizes = dataset::sizes(root, &pools, &mut faults);
     let teams = team::teams(root, &pools, &mut faults);
     let unknown_teams = team::unknown_teams(root, &mut faults);
     let priorities = team::priorities(root, &mut faults);
@@ -95,6 +97,7 @@ pub(super) fn scenario(root: &Table) -> Result<Scenario, Vec<Fault>> {
         digest,
         pools,
         capacities,
+        dataset_sizes,
         teams,
         unknown_teams,
         priorities,

@@ -24,7 +24,7 @@ impl Faults {
         self.list.push(fault);
     }
 
-    fn expected<T>(&mut self, node: &Node, key: &str, expected: &str) -> Option<T> {
+    pub(super) fn expected<T>(&mut self, node: &Node, key: &str, expected: &str) -> Option<T> {
         let title = format!("`{key}` is not what it should be");
         self.push(Fault::new(&node.place, title, format!("expected {expected}, found {}", node.kind())));
         None

@@ -191,6 +191,160 @@ fn bad_prices_are_named_with_their_place() {
     );
 }
 
+/// 4 GPUs near 500 GB in cloud `a`, 4 elsewhere in it, 4 in cloud `b`; and a second replica that costs less to read.
+const DATA: &str = "\
+[[dataset]]
+name = 'web'
+size = '500GB'
+[[dataset]]
+name = 'books'
+size = '1.5GB'
+[[pool]]
+name = 'near'
+cloud = 'a'
+nodes = 1
+node = { gpu = 4 }
+datasets = ['web', 'books']
+price = { gpu_hour = 1, egress_gb = 0.12 }
+[[pool]]
+name = 'beside'
+cloud = 'a'
+nodes = 1
+node = { gpu = 4 }
+price = { gpu_hour = 2 }
+[[pool]]
+name = 'far'
+cloud = 'b'
+nodes = 1
+node = { gpu = 4 }
+price = { gpu_hour = 3 }
+[[pool]]
+name = 'archive'
+cloud = 'c'
+nodes = 1
+node = { gpu = 1 }
+datasets = ['web']
+price = { gpu_hour = 4, egress_gb = 0.09 }
+[[priority]]
+name = 'urgent'
+value = 1
+[policy]
+order = 'fifo'
+datasets = 'preferred'
+preemption = 'priority'
+backfill = 'best-effort'
+";
+
+/// `1` is near its data. `2` runs beside it, in the same cloud. `3` reads `web` from the archive for 500 × 0.09 dollars and
+/// `books` from near for 1.5 × 0.12; it makes way for `4`, which reads nothing, at 10 s, and reads both once more where it
+/// starts again: near them, so that nothing is moved. `5` reads what nobody has.
+const READERS: &str = "\
+job_id,submit_s,run_s,team,gpu,datasets,cost_owner,priority,pools
+1,0,100,x,4,web,,,
+2,1,100,x,4,web,,,
+3,2,200,x,4,web|books|web,ads,,
+4,10,300,y,4,,,urgent,far
+5,11,10,y,1,laws,,,
+";
+
+#[test]
+fn data_sets_are_paid_for_where_they_leave_a_cloud() {
+    let folder = folder();
+    std::fs::write(folder.path().join("scenario.toml"), DATA).unwrap();
+    std::fs::write(folder.path().join("jobs.csv"), READERS).unwrap();
+    let ran =
+        sim(folder.path(), &["run", "scenario.toml", "--trace", "jobs.csv", "-q", "--check", "--out", "out"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let read = |name: &str| std::fs::read_to_string(folder.path().join("out").join(name)).unwrap();
+    let summary: serde_json::Value = serde_json::from_str(&read("summary.json")).unwrap();
+    let (egress, decisions) = (&summary["egress"], read("decisions.csv"));
+    assert_eq!(summary["jobs"]["preemptions"], 1, "{decisions}");
+    let part = |name: &str, gb: f64, usd: f64| serde_json::json!({ "name": name, "gb": gb, "usd": usd });
+    let expected = serde_json::json!({
+        "moves": 3, "gb": 1_001.5, "usd": 45.18, "unknown": 1,
+        "by_dataset": [part("books", 1.5, 0.18), part("web", 1_000.0, 45.0)],
+        "by_owner": [part("ads", 501.5, 45.18), part("x", 500.0, 0.0)],
+        "by_team": [part("x", 1_001.5, 45.18)],
+    });
+    assert_eq!(*egress, expected, "{decisions}");
+    let said = "1 read of data sets without a known size or replica: what they move is in no figure";
+    assert!(summary["warnings"].as_array().unwrap().iter().any(|warning| warning == said), "{summary}");
+    let text = read("cost.csv");
+    let rows: Vec<&str> = text.lines().filter(|line| line.contains(",egress,")).collect();
+    let row = |usd: &str, pool: &str, cloud: &str, gb: &str, owner: &str| {
+        format!(
+            "{usd},{usd},USD,Usage,data sets that left {pool},1970-01-01T00:00:00Z,1970-01-01T00:05:10Z,Standard,{gb},GB,\
+             {gb},GB,Networking,Egress,{cloud},,{pool},,x,egress,{owner},x,,,0"
+        )
+    };
+    let expected = [
+        row("0.18", "near", "a", "1.5", "ads"),
+        row("0", "near", "a", "500", "x"),
+        row("45", "archive", "c", "500", "ads"),
+    ];
+    assert_eq!(rows, expected);
+}
+
+#[test]
+fn data_sets_that_cannot_be_priced_are_refused() {
+    let scenario_refused = |from: &str, to: &str, message: &str| {
+        assert!(DATA.contains(from), "{from}");
+        refused(&DATA.replacen(from, to, 1), READERS.as_bytes(), &[], message);
+    };
+    scenario_refused(
+        "size = '500GB'",
+        "size = 500",
+        "\
+error: `size` is not what it should be
+ --> scenario.toml:3:8
+  |
+3 | size = 500
+  |        ^^^ expected a size up to 1 EiB with its unit, such as `\"500GB\"`, found `500`",
+    );
+    scenario_refused(
+        "name = 'books'",
+        "name = 'web'",
+        "\
+error: data set `web` is defined twice
+ --> scenario.toml:5:8
+  |
+5 | name = 'web'
+  |        ^^^^^ this name is taken by a data set above",
+    );
+    scenario_refused(
+        ", egress_gb = 0.12",
+        "",
+        "\
+error: some pools charge for data that leaves them and some do not say
+ --> scenario.toml:1:1
+  |
+1 | [[dataset]]
+  | ^^^^^^^^^^^ `near` has data sets and no `egress_gb` in its `price`
+  |
+  = hint: where it is free, write `egress_gb = 0`",
+    );
+    scenario_refused(
+        "gpu_hour = 2",
+        "gpu_hour = -2",
+        "\
+error: `gpu_hour` is not what it should be
+  --> scenario.toml:19:22
+   |
+19 | price = { gpu_hour = -2 }
+   |                      ^^ expected dollars: a number from 0 to 1000000 with at most six decimals, found `-2`",
+    );
+    scenario_refused(
+        "egress_gb = 0.12",
+        "egress_gb = 1000.5",
+        "\
+error: `egress_gb` is not what it should be
+ --> scenario.toml:13:37
+   |
+13 | price = { gpu_hour = 1, egress_gb = 1000.5 }
+   |                                     ^^^^^^ expected dollars: a number from 0 to 1000 with at most six decimals, found `1000.5`",
+    );
+}
+
 /// As many GPUs at the highest price as a pool can have.
 const DEAREST: &str = "\
 [[pool]]
