@@ -55,6 +55,30 @@ struct Asked {
 }
 
 /// Compares what teams held, `shares` at every point, with what they were entitled to.
+///
+/// # Examples
+///
+/// `a` holds both GPUs for 100 s, while `b` waits for one; then `b` holds one for 100 s. Half of them each in the first half
+/// of the time; then `a` asks nothing:
+///
+/// ```
+/// use fairshare_sim::metrics::{Demands, entitlement::entitlements, fairness::share_points};
+/// use fairshare_sim::{Scenario, Setup, simulate, trace::{Input, Trace, TraceOptions}};
+/// let text = "[[pool]]\nname = 'p'\nnodes = 1\nnode = { gpu = 2 }\n[policy]\norder = 'fifo'\n";
+/// let scenario = Scenario::parse("entitlement", text, &[]).unwrap();
+/// let folder = tempfile::tempdir().unwrap();
+/// let path = folder.path().join("jobs.csv");
+/// std::fs::write(&path, "job_id,submit_s,run_s,team,gpu\n1,0,100,a,2\n2,0,100,b,1\n").unwrap();
+/// let trace = Trace::load(&[Input { path, format: None }], &TraceOptions::default()).unwrap();
+/// let setup = Setup::new(&scenario, &trace).unwrap();
+/// let record = simulate(&setup, &trace, &mut (), &|| false).unwrap();
+/// let demands = Demands::new(&setup, &trace);
+/// let shares = share_points(&setup, &trace, &record, &demands).unwrap();
+/// let found = entitlements(&setup, &trace, &record, &demands, &shares).unwrap();
+/// assert_eq!(found.means, [0.25, 0.5]);
+/// assert_eq!(found.share_deviation, Some((0.5 + 0.5) / 2.0), "nobody holds more or less in the second half");
+/// assert!((found.deficit_gpu_hours - 100.0 / 3_600.0).abs() < 1e-12, "one GPU of `b` for 100 s");
+/// ```
 #[must_use]
 pub fn entitlements(
     setup: &Setup,

@@ -14,6 +14,28 @@ use crate::setup::Setup;
 use crate::trace::{Trace, TraceShape};
 
 /// Amount × ms by pool and kind.
+///
+/// # Examples
+///
+/// Of four GPUs one job holds three for 100 s; the other comes after 40 s, asks two, waits, and holds them until 150 s:
+///
+/// ```
+/// use fairshare::ResourceKind;
+/// use fairshare_sim::metrics::{Demands, utilization::{Usage, offered_load}};
+/// use fairshare_sim::{Scenario, Setup, simulate, trace::{Input, Trace, TraceOptions}};
+/// let text = "[[pool]]\nname = 'p'\nnodes = 1\nnode = { gpu = 4 }\n";
+/// let scenario = Scenario::parse("utilization", text, &[]).unwrap();
+/// let folder = tempfile::tempdir().unwrap();
+/// let path = folder.path().join("jobs.csv");
+/// std::fs::write(&path, "job_id,submit_s,run_s,team,gpu\n1,0,100,a,3\n2,40,50,a,2\n").unwrap();
+/// let trace = Trace::load(&[Input { path, format: None }], &TraceOptions::default()).unwrap();
+/// let setup = Setup::new(&scenario, &trace).unwrap();
+/// let record = simulate(&setup, &trace, &mut (), &|| false).unwrap();
+/// let demands = Demands::new(&setup, &trace);
+/// let usage = Usage::new(&setup, &trace, &record, &demands, Some((0, 150_000)));
+/// assert_eq!(usage.of_pool(0, ResourceKind::GPU), Some(400.0 / 600.0));
+/// assert_eq!(offered_load(&setup, &trace), [Some(400.0 / 160.0)], "while jobs come");
+/// ```
 #[derive(Clone, Debug)]
 pub struct Usage {
     held: Vec<Vec<u128>>,

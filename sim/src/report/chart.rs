@@ -232,7 +232,7 @@ fn slices(count: usize, height: f64, svg: &mut String) {
 /// Layers over equal slices of the x axis, stacked from the bottom, and a line at `limit`.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "a few hundred slices")]
-pub fn stacked(caption: &Caption, x: &Axis, y: &Axis, layers: &[Series], limit: Option<f64>) -> String {
+pub fn stacked(caption: &Caption, x: &Axis, y: &Axis, layers: &[Series], limit: &[f64]) -> String {
     let height = 260.0;
     let (bottom, right) = (height - BOTTOM, WIDTH - RIGHT);
     let mut svg = open(caption, Some(x), height);
@@ -253,9 +253,11 @@ pub fn stacked(caption: &Caption, x: &Axis, y: &Axis, layers: &[Series], limit: 
         let _ = writeln!(svg, "<path class=\"area t t{colour} c{colour}\" d=\"{path}Z\"/>");
         base = top;
     }
-    if let Some(limit) = limit {
-        let at = y.place(limit, bottom, TOP);
-        let _ = writeln!(svg, "<path class=\"limit\" d=\"M{LEFT} {at:.1}H{right}\"/>");
+    if !limit.is_empty() {
+        let edge = |index: usize| LEFT + (right - LEFT) * index as f64 / limit.len() as f64;
+        let mut path = String::new();
+        steps(limit, |value| y.place(value, bottom, TOP), edge, &mut path);
+        let _ = writeln!(svg, "<path class=\"limit\" d=\"{path}\"/>");
     }
     slices(count, height, &mut svg);
     close(caption, &mut svg);

@@ -128,18 +128,24 @@ impl Page<'_> {
             #[expect(clippy::cast_precision_loss, reason = "a chart shows far fewer digits")]
             let whole = capacity(pool)[kind].get() as f64 / scale;
             let layers = self.layers(&slices[index], scale);
+            let limit: Vec<f64> =
+                up(self.setup, index, kind, &slices[index][0]).map(|up| up / scale).collect();
+            let moves = limit.iter().any(|up| *up < limit[0] || *up > limit[0]);
+            let limit = if moves { &limit[..] } else { &limit[..1] };
+            let of = if moves { "of at most " } else { "of " };
             let used = self.summary.pools[index].utilization.get(self.setup.config.kinds.name(kind)).copied();
             let name = escape(&pool.name);
-            let _ = writeln!(html, "<h3>{name} <small>{} of {whole} {unit} used</small></h3>", percent(used));
+            let _ =
+                writeln!(html, "<h3>{name} <small>{} {of}{whole} {unit} used</small></h3>", percent(used));
             let caption = Caption {
                 id: format!("pool{index}"),
                 title: format!("{unit} of {} held over time, by team", pool.name),
-                description: format!("Stacked by team; the line is the capacity of {whole} {unit}."),
+                description: format!("Stacked by team; the line is the capacity {of}{whole} {unit}."),
                 table: table("after_s", &starts(&slices[index][0], SLICES, from), &layers),
                 zoom: "time",
             };
             let y = Axis::from_zero(whole, unit);
-            html.push_str(&chart::stacked(&caption, &time, &y, &layers, Some(whole)));
+            html.push_str(&chart::stacked(&caption, &time, &y, &layers, limit));
         }
         if pools > POOLS_SHOWN {
             let more = pools - POOLS_SHOWN;
@@ -331,7 +337,7 @@ impl Page<'_> {
             zoom: "time",
         };
         let y = Axis::from_zero(most, label);
-        html.push_str(&chart::stacked(&caption, &time_axis(from, to), &y, &layers, None));
+        html.push_str(&chart::stacked(&caption, &time_axis(from, to), &y, &layers, &[]));
     }
 
     /// Every stretch of waiting: row, from, to.

@@ -83,6 +83,56 @@ fn groups_queue_and_evictions_are_those_computed_by_hand() {
 }
 
 #[test]
+fn an_eviction_counts_in_every_measure_as_computed_by_hand() {
+    let run = simulate(SCENARIO, JOBS);
+    let summary = serde_json::to_value(run.summary()).unwrap();
+    let near = |path: &str, expected: f64| {
+        let found = summary.pointer(path).and_then(serde_json::Value::as_f64);
+        assert!(
+            found.is_some_and(|found| (found - expected).abs() < 1e-9),
+            "{path}: {found:?}, not {expected}"
+        );
+    };
+    // Ends less submissions: a 160 s, b 180 s, c 20 s; over run times of 100, 30 and 20 s.
+    near("/response_s/mean", 120.0);
+    near("/bounded_slowdown/mean", (1.6 + 6.0 + 1.0) / 3.0);
+    near("/teams/0/response_s/mean", 170.0);
+    near("/teams/0/bounded_slowdown/max", 6.0);
+    near("/teams/1/response_s/mean", 20.0);
+    // 4 GPUs for 40 + 20 + 100 s and 2 for 30 s are held, of 4 for 190 s; those of the first 40 s were in vain.
+    near("/utilization/gpu", 700.0 / 760.0);
+    near("/pools/0/utilization/gpu", 700.0 / 760.0);
+    near("/goodput/gpu", 540.0 / 760.0);
+    // A GPU and second costs a thousandth of a dollar.
+    near("/cost_usd/total", 0.76);
+    near("/cost_usd/allocated", 0.7);
+    near("/cost_usd/idle", 0.06);
+    near("/cost_usd/lost", 0.16);
+    near("/teams/0/cost_usd", 0.62);
+    near("/teams/0/gpu_hours", 620.0 / 3_600.0);
+    // What is asked while jobs come, 540 GPU-seconds in 40 s.
+    near("/offered_load/l4", 540.0 / 160.0);
+    // Alone on two GPUs `a` would take 200 s and takes 160, `b` 30 s and takes 180, `c` 40 s and takes 20.
+    near("/fairness/finish_time_ratio_max", 6.0);
+    near("/fairness/finish_time_above_one", 1.0 / 3.0);
+    assert_eq!(
+        (&summary["teams"][0]["preemptions"], &summary["jobs"]["preemptions"]),
+        (&1.into(), &1.into())
+    );
+    // x holds all for 140 s and half for 30, y all for 20; sampled at a thousand instants.
+    let shares = [(40.0 + 100.0 + 15.0) / 190.0, 20.0 / 190.0];
+    for (team, share) in shares.iter().enumerate() {
+        let found = summary["teams"][team]["share_mean"].as_f64().unwrap();
+        assert!((found - share).abs() < 2e-3, "{found} {share}");
+    }
+    let jain = (shares[0] + shares[1]).powi(2) / (2.0 * (shares[0].powi(2) + shares[1].powi(2)));
+    assert!((summary["fairness"]["jain"].as_f64().unwrap() - jain).abs() < 5e-3, "{jain}");
+    // While `c` runs x is entitled to half of four GPUs for 20 s, and holds none.
+    let deficit = summary["fairness"]["deficit_gpu_hours"].as_f64().unwrap();
+    assert!((deficit - 40.0 / 3_600.0).abs() < 5e-4, "{deficit}");
+}
+
+#[test]
 fn sums_that_do_not_add_up_are_named() {
     let mut run = simulate(SCENARIO, JOBS);
     run.record.outcomes[1].wait_ms += 1;

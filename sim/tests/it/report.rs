@@ -128,6 +128,27 @@ fn every_mark_has_its_row_and_figures_are_those_of_the_summary() {
 }
 
 #[test]
+fn the_line_of_the_capacity_moves_with_it() {
+    let scenario = "[[pool]]\nname = 'l4'\nnodes = 2\nnode = { gpu = 2 }\n";
+    let lost = "[[capacity]]\npool = 'l4'\nfrom = 50\nnodes = 1\n";
+    let limit = |scenario: &str| {
+        let folder = set_up(scenario, b"job_id,submit_s,run_s,team,gpu\n1,0,100,a,2\n");
+        let page = page(folder.path());
+        let (_, line) = page.split_once("class=\"limit\" d=\"").unwrap();
+        (line.split_once('"').unwrap().0.to_owned(), page)
+    };
+    let (line, page) = limit(scenario);
+    assert_eq!(line.matches('V').count(), 0, "{line}");
+    assert!(page.contains("<small>50.0% of 4 GPUs used</small>"));
+    let (line, page) = limit(&format!("{scenario}{lost}"));
+    let heights: Vec<&str> = line.split('V').skip(1).map(|step| step.split_once('H').unwrap().0).collect();
+    let (before, after) = heights.split_at(heights.len() / 2);
+    assert!(before.iter().all(|at| *at == before[0]) && after.iter().all(|at| *at == after[1]), "{line}");
+    assert_ne!(before[0], after[1]);
+    assert!(page.contains("<small>66.7% of at most 4 GPUs used</small>"));
+}
+
+#[test]
 fn the_page_is_one_file_that_fetches_nothing() {
     let folder = set_up(SCENARIO, jobs().as_bytes());
     let page = page(folder.path());
