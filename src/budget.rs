@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use crate::config::Config;
 use crate::error::{Error, ErrorKind};
 use crate::id::TeamId;
+use crate::money::MicroUsd;
 use crate::resources::ResourceKind;
 use crate::route::{Route, hourly};
 use crate::team::Spending;
@@ -151,6 +152,20 @@ impl Budgets {
             Some((member, account.end()))
         });
         over.last()
+    }
+
+    /// The least by which the budgets at or above a leaf must be raised, so that none is spent at an instant.
+    pub(crate) fn short(&self, tree: &Tree, leaf: MemberId, now: Timestamp) -> Vec<(MemberId, Spending)> {
+        let raise = |member: MemberId| {
+            let mut account = self.accounts.get(&member)?.clone();
+            account.settle(now);
+            let unit = if account.money { 1_000 * HOUR_MS } else { 1_000 };
+            let over = account.spent.checked_sub(account.most)?;
+            let more = u64::try_from(over / unit + 1).unwrap_or(u64::MAX);
+            let usd = Spending::Usd(MicroUsd::new(more));
+            Some((member, if account.money { usd } else { Spending::GpuMillis(more) }))
+        };
+        tree.path(leaf).filter_map(raise).collect()
     }
 
     /// When the first period ends of those whose budget is spent.

@@ -5,9 +5,11 @@
 use core::fmt;
 
 use crate::id::{JobId, NodeId, PoolId, TeamId};
-use crate::quantity::Quantity;
+use crate::money::MicroUsd;
+use crate::quantity::{Quantity, write_thousandths};
 use crate::resources::ResourceKind;
 use crate::share::ShareKey;
+use crate::team::Spending;
 use crate::time::Timestamp;
 
 /// One thing that stops a waiting job.
@@ -200,6 +202,27 @@ impl Blocked {
     }
 }
 
+/// What a waiting job asks by one alternative in one pool of one resource, beside what there is of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Asked {
+    /// Which of the shape's alternatives.
+    pub alternative: u32,
+    /// Where.
+    pub pool: PoolId,
+    /// Of which resource.
+    pub kind: ResourceKind,
+    /// How much all workers ask.
+    pub requested: Quantity,
+    /// How much is free in the pool.
+    pub free: Quantity,
+    /// How much its team holds in the pool, with the teams below it.
+    pub held: Quantity,
+    /// How much its team is entitled to, if it had all of that in this pool; rounded down. An upper bound: see
+    /// [`TeamShare::entitlement`](crate::TeamShare).
+    pub entitled: Quantity,
+}
+
 /// A comparison of two teams that a waiting job's side lost: children of the lowest team above both.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
@@ -265,14 +288,23 @@ pub enum Need {
         /// How much.
         amount: Quantity,
     },
+    /// A team must be allowed to spend so much more in this period.
+    Budget {
+        /// The team.
+        team: TeamId,
+        /// How much.
+        more: Spending,
+    },
 }
 
 impl Need {
-    /// How much is needed.
+    /// How much is needed; of budgets, GPU milliseconds or micro-USD.
     #[must_use]
     pub const fn amount(&self) -> Quantity {
         match self {
             Self::Room { amount, .. } | Self::Device { amount, .. } | Self::Limit { amount, .. } => *amount,
+            Self::Budget { more: Spending::GpuMillis(more), .. } => Quantity::new(*more),
+            Self::Budget { more: Spending::Usd(more), .. } => Quantity::new(more.get()),
         }
     }
 
@@ -281,6 +313,8 @@ impl Need {
             Self::Room { amount, .. } | Self::Device { amount, .. } | Self::Limit { amount, .. } => {
                 *amount = new;
             }
+            Self::Budget { more: Spending::GpuMillis(more), .. } => *more = new.get(),
+            Self::Budget { more: Spending::Usd(more), .. } => *more = MicroUsd::new(new.get()),
         }
     }
 }
@@ -301,6 +335,19 @@ impl fmt::Display for Remedy {
                 Need::Device { node, device, amount } => {
                     let amount = Amount(ResourceKind::GPU, *amount);
                     write!(f, "{comma}{amount} gpu more free on device {device} of node {node}")?;
+                }
+                Need::Budget { team, more } => {
+                    let team = self.names.team(*team);
+                    match more {
+                        Spending::GpuMillis(more) => {
+                            write!(f, "{comma}")?;
+                            write_thousandths(f, *more)?;
+                            write!(f, " GPU-seconds more in the budget of team `{team}`")?;
+                        }
+                        Spending::Usd(more) => {
+                            write!(f, "{comma}{more} USD more in the budget of team `{team}`")?;
+                        }
+                    }
                 }
                 Need::Limit { team, kind, amount } => {
                     let (amount, kind) = (Amount(*kind, *amount), self.names.kind(*kind));
@@ -342,7 +389,7 @@ impl fmt::Display for Amount {
         if self.0.is_bytes() {
             write!(f, "{} bytes", self.1.get())
         } else {
-            crate::quantity::write_thousandths(f, self.1.get())
+            write_thousandths(f, self.1.get())
         }
     }
 }
@@ -379,6 +426,9 @@ pub struct Explanation {
     /// The team whose waiting jobs for the same pools come first by what is held now; `None` where its own do, and for a
     /// running job.
     pub lost: Option<Lost>,
+    /// What it asks by each alternative in each pool, with what is free and what its team is entitled to; nothing for a
+    /// running job.
+    pub asked: Vec<Asked>,
     pub(crate) names: Names,
 }
 

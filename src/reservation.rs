@@ -199,7 +199,7 @@ fn earliest_amount(state: &State, route: &Route, timetable: &Timetable) -> Optio
 fn earliest_nodes(state: &State, route: &Route, timetable: &Timetable) -> Option<Found> {
     let pool = state.ledger.pool(route.pool);
     // Nodes on which somebody has ended by then.
-    let mut freed: BTreeMap<NodeId, Room> = BTreeMap::new();
+    let mut freed: Vec<(NodeId, Room)> = Vec::new();
     let mut slots: u64 =
         pool.nodes().map(|(_, free)| free.times(&route.request)).fold(0, u64::saturating_add);
     let mut at = state.now;
@@ -208,15 +208,25 @@ fn earliest_nodes(state: &State, route: &Route, timetable: &Timetable) -> Option
         while let Some((_, job, its)) = ends.next_if(|(end, ..)| *end <= at) {
             let request = state.routes.route(its).request;
             for span in state.spans(job) {
-                let now = pool.free_on(span.node)?;
-                let free = freed.entry(span.node).or_insert_with(|| now.clone());
+                let at = match freed.binary_search_by_key(&span.node, |(node, _)| *node) {
+                    Ok(known) => known,
+                    Err(new) => {
+                        freed.insert(new, (span.node, pool.free_on(span.node)?.clone()));
+                        new
+                    }
+                };
+                let free = &mut freed[at].1;
                 let before = free.times(&route.request);
                 free.give(&request, span.workers, span.device);
                 slots = slots.saturating_sub(before).saturating_add(free.times(&route.request));
             }
         }
         if slots >= u64::from(route.workers) {
-            let free = pool.nodes().map(|(node, now)| (node, freed.get(&node).unwrap_or(now)));
+            let mut later = freed.iter().peekable();
+            let free = pool.nodes().map(|(node, now)| match later.next_if(|(freed, _)| *freed == node) {
+                Some((_, then)) => (node, then),
+                None => (node, now),
+            });
             let spans = placement::find_among(pool, route, free)?;
             let mut nodes: Vec<NodeId> = spans.iter().map(|span| span.node).collect();
             nodes.sort_unstable();

@@ -362,11 +362,15 @@ impl Scheduler {
         self.state.spans(job).filter_map(|span| Some((span.node, span.device?, span.workers)))
     }
 
-    /// What a job is doing, and every reason why it waits.
+    /// What a job is doing, and every reason why it waits, with what is free and what its team is entitled to.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::UnknownJob`].
+    ///
+    /// # Complexity
+    ///
+    /// Of a waiting job that of [`shares`](Self::shares): for a question, not for every decision.
     pub fn explain(&self, job: JobId) -> Result<Explanation, Error> {
         let known = self.state.job(job)?;
         let team = known.spec.team;
@@ -376,7 +380,8 @@ impl Scheduler {
         };
         let names = self.names();
         let lost = self.lost_to(job);
-        Ok(Explanation { job, team, state, key: self.share_key(team)?, lost, names })
+        let asked = self.asked(job);
+        Ok(Explanation { job, team, state, key: self.share_key(team)?, lost, asked, names })
     }
 
     /// The comparison key K of a team now, exact.

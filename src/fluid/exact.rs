@@ -104,6 +104,11 @@ impl Exact {
         self.times(&Self::from(by))
     }
 
+    /// The largest whole number that is no larger; the largest of all where that takes more than 128 bits.
+    pub(crate) fn floor(&self) -> u128 {
+        self.numerator.divided(&self.denominator).0.to_u128().unwrap_or(u128::MAX)
+    }
+
     /// `numerator / denominator` where only the factors of `common` can be in common.
     fn reduced(numerator: &Natural, denominator: &Natural) -> Self {
         if numerator.is_zero() {

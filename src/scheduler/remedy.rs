@@ -62,6 +62,15 @@ impl Scheduler {
                 found.push(Remedy { alternative, pool, needs, names: names.clone() });
             }
         }
+        let short = state.budgets.short(&state.tree, known.leaf, state.now);
+        if !short.is_empty() && found.iter().any(|remedy| remedy.needs.is_empty()) {
+            // A budget is one for all routes: where it alone is in the way of one, no other needs more than that.
+            found.retain(|remedy| remedy.needs.is_empty());
+        }
+        for remedy in &mut found {
+            let named = |(member, more)| Some(Need::Budget { team: state.tree.member(member).team?, more });
+            remedy.needs.extend(short.iter().copied().filter_map(named));
+        }
         Ok(found)
     }
 
@@ -289,7 +298,7 @@ fn is_enough(state: &State, leaf: MemberId, shape: ShapeId, pool: PoolId, needs:
                             && *kind == wanted
                             && *amount > Quantity::ZERO
                     }
-                    Need::Room { .. } | Need::Device { .. } => false,
+                    Need::Room { .. } | Need::Device { .. } | Need::Budget { .. } => false,
                 };
                 excess
                     .all(|(kind, over)| needs.iter().any(|need| raised(need, kind) && need.amount() >= over))
@@ -304,7 +313,7 @@ fn has_room(state: &State, leaf: MemberId, route: &Route, needs: &[Need]) -> boo
         let (kind, amount) = match need {
             Need::Room { kind, amount, .. } => (*kind, *amount),
             Need::Device { amount, .. } => (ResourceKind::GPU, *amount),
-            Need::Limit { .. } => continue,
+            Need::Limit { .. } | Need::Budget { .. } => continue,
         };
         free = free.with(kind, free[kind].checked_add(amount).unwrap_or(free[kind]));
     }
@@ -325,7 +334,7 @@ fn has_room(state: &State, leaf: MemberId, route: &Route, needs: &[Need]) -> boo
                     match need {
                         Need::Room { kind, amount, .. } => free.gain(*kind, *amount),
                         Need::Device { device, amount, .. } => free.gain_on(*device, *amount),
-                        Need::Limit { .. } => {}
+                        Need::Limit { .. } | Need::Budget { .. } => {}
                     }
                 }
                 free.times(&route.request)
@@ -341,7 +350,7 @@ fn given_to(needs: &[Need], node: NodeId) -> &[Need] {
     let on = |need: &Need| match need {
         Need::Room { node, .. } => *node,
         Need::Device { node, .. } => Some(*node),
-        Need::Limit { .. } => None,
+        Need::Limit { .. } | Need::Budget { .. } => None,
     };
     let from = needs.partition_point(|need| on(need).is_some_and(|at| at < node));
     let until = needs.partition_point(|need| on(need).is_some_and(|at| at <= node));

@@ -6,7 +6,8 @@ use core::cmp::{Ordering, Reverse};
 use std::collections::BTreeMap;
 
 use super::Scheduler;
-use crate::fluid::{Entitlement, Fluid, FluidTeam};
+use crate::explain::Asked;
+use crate::fluid::{Entitlement, Exact, Fluid, FluidTeam};
 use crate::id::{JobId, PoolId, TeamId};
 use crate::quantity::Quantity;
 use crate::resources::{ResourceKind, Resources};
@@ -159,6 +160,45 @@ impl Scheduler {
             let Some(job) = lines.get_mut(first).and_then(Vec::pop) else { return queue };
             queue.push(job);
         }
+    }
+}
+
+impl Scheduler {
+    /// What a waiting job asks by each of its routes.
+    pub(super) fn asked(&self, job: JobId) -> Vec<Asked> {
+        let state = &self.state;
+        let Ok(known) = state.job(job) else { return Vec::new() };
+        let (Status::Waiting, Some(member)) = (known.status, state.tree.node(known.spec.team)) else {
+            return Vec::new();
+        };
+        let entitlements = entitlements(state);
+        let entitled = entitlements.get(known.spec.team.index());
+        let mut held: BTreeMap<PoolId, Resources> = BTreeMap::new();
+        for (_, other) in state.jobs() {
+            let Status::Running { route, .. } = other.status else { continue };
+            if state.tree.path(other.leaf).any(|above| above == member) {
+                let route = state.routes.route(route);
+                let sum = held.entry(route.pool).or_default();
+                *sum = sum.checked_add(&route.total).unwrap_or(*sum);
+            }
+        }
+        let mut asked = Vec::new();
+        for id in state.routes.shape(known.spec.shape).routes() {
+            let route = state.routes.route(id);
+            let (alternative, pool) = (route.alternative, route.pool);
+            for (kind, requested) in route.total.iter() {
+                let group = state.values.groups().iter().position(|other| *other == kind);
+                let one = Resources::new().with(kind, Quantity::new(1));
+                let value = group.and_then(|group| state.values.charge(pool, &one).nth(group));
+                let amount = group.and_then(|group| entitled?.amounts.get(group));
+                let units = amount.map_or(0, Exact::floor).checked_div(u128::from(value.unwrap_or(0)));
+                let entitled = Quantity::new(u64::try_from(units.unwrap_or(0)).unwrap_or(u64::MAX));
+                let held = held.get(&pool).map_or(Quantity::ZERO, |held| held[kind]);
+                let free = state.ledger.pool(pool).free()[kind];
+                asked.push(Asked { alternative, pool, kind, requested, free, held, entitled });
+            }
+        }
+        asked
     }
 }
 

@@ -6,8 +6,9 @@
 //! and the state is built again.
 
 use fairshare::{
-    Allowance, Alternative, Config, Decision, JobId, JobSpec, Need, NodeId, Placed, PoolId, PoolSpec,
-    Quantity, Remedy, ResourceKind, Resources, Scheduler, ShapeSpec, Submission, TeamId, TeamSpec, Timestamp,
+    Allowance, Alternative, Budget, Config, Decision, JobId, JobSpec, MicroUsd, Millis, Need, NodeId, Placed,
+    PoolId, PoolSpec, Price, PriceUnit, Quantity, Remedy, ResourceKind, Resources, Scheduler, ShapeSpec,
+    Spending, Submission, TeamId, TeamSpec, Timestamp,
 };
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -19,6 +20,8 @@ const DEPARTMENT: usize = 1;
 const TEAM: TeamId = TeamId::new(2);
 const KEEPER: usize = 3;
 const NOW: Timestamp = Timestamp::ZERO;
+/// When the job comes: what has run until then is spent.
+const LATER: Timestamp = Timestamp::from_millis(700);
 
 /// Some of a kind on a node of a pool, held by a team: one unit, or a part of a device, or all of it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -71,18 +74,35 @@ fn on_devices(pool: &PoolSpec, (index, node): (usize, u32), draws: &mut Draws<'_
     units
 }
 
+fn alternative(by_device: bool, draws: &mut Draws<'_>) -> Alternative {
+    let parts = [0, 300, 500, 700, 1_000, 1_500, 2_000];
+    let gpus = if by_device { parts[usize::try_from(draws.below(7)).unwrap()] } else { draws.below(5) };
+    let request = amount(ResourceKind::GPU, gpus).with(ResourceKind::CPU, Quantity::new(1 + draws.below(3)));
+    Alternative::new(request).with_workers(1 + u32::try_from(draws.below(3)).unwrap())
+}
+
 fn world(draws: &mut Draws<'_>) -> World {
     let mut pools = Vec::new();
-    let by_device = draws.one_in(2);
+    let (by_device, priced) = (draws.one_in(2), draws.one_in(3));
     for index in 0..=draws.below(2) {
         let gpus = if by_device { DEVICE * (1 + draws.below(3)) } else { 3 + draws.below(4) };
         let node = amount(ResourceKind::GPU, gpus).with(ResourceKind::CPU, Quantity::new(3 + draws.below(4)));
         let mut pool = PoolSpec::new(format!("p{index}"), 1 + u32::try_from(draws.below(3)).unwrap(), node);
         pool.divisible = draws.one_in(3);
+        let hour = MicroUsd::new(300_000 + draws.below(9) * 100_000);
+        pool.price = priced.then_some(Price { unit: PriceUnit::Gpu, hour });
         pools.push(pool);
     }
     let mut teams: Vec<TeamSpec> = ["filler", "department", "team", "keeper"].map(TeamSpec::new).into();
     teams[TEAM.index()].parent = Some(TeamId::new(1));
+    for team in [DEPARTMENT, TEAM.index()] {
+        if draws.one_in(6) {
+            let period = Millis::new(3_600_000);
+            let usd = Spending::Usd(MicroUsd::new(draws.below(50)));
+            let most = if priced { usd } else { Spending::GpuMillis(draws.below(900)) };
+            teams[team].budget = Some(Budget { most, period });
+        }
+    }
     for (index, pool) in (0..).map(PoolId::new).zip(&pools) {
         for kind in KINDS {
             let all = pool.node[kind].get() * u64::from(pool.nodes);
@@ -124,16 +144,9 @@ fn world(draws: &mut Draws<'_>) -> World {
             }
         }
     }
-    let alternative = |draws: &mut Draws<'_>| {
-        let parts = [0, 300, 500, 700, 1_000, 1_500, 2_000];
-        let gpus = if by_device { parts[usize::try_from(draws.below(7)).unwrap()] } else { draws.below(5) };
-        let request =
-            amount(ResourceKind::GPU, gpus).with(ResourceKind::CPU, Quantity::new(1 + draws.below(3)));
-        Alternative::new(request).with_workers(1 + u32::try_from(draws.below(3)).unwrap())
-    };
-    let mut shape = ShapeSpec::new(alternative(draws));
+    let mut shape = ShapeSpec::new(alternative(by_device, draws));
     if draws.one_in(2) {
-        shape = shape.or(alternative(draws));
+        shape = shape.or(alternative(by_device, draws));
     }
     units.retain(|unit| unit.amount > 0);
     World { config: Config::new(pools, teams), units, shape }
@@ -157,13 +170,48 @@ fn run(world: &World) -> Option<(Scheduler, JobId, bool)> {
         scheduler.adopt(NOW, JobSpec::new(unit.team, shape, NOW), &placed).unwrap();
     }
     let shape = scheduler.intern(&world.shape).unwrap();
-    let submitted = scheduler.submit(NOW, JobSpec::new(TEAM, shape, NOW)).unwrap();
+    let submitted = scheduler.submit(LATER, JobSpec::new(TEAM, shape, LATER)).unwrap();
     let Submission::Queued(job) = submitted else { return None };
-    let decided = scheduler.schedule(NOW).unwrap();
+    let decided = scheduler.schedule(LATER).unwrap();
     let started =
         decided.iter().any(|decided| matches!(decided, Decision::Start { job: id, .. } if *id == job));
     scheduler.check_invariants().unwrap();
     Some((scheduler, job, started))
+}
+
+/// What is asked, free, held and entitled to stands in an explanation for each alternative and pool.
+#[test]
+fn an_explanation_says_what_the_team_is_entitled_to() {
+    let price = |hour| Price { unit: PriceUnit::Gpu, hour: MicroUsd::new(hour) };
+    let pools = vec![
+        PoolSpec::new("h200", 1, Resources::new().gpu(8).cpu(64)).with_price(price(4_000_000)),
+        PoolSpec::new("l4", 1, Resources::new().gpu(8).cpu(64)).with_price(price(1_000_000)),
+    ];
+    let teams = vec![TeamSpec::new("a"), TeamSpec::new("b")];
+    let mut scheduler = Scheduler::new(Config::new(pools, teams)).unwrap();
+    let shape = ShapeSpec::new(Alternative::new(Resources::new().gpu(6)).in_pools(vec![PoolId::new(0)]));
+    let shape = shape.or(Alternative::new(Resources::new().gpu(8)).in_pools(vec![PoolId::new(1)]));
+    let shape = scheduler.intern(&shape).unwrap();
+    let mut jobs = Vec::new();
+    for team in [0, 0, 1, 1].map(TeamId::new) {
+        let submitted = scheduler.submit(NOW, JobSpec::new(team, shape, NOW)).unwrap();
+        let Submission::Queued(job) = submitted else { panic!("there is room when all is free") };
+        jobs.push(job);
+    }
+    scheduler.schedule(NOW).unwrap();
+    let waiting = jobs.iter().filter(|job| !scheduler.explain(**job).unwrap().asked.is_empty());
+    assert_eq!(waiting.count(), 2);
+    let found = scheduler.explain(jobs[1]).unwrap().asked;
+    // Half of 40 dollars an hour: five GPUs of the one kind, or twenty of the other.
+    let shown: Vec<[u64; 4]> = found
+        .iter()
+        .map(|asked| {
+            [asked.requested, asked.free, asked.held, asked.entitled].map(|amount| amount.get() / 1_000)
+        })
+        .collect();
+    let lowest_first: Vec<usize> = found.iter().map(|asked| asked.pool.index()).collect();
+    assert_eq!(lowest_first, [1, 0], "the cheaper first");
+    assert_eq!(shown, [[8, 0, 8, 20], [6, 2, 0, 5]]);
 }
 
 /// The world with a remedy given; `None` where what must be freed is not held by the filler.
@@ -216,6 +264,14 @@ fn apply(world: &World, remedy: &Remedy, needs: &[(Need, u64)]) -> Option<World>
                     }
                 }
             }
+            Need::Budget { team, .. } => {
+                let budget = world.config.teams[team.index()].budget.as_mut().unwrap();
+                budget.most = match budget.most {
+                    Spending::GpuMillis(most) => Spending::GpuMillis(most + amount),
+                    Spending::Usd(most) => Spending::Usd(MicroUsd::new(most.get() + amount)),
+                    _ => panic!("no other spending exists"),
+                };
+            }
             _ => panic!("no other need exists"),
         }
     }
@@ -231,6 +287,7 @@ struct Seen {
     limit: u32,
     second: u32,
     device: u32,
+    budget: u32,
 }
 
 fn check(world: &World, seen: &mut Seen) {
@@ -251,6 +308,7 @@ fn check(world: &World, seen: &mut Seen) {
         seen.limit += u32::from(all.iter().any(|(need, _)| matches!(need, Need::Limit { .. })));
         let on_device = |(need, _): &(Need, u64)| matches!(need, Need::Device { .. });
         seen.device += u32::from(all.len() > 1 && all.iter().any(on_device));
+        seen.budget += u32::from(all.iter().any(|(need, _)| matches!(need, Need::Budget { .. })));
         seen.gang += u32::from(all.len() > 2);
         assert!(run(&given).is_some_and(|(_, _, started)| started), "not enough: {remedy}");
         for at in 0..all.len() {
@@ -285,7 +343,7 @@ fn generated_states_need_remedies_of_every_kind() {
     }
     println!("of {cases}: {seen:?}");
     assert!(seen.waited * 2 >= cases, "{seen:?}");
-    for count in [seen.applied, seen.lowered, seen.gang, seen.limit, seen.second, seen.device] {
+    for count in [seen.applied, seen.lowered, seen.gang, seen.limit, seen.second, seen.device, seen.budget] {
         assert!(count * 50 >= cases, "{seen:?}");
     }
 }
