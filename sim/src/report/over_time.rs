@@ -190,8 +190,8 @@ impl Page<'_> {
         };
         let _ = writeln!(
             html,
-            "<section><h2>How busy the pools are</h2>\n<p class=\"small scale\">{} <i class=\"h0\"></i> none, \
-             <i class=\"h1\"></i> half, <i></i> all</p>",
+            "<section><h2>How busy the pools are</h2>\n<p class=\"small scale\">{} <i class=\"h0\"></i>\u{a0}none, \
+             <i class=\"h1\"></i>\u{a0}half, <i></i>\u{a0}all</p>",
             caption.description
         );
         html.push_str(&chart::heat(&caption, &time_axis(from, to), &rows));
