@@ -37,7 +37,8 @@
 //! # Model and guarantees
 //!
 //! - **Exact.** Quantities are integers (thousandths, bytes), money is integer micro-USD, time is integer milliseconds.
-//!   Shares are fractions of integers, compared by cross products; a float never decides what exact numbers would decide otherwise.
+//!   Shares are fractions of integers, compared by cross products; a float never decides what exact numbers would
+//!   decide otherwise.
 //! - **Deterministic.** The same calls give the same decisions on every machine. Everything chosen has a total order; no
 //!   clock, no thread, no randomness, no hash map takes part.
 //! - **Honest.** A job has no field for its true run time: a policy cannot see the future, in production or in the
@@ -56,9 +57,10 @@
 //! | `set_capacity` | O(jobs alive × log) |
 //! | `check_invariants` | O(everything) |
 //!
-//! With preemption, a blocked job that comes first and might take from somebody looks at every job that runs in its pool,
-//! again after each event there. With quotas, a completion also looks at the jobs that run beyond one. Under EASY backfilling a change of the first
-//! blocked job looks at every team that waits; conservative backfilling plans every waiting job anew.
+//! With preemption, a blocked job that comes first and might take from somebody looks at every job that runs in its
+//! pool, again after each event there. With quotas, a completion also looks at the jobs that run beyond one. Under
+//! EASY backfilling a change of the first blocked job looks at every team that waits; conservative backfilling plans
+//! every waiting job anew.
 //!
 //! What is promised of fairness: under [`OrderName::Drf`] no team is served while another of the same level, backlogged
 //! with a job of the same tier and class that fits and may start, would have the smaller key after the grant. The key is
@@ -100,8 +102,8 @@
 //!
 //! # Not supported
 //!
-//! Eviction for others together with conservative backfilling is not in this release; `CHANGELOG.md` says what is. Elastic jobs (a gang that grows or shrinks while it runs) are not planned; time is
-//! sliced by `Gavel` alone.
+//! Eviction for others together with conservative backfilling is not in this release; `CHANGELOG.md` says what is.
+//! Elastic jobs (a gang that grows or shrinks while it runs) are not planned; time is sliced by `Gavel` alone.
 //!
 //! # Crate features
 //!

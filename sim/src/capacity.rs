@@ -38,7 +38,8 @@ impl Capacities {
         self.0.get(number).copied()
     }
 
-    /// Stretches of time in which the number of nodes that are up does not change, of a pool with `all` nodes: from, to, nodes.
+    /// Stretches of time in which the number of nodes that are up does not change, of a pool with `all` nodes: from,
+    /// to, nodes.
     ///
     /// # Examples
     ///

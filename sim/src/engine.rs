@@ -1,9 +1,9 @@
 //! Engine: replays a trace against the scheduler.
 //!
-//! At every instant: completions, then changes of capacity, then arrivals are told to the scheduler, then it decides once,
-//! then its decisions are applied. A job of run time zero ends in a further cycle at the same instant. The engine alone knows true run
-//! times. Invariant: an event of an attempt that is over is recognised by the attempt's number. Absent on purpose:
-//! measures (see `record` and `metrics`).
+//! At every instant: completions, then changes of capacity, then arrivals are told to the scheduler, then it decides
+//! once, then its decisions are applied. A job of run time zero ends in a further cycle at the same instant. The
+//! engine alone knows true run times. Invariant: an event of an attempt that is over is recognised by the attempt's
+//! number. Absent on purpose: measures (see `record` and `metrics`).
 
 use std::collections::BTreeMap;
 

@@ -1,7 +1,7 @@
 //! Random: any node that holds a worker, each with the same chance.
 //!
-//! The chance is a hash of the seed, of the pool and how many jobs have started there, and of the node: the same calls give the
-//! same nodes. Layer 3; uses `ledger`.
+//! The chance is a hash of the seed, of the pool and how many jobs have started there, and of the node: the same
+//! calls give the same nodes. Layer 3; uses `ledger`.
 
 use super::Rank;
 use crate::id::NodeId;

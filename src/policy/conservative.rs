@@ -1,9 +1,10 @@
 //! Conservative backfill: every waiting job has a slot, in order, and starts when its slot has come.
 //!
-//! A pass plans the waiting jobs one by one, in the order of service by the keys now, where planned jobs count as held:
-//! each gets the earliest slot that is free beside the jobs that run and those planned before it. The slots that begin
-//! now are starts. A job gets no slot by a route that its team's limit, or what others keep, stops now, or that those planned
-//! before it leave no room for below the limit: limits are those of now, not of the time of the slot. Passes are repeated until one starts nothing, and are broken off when nothing that waits has room.
+//! A pass plans the waiting jobs one by one, in the order of service by the keys now, where planned jobs count as
+//! held: each gets the earliest slot that is free beside the jobs that run and those planned before it. The slots
+//! that begin now are starts. A job gets no slot by a route that its team's limit, or what others keep, stops now, or
+//! that those planned before it leave no room for below the limit: limits are those of now, not of the time of the
+//! slot. Passes are repeated until one starts nothing, and are broken off when nothing that waits has room.
 //!
 //! Costs grow with the number of jobs that wait times the steps of the profiles: for backlogs of thousands, not more.
 //! Absent on purpose: what a reservation of one job alone lets pass (see `engine`). Layer 5; uses `profile`, `pending`.

@@ -1,10 +1,10 @@
 //! Text scenarios: an organisation, a history and what must come of it, in a file that a person can read.
 //!
-//! One line is one statement; `#` starts a comment. First the organisation (`kinds`, `policy`, `pool`, `team`, `shape`),
-//! then what happens (`at`, `runs`, `submit`, `complete`, `cancel`, `capacity`, `schedule`), each followed by what is
-//! expected of it (`starts`, `evicts`, `record`, `on`, `device`, `wakeup`, `running`, `waiting`, `share`, `taken`, `less`, `waits`,
-//! `queue`). The files lie in `scenarios/`;
-//! the tests below name them, and a file that no test names fails a test.
+//! One line is one statement; `#` starts a comment. First the organisation (`kinds`, `policy`, `pool`, `team`,
+//! `shape`), then what happens (`at`, `runs`, `submit`, `complete`, `cancel`, `capacity`, `schedule`), each followed
+//! by what is expected of it (`starts`, `evicts`, `record`, `on`, `device`, `wakeup`, `running`, `waiting`, `share`,
+//! `taken`, `less`, `waits`, `queue`). The files lie in `scenarios/`; the tests below name them, and a file that no
+//! test names fails a test.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -120,8 +120,8 @@ fn one<'a>(setup: &Setup, row: usize, pool: usize, dataset: &'a str) -> Option<M
 ///
 /// # Examples
 ///
-/// 500 GB lie in a cloud that charges 0.12 dollars a GB. Both nodes there are taken by `1`, so `2` and `3` read them from the
-/// other cloud, the latter on account of another owner; what `3` reads beside has no size:
+/// 500 GB lie in a cloud that charges 0.12 dollars a GB. Both nodes there are taken by `1`, so `2` and `3` read them
+/// from the other cloud, the latter on account of another owner; what `3` reads beside has no size:
 ///
 /// ```
 /// use fairshare_sim::metrics::egress::{Part, egress};

@@ -1,8 +1,8 @@
 //! Sums: what must add up after every run, each side computed in its own way.
 //!
-//! Σ teams = Σ owners = Σ users = Σ classes = Σ pools allocated, allocated ≤ total; area under utilization = Σ what jobs held × how long, by
-//! resource; area under the queue depth = Σ all waiting as the engine counted it. Exact integers. Asserted under
-//! `--check`.
+//! Σ teams = Σ owners = Σ users = Σ classes = Σ pools allocated, allocated ≤ total; area under utilization = Σ what
+//! jobs held × how long, by resource; area under the queue depth = Σ all waiting as the engine counted it. Exact
+//! integers. Asserted under `--check`.
 
 use super::Demands;
 use super::cost::Costs;

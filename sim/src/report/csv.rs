@@ -165,8 +165,8 @@ impl Ledger {
 /// Columns of `decisions.csv`.
 const DECISIONS: &str = "time_s,action,job_id,attempt,pool,workers,reason,for_job,lost_s\n";
 
-/// Writes `decisions.csv` while a run goes on: starts, evictions, rejections and what the reaper stops, in the order in which
-/// they were made.
+/// Writes `decisions.csv` while a run goes on: starts, evictions, rejections and what the reaper stops, in the order
+/// in which they were made.
 #[derive(Debug)]
 pub struct DecisionLog<'a, W> {
     trace: &'a Trace,

@@ -2,7 +2,8 @@
 //!
 //! One of `gpu_hour`, `cpu_hour` and `node_hour`; beside it the same with `spot_` or `reserved_` before it, of which
 //! `bought` says which one holds. A price by the node is charged by its GPUs (its CPUs where it has none), and must
-//! divide by them to the millionth of a dollar, so that money stays exact. `egress_gb` is for data sets that leave the pool. Absent on purpose: charging (see `tariff`).
+//! divide by them to the millionth of a dollar, so that money stays exact. `egress_gb` is for data sets that leave
+//! the pool. Absent on purpose: charging (see `tariff`).
 
 use fairshare::{MicroUsd, Price, PriceUnit, Quantity};
 

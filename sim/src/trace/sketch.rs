@@ -1,7 +1,8 @@
 //! Quantiles in constant memory: counts in buckets whose width is below one percent of their value.
 //!
-//! Count, sum and maximum are exact; a quantile is the middle of what its bucket saw: exact where that was one
-//! value, else off by at most 0.4 %. Three KB for each power of two that occurs. Integers in, so that the order of rows never matters. Absent on purpose: units.
+//! Count, sum and maximum are exact; a quantile is the middle of what its bucket saw: exact where that was one value,
+//! else off by at most 0.4 %. Three KB for each power of two that occurs. Integers in, so that the order of rows
+//! never matters. Absent on purpose: units.
 
 /// Bits below the leading one that tell buckets apart.
 const BITS: u32 = 7;

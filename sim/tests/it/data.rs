@@ -39,7 +39,8 @@ fn a_job_starts_only_where_all_its_data_sets_are() {
     let rows =
         "1,0,10,a,1,\n2,0,10,a,1,web-2025\n3,0,10,a,1,web-2025|laws\n4,0,10,a,4,web-2025\n5,0,10,a,2,laws\n";
     let finished = run("order = 'fifo'\n", rows);
-    // Nobody may leave the data for a cheaper pool: 4 waits for the one that is near, and of the laws only one GPU can be had.
+    // Nobody may leave the data for a cheaper pool: 4 waits for the one that is near, and of the laws only one GPU
+    // can be had.
     assert_eq!(
         finished.times().iter().take(4).map(|(_, start, _)| *start).collect::<Vec<_>>(),
         [0, 0, 0, 10]

@@ -1,13 +1,13 @@
 //! Backfill: which job holds the reservation of a pool, and what may pass it.
 //!
 //! At most one waiting job holds a reservation in a pool, and a job holds at most one. Before every decision, a pool
-//! without a reservation gives it to its first waiting job, in the order of service by the keys *now*, unless that job
-//! can start; where the job could start earliest decides which of its pools it is. It is kept until the job starts, is
-//! withdrawn, has no foreseeable start any longer, or comes behind a blocked job of a higher tier or class; this last only
-//! once until something happens outside: three jobs of two teams can each be of a higher rank than the next, since
-//! inside a team the class decides and between teams the tier does, and would pass two reservations round for ever.
-//! A job that its team's limit, or what other teams keep, stops as things are now holds none, and loses the one that it holds: it could
-//! not start by it, and would only keep others waiting.
+//! without a reservation gives it to its first waiting job, in the order of service by the keys *now*, unless that
+//! job can start; where the job could start earliest decides which of its pools it is. It is kept until the job
+//! starts, is withdrawn, has no foreseeable start any longer, or comes behind a blocked job of a higher tier or
+//! class; this last only once until something happens outside: three jobs of two teams can each be of a higher rank
+//! than the next, since inside a team the class decides and between teams the tier does, and would pass two
+//! reservations round for ever. A job that its team's limit, or what other teams keep, stops as things are now holds
+//! none, and loses the one that it holds: it could not start by it, and would only keep others waiting.
 //!
 //! Where and when is worked out at the beginning of a cycle if anything in the pool has changed, and once more when
 //! nothing else can start, so that a second cycle would find nothing to do. Another job may start in the pool if it ends

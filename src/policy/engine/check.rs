@@ -1,6 +1,7 @@
 //! Check: what the engine keeps of who waits for what, compared with the jobs that wait.
 //!
-//! Absent on purpose: what is kept for reservations and reclaim (checked beside them). Layer 5; uses `pending`, `lists`, `state`.
+//! Absent on purpose: what is kept for reservations and reclaim (checked beside them). Layer 5; uses `pending`,
+//! `lists`, `state`.
 
 use std::collections::BTreeSet;
 

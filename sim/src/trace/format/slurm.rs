@@ -1,8 +1,9 @@
 //! Slurm accounting: `sacct -P` (or `-p`) with a header, one line per job.
 //!
-//! Account = team, QOS = priority class. Times are Unix seconds (`SLURM_TIME_FORMAT=%s`) or local without zone,
-//! read as if UTC. Steps (`15.batch`) are left out; a requeued job that `-D` repeats counts once, its first line.
-//! The partition is for statistics, the node list is not read: nothing binds to them. Also the states that Helios and Acme share.
+//! Account = team, QOS = priority class. Times are Unix seconds (`SLURM_TIME_FORMAT=%s`) or local without zone, read
+//! as if UTC. Steps (`15.batch`) are left out; a requeued job that `-D` repeats counts once, its first line. The
+//! partition is for statistics, the node list is not read: nothing binds to them. Also the states that Helios and
+//! Acme share.
 
 use super::table::{Dialect, MAX_TIME_MS, Table};
 use crate::trace::error::Fault;

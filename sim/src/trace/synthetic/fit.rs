@@ -1,11 +1,11 @@
 //! Fitting: a recorded trace as a description from which similar ones can be drawn.
 //!
-//! Kept: how many jobs there are in all. Kept of each team: jobs a day, the course of day and week, how many people submit,
-//! what they ask for (accelerators, pools, priority, data sets; the 24 most frequent sizes of each) and how long that runs
-//! (by quantiles), campaigns of equal jobs, how many fail and are cancelled, how far estimates are off, habits with time
-//! limits, and who pays where that is one for the team. Lost: who follows whom, trends over weeks, names of people and jobs,
-//! resources other than GPU, CPU and memory, deadlines, checkpoints, utilization, and what may be evicted. Run times are those recorded,
-//! so that jobs which failed are not cut short once more.
+//! Kept: how many jobs there are in all. Kept of each team: jobs a day, the course of day and week, how many people
+//! submit, what they ask for (accelerators, pools, priority, data sets; the 24 most frequent sizes of each) and how
+//! long that runs (by quantiles), campaigns of equal jobs, how many fail and are cancelled, how far estimates are
+//! off, habits with time limits, and who pays where that is one for the team. Lost: who follows whom, trends over
+//! weeks, names of people and jobs, resources other than GPU, CPU and memory, deadlines, checkpoints, utilization,
+//! and what may be evicted. Run times are those recorded, so that jobs which failed are not cut short once more.
 
 use std::collections::{BTreeMap, BTreeSet};
 
