@@ -177,13 +177,24 @@ pub struct JobSpec {
     pub preemptible: bool,
     /// How often it saves its work while it runs; without, an eviction loses the whole run.
     pub checkpoint: Option<Millis>,
+    /// How long it takes, when it starts again after a stop, until it is where it was.
+    pub restart: Option<Millis>,
 }
 
 impl JobSpec {
     /// A job without limit or estimate, which may be stopped for others.
     #[must_use]
     pub const fn new(team: TeamId, shape: ShapeId, submit: Timestamp) -> Self {
-        Self { team, shape, submit, time_limit: None, estimate: None, preemptible: true, checkpoint: None }
+        Self {
+            team,
+            shape,
+            submit,
+            time_limit: None,
+            estimate: None,
+            preemptible: true,
+            checkpoint: None,
+            restart: None,
+        }
     }
 
     /// May never be stopped for another job.
@@ -200,7 +211,14 @@ impl JobSpec {
         self
     }
 
-    /// What is done again if it is stopped after so long: everything since its last checkpoint.
+    /// Takes so long, when it starts again after a stop, until it is where it was.
+    #[must_use]
+    pub const fn with_restart(mut self, restart: Millis) -> Self {
+        self.restart = Some(restart);
+        self
+    }
+
+    /// What is lost if it is stopped after so long: everything since its last checkpoint, and what starting again takes.
     ///
     /// # Examples
     ///
@@ -208,14 +226,21 @@ impl JobSpec {
     /// use fairshare::{JobSpec, Millis, ShapeId, TeamId, Timestamp};
     /// let job = JobSpec::new(TeamId::new(0), ShapeId::new(0), Timestamp::ZERO);
     /// assert_eq!(job.lost_after(Millis::new(2_500)), Millis::new(2_500));
-    /// assert_eq!(job.with_checkpoint(Millis::new(1_000)).lost_after(Millis::new(2_500)), Millis::new(500));
+    /// let saves = job.with_checkpoint(Millis::new(1_000));
+    /// assert_eq!(saves.lost_after(Millis::new(2_500)), Millis::new(500));
+    /// assert_eq!(saves.with_restart(Millis::new(300)).lost_after(Millis::new(2_500)), Millis::new(800));
     /// ```
     #[must_use]
     pub const fn lost_after(&self, ran: Millis) -> Millis {
-        match self.checkpoint {
-            Some(interval) if interval.get() > 0 => Millis::new(ran.get() % interval.get()),
-            _ => ran,
-        }
+        let again = match self.checkpoint {
+            Some(interval) if interval.get() > 0 => ran.get() % interval.get(),
+            _ => ran.get(),
+        };
+        let restart = match self.restart {
+            Some(restart) => restart.get(),
+            None => 0,
+        };
+        Millis::new(again.saturating_add(restart))
     }
 
     /// With a time limit.

@@ -208,6 +208,7 @@ impl World {
             (job.time_limit, job.estimate) = (limit, estimate);
             job.preemptible = !options.contains(&"fixed");
             job.checkpoint = value("checkpoint").map(seconds);
+            job.restart = value("restart").map(seconds);
             match self.scheduler().submit(now, job).unwrap() {
                 Submission::Rejected(_) => self.rejected += 1,
                 Submission::Queued(job) => self.name(team, job),
@@ -514,6 +515,7 @@ scenarios!(
     static_shares_below_a_department,
     the_higher_class_gets_the_last_node,
     weights_divide_the_slots,
+    who_restarts_dearly_is_stopped_last,
     yarn_lexicographic_share,
 );
 
