@@ -69,7 +69,7 @@ pub struct Measured {
     /// Held over available, by resource.
     pub utilization: BTreeMap<String, f64>,
     /// Held by attempts that were not evicted, over available.
-    pub goodput: BTreeMap<&'static str, f64>,
+    pub goodput: BTreeMap<String, f64>,
     /// Cost.
     pub cost_usd: Option<CostUsd>,
     /// Fairness.

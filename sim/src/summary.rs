@@ -89,8 +89,8 @@ pub struct Summary {
     pub reaper: Option<Reclaimed>,
     /// Held over available, by resource.
     pub utilization: BTreeMap<String, f64>,
-    /// Held by attempts that were not evicted, over available.
-    pub goodput: BTreeMap<&'static str, f64>,
+    /// The same without work that an eviction undid.
+    pub goodput: BTreeMap<String, f64>,
     /// What it cost; null without prices.
     pub cost_usd: Option<CostUsd>,
     /// Who pays; null without prices.
@@ -215,6 +215,8 @@ pub struct PoolSummary {
     pub nodes: u32,
     /// Held over available, by resource.
     pub utilization: BTreeMap<String, f64>,
+    /// The same without work that an eviction undid.
+    pub goodput: BTreeMap<String, f64>,
     /// Dollars that it charges, held or not; null without prices.
     pub cost_usd: Option<f64>,
     /// The part for what jobs held.
@@ -292,8 +294,6 @@ impl Summary {
         let load = offered_load(setup, trace);
         let priced = setup.is_priced();
         let money = priced.then(|| Money::new(&costs, trace));
-        let goodput =
-            ratio(usage.held(ResourceKind::GPU) - lost_gpu(trace, record, &demands), gpu_time(setup, window));
         let mut teams = teams(setup, trace, record, &parts[0], &costs, money.as_ref());
         let smallest = blocked::smallest_waiting(setup, trace, record, &demands, &firsts);
         let fairness = fairness(setup, trace, record, &demands, &smallest, &mut teams);
@@ -329,10 +329,10 @@ impl Summary {
                 .zip(record.last_end_ms())
                 .filter(|(from, to)| from < to)
                 .map(|window| queue(trace, record, &demands, window)),
-            evictions: evictions(trace, record, &demands),
+            evictions: evictions(record, &usage),
             reaper: reclaimed::reclaimed(setup, trace, record, &demands),
             utilization: by_kind(setup, |kind| usage.overall(kind)),
-            goodput: goodput.map(|value| ("gpu", value)).into_iter().collect(),
+            goodput: by_kind(setup, |kind| usage.good(kind)),
             cost_usd: money.as_ref().map(|money| money.summary),
             cost_by_owner: money.as_ref().map(|money| owners(trace, &costs, &money.by_owner)),
             cost_by_user: money.as_ref().and_then(|money| users(trace, &costs, &money.by_user)),
@@ -378,19 +378,6 @@ fn fairness(
         finish_time_above_one: times.map(|times| times.above_one),
         deficit_gpu_hours: entitled.map(|entitled| entitled.deficit_gpu_hours),
     })
-}
-
-pub(crate) fn gpu_time(setup: &Setup, window: Option<(i64, i64)>) -> u128 {
-    let pools = 0..setup.config.pools.len();
-    pools.map(|pool| setup.available(pool, ResourceKind::GPU, window)).sum()
-}
-
-pub(crate) fn lost_gpu(trace: &Trace, record: &Record, demands: &Demands) -> u128 {
-    let lost = record.stretches().filter(|stretch| stretch.lost);
-    let gpu = |stretch: &crate::record::Stretch| {
-        demands.of(trace, stretch.row, stretch.alternative)[ResourceKind::GPU]
-    };
-    lost.map(|stretch| u128::from(gpu(&stretch).get()) * u128::from(stretch.length_ms())).sum()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "ms below 2^53 are exact")]
@@ -445,6 +432,7 @@ pub(crate) fn pools(setup: &Setup, usage: &Usage, money: Option<&Money>) -> Vec<
         accelerator: pool.accelerator.clone(),
         nodes: pool.nodes,
         utilization: by_kind(setup, |kind| usage.of_pool(index, kind)),
+        goodput: by_kind(setup, |kind| usage.good_of_pool(index, kind)),
         cost_usd: money.map(|money| dollars(money.total_by_pool[index])),
         allocated_usd: money.map(|money| {
             let [total, idle] = [&money.total_by_pool, &money.idle_by_pool].map(|parts| parts[index]);

@@ -4,8 +4,6 @@
 //! sketches. What needs all jobs at once is absent: shares over time, groups, the queue's depth, whether it begins with a
 //! warm-up or its record breaks off. Absent on purpose: the loop (see `streamed`).
 
-use fairshare::ResourceKind;
-
 use crate::metrics::caution;
 use crate::metrics::cost::Costs;
 use crate::metrics::distribution::Distribution;
@@ -67,7 +65,6 @@ pub(crate) struct Tally {
     teams: Vec<OfTeam>,
     usage: Option<Usage>,
     costs: Costs,
-    lost_gpu: u128,
     run_of_shape: Vec<u128>,
 }
 
@@ -93,7 +90,6 @@ impl Tally {
         } else {
             self.costs.add(&costs);
         }
-        self.lost_gpu += summary::lost_gpu(trace, record, &demands);
         self.last_end_ms = self.last_end_ms.max(record.last_end_ms());
         self.jobs.add(summary::counts(trace, record));
         self.teams.resize_with(setup.config.teams.len(), OfTeam::default);
@@ -153,10 +149,6 @@ impl Tally {
         warnings.extend(caution::of_counts(named(), &self.jobs));
         let lengths = [span_ms, makespan_ms].map(summary::seconds);
         warnings.extend(caution::of_emptying(self.jobs.submitted, lengths[0], lengths[1]));
-        let goodput = ratio(
-            usage.held(ResourceKind::GPU).saturating_sub(self.lost_gpu),
-            summary::gpu_time(setup, window),
-        );
         Summary {
             quantiles: Some(QUANTILES),
             jobs: self.jobs,
@@ -173,7 +165,7 @@ impl Tally {
             queue: None,
             evictions: None,
             reaper: None,
-            goodput: goodput.map(|value| ("gpu", value)).into_iter().collect(),
+            goodput: summary::by_kind(setup, |kind| usage.good(kind)),
             cost_usd: money.as_ref().map(|money| money.summary),
             cost_by_owner: money.as_ref().map(|money| summary::owners(trace, &costs, &money.by_owner)),
             cost_by_user: money.as_ref().and_then(|money| summary::users(trace, &costs, &money.by_user)),

@@ -5,11 +5,12 @@
 
 use std::collections::BTreeMap;
 
+use fairshare::ResourceKind;
 use serde::Serialize;
 
-use super::{Demands, ratio};
+use super::ratio;
+use super::utilization::Usage;
 use crate::record::Record;
-use crate::trace::Trace;
 
 /// Evictions of a run.
 #[derive(Clone, PartialEq, Debug, Serialize)]
@@ -40,13 +41,13 @@ pub fn share_of_starts(evictions: u64, last_starts: u64) -> Option<f64> {
 /// All evictions; nothing where there are none.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "hours for people, from exact sums")]
-pub fn evictions(trace: &Trace, record: &Record, demands: &Demands) -> Option<Evictions> {
+pub fn evictions(record: &Record, usage: &Usage) -> Option<Evictions> {
     let mut by_rule = BTreeMap::new();
     for lost in &record.lost {
         *by_rule.entry(lost.cause.reason.as_str()).or_insert(0) += 1;
     }
     let holding = record.outcomes.iter().filter(|outcome| outcome.holds()).count() as u64;
     let ratio = share_of_starts(record.lost.len() as u64, holding).filter(|_| !by_rule.is_empty())?;
-    let lost_gpu = crate::summary::lost_gpu(trace, record, demands);
+    let lost_gpu = usage.lost(ResourceKind::GPU);
     Some(Evictions { by_rule, lost_gpu_hours: lost_gpu as f64 / (1_000.0 * 3_600_000.0), ratio })
 }

@@ -1,7 +1,8 @@
-//! Utilization and offered load.
+//! Utilization, goodput and offered load.
 //!
 //! utilization = Σ amount·time held / Σ capacity·time, from the first submission to the last end, per pool and kind;
-//! evicted attempts hold what they hold. Population: all jobs that started, never trimmed. offered load = Σ amount·run
+//! evicted attempts hold what they hold. goodput = the same without what was held for work that has to be done again.
+//! Population: all jobs that started, never trimmed. offered load = Σ amount·run
 //! time of the first alternative / capacity·time from first to last submission, of a pool's main kind (GPUs where it
 //! has any, else CPUs, else the first kind); a job that fits several pools counts in each by its part of their
 //! capacity. Ratios; a load above 1 cannot be served as it comes. Capacity counts for as long as it is up.
@@ -34,11 +35,14 @@ use crate::trace::{Trace, TraceShape};
 /// let demands = Demands::new(&setup, &trace);
 /// let usage = Usage::new(&setup, &trace, &record, &demands, Some((0, 150_000)));
 /// assert_eq!(usage.of_pool(0, ResourceKind::GPU), Some(400.0 / 600.0));
+/// assert_eq!(usage.good(ResourceKind::GPU), Some(400.0 / 600.0), "nobody is stopped");
 /// assert_eq!(offered_load(&setup, &trace), [Some(400.0 / 160.0)], "while jobs come");
 /// ```
 #[derive(Clone, Debug)]
 pub struct Usage {
     held: Vec<Vec<u128>>,
+    /// The part of it for work that an eviction undid.
+    lost: Vec<Vec<u128>>,
     available: Vec<Vec<u128>>,
 }
 
@@ -60,16 +64,19 @@ impl Usage {
     ) -> Self {
         let kinds: Vec<ResourceKind> = setup.config.kinds.iter().collect();
         let mut held = vec![vec![0_u128; kinds.len()]; setup.config.pools.len()];
+        let mut lost = held.clone();
         for stretch in record.stretches() {
             let demand = demands.of(trace, stretch.row, stretch.alternative);
             let length = u128::from(stretch.length_ms());
             for (kind, amount) in demand.iter() {
-                held[stretch.pool][kind.index()] += u128::from(amount.get()) * length;
+                let more = u128::from(amount.get()) * length;
+                held[stretch.pool][kind.index()] += more;
+                lost[stretch.pool][kind.index()] += if stretch.lost { more } else { 0 };
             }
         }
         let of_pool = |pool: usize| kinds.iter().map(|kind| setup.available(pool, *kind, window)).collect();
         let available = (0..setup.config.pools.len()).map(of_pool).collect();
-        Self { held, available }
+        Self { held, lost, available }
     }
 
     /// The utilization of one pool; `None` where it has nothing of the kind, or no time passed.
@@ -87,9 +94,31 @@ impl Usage {
 
     /// Adds what was held in another part of the same run.
     pub fn add(&mut self, other: &Self) {
-        for (held, more) in self.held.iter_mut().flatten().zip(other.held.iter().flatten()) {
-            *held += more;
+        for (sums, more) in [(&mut self.held, &other.held), (&mut self.lost, &other.lost)] {
+            for (sum, more) in sums.iter_mut().flatten().zip(more.iter().flatten()) {
+                *sum += more;
+            }
         }
+    }
+
+    /// The goodput of one pool; `None` as for its utilization.
+    #[must_use]
+    pub fn good_of_pool(&self, pool: usize, kind: ResourceKind) -> Option<f64> {
+        let index = kind.index();
+        ratio(self.held[pool][index] - self.lost[pool][index], self.available[pool][index])
+    }
+
+    /// The goodput over all pools.
+    #[must_use]
+    pub fn good(&self, kind: ResourceKind) -> Option<f64> {
+        let available = self.available.iter().map(|pool| pool[kind.index()]).sum();
+        ratio(self.held(kind) - self.lost(kind), available)
+    }
+
+    /// Amount × ms of a kind held over all pools for work that has to be done again.
+    #[must_use]
+    pub fn lost(&self, kind: ResourceKind) -> u128 {
+        self.lost.iter().map(|pool| pool[kind.index()]).sum()
     }
 
     /// Amount × ms of a kind held over all pools.

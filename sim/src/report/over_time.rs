@@ -130,7 +130,7 @@ impl Page<'_> {
             let layers = self.layers(&slices[index], scale);
             let limit: Vec<f64> =
                 up(self.setup, index, kind, &slices[index][0]).map(|up| up / scale).collect();
-            let moves = limit.iter().any(|up| *up < limit[0] || *up > limit[0]);
+            let moves = limit.iter().any(|up| (up - limit[0]).abs() > 0.0);
             let limit = if moves { &limit[..] } else { &limit[..1] };
             let of = if moves { "of at most " } else { "of " };
             let used = self.summary.pools[index].utilization.get(self.setup.config.kinds.name(kind)).copied();

@@ -1,7 +1,7 @@
 //! `series.csv`: what was held, what was there and who waited, as averages over equal slices of time.
 //!
-//! One value a row: `from_s,to_s,measure,pool,resource,team,value`. Measures: `capacity` and `allocated` by pool and
-//! resource; `allocated` by pool and team of the pool's main resource; `waiting` jobs by team. A row without a team is
+//! One value a row: `from_s,to_s,measure,pool,resource,team,value`. Measures: `capacity`, `allocated` and, where
+//! anything was, `lost` (held for work that an eviction undid; without it `allocated` is what was good) by pool and resource; `allocated` by pool and team of the pool's main resource; `waiting` jobs by team. A row without a team is
 //! about all of them. Amounts are in whole units, memory in GiB; rows of a team with nothing are left out. Evicted
 //! jobs count as waiting only until their first start. Absent on purpose: pictures (see `html`).
 
@@ -101,12 +101,18 @@ fn allocated<W: Write>(
     for (index, pool) in setup.config.pools.iter().enumerate() {
         let main = main_kind(pool);
         let mut by_kind = vec![empty.clone(); kinds.len()];
+        let mut lost = by_kind.clone();
+        let mut is_lost = false;
         let mut by_team = vec![empty.clone(); setup.config.teams.len()];
         for stretch in record.stretches().filter(|stretch| stretch.pool == index) {
             let demand = demands.of(trace, stretch.row, stretch.alternative);
             for (kind, amount) in demand.iter() {
                 by_kind[kind.index()].add(stretch.start_ms, stretch.end_ms, amount.get());
+                if stretch.lost {
+                    lost[kind.index()].add(stretch.start_ms, stretch.end_ms, amount.get());
+                }
             }
+            is_lost |= stretch.lost;
             let team = setup.team_of[trace.jobs[stretch.row].team as usize].index();
             by_team[team].add(stretch.start_ms, stretch.end_ms, demand[main].get());
         }
@@ -115,6 +121,9 @@ fn allocated<W: Write>(
             let up: Vec<f64> = up(setup, index, kind, empty).map(|amount| amount / scale(kind)).collect();
             rows.write(["capacity", &pool.name, name, ""], &up)?;
             rows.write(["allocated", &pool.name, name, ""], &scaled(&by_kind[kind.index()], kind))?;
+            if is_lost {
+                rows.write(["lost", &pool.name, name, ""], &scaled(&lost[kind.index()], kind))?;
+            }
         }
         for (team, slices) in setup.config.teams.iter().zip(&by_team) {
             let name = setup.config.kinds.name(main);

@@ -103,6 +103,14 @@ fn an_eviction_counts_in_every_measure_as_computed_by_hand() {
     near("/utilization/gpu", 700.0 / 760.0);
     near("/pools/0/utilization/gpu", 700.0 / 760.0);
     near("/goodput/gpu", 540.0 / 760.0);
+    near("/pools/0/goodput/gpu", 540.0 / 760.0);
+    let mut series = Vec::new();
+    fairshare_sim::report::series::write(&run.setup, &run.trace, &run.record, &mut series).unwrap();
+    let series = String::from_utf8(series).unwrap();
+    let lost = series.lines().filter(|line| line.contains(",lost,l4,gpu,,"));
+    let lost: Vec<f64> = lost.map(|line| line.rsplit(',').next().unwrap().parse().unwrap()).collect();
+    let sum = lost.iter().sum::<f64>() * 190.0 / 240.0;
+    assert!((sum - 160.0).abs() < 1e-6 && lost[0] > 3.99 && lost[239] < 1e-9, "{sum}");
     // A GPU and second costs a thousandth of a dollar.
     near("/cost_usd/total", 0.76);
     near("/cost_usd/allocated", 0.7);
