@@ -8,7 +8,7 @@
 //!
 //! Nodes are compared by a score from 0 to 99: the hundredths of the logistic function of how many GPUs fewer are fragments
 //! to a typical worker on average. Small differences are none, as in the program of the authors: that packs better than to
-//! follow each of them (95.6 % of the GPUs of openb in place of 95.0 %).
+//! follow each of them (95.4 % of the GPUs of openb in place of 94.9 %).
 //! After: Weng et al., Beware of Fragmentation, USENIX ATC 2023. Layer 3; uses `ledger`, `room`.
 
 use super::{Rank, best_fit, device};
