@@ -1,5 +1,7 @@
 //! Measures on runs of a few jobs, computed by hand: groups, the queue's depth, evictions; and that sums are checked.
 
+use std::fmt::Write as _;
+
 use fairshare_sim::metrics::{caution, sums};
 use fairshare_sim::summary::Jobs;
 
@@ -278,7 +280,7 @@ fn a_record_that_breaks_off_is_said_from_a_thousand_jobs_on() {
         for job in 0..jobs {
             let start = job * apart_s;
             let end = if jobs - job <= together { jobs * apart_s } else { start + 1 };
-            text.push_str(&format!("{job},{start},{},x,1,{start},{end}\n", end - start));
+            let _ = writeln!(text, "{job},{start},{},x,1,{start},{end}", end - start);
         }
         let run = simulate(SCENARIO, &text);
         let warnings = run.summary().warnings;
@@ -297,7 +299,8 @@ fn a_record_that_breaks_off_is_said_from_a_thousand_jobs_on() {
                       than it says";
     assert_eq!(found, [breaks_off]);
     // A thousand jobs of 1 s at once on four GPUs take 250 s.
-    let text: String = (0..1_000).map(|job| format!("{job},{},1,x,1\n", job / 500)).collect();
+    let text: String =
+        (0..1_000).map(|job| format!("{job},{},1,x,1\n", job / 500)).collect::<Vec<_>>().concat();
     let run = simulate(SCENARIO, &format!("job_id,submit_s,run_s,team,gpu\n{text}"));
     let empties = "100% of the run come after the last submission, when the cluster only empties: utilization, goodput and \
                    idle cost are of that time too";
