@@ -338,7 +338,7 @@ error: `gpu_hour` is not what it should be
         "egress_gb = 1000.5",
         "\
 error: `egress_gb` is not what it should be
- --> scenario.toml:13:37
+  --> scenario.toml:13:37
    |
 13 | price = { gpu_hour = 1, egress_gb = 1000.5 }
    |                                     ^^^^^^ expected dollars: a number from 0 to 1000 with at most six decimals, found `1000.5`",
