@@ -13,7 +13,7 @@ use fairshare::{
 use crate::admission::{Admission, Ask, Rule, route};
 use crate::capacity::Capacities;
 use crate::error::SimError;
-use crate::kueue::KueueRules;
+use crate::kueue::{KueueRules, Weights};
 use crate::reaper::{Reaped, Reaper, Suspect};
 use crate::scenario::{Amount, Scenario, Team, UnknownTeams, did_you_mean};
 use crate::tariff::{Tariff, countable_ms};
@@ -53,6 +53,8 @@ pub struct Setup {
     pub kueue: Option<KueueRules>,
     /// What the scenario's teams say in Kueue's words, by team.
     pub(crate) kueue_parts: Vec<serde_json::Map<String, serde_json::Value>>,
+    /// How local queues are weighed, under `order = "kueue"`.
+    pub(crate) local_queues: Weights,
     /// What each pool charges.
     pub tariffs: Vec<Option<Tariff>>,
     /// Bytes of data sets, by name.
@@ -182,6 +184,8 @@ impl Setup {
         let config = Config::new(pools, teams).with_policy(policy).with_kinds(kinds);
         let default_time_limit_ms = scenario.policy.default_time_limit_ms;
         let kueue = scenario.policy.kueue;
+        let objects = if kueue.is_some() { scenario.kueue.objects.as_slice() } else { &[] };
+        let local_queues = Weights::new(objects)?;
         if kueue.is_some() && scenario.pools.iter().any(|pool| !pool.divisible) {
             warnings.push(
                 "kueue looks at quota alone: pools are counted as one amount, not node by node".to_owned(),
@@ -209,6 +213,7 @@ impl Setup {
             kueue,
             reaper: scenario.reaper.clone(),
             kueue_parts: scenario.teams.iter().map(|team| team.kueue.clone()).collect(),
+            local_queues,
             tariffs,
             dataset_sizes: scenario.dataset_sizes.clone(),
             countable_ms,

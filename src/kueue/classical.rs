@@ -49,8 +49,16 @@ impl Cluster {
         } else {
             &[true, false]
         };
+        let never_within = attempts.contains(&false) && !self.could_stay_within(incoming, &candidates.own);
+        let hopeful: Vec<bool> =
+            attempts.iter().copied().filter(|may_borrow| *may_borrow || !never_within).collect();
+        let mut candidates = candidates;
+        if !hopeful.contains(&false) {
+            // Nobody of these is taken where it may borrow.
+            candidates.by_priority.retain(|candidate| candidate.variant != Variant::WithoutBorrowing);
+        }
         let ordered = self.in_order(incoming.queue, candidates);
-        for may_borrow in attempts {
+        for may_borrow in &hopeful {
             let mut victims = Vec::new();
             let mut found = false;
             for candidate in &ordered {
@@ -78,6 +86,17 @@ impl Cluster {
             }
         }
         Vec::new()
+    }
+
+    /// Whether the queue would be within its quota with the workload, if all candidates of its own were gone. Those of other
+    /// queues do not matter.
+    fn could_stay_within(&self, incoming: &Incoming, own: &[Candidate]) -> bool {
+        incoming.requests.iter().all(|(pair, amount)| {
+            let usage = own.iter().flat_map(|candidate| &self.admitted[candidate.workload].usage);
+            let gone = usage.filter(|(known, _)| known == pair).map(|(_, amount)| *amount);
+            let gone = gone.fold(0_i64, i64::saturating_add);
+            !self.tree.would_borrow(incoming.queue, *pair, amount.saturating_sub(gone))
+        })
     }
 
     fn is_under_nominal(&self, incoming: &Incoming) -> bool {
@@ -145,7 +164,7 @@ impl Cluster {
         let mut fits = true;
         for (pair, amount) in left {
             fits &= !self.tree.would_borrow(node, *pair, *amount);
-            *amount = amount.saturating_sub(self.tree.node(node).local(*pair)).max(0);
+            *amount = amount.saturating_sub(self.tree.local(node, *pair)).max(0);
         }
         fits
     }

@@ -88,12 +88,17 @@ pub struct Cluster {
     pub(super) admitted: Vec<Admitted>,
     /// Positions that nobody has.
     free: Vec<usize>,
-    pub(super) pairs: BTreeMap<(String, String), Pair>,
+    /// By flavor and resource.
+    pub(super) pairs: BTreeMap<String, BTreeMap<String, Pair>>,
+    /// The flavor and the resource of each pair, in their order.
+    pub(super) pair_names: Vec<(String, String)>,
     names: BTreeMap<String, NodeIndex>,
     resource_names: Vec<String>,
     pub(super) resources: Resources,
-    /// Of cohorts, while heads are nominated; else empty.
+    /// Of cohorts, as of the last admission or release; `None` where one has happened below since it was noted.
     pub(super) peaks: Vec<Option<Peak>>,
+    /// Whether heads are nominated, on the cluster as it is.
+    pub(super) nominates: bool,
 }
 
 /// The share of one node.
@@ -126,36 +131,36 @@ impl Cluster {
         queues: &[ClusterQueue],
         admitted: Vec<Workload>,
     ) -> Result<Self, ClusterError> {
-        let mut pairs = BTreeMap::new();
+        let mut known: BTreeSet<(String, String)> = BTreeSet::new();
         let groups = cohorts.iter().flat_map(|c| &c.groups).chain(queues.iter().flat_map(|q| &q.groups));
         for row in groups.flat_map(|group| &group.rows) {
-            for quota in &row.quotas {
-                pairs.insert((row.flavor.clone(), quota.resource.clone()), 0);
-            }
+            known.extend(row.quotas.iter().map(|quota| (row.flavor.clone(), quota.resource.clone())));
         }
-        for (flavor, resource, _) in admitted.iter().flat_map(|workload| &workload.usage) {
-            pairs.insert((flavor.clone(), resource.clone()), 0);
-        }
-        let names: BTreeSet<&String> = pairs.keys().map(|(_, resource)| resource).collect();
+        let used = admitted.iter().flat_map(|workload| &workload.usage);
+        known.extend(used.map(|(flavor, resource, _)| (flavor.clone(), resource.clone())));
+        let names: BTreeSet<&String> = known.iter().map(|(_, resource)| resource).collect();
         let resource_names: Vec<String> = names.into_iter().cloned().collect();
         let mut resources: Resources = vec![Vec::new(); resource_names.len()];
-        for (at, ((_, resource), pair)) in pairs.iter_mut().enumerate() {
-            *pair = at;
-            if let Ok(known) = resource_names.binary_search(resource) {
-                resources[known].push(at);
+        let mut pairs: BTreeMap<String, BTreeMap<String, Pair>> = BTreeMap::new();
+        for (pair, (flavor, resource)) in known.iter().enumerate() {
+            pairs.entry(flavor.clone()).or_default().insert(resource.clone(), pair);
+            if let Ok(at) = resource_names.binary_search(resource) {
+                resources[at].push(pair);
             }
         }
         let mut cluster = Self {
             settings,
-            tree: Tree { nodes: IdVec::new() },
+            tree: Tree::new(known.len()),
             queues: IdVec::new(),
             admitted: Vec::new(),
             free: Vec::new(),
             pairs,
+            pair_names: known.into_iter().collect(),
             names: BTreeMap::new(),
             resource_names,
             resources,
             peaks: Vec::new(),
+            nominates: false,
         };
         cluster.plant(cohorts, queues)?;
         cluster.book(admitted)?;
@@ -214,10 +219,10 @@ impl Cluster {
     }
 
     fn add_node(&mut self, name: &str, weight: Option<Weight>, groups: &[ResourceGroup]) -> NodeIndex {
-        let mut node = Node::new(name, weight, self.pairs.len());
+        let mut node = Node::new(name, weight, self.pair_names.len());
         for row in groups.iter().flat_map(|group| &group.rows) {
             for quota in &row.quotas {
-                let pair = self.pairs[&(row.flavor.clone(), quota.resource.clone())];
+                let pair = self.pairs[&row.flavor][&quota.resource];
                 node.cells[pair] = Some(Cell {
                     nominal: quota.nominal,
                     borrowing_limit: quota.borrowing_limit,
@@ -225,16 +230,16 @@ impl Cluster {
                 });
             }
         }
-        self.tree.nodes.push(node);
         self.queues.push(QueueRules::default());
-        NodeIndex::at(self.tree.nodes.len() - 1)
+        self.tree.push(node)
     }
 
     /// Tells every node its children, by name, and works out the quotas.
     fn link(&mut self) {
         let mut order: Vec<NodeIndex> = (0..self.tree.nodes.len()).map(NodeIndex::at).collect();
         order.sort_by(|a, b| self.tree.nodes[*a].name.cmp(&self.tree.nodes[*b].name));
-        for at in order.iter().copied() {
+        for (rank, at) in order.iter().copied().enumerate() {
+            self.tree.nodes[at].rank = rank;
             let is_queue = self.queues[at].is_queue;
             let Some(parent) = self.tree.nodes[at].parent else { continue };
             let above = &mut self.tree.nodes[parent];
@@ -242,6 +247,8 @@ impl Cluster {
         }
         order.sort_by_cached_key(|at| core::cmp::Reverse(self.tree.above(*at).count()));
         self.tree.settle(&order);
+        self.tree.settle_shares(&self.resources);
+        self.peaks = vec![None; order.len()];
     }
 
     fn book(&mut self, admitted: Vec<Workload>) -> Result<(), ClusterError> {
@@ -278,7 +285,7 @@ impl Cluster {
             return Err(ClusterError::UnknownQueue { workload: workload.name, queue: workload.queue });
         };
         let usage = workload.usage.into_iter().filter_map(|(flavor, resource, amount)| {
-            Some((self.pairs.get(&(flavor, resource)).copied()?, amount))
+            Some((*self.pairs.get(&flavor)?.get(&resource)?, amount))
         });
         let usage: Vec<(Pair, i64)> = usage.collect();
         for (pair, amount) in &usage {
@@ -301,6 +308,7 @@ impl Cluster {
             None => self.admitted.push(admitted),
         }
         self.queues[queue].workloads.insert(at);
+        self.forget_peaks(queue);
         Ok(at)
     }
 
@@ -311,7 +319,18 @@ impl Cluster {
             return false;
         }
         self.remove(workload);
+        self.forget_peaks(queue);
         self.free.push(workload);
+        true
+    }
+
+    /// Says what the local queue of a workload that holds quota has used by now; false where nobody is known by that
+    /// position.
+    pub fn note_local_usage(&mut self, workload: usize, usage: Option<f64>) -> bool {
+        let Some(known) = self.admitted.get_mut(workload).filter(|known| !known.removed) else {
+            return false;
+        };
+        known.local_usage = usage;
         true
     }
 
@@ -400,8 +419,8 @@ impl Cluster {
     pub fn overused(&self) -> Vec<(String, String, String)> {
         let mut found = Vec::new();
         for queue in self.queue_nodes() {
-            for ((flavor, resource), pair) in &self.pairs {
-                if self.tree.usage(queue, *pair) > self.tree.potential(queue, *pair) {
+            for (pair, (flavor, resource)) in self.pair_names.iter().enumerate() {
+                if self.tree.usage(queue, pair) > self.tree.potential(queue, pair) {
                     found.push((self.tree.node(queue).name.clone(), flavor.clone(), resource.clone()));
                 }
             }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::cluster::Cluster;
 use super::order::{Entry, in_queue};
 use super::spec::{Mode, Pending, Reach};
-use super::tree::NodeIndex;
+use super::tree::{NodeIndex, Pair, Usage};
 use super::victims::Victim;
 
 /// What is decided about one pending workload.
@@ -57,6 +57,10 @@ pub struct Outcome {
 #[derive(Default)]
 struct Progress {
     preempted: BTreeSet<usize>,
+    /// What is used without those who are preempted; `None` while nobody is.
+    relieved: Option<Usage>,
+    /// What counts as used beside what is admitted.
+    charged: Vec<(NodeIndex, Vec<(Pair, i64)>)>,
 }
 
 impl Cluster {
@@ -64,32 +68,30 @@ impl Cluster {
     ///
     /// Of each queue the head alone is looked at, even if it cannot fit; all others wait.
     pub fn cycle(&mut self, pending: &[Pending]) -> Outcome {
-        let mut verdicts: Vec<Verdict> = pending.iter().map(|known| self.first_verdict(known)).collect();
-        let entries = self.entries(pending);
+        let queues: Vec<Option<NodeIndex>> = pending.iter().map(|known| self.queue(&known.queue)).collect();
+        let mut verdicts: Vec<Option<Verdict>> = pending.iter().map(|_| None).collect();
+        let entries = self.entries(pending, &queues);
         let mut heads = self.line_up(entries, pending);
         let mut order = Vec::new();
-        let mut charged: Vec<Entry> = Vec::new();
         let mut progress = Progress::default();
         while let Some(entry) = self.next_entry(&mut heads, pending) {
             order.push(entry.pending);
-            let before = charged.len();
-            verdicts[entry.pending] = self.process(&entry, &mut progress, &mut charged);
-            if charged.len() == before && entry.assignment.mode() == Mode::NoFit {
-                let known = &pending[entry.pending];
-                let why = entry.assignment.lack.clone().unwrap_or_default();
-                verdicts[entry.pending] =
-                    self.impossible(entry.queue, known).unwrap_or(Verdict::Wait { why, again: false });
-            }
+            let at = entry.pending;
+            verdicts[at] = Some(self.process(entry, &pending[at], &mut progress));
         }
-        for entry in charged {
-            self.charge(&entry, -1);
+        for (queue, usage) in progress.charged {
+            self.charge(queue, &usage, -1);
         }
-        Outcome { order, verdicts }
+        let known = verdicts.into_iter().zip(pending.iter().zip(&queues));
+        let verdicts = known.map(|(verdict, (pending, queue))| {
+            verdict.unwrap_or_else(|| self.verdict_of_no_head(pending, *queue))
+        });
+        Outcome { order, verdicts: verdicts.collect() }
     }
 
-    /// What is known before anybody is compared with anybody.
-    fn first_verdict(&self, pending: &Pending) -> Verdict {
-        let Some(queue) = self.queue(&pending.queue) else {
+    /// What is said of somebody who is no head.
+    fn verdict_of_no_head(&self, pending: &Pending, queue: Option<NodeIndex>) -> Verdict {
+        let Some(queue) = queue else {
             return Verdict::Reject { why: format!("there is no cluster queue `{}`", pending.queue) };
         };
         if self.queues[queue].stopped {
@@ -119,82 +121,93 @@ impl Cluster {
     }
 
     /// The heads with their flavors and victims.
-    fn entries(&mut self, pending: &[Pending]) -> Vec<Entry> {
-        let mut heads: BTreeMap<_, usize> = BTreeMap::new();
-        for (at, known) in pending.iter().enumerate() {
-            let Some(queue) = self.queue(&known.queue).filter(|queue| !self.queues[*queue].stopped) else {
-                continue;
-            };
+    fn entries(&mut self, pending: &[Pending], queues: &[Option<NodeIndex>]) -> Vec<Entry> {
+        let mut heads: BTreeMap<NodeIndex, usize> = BTreeMap::new();
+        for (at, (known, queue)) in pending.iter().zip(queues).enumerate() {
+            let Some(queue) = queue.filter(|queue| !self.queues[*queue].stopped) else { continue };
             let by_local_usage = self.queues[queue].by_local_usage;
             let head = heads.entry(queue).or_insert(at);
             if in_queue(by_local_usage, known, &pending[*head]).is_lt() {
                 *head = at;
             }
         }
-        if self.settings.fair_sharing {
-            self.note_peaks();
-        }
+        self.nominates = true;
         let mut entries = Vec::new();
         for (queue, at) in heads {
             let (assignment, victims) = self.nominate(queue, &pending[at]);
             entries.push(Entry { pending: at, queue, assignment, victims });
         }
-        self.peaks.clear();
+        self.nominates = false;
         entries
     }
 
     /// Admits an entry, or preempts for it, or says why not.
-    fn process(&mut self, entry: &Entry, progress: &mut Progress, charged: &mut Vec<Entry>) -> Verdict {
+    fn process(&mut self, entry: Entry, pending: &Pending, progress: &mut Progress) -> Verdict {
         let wait = |why: &str, again: bool| Verdict::Wait { why: why.to_owned(), again };
         let mode = entry.assignment.mode();
         if mode == Mode::NoFit {
-            return wait("no flavor fits", false);
+            let why = entry.assignment.lack.unwrap_or_default();
+            return self.impossible(entry.queue, pending).unwrap_or(Verdict::Wait { why, again: false });
         }
         if mode == Mode::Preempt && entry.victims.is_empty() {
-            self.reserve(entry, charged);
+            self.reserve(entry, progress);
             return wait("too little quota is free, and nobody may be preempted for it", false);
         }
         if entry.victims.iter().any(|victim| progress.preempted.contains(&victim.workload)) {
             return wait("another workload preempts some of those whom it would preempt", true);
         }
-        let gone: BTreeSet<usize> = progress
-            .preempted
-            .iter()
-            .copied()
-            .chain(entry.victims.iter().map(|victim| victim.workload))
-            .collect();
-        for workload in &gone {
-            self.remove(*workload);
-        }
-        let fits = entry
-            .assignment
-            .usage
-            .iter()
-            .all(|(pair, amount)| *amount <= self.tree.available(entry.queue, *pair).max(0));
-        for workload in &gone {
-            self.put_back(*workload);
-        }
-        if !fits {
+        if !self.fits_without(&entry, &mut progress.relieved) {
             return wait("it no longer fits after others in this cycle", true);
         }
-        progress.preempted = gone;
-        self.charge(entry, 1);
-        charged.push(entry.clone());
-        let (flavors, counts) = (entry.assignment.flavors.clone(), entry.assignment.counts.clone());
+        progress.preempted.extend(entry.victims.iter().map(|victim| victim.workload));
+        let flavors = self.flavors(&entry.assignment);
+        self.charge_all(entry.queue, entry.assignment.usage, progress);
+        let counts = entry.assignment.counts;
         if mode == Mode::Preempt {
-            return Verdict::EvictFor { flavors, counts, victims: entry.victims.clone() };
+            return Verdict::EvictFor { flavors, counts, victims: entry.victims };
         }
         Verdict::Start { flavors, counts }
     }
 
+    /// Whether an entry fits once its victims and those of others are gone; its victims are gone from then on if so.
+    fn fits_without(&mut self, entry: &Entry, relieved: &mut Option<Usage>) -> bool {
+        let fits = |cluster: &Self| {
+            let mut usage = entry.assignment.usage.iter();
+            usage.all(|(pair, amount)| *amount <= cluster.tree.available(entry.queue, *pair).max(0))
+        };
+        if relieved.is_none() && entry.victims.is_empty() {
+            return fits(self);
+        }
+        let mut usage = relieved.take().unwrap_or_else(|| self.tree.all_usage());
+        self.tree.exchange_usage(&mut usage);
+        self.relieve(entry, -1);
+        let fits = fits(self);
+        if !fits {
+            self.relieve(entry, 1);
+        }
+        self.tree.exchange_usage(&mut usage);
+        *relieved = Some(usage);
+        fits
+    }
+
+    /// Takes the usage of an entry's victims away, or puts it back.
+    fn relieve(&mut self, entry: &Entry, sign: i64) {
+        for victim in &entry.victims {
+            let known = &self.admitted[victim.workload];
+            for (pair, amount) in &known.usage {
+                self.tree.add(known.queue, *pair, sign.saturating_mul(*amount));
+            }
+        }
+    }
+
     /// Keeps what a blocked head could use of its own quota, unless it can always reclaim that.
-    fn reserve(&mut self, entry: &Entry, charged: &mut Vec<Entry>) {
+    fn reserve(&mut self, entry: Entry, progress: &mut Progress) {
         if self.queues[entry.queue].preemption.reclaim_within_cohort == Reach::Any {
             return;
         }
         let borrows = entry.assignment.level > 0;
-        let mut kept = entry.clone();
-        for (pair, amount) in &mut kept.assignment.usage {
+        let mut kept = entry.assignment.usage;
+        for (pair, amount) in &mut kept {
             let node = self.tree.node(entry.queue);
             let cell = node.cells[*pair].unwrap_or_default();
             let used = self.tree.usage(entry.queue, *pair);
@@ -205,7 +218,17 @@ impl Cluster {
                 (false, _) => (*amount).min(own).max(0),
             };
         }
-        self.charge(&kept, 1);
-        charged.push(kept);
+        self.charge_all(entry.queue, kept, progress);
+    }
+
+    /// Counts amounts as used for all that follow in the cycle.
+    fn charge_all(&mut self, queue: NodeIndex, usage: Vec<(Pair, i64)>, progress: &mut Progress) {
+        self.charge(queue, &usage, 1);
+        if let Some(relieved) = &mut progress.relieved {
+            self.tree.exchange_usage(relieved);
+            self.charge(queue, &usage, 1);
+            self.tree.exchange_usage(relieved);
+        }
+        progress.charged.push((queue, usage));
     }
 }

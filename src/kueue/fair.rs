@@ -1,6 +1,7 @@
 //! Fair preemption: from the subtree with the largest share, as long as that makes shares fairer.
 
 use core::cmp::Ordering;
+use std::collections::BTreeMap;
 
 use super::cluster::Cluster;
 use super::share::DominantShare;
@@ -13,53 +14,85 @@ use crate::id::Id as _;
 pub(super) struct Targets {
     own: NodeIndex,
     root: NodeIndex,
-    /// Candidates of each queue, the next one last; sorted once the queue is looked at.
-    lists: Vec<(bool, Vec<usize>)>,
-    pruned: Vec<bool>,
+    /// Candidates of each queue that has some, the next one last; sorted once the queue is looked at.
+    lists: BTreeMap<NodeIndex, (bool, Vec<usize>)>,
+    /// Of the cohorts that were looked at.
+    open: BTreeMap<NodeIndex, Open>,
+}
+
+/// The children of a cohort among whom victims may be, by name, with their shares.
+struct Open {
+    queues: Vec<(NodeIndex, DominantShare)>,
+    cohorts: Vec<(NodeIndex, DominantShare)>,
 }
 
 impl Targets {
     pub(super) fn new(cluster: &Cluster, own: NodeIndex, candidates: &[usize]) -> Self {
-        let nodes = cluster.tree.nodes.len();
-        let mut lists: Vec<(bool, Vec<usize>)> = vec![(false, Vec::new()); nodes];
+        let mut lists: BTreeMap<NodeIndex, (bool, Vec<usize>)> = BTreeMap::new();
         for workload in candidates {
-            lists[cluster.admitted[*workload].queue.index()].1.push(*workload);
+            lists.entry(cluster.admitted[*workload].queue).or_default().1.push(*workload);
         }
-        Self { own, root: cluster.tree.root(own), lists, pruned: vec![false; nodes] }
-    }
-
-    fn has_some(&self, queue: NodeIndex) -> bool {
-        !self.lists[queue.index()].1.is_empty()
+        Self { own, root: cluster.tree.root(own), lists, open: BTreeMap::new() }
     }
 
     /// The next queue.
     pub(super) fn next(&mut self, cluster: &Cluster) -> Option<NodeIndex> {
         if self.own == self.root {
-            return self.has_some(self.own).then_some(self.own);
+            return self.lists.contains_key(&self.own).then_some(self.own);
         }
-        while !self.pruned[self.root.index()] {
-            if let Some(queue) = self.descend(cluster, self.root) {
-                return Some(queue);
-            }
-        }
-        None
+        self.descend(cluster, self.root)
     }
 
     fn descend(&mut self, cluster: &Cluster, at: NodeIndex) -> Option<NodeIndex> {
-        let mut queue: Option<(DominantShare, NodeIndex)> = None;
-        for child in cluster.tree.node(at).queues.iter().copied() {
-            if self.pruned[child.index()] {
-                continue;
+        let mut open = self.open.remove(&at).unwrap_or_else(|| self.unfold(cluster, at));
+        let found = loop {
+            let queue = self.largest_queue(cluster, &mut open.queues);
+            open.cohorts.retain(|(child, share)| {
+                share.is_borrowing() || cluster.tree.above(self.own).any(|above| above == *child)
+            });
+            let mut cohort: Option<(NodeIndex, DominantShare)> = None;
+            for (child, share) in &open.cohorts {
+                if cohort.is_none_or(|(_, best)| share.compare(&best).is_gt()) {
+                    cohort = Some((*child, *share));
+                }
             }
-            let share = cluster.share(child);
-            let idle = !share.is_borrowing() && child != self.own;
-            if idle || !self.has_some(child) {
-                self.pruned[child.index()] = true;
-                continue;
+            // Of equals the cohort, in which somebody may hold still more.
+            let cohort =
+                cohort.filter(|(_, share)| queue.is_none_or(|(_, best)| share.compare(&best).is_ge()));
+            let Some((child, _)) = cohort else { break queue.map(|(queue, _)| queue) };
+            if let Some(queue) = self.descend(cluster, child) {
+                break Some(queue);
             }
-            let precedes = match queue {
+            open.cohorts.retain(|(known, _)| *known != child);
+        };
+        self.open.insert(at, open);
+        found
+    }
+
+    fn unfold(&self, cluster: &Cluster, at: NodeIndex) -> Open {
+        let node = cluster.tree.node(at);
+        let with_share = |child: &NodeIndex| (*child, cluster.share(*child));
+        let queues = node.queues.iter().filter(|child| self.lists.contains_key(*child));
+        Open {
+            queues: queues.map(with_share).collect(),
+            cohorts: node.cohorts.iter().map(with_share).collect(),
+        }
+    }
+
+    /// Of those that still have candidates.
+    fn largest_queue(
+        &mut self,
+        cluster: &Cluster,
+        queues: &mut Vec<(NodeIndex, DominantShare)>,
+    ) -> Option<(NodeIndex, DominantShare)> {
+        queues.retain(|(child, share)| {
+            (share.is_borrowing() || *child == self.own) && self.lists.contains_key(child)
+        });
+        let mut best: Option<(NodeIndex, DominantShare)> = None;
+        for (child, share) in queues.iter().copied() {
+            let precedes = match best {
                 None => true,
-                Some((best, known)) => match share.compare(&best) {
+                Some((known, largest)) => match share.compare(&largest) {
                     Ordering::Equal => match (self.head(cluster, child), self.head(cluster, known)) {
                         (Some(first), Some(its)) => {
                             compare(self.own, &cluster.admitted[first], &cluster.admitted[its]).is_lt()
@@ -71,37 +104,29 @@ impl Targets {
                 },
             };
             if precedes {
-                queue = Some((share, child));
+                best = Some((child, share));
             }
         }
-        let mut cohort: Option<(DominantShare, NodeIndex)> = None;
-        for child in cluster.tree.node(at).cohorts.iter().copied() {
-            if self.pruned[child.index()] {
-                continue;
+        best
+    }
+
+    /// A workload of a queue has been taken, so that the queue and what is above it have other shares.
+    fn note_taken(&mut self, cluster: &Cluster, queue: NodeIndex) {
+        let mut at = queue;
+        for parent in cluster.tree.above(queue) {
+            if let Some(open) = self.open.get_mut(&parent) {
+                let mut sides = open.queues.iter_mut().chain(&mut open.cohorts);
+                if let Some((_, share)) = sides.find(|(child, _)| *child == at) {
+                    *share = cluster.share(at);
+                }
             }
-            let share = cluster.share(child);
-            if !share.is_borrowing() && !cluster.tree.above(self.own).any(|above| above == child) {
-                self.pruned[child.index()] = true;
-            } else if cohort.is_none_or(|(best, _)| share.compare(&best).is_gt()) {
-                cohort = Some((share, child));
-            }
-        }
-        match (cohort, queue) {
-            // Of equals the cohort, in which somebody may hold still more.
-            (Some((share, child)), best) if best.is_none_or(|(best, _)| share.compare(&best).is_ge()) => {
-                self.descend(cluster, child)
-            }
-            (_, Some((_, queue))) => Some(queue),
-            _ => {
-                self.pruned[at.index()] = true;
-                None
-            }
+            at = parent;
         }
     }
 
     /// The next candidate of a queue, who stays.
     fn head(&mut self, cluster: &Cluster, queue: NodeIndex) -> Option<usize> {
-        let (sorted, list) = self.lists.get_mut(queue.index())?;
+        let (sorted, list) = self.lists.get_mut(&queue)?;
         if !*sorted {
             cluster.sort(self.own, list);
             list.reverse();
@@ -112,18 +137,34 @@ impl Targets {
 
     /// The next candidate of a queue.
     pub(super) fn pop(&mut self, cluster: &Cluster, queue: NodeIndex) -> Option<usize> {
-        self.head(cluster, queue)?;
-        self.lists.get_mut(queue.index())?.1.pop()
-    }
-
-    /// All candidates of a queue.
-    fn drain(&mut self, queue: NodeIndex) -> Vec<usize> {
-        core::mem::take(&mut self.lists[queue.index()].1)
+        let head = self.head(cluster, queue)?;
+        let (_, list) = self.lists.get_mut(&queue)?;
+        list.pop();
+        if list.is_empty() {
+            self.lists.remove(&queue);
+        }
+        Some(head)
     }
 
     /// No more of this queue.
-    pub(super) fn drop_queue(&mut self, queue: NodeIndex) {
-        self.lists[queue.index()].1.clear();
+    fn drop_queue(&mut self, queue: NodeIndex) {
+        self.lists.remove(&queue);
+    }
+
+    /// All candidates beside a child of a cohort that has a larger share than the largest of the others: no strategy allows
+    /// any of them, for without a victim a side has no more than before. Below the child nobody is left, or somebody there
+    /// would come first.
+    fn give_up(&mut self, cluster: &Cluster, child: NodeIndex) -> Vec<usize> {
+        let cohort = cluster.tree.node(child).parent;
+        let mut given_up = Vec::new();
+        self.lists.retain(|queue, (_, list)| {
+            let stays = !cluster.tree.above(*queue).any(|above| Some(above) == cohort);
+            if !stays {
+                given_up.append(list);
+            }
+            stays
+        });
+        given_up
     }
 }
 
@@ -152,8 +193,9 @@ struct Search<'a> {
 
 impl Search<'_> {
     /// Takes a victim; whether the workload fits then.
-    fn take(&mut self, workload: usize, reason: Reason) -> bool {
+    fn take(&mut self, workload: usize, reason: Reason, targets: &mut Targets) -> bool {
         self.cluster.remove(workload);
+        targets.note_taken(self.cluster, self.cluster.admitted[workload].queue);
         self.victims.push(Victim { workload, reason });
         self.cluster.add_requests(self.incoming, -1);
         let fits = self.cluster.fits(self.incoming, true);
@@ -190,7 +232,8 @@ impl Search<'_> {
                 _ => None,
             };
             if let Some(reason) = reason {
-                if targets.pop(self.cluster, queue).is_some_and(|workload| self.take(workload, reason)) {
+                let victim = targets.pop(self.cluster, queue);
+                if victim.is_some_and(|workload| self.take(workload, reason, &mut targets)) {
                     return (true, retry);
                 }
                 continue;
@@ -198,8 +241,7 @@ impl Search<'_> {
             let (mine, its) = self.sides(queue);
             let (preemptor, before) = (self.cluster.share(mine), self.cluster.share(its));
             if preemptor.compare(&before).is_gt() {
-                // No strategy allows anybody, for without a victim its side has no more than before.
-                retry.extend(targets.drain(queue));
+                retry.extend(targets.give_up(self.cluster, mine));
                 continue;
             }
             while let Some(workload) = targets.pop(self.cluster, queue) {
@@ -207,7 +249,7 @@ impl Search<'_> {
                 let after = self.cluster.share(its);
                 self.cluster.put_back(workload);
                 if strategy.allows(&preemptor, &before, &after) {
-                    if self.take(workload, Reason::InCohortFairSharing) {
+                    if self.take(workload, Reason::InCohortFairSharing, &mut targets) {
                         return (true, retry);
                     }
                     break;
@@ -225,14 +267,18 @@ impl Search<'_> {
         while let Some(queue) = targets.next(self.cluster) {
             let (mine, its) = self.sides(queue);
             let (preemptor, before) = (self.cluster.share(mine), self.cluster.share(its));
-            if strategy.allows(&preemptor, &before, &before)
-                && targets
-                    .pop(self.cluster, queue)
-                    .is_some_and(|workload| self.take(workload, Reason::InCohortFairSharing))
-            {
-                return true;
+            if strategy.allows(&preemptor, &before, &before) {
+                let victim = targets.pop(self.cluster, queue);
+                let reason = Reason::InCohortFairSharing;
+                if victim.is_some_and(|workload| self.take(workload, reason, &mut targets)) {
+                    return true;
+                }
             }
-            targets.drop_queue(queue);
+            if preemptor.compare(&before).is_gt() {
+                targets.give_up(self.cluster, mine);
+            } else {
+                targets.drop_queue(queue);
+            }
         }
         false
     }
@@ -258,26 +304,47 @@ impl Cluster {
         found
     }
 
-    /// The largest shares among the children of each cohort, for as long as nothing is admitted or removed for good.
-    pub(super) fn note_peaks(&mut self) {
-        let mut peaks: Vec<Option<Peak>> = vec![None; self.tree.nodes.len()];
-        for at in (0..self.tree.nodes.len()).map(NodeIndex::at) {
-            let node = self.tree.node(at);
-            let mut shares: Vec<(NodeIndex, DominantShare)> =
-                node.cohorts.iter().chain(&node.queues).map(|child| (*child, self.share(*child))).collect();
-            shares.sort_by(|a, b| b.1.compare(&a.1));
-            let first = shares.first().copied();
-            peaks[at.index()] =
-                first.map(|first| Peak { first, second: shares.get(1).map(|(_, share)| *share) });
+    /// The largest shares among the children of a cohort, as of the last admission or release.
+    ///
+    /// Shares at a level are compared while nothing but the workload itself counts in addition, so that what was noted for
+    /// one head holds for the others.
+    fn note_peak(&mut self, cohort: NodeIndex) {
+        if self.peaks[cohort.index()].is_some() {
+            return;
         }
-        self.peaks = peaks;
+        let node = self.tree.node(cohort);
+        let mut peak: Option<Peak> = None;
+        for child in node.cohorts.iter().chain(&node.queues).copied() {
+            let share = self.share(child);
+            let exceeds = |known: &DominantShare| share.compare(known).is_gt();
+            peak = Some(match peak {
+                None => Peak { first: (child, share), second: None },
+                Some(Peak { first, .. }) if exceeds(&first.1) => {
+                    Peak { first: (child, share), second: Some(first.1) }
+                }
+                Some(Peak { first, second }) if second.as_ref().is_none_or(exceeds) => {
+                    Peak { first, second: Some(share) }
+                }
+                Some(peak) => peak,
+            });
+        }
+        self.peaks[cohort.index()] = peak;
+    }
+
+    /// Shares below the cohorts above a queue have changed for good.
+    pub(super) fn forget_peaks(&mut self, queue: NodeIndex) {
+        let mut above = self.tree.node(queue).parent;
+        while let Some(cohort) = above {
+            self.peaks[cohort.index()] = None;
+            above = self.tree.node(cohort).parent;
+        }
     }
 
     /// Whether nobody can be preempted, since on every level the workload would make its side's share larger than that of
     /// any other side, and there is nobody of its own queue. The requests count as used.
     fn is_hopeless(&self, incoming: &Incoming) -> bool {
         let own = incoming.queue;
-        if self.peaks.is_empty() || self.tree.within_nominal(own, &incoming.contested) {
+        if self.tree.within_nominal(own, &incoming.contested) {
             return false;
         }
         let within = self.queues[own].preemption.within_cluster_queue;
@@ -300,7 +367,12 @@ impl Cluster {
     }
 
     pub(super) fn fair_targets(&mut self, incoming: &Incoming) -> Vec<Victim> {
-        if !self.peaks.is_empty() {
+        if self.nominates {
+            let mut above = self.tree.node(incoming.queue).parent;
+            while let Some(cohort) = above {
+                self.note_peak(cohort);
+                above = self.tree.node(cohort).parent;
+            }
             self.add_requests(incoming, 1);
             let hopeless = self.is_hopeless(incoming);
             self.add_requests(incoming, -1);
@@ -343,22 +415,46 @@ impl Cluster {
     /// Those of the own queue that may be preempted, and those of others that borrow what is contested.
     fn fair_candidates(&self, incoming: &Incoming) -> Vec<usize> {
         let preemption = self.queues[incoming.queue].preemption;
-        let root = self.tree.root(incoming.queue);
         let mut found = Vec::new();
-        for queue in self.queue_nodes() {
-            let own = queue == incoming.queue;
-            let borrows =
-                || !self.tree.within_nominal(queue, &incoming.contested) && self.tree.root(queue) == root;
-            let reach = if own { preemption.within_cluster_queue } else { preemption.reclaim_within_cohort };
-            if reach == Reach::Never || !own && !borrows() {
-                continue;
+        self.collect_of(incoming.queue, incoming, preemption.within_cluster_queue, &mut found);
+        if preemption.reclaim_within_cohort != Reach::Never {
+            let above: Vec<NodeIndex> = self.tree.above(incoming.queue).collect();
+            for cohort in above.iter().copied() {
+                self.collect_fair(cohort, &above, incoming, preemption.reclaim_within_cohort, &mut found);
             }
-            let may = |workload: &usize| {
-                reach.reaches(incoming, &self.admitted[*workload])
-                    && self.uses(*workload, &incoming.contested)
-            };
-            found.extend(self.workloads_of(queue).filter(may));
         }
         found
+    }
+
+    /// Candidates below a cohort, outside of the subtrees in `path`, which are looked at by themselves. From a subtree that
+    /// borrows nothing nobody is taken, and it never comes to borrow while others are.
+    fn collect_fair(
+        &self,
+        cohort: NodeIndex,
+        path: &[NodeIndex],
+        incoming: &Incoming,
+        reach: Reach,
+        found: &mut Vec<usize>,
+    ) {
+        let node = self.tree.node(cohort);
+        for child in node.cohorts.iter().copied() {
+            if !path.contains(&child) && self.share(child).is_borrowing() {
+                self.collect_fair(child, path, incoming, reach, found);
+            }
+        }
+        for queue in node.queues.iter().copied() {
+            if queue != incoming.queue && !self.tree.within_nominal(queue, &incoming.contested) {
+                self.collect_of(queue, incoming, reach, found);
+            }
+        }
+    }
+
+    fn collect_of(&self, queue: NodeIndex, incoming: &Incoming, reach: Reach, found: &mut Vec<usize>) {
+        let may = |workload: &usize| {
+            reach.reaches(incoming, &self.admitted[*workload]) && self.uses(*workload, &incoming.contested)
+        };
+        if reach != Reach::Never {
+            found.extend(self.workloads_of(queue).filter(may));
+        }
     }
 }

@@ -72,8 +72,8 @@ impl Rating {
 /// What a workload was assigned.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Assignment {
-    /// For each pod set the flavor of each resource.
-    pub(super) flavors: Vec<BTreeMap<String, String>>,
+    /// For each pod set the pairs that it uses.
+    pairs: Vec<Vec<Pair>>,
     /// With how many pods each.
     pub(super) counts: Vec<u32>,
     pub(super) usage: Vec<(Pair, i64)>,
@@ -83,6 +83,16 @@ pub(super) struct Assignment {
     /// Why it does not fit.
     pub(super) lack: Option<String>,
     no_fit: bool,
+    /// What was found for the pair that was rated last.
+    searched: Option<Searched>,
+}
+
+/// Whom so much of one pair, alone, would preempt.
+#[derive(Clone, Debug)]
+struct Searched {
+    pair: Pair,
+    amount: i64,
+    victims: Vec<Victim>,
 }
 
 impl Assignment {
@@ -119,14 +129,24 @@ impl Assignment {
 /// The ratings of one flavor for the resources of a group.
 struct Tried {
     rating: Rating,
-    /// Resource, pair, amount, rating.
-    parts: Vec<(String, Pair, i64, Rating)>,
-    flavor: String,
+    /// Pair, amount, rating.
+    parts: Vec<(Pair, i64, Rating)>,
+    searched: Option<Searched>,
+}
+
+/// The resources of a group that a pod set asks, with their amounts.
+struct Asked<'a> {
+    queue: NodeIndex,
+    pending: &'a Pending,
+    set: &'a PodSet,
+    /// The group's position in the queue.
+    group: usize,
+    amounts: Vec<(&'a str, i64)>,
 }
 
 impl PodSet {
-    fn may_run_on(&self, flavor: &String) -> bool {
-        self.flavors.as_ref().is_none_or(|flavors| flavors.contains(flavor))
+    fn may_run_on(&self, flavor: &str) -> bool {
+        self.flavors.as_ref().is_none_or(|flavors| flavors.iter().any(|known| known == flavor))
     }
 }
 
@@ -141,9 +161,12 @@ impl Cluster {
         let least = |set: &PodSet| set.min_count.unwrap_or(set.count).min(set.count);
         let spare: Vec<u32> = pending.pod_sets.iter().map(|set| set.count - least(set)).collect();
         let total: u64 = spare.iter().map(|spare| u64::from(*spare)).sum();
+        if total == 0 {
+            return whole;
+        }
         let counts = |step: u64| -> Vec<u32> {
             let reduced = |(full, spare): (&u32, &u32)| {
-                let less = u128::from(*spare) * u128::from(step) / u128::from(total.max(1));
+                let less = u128::from(*spare) * u128::from(step) / u128::from(total);
                 full.saturating_sub(u32::try_from(less).unwrap_or(u32::MAX))
             };
             full.iter().zip(&spare).map(reduced).collect()
@@ -153,6 +176,11 @@ impl Cluster {
         let mut best = None;
         while low < high {
             let step = u64::midpoint(low, high);
+            if step == 0 {
+                // That is the whole, which does not fit.
+                low = 1;
+                continue;
+            }
             let found = self.assign_with_victims(queue, pending, &counts(step));
             if step <= total && (found.0.mode() == Mode::Fit || !found.1.is_empty()) {
                 (best, high) = (Some(found), step);
@@ -169,11 +197,19 @@ impl Cluster {
         pending: &Pending,
         counts: &[u32],
     ) -> (Assignment, Vec<Victim>) {
-        let assignment = self.assign(queue, pending, counts);
+        let mut assignment = self.assign(queue, pending, counts);
+        let searched = assignment.searched.take();
         if assignment.mode() != Mode::Preempt {
             return (assignment, Vec::new());
         }
         let incoming = assignment.incoming(queue, pending);
+        if let Some(Searched { pair, amount, victims }) = searched
+            && incoming.requests == [(pair, amount)]
+            && incoming.contested == [pair]
+        {
+            // The search that rated the only pair was for the very same.
+            return (assignment, victims);
+        }
         let victims = self.targets(&incoming);
         (assignment, victims)
     }
@@ -189,20 +225,30 @@ impl Cluster {
                     break;
                 }
             };
-            let mut flavors: BTreeMap<String, String> = BTreeMap::new();
+            let mut pairs = Vec::new();
             for tried in groups {
-                for (resource, pair, amount, rating) in tried.parts {
+                for (pair, amount, rating) in tried.parts {
                     assignment.charge(pair, amount);
                     assignment.level = assignment.level.max(rating.level);
                     if rating.grade.mode() != Mode::Fit && !assignment.contested.contains(&pair) {
                         assignment.contested.push(pair);
                     }
-                    flavors.insert(resource, tried.flavor.clone());
+                    pairs.push(pair);
                 }
+                assignment.searched = tried.searched;
             }
-            assignment.flavors.push(flavors);
+            assignment.pairs.push(pairs);
         }
         assignment
+    }
+
+    /// For each pod set the flavor of each resource, by name.
+    pub(super) fn flavors(&self, assignment: &Assignment) -> Vec<BTreeMap<String, String>> {
+        let names = |pair: &Pair| {
+            let (flavor, resource) = &self.pair_names[*pair];
+            (resource.clone(), flavor.clone())
+        };
+        assignment.pairs.iter().map(|pairs| pairs.iter().map(names).collect()).collect()
     }
 
     /// The flavor of each group for one set beside those that are assigned, or what no flavor has.
@@ -214,67 +260,53 @@ impl Cluster {
         set: &PodSet,
         count: u32,
     ) -> Result<Vec<Tried>, String> {
-        let requests: BTreeMap<&String, i64> = set
-            .requests
-            .iter()
-            .map(|(resource, each)| (resource, each.saturating_mul(i64::from(count))))
-            .collect();
+        let requests = || {
+            let amount = |each: &i64| each.saturating_mul(i64::from(count));
+            set.requests.iter().map(move |(resource, each)| (resource.as_str(), amount(each)))
+        };
         let mut found: Vec<Tried> = Vec::new();
-        for (resource, amount) in &requests {
-            if found.iter().flat_map(|tried| &tried.parts).any(|(known, ..)| known == *resource) {
+        let mut done: Vec<usize> = Vec::new();
+        for (resource, amount) in requests() {
+            let groups = &self.queues[queue].groups;
+            let covers = |group: &usize| groups[*group].0.contains(resource);
+            if done.iter().any(covers) {
                 continue;
             }
-            let groups = &self.queues[queue].groups;
-            let Some(group) = groups.iter().find(|(covered, _)| covered.contains(*resource)) else {
-                if *amount != 0 {
+            let Some(group) = (0..groups.len()).find(covers) else {
+                if amount != 0 {
                     return Err(format!("resource {resource} unavailable in the cluster queue"));
                 }
                 continue;
             };
-            let (covered, order) = (&group.0, group.1.clone());
-            let asked: Vec<(&String, i64)> = requests
-                .iter()
-                .filter(|(resource, _)| covered.contains(**resource))
-                .map(|(resource, amount)| (*resource, *amount))
-                .collect();
-            let allowed: Vec<String> = order.into_iter().filter(|flavor| set.may_run_on(flavor)).collect();
-            let Some(tried) = self.best_flavor(queue, pending, assignment, &allowed, &asked) else {
+            let covered = &groups[group].0;
+            let amounts = requests().filter(|(resource, _)| covered.contains(*resource)).collect();
+            let asked = Asked { queue, pending, set, group, amounts };
+            let Some(tried) = self.best_flavor(assignment, &asked) else {
                 let wanted: Vec<String> =
-                    asked.iter().map(|(resource, amount)| format!("{amount} {resource}")).collect();
+                    asked.amounts.iter().map(|(resource, amount)| format!("{amount} {resource}")).collect();
                 return Err(format!("no flavor could ever hold {}", wanted.join(", ")));
             };
+            done.push(group);
             found.push(tried);
         }
         Ok(found)
     }
 
     /// The flavor of a group that is taken, if any can be.
-    fn best_flavor(
-        &mut self,
-        queue: NodeIndex,
-        pending: &Pending,
-        assignment: &Assignment,
-        order: &[String],
-        asked: &[(&String, i64)],
-    ) -> Option<Tried> {
-        let rules = self.queues[queue].fungibility;
+    fn best_flavor(&mut self, assignment: &Assignment, asked: &Asked<'_>) -> Option<Tried> {
+        let rules = self.queues[asked.queue].fungibility;
         let mut best: Option<Tried> = None;
-        for flavor in order {
-            let mut tried = Tried { rating: Rating::BEST, parts: Vec::new(), flavor: flavor.clone() };
-            for (resource, amount) in asked {
-                let pair = self.pairs.get(&(flavor.clone(), (*resource).clone())).copied();
-                let rating = pair.map_or(Rating::WORST, |pair| {
-                    let all = assignment.used(pair).saturating_add(*amount);
-                    self.rate(queue, pending, pair, all)
-                });
-                if tried.rating.is_better(rating, rules.preference) {
-                    tried.rating = rating;
-                }
-                if rating.grade == Grade::NoFit {
-                    break;
-                }
-                tried.parts.push(((*resource).clone(), pair.unwrap_or_default(), *amount, rating));
+        for at in 0..self.queues[asked.queue].groups[asked.group].1.len() {
+            let flavor = &self.queues[asked.queue].groups[asked.group].1[at];
+            if !asked.set.may_run_on(flavor) {
+                continue;
             }
+            let pairs = self.pairs.get(flavor);
+            let pair = |(resource, amount): &(&str, i64)| {
+                (pairs.and_then(|pairs| pairs.get(*resource)).copied(), *amount)
+            };
+            let parts: Vec<(Option<Pair>, i64)> = asked.amounts.iter().map(pair).collect();
+            let tried = self.try_flavor(assignment, asked, &parts);
             if tried.rating.grade == Grade::NoFit {
                 continue;
             }
@@ -290,21 +322,52 @@ impl Cluster {
         best
     }
 
+    /// How a flavor holds amounts of its pairs, of which nobody may have a quota.
+    fn try_flavor(
+        &mut self,
+        assignment: &Assignment,
+        asked: &Asked<'_>,
+        parts: &[(Option<Pair>, i64)],
+    ) -> Tried {
+        let preference = self.queues[asked.queue].fungibility.preference;
+        let mut tried = Tried { rating: Rating::BEST, parts: Vec::new(), searched: None };
+        for (pair, amount) in parts {
+            let rated = pair.map(|pair| {
+                let all = assignment.used(pair).saturating_add(*amount);
+                (pair, self.rate(asked.queue, asked.pending, pair, all))
+            });
+            let rating = rated.as_ref().map_or(Rating::WORST, |(_, (rating, _))| *rating);
+            if tried.rating.is_better(rating, preference) {
+                tried.rating = rating;
+            }
+            let Some((pair, (_, searched))) = rated.filter(|_| rating.grade != Grade::NoFit) else { break };
+            tried.parts.push((pair, *amount, rating));
+            tried.searched = searched;
+        }
+        tried
+    }
+
     /// How so much of one pair fits.
-    fn rate(&mut self, queue: NodeIndex, pending: &Pending, pair: Pair, amount: i64) -> Rating {
+    fn rate(
+        &mut self,
+        queue: NodeIndex,
+        pending: &Pending,
+        pair: Pair,
+        amount: i64,
+    ) -> (Rating, Option<Searched>) {
         if amount > self.tree.potential(queue, pair) {
-            return Rating::WORST;
+            return (Rating::WORST, None);
         }
         let (level, below_another) = self.tree.lowest_that_fits(queue, pair, amount);
         if amount <= self.tree.available(queue, pair).max(0) {
-            return Rating { grade: Grade::Fit, level };
+            return (Rating { grade: Grade::Fit, level }, None);
         }
         let preemption = self.queues[queue].preemption;
         let while_borrowing = preemption.borrow_within_cohort.is_some()
             || self.settings.fair_sharing && preemption.reclaim_within_cohort != Reach::Never;
         let nominal = self.tree.node(queue).quota[pair];
         if amount > nominal && !below_another && !while_borrowing {
-            return Rating::WORST;
+            return (Rating::WORST, None);
         }
         let incoming = Incoming {
             queue,
@@ -315,7 +378,8 @@ impl Cluster {
         };
         let victims = self.targets(&incoming);
         if victims.is_empty() {
-            return Rating { grade: Grade::NoCandidates, level };
+            let rating = Rating { grade: Grade::NoCandidates, level };
+            return (rating, Some(Searched { pair, amount, victims }));
         }
         for victim in &victims {
             self.remove(victim.workload);
@@ -325,7 +389,8 @@ impl Cluster {
             self.put_back(victim.workload);
         }
         let own = victims.iter().any(|victim| self.admitted[victim.workload].queue == queue);
-        Rating { grade: if own { Grade::Preempt } else { Grade::Reclaim }, level }
+        let rating = Rating { grade: if own { Grade::Preempt } else { Grade::Reclaim }, level };
+        (rating, Some(Searched { pair, amount, victims }))
     }
 
     /// Whether a workload could fit if nothing were used: each group in some flavor, with as few pods as it allows.
@@ -345,7 +410,7 @@ impl Cluster {
                 }
                 let holds = |flavor: &String| -> Option<Vec<(Pair, i64)>> {
                     let part = |(resource, amount): &(&String, i64)| {
-                        let pair = *self.pairs.get(&(flavor.clone(), (*resource).clone()))?;
+                        let pair = *self.pairs.get(flavor)?.get(*resource)?;
                         let all = used.get(&pair).copied().unwrap_or(0).saturating_add(*amount);
                         (all <= self.tree.potential(queue, pair)).then_some((pair, all))
                     };

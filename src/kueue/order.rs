@@ -3,15 +3,14 @@
 //! Classically by how far up the quota comes from, priority and age; with fair sharing by a tournament in the tree.
 
 use core::cmp::{Ordering, Reverse};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::cluster::Cluster;
 use super::flavors::Assignment;
 use super::share::DominantShare;
 use super::spec::Pending;
-use super::tree::NodeIndex;
+use super::tree::{NodeIndex, Pair};
 use super::victims::Victim;
-use crate::id::Id as _;
 
 /// The head of one queue.
 #[derive(Clone, Debug)]
@@ -44,14 +43,24 @@ struct Standing {
     share: DominantShare,
 }
 
+/// Who competes below one cohort.
+#[derive(Debug, Default)]
+struct Contest {
+    /// The heads of its queues, the best one last. What a head is compared by here depends on its own queue alone, so that
+    /// the order holds for the whole cycle.
+    queues: Vec<Standing>,
+    /// Who wins, and what it is compared by among the cohort's siblings.
+    winner: Option<Standing>,
+}
+
 /// The heads of a cycle that have not been looked at.
 pub(super) struct Heads {
     /// By queue name; taken ones are gone.
     entries: Vec<Option<Entry>>,
     /// Classically the order, the next one last.
     order: Vec<usize>,
-    /// Who wins among those below a node, and what it is compared by there.
-    standings: Vec<Option<Standing>>,
+    /// Of the cohorts above heads.
+    contests: BTreeMap<NodeIndex, Contest>,
     /// The queue of whom was taken last: what is above it may have changed.
     last: Option<NodeIndex>,
     /// Nobody is left before this one.
@@ -61,12 +70,11 @@ pub(super) struct Heads {
 impl Cluster {
     /// Puts the entries in an order from which `next_entry` takes them.
     pub(super) fn line_up(&mut self, mut entries: Vec<Entry>, pending: &[Pending]) -> Heads {
-        let by_name = |entry: &Entry| &self.tree.node(entry.queue).name;
-        entries.sort_by(|a, b| by_name(a).cmp(by_name(b)));
+        entries.sort_by_key(|entry| self.tree.node(entry.queue).rank);
         let mut heads = Heads {
             entries: entries.into_iter().map(Some).collect(),
             order: Vec::new(),
-            standings: Vec::new(),
+            contests: BTreeMap::new(),
             last: None,
             first: 0,
         };
@@ -85,33 +93,50 @@ impl Cluster {
             return heads.entries[at].take();
         }
         if let Some(queue) = heads.last.take() {
-            let above: Vec<NodeIndex> = self.tree.above(queue).collect();
-            for node in above {
-                self.judge(node, heads, pending);
+            let mut above = self.tree.node(queue).parent;
+            while let Some(cohort) = above {
+                self.judge(cohort, heads, pending);
+                above = self.tree.node(cohort).parent;
             }
         }
         // The tree of the first queue by name that has an entry left.
         let next = heads.entries[heads.first..].iter().position(Option::is_some)?;
         heads.first += next;
-        let root = self.tree.root(heads.entries[heads.first].as_ref()?.queue);
-        let winner = heads.standings[root.index()]?;
-        let entry = heads.entries[winner.entry].take()?;
-        heads.standings[entry.queue.index()] = None;
+        let first = heads.entries[heads.first].as_ref()?.queue;
+        let winner = match heads.contests.get(&self.tree.root(first)) {
+            Some(contest) => contest.winner?.entry,
+            None => heads.first,
+        };
+        let entry = heads.entries[winner].take()?;
+        if let Some(contest) = self.tree.node(entry.queue).parent.and_then(|at| heads.contests.get_mut(&at)) {
+            // Whoever wins higher up has won here.
+            contest.queues.pop();
+        }
         heads.last = Some(entry.queue);
         Some(entry)
     }
 
-    /// Works out who wins at every node, those below before those above.
+    /// Works out who wins at every cohort, those below before those above.
     fn begin_tournament(&mut self, heads: &mut Heads, pending: &[Pending]) {
-        heads.standings = vec![None; self.tree.nodes.len()];
         let mut cohorts: BTreeSet<(Reverse<usize>, NodeIndex)> = BTreeSet::new();
         for at in 0..heads.entries.len() {
             let Some(queue) = heads.entries[at].as_ref().map(|entry| entry.queue) else { continue };
-            heads.standings[queue.index()] = self.standing(queue, at, heads);
-            let above: Vec<NodeIndex> = self.tree.above(queue).collect();
-            let depth = above.len();
-            cohorts.extend((0..).zip(above).map(|(steps, node)| (Reverse(depth - steps), node)));
+            let Some(parent) = self.tree.node(queue).parent else { continue };
+            if !heads.contests.contains_key(&parent) {
+                let depth = self.tree.above(queue).count();
+                let above = self.tree.above(queue);
+                cohorts.extend((0..).zip(above).map(|(steps, node)| (Reverse(depth - steps), node)));
+            }
+            let standing = self.standing(queue, at, heads);
+            heads.contests.entry(parent).or_default().queues.extend(standing);
         }
+        let mut contests = core::mem::take(&mut heads.contests);
+        for contest in contests.values_mut() {
+            // Of equals the first by name comes last, which is where the next one is taken.
+            contest.queues.sort_by(|a, b| heads.compare(a, b, pending));
+            contest.queues.reverse();
+        }
+        heads.contests = contests;
         for (_, cohort) in cohorts {
             self.judge(cohort, heads, pending);
         }
@@ -120,46 +145,48 @@ impl Cluster {
     /// What an entry is compared by at a node above its queue, or at the queue.
     fn standing(&mut self, node: NodeIndex, at: usize, heads: &Heads) -> Option<Standing> {
         let entry = heads.entries[at].as_ref()?;
-        self.charge(entry, 1);
+        self.charge(entry.queue, &entry.assignment.usage, 1);
         let mut asked = entry.assignment.usage.iter().map(|(pair, _)| *pair);
         let borrows = asked.any(|pair| self.tree.would_borrow(node, pair, 0));
         let share = self.share(node);
-        self.charge(entry, -1);
+        self.charge(entry.queue, &entry.assignment.usage, -1);
         Some(Standing { entry: at, borrows, share })
     }
 
     /// Finds the winner among the children of a cohort.
     fn judge(&mut self, cohort: NodeIndex, heads: &mut Heads, pending: &[Pending]) {
-        let node = self.tree.node(cohort);
+        let below = self.tree.node(cohort).cohorts.iter();
+        let of_cohorts = below.filter_map(|child| heads.contests.get(child)?.winner.as_ref());
+        let of_queues = heads.contests.get(&cohort).and_then(|contest| contest.queues.last());
         let mut best: Option<&Standing> = None;
-        for child in node.cohorts.iter().chain(&node.queues) {
-            let Some(standing) = &heads.standings[child.index()] else { continue };
-            if best.is_none_or(|best| heads.precedes(standing, best, pending)) {
+        for standing in of_cohorts.chain(of_queues) {
+            if best.is_none_or(|best| heads.compare(standing, best, pending).is_lt()) {
                 best = Some(standing);
             }
         }
         let winner = best.map(|best| best.entry);
-        heads.standings[cohort.index()] = winner.and_then(|winner| self.standing(cohort, winner, heads));
+        let winner = winner.and_then(|winner| self.standing(cohort, winner, heads));
+        heads.contests.entry(cohort).or_default().winner = winner;
     }
 
-    /// Adds what an entry was assigned to the usage of its queue, or takes it away.
-    pub(super) fn charge(&mut self, entry: &Entry, sign: i64) {
-        for (pair, amount) in &entry.assignment.usage {
-            self.tree.add(entry.queue, *pair, sign.saturating_mul(*amount));
+    /// Adds what was assigned to the usage of a queue, or takes it away.
+    pub(super) fn charge(&mut self, queue: NodeIndex, usage: &[(Pair, i64)], sign: i64) {
+        for (pair, amount) in usage {
+            self.tree.add(queue, *pair, sign.saturating_mul(*amount));
         }
     }
 }
 
 impl Heads {
-    fn precedes(&self, a: &Standing, b: &Standing, pending: &[Pending]) -> bool {
+    /// Smaller comes first.
+    fn compare(&self, a: &Standing, b: &Standing, pending: &[Pending]) -> Ordering {
         let job =
             |standing: &Standing| self.entries[standing.entry].as_ref().map(|entry| &pending[entry.pending]);
         let by_job = || match (job(a), job(b)) {
             (Some(a), Some(b)) => b.priority.cmp(&a.priority).then_with(|| by_age(a, b)),
             _ => Ordering::Equal,
         };
-        let order = a.borrows.cmp(&b.borrows).then_with(|| a.share.compare(&b.share)).then_with(by_job);
-        order.is_lt()
+        a.borrows.cmp(&b.borrows).then_with(|| a.share.compare(&b.share)).then_with(by_job)
     }
 }
 

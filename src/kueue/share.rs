@@ -95,27 +95,32 @@ fn compare_fractions(mut a: (u128, u128), mut b: (u128, u128)) -> Ordering {
 pub(super) type Resources = Vec<Vec<Pair>>;
 
 impl Tree {
+    /// Works out what shares are parts of; potentials are known.
+    pub(super) fn settle_shares(&mut self, resources: &Resources) {
+        for at in (0..self.nodes.len()).map(NodeIndex::at) {
+            let Some(parent) = self.node(at).parent else { continue };
+            let root = self.node(self.root(at));
+            let lent = |pair: &Pair| u128::try_from(self.potential(parent, *pair)).unwrap_or(0);
+            let sum = |pairs: &Vec<Pair>| pairs.iter().filter(|pair| root.in_table[**pair]).map(lent).sum();
+            let lendable = resources.iter().map(sum).collect();
+            self.nodes[at].lendable = lendable;
+        }
+    }
+
     /// The dominant share of a node as it is; zero for a root.
     pub(super) fn dominant_share(&self, at: NodeIndex, resources: &Resources) -> DominantShare {
         let node = self.node(at);
-        let Some(parent) = node.parent else { return DominantShare::ZERO };
-        let root = self.node(self.root(at));
+        if node.parent.is_none() {
+            return DominantShare::ZERO;
+        }
         let mut best = DominantShare { weight: node.weight, ..DominantShare::ZERO };
-        for (resource, pairs) in resources.iter().enumerate() {
-            let mut borrowed = 0_u128;
-            let mut lendable = 0_u128;
-            for pair in pairs.iter().copied() {
-                if node.in_table[pair] {
-                    let beyond = self.usage(at, pair).saturating_sub(node.quota[pair]);
-                    borrowed += u128::try_from(beyond).unwrap_or(0);
-                }
-                if root.in_table[pair] {
-                    lendable += u128::try_from(self.potential(parent, pair)).unwrap_or(0);
-                }
-            }
+        for (resource, (pairs, lendable)) in resources.iter().zip(&node.lendable).enumerate() {
+            let beyond = |pair: &Pair| self.usage(at, *pair).saturating_sub(node.quota[*pair]);
+            let in_table = pairs.iter().filter(|pair| node.in_table[**pair]);
+            let borrowed: u128 = in_table.map(|pair| u128::try_from(beyond(pair)).unwrap_or(0)).sum();
             let known = (best.borrowed, best.lendable);
-            if lendable > 0 && borrowed > 0 && compare_fractions((borrowed, lendable), known).is_gt() {
-                best = DominantShare { borrowed, lendable, resource: Some(resource), ..best };
+            if *lendable > 0 && borrowed > 0 && compare_fractions((borrowed, *lendable), known).is_gt() {
+                best = DominantShare { borrowed, lendable: *lendable, resource: Some(resource), ..best };
             }
         }
         best

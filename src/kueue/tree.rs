@@ -37,6 +37,8 @@ pub(super) struct Cell {
 #[derive(Clone, Debug)]
 pub(super) struct Node {
     pub(super) name: String,
+    /// Its place among all nodes by name.
+    pub(super) rank: usize,
     pub(super) parent: Option<NodeIndex>,
     /// Children, by name.
     pub(super) cohorts: Vec<NodeIndex>,
@@ -53,18 +55,28 @@ pub(super) struct Node {
     kept: Vec<i64>,
     /// The most that could be available if nobody used anything.
     potential: Vec<i64>,
-    usage: Vec<i64>,
+    /// Of each resource, what the node and its siblings could use in all; empty for a root.
+    pub(super) lendable: Vec<u128>,
 }
 
 #[derive(Clone, Debug)]
 pub(super) struct Tree {
     pub(super) nodes: IdVec<NodeIndex, Node>,
+    /// How many pairs there are.
+    pairs: usize,
+    /// Of every node every pair.
+    usage: Usage,
 }
+
+/// What is used of every pair at every node, in one piece, so that what would be used can stand in for it.
+#[derive(Clone, Debug)]
+pub(super) struct Usage(Vec<i64>);
 
 impl Node {
     pub(super) fn new(name: &str, weight: Option<Weight>, pairs: usize) -> Self {
         Self {
             name: name.to_owned(),
+            rank: 0,
             parent: None,
             cohorts: Vec::new(),
             queues: Vec::new(),
@@ -75,21 +87,45 @@ impl Node {
             quota: vec![0; pairs],
             kept: vec![0; pairs],
             potential: vec![0; pairs],
-            usage: vec![0; pairs],
+            lendable: Vec::new(),
         }
     }
 
     fn borrowing_limit(&self, pair: Pair) -> Option<i64> {
         self.cells[pair].and_then(|cell| cell.borrowing_limit)
     }
-
-    /// What it has to itself and does not use.
-    pub(super) fn local(&self, pair: Pair) -> i64 {
-        self.kept[pair].saturating_sub(self.usage[pair]).max(0)
-    }
 }
 
 impl Tree {
+    pub(super) fn new(pairs: usize) -> Self {
+        Self { nodes: IdVec::new(), pairs, usage: Usage(Vec::new()) }
+    }
+
+    pub(super) fn push(&mut self, node: Node) -> NodeIndex {
+        self.nodes.push(node);
+        self.usage.0.resize(self.nodes.len() * self.pairs, 0);
+        NodeIndex::at(self.nodes.len() - 1)
+    }
+
+    /// All usage as it is.
+    pub(super) fn all_usage(&self) -> Usage {
+        self.usage.clone()
+    }
+
+    /// Puts other usage in the place of what there is.
+    pub(super) fn exchange_usage(&mut self, usage: &mut Usage) {
+        core::mem::swap(&mut self.usage, usage);
+    }
+
+    fn place(&self, node: NodeIndex, pair: Pair) -> usize {
+        node.index() * self.pairs + pair
+    }
+
+    /// What a node has to itself and does not use.
+    pub(super) fn local(&self, node: NodeIndex, pair: Pair) -> i64 {
+        self.nodes[node].kept[pair].saturating_sub(self.usage(node, pair)).max(0)
+    }
+
     pub(super) fn node(&self, node: NodeIndex) -> &Node {
         &self.nodes[node]
     }
@@ -151,19 +187,20 @@ impl Tree {
     }
 
     pub(super) fn usage(&self, node: NodeIndex, pair: Pair) -> i64 {
-        self.nodes[node].usage[pair]
+        self.usage.0[self.place(node, pair)]
     }
 
     /// Adds to the usage of a queue what may be negative; what its own part does not cover goes up.
     pub(super) fn add(&mut self, queue: NodeIndex, pair: Pair, amount: i64) {
         let (mut at, mut amount) = (queue, amount);
         while amount != 0 {
-            let node = &mut self.nodes[at];
+            let place = self.place(at, pair);
+            let node = &self.nodes[at];
             let beyond = |usage: i64| usage.saturating_sub(node.kept[pair]).max(0);
-            let before = beyond(node.usage[pair]);
-            let after = beyond(node.usage[pair].saturating_add(amount));
-            node.usage[pair] = node.usage[pair].saturating_add(amount);
-            amount = after.saturating_sub(before);
+            let usage = &mut self.usage.0[place];
+            let before = beyond(*usage);
+            *usage = usage.saturating_add(amount);
+            amount = beyond(*usage).saturating_sub(before);
             let Some(parent) = node.parent else { break };
             at = parent;
         }
@@ -171,20 +208,20 @@ impl Tree {
 
     /// What a node could still use now; may be negative.
     pub(super) fn available(&self, at: NodeIndex, pair: Pair) -> i64 {
-        let node = &self.nodes[at];
-        let Some(parent) = node.parent else { return node.quota[pair].saturating_sub(node.usage[pair]) };
+        let (node, used) = (&self.nodes[at], self.usage(at, pair));
+        let Some(parent) = node.parent else { return node.quota[pair].saturating_sub(used) };
         let mut above = self.available(parent, pair);
         if let Some(limit) = node.borrowing_limit(pair) {
             let lent = node.quota[pair].saturating_sub(node.kept[pair]);
-            let used = node.usage[pair].saturating_sub(node.kept[pair]).max(0);
+            let used = used.saturating_sub(node.kept[pair]).max(0);
             above = above.min(lent.saturating_sub(used).saturating_add(limit));
         }
-        node.local(pair).saturating_add(above)
+        self.local(at, pair).saturating_add(above)
     }
 
     /// Whether so much more would exceed the node's quota.
     pub(super) fn would_borrow(&self, node: NodeIndex, pair: Pair, amount: i64) -> bool {
-        self.nodes[node].usage[pair].saturating_add(amount) > self.nodes[node].quota[pair]
+        self.usage(node, pair).saturating_add(amount) > self.nodes[node].quota[pair]
     }
 
     /// Whether the node uses no more than its quota of all these pairs.
@@ -198,12 +235,12 @@ impl Tree {
         if !has_parent(queue) || !self.would_borrow(queue, pair, amount) {
             return (0, has_parent(queue));
         }
-        let mut left = amount.saturating_sub(self.nodes[queue].local(pair));
+        let mut left = amount.saturating_sub(self.local(queue, pair));
         for node in self.above(queue) {
             if !self.would_borrow(node, pair, left) {
                 return (self.nodes[node].height, has_parent(node));
             }
-            left = left.saturating_sub(self.nodes[node].local(pair));
+            left = left.saturating_sub(self.local(node, pair));
         }
         (self.nodes[self.root(queue)].height, false)
     }

@@ -150,7 +150,7 @@ impl Cluster {
             contested: Vec::new(),
         };
         for (flavor, resource, amount, contested) in assigned {
-            let Some(pair) = self.pairs.get(&((*flavor).to_owned(), (*resource).to_owned())) else {
+            let Some(pair) = self.pairs.get(*flavor).and_then(|pairs| pairs.get(*resource)) else {
                 return Vec::new();
             };
             incoming.requests.push((*pair, *amount));

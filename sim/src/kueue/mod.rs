@@ -3,7 +3,8 @@
 //! One file for each concept: [`Quantity`] is an amount, `field` a place in an object with the faults that are told of
 //! it, `queue`, `workload` and `config` are the kinds, [`Objects`] is everything that was read, [`Snapshot`] what it
 //! means together, `add` one more job, `decide` the cycle. The other way round, `tree` makes a scenario's teams Kueue's queues,
-//! `export` writes them and the jobs (`job`) as objects, and `replay` runs a trace with the jobs in `lines`. `import` makes
+//! `export` writes them and the jobs (`job`) as objects, and `replay` runs a trace with the jobs in `lines`, and what users
+//! have used in `local`. `import` makes
 //! objects a scenario: `plain` what it says in its own words, `same` what it still lacks. `text` is YAML and TOML. Absent on purpose: Kueue's rules (see `fairshare::kueue`).
 
 mod add;
@@ -15,6 +16,7 @@ mod field;
 mod import;
 mod job;
 mod lines;
+mod local;
 mod objects;
 mod plain;
 mod quantity;
@@ -31,6 +33,7 @@ pub use error::KueueError;
 pub(crate) use export::decide;
 pub use export::{Exported, export};
 pub use import::{Imported, import, import_text};
+pub(crate) use local::Weights;
 pub(crate) use objects::opened;
 pub use objects::{Objects, are_objects};
 pub use quantity::Quantity;

@@ -6,11 +6,13 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::fmt::Write as _;
 
 use fairshare::kueue::{Cluster, Pending, PodSet, Reason, Strategy, Verdict, Workload};
 use fairshare::{Eligible, EvictReason, PoolId};
 
-use super::lines::Lines;
+use super::lines::{Lines, Waiting};
+use super::local::Locals;
 use super::tree::{Tree, pool_names, settings, signed};
 use crate::digest::Digest;
 use crate::engine::checkpoint_ms;
@@ -73,7 +75,10 @@ struct Replay<'a, O: Observer> {
     cluster: Cluster,
     pools: BTreeMap<&'a str, PoolId>,
     shapes: Vec<Shape>,
+    /// What the last head of each queue and shape asked.
+    asked: BTreeMap<(usize, u32), Pending>,
     lines: Lines,
+    locals: Locals,
     /// The queue of each team.
     queue_of: Vec<Option<usize>>,
     queue_names: Vec<String>,
@@ -106,6 +111,7 @@ pub(crate) fn replay<O: Observer>(
     let cluster = cluster.map_err(|error| SimError::usage(error.to_string()))?;
     let mut record = Record::default();
     record.outcomes.resize(trace.jobs.len(), Outcome::default());
+    let by_usage = tree.queues.iter().map(|queue| queue.admission_fair_sharing);
     let replay = Replay {
         setup,
         trace,
@@ -113,7 +119,9 @@ pub(crate) fn replay<O: Observer>(
         cluster,
         pools: pool_names(&setup.config),
         shapes: shapes(setup, trace),
+        asked: BTreeMap::new(),
         lines: Lines::new(&tree.strict),
+        locals: Locals::new(by_usage.collect(), &setup.local_queues, &setup.config.policy, trace),
         queue_of: tree.queue_of.clone(),
         queue_names: tree.queues.iter().map(|queue| queue.name.clone()).collect(),
         gainers: gainers(&tree),
@@ -201,6 +209,8 @@ impl<O: Observer> Replay<'_, O> {
         let (mut next_row, mut cycles) = (0, 0_u32);
         while let Some(now) = self.next_instant(next_row) {
             self.record.end_ms = now;
+            let sampled = self.locals.sample(now);
+            self.note_usage(&sampled);
             for row in std::mem::take(&mut self.back) {
                 self.wait(row);
             }
@@ -261,12 +271,27 @@ impl<O: Observer> Replay<'_, O> {
         self.queue_of[self.setup.team_of[self.trace.jobs[row as usize].team as usize].index()]
     }
 
+    /// The cluster queue and the local queue of a job.
+    fn local(&self, row: u32) -> Option<(usize, u32)> {
+        let queue = self.queue(row)?;
+        Some((queue, self.locals.of(queue, self.trace.jobs[row as usize].user)))
+    }
+
     /// Puts a job in its line.
     fn wait(&mut self, row: u32) {
         let job = &self.trace.jobs[row as usize];
         let priority = self.shapes[job.shape as usize].as_ref().map_or(0, |(pending, _)| pending.priority);
         if let Some(queue) = self.queue(row) {
-            self.lines.join(queue, job.shape, priority, job.submit_ms, row);
+            let local = self.locals.of(queue, job.user);
+            let (shape, submit_ms) = (job.shape, job.submit_ms);
+            self.lines.join(Waiting { queue, shape, local, submit_ms, row }, priority);
+        }
+    }
+
+    /// Tells the cluster what local queues have used.
+    fn note_usage(&mut self, running: &[(usize, f64)]) {
+        for (at, usage) in running {
+            self.cluster.note_local_usage(*at, Some(*usage));
         }
     }
 
@@ -277,30 +302,23 @@ impl<O: Observer> Replay<'_, O> {
                 self.lines.wake(*gainer);
             }
         }
-        let heads = self.lines.heads();
+        let locals = &self.locals;
+        let heads = self.lines.heads(|queue, user| locals.usage(queue, user));
         if heads.is_empty() {
             return Ok(false);
         }
-        let pending: Vec<Pending> = heads
-            .iter()
-            .filter_map(|(queue, shape, row)| {
-                let (pending, _) = self.shapes[*shape as usize].as_ref()?;
-                let mut pending = pending.clone();
-                pending.queue.clone_from(&self.queue_names[*queue]);
-                // Rows are in the order of time and name.
-                pending.uid = format!("{row:010}");
-                pending.created_ms = self.trace.jobs[*row as usize].submit_ms;
-                Some(pending)
-            })
-            .collect();
+        let mut pending: Vec<Pending> = Vec::with_capacity(heads.len());
+        for head in &heads {
+            pending.extend(self.pending(*head));
+        }
         let outcome = self.cluster.cycle(&pending);
         let mut again = false;
         for at in outcome.order {
-            let (queue, shape, row) = heads[at];
-            let submit_ms = self.trace.jobs[row as usize].submit_ms;
+            let head = heads[at];
+            let row = head.row;
             match &outcome.verdicts[at] {
                 Verdict::Start { flavors, .. } => {
-                    self.lines.leave(queue, shape, submit_ms, row);
+                    self.lines.leave(head);
                     self.start(now, row, &pending[at], flavors)?;
                     again = true;
                 }
@@ -312,17 +330,38 @@ impl<O: Observer> Replay<'_, O> {
                 }
                 Verdict::Wait { again: true, .. } => again = true,
                 Verdict::Wait { again: false, .. } => {
-                    self.lines.park(queue, shape);
+                    self.lines.park(head.queue, head.shape);
                     again = true;
                 }
                 Verdict::Reject { why } => {
-                    self.lines.leave(queue, shape, submit_ms, row);
+                    self.lines.leave(head);
                     self.reject(now, row, why)?;
                     again = true;
                 }
             }
         }
+        for (head, pending) in heads.into_iter().zip(pending) {
+            self.asked.insert((head.queue, head.shape), pending);
+        }
         Ok(again)
+    }
+
+    /// The head of a line as Kueue sees it: what all of its line ask, and who it is.
+    fn pending(&mut self, head: Waiting) -> Option<Pending> {
+        let Waiting { queue, shape, local, submit_ms, row } = head;
+        let mut pending = if let Some(known) = self.asked.remove(&(queue, shape)) {
+            known
+        } else {
+            let (mut pending, _) = self.shapes[shape as usize].clone()?;
+            pending.queue.clone_from(&self.queue_names[queue]);
+            pending
+        };
+        pending.created_ms = submit_ms;
+        pending.local_usage = self.locals.usage_if_it_counts(queue, local);
+        // Rows are in the order of time and name.
+        pending.uid.clear();
+        let _ = write!(pending.uid, "{row:010}");
+        Some(pending)
     }
 
     fn start(
@@ -341,6 +380,8 @@ impl<O: Observer> Replay<'_, O> {
                 usage.push((flavor.clone(), resource.clone(), each.saturating_mul(i64::from(set.count))));
             }
         }
+        let local = self.local(row).filter(|(queue, _)| self.locals.count(*queue));
+        let asks = if local.is_some() { usage.clone() } else { Vec::new() };
         let at = self.cluster.admit(Workload {
             name: String::new(),
             uid: pending.uid.clone(),
@@ -353,6 +394,10 @@ impl<O: Observer> Replay<'_, O> {
             local_usage: None,
         });
         let at = at.map_err(|error| SimError::usage(error.to_string()))?;
+        if let Some(local) = local {
+            let running = self.locals.admit(local, now, at, &asks);
+            self.note_usage(&running);
+        }
         if self.running.len() <= at {
             self.running.resize(at + 1, u32::MAX);
         }
@@ -389,8 +434,10 @@ impl<O: Observer> Replay<'_, O> {
 
     /// What a job held is free, and others may gain from it.
     fn release(&mut self, row: u32) {
-        if let Some(at) = self.live[row as usize].at.take() {
+        let at = self.live[row as usize].at.take();
+        if let Some((at, (queue, user))) = at.zip(self.local(row)) {
             self.cluster.release(at);
+            self.locals.release(queue, user, at);
         }
         if let Some(queue) = self.queue(row) {
             self.freed.insert(self.gainers.group[queue]);

@@ -240,23 +240,26 @@ impl Context<'_> {
         workload.pods.iter().map(set).collect()
     }
 
-    /// The flavors of a queue on whose nodes pods may run; `None`: all. A label that none of them names is no matter.
+    /// The flavors of a queue on whose nodes pods may run; `None`: all. A label that no flavor of a resource group names is
+    /// no matter in that group.
     fn flavors(&self, queue: &str, pods: &super::workload::Pods) -> Option<Vec<String>> {
-        if pods.nodes.is_empty() {
-            return None;
-        }
-        let rows = self.queues.get(queue)?.groups.iter().flat_map(|group| &group.rows);
-        let flavors: Vec<&String> = rows.map(|row| &row.flavor).collect();
-        let label = |flavor: &String, label: &String| self.objects.flavors.get(flavor)?.get(label);
-        let matter = |name: &String| flavors.iter().any(|flavor| label(flavor, name).is_some());
-        let asked: Vec<_> = pods.nodes.iter().filter(|(name, _)| matter(name)).collect();
-        let may = |flavor: &&&String| {
-            let has = |(name, values): &(&String, &BTreeSet<String>)| {
-                label(flavor, name).is_some_and(|value| values.contains(value))
+        let label = |flavor: &str, label: &String| self.objects.flavors.get(flavor)?.get(label);
+        let mut allowed = Vec::new();
+        let mut any_matters = false;
+        for group in &self.queues.get(queue)?.groups {
+            let flavors = || group.rows.iter().map(|row| row.flavor.as_str());
+            let matters = |name: &String| flavors().any(|flavor| label(flavor, name).is_some());
+            let asked: Vec<_> = pods.nodes.iter().filter(|(name, _)| matters(name)).collect();
+            any_matters |= !asked.is_empty();
+            let may = |flavor: &&str| {
+                let has = |(name, values): &(&String, &BTreeSet<String>)| {
+                    label(flavor, name).is_some_and(|value| values.contains(value))
+                };
+                asked.iter().all(has)
             };
-            asked.iter().all(has)
-        };
-        (!asked.is_empty()).then(|| flavors.iter().filter(may).map(|flavor| (*flavor).clone()).collect())
+            allowed.extend(flavors().filter(may).map(str::to_owned));
+        }
+        any_matters.then_some(allowed)
     }
 
     fn admitted(

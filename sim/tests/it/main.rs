@@ -17,6 +17,7 @@ mod folders;
 mod history;
 mod kueue;
 mod kueue_cases;
+mod kueue_load;
 mod kueue_replay;
 mod kueue_roundtrip;
 mod measures;

@@ -65,6 +65,8 @@ impl Kueue {
         let local = text(object, &["spec", "queueName"]);
         if !local.is_empty() {
             let _ = write!(row.queue, "{namespace}/{local}");
+            // Who a job is of is nowhere else: usage is kept by local queue.
+            row.user.clone_from(&row.queue);
         }
         let class = text(object, &["spec", "priorityClassRef", "name"]);
         let class = if class.is_empty() { text(object, &["spec", "priorityClassName"]) } else { class };
