@@ -102,7 +102,6 @@ fn allocated(lists: &Lists, placement: Placement, seed: u64) -> f64 {
 fn mean(placement: Placement, seeds: u64) -> Option<f64> {
     let lists = lists()?;
     let found: Vec<f64> = (42..42 + seeds).map(|seed| allocated(&lists, placement, seed)).collect();
-    println!("{placement:?}: {found:.2?}");
     Some(found.iter().sum::<f64>() / f64::from(u32::try_from(found.len()).unwrap()))
 }
 
