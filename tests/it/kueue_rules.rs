@@ -272,3 +272,20 @@ fn usage_of_local_queues_makes_no_circle_of_victims() {
         assert_eq!(order(&running), first, "turned by {turn}");
     }
 }
+
+#[test]
+fn shares_are_those_after_the_last_admission() {
+    let queues = ["a", "b", "c"].map(|name| queue(name, "all", 2));
+    let running = vec![holds("a1", "a", 2), holds("b1", "b", 2)];
+    let mut cluster = Cluster::new(settings(true), &[], &queues, running).unwrap();
+    // Nobody borrows, and `a` would.
+    assert!(matches!(cluster.cycle(&[asks("a", 3, 0)]).verdicts[0], Verdict::Wait { .. }));
+    for name in ["b2", "b3"] {
+        cluster.admit(holds(name, "b", 1)).unwrap();
+    }
+    // Now `b` borrows two, and one still without the victim, no less than `a` would.
+    let Verdict::EvictFor { victims, .. } = &cluster.cycle(&[asks("a", 1, 0)]).verdicts[0] else {
+        panic!("`b` has the larger share")
+    };
+    assert_eq!(victims.len(), 1);
+}
