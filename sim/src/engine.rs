@@ -233,17 +233,17 @@ impl<'a> Simulation<'a> {
             if more && self.next_row == self.trace.jobs.len() {
                 break;
             }
+            if cycles.is_multiple_of(CYCLES_PER_LOOK) && interrupted() {
+                self.record.interrupted = true;
+                break;
+            }
+            cycles = cycles.wrapping_add(1);
             self.record.end_ms = now;
             self.apply_completions(now, observer)?;
             let resized = self.apply_capacity(now)?;
             self.apply_arrivals(now, !resized, observer)?;
             self.decide(now, observer)?;
             observer.instant(now, self.passed + self.next_row);
-            cycles = cycles.wrapping_add(1);
-            if cycles.is_multiple_of(CYCLES_PER_LOOK) && interrupted() {
-                self.record.interrupted = true;
-                break;
-            }
         }
         Ok(())
     }

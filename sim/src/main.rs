@@ -7,6 +7,7 @@
 use std::ffi::OsString;
 use std::io::{IsTerminal as _, Write as _};
 use std::process;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
@@ -25,6 +26,10 @@ fn main() -> process::ExitCode {
     let begun = Instant::now();
     // Without a handler an interrupt ends the process at once, which is acceptable.
     let _ = ctrlc::set_handler(interrupt);
+    let arrived = Arc::new(AtomicBool::new(false));
+    // The handler above runs in a thread, which the end of a pipe that the same interrupt closed can outrun.
+    #[cfg(unix)]
+    let _ = signal_hook::flag::register(signal_hook::consts::SIGINT, Arc::clone(&arrived));
     let mut variables: Vec<(String, String)> =
         std::env::vars_os().filter_map(text).filter(|(name, _)| name.starts_with("SIM_")).collect();
     variables.sort();
@@ -33,7 +38,7 @@ fn main() -> process::ExitCode {
         variables,
         interrupted: &|| {
             ASKED.store(true, Ordering::Relaxed);
-            INTERRUPTED.load(Ordering::Relaxed)
+            arrived.load(Ordering::Relaxed) || INTERRUPTED.load(Ordering::Relaxed)
         },
         clock: &|| begun.elapsed(),
         watched: std::io::stderr().is_terminal() && !cli.talk.quiet,
@@ -45,6 +50,10 @@ fn main() -> process::ExitCode {
         Ok(output)
     });
     let exit = match done {
+        // Whether all was read that was to be is not known.
+        Ok(output) if output.exit != ExitCode::Interrupted && arrived.load(Ordering::Relaxed) => {
+            ExitCode::Interrupted
+        }
         Ok(output) => print(&output, cli.talk.quiet),
         Err(error) => {
             anstream::eprintln!("{}", error.message());

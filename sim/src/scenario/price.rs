@@ -136,10 +136,19 @@ fn by_node(
     if whole % thousandths != 0 {
         let label = format!("a part for each {name} would be no whole millionth of a dollar");
         let fault = Fault::new(&node.place, format!("`{key}` cannot be shared out exactly"), label);
-        faults.push(fault.hint(format!("write it as `{name}_hour`")));
+        // What is a multiple of this can be: the rest of the thousandths divides a thousand.
+        let step = thousandths / gcd(thousandths, 1_000);
+        let below = u128::from(hour.get()) / step * step;
+        let dollars = |micro: u128| format!("{}.{:06}", micro / 1_000_000, micro % 1_000_000);
+        let hint = format!("the nearest prices that can: {} and {}", dollars(below), dollars(below + step));
+        faults.push(fault.hint(hint));
         return None;
     }
     Some(Price { unit, hour: MicroUsd::new(u64::try_from(whole / thousandths).ok()?) })
+}
+
+fn gcd(a: u128, b: u128) -> u128 {
+    if b == 0 { a } else { gcd(b, a % b) }
 }
 
 /// Later prices under the same key.

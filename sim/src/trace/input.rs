@@ -16,7 +16,7 @@ use super::guess::Format;
 /// One record may be this long; a longer one ends the reading rather than filling the memory.
 pub(crate) const MAX_RECORD: u64 = 1 << 20;
 /// How many bytes are looked at to tell the format.
-const HEAD: usize = 1 << 16;
+pub(crate) const HEAD: usize = 1 << 16;
 const BUFFER: usize = 1 << 16;
 /// What to do about a file that breaks off.
 const FETCH: &str = "the file was cut off or changed on its way: fetch it again";
@@ -163,8 +163,7 @@ impl Flow {
         self.end.borrow().line.clone()
     }
 
-    /// Reads a file to its end for the digest alone.
-    #[cfg(feature = "parquet")]
+    /// Reads a file to its end, for the digest or for what is wrong with it.
     pub(crate) fn drain(&self, bytes: &mut Guard) -> Result<(), Fault> {
         self.allow_records_of(u64::MAX - BUFFER as u64);
         io::copy(bytes, &mut io::sink()).map(drop).map_err(|error| self.fault(0, error))

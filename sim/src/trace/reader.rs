@@ -288,12 +288,14 @@ fn part(path: String, format: Option<Format>, opened: Opened) -> Result<Part, Fa
     if opened.head.is_empty() {
         return Err(Fault::other(0, "the file is empty").hint("a trace has at least a header line"));
     }
-    let format = match format {
-        Some(format) => format,
-        None => guess(&opened.head).ok_or_else(|| {
-            Fault::other(0, "the content does not tell the format")
-                .hint(format!("name it as `FILE:FORMAT`, with one of {}", Format::names().join(", ")))
-        })?,
+    let Some(format) = format.or_else(|| guess(&opened.head)) else {
+        // Where the data breaks off in the head already, that is what is wrong.
+        if opened.head.len() < input::HEAD {
+            let mut opened = opened;
+            opened.flow.drain(&mut opened.bytes)?;
+        }
+        return Err(Fault::other(0, "the content does not tell the format")
+            .hint(format!("name it as `FILE:FORMAT`, with one of {}", Format::names().join(", "))));
     };
     if matches!(format, Format::Parquet | Format::OpenDc) {
         return columnar(path, guessed, opened);

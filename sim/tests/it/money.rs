@@ -157,7 +157,7 @@ fn bad_prices_are_named_with_their_place() {
         "node_hour = 10",
         "`node_hour` cannot be shared out exactly",
         "10",
-        "a part for each gpu would be no whole millionth of a dollar|write it as `gpu_hour`",
+        "a part for each gpu would be no whole millionth of a dollar|the nearest prices that can: 9.999999 and 10.000002",
     );
     price_refused(
         "gpu_hour = 1, bought = \"spot\"",

@@ -250,6 +250,27 @@ fn one_field_too_many() {
     );
 }
 
+#[test]
+fn one_field_too_few() {
+    let shown = message(load_text(&format!("{HEADER}1,0,5\n")));
+    let column = HEADER.trim().split(',').nth(3).unwrap();
+    let expected = format!("line 2, column `{column}`: expected 5 fields as in the header, found 3");
+    assert_eq!(shown, format!("failed to read trace `jobs.csv`\n{expected}"));
+}
+
+/// A cut in the header line leaves too little to tell the format by; what is wrong is the cut.
+#[test]
+fn an_archive_cut_in_its_header_is_said_to_be_cut() {
+    let whole = gzip(b"job_id,submit_s,run_s,team\n1,0,5,t\n");
+    let folder = folder();
+    let path = folder.path().join("jobs.csv.gz");
+    for length in 18..34 {
+        std::fs::write(&path, &whole[..length]).unwrap();
+        let shown = message(load(&path));
+        assert!(shown.contains("expected more gzip data"), "{length}: {shown}");
+    }
+}
+
 /// Of a message about data that breaks off: line, column, what else it says.
 fn broken(shown: &str, name: &str) -> (u64, String, String) {
     let rest = shown.strip_prefix(&format!("failed to read trace `{name}`\nline ")).unwrap();

@@ -45,7 +45,11 @@ fn native_header_twice() {
 
 #[test]
 fn swf() {
-    refused("swf", "1 0 0 5 1 0 0 1 9 0 1 1 1 1 1 1 -1\n", "line 1: expected 18 fields, found 17");
+    refused(
+        "swf",
+        "1 0 0 5 1 0 0 1 9 0 1 1 1 1 1 1 -1\n",
+        "line 1, column `18`: expected 18 fields, found 17",
+    );
     refused(
         "swf",
         "; Version: 2\n1 0 0 5 1 0 0 1 9 0 1 1 1 1 1 1 -1 x\n",
@@ -152,7 +156,11 @@ fn pai() {
         "job1,ps,2,Terminated,105,200,600,10,all,V100\n",
         "line 1, column `plan_gpu`: expected a number, found `all`",
     );
-    refused("pai-tasks", "job1,ps,2,Terminated,105,200,600,10,0\n", "line 1: expected 10 fields, found 9");
+    refused(
+        "pai-tasks",
+        "job1,ps,2,Terminated,105,200,600,10,0\n",
+        "line 1, column `10`: expected 10 fields, found 9",
+    );
     refused(
         "pai-machines",
         "m1,CPU,96,lots,0\n",
@@ -175,7 +183,7 @@ fn gavel() {
         &line("100", "few"),
         "line 1, column `scale_factor`: expected a whole number of GPUs, found `few`",
     );
-    refused("gavel", "ResNet-18\tcmd\t0\n", "line 1: expected 10 fields, found 3");
+    refused("gavel", "ResNet-18\tcmd\t0\n", "line 1, column `4`: expected 10 fields, found 3");
     refused(
         "gavel-throughputs",
         "{\"v100\": {\"('A', 1)\": {\"null\": \"fast\"}}}",

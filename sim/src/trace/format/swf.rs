@@ -199,7 +199,8 @@ impl Swf {
             count += 1;
         }
         if count < 18 {
-            return Err(Fault::unreadable(self.lines.number(), "18 fields", count.to_string()));
+            let fault = Fault::unreadable(self.lines.number(), "18 fields", count.to_string());
+            return Err(fault.column((count + 1).to_string()));
         }
         self.extra_fields |= count > 18;
         Ok(fields)

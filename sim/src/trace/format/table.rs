@@ -114,8 +114,11 @@ impl Table {
         let fields = if wanted == 1 { "field" } else { "fields" };
         let why = if self.named { " as in the header" } else { "" };
         let fault = Fault::unreadable(self.line, format!("{wanted} {fields}{why}"), count.to_string());
-        // With too many, the first one that has no place can be pointed at.
-        if count > wanted { fault.column((wanted + 1).to_string()) } else { fault }
+        // The first one that has no place, or that is not there.
+        match self.header.get(count) {
+            Some(missing) if self.named => fault.column(missing),
+            _ => fault.column((count.min(wanted) + 1).to_string()),
+        }
     }
 
     fn advance(&mut self) -> Result<bool, Fault> {
