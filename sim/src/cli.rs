@@ -43,8 +43,8 @@ Examples:
   sim demo                                    a built-in scenario and trace
   sim init > scenario.toml                    a commented scenario
   sim run scenario.toml --trace jobs.csv.gz   replay a trace
-  sim run scenario.toml --policy fifo -o json
-  sim compare scenario.toml --policy drf --policy fifo
+  sim run scenario.toml --trace jobs.csv.gz --policy fifo -o json
+  sim compare scenario.toml --trace jobs.csv.gz --policy drf --policy fifo
 
 Exit codes: 0 ok, 1 a gate failed, 2 usage or unreadable input, 3 a bug, 4 the machine failed, 130 \
 interrupted. Results go to stdout, everything else to stderr.";
@@ -333,7 +333,7 @@ const RUN_AFTER: &str = "\
 Examples:
   sim run scenario.toml --trace jobs.csv
   sim run scenario.toml --trace old.log.gz:swf --policy fifo --trim 1% -o json
-  sim run scenario.toml --out results --fail-if 'wait.p95 > 2h'
+  sim run scenario.toml --trace jobs.csv --out results --fail-if 'wait.p95 > 2h'
   sim trace synth demo --jobs 100000 |
     sim run traces/demo/scenario.toml --trace - --quantiles sketch
 

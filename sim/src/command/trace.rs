@@ -255,6 +255,9 @@ fn window(arguments: &Shape, trace: &Trace) -> Result<Option<Transform>, SimErro
     };
     let from_ms = read("--from", &arguments.from, i64::MIN)?;
     let until_ms = read("--until", &arguments.until, i64::MAX)?;
+    if from_ms >= until_ms {
+        return Err(SimError::usage("`--from` is not before `--until`: nothing would be left"));
+    }
     Ok(Some(Transform::Window(from_ms, until_ms)))
 }
 
@@ -267,7 +270,10 @@ fn steps(arguments: &Shape) -> Result<Vec<Transform>, SimError> {
     };
     let mut steps = Vec::new();
     if let Some(text) = &arguments.thin {
-        steps.push(Transform::Thin(factor("--thin", text)?));
+        let part = Factor::parse(text).filter(|part| Some(*part) <= Factor::parse("1")).ok_or_else(|| {
+            SimError::usage(format!("`--thin`: expected a probability from 0 to 1, found `{text}`"))
+        });
+        steps.push(Transform::Thin(part?));
     }
     for text in &arguments.scale_team {
         let Some((team, text)) = text.rsplit_once('=') else {

@@ -334,6 +334,13 @@ fn a_trace_without_machines_makes_no_scenario_and_clones_are_bounded() {
                 hint: `sim init` prints a scenario to begin with\n";
     assert!(ran.code == 2 && ran.stderr.ends_with(said), "{ran:?}");
     assert!(!folder.path().join("s.toml").exists());
+    for (options, said) in [
+        (["--thin", "2", "--seed", "1"], "error: `--thin`: expected a probability from 0 to 1, found `2`\n"),
+        (["--from", "9", "--until", "3"], "error: `--from` is not before `--until`: nothing would be left\n"),
+    ] {
+        let ran = sim(folder.path(), &[&["trace", "shape", "t.csv"], &options[..]].concat());
+        assert_eq!((ran.code, ran.stderr.as_str()), (2, said));
+    }
     let ran = sim(folder.path(), &["trace", "shape", "t.csv", "--clone", "1000000000"]);
     assert!(ran.code == 2 && ran.stderr.contains("1..=1000"), "{ran:?}");
 }
