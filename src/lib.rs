@@ -102,7 +102,8 @@
 //!
 //! # Not supported
 //!
-//! Eviction for others together with conservative backfilling is not in this release; `CHANGELOG.md` says what is.
+//! Not in this release: eviction for others together with conservative backfilling, a scheduler that is written down and
+//! read back (it can be copied), and fabric domains inside a pool. `CHANGELOG.md` says what is.
 //! Elastic jobs (a gang that grows or shrinks while it runs) are not planned; time is sliced by `Gavel` alone.
 //!
 //! # Crate features

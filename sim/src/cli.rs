@@ -25,13 +25,16 @@ pub struct Cli {
 }
 
 impl Cli {
-    /// Reads the arguments of the process, or ends it with what is wrong about them.
+    /// Reads the arguments of the process.
     ///
     /// `-:FORMAT` is standard input in a format, and no option: it is passed on with a mark before it that no argument
     /// can hold, which [`Input::parse`](crate::trace::Input::parse) takes off again.
-    #[must_use]
-    pub fn of_process() -> Self {
-        Self::parse_from(std::env::args_os().map(|argument| match argument.to_str() {
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with them, or the help or version that was asked for; it knows how to be printed.
+    pub fn of_process() -> Result<Self, clap::Error> {
+        Self::try_parse_from(std::env::args_os().map(|argument| match argument.to_str() {
             Some(text) if text.starts_with("-:") => format!("{STDIN_MARK}{text}").into(),
             _ => argument,
         }))

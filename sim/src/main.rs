@@ -22,7 +22,10 @@ static ASKED: AtomicBool = AtomicBool::new(false);
 
 fn main() -> process::ExitCode {
     std::panic::set_hook(Box::new(panicked));
-    let cli = Cli::of_process();
+    let cli = match Cli::of_process() {
+        Ok(cli) => cli,
+        Err(asked) => return told(&asked),
+    };
     let begun = Instant::now();
     // Without a handler an interrupt ends the process at once, which is acceptable.
     let _ = ctrlc::set_handler(interrupt);
@@ -61,6 +64,18 @@ fn main() -> process::ExitCode {
         }
     };
     process::ExitCode::from(exit.code())
+}
+
+/// Prints the help that was asked for, or what is wrong with the arguments.
+fn told(asked: &clap::Error) -> process::ExitCode {
+    match asked.print().and_then(|()| std::io::stdout().flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            let error = SimError::Write { path: "standard output".to_owned(), source: error };
+            anstream::eprintln!("{}", error.message());
+            process::ExitCode::from(error.exit_code().code())
+        }
+        _ => process::ExitCode::from(u8::try_from(asked.exit_code()).unwrap_or(2)),
+    }
 }
 
 /// A variable, unless it is no text: others may set what they like.

@@ -52,6 +52,8 @@ pub enum InspectFormat {
     Table,
     /// Schema `sim.inspect/1`.
     Json,
+    /// The same, a value a line: its path in the JSON, and what it is.
+    Csv,
 }
 
 /// `sim trace check`.

@@ -17,6 +17,7 @@ use crate::error::SimError;
 use crate::metrics::ratio;
 use crate::metrics::utilization::offered_load_of;
 use crate::progress::{self, Written};
+use crate::report::csv::field;
 use crate::report::text::guesses;
 use crate::rng::Streams;
 use crate::scenario::Scenario;
@@ -85,7 +86,37 @@ fn inspect_trace(arguments: &Inspect, world: &World<'_>) -> Result<Output, SimEr
             let text = serde_json::to_string_pretty(&inspection);
             text.map_err(|error| SimError::usage(format!("failed to write JSON: {error}")))? + "\n"
         }
+        InspectFormat::Csv => {
+            let value = serde_json::to_value(&inspection);
+            let value = value.map_err(|error| SimError::usage(format!("failed to write CSV: {error}")))?;
+            let mut text = "path,value\n".to_owned();
+            flatten("", &value, &mut text);
+            text
+        }
     }))
+}
+
+/// Writes every value below a path as a line of CSV.
+fn flatten(path: &str, value: &serde_json::Value, text: &mut String) {
+    use serde_json::Value;
+    let below = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
+    match value {
+        Value::Object(fields) => fields.iter().for_each(|(key, value)| flatten(&below(key), value, text)),
+        Value::Array(values) => {
+            values.iter().enumerate().for_each(|(at, value)| flatten(&below(&at.to_string()), value, text));
+        }
+        plain => {
+            let shown = match plain {
+                Value::String(shown) => shown.clone(),
+                Value::Null => String::new(),
+                other => other.to_string(),
+            };
+            field(text, path);
+            text.push(',');
+            field(text, &shown);
+            text.push('\n');
+        }
+    }
 }
 
 /// What is asked for over what the pools have while jobs come: of each pool as a run measures it, and of all together.

@@ -83,7 +83,8 @@ fn philly() {
     refused(
         "philly-log",
         "[{\"status\": \"Pass\", \"vc\": \"a\", \"jobid\": \"1\",\n\"attempts\": [{\"start_time\": \"2017\"}]}]",
-        "line 1: expected a date like `2017-10-09 07:01:55`, found `2017`",
+        "line 1, column `attempts[0].start_time`: expected a date like `2017-10-09 07:01:55`, found `2017`\n\
+         hint: it is in the job `1`",
     );
 }
 
@@ -270,7 +271,7 @@ fn skypilot() {
     refused(
         "skypilot",
         "[{\"job_id\": 1,\n\"accelerators\": 8, \"status\": \"SUCCEEDED\"}]",
-        "line 1: expected accelerators like `{\"H200\": 8}`, found `8`",
+        "line 1, column `accelerators`: expected accelerators like `{\"H200\": 8}`, found `8`",
     );
     refused(
         "skypilot-task",

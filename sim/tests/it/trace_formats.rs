@@ -460,7 +460,8 @@ fn json_that_is_no_trace() {
     check(
         "time.json",
         "[{\"status\": \"Pass\", \"vc\": \"a\", \"jobid\": \"1\", \"submitted_time\": \"soon\"}]",
-        "line 1: expected a date like `2017-10-09 07:01:55`, found `soon`",
+        "line 1, column `submitted_time`: expected a date like `2017-10-09 07:01:55`, found `soon`\n\
+             hint: it is in the job `1`",
     );
     let deep = format!("[{{\"vc\": \"jobid\", \"jobid\": {}", "[".repeat(100_000));
     check("deep.json", &deep, "line 1: this is nested too deeply to be a trace");

@@ -66,11 +66,11 @@ impl Records {
         if let Some(priority) = record.priority {
             let _ = write!(row.priority, "{priority}");
         }
-        row.submit_ms = self.seconds(record.submitted_at.as_ref())?;
-        row.start_ms = self.seconds(record.start_at.as_ref())?;
-        row.end_ms = self.seconds(record.end_at.as_ref())?;
+        row.submit_ms = self.seconds("submitted_at", record.submitted_at.as_ref())?;
+        row.start_ms = self.seconds("start_at", record.start_at.as_ref())?;
+        row.end_ms = self.seconds("end_at", record.end_at.as_ref())?;
         // The duration leaves out recoveries; the span from start to end does not.
-        row.run_ms = match self.seconds(record.job_duration.as_ref())? {
+        row.run_ms = match self.seconds("job_duration", record.job_duration.as_ref())? {
             Some(duration) if duration > 0 => Some(duration),
             _ => row.end_ms.zip(row.start_ms).map(|(end, start)| end - start),
         };
@@ -118,13 +118,14 @@ impl Records {
             types = accelerators(value).ok_or_else(|| {
                 let found = quoted(value.to_string().as_bytes());
                 Fault::unreadable(self.items.object_line(), "accelerators like `{\"H200\": 8}`", found)
+                    .column("accelerators")
             })?;
         }
         write_alternatives(&types, nodes, row);
         Ok(())
     }
 
-    fn seconds(&self, value: Option<&serde_json::Number>) -> Result<Option<i64>, Fault> {
+    fn seconds(&self, key: &str, value: Option<&serde_json::Number>) -> Result<Option<i64>, Fault> {
         let Some(value) = value else { return Ok(None) };
         let text = value.to_string();
         match number::scaled(text.as_bytes(), 3) {
@@ -135,7 +136,8 @@ impl Records {
                     self.items.object_line(),
                     "Unix seconds within the range of this program",
                     found,
-                ))
+                )
+                .column(key))
             }
         }
     }
