@@ -344,3 +344,24 @@ fn a_trace_without_machines_makes_no_scenario_and_clones_are_bounded() {
     let ran = sim(folder.path(), &["trace", "shape", "t.csv", "--clone", "1000000000"]);
     assert!(ran.code == 2 && ran.stderr.contains("1..=1000"), "{ran:?}");
 }
+
+#[test]
+fn an_inspection_as_csv_has_a_line_for_every_value() {
+    let folder = folder();
+    std::fs::write(folder.path().join("a, b.csv"), "job_id,submit_s,run_s,team\n1,0,1,a\n").unwrap();
+    let ran = sim(folder.path(), &["trace", "inspect", "a, b.csv", "-o", "csv"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let mut rows = csv::Reader::from_reader(ran.stdout.as_bytes());
+    let rows: Vec<(String, String)> = rows.deserialize().map(Result::unwrap).collect();
+    assert!(rows.contains(&("schema".to_owned(), "sim.inspect/1".to_owned())), "{rows:?}");
+    assert!(rows.contains(&("jobs".to_owned(), "1".to_owned())), "{rows:?}");
+}
+
+/// A full disk is no success, whatever was to be printed.
+#[cfg(target_os = "linux")]
+#[test]
+fn help_onto_a_full_disk_fails() {
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let ran = Command::new(env!("CARGO_BIN_EXE_sim")).arg("--help").stdout(full).output().unwrap();
+    assert_eq!(ran.status.code(), Some(4), "{}", String::from_utf8_lossy(&ran.stderr));
+}
