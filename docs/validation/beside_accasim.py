@@ -28,7 +28,9 @@ machine = pathlib.Path("accasim-machine.json")
 machine.write_text(
     json.dumps({"groups": {"all": {"core": 1}}, "resources": {"all": 100}, "equivalence": {"processor": {"core": 1}}})
 )
+# By its path: a bare name would lie beside this script, and what AccaSim writes there is the trace over again.
+results = pathlib.Path("accasim-results")
 dispatcher = getattr(scheduler_class, policy)(FirstFit())
-Simulator(trace, str(machine), dispatcher, RESULTS_FOLDER_NAME="accasim-results").start_simulation()
+Simulator(trace, str(machine), dispatcher, RESULTS_FOLDER_PATH=str(results.resolve())).start_simulation()
 used = resource.getrusage(resource.RUSAGE_SELF)
 print(f"{policy}: {used.ru_utime + used.ru_stime:.1f} s of processor time")

@@ -379,6 +379,19 @@ fn no_path_of_one_machine_is_written_down() {
     refuse(&violations);
 }
 
+/// Recorded traces, and what other programs make of them job by job, stay outside: only `traces` holds rows of jobs, which
+/// the seeded generator made.
+#[test]
+fn documents_hold_no_trace() {
+    let endings = ["json", "md", "py", "svg", "toml", "txt", "run"];
+    let documents = sources(&["docs"].map(existing), &[""]);
+    let strange = documents.iter().filter(|source| {
+        let (_, name) = source.path.rsplit_once('/').unwrap_or_default();
+        !endings.contains(&name.rsplit_once('.').map_or(name, |(_, ending)| ending))
+    });
+    refuse(&strange.map(|source| format!("{}: not a document", source.path)).collect::<Vec<_>>());
+}
+
 /// The rows of the table of files in `traces/README.md`: path, digest, row count.
 fn bundled_traces() -> Vec<(String, String, u64)> {
     let readme = fs::read_to_string(root().join("traces/README.md")).unwrap();
