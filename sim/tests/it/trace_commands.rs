@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 
 use crate::support::sim;
 use crate::trace::folder;
@@ -272,30 +272,43 @@ error: the throughput table lies outside the scenario's folder
     );
 }
 
-/// Waiting for standard input is not asked whether it wants to stop, and must end all the same.
+/// The program in a folder, with more of a trace on its standard input than a pipe holds: once that is written, somebody
+/// reads and has set up what an interrupt does.
+#[cfg(unix)]
+fn reading(folder: &Path, arguments: &[&str]) -> (Child, ChildStdin) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_sim"))
+        .args(arguments)
+        .current_dir(folder)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(b"job_id,submit_s,run_s,team\n").unwrap();
+    for job in 0..30_000 {
+        writeln!(stdin, "{job},{job},5,search").unwrap();
+    }
+    (child, stdin)
+}
+
+/// Interrupts a program; a shell holds `pipe` meanwhile, so that what is written to it ends in the very moment.
+#[cfg(unix)]
+fn interrupt(child: &Child, pipe: impl Into<Stdio>) {
+    let kill = format!("kill -INT {}", child.id());
+    assert!(Command::new("sh").args(["-c", &kill]).stdout(pipe).status().unwrap().success());
+}
+
+/// Waiting for standard input is not asked whether it wants to stop, and must end all the same; also where the pipe ends
+/// with the interrupt, as one does whose writer gets the same.
 #[cfg(unix)]
 #[test]
 fn an_interrupt_ends_what_waits_for_standard_input() {
+    let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("../traces/demo");
     let commands = [&["trace", "inspect", "-"][..], &["run", "scenario.toml", "--trace", "-"]];
-    for arguments in commands.iter().cycle().take(8) {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_sim"))
-            .args(*arguments)
-            .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../traces/demo"))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let id = child.id().to_string();
-        // More than a pipe holds: once it is written, somebody reads and has set up what an interrupt does.
-        // It ends with the interrupt, as a pipe does whose writer gets the same one.
-        let mut stdin = child.stdin.take().unwrap();
-        stdin.write_all(b"job_id,submit_s,run_s,team\n").unwrap();
-        for job in 0..30_000 {
-            writeln!(stdin, "{job},{job},5,search").unwrap();
-        }
-        assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
-        drop(stdin);
+    for arguments in commands.iter().cycle().take(24) {
+        let (mut child, stdin) = reading(&demo, arguments);
+        interrupt(&child, stdin);
         assert_eq!(child.wait().unwrap().code(), Some(130), "{arguments:?}");
     }
 }
@@ -305,21 +318,9 @@ fn an_interrupt_ends_what_waits_for_standard_input() {
 #[test]
 fn an_interrupt_leaves_no_half_file() {
     let folder = folder();
-    let mut child = Command::new(env!("CARGO_BIN_EXE_sim"))
-        .args(["trace", "convert", "-", "--out", "jobs.csv"])
-        .current_dir(folder.path())
-        .stdin(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let id = child.id().to_string();
-    let mut stdin = child.stdin.take().unwrap();
-    stdin.write_all(b"job_id,submit_s,run_s,team\n").unwrap();
-    for job in 0..30_000 {
-        writeln!(stdin, "{job},{job},5,search").unwrap();
-    }
+    let (mut child, stdin) = reading(folder.path(), &["trace", "convert", "-", "--out", "jobs.csv"]);
     assert!(folder.path().join(".jobs.csv.partial").exists(), "it is read, so it is being written");
-    assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+    interrupt(&child, Stdio::null());
     assert_eq!(child.wait().unwrap().code(), Some(130));
     drop(stdin);
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
