@@ -313,6 +313,37 @@ fn an_interrupt_ends_what_waits_for_standard_input() {
     }
 }
 
+/// Nothing is left to do when the interrupt comes, so that the end of the pipe is met at once: the thread that handles
+/// interrupts is not asked in time, and the program must know by itself.
+#[cfg(target_os = "linux")]
+#[test]
+fn an_interrupt_is_no_end_of_the_trace() {
+    for _ in 0..16 {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_sim"))
+            .args(["trace", "inspect", "-"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        stdin.write_all(b"job_id,submit_s,run_s,team\n1,0,5,a\n").unwrap();
+        // It catches interrupts, and sleeps: it waits for more.
+        let waits = |status: String| {
+            let field = |name: &str| {
+                status.lines().find_map(|line| line.strip_prefix(name)).unwrap().trim().to_owned()
+            };
+            let caught = u64::from_str_radix(&field("SigCgt:"), 16).unwrap();
+            caught & 2 > 0 && field("State:").starts_with('S')
+        };
+        while !waits(std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap()) {
+            std::thread::yield_now();
+        }
+        interrupt(&child, stdin);
+        assert_eq!(child.wait().unwrap().code(), Some(130));
+    }
+}
+
 /// What is not whole when the program is interrupted is gone, also what stood beside the final name meanwhile.
 #[cfg(unix)]
 #[test]
