@@ -138,8 +138,8 @@ impl Cluster {
         }
     }
 
-    /// Whom a workload would preempt that was assigned these amounts by flavor and resource, where too little is available of
-    /// those marked; nothing where it does not fit even so. The cluster is as before afterwards.
+    /// Whom a workload would preempt that was assigned these amounts by flavor and resource, where too little is
+    /// available of those marked; nothing where it does not fit even so. The cluster is as before afterwards.
     pub fn victims_of(&mut self, pending: &Pending, assigned: &[(&str, &str, i64, bool)]) -> Vec<Victim> {
         let Some(queue) = self.queue(&pending.queue) else { return Vec::new() };
         let mut incoming = Incoming {

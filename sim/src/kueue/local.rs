@@ -42,8 +42,6 @@ struct Local {
     weight: Option<Weight>,
     usage: Usage,
     held: BTreeMap<String, i64>,
-    /// How many intervals had passed when it was last sampled.
-    samples: i64,
     /// What those of it that run hold, by position in the cluster.
     running: BTreeMap<usize, Vec<(String, i64)>>,
 }
@@ -60,6 +58,8 @@ pub(super) struct Locals {
     of_resource: BTreeMap<String, f64>,
     half_life_s: f64,
     interval_ms: i64,
+    /// How many intervals had passed at the last instant; all are sampled together.
+    samples: i64,
 }
 
 fn whole(length: Millis) -> i64 {
@@ -88,6 +88,7 @@ impl Locals {
             of_resource: weights.of_resource.clone(),
             half_life_s: seconds(whole(policy.half_life)),
             interval_ms: whole(policy.rank_period).max(1),
+            samples: i64::MIN,
         }
     }
 
@@ -125,11 +126,14 @@ impl Locals {
     /// Takes all samples up to an instant, before anything happens at it; who runs in a queue whose usage counts.
     pub(super) fn sample(&mut self, now: i64) -> Vec<(usize, f64)> {
         let samples = now.div_euclid(self.interval_ms);
+        let passed = samples.saturating_sub(std::mem::replace(&mut self.samples, samples));
         let mut running = Vec::new();
-        for local in self.known.values_mut().filter(|local| local.samples < samples) {
-            // Nothing has changed hands in between, so that all of them are one.
-            let elapsed_s = seconds(samples.saturating_sub(local.samples).saturating_mul(self.interval_ms));
-            local.samples = samples;
+        if passed == 0 {
+            return running;
+        }
+        // Nothing has changed hands in between, so that all of them are one.
+        let elapsed_s = seconds(passed.saturating_mul(self.interval_ms));
+        for local in self.known.values_mut() {
             local.usage.penalty.clear();
             for (resource, held) in &local.held {
                 let consumed = local.usage.consumed.entry(resource.clone()).or_default();
@@ -145,13 +149,11 @@ impl Locals {
     pub(super) fn admit(
         &mut self,
         (queue, user): (usize, u32),
-        now: i64,
         at: usize,
         asks: &[(String, String, i64)],
     ) -> Vec<(usize, f64)> {
         let weight = self.weight(user);
-        let samples = now.div_euclid(self.interval_ms);
-        let fresh = || Local { weight, samples, ..Local::default() };
+        let fresh = || Local { weight, ..Local::default() };
         let local = self.known.entry((queue, user)).or_insert_with(fresh);
         for (_, resource, asked) in asks {
             *local.held.entry(resource.clone()).or_default() += asked;

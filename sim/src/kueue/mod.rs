@@ -1,11 +1,12 @@
 //! Kueue's objects, as `kubectl get … -o yaml` or `-o json` prints them: read, put together, decided upon.
 //!
-//! One file for each concept: [`Quantity`] is an amount, `field` a place in an object with the faults that are told of
-//! it, `queue`, `workload` and `config` are the kinds, [`Objects`] is everything that was read, [`Snapshot`] what it
-//! means together, `add` one more job, `decide` the cycle. The other way round, `tree` makes a scenario's teams Kueue's queues,
-//! `export` writes them and the jobs (`job`) as objects, and `replay` runs a trace with the jobs in `lines`, and what users
-//! have used in `local`. `import` makes
-//! objects a scenario: `plain` what it says in its own words, `same` what it still lacks. `text` is YAML and TOML. Absent on purpose: Kueue's rules (see `fairshare::kueue`).
+//! One file for each concept: [`Quantity`] is an amount, `field` a place in an object with the faults that are told
+//! of it, `queue`, `workload` and `config` are the kinds, [`Objects`] is everything that was read, [`Snapshot`] what
+//! it means together, `add` one more job, `decide` the cycle. The other way round, `tree` makes a scenario's teams
+//! Kueue's queues, `export` writes them and the jobs (`job`) as objects, and `replay` runs a trace with the jobs in
+//! `lines`, and what users have used in `local`. `import` makes objects a scenario: `plain` what it says in its own
+//! words, `same` what it still lacks. `text` is YAML and TOML. Absent on purpose: Kueue's rules (see
+//! `fairshare::kueue`).
 
 mod add;
 mod config;

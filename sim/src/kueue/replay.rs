@@ -395,7 +395,7 @@ impl<O: Observer> Replay<'_, O> {
         });
         let at = at.map_err(|error| SimError::usage(error.to_string()))?;
         if let Some(local) = local {
-            let running = self.locals.admit(local, now, at, &asks);
+            let running = self.locals.admit(local, at, &asks);
             self.note_usage(&running);
         }
         if self.running.len() <= at {

@@ -1,8 +1,9 @@
 //! `series.csv`: what was held, what was there and who waited, as averages over equal slices of time.
 //!
 //! One value a row: `from_s,to_s,measure,pool,resource,team,value`. Measures: `capacity`, `allocated` and, where
-//! anything was, `lost` (held for work that an eviction undid; without it `allocated` is what was good) by pool and resource; `allocated` by pool and team of the pool's main resource; `waiting` jobs by team. A row without a team is
-//! about all of them. Amounts are in whole units, memory in GiB; rows of a team with nothing are left out. Evicted
+//! anything was, `lost` (held for work that an eviction undid; without it `allocated` is what was good) by pool and
+//! resource; `allocated` by pool and team of the pool's main resource; `waiting` jobs by team. A row without a team
+//! is about all of them. Amounts are in whole units, memory in GiB; rows of a team with nothing are left out. Evicted
 //! jobs count as waiting only until their first start. Absent on purpose: pictures (see `html`).
 
 use std::io::{self, Write};

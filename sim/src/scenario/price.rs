@@ -9,7 +9,7 @@ use fairshare::{MicroUsd, Price, PriceUnit, Quantity};
 
 use super::document::{Node, Table, Value};
 use super::fault::Fault;
-use super::value::Faults;
+use super::value::{Faults, gcd};
 use crate::tariff::{Bought, Tariff};
 use crate::trace::Selection;
 
@@ -121,7 +121,7 @@ fn by_node(
 ) -> Option<Price> {
     let amount = |name: &str| {
         let found = amounts.iter().find(|(known, amount)| known == name && *amount != Quantity::ZERO);
-        found.map(|(_, amount)| u128::from(amount.get()))
+        found.map(|(_, amount)| amount.get())
     };
     let (unit, name, thousandths) = match (amount("gpu"), amount("cpu")) {
         (Some(gpus), _) => (PriceUnit::Gpu, "gpu", gpus),
@@ -133,22 +133,18 @@ fn by_node(
         }
     };
     let whole = u128::from(hour.get()) * 1_000;
-    if whole % thousandths != 0 {
+    if whole % u128::from(thousandths) != 0 {
         let label = format!("a part for each {name} would be no whole millionth of a dollar");
         let fault = Fault::new(&node.place, format!("`{key}` cannot be shared out exactly"), label);
         // What is a multiple of this can be: the rest of the thousandths divides a thousand.
         let step = thousandths / gcd(thousandths, 1_000);
-        let below = u128::from(hour.get()) / step * step;
-        let dollars = |micro: u128| format!("{}.{:06}", micro / 1_000_000, micro % 1_000_000);
+        let below = hour.get() / step * step;
+        let dollars = |micro: u64| format!("{}.{:06}", micro / 1_000_000, micro % 1_000_000);
         let hint = format!("the nearest prices that can: {} and {}", dollars(below), dollars(below + step));
         faults.push(fault.hint(hint));
         return None;
     }
-    Some(Price { unit, hour: MicroUsd::new(u64::try_from(whole / thousandths).ok()?) })
-}
-
-fn gcd(a: u128, b: u128) -> u128 {
-    if b == 0 { a } else { gcd(b, a % b) }
+    Some(Price { unit, hour: MicroUsd::new(u64::try_from(whole / u128::from(thousandths)).ok()?) })
 }
 
 /// Later prices under the same key.

@@ -7,7 +7,7 @@ use fairshare::{Quantity, Weight};
 use super::document::{Entry, Node, Table, Value};
 use super::fault::{Fault, Place, did_you_mean};
 use super::kueue;
-use super::value::Faults;
+use super::value::{Faults, gcd};
 use super::{Amount, Pool, Request, Team, UnknownTeams, budget};
 
 const KEYS: [&str; 10] =
@@ -103,10 +103,6 @@ fn commensurable(teams: &[Team], weights: &[Option<&Node>], faults: &mut Faults)
             }
         }
     }
-}
-
-fn gcd(a: u64, b: u64) -> u64 {
-    if b == 0 { a } else { gcd(b, a % b) }
 }
 
 /// `{ POOL = { RESOURCE = AMOUNT } }`.

@@ -1,7 +1,8 @@
 //! Kueue's own load test as a scenario and a trace, for tests and benches.
 //!
-//! After `test/performance/scheduler/configs` of kubernetes-sigs/kueue: queues of 20 that may borrow 100 in their cohort, and
-//! in each of them small, medium and large jobs that come at equal intervals. Absent on purpose: what is expected.
+//! After `test/performance/scheduler/configs` of kubernetes-sigs/kueue: queues of 20 that may borrow 100 in their
+//! cohort, and in each of them small, medium and large jobs that come at equal intervals. Absent on purpose: what is
+//! expected.
 
 use std::fmt::Write as _;
 
