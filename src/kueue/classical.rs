@@ -52,11 +52,6 @@ impl Cluster {
         let never_within = attempts.contains(&false) && !self.could_stay_within(incoming, &candidates.own);
         let hopeful: Vec<bool> =
             attempts.iter().copied().filter(|may_borrow| *may_borrow || !never_within).collect();
-        let mut candidates = candidates;
-        if !hopeful.contains(&false) {
-            // Nobody of these is taken where it may borrow.
-            candidates.by_priority.retain(|candidate| candidate.variant != Variant::WithoutBorrowing);
-        }
         let ordered = self.in_order(incoming.queue, candidates);
         for may_borrow in &hopeful {
             let mut victims = Vec::new();

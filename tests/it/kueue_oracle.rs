@@ -247,11 +247,14 @@ fn world(seed: u64) -> World {
 /// For each generated case of the other tests; see `PROPTEST_CASES`.
 const SEEDS_PER_CASE: u64 = 10;
 
+/// Seeds beyond those of a short run at which the two once differed.
+const PINNED: [u64; 1] = [16_271];
+
 #[test]
 fn a_cycle_is_that_of_the_formulas() {
     let seeds = u64::from(proptest::test_runner::Config::default().cases) * SEEDS_PER_CASE;
     let mut seen: BTreeMap<&str, u32> = BTreeMap::new();
-    for seed in 0..seeds {
+    for seed in (0..seeds).chain(PINNED) {
         let world = world(seed);
         let mut cluster =
             Cluster::new(world.settings.clone(), &world.cohorts, &world.queues, world.running.clone())
