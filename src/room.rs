@@ -132,11 +132,6 @@ impl Room {
         known.map_or(DEVICE, |at| self.shared[at].free)
     }
 
-    /// What an empty node has on a device of that number.
-    pub(crate) fn capacity_of(&self, device: u32) -> u64 {
-        self.free_on(device)
-    }
-
     /// Whether a device of that number is shared, or a whole one can be.
     pub(crate) fn can_share(&self, device: u32) -> bool {
         self.whole() > 0 || self.shared.iter().any(|shared| shared.device == device)

@@ -370,8 +370,43 @@ impl Scheduler {
     ///
     /// # Complexity
     ///
-    /// Of a waiting job that of [`shares`](Self::shares): for a question, not for every decision.
+    /// Of a waiting job that of [`shares`](Self::shares): for a question, not for every decision. See
+    /// [`explain_without_entitlements`](Self::explain_without_entitlements) for many jobs at a time.
     pub fn explain(&self, job: JobId) -> Result<Explanation, Error> {
+        let explanation = self.explain_without_entitlements(job)?;
+        Ok(Explanation { asked: self.asked(job), ..explanation })
+    }
+
+    /// The same with nothing in [`asked`](Explanation::asked): teams' entitlements are an optimum over all of them.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::UnknownJob`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fairshare::{
+    ///     Alternative, Config, Explanation, JobSpec, PoolSpec, Resources, Scheduler, ShapeSpec, Submission, TeamId,
+    ///     TeamSpec, Timestamp,
+    /// };
+    /// let pool = PoolSpec::new("l4", 1, Resources::new().gpu(1));
+    /// let mut scheduler = Scheduler::new(Config::new(vec![pool], vec![TeamSpec::new("a")])).unwrap();
+    /// let shape = scheduler.intern(&ShapeSpec::new(Alternative::new(Resources::new().gpu(1)))).unwrap();
+    /// let spec = JobSpec::new(TeamId::new(0), shape, Timestamp::ZERO);
+    /// let [_, second] = [(); 2].map(|()| match scheduler.submit(Timestamp::ZERO, spec).unwrap() {
+    ///     Submission::Queued(job) => job,
+    ///     Submission::Rejected(_) => unreachable!(),
+    /// });
+    /// scheduler.schedule(Timestamp::ZERO).unwrap();
+    /// let whole = scheduler.explain(second).unwrap();
+    /// assert_eq!(whole.asked.len(), 1);
+    /// assert_eq!(
+    ///     scheduler.explain_without_entitlements(second).unwrap(),
+    ///     { let mut without: Explanation = whole; without.asked.clear(); without }
+    /// );
+    /// ```
+    pub fn explain_without_entitlements(&self, job: JobId) -> Result<Explanation, Error> {
         let known = self.state.job(job)?;
         let team = known.spec.team;
         let state = match known.status {
@@ -380,8 +415,7 @@ impl Scheduler {
         };
         let names = self.names();
         let lost = self.lost_to(job);
-        let asked = self.asked(job);
-        Ok(Explanation { job, team, state, key: self.share_key(team)?, lost, asked, names })
+        Ok(Explanation { job, team, state, key: self.share_key(team)?, lost, asked: Vec::new(), names })
     }
 
     /// The comparison key K of a team now, exact.

@@ -408,7 +408,7 @@ impl<'a> Cluster<'a> {
 
     /// What keeps a job waiting, who comes first, and what would help.
     fn why(&self, job: JobId) -> String {
-        let Ok(explanation) = self.scheduler.explain(job) else { return String::new() };
+        let Ok(explanation) = self.scheduler.explain_without_entitlements(job) else { return String::new() };
         let mut parts = explanation.reasons(&|other| format!("`{}`", self.name(other)));
         if let Some(lost) = &explanation.lost {
             let team = |team: fairshare::TeamId| &self.setup.config.teams[team.index()].name;

@@ -246,7 +246,7 @@ impl Observer for Watch<'_> {
 
     fn decided(&mut self, at: i64, scheduler: &Scheduler) {
         let Some(job) = self.job.filter(|_| self.waiting) else { return };
-        let Ok(explanation) = scheduler.explain(job) else { return };
+        let Ok(explanation) = scheduler.explain_without_entitlements(job) else { return };
         let JobState::Waiting(reasons) = &explanation.state else { return };
         let kind: Kind = reasons.iter().map(|reason| (discriminant(reason), pool_of(reason))).collect();
         if kind == self.kind {

@@ -1,14 +1,13 @@
-//! Fragmentation gradient: the node and the device where a worker turns the fewest free GPUs into ones that typical workers
-//! cannot use.
+//! Fragmentation gradient: the node and the device where a worker turns the fewest free GPUs into ones that typical
+//! workers cannot use.
 //!
-//! Typical are the workers of all jobs submitted so far, each as often as it was asked for; those of jobs that were put
-//! somewhere by others are not. For one of them the free GPUs
-//! of a node are fragments if it asks no GPUs or the node cannot hold it, and else what is free on devices that have too
-//! little for it.
+//! Typical are the workers of all jobs submitted so far, each as often as it was asked for; those of jobs that were
+//! put somewhere by others are not. For one of them the free GPUs of a node are fragments if it asks no GPUs or the
+//! node cannot hold it, and else what is free on devices that have too little for it.
 //!
-//! Nodes are compared by a score from 0 to 99: the hundredths of the logistic function of how many GPUs fewer are fragments
-//! to a typical worker on average. Small differences are none, as in the program of the authors: that packs better than to
-//! follow each of them (95.4 % of the GPUs of openb in place of 94.9 %).
+//! Nodes are compared by a score from 0 to 99: the hundredths of the logistic function of how many GPUs fewer are
+//! fragments to a typical worker on average. Small differences are none, as in the program of the authors: that packs
+//! better than to follow each of them (95.4 % of the GPUs of openb in place of 94.9 %).
 //! After: Weng et al., Beware of Fragmentation, USENIX ATC 2023. Layer 3; uses `ledger`, `room`.
 
 use super::{Rank, best_fit, device};

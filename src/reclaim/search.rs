@@ -201,8 +201,8 @@ impl<'a> Search<'a> {
 
     fn index_nodes(&mut self) {
         self.starts = vec![0; self.free.len() + 1];
-        for candidate in 0..self.candidates.len() {
-            for node in self.nodes_of(candidate).collect::<Vec<_>>() {
+        for candidate in &self.candidates {
+            for node in nodes_of(&self.spans[candidate.spans.clone()]) {
                 self.starts[node + 1] += 1;
             }
         }
@@ -211,20 +211,12 @@ impl<'a> Search<'a> {
         }
         self.on_node = vec![0; self.starts.last().copied().unwrap_or(0)];
         let mut at = self.starts.clone();
-        for (number, candidate) in (0_u32..).zip(0..self.candidates.len()) {
-            for node in self.nodes_of(candidate).collect::<Vec<_>>() {
+        for (number, candidate) in (0_u32..).zip(&self.candidates) {
+            for node in nodes_of(&self.spans[candidate.spans.clone()]) {
                 self.on_node[at[node]] = number;
                 at[node] += 1;
             }
         }
-    }
-
-    /// The nodes of a candidate, each once: its spans on one node stand side by side.
-    fn nodes_of(&self, candidate: usize) -> impl Iterator<Item = usize> + use<'_> {
-        let spans = &self.spans[self.candidates[candidate].spans.clone()];
-        let before = spans.iter().map(|span| Some(span.node));
-        let new = spans.iter().zip(core::iter::once(None).chain(before));
-        new.filter(|(span, before)| *before != Some(span.node)).map(|(span, _)| span.node.index())
     }
 
     /// What a worker of a candidate holds; all of the job in a divisible pool.
@@ -490,4 +482,9 @@ fn too_large(state: &State, rules: Rules, wanted: Wanted, route: RouteId) -> boo
     let Some((kind, asked)) = state.routes.route(wanted.route).total.iter().next() else { return false };
     let held = state.routes.route(route).total[kind].get();
     u128::from(held) * 1_000 > u128::from(asked.get()) * u128::from(ratio)
+}
+
+/// The nodes of a job, each once: its spans on one node stand side by side.
+fn nodes_of(spans: &[Span]) -> impl Iterator<Item = usize> + '_ {
+    spans.chunk_by(|a, b| a.node == b.node).filter_map(|here| Some(here.first()?.node.index()))
 }

@@ -163,7 +163,7 @@ impl Given {
         let mut shared: Vec<(u64, u32)> = room
             .shared()
             .iter()
-            .map(|shared| (capacity.capacity_of(shared.device) - shared.free, shared.device))
+            .map(|shared| (capacity.free_on(shared.device) - shared.free, shared.device))
             .collect();
         shared.sort_unstable();
         for (missing, device) in shared.into_iter().filter(|(missing, _)| *missing > 0) {
