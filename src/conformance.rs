@@ -381,8 +381,9 @@ impl Twins {
     /// Both decide, a copy of the first before it; and both once more. The second was asked about everybody before.
     fn decide(&mut self, checked: &mut Checked) -> Result<(), Violation> {
         for job in &self.alive {
-            self.two.explain(*job)?;
+            self.two.explain_without_entitlements(*job)?;
         }
+        self.alive.first().map(|job| self.two.explain(*job)).transpose()?;
         if self.one.queue() != self.two.queue() {
             return Err(Violation {
                 law: Law::Deterministic,

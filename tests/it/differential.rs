@@ -150,7 +150,9 @@ impl Replay<'_> {
         self.seen.waited |= self.scheduler.waiting() > 0;
         self.settled = true;
         for (id, _) in self.alive.values() {
-            if let JobState::Waiting(reasons) = self.scheduler.explain(*id).unwrap().state {
+            if let JobState::Waiting(reasons) =
+                self.scheduler.explain_without_entitlements(*id).unwrap().state
+            {
                 self.seen.reserved |= reasons.iter().any(|why| matches!(why, Blocked::Reservation { .. }));
                 let is_denial = |why: &Blocked| matches!(why, Blocked::Limit { .. } | Blocked::Kept { .. });
                 self.seen.denied |= reasons.iter().any(is_denial);
