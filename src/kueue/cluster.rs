@@ -5,10 +5,11 @@
 use core::fmt;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::fair::Peak;
 use super::share::{DominantShare, Resources, WeightedShare};
 use super::spec::{ClusterQueue, Cohort, Fungibility, Preemption, ResourceGroup, Settings, Workload};
+use super::targets::Siblings;
 use super::tree::{Cell, Node, NodeIndex, Pair, Tree};
+use super::victims::compare;
 use crate::id::IdVec;
 use crate::share::Weight;
 
@@ -75,7 +76,8 @@ pub(super) struct QueueRules {
     pub(super) by_local_usage: bool,
     /// For each group the resources, and the flavors in order.
     pub(super) groups: Vec<(BTreeSet<String>, Vec<String>)>,
-    workloads: BTreeSet<usize>,
+    /// The positions of its workloads, in the order in which they would be preempted.
+    pub(super) workloads: Vec<usize>,
 }
 
 /// A tree of cohorts and cluster queues with the workloads that hold quota.
@@ -96,9 +98,7 @@ pub struct Cluster {
     resource_names: Vec<String>,
     pub(super) resources: Resources,
     /// Of cohorts, as of the last admission or release; `None` where one has happened below since it was noted.
-    pub(super) peaks: Vec<Option<Peak>>,
-    /// Whether heads are nominated, on the cluster as it is.
-    pub(super) nominates: bool,
+    pub(super) siblings: Vec<Option<Siblings>>,
 }
 
 /// The share of one node.
@@ -159,8 +159,7 @@ impl Cluster {
             names: BTreeMap::new(),
             resource_names,
             resources,
-            peaks: Vec::new(),
-            nominates: false,
+            siblings: Vec::new(),
         };
         cluster.plant(cohorts, queues)?;
         cluster.book(admitted)?;
@@ -210,7 +209,7 @@ impl Cluster {
                 stopped: queue.stopped,
                 by_local_usage: queue.admission_fair_sharing,
                 groups: queue.groups.iter().map(group).collect(),
-                workloads: BTreeSet::new(),
+                workloads: Vec::new(),
             };
             self.queues[at] = rules;
         }
@@ -248,7 +247,7 @@ impl Cluster {
         order.sort_by_cached_key(|at| core::cmp::Reverse(self.tree.above(*at).count()));
         self.tree.settle(&order);
         self.tree.settle_shares(&self.resources);
-        self.peaks = vec![None; order.len()];
+        self.siblings = vec![None; order.len()];
     }
 
     fn book(&mut self, admitted: Vec<Workload>) -> Result<(), ClusterError> {
@@ -307,19 +306,18 @@ impl Cluster {
             Some(slot) => *slot = admitted,
             None => self.admitted.push(admitted),
         }
-        self.queues[queue].workloads.insert(at);
-        self.forget_peaks(queue);
+        self.line_up_workload(at);
+        self.forget_siblings(queue);
         Ok(at)
     }
 
     /// Gives back what a workload holds; false where nobody is known by that position.
     pub fn release(&mut self, workload: usize) -> bool {
-        let Some(queue) = self.admitted.get(workload).map(|known| known.queue) else { return false };
-        if !self.queues[queue].workloads.remove(&workload) {
-            return false;
-        }
+        let Some(known) = self.admitted.get(workload).filter(|known| !known.removed) else { return false };
+        let queue = known.queue;
+        self.leave_line(workload);
         self.remove(workload);
-        self.forget_peaks(queue);
+        self.forget_siblings(queue);
         self.free.push(workload);
         true
     }
@@ -327,11 +325,45 @@ impl Cluster {
     /// Says what the local queue of a workload that holds quota has used by now; false where nobody is known by that
     /// position.
     pub fn note_local_usage(&mut self, workload: usize, usage: Option<f64>) -> bool {
-        let Some(known) = self.admitted.get_mut(workload).filter(|known| !known.removed) else {
-            return false;
-        };
-        known.local_usage = usage;
+        let Some(known) = self.admitted.get(workload).filter(|known| !known.removed) else { return false };
+        if known.local_usage != usage {
+            self.leave_line(workload);
+            self.admitted[workload].local_usage = usage;
+            self.line_up_workload(workload);
+        }
         true
+    }
+
+    /// Puts a workload where it belongs in its queue's order.
+    fn line_up_workload(&mut self, workload: usize) {
+        let (queue, place) = self.place_in_line(workload);
+        self.queues[queue].workloads.insert(place, workload);
+    }
+
+    fn leave_line(&mut self, workload: usize) {
+        let (queue, place) = self.place_in_line(workload);
+        self.queues[queue].workloads.remove(place);
+    }
+
+    /// The queue of a workload, and how many others come before it there.
+    fn place_in_line(&self, workload: usize) -> (NodeIndex, usize) {
+        let known = &self.admitted[workload];
+        let before = |other: &usize| {
+            compare(known.queue, &self.admitted[*other], known).then(other.cmp(&workload)).is_lt()
+        };
+        (known.queue, self.queues[known.queue].workloads.partition_point(before))
+    }
+
+    /// The place of the first workload in a queue's order, not before `from`, that is not removed and may be taken.
+    pub(super) fn next_in(
+        &self,
+        queue: NodeIndex,
+        from: usize,
+        may: impl Fn(usize) -> bool,
+    ) -> Option<usize> {
+        let left = self.queues[queue].workloads.get(from..)?;
+        let found = left.iter().position(|workload| !self.admitted[*workload].removed && may(*workload));
+        found.map(|ahead| from + ahead)
     }
 
     pub(super) fn queue(&self, name: &str) -> Option<NodeIndex> {

@@ -131,13 +131,11 @@ impl Cluster {
                 *head = at;
             }
         }
-        self.nominates = true;
         let mut entries = Vec::new();
         for (queue, at) in heads {
             let (assignment, victims) = self.nominate(queue, &pending[at]);
             entries.push(Entry { pending: at, queue, assignment, victims });
         }
-        self.nominates = false;
         entries
     }
 

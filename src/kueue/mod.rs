@@ -37,6 +37,7 @@ mod flavors;
 mod order;
 mod share;
 mod spec;
+mod targets;
 mod tree;
 mod victims;
 

@@ -72,9 +72,10 @@ impl Reach {
 /// together where local queues have usage; see [`Cluster::sort`].
 pub(super) fn compare(own: NodeIndex, a: &Admitted, b: &Admitted) -> Ordering {
     let by_queue = (!a.evicted, a.queue == own).cmp(&(!b.evicted, b.queue == own));
-    let by_local_usage = || match (a.local_usage, b.local_usage) {
-        (Some(mine), Some(its)) if a.queue == b.queue => its.total_cmp(&mine),
-        _ => Ordering::Equal,
+    // One that has none comes after those that have some.
+    let usage = |workload: &Admitted| workload.local_usage.unwrap_or(f64::NEG_INFINITY);
+    let by_local_usage = || {
+        if a.queue == b.queue { usage(b).total_cmp(&usage(a)) } else { Ordering::Equal }
     };
     let rest = |w: &Admitted| (w.priority, Reverse(w.reserved_ms));
     by_queue.then_with(by_local_usage).then_with(|| rest(a).cmp(&rest(b))).then_with(|| a.uid.cmp(&b.uid))
