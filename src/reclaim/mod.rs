@@ -4,6 +4,7 @@
 //! last, the least lost work, the latest start, the last place.
 //! Absent on purpose: when anybody is looked for. Layer 3; uses `state`, `tree`, `dominant`.
 
+mod alike;
 mod legal;
 mod search;
 
@@ -21,6 +22,9 @@ use crate::state::{State, Status};
 use crate::time::{Millis, Timestamp};
 use crate::tree::{MemberId, Tree};
 
+/// What a job loses: GPU time, then time, then what tells equals apart.
+pub(crate) type Loss = (u128, Millis, Reverse<Timestamp>, Reverse<Place>);
+
 /// A running job that may have to give way.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Victim {
@@ -29,8 +33,7 @@ pub(crate) struct Victim {
     pub(crate) class: i32,
     /// Counts as guaranteed, where that is looked at.
     pub(crate) guaranteed: bool,
-    /// GPU time that is lost, then time, then what tells equals apart.
-    pub(crate) loss: (u128, Millis, Reverse<Timestamp>, Reverse<Place>),
+    pub(crate) loss: Loss,
 }
 
 impl Victim {

@@ -10,6 +10,7 @@
 use core::cmp::Ordering;
 use std::collections::BTreeSet;
 
+use super::alike::{Choice, Teams};
 use super::{Refusal, Rules, Running, Victim, Wanted, compare_leaves, judge};
 use crate::decision::EvictReason;
 use crate::id::{Id as _, JobId, NodeId};
@@ -62,6 +63,10 @@ struct Search<'a> {
     /// What is free on each node without them; `None`: left alone.
     free: Vec<Option<Room>>,
     candidates: Vec<Candidate>,
+    /// A pool without nodes.
+    divisible: bool,
+    /// The candidates in a divisible pool.
+    teams: Teams,
     spans: Vec<Span>,
     /// Candidates by node: `on_node[starts[n]..starts[n + 1]]`.
     on_node: Vec<u32>,
@@ -81,7 +86,7 @@ pub(crate) fn search(state: &State, running: &Running, wanted: Wanted, bounds: &
     if search.candidates.is_empty() {
         return None;
     }
-    let divisible = state.ledger.pool(state.routes.route(wanted.route).pool).is_divisible();
+    let divisible = search.divisible;
     for _ in 0..SETS_JUDGED {
         search.put_back_all();
         search.first_node = None;
@@ -131,6 +136,8 @@ impl<'a> Search<'a> {
             tree: state.tree.clone(),
             free,
             candidates: Vec::new(),
+            divisible: pool.is_divisible(),
+            teams: Teams::default(),
             spans: Vec::new(),
             on_node: Vec::new(),
             starts: Vec::new(),
@@ -149,7 +156,6 @@ impl<'a> Search<'a> {
     fn find_candidates(&mut self, running: &Running, bounds: &Bounds<'_>) {
         let state = self.state;
         let wanted_route = state.routes.route(self.wanted.route);
-        let divisible = state.ledger.pool(wanted_route.pool).is_divisible();
         // Per leaf: the level of the side, the side, and whether the wanted job is guaranteed against it.
         let mut sides: Vec<Option<(usize, MemberId, bool)>> = vec![None; state.tree.len()];
         for (id, class) in running.in_pool(wanted_route.pool) {
@@ -179,7 +185,8 @@ impl<'a> Search<'a> {
             }
             let Some(victim) = Victim::new(state, id, false) else { continue };
             let from = self.spans.len();
-            if divisible {
+            if self.divisible {
+                self.teams.add(state, &victim, self.candidates.len(), route, (side, equal));
                 self.spans.push(Span { node: NodeId::new(0), workers: 1, device: None });
             } else {
                 self.spans.extend(state.spans(id));
@@ -222,8 +229,7 @@ impl<'a> Search<'a> {
     /// What a worker of a candidate holds; all of the job in a divisible pool.
     fn held_by_one(&self, candidate: usize) -> Resources {
         let route = self.state.routes.route(self.candidates[candidate].route);
-        let divisible = self.state.ledger.pool(route.pool).is_divisible();
-        if divisible { route.total } else { route.request }
+        if self.divisible { route.total } else { route.request }
     }
 
     /// The spans of a candidate on a node.
@@ -335,16 +341,41 @@ impl<'a> Search<'a> {
             let next = self.first((0..self.candidates.len()).filter(holds))?;
             self.take(next);
         }
+        if self.divisible {
+            return self.choose_amounts();
+        }
         while !self.fits() {
             let node = self.cheapest_node()?;
             self.first_node.get_or_insert(node);
             let target = self.free[node].as_ref()?.times(&self.request) + 1;
             while self.free[node].as_ref()?.times(&self.request) < target {
-                let here = self.on_node[self.starts[node]..self.starts[node + 1]].iter();
-                let helping = here.map(|number| *number as usize).filter(|c| self.helps(*c, node, target));
-                let next = if self.snug { self.snuggest(helping, node, target) } else { self.first(helping) };
-                self.take(next?);
+                let next = self.next_on(node, target)?;
+                self.take(next);
             }
+        }
+        Some(())
+    }
+
+    /// Who gives way next on a node that is to have room for so many workers.
+    fn next_on(&self, node: usize, target: u64) -> Option<usize> {
+        let here = self.on_node[self.starts[node]..self.starts[node + 1]].iter();
+        let helping = here.map(|number| *number as usize).filter(|c| self.helps(*c, node, target));
+        if self.snug { self.snuggest(helping, node, target) } else { self.first(helping) }
+    }
+
+    /// Chooses victims until a divisible pool has room.
+    fn choose_amounts(&mut self) -> Option<()> {
+        self.teams.begin(&self.is_chosen);
+        let mut first = true;
+        while !self.fits() {
+            let free = self.free[0].as_ref()?;
+            let choice = Choice { request: &self.request, free, snug: self.snug, banned: &self.banned };
+            if core::mem::take(&mut first) && !self.teams.suffice(&choice) {
+                return None;
+            }
+            let next = self.teams.choose(&self.tree, &choice);
+            debug_assert_eq!(next, self.next_on(0, 1), "not the one who gives way first");
+            self.take(next?);
         }
         Some(())
     }
