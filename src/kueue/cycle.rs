@@ -3,6 +3,7 @@
 //! A workload that preempts is not admitted in the same cycle: its victims have to end first. What it asks counts as used
 //! for those that come after it.
 
+use core::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::cluster::Cluster;
@@ -67,7 +68,12 @@ impl Cluster {
     /// Decides once about the pending workloads; the cluster is as before afterwards.
     ///
     /// Of each queue the head alone is looked at, even if it cannot fit; all others wait.
-    pub fn cycle(&mut self, pending: &[Pending]) -> Outcome {
+    pub fn cycle<P: Borrow<Pending>>(&mut self, pending: &[P]) -> Outcome {
+        let pending: Vec<&Pending> = pending.iter().map(Borrow::borrow).collect();
+        self.decide(&pending)
+    }
+
+    fn decide(&mut self, pending: &[&Pending]) -> Outcome {
         let queues: Vec<Option<NodeIndex>> = pending.iter().map(|known| self.queue(&known.queue)).collect();
         let mut verdicts: Vec<Option<Verdict>> = pending.iter().map(|_| None).collect();
         let entries = self.entries(pending, &queues);
@@ -77,7 +83,7 @@ impl Cluster {
         while let Some(entry) = self.next_entry(&mut heads, pending) {
             order.push(entry.pending);
             let at = entry.pending;
-            verdicts[at] = Some(self.process(entry, &pending[at], &mut progress));
+            verdicts[at] = Some(self.process(entry, pending[at], &mut progress));
         }
         for (queue, usage) in progress.charged {
             self.charge(queue, &usage, -1);
@@ -121,19 +127,19 @@ impl Cluster {
     }
 
     /// The heads with their flavors and victims.
-    fn entries(&mut self, pending: &[Pending], queues: &[Option<NodeIndex>]) -> Vec<Entry> {
+    fn entries(&mut self, pending: &[&Pending], queues: &[Option<NodeIndex>]) -> Vec<Entry> {
         let mut heads: BTreeMap<NodeIndex, usize> = BTreeMap::new();
         for (at, (known, queue)) in pending.iter().zip(queues).enumerate() {
             let Some(queue) = queue.filter(|queue| !self.queues[*queue].stopped) else { continue };
             let by_local_usage = self.queues[queue].by_local_usage;
             let head = heads.entry(queue).or_insert(at);
-            if in_queue(by_local_usage, known, &pending[*head]).is_lt() {
+            if in_queue(by_local_usage, known, pending[*head]).is_lt() {
                 *head = at;
             }
         }
         let mut entries = Vec::new();
         for (queue, at) in heads {
-            let (assignment, victims) = self.nominate(queue, &pending[at]);
+            let (assignment, victims) = self.nominate(queue, pending[at]);
             entries.push(Entry { pending: at, queue, assignment, victims });
         }
         entries

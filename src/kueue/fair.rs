@@ -61,6 +61,8 @@ impl Search<'_> {
 
     fn take_while_allowed(&mut self, strategy: Strategy, targets: &mut Targets<'_>) -> bool {
         let own = self.incoming.queue;
+        // What the preemptor's side holds, until somebody is taken.
+        let mut held: Option<(NodeIndex, DominantShare)> = None;
         while let Some(queue) = targets.next(self.cluster) {
             let within = || self.cluster.tree.within_nominal(own, &self.incoming.contested);
             let reason = match queue {
@@ -73,10 +75,14 @@ impl Search<'_> {
                 if victim.is_some_and(|workload| self.take(workload, reason, targets)) {
                     return true;
                 }
+                held = None;
                 continue;
             }
             let (mine, its) = self.sides(queue);
-            let (preemptor, before) = (self.cluster.share(mine), self.cluster.share(its));
+            let preemptor = held.filter(|(side, _)| *side == mine).map(|(_, share)| share);
+            let (preemptor, before) =
+                (preemptor.unwrap_or_else(|| self.cluster.share(mine)), self.cluster.share(its));
+            held = Some((mine, preemptor));
             if preemptor.compare(&before).is_gt() {
                 targets.give_up(self.cluster, mine);
                 continue;
@@ -94,6 +100,7 @@ impl Search<'_> {
                     if self.take(workload, Reason::InCohortFairSharing, targets) {
                         return true;
                     }
+                    held = None;
                     break;
                 }
                 failed = Some(workload);

@@ -128,6 +128,8 @@ impl Assignment {
 
 /// The ratings of one flavor for the resources of a group.
 struct Tried {
+    /// The group's position in the queue.
+    group: usize,
     rating: Rating,
     /// Pair, amount, rating.
     parts: Vec<(Pair, i64, Rating)>,
@@ -153,8 +155,8 @@ impl PodSet {
 impl Cluster {
     /// Assigns flavors to a workload with so many pods in each set, and finds whom it would preempt.
     pub(super) fn nominate(&mut self, queue: NodeIndex, pending: &Pending) -> (Assignment, Vec<Victim>) {
-        let full: Vec<u32> = pending.pod_sets.iter().map(|set| set.count).collect();
-        let whole = self.assign_with_victims(queue, pending, &full);
+        let full = pending.pod_sets.iter().map(|set| set.count).collect();
+        let whole = self.assign_with_victims(queue, pending, full);
         if whole.0.mode() == Mode::Fit || !whole.1.is_empty() {
             return whole;
         }
@@ -165,11 +167,11 @@ impl Cluster {
             return whole;
         }
         let counts = |step: u64| -> Vec<u32> {
-            let reduced = |(full, spare): (&u32, &u32)| {
+            let reduced = |(set, spare): (&PodSet, &u32)| {
                 let less = u128::from(*spare) * u128::from(step) / u128::from(total);
-                full.saturating_sub(u32::try_from(less).unwrap_or(u32::MAX))
+                set.count.saturating_sub(u32::try_from(less).unwrap_or(u32::MAX))
             };
-            full.iter().zip(&spare).map(reduced).collect()
+            pending.pod_sets.iter().zip(&spare).map(reduced).collect()
         };
         // The fewest steps with which it fits, as if more steps never fitted worse.
         let (mut low, mut high) = (0, total + 1);
@@ -181,7 +183,7 @@ impl Cluster {
                 low = 1;
                 continue;
             }
-            let found = self.assign_with_victims(queue, pending, &counts(step));
+            let found = self.assign_with_victims(queue, pending, counts(step));
             if step <= total && (found.0.mode() == Mode::Fit || !found.1.is_empty()) {
                 (best, high) = (Some(found), step);
             } else {
@@ -195,30 +197,30 @@ impl Cluster {
         &mut self,
         queue: NodeIndex,
         pending: &Pending,
-        counts: &[u32],
+        counts: Vec<u32>,
     ) -> (Assignment, Vec<Victim>) {
         let mut assignment = self.assign(queue, pending, counts);
         let searched = assignment.searched.take();
         if assignment.mode() != Mode::Preempt {
             return (assignment, Vec::new());
         }
-        let incoming = assignment.incoming(queue, pending);
         if let Some(Searched { pair, amount, victims }) = searched
-            && incoming.requests == [(pair, amount)]
-            && incoming.contested == [pair]
+            && assignment.usage == [(pair, amount)]
+            && assignment.contested == [pair]
         {
             // The search that rated the only pair was for the very same.
             return (assignment, victims);
         }
-        let victims = self.targets(&incoming);
+        let victims = self.targets(&assignment.incoming(queue, pending));
         (assignment, victims)
     }
 
-    fn assign(&mut self, queue: NodeIndex, pending: &Pending, counts: &[u32]) -> Assignment {
-        let mut assignment = Assignment { counts: counts.to_vec(), ..Assignment::default() };
-        for (set, count) in pending.pod_sets.iter().zip(counts) {
+    fn assign(&mut self, queue: NodeIndex, pending: &Pending, counts: Vec<u32>) -> Assignment {
+        let mut assignment = Assignment { counts, ..Assignment::default() };
+        for (at, set) in pending.pod_sets.iter().enumerate() {
+            let count = assignment.counts.get(at).copied().unwrap_or(set.count);
             // A set that does not fit asks for nothing, and those behind it are not looked at.
-            let groups = match self.assign_set(queue, pending, &assignment, set, *count) {
+            let groups = match self.assign_set(queue, pending, &assignment, set, count) {
                 Ok(groups) => groups,
                 Err(lack) => {
                     (assignment.no_fit, assignment.lack) = (true, Some(lack));
@@ -265,11 +267,10 @@ impl Cluster {
             set.requests.iter().map(move |(resource, each)| (resource.as_str(), amount(each)))
         };
         let mut found: Vec<Tried> = Vec::new();
-        let mut done: Vec<usize> = Vec::new();
         for (resource, amount) in requests() {
             let groups = &self.queues[queue].groups;
             let covers = |group: &usize| groups[*group].0.contains(resource);
-            if done.iter().any(covers) {
+            if found.iter().any(|tried| covers(&tried.group)) {
                 continue;
             }
             let Some(group) = (0..groups.len()).find(covers) else {
@@ -286,7 +287,6 @@ impl Cluster {
                     asked.amounts.iter().map(|(resource, amount)| format!("{amount} {resource}")).collect();
                 return Err(format!("no flavor could ever hold {}", wanted.join(", ")));
             };
-            done.push(group);
             found.push(tried);
         }
         Ok(found)
@@ -301,12 +301,7 @@ impl Cluster {
             if !asked.set.may_run_on(flavor) {
                 continue;
             }
-            let pairs = self.pairs.get(flavor);
-            let pair = |(resource, amount): &(&str, i64)| {
-                (pairs.and_then(|pairs| pairs.get(*resource)).copied(), *amount)
-            };
-            let parts: Vec<(Option<Pair>, i64)> = asked.amounts.iter().map(pair).collect();
-            let tried = self.try_flavor(assignment, asked, &parts);
+            let tried = self.try_flavor(assignment, asked, at);
             if tried.rating.grade == Grade::NoFit {
                 continue;
             }
@@ -322,17 +317,18 @@ impl Cluster {
         best
     }
 
-    /// How a flavor holds amounts of its pairs, of which nobody may have a quota.
-    fn try_flavor(
-        &mut self,
-        assignment: &Assignment,
-        asked: &Asked<'_>,
-        parts: &[(Option<Pair>, i64)],
-    ) -> Tried {
+    /// The pair of a resource in a flavor of the group, by its place; nobody may have a quota of it.
+    fn pair(&self, asked: &Asked<'_>, flavor: usize, resource: &str) -> Option<Pair> {
+        let flavor = &self.queues[asked.queue].groups[asked.group].1[flavor];
+        self.pairs.get(flavor)?.get(resource).copied()
+    }
+
+    /// How a flavor of the group, by its place, holds what is asked.
+    fn try_flavor(&mut self, assignment: &Assignment, asked: &Asked<'_>, flavor: usize) -> Tried {
         let preference = self.queues[asked.queue].fungibility.preference;
-        let mut tried = Tried { rating: Rating::BEST, parts: Vec::new(), searched: None };
-        for (pair, amount) in parts {
-            let rated = pair.map(|pair| {
+        let mut tried = Tried { group: asked.group, rating: Rating::BEST, parts: Vec::new(), searched: None };
+        for (resource, amount) in &asked.amounts {
+            let rated = self.pair(asked, flavor, resource).map(|pair| {
                 let all = assignment.used(pair).saturating_add(*amount);
                 (pair, self.rate(asked.queue, asked.pending, pair, all))
             });

@@ -69,7 +69,7 @@ pub(super) struct Heads {
 
 impl Cluster {
     /// Puts the entries in an order from which `next_entry` takes them.
-    pub(super) fn line_up(&mut self, mut entries: Vec<Entry>, pending: &[Pending]) -> Heads {
+    pub(super) fn line_up(&mut self, mut entries: Vec<Entry>, pending: &[&Pending]) -> Heads {
         entries.sort_by_key(|entry| self.tree.node(entry.queue).rank);
         let mut heads = Heads {
             entries: entries.into_iter().map(Some).collect(),
@@ -87,7 +87,7 @@ impl Cluster {
     }
 
     /// Takes the entry that is looked at next.
-    pub(super) fn next_entry(&mut self, heads: &mut Heads, pending: &[Pending]) -> Option<Entry> {
+    pub(super) fn next_entry(&mut self, heads: &mut Heads, pending: &[&Pending]) -> Option<Entry> {
         if !self.settings.fair_sharing {
             let at = heads.order.pop()?;
             return heads.entries[at].take();
@@ -117,7 +117,7 @@ impl Cluster {
     }
 
     /// Works out who wins at every cohort, those below before those above.
-    fn begin_tournament(&mut self, heads: &mut Heads, pending: &[Pending]) {
+    fn begin_tournament(&mut self, heads: &mut Heads, pending: &[&Pending]) {
         let mut cohorts: BTreeSet<(Reverse<usize>, NodeIndex)> = BTreeSet::new();
         for at in 0..heads.entries.len() {
             let Some(queue) = heads.entries[at].as_ref().map(|entry| entry.queue) else { continue };
@@ -154,7 +154,7 @@ impl Cluster {
     }
 
     /// Finds the winner among the children of a cohort.
-    fn judge(&mut self, cohort: NodeIndex, heads: &mut Heads, pending: &[Pending]) {
+    fn judge(&mut self, cohort: NodeIndex, heads: &mut Heads, pending: &[&Pending]) {
         let below = self.tree.node(cohort).cohorts.iter();
         let of_cohorts = below.filter_map(|child| heads.contests.get(child)?.winner.as_ref());
         let of_queues = heads.contests.get(&cohort).and_then(|contest| contest.queues.last());
@@ -179,9 +179,9 @@ impl Cluster {
 
 impl Heads {
     /// Smaller comes first.
-    fn compare(&self, a: &Standing, b: &Standing, pending: &[Pending]) -> Ordering {
+    fn compare(&self, a: &Standing, b: &Standing, pending: &[&Pending]) -> Ordering {
         let job =
-            |standing: &Standing| self.entries[standing.entry].as_ref().map(|entry| &pending[entry.pending]);
+            |standing: &Standing| self.entries[standing.entry].as_ref().map(|entry| pending[entry.pending]);
         let by_job = || match (job(a), job(b)) {
             (Some(a), Some(b)) => b.priority.cmp(&a.priority).then_with(|| by_age(a, b)),
             _ => Ordering::Equal,
@@ -191,13 +191,13 @@ impl Heads {
 }
 
 /// By how far up the quota comes from, priority and age; the next one last.
-fn classical_order(entries: &[Option<Entry>], pending: &[Pending]) -> Vec<usize> {
+fn classical_order(entries: &[Option<Entry>], pending: &[&Pending]) -> Vec<usize> {
     let known: Vec<(usize, &Entry)> =
         entries.iter().enumerate().filter_map(|(at, entry)| Some((at, entry.as_ref()?))).collect();
     let key = |entry: &Entry| (entry.assignment.level, Reverse(pending[entry.pending].priority));
     let mut order = known;
     order.sort_by(|(_, b), (_, a)| {
-        key(a).cmp(&key(b)).then_with(|| by_age(&pending[a.pending], &pending[b.pending]))
+        key(a).cmp(&key(b)).then_with(|| by_age(pending[a.pending], pending[b.pending]))
     });
     order.into_iter().map(|(at, _)| at).collect()
 }

@@ -27,7 +27,7 @@ pub enum WeightedShare {
 }
 
 impl DominantShare {
-    const ZERO: Self = Self { borrowed: 0, lendable: 1, weight: None, resource: None };
+    pub(super) const ZERO: Self = Self { borrowed: 0, lendable: 1, weight: None, resource: None };
 
     /// Whether anything that others could lend is borrowed.
     #[must_use]
@@ -48,6 +48,10 @@ impl DominantShare {
 
     /// Smaller shares come first; borrowing without weight comes last.
     pub(super) fn compare(&self, other: &Self) -> Ordering {
+        if (self.lendable, self.weight) == (other.lendable, other.weight) {
+            // Nearly always, in a cohort of queues that are alike.
+            return self.borrowed.cmp(&other.borrowed);
+        }
         let endless = |share: &Self| share.weight.is_none() && share.is_borrowing();
         match (endless(self), endless(other)) {
             (true, true) => {

@@ -5,7 +5,6 @@
 //! of the workload, and those from which it has taken. Absent on purpose: whether a victim makes shares fairer.
 
 use core::cmp::Ordering;
-use std::collections::BTreeMap;
 
 use super::cluster::Cluster;
 use super::share::DominantShare;
@@ -109,13 +108,17 @@ struct Entry {
 
 /// The children of a cohort among whom victims may be.
 struct Level {
+    /// `None`: above the queue of the workload is none.
+    cohort: Option<NodeIndex>,
     siblings: Siblings,
     /// So many queues of the siblings have not been looked at.
     left: usize,
     /// Others that have been looked at, the largest share last.
     moved: Vec<Entry>,
-    /// Those with the largest share of all, the next one last.
-    front: Vec<Entry>,
+    /// Those with the largest share of all, the next one last, each with its next candidate as in [`Entry`].
+    front: Vec<(NodeIndex, usize)>,
+    /// Their share.
+    share: DominantShare,
     cohorts: Vec<(NodeIndex, DominantShare)>,
 }
 
@@ -125,8 +128,8 @@ pub(super) struct Targets<'a> {
     candidates: Candidates<'a>,
     /// The queues that do not have the shares that were noted.
     stale: Vec<NodeIndex>,
-    /// By cohort; of a queue without cohort by nothing.
-    levels: BTreeMap<Option<NodeIndex>, Level>,
+    /// Of the cohorts that were looked at.
+    levels: Vec<Level>,
 }
 
 impl<'a> Targets<'a> {
@@ -135,13 +138,13 @@ impl<'a> Targets<'a> {
         if let Candidates::Left(_, taken) = candidates {
             stale.extend(taken);
         }
-        Self { own, candidates, stale, levels: BTreeMap::new() }
+        Self { own, candidates, stale, levels: Vec::new() }
     }
 
     /// Gives back what was noted of shares, which holds again once the cluster is as it was.
     pub(super) fn close(self, cluster: &mut Cluster) {
-        for (cohort, level) in self.levels {
-            if let Some(cohort) = cohort {
+        for level in self.levels {
+            if let Some(cohort) = level.cohort {
                 cluster.siblings[cohort.index()] = Some(level.siblings);
             }
         }
@@ -154,11 +157,17 @@ impl<'a> Targets<'a> {
     }
 
     fn descend(&mut self, cluster: &mut Cluster, at: Option<NodeIndex>) -> Option<NodeIndex> {
-        let mut level = self.levels.remove(&at).unwrap_or_else(|| self.unfold(cluster, at));
-        let found = loop {
-            let queue = self.largest_queue(cluster, &mut level);
+        let known = self.levels.iter().position(|level| level.cohort == at);
+        let number = known.unwrap_or_else(|| {
+            let level = self.unfold(cluster, at);
+            self.levels.push(level);
+            self.levels.len() - 1
+        });
+        loop {
+            let queue = self.largest_queue(cluster, number);
+            let (own, level) = (self.own, &mut self.levels[number]);
             level.cohorts.retain(|(child, share)| {
-                share.is_borrowing() || cluster.tree.above(self.own).any(|above| above == *child)
+                share.is_borrowing() || cluster.tree.above(own).any(|above| above == *child)
             });
             let mut cohort: Option<(NodeIndex, DominantShare)> = None;
             for (child, share) in &level.cohorts {
@@ -167,16 +176,14 @@ impl<'a> Targets<'a> {
                 }
             }
             // Of equals the cohort, in which somebody may hold still more.
-            let cohort = cohort
-                .filter(|(_, share)| queue.as_ref().is_none_or(|best| share.compare(&best.share).is_ge()));
-            let Some((child, _)) = cohort else { break queue.map(|entry| entry.queue) };
+            let cohort =
+                cohort.filter(|(_, share)| queue.is_none_or(|(_, best)| share.compare(&best).is_ge()));
+            let Some((child, _)) = cohort else { return queue.map(|(queue, _)| queue) };
             if let Some(queue) = self.descend(cluster, Some(child)) {
-                break Some(queue);
+                return Some(queue);
             }
-            level.cohorts.retain(|(known, _)| *known != child);
-        };
-        self.levels.insert(at, level);
-        found
+            self.levels[number].cohorts.retain(|(known, _)| *known != child);
+        }
     }
 
     fn unfold(&self, cluster: &mut Cluster, at: Option<NodeIndex>) -> Level {
@@ -193,7 +200,9 @@ impl<'a> Targets<'a> {
         };
         let cohorts = siblings.cohorts.iter().map(now).collect();
         let left = siblings.queues.len();
-        let mut level = Level { siblings, left, moved: Vec::new(), front: Vec::new(), cohorts };
+        let (moved, front) = (Vec::new(), Vec::new());
+        let mut level =
+            Level { cohort: at, siblings, left, moved, front, share: DominantShare::ZERO, cohorts };
         for queue in self.stale.iter().copied().filter(|queue| cluster.tree.node(*queue).parent == at) {
             if let Some(next) = self.candidates.first(cluster, queue, 0) {
                 level.insert(Entry { queue, share: cluster.share(queue), next });
@@ -203,7 +212,9 @@ impl<'a> Targets<'a> {
     }
 
     /// Of those that have candidates the one with the largest share, and of equals the one whose candidate comes first.
-    fn largest_queue(&self, cluster: &Cluster, level: &mut Level) -> Option<Entry> {
+    fn largest_queue(&mut self, cluster: &Cluster, level: usize) -> Option<(NodeIndex, DominantShare)> {
+        let Self { own, candidates, stale, levels } = self;
+        let level = &mut levels[level];
         while level.front.is_empty() {
             let noted = level.siblings.queues[..level.left].last().map(|(_, share)| *share);
             let moved = level.moved.last().map(|entry| entry.share);
@@ -213,42 +224,37 @@ impl<'a> Targets<'a> {
             {
                 level.left -= 1;
                 if share.is_borrowing()
-                    && !self.stale.contains(&queue)
-                    && let Some(next) = self.candidates.first(cluster, queue, 0)
+                    && !stale.contains(&queue)
+                    && let Some(next) = candidates.first(cluster, queue, 0)
                 {
-                    level.front.push(Entry { queue, share, next });
+                    level.front.push((queue, next));
                 }
             }
             while let Some(entry) = level.moved.pop_if(|entry| entry.share.compare(&share).is_eq()) {
-                if share.is_borrowing() || entry.queue == self.own {
-                    level.front.push(entry);
+                if share.is_borrowing() || entry.queue == *own {
+                    level.front.push((entry.queue, entry.next));
                 }
             }
-            level.front.sort_by(|a, b| self.precedes(cluster, b, a));
+            level.front.sort_by(|a, b| precedes(cluster, *own, *b, *a));
+            level.share = share;
         }
-        level.front.last().copied()
-    }
-
-    /// `Less` for the one from which is taken first, of two with equal shares.
-    fn precedes(&self, cluster: &Cluster, a: &Entry, b: &Entry) -> Ordering {
-        let next = |entry: &Entry| &cluster.admitted[cluster.queues[entry.queue].workloads[entry.next]];
-        let rank = |entry: &Entry| cluster.tree.node(entry.queue).rank;
-        compare(self.own, next(a), next(b)).then_with(|| rank(a).cmp(&rank(b)))
+        level.front.last().map(|(queue, _)| (*queue, level.share))
     }
 
     /// The level of a queue that came last from `next`.
     fn level(&mut self, cluster: &Cluster, queue: NodeIndex) -> Option<&mut Level> {
-        self.levels.get_mut(&cluster.tree.node(queue).parent)
+        let cohort = cluster.tree.node(queue).parent;
+        self.levels.iter_mut().find(|level| level.cohort == cohort)
     }
 
     /// The next candidate of the queue that came last.
     pub(super) fn pop(&mut self, cluster: &Cluster, queue: NodeIndex) -> Option<usize> {
         let candidates = self.candidates;
         let front = &mut self.level(cluster, queue)?.front;
-        let entry = front.last_mut().filter(|entry| entry.queue == queue)?;
-        let workload = cluster.queues[queue].workloads[entry.next];
-        match candidates.first(cluster, queue, entry.next + 1) {
-            Some(next) => entry.next = next,
+        let (_, place) = front.last_mut().filter(|(first, _)| *first == queue)?;
+        let workload = cluster.queues[queue].workloads[*place];
+        match candidates.first(cluster, queue, *place + 1) {
+            Some(next) => *place = next,
             None => drop(front.pop()),
         }
         Some(workload)
@@ -258,7 +264,7 @@ impl<'a> Targets<'a> {
     pub(super) fn settle(&mut self, cluster: &Cluster, queue: NodeIndex) {
         let mut at = queue;
         for parent in cluster.tree.above(queue) {
-            if let Some(level) = self.levels.get_mut(&Some(parent))
+            if let Some(level) = self.levels.iter_mut().find(|level| level.cohort == Some(parent))
                 && let Some((_, share)) = level.cohorts.iter_mut().find(|(child, _)| *child == at)
             {
                 *share = cluster.share(at);
@@ -266,16 +272,15 @@ impl<'a> Targets<'a> {
             at = parent;
         }
         let Some(level) = self.level(cluster, queue) else { return };
-        if let Some(mut entry) = level.front.pop_if(|entry| entry.queue == queue) {
-            entry.share = cluster.share(queue);
-            level.insert(entry);
+        if let Some((queue, next)) = level.front.pop_if(|(first, _)| *first == queue) {
+            level.insert(Entry { queue, share: cluster.share(queue), next });
         }
     }
 
     /// No more of the queue that came last.
     pub(super) fn drop_queue(&mut self, cluster: &Cluster, queue: NodeIndex) {
         if let Some(level) = self.level(cluster, queue) {
-            level.front.pop_if(|entry| entry.queue == queue);
+            level.front.pop_if(|(first, _)| *first == queue);
         }
     }
 
@@ -292,13 +297,21 @@ impl<'a> Targets<'a> {
     }
 }
 
+/// `Less` for the one from which is taken first, of two with equal shares.
+fn precedes(cluster: &Cluster, own: NodeIndex, a: (NodeIndex, usize), b: (NodeIndex, usize)) -> Ordering {
+    let next = |(queue, place): (NodeIndex, usize)| &cluster.admitted[cluster.queues[queue].workloads[place]];
+    let rank = |(queue, _): (NodeIndex, usize)| cluster.tree.node(queue).rank;
+    compare(own, next(a), next(b)).then_with(|| rank(a).cmp(&rank(b)))
+}
+
 impl Level {
     /// Puts a queue where its share belongs. If that is among the first, all of them are put in order anew.
     fn insert(&mut self, entry: Entry) {
         let at = self.moved.partition_point(|known| known.share.compare(&entry.share).is_lt());
         self.moved.insert(at, entry);
-        if self.front.last().is_some_and(|first| first.share.compare(&entry.share).is_le()) {
-            self.moved.append(&mut self.front);
+        if !self.front.is_empty() && self.share.compare(&entry.share).is_le() {
+            let share = self.share;
+            self.moved.extend(self.front.drain(..).map(|(queue, next)| Entry { queue, share, next }));
             self.moved.sort_by(|a, b| a.share.compare(&b.share));
         }
     }

@@ -76,7 +76,7 @@ struct Replay<'a, O: Observer> {
     pools: BTreeMap<&'a str, PoolId>,
     shapes: Vec<Shape>,
     /// What the last head of each queue and shape asked.
-    asked: BTreeMap<(usize, u32), Pending>,
+    asked: Vec<BTreeMap<u32, Pending>>,
     lines: Lines,
     locals: Locals,
     /// The queue of each team.
@@ -119,7 +119,7 @@ pub(crate) fn replay<O: Observer>(
         cluster,
         pools: pool_names(&setup.config),
         shapes: shapes(setup, trace),
-        asked: BTreeMap::new(),
+        asked: tree.queues.iter().map(|_| BTreeMap::new()).collect(),
         lines: Lines::new(&tree.strict),
         locals: Locals::new(by_usage.collect(), &setup.local_queues, &setup.config.policy, trace),
         queue_of: tree.queue_of.clone(),
@@ -307,10 +307,11 @@ impl<O: Observer> Replay<'_, O> {
         if heads.is_empty() {
             return Ok(false);
         }
-        let mut pending: Vec<Pending> = Vec::with_capacity(heads.len());
         for head in &heads {
-            pending.extend(self.pending(*head));
+            self.ask(*head);
         }
+        let asked = |head: &Waiting| self.asked[head.queue].get(&head.shape);
+        let pending: Vec<&Pending> = heads.iter().filter_map(asked).collect();
         let outcome = self.cluster.cycle(&pending);
         let mut again = false;
         for at in outcome.order {
@@ -319,7 +320,7 @@ impl<O: Observer> Replay<'_, O> {
             match &outcome.verdicts[at] {
                 Verdict::Start { flavors, .. } => {
                     self.lines.leave(head);
-                    self.start(now, row, &pending[at], flavors)?;
+                    self.start(now, head, flavors)?;
                     again = true;
                 }
                 Verdict::EvictFor { victims, .. } => {
@@ -340,37 +341,33 @@ impl<O: Observer> Replay<'_, O> {
                 }
             }
         }
-        for (head, pending) in heads.into_iter().zip(pending) {
-            self.asked.insert((head.queue, head.shape), pending);
-        }
         Ok(again)
     }
 
     /// The head of a line as Kueue sees it: what all of its line ask, and who it is.
-    fn pending(&mut self, head: Waiting) -> Option<Pending> {
+    fn ask(&mut self, head: Waiting) {
         let Waiting { queue, shape, local, submit_ms, row } = head;
-        let mut pending = if let Some(known) = self.asked.remove(&(queue, shape)) {
-            known
-        } else {
-            let (mut pending, _) = self.shapes[shape as usize].clone()?;
+        let Some((asks, _)) = &self.shapes[shape as usize] else { return };
+        let pending = self.asked[queue].entry(shape).or_insert_with(|| {
+            let mut pending = asks.clone();
             pending.queue.clone_from(&self.queue_names[queue]);
             pending
-        };
+        });
         pending.created_ms = submit_ms;
         pending.local_usage = self.locals.usage_if_it_counts(queue, local);
         // Rows are in the order of time and name.
         pending.uid.clear();
         let _ = write!(pending.uid, "{row:010}");
-        Some(pending)
     }
 
     fn start(
         &mut self,
         now: i64,
-        row: u32,
-        pending: &Pending,
+        head: Waiting,
         flavors: &[BTreeMap<String, String>],
     ) -> Result<(), SimError> {
+        let row = head.row;
+        let Some(pending) = self.asked[head.queue].get(&head.shape) else { return Ok(()) };
         let mut usage = Vec::new();
         let mut pool = 0;
         for (set, flavors) in pending.pod_sets.iter().zip(flavors) {
@@ -380,7 +377,7 @@ impl<O: Observer> Replay<'_, O> {
                 usage.push((flavor.clone(), resource.clone(), each.saturating_mul(i64::from(set.count))));
             }
         }
-        let local = self.local(row).filter(|(queue, _)| self.locals.count(*queue));
+        let local = Some((head.queue, head.local)).filter(|(queue, _)| self.locals.count(*queue));
         let asks = if local.is_some() { usage.clone() } else { Vec::new() };
         let at = self.cluster.admit(Workload {
             name: String::new(),
