@@ -152,7 +152,9 @@ impl Preemption {
 
 /// On which nodes of a pool the workers of a job go. Whether there is room does not depend on it.
 ///
-/// A gang fills one node after the other in the order of the rule; equal nodes come in the order of their numbers.
+/// A gang fills one node after the other in the order of the rule; equal nodes come in the order of their numbers. Where it
+/// must lie in one of several fabric domains, it gets the tightest: of those with room for all workers the one with room for
+/// the fewest; under [`FirstFit`](Self::FirstFit) the first with room for all, under [`Random`](Self::Random) any of these.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]

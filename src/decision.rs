@@ -157,6 +157,15 @@ pub enum Rejection {
         /// Whether the amounts are those of one worker and one node.
         per_node: bool,
     },
+    /// No fabric domain of a pool that the job may use holds all of its workers, however empty.
+    LargerThanDomain {
+        /// The eligible pool that comes closest.
+        pool: PoolId,
+        /// How many workers the gang has.
+        workers: u32,
+        /// How many of them the largest domain holds.
+        most: u64,
+    },
     /// Its team, or one above it, may never hold as much.
     Limit {
         /// The pool that is tried first.
@@ -188,6 +197,9 @@ impl fmt::Display for Rejection {
         match self {
             Self::NoPool => f.write_str("no pool is of the type that the job asks for"),
             Self::NoReplica => f.write_str("no pool that the job may use has all data sets that it reads"),
+            Self::LargerThanDomain { .. } => {
+                f.write_str("the gang is larger than any fabric domain of an eligible pool")
+            }
             Self::Limit { .. } => f.write_str("the job asks for more than its team may ever hold"),
             Self::Kept { .. } => f.write_str("the job asks for more than other teams ever leave"),
             Self::TooLarge { per_node, .. } => {

@@ -52,6 +52,11 @@ pub enum ErrorKind {
         /// Name of the pool.
         pool: String,
     },
+    /// Fabric domains that are empty, do not add up to the nodes of their pool, or divide a divisible one.
+    Domains {
+        /// Name of the pool.
+        pool: String,
+    },
     /// Shares valued by price, and a GPU pool without a price.
     MissingPrice {
         /// Name of the pool.
@@ -175,6 +180,10 @@ impl fmt::Display for ErrorKind {
             Self::Name { what, name } => write!(f, "{what} `{name}` is defined twice"),
             Self::NoPool => f.write_str("there is no pool"),
             Self::EmptyPool { pool } => write!(f, "pool `{pool}` has no capacity"),
+            Self::Domains { pool } => write!(
+                f,
+                "the fabric domains of pool `{pool}` are not its nodes, or the pool is divisible and has none"
+            ),
             Self::MissingPrice { pool } => {
                 write!(f, "pool `{pool}` has no price, and shares are valued by price")
             }

@@ -55,6 +55,17 @@ pub enum Blocked {
         /// How many of them would find room.
         room_for: u64,
     },
+    /// The nodes have room for all workers, but those of no fabric domain have.
+    AcrossDomains {
+        /// Which of the shape's alternatives.
+        alternative: u32,
+        /// Where.
+        pool: PoolId,
+        /// How many workers the job has.
+        workers: u32,
+        /// How many of them would find room in the domain that has most.
+        room_for: u64,
+    },
     /// Its team, or one above it, may not hold more.
     Limit {
         /// Which of the shape's alternatives.
@@ -130,6 +141,27 @@ pub enum Blocked {
 }
 
 impl Blocked {
+    /// What stops the workers of a gang though there is enough of everything.
+    fn describe_scattered(&self, f: &mut impl fmt::Write, names: &Names) -> fmt::Result {
+        match self {
+            Self::Scattered { pool, workers: 1, .. } => {
+                write!(f, "pool `{}`: no node has all that a worker asks together", names.pool(*pool))
+            }
+            Self::Scattered { pool, workers, room_for, .. } => {
+                let pool = names.pool(*pool);
+                write!(f, "pool `{pool}`: {workers} workers, the nodes have room for {room_for} of them")
+            }
+            Self::AcrossDomains { pool, workers, room_for, .. } => {
+                let pool = names.pool(*pool);
+                write!(
+                    f,
+                    "pool `{pool}`: {workers} workers, the emptiest fabric domain has room for {room_for} of them"
+                )
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn describe(&self, f: &mut impl fmt::Write, names: &Names, job: &dyn Fn(JobId) -> String) -> fmt::Result {
         match self {
             Self::Room { pool, kind, requested, free, per_node, .. } => {
@@ -149,13 +181,7 @@ impl Blocked {
                      of it on one device"
                 )
             }
-            Self::Scattered { pool, workers, room_for, .. } => {
-                let pool = names.pool(*pool);
-                if *workers == 1 {
-                    return write!(f, "pool `{pool}`: no node has all that a worker asks together");
-                }
-                write!(f, "pool `{pool}`: {workers} workers, the nodes have room for {room_for} of them")
-            }
+            Self::Scattered { .. } | Self::AcrossDomains { .. } => self.describe_scattered(f, names),
             Self::Limit { pool, kind, team, requested, used, most, .. } => {
                 let (pool, team) = (names.pool(*pool), team.map_or("?", |team| names.team(team)));
                 let [requested, used, most] = [*requested, *used, *most].map(|amount| Amount(*kind, amount));

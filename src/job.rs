@@ -46,13 +46,15 @@ pub struct Alternative {
     pub workers: u32,
     /// Speed in thousandths: a job that takes an hour at [`FULL_SPEED`] takes two at 500.
     pub speed_milli: u32,
+    /// Whether its workers may lie in several fabric domains of their pool.
+    pub across_domains: bool,
 }
 
 impl Alternative {
     /// One worker with `request`, in any pool, at full speed.
     #[must_use]
     pub const fn new(request: Resources) -> Self {
-        Self { pools: Eligible::Any, request, workers: 1, speed_milli: FULL_SPEED }
+        Self { pools: Eligible::Any, request, workers: 1, speed_milli: FULL_SPEED, across_domains: false }
     }
 
     /// Only in pools of this accelerator type.
@@ -80,6 +82,13 @@ impl Alternative {
     #[must_use]
     pub const fn with_speed_milli(mut self, speed_milli: u32) -> Self {
         self.speed_milli = speed_milli;
+        self
+    }
+
+    /// With workers that talk little: they may lie in several fabric domains of their pool.
+    #[must_use]
+    pub const fn across_domains(mut self) -> Self {
+        self.across_domains = true;
         self
     }
 }

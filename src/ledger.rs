@@ -7,7 +7,8 @@
 //! Absent on purpose: time, prices, teams, and who the jobs are. Layer 2; uses `id`, `room`, `pool`, `config`.
 #![warn(clippy::arithmetic_side_effects)]
 
-use std::collections::btree_set::Range;
+use core::ops::Range;
+use std::collections::btree_set;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::config::{Placement, PolicySpec};
@@ -54,6 +55,10 @@ pub(crate) struct PoolState {
     unit: u64,
     /// Nodes that are up, by (free scarce units, free cores, number).
     shelves: Vec<BTreeSet<(Quantity, NodeId)>>,
+    /// The number after the last node of each fabric domain; one where the pool is one domain.
+    domain_ends: Vec<u32>,
+    /// How many nodes of each domain stand on which shelf, domain by domain; none where the pool is one domain.
+    by_domain: Vec<u32>,
     /// How many nodes have a device of which a part is taken.
     broken: usize,
     /// Counts allocations: what fitted at an equal count still fits.
@@ -84,6 +89,8 @@ impl PoolState {
             scarce,
             unit,
             shelves: Vec::new(),
+            domain_ends: domain_ends(spec),
+            by_domain: Vec::new(),
             broken: 0,
             allocations: 0,
             placement: policy.placement,
@@ -93,6 +100,9 @@ impl PoolState {
         if !spec.divisible {
             let shelves = usize::try_from(most.checked_div(unit)?).ok()?.checked_add(1)?;
             pool.shelves.resize_with(shelves, BTreeSet::new);
+            if pool.domain_count() > 1 {
+                pool.by_domain = vec![0; shelves.checked_mul(pool.domain_count())?];
+            }
             pool.nodes =
                 (0..spec.nodes).map(|_| Node { free: Room::of_node(&spec.node), up: true }).collect();
             for number in 0..spec.nodes {
@@ -147,6 +157,54 @@ impl PoolState {
         up.map(|(number, node)| (NodeId::at(number), &node.free))
     }
 
+    /// How many fabric domains there are.
+    pub(crate) fn domain_count(&self) -> usize {
+        self.domain_ends.len()
+    }
+
+    /// In which domain a node is.
+    #[inline]
+    pub(crate) fn domain_of(&self, node: NodeId) -> usize {
+        self.domain_ends.partition_point(|end| NodeId::new(*end) <= node)
+    }
+
+    /// The numbers of the nodes in a domain, up or not.
+    pub(crate) fn domain(&self, domain: usize) -> Range<u32> {
+        let end = |domain: Option<usize>| domain.and_then(|at| self.domain_ends.get(at)).copied();
+        let from = end(domain.checked_sub(1)).unwrap_or(0);
+        from..end(Some(domain)).unwrap_or(from)
+    }
+
+    /// Every node of a domain that is up with what is free on it, in order.
+    pub(crate) fn nodes_of(&self, domain: usize) -> impl Iterator<Item = (NodeId, &Room)> {
+        self.domain(domain).map(NodeId::new).filter_map(|node| Some((node, self.free_on(node)?)))
+    }
+
+    /// How many workers have room together, by how many have on each node, in order: in one domain where they must lie in
+    /// one, else on all nodes. Counts no further than to `enough`.
+    pub(crate) fn together(
+        &self,
+        confined: bool,
+        enough: u64,
+        rooms: impl Iterator<Item = (NodeId, u64)>,
+    ) -> u64 {
+        let (mut most, mut here, mut domain) = (0_u64, 0_u64, 0);
+        for (node, room) in rooms {
+            if confined {
+                let its = self.domain_of(node);
+                if its != domain {
+                    (domain, here) = (its, 0);
+                }
+            }
+            here = here.saturating_add(room);
+            most = most.max(here);
+            if most >= enough {
+                break;
+            }
+        }
+        most
+    }
+
     /// Which nodes workers go to.
     pub(crate) fn placement(&self) -> Placement {
         self.placement
@@ -168,7 +226,11 @@ impl PoolState {
     }
 
     /// The nodes of a shelf from a key within it on.
-    pub(crate) fn shelf_from(&self, shelf: usize, within: Quantity) -> Range<'_, (Quantity, NodeId)> {
+    pub(crate) fn shelf_from(
+        &self,
+        shelf: usize,
+        within: Quantity,
+    ) -> btree_set::Range<'_, (Quantity, NodeId)> {
         self.shelves[shelf].range((within, NodeId::new(0))..)
     }
 
@@ -198,6 +260,9 @@ impl PoolState {
         let free = room.amounts();
         let (shelf, key) = (self.shelf_of(free), self.within_shelf(free));
         self.shelves[shelf].insert((key, node));
+        if let Some(count) = self.in_domain(node, shelf) {
+            *count = count.saturating_add(1);
+        }
     }
 
     fn unshelve(&mut self, node: NodeId) {
@@ -207,6 +272,19 @@ impl PoolState {
         let (shelf, key) = (self.shelf_of(free), self.within_shelf(free));
         let was_there = self.shelves[shelf].remove(&(key, node));
         debug_assert!(was_there, "a node is not on its shelf");
+        if let Some(count) = self.in_domain(node, shelf) {
+            *count = count.saturating_sub(1);
+        }
+    }
+
+    /// How many nodes of a node's domain stand on a shelf.
+    #[inline]
+    fn in_domain(&mut self, node: NodeId, shelf: usize) -> Option<&mut u32> {
+        if self.by_domain.is_empty() {
+            return None;
+        }
+        let first = self.domain_of(node).checked_mul(self.shelves.len())?;
+        self.by_domain.get_mut(first.checked_add(shelf)?)
     }
 
     /// Nodes that can hold a worker: from the shelves of those with the most scarce units free down.
@@ -225,13 +303,26 @@ impl PoolState {
 
     /// Whether the nodes on the shelves could hold so many workers if only the scarce resource counted: a quick no.
     pub(crate) fn may_hold(&self, request: &Resources, workers: u64) -> bool {
+        let counts = self.shelves.iter().map(|shelf| u64::try_from(shelf.len()).unwrap_or(u64::MAX));
+        self.might_hold(request, workers, counts)
+    }
+
+    /// The same of the nodes of one domain, where there are several.
+    pub(crate) fn may_hold_in(&self, domain: usize, request: &Resources, workers: u64) -> bool {
+        let first = domain.saturating_mul(self.shelves.len());
+        let counts = self.by_domain.iter().skip(first).take(self.shelves.len());
+        self.might_hold(request, workers, counts.map(|count| u64::from(*count)))
+    }
+
+    /// The same of so many nodes on each shelf.
+    #[inline]
+    fn might_hold(&self, request: &Resources, workers: u64, counts: impl Iterator<Item = u64>) -> bool {
         let each = request[self.scarce].get().checked_div(self.unit).unwrap_or(0);
         let Some(each) = usize::try_from(each).ok().filter(|each| *each > 0) else { return true };
         let mut slots = 0_u64;
-        for (units, shelf) in self.shelves.iter().enumerate().skip(each) {
+        for (units, count) in counts.enumerate().skip(each) {
             let a_node = u64::try_from(units.checked_div(each).unwrap_or(0)).unwrap_or(u64::MAX);
-            slots =
-                slots.saturating_add(a_node.saturating_mul(u64::try_from(shelf.len()).unwrap_or(u64::MAX)));
+            slots = slots.saturating_add(a_node.saturating_mul(count));
             if slots >= workers {
                 return true;
             }
@@ -252,6 +343,18 @@ impl PoolState {
             self.shelve(span.node);
         }
     }
+}
+
+/// The number after the last node of each domain.
+fn domain_ends(spec: &PoolSpec) -> Vec<u32> {
+    if spec.domains.is_empty() {
+        return vec![spec.nodes];
+    }
+    let end = |end: &mut u32, nodes: &u32| {
+        *end = end.saturating_add(*nodes);
+        Some(*end)
+    };
+    spec.domains.iter().scan(0, end).collect()
 }
 
 /// All pools.
@@ -340,6 +443,7 @@ impl Ledger {
             }
             let mut free = Resources::new();
             let mut shelved = 0_usize;
+            let mut by_domain = vec![0_u32; pool.by_domain.len()];
             for (node, room) in pool.nodes() {
                 let amounts = room.amounts();
                 free = free.checked_add(amounts).unwrap_or_default();
@@ -348,6 +452,13 @@ impl Ledger {
                     return Err(format!("pool {number}: node {node} is not on its shelf"));
                 }
                 shelved = shelved.saturating_add(1);
+                let first = pool.domain_of(node).saturating_mul(pool.shelves.len());
+                if let Some(count) = by_domain.get_mut(first.saturating_add(pool.shelf_of(amounts))) {
+                    *count = count.saturating_add(1);
+                }
+            }
+            if by_domain != pool.by_domain {
+                return Err(format!("pool {number}: a domain has other nodes on a shelf than are counted"));
             }
             if free != pool.free {
                 return Err(format!("pool {number}: the nodes have {free:?} free, the pool {:?}", pool.free));

@@ -69,6 +69,10 @@
 //! A worker that asks less than a whole GPU has it on one device, and what it asks beyond whole GPUs too: 1.5 are one whole
 //! device and half of another. Divisible pools know no devices. [`devices`](Scheduler::devices) tells who shares one.
 //!
+//! A gang starts whole, in one pool, and in one *fabric domain* where [the pool](PoolSpec::with_domains) has several, unless
+//! its alternative may lie [across domains](Alternative::across_domains): one search for nodes looks at each domain then.
+//! Reservations, victims and remedies are those of one domain too.
+//!
 //! # Embedding
 //!
 //! The caller owns the event loop, the clock and the job's life; [`Scheduler`] is a value (`Send`) that is told what
@@ -102,8 +106,8 @@
 //!
 //! # Not supported
 //!
-//! Not in this release: eviction for others together with conservative backfilling, a scheduler that is written down and
-//! read back (it can be copied), and fabric domains inside a pool. `CHANGELOG.md` says what is.
+//! Not in this release: eviction for others together with conservative backfilling, and a scheduler that is written down and
+//! read back (it can be copied). `CHANGELOG.md` says what is.
 //! Elastic jobs (a gang that grows or shrinks while it runs) are not planned; time is sliced by `Gavel` alone.
 //!
 //! # Crate features

@@ -30,8 +30,11 @@ pub struct PoolSpec {
     pub divisible: bool,
     /// What the capacity costs by the hour.
     pub price: Option<Price>,
-    /// What joins the nodes, such as `infiniband`. A pool is one fabric domain: no gang leaves its pool.
+    /// What joins the nodes, such as `infiniband`.
     pub fabric: Option<String>,
+    /// How many nodes are in each fabric domain: the first so many are in the first one, and so on. Empty: the pool is one
+    /// domain. A gang lies in one domain, unless its [alternative](crate::Alternative::across_domains) says otherwise.
+    pub domains: Vec<u32>,
     /// The data sets of which there is a replica here; `*` stands for all.
     pub datasets: Vec<String>,
     /// What a GPU counts in a share under [`ShareValue::Table`](crate::ShareValue::Table), against those of other pools.
@@ -50,6 +53,7 @@ impl PoolSpec {
             divisible: false,
             price: None,
             fabric: None,
+            domains: Vec::new(),
             datasets: Vec::new(),
             gpu_value: None,
         }
@@ -79,6 +83,45 @@ impl PoolSpec {
     pub fn with_price(mut self, price: Price) -> Self {
         self.price = Some(price);
         self
+    }
+
+    /// With fabric domains of so many nodes each, the first nodes in the first one.
+    ///
+    /// # Examples
+    ///
+    /// Twelve nodes on two switches; a gang of seven fits on neither:
+    ///
+    /// ```
+    /// use fairshare::{Alternative, Config, PoolSpec, Rejection, Resources, Scheduler, ShapeSpec, TeamSpec};
+    /// use fairshare::{JobSpec, PoolId, Submission, TeamId, Timestamp};
+    /// let node = Resources::new().gpu(8);
+    /// let pool = PoolSpec::new("h200", 12, node).with_domains([6, 6]);
+    /// let mut scheduler = Scheduler::new(Config::new(vec![pool], vec![TeamSpec::new("search")])).unwrap();
+    /// let mut submit = |gang: Alternative| {
+    ///     let shape = scheduler.intern(&ShapeSpec::new(gang)).unwrap();
+    ///     scheduler.submit(Timestamp::ZERO, JobSpec::new(TeamId::new(0), shape, Timestamp::ZERO)).unwrap()
+    /// };
+    /// let gang = Alternative::new(node).with_workers(7);
+    /// let too_large = Rejection::LargerThanDomain { pool: PoolId::new(0), workers: 7, most: 6 };
+    /// assert_eq!(submit(gang.clone()), Submission::Rejected(too_large));
+    /// assert!(matches!(submit(gang.across_domains()), Submission::Queued(_)));
+    /// ```
+    #[must_use]
+    pub fn with_domains(mut self, nodes: impl IntoIterator<Item = u32>) -> Self {
+        self.domains = nodes.into_iter().collect();
+        self
+    }
+
+    /// Whether its domains are its nodes: none is empty, and together they have every node. Nodes are told apart.
+    pub(crate) fn has_sound_domains(&self) -> bool {
+        let sum = self.domains.iter().fold(0_u64, |sum, nodes| sum.saturating_add(u64::from(*nodes)));
+        self.domains.is_empty()
+            || !self.divisible && !self.domains.contains(&0) && sum == u64::from(self.nodes)
+    }
+
+    /// The most nodes in one domain.
+    pub(crate) fn largest_domain(&self) -> u32 {
+        self.domains.iter().copied().max().unwrap_or(self.nodes)
     }
 
     /// As one capacity without node boundaries.

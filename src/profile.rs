@@ -86,7 +86,7 @@ impl Profile {
             let end = end_after(start, length, route).map(|end| end.max(next_instant(start)));
             let until = end.map_or(self.steps.len(), |end| self.steps.partition_point(|step| step.at < end));
             roomy = roomy.max(from);
-            if let Some(lacking) = (roomy..until).find(|at| !self.has_room(*at, route)) {
+            if let Some(lacking) = (roomy..until).find(|at| !self.has_room(state, *at, route)) {
                 // No slot covers a step that lacks room.
                 (from, roomy) = (lacking + 1, lacking + 1);
                 continue;
@@ -116,17 +116,15 @@ impl Profile {
         placement::find_among(state.ledger.pool(self.pool), route, free)
     }
 
-    /// Whether all workers have room somewhere during a step.
-    fn has_room(&self, step: usize, route: &Route) -> bool {
+    /// Whether all workers have room somewhere, together where they must be, during a step.
+    fn has_room(&self, state: &State, step: usize, route: &Route) -> bool {
         let Step { free, total, .. } = &self.steps[step];
         if !route.total.fits_in(total) || self.divisible {
             return route.total.fits_in(total);
         }
-        let mut left = u64::from(route.workers);
-        free.iter().any(|free| {
-            left = left.saturating_sub(free.times(&route.request));
-            left == 0
-        })
+        let rooms = self.nodes.iter().zip(free).map(|(node, free)| (*node, free.times(&route.request)));
+        let workers = u64::from(route.workers);
+        state.ledger.pool(self.pool).together(route.confined, workers, rooms) >= workers
     }
 
     /// Plans a job in a slot that is free.

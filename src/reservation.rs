@@ -200,8 +200,14 @@ fn earliest_nodes(state: &State, route: &Route, timetable: &Timetable) -> Option
     let pool = state.ledger.pool(route.pool);
     // Nodes on which somebody has ended by then.
     let mut freed: Vec<(NodeId, Room)> = Vec::new();
-    let mut slots: u64 =
-        pool.nodes().map(|(_, free)| free.times(&route.request)).fold(0, u64::saturating_add);
+    // How many workers have room together: by domain, where all must be in one.
+    let group = |node: NodeId| if route.confined { pool.domain_of(node) } else { 0 };
+    let mut slots = vec![0_u64; if route.confined { pool.domain_count() } else { 1 }];
+    for (node, free) in pool.nodes() {
+        let here = &mut slots[group(node)];
+        *here = here.saturating_add(free.times(&route.request));
+    }
+    let mut most = slots.iter().copied().max().unwrap_or(0);
     let mut at = state.now;
     let mut ends = timetable.ends(state.now).peekable();
     loop {
@@ -218,10 +224,12 @@ fn earliest_nodes(state: &State, route: &Route, timetable: &Timetable) -> Option
                 let free = &mut freed[at].1;
                 let before = free.times(&route.request);
                 free.give(&request, span.workers, span.device);
-                slots = slots.saturating_sub(before).saturating_add(free.times(&route.request));
+                let here = &mut slots[group(span.node)];
+                *here = here.saturating_sub(before).saturating_add(free.times(&route.request));
+                most = most.max(*here);
             }
         }
-        if slots >= u64::from(route.workers) {
+        if most >= u64::from(route.workers) {
             let mut later = freed.iter().peekable();
             let free = pool.nodes().map(|(node, now)| match later.next_if(|(freed, _)| *freed == node) {
                 Some((_, then)) => (node, then),

@@ -44,6 +44,8 @@ pub(crate) struct Route {
     /// What each worker asks.
     pub(crate) request: Resources,
     pub(crate) workers: u32,
+    /// Whether they must lie in one of several fabric domains of the pool.
+    pub(crate) confined: bool,
     /// What all workers ask.
     pub(crate) total: Resources,
     /// Speed in thousandths.
@@ -235,6 +237,11 @@ fn route(
             per_node: false,
         });
     }
+    let confined = *workers > 1 && pool.domains.len() > 1 && !alternative.across_domains;
+    let most = Room::of_node(&pool.node).times(request).saturating_mul(u64::from(pool.largest_domain()));
+    if confined && most < u64::from(*workers) {
+        return Err(Rejection::LargerThanDomain { pool: id, workers: *workers, most });
+    }
     let speed_milli = alternative.speed_milli;
     Ok(Route {
         shape,
@@ -242,6 +249,7 @@ fn route(
         pool: id,
         request: *request,
         workers: *workers,
+        confined,
         total,
         speed_milli,
     })
@@ -257,12 +265,15 @@ fn exceeds(pool: PoolId, asked: &Resources, room: &Resources, per_node: bool) ->
     }
 }
 
-/// The rejection by the pool that comes closest to what is asked of it, where the pool as a whole falls short rather than
-/// its nodes before the others; the first of equals.
+/// The rejection by the pool that comes closest to what is asked of it: where only its domains fall short before the others,
+/// then where the pool as a whole does rather than its nodes; the first of equals.
 fn nearer(known: Rejection, new: Rejection) -> Rejection {
     let reach = |rejection: &Rejection| match rejection {
         Rejection::TooLarge { requested, capacity, per_node, .. } => {
-            Some((!per_node, u128::from(capacity.get()), u128::from(requested.get())))
+            Some((u8::from(!per_node), u128::from(capacity.get()), u128::from(requested.get())))
+        }
+        Rejection::LargerThanDomain { workers, most, .. } => {
+            Some((2, u128::from(*most), u128::from(*workers)))
         }
         _ => None,
     };

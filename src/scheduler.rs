@@ -498,6 +498,9 @@ fn checked(config: Config) -> Result<State, Error> {
     if let Some(pool) = config.pools.iter().find(|pool| pool.nodes == 0 || pool.node.is_empty()) {
         return Err(ErrorKind::EmptyPool { pool: pool.name.clone() }.into());
     }
+    if let Some(pool) = config.pools.iter().find(|pool| !pool.has_sound_domains()) {
+        return Err(ErrorKind::Domains { pool: pool.name.clone() }.into());
+    }
     if let Some(pool) = config.pools.iter().find(|pool| !pool.divisible && pool.nodes > MAX_NODES) {
         let what = format!("the number of nodes of pool `{}`", pool.name);
         return Err(ErrorKind::TooLarge { what }.into());

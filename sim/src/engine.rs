@@ -409,10 +409,15 @@ impl<'a> Simulation<'a> {
 
     /// What a job asks and what the closest pool has.
     fn detail(&self, reason: &Rejection) -> String {
-        let Rejection::TooLarge { pool, kind, requested, capacity, .. } = reason else {
-            return String::new();
+        let name_of = |pool: &fairshare::PoolId| &self.setup.config.pools[pool.index()].name;
+        let (pool, kind, requested, capacity) = match reason {
+            Rejection::TooLarge { pool, kind, requested, capacity, .. } => (pool, kind, requested, capacity),
+            Rejection::LargerThanDomain { pool, workers, most } => {
+                return format!(", {workers} workers, {most} in a domain of `{}`", name_of(pool));
+            }
+            _ => return String::new(),
         };
-        let (pool, name) = (&self.setup.config.pools[pool.index()].name, self.setup.config.kinds.name(*kind));
+        let (pool, name) = (name_of(pool), self.setup.config.kinds.name(*kind));
         let [requested, capacity] = [requested, capacity].map(|amount| {
             if kind.is_bytes() {
                 format!("{} bytes", amount.get())

@@ -182,7 +182,9 @@ impl<'a> Watch<'a> {
 fn pool_of(reason: &Blocked) -> Option<usize> {
     match reason {
         Blocked::Room { pool, .. }
+        | Blocked::Device { pool, .. }
         | Blocked::Scattered { pool, .. }
+        | Blocked::AcrossDomains { pool, .. }
         | Blocked::Limit { pool, .. }
         | Blocked::Kept { pool, .. }
         | Blocked::Reservation { pool, .. } => Some(pool.index()),

@@ -45,6 +45,7 @@ pub struct Setup {
     knows_data: bool,
     /// Whether jobs may start where their data sets are not.
     reads_remotely: bool,
+    across_domains: bool,
     /// Which jobs are let in.
     pub admission: Admission,
     /// Where jobs go that name no pools.
@@ -208,6 +209,7 @@ impl Setup {
             default_time_limit_ms,
             knows_data,
             reads_remotely: scenario.policy.reads_remotely,
+            across_domains: scenario.policy.across_domains,
             admission,
             routes,
             kueue,
@@ -342,6 +344,7 @@ impl Setup {
         let mut spec = Alternative::new(request)
             .with_workers(alternative.workers)
             .with_speed_milli(alternative.speed_milli);
+        spec.across_domains = self.across_domains;
         if !alternative.pools.is_empty() {
             let pools = self.named_pools(alternative);
             if pools.is_empty() {
@@ -494,6 +497,7 @@ fn pool_spec(pool: &crate::scenario::Pool, kinds: &mut ResourceKinds) -> PoolSpe
     spec.divisible = pool.divisible;
     spec.price = pool.tariff.as_ref().map(Tariff::first);
     spec.fabric.clone_from(&pool.fabric);
+    spec.domains.clone_from(&pool.domains);
     spec.datasets.clone_from(&pool.datasets);
     spec
 }

@@ -2,12 +2,14 @@
 //!
 //! All workers find room or none does; nothing is changed here. Whether there is room is the same under every rule; the
 //! rules differ in which nodes with room are tried first, and one node after the other is filled in that order. They differ
-//! too in the device that a worker gets which asks a part of a GPU.
+//! too in the device that a worker gets which asks a part of a GPU, and in the fabric domain that a gang gets where a pool
+//! has several: all of it lies in one, unless it may leave it.
 //! Absent on purpose: which pool, and whose job. Layer 3; uses `config`, `ledger`, `room`, `route`.
 
 mod best_fit;
 mod best_fit_gpu;
 mod device;
+mod domain;
 mod first_fit;
 mod fragmentation;
 mod random;
@@ -28,6 +30,9 @@ pub(crate) type Rank = (i128, u128);
 pub(crate) fn has_room(pool: &PoolState, route: &Route, avoid: &[NodeId]) -> bool {
     if !route.total.fits_in(pool.free()) || pool.is_divisible() {
         return route.total.fits_in(pool.free());
+    }
+    if route.confined {
+        return domain::has_room(pool, route, avoid);
     }
     let mut left = u64::from(route.workers);
     if left > 1 && !pool.may_hold(&route.request, left) {
@@ -60,6 +65,10 @@ pub(crate) fn find(pool: &PoolState, route: &Route, avoid: &[NodeId], spans: &mu
     }
     let is_allowed = |node: NodeId| avoid.is_empty() || avoid.binary_search(&node).is_err();
     let seats = Seats { pool, request: &route.request, workers: route.workers };
+    if route.confined {
+        let nodes: Vec<_> = domain::nodes(pool, route).filter(|(node, _)| is_allowed(*node)).collect();
+        return domain::fill(&seats, &nodes, spans);
+    }
     match pool.placement() {
         Placement::BestFit if route.workers == 1 => {
             seats.fill(best_fit::best(pool, &route.request, is_allowed), spans)
@@ -82,7 +91,7 @@ pub(crate) fn find(pool: &PoolState, route: &Route, avoid: &[NodeId], spans: &mu
     }
 }
 
-/// Where the workers of `route` would go among nodes that have so much free, now or at another time.
+/// Where the workers of `route` would go among nodes, in order, that have so much free, now or at another time.
 pub(crate) fn find_among<'a>(
     pool: &PoolState,
     route: &Route,
@@ -90,7 +99,13 @@ pub(crate) fn find_among<'a>(
 ) -> Option<Vec<Span>> {
     let mut spans = Vec::new();
     let seats = Seats { pool, request: &route.request, workers: route.workers };
-    seats.fill_ranked(nodes, &mut spans).then_some(spans)
+    let found = if route.confined {
+        let nodes: Vec<_> = nodes.filter(|(_, free)| free.fits(&route.request)).collect();
+        domain::fill(&seats, &nodes, &mut spans)
+    } else {
+        seats.fill_ranked(nodes, &mut spans)
+    };
+    found.then_some(spans)
 }
 
 /// Puts into `spans` on which devices of a node that has room for them so many workers go.

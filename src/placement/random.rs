@@ -22,6 +22,11 @@ pub(super) fn number(pool: &PoolState, node: NodeId, worker: Option<u32>) -> u64
     numbers.fold(0, |hash, number| scramble(hash ^ number))
 }
 
+/// What a domain draws for the next gang: as its number among the nodes does for a worker that no gang has.
+pub(super) fn of_domain(pool: &PoolState, domain: usize) -> u64 {
+    number(pool, NodeId::at(domain), Some(u32::MAX))
+}
+
 /// A number that looks nothing like the one before it; different ones for different numbers.
 fn scramble(number: u64) -> u64 {
     let mut mixed = number.wrapping_add(STEP);

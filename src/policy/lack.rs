@@ -90,7 +90,15 @@ fn lacks_of_room(state: &State, route: &Route) -> Vec<Blocked> {
     }
     let workers = route.workers;
     let scattered = Blocked::Scattered { alternative, pool: id, workers, room_for };
-    if room_for < u64::from(workers) { vec![scattered] } else { Vec::new() }
+    if room_for < u64::from(workers) {
+        return vec![scattered];
+    }
+    let rooms = pool.nodes().map(|(node, free)| (node, free.times(&route.request)));
+    let room_for = pool.together(route.confined, u64::from(workers), rooms);
+    if room_for < u64::from(workers) {
+        return vec![Blocked::AcrossDomains { alternative, pool: id, workers, room_for }];
+    }
+    Vec::new()
 }
 
 /// The GPUs of the node that has most free, and of those on the device that has most, the most of equals.

@@ -1,5 +1,8 @@
 //! Search: the cheapest running jobs that make room for a waiting one.
 //!
+//! A gang that must lie in one of several fabric domains tries each in turn: taken is the one whose last victim comes first
+//! by class and team, then the one with the least lost work, then the first.
+//!
 //! Node by node: for each node the first victims, in their order, that free one more worker's room; the node whose last
 //! victim comes first is taken, then the least lost work, then the lowest number, until all workers have room. On the
 //! node itself one victim is chosen after the other, each by what its team would hold by then. Whoever proves unnecessary
@@ -8,6 +11,7 @@
 //! Absent on purpose: what is legal (see `legal`). Layer 3; uses `state`, `tree`.
 
 use core::cmp::Ordering;
+use core::ops::Range;
 use std::collections::BTreeSet;
 
 use super::alike::{Choice, Teams};
@@ -48,7 +52,14 @@ struct Candidate {
     /// By R2.
     equal: bool,
     /// Its part of the spans.
-    spans: core::ops::Range<usize>,
+    spans: Range<usize>,
+}
+
+/// Candidates that make room on some nodes, and the GPU time that they lose.
+struct Choice {
+    within: Range<usize>,
+    victims: Vec<usize>,
+    lost: u128,
 }
 
 /// The state of one search.
@@ -58,6 +69,8 @@ struct Search<'a> {
     /// What one worker asks; all of the job in a divisible pool, which counts as one node.
     request: Resources,
     workers: u64,
+    /// The nodes on which victims are chosen for the job: those of one domain, if it must lie in one.
+    within: Range<usize>,
     /// What the teams hold without the chosen victims.
     tree: Tree,
     /// What is free on each node without them; `None`: left alone.
@@ -133,6 +146,7 @@ impl<'a> Search<'a> {
             wanted,
             request,
             workers,
+            within: 0..free.len(),
             tree: state.tree.clone(),
             free,
             candidates: Vec::new(),
@@ -297,16 +311,20 @@ impl<'a> Search<'a> {
         self.chosen.iter().map(|candidate| self.candidates[*candidate].victim.job).collect()
     }
 
-    /// Whether all workers have room.
-    fn fits(&self) -> bool {
-        let mut room = 0_u64;
-        for free in self.free.iter().flatten() {
-            room = room.saturating_add(free.times(&self.request));
-            if room >= self.workers {
-                return true;
-            }
-        }
-        false
+    /// Whether all workers have room, together where they must be, on some nodes.
+    fn fits(&self, nodes: Range<usize>) -> bool {
+        let route = self.state.routes.route(self.wanted.route);
+        let pool = self.state.ledger.pool(route.pool);
+        let rooms = nodes.filter_map(|node| {
+            let free = self.free[node].as_ref()?;
+            Some((NodeId::at(node), free.times(&self.request)))
+        });
+        pool.together(route.confined, self.workers, rooms) >= self.workers
+    }
+
+    /// Whether they have anywhere in the pool.
+    fn fits_anywhere(&self) -> bool {
+        self.fits(0..self.free.len())
     }
 
     /// How much too much a member would hold of a resource, the chosen victims gone.
@@ -331,8 +349,54 @@ impl<'a> Search<'a> {
         self.state.tree.path(self.candidates[candidate].victim.leaf).any(|at| at == member)
     }
 
-    /// Chooses victims until the job has room; `None` where it cannot have.
+    /// Chooses victims until the job has room, in the domain where that is cheapest if it must lie in one; `None` where it
+    /// cannot have.
     fn choose(&mut self) -> Option<()> {
+        let route = self.state.routes.route(self.wanted.route);
+        if !route.confined {
+            return self.choose_within();
+        }
+        let pool = self.state.ledger.pool(route.pool);
+        let mut best: Option<Choice> = None;
+        for domain in 0..pool.domain_count() {
+            let nodes = pool.domain(domain);
+            self.within = nodes.start as usize..nodes.end as usize;
+            self.put_back_all();
+            self.first_node = None;
+            if self.choose_within().is_some() && best.as_ref().is_none_or(|best| self.is_cheaper(best)) {
+                let within = self.within.clone();
+                best = Some(Choice { within, victims: self.chosen.clone(), lost: self.lost() });
+            }
+        }
+        self.put_back_all();
+        self.first_node = None;
+        self.within = best?.within;
+        self.choose_within()
+    }
+
+    /// Whether the victims chosen are cheaper than another choice.
+    fn is_cheaper(&self, than: &Choice) -> bool {
+        let order = |a: &(i32, MemberId), b: &(i32, MemberId)| {
+            a.0.cmp(&b.0).then_with(|| compare_leaves(&self.state.tree, a.1, b.1).reverse())
+        };
+        let last = |chosen: &[usize]| {
+            let victims = chosen.iter().map(|candidate| &self.candidates[*candidate].victim);
+            victims.map(|victim| (victim.class, victim.leaf)).max_by(order)
+        };
+        let by_last = match (last(&self.chosen), last(&than.victims)) {
+            (Some(ours), Some(theirs)) => order(&ours, &theirs),
+            (ours, theirs) => ours.is_some().cmp(&theirs.is_some()),
+        };
+        by_last.then_with(|| self.lost().cmp(&than.lost)) == Ordering::Less
+    }
+
+    /// The GPU time that the victims chosen lose.
+    fn lost(&self) -> u128 {
+        let lost = self.chosen.iter().map(|candidate| self.candidates[*candidate].victim.loss.0);
+        lost.fold(0, u128::saturating_add)
+    }
+
+    fn choose_within(&mut self) -> Option<()> {
         while let Some((member, kind)) = self.excess() {
             let holds = |candidate: &usize| {
                 let route = self.state.routes.route(self.candidates[*candidate].route);
@@ -344,7 +408,7 @@ impl<'a> Search<'a> {
         if self.divisible {
             return self.choose_amounts();
         }
-        while !self.fits() {
+        while !self.fits(self.within.clone()) {
             let node = self.cheapest_node()?;
             self.first_node.get_or_insert(node);
             let target = self.free[node].as_ref()?.times(&self.request) + 1;
@@ -436,7 +500,7 @@ impl<'a> Search<'a> {
         let positions = self.positions();
         let mut order: Vec<(i32, u32, usize)> = Vec::new();
         let mut best: Option<((i32, u32, u128), usize)> = None;
-        for node in (0..self.free.len()).filter(|node| !self.excluded.contains(node)) {
+        for node in self.within.clone().filter(|node| !self.excluded.contains(node)) {
             let Some(mut free) = self.free[node].clone() else { continue };
             let here = &self.on_node[self.starts[node]..self.starts[node + 1]];
             let target = free.times(&self.request) + 1;
@@ -494,7 +558,7 @@ impl<'a> Search<'a> {
         for candidate in order {
             let Some(at) = self.chosen.iter().position(|chosen| *chosen == candidate) else { continue };
             self.put_back(at);
-            if !self.fits() || self.excess().is_some() {
+            if !self.fits_anywhere() || self.excess().is_some() {
                 self.take(candidate);
             }
         }

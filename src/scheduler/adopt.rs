@@ -17,7 +17,7 @@ use crate::time::Timestamp;
 impl Scheduler {
     /// A job that runs already, whoever started it: after a restart, or for a question about a cluster as it stands.
     ///
-    /// It holds what it asks from now on, whatever limits and quotas say, and ends like any other. Of several jobs those
+    /// It holds what it asks from now on, whatever limits, quotas and fabric domains say, and ends like any other. Of several jobs those
     /// told first count as guaranteed first.
     ///
     /// # Errors

@@ -140,7 +140,7 @@ impl Scheduler {
         Ok(None)
     }
 
-    /// No larger size has room: whole GPUs on a node, or workers in a pool.
+    /// No larger size has room: whole GPUs on a node, or workers in a pool, or in one domain of it.
     fn bound(&self, first: &Alternative, workers: Option<&Alternative>) -> u64 {
         let state = &self.state;
         let eligible = |(index, spec): &(usize, &crate::PoolSpec)| match &first.pools {
@@ -158,7 +158,9 @@ impl Scheduler {
             if spec.divisible {
                 slots(&Room::of_amount(pool.free()))
             } else if workers.is_some() {
-                pool.nodes().map(|(_, free)| slots(free)).fold(0, u64::saturating_add)
+                let confined = spec.domains.len() > 1 && !first.across_domains;
+                let rooms = pool.nodes().map(|(node, free)| (node, slots(free)));
+                pool.together(confined, u64::MAX, rooms)
             } else {
                 pool.nodes().map(|(_, free)| slots(free)).max().unwrap_or(0)
             }

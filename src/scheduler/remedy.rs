@@ -222,26 +222,49 @@ impl Given {
     }
 }
 
-/// Room for all workers on the nodes where least is missing, and then anywhere until so much `more` is free in all.
-fn on_nodes(state: &State, route: &Route, mut more: Resources, needs: &mut Vec<Need>) -> Option<()> {
-    let pool = state.ledger.pool(route.pool);
-    let node = pool.node_capacity();
+/// A node, what it has free, for how many workers, and what it is given.
+type Host<'a> = (NodeId, &'a Room, u64, Given);
+
+/// Gives nodes what they lack, where least is missing first, until all workers have room on them; for how many there was
+/// none. `None` where there can be none.
+fn make_room(node: &Resources, route: &Route, hosts: &mut [Host<'_>]) -> Option<u64> {
     let short = |free: &Room, workers: u64| Given::for_workers(node, free, &route.request, workers);
-    let mut hosted: Vec<(NodeId, &Room, u64, Given)> =
-        pool.nodes().map(|(node, free)| (node, free, free.times(&route.request), Given::default())).collect();
-    let mut left = u64::from(route.workers);
-    left = left.saturating_sub(hosted.iter().map(|(_, _, workers, _)| *workers).fold(0, u64::saturating_add));
+    let hosted = hosts.iter().map(|(_, _, workers, _)| *workers).fold(0, u64::saturating_add);
+    let missing = u64::from(route.workers).saturating_sub(hosted);
     let mut next: BTreeSet<(Given, usize)> = BTreeSet::new();
-    for (at, (_, free, workers, _)) in hosted.iter().enumerate().filter(|_| left > 0) {
+    for (at, (_, free, workers, _)) in hosts.iter().enumerate().filter(|_| missing > 0) {
         next.extend(short(free, workers + 1).map(|missing| (missing, at)));
     }
-    while left > 0 {
+    for _ in 0..missing {
         let (missing, at) = next.pop_first()?;
-        let (_, free, workers, given) = &mut hosted[at];
+        let (_, free, workers, given) = &mut hosts[at];
         *workers += 1;
         *given = missing;
         next.extend(short(free, *workers + 1).map(|missing| (missing, at)));
-        left -= 1;
+    }
+    Some(missing)
+}
+
+/// Room for all workers where least is missing, in the domain with room for most of them if they must lie in one, and then
+/// anywhere until so much `more` is free in all.
+fn on_nodes(state: &State, route: &Route, mut more: Resources, needs: &mut Vec<Need>) -> Option<()> {
+    let pool = state.ledger.pool(route.pool);
+    let node = pool.node_capacity();
+    let mut hosted: Vec<Host<'_>> =
+        pool.nodes().map(|(node, free)| (node, free, free.times(&route.request), Given::default())).collect();
+    if route.confined {
+        let domains = hosted.chunk_by(|(a, ..), (b, ..)| pool.domain_of(*a) == pool.domain_of(*b));
+        let with_room = domains.filter_map(|hosts| {
+            let mut hosts = hosts.to_vec();
+            Some((make_room(node, route, &mut hosts)?, hosts))
+        });
+        for host in with_room.min_by_key(|(missing, _)| *missing)?.1 {
+            if let Ok(at) = hosted.binary_search_by_key(&host.0, |(node, ..)| *node) {
+                hosted[at] = host;
+            }
+        }
+    } else {
+        make_room(node, route, &mut hosted)?;
     }
     for (_, free, _, given) in &mut hosted {
         for (kind, wanted) in more.iter().collect::<Vec<_>>() {
@@ -324,8 +347,7 @@ fn has_room(state: &State, leaf: MemberId, route: &Route, needs: &[Need]) -> boo
     if !leaves_kept || pool.is_divisible() {
         return leaves_kept;
     }
-    let mut hosted = 0_u64;
-    for (node, free) in pool.nodes() {
+    let rooms = pool.nodes().map(|(node, free)| {
         let workers = match given_to(needs, node) {
             [] => free.times(&route.request),
             given => {
@@ -340,9 +362,10 @@ fn has_room(state: &State, leaf: MemberId, route: &Route, needs: &[Need]) -> boo
                 free.times(&route.request)
             }
         };
-        hosted = hosted.saturating_add(workers);
-    }
-    hosted >= u64::from(route.workers)
+        (node, workers)
+    });
+    let workers = u64::from(route.workers);
+    pool.together(route.confined, workers, rooms) >= workers
 }
 
 /// What is needed on a node: the needs stand by node, and those of no node behind them.

@@ -7,14 +7,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fairshare::{
     Backfill, Blocked, Decision, EvictReason, JobId, JobSpec, JobState, Millis, NodeId, OrderName, PoolId,
-    Preemption, Scheduler, Submission, TeamId, Timestamp,
+    Preemption, Rejection, Scheduler, Submission, TeamId, Timestamp,
 };
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config as RunnerConfig, TestRunner};
 
 use crate::oracle::{Job, Oracle, Rule, Run, Spot};
-use crate::strategy::{Case, Op, case, reserving_case};
+use crate::strategy::{Case, Op, case, gangs_in_domains, reserving_case};
 
 /// What a case went through.
 #[expect(clippy::struct_excessive_bools, reason = "each is one corner, counted by itself")]
@@ -37,6 +37,14 @@ pub(crate) struct Seen {
     pub(crate) stopped: BTreeSet<&'static str>,
     /// A gang was given room by stopping others.
     pub(crate) gang_preemptor: bool,
+    /// A gang is larger than every domain.
+    pub(crate) too_large_for_domain: bool,
+    /// A gang waits although a pool has room for all of it, but no domain has.
+    pub(crate) across: bool,
+    /// A gang runs in one of several domains.
+    pub(crate) in_domain: bool,
+    /// It was given room there by stopping others.
+    pub(crate) domain_preemptor: bool,
     /// Plans taken, and jobs for which there was one left when a cycle had ended, where that was looked at.
     pub(crate) plans: (usize, usize),
 }
@@ -49,6 +57,8 @@ struct Replay<'a> {
     /// Jobs alive by their number of submission.
     alive: BTreeMap<usize, (JobId, bool)>,
     numbers: BTreeMap<JobId, usize>,
+    /// The shape of each job, by its number.
+    shapes: BTreeMap<usize, usize>,
     submitted: usize,
     /// Nothing but time has passed since the last cycle.
     settled: bool,
@@ -61,19 +71,24 @@ impl Replay<'_> {
     fn submit(&mut self, team: usize, shape: usize, length: Option<u64>, limit: Option<u64>, fixed: bool) {
         self.settled = false;
         let team = team % self.case.config.teams.len();
-        let spec = &self.case.shapes[shape % self.case.shapes.len()];
+        let number_of_shape = shape % self.case.shapes.len();
+        let spec = &self.case.shapes[number_of_shape];
         let shape = self.scheduler.intern(spec).unwrap();
         let mut job = JobSpec::new(TeamId::new(u32::try_from(team).unwrap()), shape, self.now);
         job.estimate = length.map(Millis::new);
         job.time_limit = limit.map(Millis::new);
         job.preemptible = !fixed;
         match self.scheduler.submit(self.now, job).unwrap() {
-            Submission::Rejected(_) => self.seen.rejected = true,
+            Submission::Rejected(why) => {
+                self.seen.rejected = true;
+                self.seen.too_large_for_domain |= matches!(why, Rejection::LargerThanDomain { .. });
+            }
             Submission::Queued(id) => {
                 let number = self.submitted;
                 self.submitted += 1;
                 self.alive.insert(number, (id, false));
                 self.numbers.insert(id, number);
+                self.shapes.insert(number, number_of_shape);
                 let (class, submit) = (spec.class, self.now.as_millis());
                 let alternatives = spec.alternatives.clone();
                 let (datasets, remotely) = (spec.datasets.clone(), spec.reads_remotely);
@@ -157,6 +172,7 @@ impl Replay<'_> {
                 let is_denial = |why: &Blocked| matches!(why, Blocked::Limit { .. } | Blocked::Kept { .. });
                 self.seen.denied |= reasons.iter().any(is_denial);
                 self.seen.spent |= reasons.iter().any(|why| matches!(why, Blocked::Budget { .. }));
+                self.seen.across |= reasons.iter().any(|why| matches!(why, Blocked::AcrossDomains { .. }));
                 assert_ne!(reasons, [Blocked::Nothing], "nothing keeps job {id}, which waits");
             }
         }
@@ -205,8 +221,15 @@ impl Replay<'_> {
         self.seen.second_pool |= pool.index() > 0;
         self.seen.gang |= run.nodes.len() > 1;
         let (pool, alternative) = (pool.index(), alternative as usize);
+        self.seen.in_domain |= run.nodes.len() > 1 && self.is_confined(job, pool, alternative);
         let started = Run { number, pool, alternative, nodes, since: self.now.as_millis() };
         assert_eq!(started, *run, "the cycle at {}", self.now);
+    }
+
+    /// Whether a gang had to choose between several domains.
+    fn is_confined(&self, job: JobId, pool: usize, alternative: usize) -> bool {
+        let shape = &self.case.shapes[self.shapes[&self.numbers[&job]]];
+        !shape.alternatives[alternative].across_domains && self.case.config.pools[pool].domains.len() > 1
     }
 
     /// Where a job runs, on which devices if it asks parts of them.
@@ -249,6 +272,7 @@ impl Replay<'_> {
         self.check_start(&decisions[evictions.len()], &plan.run, rest);
         let workers: u64 = plan.run.nodes.iter().map(|spot| spot.workers).sum();
         self.seen.gang_preemptor |= workers > 1;
+        self.seen.domain_preemptor |= workers > 1 && self.is_confined(*starter, pool, alternative);
         self.oracle.preempt(&plan);
         self.seen.plans.0 += usize::from(self.search_decides());
         rest
@@ -322,6 +346,7 @@ fn replay_and(case: &Case, count_missed: bool) -> Seen {
         now: Timestamp::ZERO,
         alive: BTreeMap::new(),
         numbers: BTreeMap::new(),
+        shapes: BTreeMap::new(),
         submitted: 0,
         settled: false,
         count_missed,
@@ -344,6 +369,39 @@ proptest! {
     #[test]
     fn reservations_beside_limits_are_the_ones_that_the_model_asks_for(case in reserving_case()) {
         replay(&case);
+    }
+
+    #[test]
+    fn gangs_lie_in_the_domains_that_the_model_asks_for(case in gangs_in_domains()) {
+        replay(&case);
+    }
+}
+
+#[test]
+fn gangs_meet_domains() {
+    let mut runner = TestRunner::deterministic();
+    let cases = RunnerConfig::default().cases.max(512);
+    let (mut placed, mut across, mut reserved, mut preempted, mut rejected) = (0, 0, 0, 0, 0);
+    let mut plans = (0, 0);
+    for _ in 0..cases {
+        let case = gangs_in_domains().new_tree(&mut runner).unwrap().current();
+        let seen = replay_and(&case, true);
+        placed += u32::from(seen.in_domain);
+        across += u32::from(seen.across);
+        reserved += u32::from(seen.in_domain && seen.reserved);
+        preempted += u32::from(seen.domain_preemptor);
+        rejected += u32::from(seen.too_large_for_domain);
+        plans = (plans.0 + seen.plans.0, plans.1 + seen.plans.1);
+    }
+    println!(
+        "of {cases}: a gang in a domain {placed}, room but in no domain {across}, reservations too {reserved}, evictions \
+         for one {preempted}, larger than every domain {rejected}, plans taken and missed {plans:?}"
+    );
+    // Gangs on nodes are where most plans are missed, with domains or without.
+    assert!(plans.1 * 25 <= plans.0, "plans taken and missed: {plans:?}");
+    assert!(placed * 4 >= cases, "{placed} of {cases} cases");
+    for count in [across, reserved, preempted, rejected] {
+        assert!(count * 50 >= cases, "{across}, {reserved}, {preempted} and {rejected} of {cases} cases");
     }
 }
 

@@ -6,6 +6,7 @@ mod adopt;
 mod cases;
 mod conformance;
 mod differential;
+mod domains;
 mod fluid;
 mod fluid_properties;
 #[cfg(feature = "lp")]

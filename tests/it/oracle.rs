@@ -5,6 +5,7 @@
 
 mod backfill;
 mod devices;
+mod domains;
 mod hierarchy;
 mod history;
 mod placement;
@@ -224,7 +225,7 @@ impl Oracle {
                 let Some(total) = times(&alternative.request, workers) else { continue };
                 let capacity = times(&pool.node, u64::from(pool.nodes)).unwrap();
                 let on_nodes = devices::empty(&pool.node).times(&alternative.request, workers);
-                let on_nodes = on_nodes * u64::from(pool.nodes);
+                let on_nodes = on_nodes * self.most_together(p, alternative);
                 let fits = total.fits_in(&capacity) && (pool.divisible || on_nodes >= workers);
                 let missing = job.datasets.iter().filter(|name| {
                     !pool.datasets.contains(name) && !pool.datasets.iter().any(|all| all == "*")
@@ -276,6 +277,7 @@ impl Oracle {
             (0..self.up[pool]).map(|node| (self.least_on_node(pool, node, request, moments), node)).collect();
         nodes.retain(|(_, node)| avoid.iter().all(|other| other.node != *node));
         nodes.retain(|(free, _)| free.fits(request));
+        let mut nodes = self.choose_domain(pool, alternative, nodes);
         nodes.sort_by_key(|(free, node)| (self.placement_order(pool, request, *node, free), *node));
         let mut left = u64::from(alternative.workers);
         let mut chosen = Vec::new();

@@ -14,6 +14,8 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config as RunnerConfig, TestRunner};
 
+use crate::strategy::domains;
+
 const KINDS: [ResourceKind; 2] = [ResourceKind::GPU, ResourceKind::CPU];
 const FILLER: TeamId = TeamId::new(0);
 const DEPARTMENT: usize = 1;
@@ -79,6 +81,17 @@ fn alternative(by_device: bool, draws: &mut Draws<'_>) -> Alternative {
     let gpus = if by_device { parts[usize::try_from(draws.below(7)).unwrap()] } else { draws.below(5) };
     let request = amount(ResourceKind::GPU, gpus).with(ResourceKind::CPU, Quantity::new(1 + draws.below(3)));
     Alternative::new(request).with_workers(1 + u32::try_from(draws.below(3)).unwrap())
+}
+
+/// Pools of nodes get fabric domains, some alternatives leave to lie in several.
+fn divide(pools: &mut [PoolSpec], shape: &mut ShapeSpec, draws: &mut Draws<'_>) {
+    for pool in pools.iter_mut().filter(|pool| !pool.divisible) {
+        let cuts = u32::try_from(draws.below(4)).unwrap();
+        pool.domains = domains(pool.nodes, if draws.one_in(2) { cuts } else { 0 });
+    }
+    for alternative in &mut shape.alternatives {
+        alternative.across_domains = draws.one_in(4);
+    }
 }
 
 fn world(draws: &mut Draws<'_>) -> World {
@@ -149,6 +162,7 @@ fn world(draws: &mut Draws<'_>) -> World {
         shape = shape.or(alternative(by_device, draws));
     }
     units.retain(|unit| unit.amount > 0);
+    divide(&mut pools, &mut shape, draws);
     World { config: Config::new(pools, teams), units, shape }
 }
 
@@ -288,6 +302,7 @@ struct Seen {
     second: u32,
     device: u32,
     budget: u32,
+    domain: u32,
 }
 
 fn check(world: &World, seen: &mut Seen) {
@@ -310,6 +325,9 @@ fn check(world: &World, seen: &mut Seen) {
         seen.device += u32::from(all.len() > 1 && all.iter().any(on_device));
         seen.budget += u32::from(all.iter().any(|(need, _)| matches!(need, Need::Budget { .. })));
         seen.gang += u32::from(all.len() > 2);
+        let alternative = &world.shape.alternatives[remedy.alternative as usize];
+        let several = world.config.pools[remedy.pool.index()].domains.len() > 1;
+        seen.domain += u32::from(several && alternative.workers > 1 && !alternative.across_domains);
         assert!(run(&given).is_some_and(|(_, _, started)| started), "not enough: {remedy}");
         for at in 0..all.len() {
             let mut less = all.clone();
@@ -323,7 +341,7 @@ fn check(world: &World, seen: &mut Seen) {
 }
 
 fn worlds() -> impl Strategy<Value = World> {
-    proptest::collection::vec(any::<u16>(), 120).prop_map(|draws| world(&mut Draws(draws.iter())))
+    proptest::collection::vec(any::<u16>(), 160).prop_map(|draws| world(&mut Draws(draws.iter())))
 }
 
 proptest! {
@@ -343,7 +361,8 @@ fn generated_states_need_remedies_of_every_kind() {
     }
     println!("of {cases}: {seen:?}");
     assert!(seen.waited * 2 >= cases, "{seen:?}");
-    for count in [seen.applied, seen.lowered, seen.gang, seen.limit, seen.second, seen.device, seen.budget] {
+    let Seen { applied, lowered, gang, limit, second, device, budget, domain, .. } = seen;
+    for count in [applied, lowered, gang, limit, second, device, budget, domain] {
         assert!(count * 50 >= cases, "{seen:?}");
     }
 }

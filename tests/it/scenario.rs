@@ -149,6 +149,8 @@ impl World {
                 let mut pool = PoolSpec::new(words[0], words[1].parse().unwrap(), self.amounts(&words[2..]));
                 pool.accelerator = value("accelerator").map(String::from);
                 pool.divisible = flag("divisible");
+                let domains = value("domains").into_iter().flat_map(|text| text.split(','));
+                pool.domains = domains.map(|nodes| nodes.parse().unwrap()).collect();
                 let hour = value("price").map(|usd| MicroUsd::parse(usd).unwrap());
                 pool.price = hour.map(|hour| Price { unit: PriceUnit::Gpu, hour });
                 self.config.pools.push(pool);
@@ -182,6 +184,7 @@ impl World {
             "shape" => {
                 let mut alternative = Alternative::new(self.amounts(&words[1..]));
                 alternative.workers = value("workers").map_or(1, |text| text.parse().unwrap());
+                alternative.across_domains = flag("across");
                 if let Some(accelerator) = value("on") {
                     alternative = alternative.on(accelerator);
                 }
@@ -434,6 +437,13 @@ scenarios!(
     classes_come_first,
     classes_within_a_team,
     discrete_order_rule,
+    domains_are_the_tightest,
+    domains_are_tried_in_turn,
+    domains_are_waited_for,
+    domains_give_way_together,
+    domains_in_plans,
+    domains_in_reservations,
+    domains_lose_nodes,
     dominant_shares,
     drf_discrete_trace,
     drf_discrete_trace_idtie,

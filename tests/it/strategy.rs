@@ -27,6 +27,13 @@ pub(crate) struct Case {
     pub(crate) ops: Vec<Op>,
 }
 
+/// Nodes cut into fabric domains: after the first where bit 0 is set, after the second where bit 1 is.
+pub(crate) fn domains(nodes: u32, cuts: u32) -> Vec<u32> {
+    let ends = (1..nodes).filter(|end| cuts >> (end - 1) & 1 == 1).chain([nodes]);
+    let sizes = ends.scan(0, |last, end| Some(end - core::mem::replace(last, end)));
+    if cuts == 0 { Vec::new() } else { sizes.collect() }
+}
+
 fn pool(index: usize) -> impl Strategy<Value = PoolSpec> {
     let gpus = prop_oneof![2 => 1_u64..=8, 1 => Just(0)];
     (
@@ -37,8 +44,9 @@ fn pool(index: usize) -> impl Strategy<Value = PoolSpec> {
         any::<bool>(),
         prop::option::weighted(0.7, 1_u64..=9),
         prop::sample::select(vec!["", "", "", "web", "books", "*"]),
+        prop_oneof![1 => Just(0), 2 => 1_u32..8],
     )
-        .prop_map(move |(nodes, gpu, cpu, memory, divisible, price, dataset)| {
+        .prop_map(move |(nodes, gpu, cpu, memory, divisible, price, dataset, cuts)| {
             let mut pool = PoolSpec::new(
                 format!("pool-{index}"),
                 nodes,
@@ -49,7 +57,7 @@ fn pool(index: usize) -> impl Strategy<Value = PoolSpec> {
             if let Some(price) = price {
                 pool = pool.with_price(Price { unit: PriceUnit::Gpu, hour: MicroUsd::new(price * 350_000) });
             }
-            if divisible { pool.as_divisible() } else { pool }
+            if divisible { pool.as_divisible() } else { pool.with_domains(domains(nodes, cuts)) }
         })
 }
 
@@ -87,14 +95,17 @@ fn alternative() -> impl Strategy<Value = Alternative> {
         prop_oneof![3 => Just(1_u32), 3 => 2_u32..=4, 1 => Just(40)],
         eligible,
         1_u32..=2,
+        prop::bool::weighted(0.2),
     )
-        .prop_map(|(gpu, cpu, memory, workers, eligible, speed)| {
+        .prop_map(|(gpu, cpu, memory, workers, eligible, speed, across)| {
             let mut request =
                 Resources::new().cpu(cpu).memory_gib(memory).with(ResourceKind::GPU, Quantity::new(gpu));
             if request.is_empty() {
                 request = request.cpu(1);
             }
-            let alternative = Alternative::new(request).with_workers(workers).with_speed_milli(speed * 500);
+            let mut alternative =
+                Alternative::new(request).with_workers(workers).with_speed_milli(speed * 500);
+            alternative.across_domains = across;
             match eligible {
                 0 => alternative.on("H200"),
                 1 => alternative.on("L4"),
@@ -253,6 +264,28 @@ pub(crate) fn case() -> impl Strategy<Value = Case> {
             shapes,
             ops,
         })
+}
+
+/// Cases in which most jobs are gangs, and pools have several fabric domains.
+pub(crate) fn gangs_in_domains() -> impl Strategy<Value = Case> {
+    let splits = vec((3_u32..=6, 1_u32..32), 3);
+    let gangs = vec(prop_oneof![2 => Just(1_u32), 3 => Just(2), 2 => Just(3), 1 => Just(5)], 10);
+    (case(), splits, gangs).prop_map(|(mut case, splits, gangs)| {
+        for (pool, (nodes, cuts)) in case.config.pools.iter_mut().zip(splits) {
+            (pool.nodes, pool.divisible) = (nodes, false);
+            pool.domains = domains(nodes, cuts);
+        }
+        let alternatives = case.shapes.iter_mut().flat_map(|shape| &mut shape.alternatives);
+        for (alternative, workers) in alternatives.zip(gangs) {
+            alternative.workers = workers;
+        }
+        if fairshare::Scheduler::new(case.config.clone()).is_err() {
+            // What is guaranteed was so of pools of another size.
+            case.config.teams.iter_mut().for_each(|team| team.quota.clear());
+            case.config = with_allowances(case.config, Vec::new());
+        }
+        case
+    })
 }
 
 /// Cases in which blocked jobs have reservations beside quotas and limits, and all jobs say how long they may run.

@@ -132,8 +132,10 @@ pub struct Pool {
     pub divisible: bool,
     /// What it charges.
     pub tariff: Option<Tariff>,
-    /// What joins its nodes; no gang leaves its pool.
+    /// What joins its nodes.
     pub fabric: Option<String>,
+    /// How many nodes are in each fabric domain, which no gang leaves; none: the pool is one domain.
+    pub domains: Vec<u32>,
     /// The data sets of which there is a replica here; `*`: all.
     pub datasets: Vec<String>,
     /// What one of its GPUs counts in shares by `value = "speed"`, thousandths.
@@ -212,6 +214,8 @@ pub struct Policy {
     pub gpu_values: Option<Vec<u64>>,
     /// Jobs may start where their data sets are not.
     pub reads_remotely: bool,
+    /// Gangs may lie in several fabric domains.
+    pub across_domains: bool,
     /// Kueue's rules instead of the scheduler's order.
     pub kueue: Option<KueueRules>,
 }

@@ -10,7 +10,7 @@ use super::fault::{Fault, Place, did_you_mean};
 use super::price;
 use super::value::Faults;
 
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 13] = [
     "name",
     "accelerator",
     "cloud",
@@ -20,6 +20,8 @@ const KEYS: [&str; 11] = [
     "divisible",
     "price",
     "fabric",
+    "domains",
+    "domain_nodes",
     "datasets",
     "speed",
 ];
@@ -91,6 +93,7 @@ fn pool<'a>(table: &'a Table, place: &Place, kinds: &mut Vec<&'a str>, faults: &
         let fault = Fault::new(&at.place, "the pool has too many nodes", label);
         faults.push(fault.hint("`divisible = true` counts the pool as one amount, without nodes"));
     }
+    let domains = nodes.map_or(Vec::new(), |nodes| domains(table, nodes, divisible, faults));
     let amounts = node.as_deref().unwrap_or(&[]);
     let tariff = table.get("price").and_then(|node| price::tariff(node, amounts, faults));
     let datasets = table.get("datasets").map(|node| faults.texts(node, "datasets")).unwrap_or_default();
@@ -106,9 +109,50 @@ fn pool<'a>(table: &'a Table, place: &Place, kinds: &mut Vec<&'a str>, faults: &
         divisible,
         tariff,
         fabric,
+        domains,
         datasets,
         speed_milli,
     })
+}
+
+/// How many nodes are in each fabric domain: one by one, or the same in all but the last. Nothing where that is not said.
+fn domains(table: &Table, nodes: u32, divisible: bool, faults: &mut Faults) -> Vec<u32> {
+    let given = ["domains", "domain_nodes"].map(|key| Some((table.get(key)?, key)));
+    let Some((node, key)) = given.into_iter().flatten().next() else { return Vec::new() };
+    if let [Some(_), Some((other, _))] = given {
+        let fault = Fault::new(&other.place, "fabric domains are said twice", "`domains` says it already");
+        faults.push(
+            fault.hint("keep one of them: `domain_nodes = 8` is short for eight nodes in every domain"),
+        );
+        return Vec::new();
+    }
+    if divisible {
+        let label = "the pool is one amount, without nodes";
+        let fault = Fault::new(&node.place, "a divisible pool has no fabric domains", label);
+        faults.push(fault.hint(format!("remove `{key}`, or `divisible`")));
+        return Vec::new();
+    }
+    let range = 1..=i64::from(nodes);
+    let mut number = |node: &Node| faults.whole(node, key, range.clone()).and_then(|n| u32::try_from(n).ok());
+    let Value::Array(elements) = &node.value else {
+        if key == "domains" {
+            faults.expected::<()>(node, key, "a list of numbers of nodes, such as `[8, 8, 4]`");
+            return Vec::new();
+        }
+        let Some(each) = number(node) else { return Vec::new() };
+        return (0..nodes).step_by(each as usize).map(|first| each.min(nodes - first)).collect();
+    };
+    if key == "domain_nodes" {
+        faults.expected::<()>(node, key, "how many nodes are in a domain, such as `8`");
+        return Vec::new();
+    }
+    let found: Vec<u32> = elements.iter().filter_map(&mut number).collect();
+    let sum: u64 = found.iter().copied().map(u64::from).sum();
+    if found.len() == elements.len() && sum != u64::from(nodes) {
+        let label = format!("these are {sum} nodes, and the pool has {nodes}");
+        faults.push(Fault::new(&node.place, "fabric domains do not add up to their pool", label));
+    }
+    found
 }
 
 fn node_amounts<'a>(

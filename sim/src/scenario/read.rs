@@ -33,7 +33,7 @@ pub(crate) const SECTIONS: [&str; 15] = [
     "kueue",
 ];
 const SECTIONS_LATER: [Later; 1] = [Later("fault")];
-const POLICY: [&str; 17] = [
+const POLICY: [&str; 18] = [
     "order",
     "value",
     "priority",
@@ -42,6 +42,7 @@ const POLICY: [&str; 17] = [
     "backfill",
     "default_time_limit",
     "placement",
+    "gangs",
     "fair_sharing",
     "strategies",
     "tree",
@@ -143,6 +144,10 @@ fn policy(root: &Table, pools: &[Pool], faults: &mut Faults) -> Policy {
     if let Some(node) = table.get("priority") {
         let word = faults.word(node, "priority", &ClassScope::ALL.map(ClassScope::as_str), &[]);
         spec.priority = word.and_then(ClassScope::parse).unwrap_or_default();
+    }
+    if let Some(node) = table.get("gangs") {
+        policy.across_domains =
+            faults.word(node, "gangs", &["one-domain", "across-domains"], &[]) == Some("across-domains");
     }
     if let Some(node) = table.get("placement") {
         let word = faults.word(node, "placement", &Placement::ALL.map(Placement::as_str), &[]);

@@ -13,6 +13,7 @@ mod commands;
 mod compare;
 mod data;
 mod decide;
+mod domains;
 mod folders;
 mod history;
 mod kueue;
