@@ -285,8 +285,9 @@ impl<'a> Cluster<'a> {
         spec.time_limit = job.limit_ms().or(self.setup.default_time_limit_ms).map(Millis::new);
         spec.estimate = job.estimate_ms().map(Millis::new);
         spec.preemptible = known.preemptible.unwrap_or(true);
-        let extra = self.trace.extras.get(row);
-        spec.checkpoint = extra.and_then(|extra| extra.checkpoint_ms).map(Millis::new);
+        let recovery = self.setup.recovery.of(self.trace, row);
+        spec.checkpoint = recovery.checkpoint_ms.map(Millis::new);
+        spec.restart = recovery.restart_ms.map(Millis::new);
         Ok(Ok((spec, alternatives)))
     }
 

@@ -5,8 +5,6 @@
 //! engine alone knows true run times. Invariant: an event of an attempt that is over is recognised by the attempt's
 //! number. Absent on purpose: measures (see `record` and `metrics`).
 
-use std::collections::BTreeMap;
-
 use fairshare::{
     Decision, EvictReason, JobId, JobSpec, Millis, Rejection, Scheduler, ShapeId, Submission, Timestamp,
 };
@@ -16,8 +14,8 @@ use crate::error::SimError;
 use crate::event::{Completion, EventQueue};
 use crate::observer::{Cause, Observer, Transition, What};
 use crate::record::{Fate, LostAttempt, Outcome, Record, Rejected};
+use crate::saved::Saved;
 use crate::setup::{Setup, pool_id};
-use crate::speed::{run_at_speed, work_at_speed};
 use crate::trace::Trace;
 
 /// How many cycles pass between two looks at the flag that interrupts.
@@ -70,8 +68,7 @@ pub struct Simulation<'a> {
     next_row: usize,
     /// Number of the first change of capacity that has not happened.
     next_change: usize,
-    /// Work of speed one that evicted jobs need not do again, by row, ms.
-    saved_ms: BTreeMap<u32, u64>,
+    saved: Saved,
     digest: Digest,
     record: Record,
     /// Of a trace that comes in parts: the number of each row among all. Empty for a whole trace.
@@ -90,7 +87,7 @@ pub(crate) struct Suspended {
     decisions: Vec<Decision>,
     next_row: usize,
     next_change: usize,
-    saved_ms: BTreeMap<u32, u64>,
+    saved: Saved,
     digest: Digest,
     numbers: Vec<u32>,
     passed: usize,
@@ -115,9 +112,12 @@ impl Suspended {
             lost.cause.by = lost.cause.by.map(|by| new[by as usize]).filter(|by| *by != u32::MAX);
             lost.row != u32::MAX
         });
-        let saved = std::mem::take(&mut self.saved_ms).into_iter();
-        self.saved_ms =
-            saved.map(|(row, ms)| (new[row as usize], ms)).filter(|(row, _)| *row != u32::MAX).collect();
+        let renumbered = |row: u32| Some(new[row as usize]).filter(|row| *row != u32::MAX);
+        self.saved.renumber(renumbered);
+        for by_row in [&mut record.reaped, &mut record.restarts] {
+            let old = std::mem::take(by_row).into_iter();
+            by_row.extend(old.filter_map(|(row, ms)| Some((renumbered(row)?, ms))));
+        }
         self.passed += record.outcomes.len() - kept.len();
         self.next_row = kept.len();
         record.outcomes = kept.iter().map(|row| record.outcomes[*row as usize]).collect();
@@ -151,7 +151,7 @@ impl<'a> Simulation<'a> {
             decisions: Vec::new(),
             next_row: 0,
             next_change: 0,
-            saved_ms: BTreeMap::new(),
+            saved: Saved::default(),
             digest: Digest::new(),
             record,
             numbers: Vec::new(),
@@ -162,7 +162,7 @@ impl<'a> Simulation<'a> {
     /// Goes on with a trace that has further rows after those of `suspended`.
     pub(crate) fn resume(setup: &'a Setup, trace: &'a Trace, suspended: Suspended) -> Self {
         let Suspended { scheduler, mut shapes, live, completions, decisions, .. } = suspended;
-        let Suspended { next_row, next_change, saved_ms, digest, mut numbers, passed, mut record, .. } =
+        let Suspended { next_row, next_change, saved, digest, mut numbers, passed, mut record, .. } =
             suspended;
         shapes.resize(trace.shapes.len(), Shape::Unseen);
         record.outcomes.resize(trace.jobs.len(), Outcome::default());
@@ -177,7 +177,7 @@ impl<'a> Simulation<'a> {
             decisions,
             next_row,
             next_change,
-            saved_ms,
+            saved,
             digest,
             record,
             numbers,
@@ -188,7 +188,7 @@ impl<'a> Simulation<'a> {
     /// Lets the trace go; every row of it has come.
     pub(crate) fn suspend(self) -> Suspended {
         let Self { scheduler, shapes, live, completions, decisions, .. } = self;
-        let Self { next_row, next_change, saved_ms, digest, mut numbers, passed, record, .. } = self;
+        let Self { next_row, next_change, saved, digest, mut numbers, passed, record, .. } = self;
         number_rows(&mut numbers, passed, record.outcomes.len());
         Suspended {
             scheduler,
@@ -198,7 +198,7 @@ impl<'a> Simulation<'a> {
             decisions,
             next_row,
             next_change,
-            saved_ms,
+            saved,
             digest,
             numbers,
             passed,
@@ -356,7 +356,9 @@ impl<'a> Simulation<'a> {
             spec.time_limit = job.limit_ms().or(self.setup.default_time_limit_ms).map(Millis::new);
             spec.estimate = job.estimate_ms().map(Millis::new);
             spec.preemptible = self.trace.shapes[job.shape as usize].preemptible.unwrap_or(true);
-            spec.checkpoint = checkpoint_ms(self.trace, row).map(Millis::new);
+            let recovery = self.setup.recovery.of(self.trace, row as usize);
+            spec.checkpoint = recovery.checkpoint_ms.map(Millis::new);
+            spec.restart = recovery.restart_ms.map(Millis::new);
             let submission = self.scheduler.submit(Timestamp::from_millis(now), spec);
             match submission.map_err(|error| refused(self.trace, row, error))? {
                 Submission::Queued(id) => {
@@ -495,8 +497,11 @@ impl<'a> Simulation<'a> {
             Shape::Unseen | Shape::Refused(_) => 0,
         };
         let chosen = &self.trace.shapes[job.shape as usize].alternatives[usize::from(alternative)];
-        let left = job.run_ms - self.saved_ms.get(&row).copied().unwrap_or(0).min(job.run_ms);
-        let run = run_at_speed(left, chosen.speed_milli);
+        let attempted = self.saved.attempt(self.trace, row, chosen.speed_milli);
+        if attempted.restart_ms > 0 {
+            self.record.restarts.insert(row, attempted.restart_ms);
+        }
+        let run = attempted.run_ms;
         let reaped = self.setup.reaps(self.trace, row, run);
         if let Some(reaped) = reaped {
             self.record.reaped.insert(row, reaped.spared_ms);
@@ -531,23 +536,19 @@ impl<'a> Simulation<'a> {
         self.record.reaped.remove(&row);
         let Outcome { pool, alternative, start_ms, .. } = *outcome;
         let ran_ms = now.abs_diff(start_ms);
-        let interval_ms = checkpoint_ms(self.trace, row).filter(|interval| *interval > 0);
-        let kept_ms = match interval_ms {
-            _ if cause.is_some_and(|cause| cause.reason == EvictReason::Round) => ran_ms,
-            Some(interval) => ran_ms - ran_ms % interval,
-            None => 0,
-        };
-        if kept_ms > 0 {
-            let shape = &self.trace.shapes[self.trace.jobs[row as usize].shape as usize];
-            let speed = shape.alternatives[usize::from(alternative)].speed_milli;
-            *self.saved_ms.entry(row).or_insert(0) += work_at_speed(kept_ms, speed);
-        }
+        let restart_ms = self.record.restarts.remove(&row).unwrap_or(0);
+        let shape = &self.trace.shapes[self.trace.jobs[row as usize].shape as usize];
+        let speed = shape.alternatives[usize::from(alternative)].speed_milli;
+        let at_rounds_end = known.reason == EvictReason::Round;
+        let job = (self.setup, self.trace, row);
+        let kept_ms = self.saved.stopped(job, speed, (ran_ms, restart_ms), at_rounds_end);
         self.record.lost.push(LostAttempt {
             row,
             pool,
             alternative,
             start_ms,
             end_ms: now,
+            restart_ms,
             kept_ms,
             cause: known,
         });
@@ -572,11 +573,6 @@ fn earlier(a: Option<i64>, b: Option<i64>) -> Option<i64> {
         (Some(a), Some(b)) => Some(a.min(b)),
         (a, b) => a.or(b),
     }
-}
-
-/// How often a job saves its work, ms.
-pub(crate) fn checkpoint_ms(trace: &Trace, row: u32) -> Option<u64> {
-    trace.extras.get(row as usize)?.checkpoint_ms
 }
 
 /// Numbers the rows that have none yet, up to `rows`, after all that came before.

@@ -26,6 +26,7 @@ mod record;
 pub mod report;
 pub mod results;
 pub mod rng;
+mod saved;
 mod scenario;
 mod setup;
 pub mod shares;
@@ -49,6 +50,7 @@ pub use gate::Gate;
 pub use observer::{Cause, Observer, Transition, What};
 pub use reaper::{Reaper, Suspect};
 pub use record::{Fate, LostAttempt, Outcome, Record, Rejected, Stretch};
+pub use saved::Recovery;
 pub use scenario::{
     Amount, Override, Policy, Pool, Request, Scenario, ScenarioError, Snapshot, SnapshotJob, Team,
     UnknownTeams, policy_label,

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use crate::observer::{Cause, What};
-use crate::trace::{Status, Trace};
+use crate::trace::{Status, Trace, TraceJob};
 
 /// How far a job came.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -73,7 +73,9 @@ pub struct LostAttempt {
     pub start_ms: i64,
     /// To, ms.
     pub end_ms: i64,
-    /// How long of it, from the start, need not be run again, ms.
+    /// How long it would have taken, from the start, until the job was where it had been, ms.
+    pub restart_ms: u64,
+    /// How long of it, from then on, need not be run again, ms.
     pub kept_ms: u64,
     /// Why it was stopped, and for whom.
     pub cause: Cause,
@@ -103,6 +105,8 @@ pub struct Record {
     pub rejected: BTreeMap<String, Rejected>,
     /// Jobs that the reaper stops in their last attempt, and how long they would have gone on, ms.
     pub reaped: BTreeMap<u32, u64>,
+    /// Jobs whose last attempt follows an eviction, and how long it takes from its start until they are where they were, ms.
+    pub restarts: BTreeMap<u32, u64>,
     /// Simulated time at the first submission, ms; meaningless before one.
     pub begin_ms: i64,
     /// Simulated time at the end of the run, ms.
@@ -142,6 +146,13 @@ impl Record {
         trace.jobs.first().map(|job| job.submit_ms)
     }
 
+    /// The jobs that came before the run ended: all of them, unless it was interrupted. They come in the order of their rows.
+    #[must_use]
+    pub fn came<'a>(&self, trace: &'a Trace) -> &'a [TraceJob] {
+        let seen = || self.outcomes.partition_point(|outcome| outcome.fate != Fate::Unseen);
+        &trace.jobs[..if self.interrupted { seen() } else { trace.jobs.len() }]
+    }
+
     /// The last end of a job, or the end of the run where a job still runs, ms.
     #[must_use]
     pub fn last_end_ms(&self) -> Option<i64> {
@@ -153,19 +164,23 @@ impl Record {
         ends.chain(self.lost.iter().map(|lost| lost.end_ms)).max()
     }
 
-    /// Every stretch of time in which a job held resources. What an evicted attempt had saved is a stretch of its own.
+    /// Every stretch of time in which a job held resources. What an evicted attempt had saved is a stretch of its own, and
+    /// so is what a job does to be where it was.
     pub fn stretches(&self) -> impl Iterator<Item = Stretch> + '_ {
-        let last =
-            (0_u32..).zip(&self.outcomes).filter(|(_, outcome)| outcome.holds()).map(|(row, outcome)| {
-                Stretch {
-                    row: row as usize,
-                    pool: outcome.pool as usize,
-                    alternative: usize::from(outcome.alternative),
-                    start_ms: outcome.start_ms,
-                    end_ms: if outcome.fate == Fate::Running { self.end_ms } else { outcome.end_ms },
-                    lost: false,
-                }
-            });
+        let last = (0_u32..).zip(&self.outcomes).filter(|(_, outcome)| outcome.holds());
+        let last = last.flat_map(|(row, outcome)| {
+            let whole = Stretch {
+                row: row as usize,
+                pool: outcome.pool as usize,
+                alternative: usize::from(outcome.alternative),
+                start_ms: outcome.start_ms,
+                end_ms: if outcome.fate == Fate::Running { self.end_ms } else { outcome.end_ms },
+                lost: false,
+            };
+            let restart_ms = self.restarts.get(&row).copied().unwrap_or(0);
+            let (back, useful) = whole.back_after(restart_ms);
+            back.into_iter().chain([useful])
+        });
         let lost = self.lost.iter().flat_map(|lost| {
             let whole = Stretch {
                 row: lost.row as usize,
@@ -175,10 +190,11 @@ impl Record {
                 end_ms: lost.end_ms,
                 lost: true,
             };
-            let saved_until = lost.start_ms.saturating_add_unsigned(lost.kept_ms);
-            let kept = Stretch { end_ms: saved_until, lost: false, ..whole };
-            let again = Stretch { start_ms: saved_until, ..whole };
-            (lost.kept_ms > 0).then_some(kept).into_iter().chain([again])
+            let (back, rest) = whole.back_after(lost.restart_ms);
+            let saved_until = rest.start_ms.saturating_add_unsigned(lost.kept_ms);
+            let kept = Stretch { end_ms: saved_until, lost: false, ..rest };
+            let again = Stretch { start_ms: saved_until, ..rest };
+            back.into_iter().chain((lost.kept_ms > 0).then_some(kept)).chain([again])
         });
         last.chain(lost)
     }
@@ -197,11 +213,18 @@ pub struct Stretch {
     pub start_ms: i64,
     /// To, ms.
     pub end_ms: i64,
-    /// It has to be run again, because it ended in an eviction.
+    /// It is done because of an eviction alone: it has to be run again, or leads to where the job was.
     pub lost: bool,
 }
 
 impl Stretch {
+    /// The part, if any, in which a job that was stopped gets to where it was, and the rest.
+    fn back_after(self, restart_ms: u64) -> (Option<Self>, Self) {
+        let until = self.start_ms.saturating_add_unsigned(restart_ms).min(self.end_ms);
+        let back = Self { end_ms: until, lost: true, ..self };
+        ((restart_ms > 0).then_some(back), Self { start_ms: until, ..self })
+    }
+
     /// How long, ms.
     #[must_use]
     pub fn length_ms(&self) -> u64 {

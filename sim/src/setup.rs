@@ -15,6 +15,7 @@ use crate::capacity::Capacities;
 use crate::error::SimError;
 use crate::kueue::{KueueRules, Weights};
 use crate::reaper::{Reaped, Reaper, Suspect};
+use crate::saved::Recovery;
 use crate::scenario::{Amount, Scenario, Team, UnknownTeams, did_you_mean};
 use crate::tariff::{Tariff, countable_ms};
 use crate::trace::{
@@ -41,6 +42,8 @@ pub struct Setup {
     pub kind_of: Vec<Option<ResourceKind>>,
     /// Time limit of jobs that have none, ms.
     pub default_time_limit_ms: Option<u64>,
+    /// Checkpoints and restarts of jobs that say nothing of them.
+    pub recovery: Recovery,
     /// Whether any pool says which data sets it has.
     knows_data: bool,
     /// Whether jobs may start where their data sets are not.
@@ -85,6 +88,8 @@ pub(crate) struct Known {
     after: usize,
     /// Jobs that read data sets.
     datasets: usize,
+    /// Jobs that say how busy their GPUs were.
+    utilized: usize,
 }
 
 impl Known {
@@ -104,6 +109,7 @@ impl Known {
             bare: trace.jobs[first..].iter().filter(bare).count(),
             after: count(|extra| !extra.after.is_empty()),
             datasets: trace.jobs[first..].iter().filter(reads).count(),
+            utilized: count(|extra| extra.gpu_utilization_milli.is_some()),
         }
     }
 
@@ -113,6 +119,7 @@ impl Known {
             bare: self.bare + other.bare,
             after: self.after + other.after,
             datasets: self.datasets + other.datasets,
+            utilized: self.utilized + other.utilized,
         }
     }
 }
@@ -146,8 +153,9 @@ impl Setup {
     /// Warns of what `all` jobs have where it was said of those that the run began with.
     pub(crate) fn learned(&mut self, begun_with: Known, all: Known) {
         let (mut before, mut now) = (Vec::new(), Vec::new());
-        ignored_columns(begun_with, self.knows_data, &mut before);
-        ignored_columns(all, self.knows_data, &mut now);
+        for (known, warnings) in [(begun_with, &mut before), (all, &mut now)] {
+            ignored_columns(known, self.knows_data, self.reaper.is_some(), warnings);
+        }
         self.warnings.retain(|warning| !before.contains(warning));
         self.warnings.extend(now);
     }
@@ -176,11 +184,10 @@ impl Setup {
             );
         }
         let knows_data = scenario.pools.iter().any(|pool| !pool.datasets.is_empty());
-        ignored_columns(known, knows_data, &mut warnings);
+        ignored_columns(known, knows_data, scenario.reaper.is_some(), &mut warnings);
         for (team, spec) in scenario.teams.iter().zip(&mut teams) {
             allow(team, spec, &kinds);
         }
-        idle(scenario, trace, &mut warnings);
         let policy = policy(scenario, known, &mut warnings)?;
         let config = Config::new(pools, teams).with_policy(policy).with_kinds(kinds);
         let default_time_limit_ms = scenario.policy.default_time_limit_ms;
@@ -207,6 +214,7 @@ impl Setup {
             class_of,
             kind_of,
             default_time_limit_ms,
+            recovery: scenario.policy.recovery,
             knows_data,
             reads_remotely: scenario.policy.reads_remotely,
             across_domains: scenario.policy.across_domains,
@@ -566,18 +574,8 @@ fn classes(scenario: &Scenario, trace: &Trace, warnings: &mut Vec<String>) -> Ve
     classes
 }
 
-/// Why a reaper would stop nothing.
-fn idle(scenario: &Scenario, trace: &Trace, warnings: &mut Vec<String>) {
-    if scenario.reaper.is_none() {
-        return;
-    }
-    if trace.extras.iter().all(|(_, extra)| extra.gpu_utilization_milli.is_none()) {
-        let warning = "no job says how busy its GPUs were (`gpu_utilization`): the reaper stops nothing";
-        warnings.push(warning.to_owned());
-    }
-}
-
-fn ignored_columns(known: Known, knows_data: bool, warnings: &mut Vec<String>) {
+/// What is said of columns that change nothing, or are missing.
+fn ignored_columns(known: Known, knows_data: bool, reaps: bool, warnings: &mut Vec<String>) {
     if known.after > 0 {
         let jobs = known.after;
         warnings.push(format!("column `after` is not acted on by this version ({jobs} jobs have it)"));
@@ -586,6 +584,10 @@ fn ignored_columns(known: Known, knows_data: bool, warnings: &mut Vec<String>) {
         let jobs = known.datasets;
         warnings
             .push(format!("no pool says which `datasets` it has: those of {jobs} jobs are not looked at"));
+    }
+    if reaps && known.utilized == 0 {
+        let warning = "no job says how busy its GPUs were (`gpu_utilization`): the reaper stops nothing";
+        warnings.push(warning.to_owned());
     }
 }
 

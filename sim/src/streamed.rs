@@ -5,6 +5,7 @@
 //! before for their names, and a pipe has to name them in its first part or in the scenario. Absent on purpose: formulas
 //! (see `tally` and `metrics`).
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use fairshare::Backfill;
@@ -71,7 +72,6 @@ pub fn run<O: Observer>(
     let mut suspended: Option<Suspended> = None;
     let record = loop {
         setup.grow(scenario, &trace)?;
-        tally.came(&trace);
         let mut simulation = match suspended.take() {
             Some(suspended) => Simulation::resume(&setup, &trace, suspended),
             None => Simulation::new(&setup, &trace)?,
@@ -159,9 +159,15 @@ fn forget(trace: &mut Trace, state: &mut Suspended, tally: &mut Tally, setup: &S
         let cause = Cause { by: None, ..lost.cause };
         Some(LostAttempt { row, cause, ..*lost })
     };
+    let renumbered = |by_row: &BTreeMap<u32, u64>| {
+        let new = |row: &u32| u32::try_from(over.binary_search(row).ok()?).ok();
+        by_row.iter().filter_map(|(row, ms)| Some((new(row)?, *ms))).collect()
+    };
     let finished = Record {
         outcomes: over.iter().map(|row| record.outcomes[*row as usize]).collect(),
         lost: record.lost.iter().filter_map(place).collect(),
+        reaped: renumbered(&record.reaped),
+        restarts: renumbered(&record.restarts),
         end_ms: record.end_ms,
         ..Record::default()
     };

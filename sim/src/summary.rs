@@ -11,11 +11,13 @@ use fairshare::ResourceKind;
 use serde::Serialize;
 
 use crate::metrics::blocked::{self, Blocked};
+use crate::metrics::blocked_users::{BlockedUser, blocked_users};
 use crate::metrics::caution;
 use crate::metrics::cost::Costs;
 use crate::metrics::distribution::Distribution;
 use crate::metrics::division::{Division, Figures, figures};
 use crate::metrics::egress::{Egress, egress};
+use crate::metrics::entitlement::Entitlements;
 use crate::metrics::eviction::{Evictions, evictions};
 use crate::metrics::groups::{self, Groups};
 use crate::metrics::latency::{Firsts, latencies};
@@ -69,10 +71,10 @@ pub struct Summary {
     pub response_s: Distribution,
     /// See `metrics::slowdown`.
     pub bounded_slowdown: Distribution,
-    /// Submission to first start or rejection; absent where jobs are not kept.
+    /// Submission to first start or rejection.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first_decision_s: Option<Distribution>,
-    /// What the rules of routing sent where; absent without rules, or where jobs are not kept.
+    /// What the rules of routing sent where; absent without rules.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub routing: Option<Vec<Routed>>,
     /// Waits, responses and slowdowns by class, size and pool; absent where jobs are not kept.
@@ -81,7 +83,7 @@ pub struct Summary {
     /// How many wait; absent where jobs are not kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub queue: Option<Queue>,
-    /// Evictions by rule; absent where there are none, or jobs are not kept.
+    /// Evictions by rule; absent where there are none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub evictions: Option<Evictions>,
     /// What stopping idle jobs saved; absent without a reaper.
@@ -101,7 +103,7 @@ pub struct Summary {
     /// The same by priority class; absent where the trace names none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cost_by_class: Option<Vec<NamedCost>>,
-    /// Data sets read where they are not; absent where the scenario says no sizes, or jobs are not kept.
+    /// Data sets read where they are not; absent where the scenario says no sizes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub egress: Option<Egress>,
     /// How evenly the whole was shared; absent where no time passed.
@@ -255,6 +257,9 @@ pub struct TeamSummary {
     /// What it was like to wait; absent where none of its jobs did, or entitlements are not measured.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub blocked: Option<Blocked>,
+    /// The same for each of its users, those who had to wait; absent where there are none, or the trace names no users.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub blocked_users: Vec<BlockedUser>,
     /// Evictions of its jobs.
     pub preemptions: u64,
 }
@@ -276,7 +281,7 @@ impl Summary {
     pub fn new(scenario: &Scenario, setup: &Setup, trace: &Trace, record: &Record, info: &RunInfo) -> Self {
         let demands = Demands::new(setup, trace);
         let first = record.first_submit_ms(trace);
-        let last_submit = trace.jobs.last().map(|job| job.submit_ms);
+        let last_submit = record.came(trace).last().map(|job| job.submit_ms);
         let between = |from: Option<i64>, to: Option<i64>| {
             from.zip(to).map_or(0, |(from, to)| if to > from { to.abs_diff(from) } else { 0 })
         };
@@ -291,12 +296,11 @@ impl Summary {
         let [class, size, pool] = groups::divisions(setup, trace, record, &demands, &rows);
         let by_team = Division::new(&rows, setup.config.teams.len(), team_of);
         let (all, parts) = figures(trace, record, &firsts, &rows, &[by_team, class, size, pool]);
-        let load = offered_load(setup, trace);
+        let load = offered_load(setup, trace, record);
         let priced = setup.is_priced();
         let money = priced.then(|| Money::new(&costs, trace));
         let mut teams = teams(setup, trace, record, &parts[0], &costs, money.as_ref());
-        let smallest = blocked::smallest_waiting(setup, trace, record, &demands, &firsts);
-        let fairness = fairness(setup, trace, record, &demands, &smallest, &mut teams);
+        let fairness = fairness(setup, trace, record, &demands, &firsts, &mut teams);
         let mut warnings = warnings(setup, trace, record, &all.wait);
         let egress = egress(setup, trace, record);
         warnings.extend(egress.as_ref().and_then(Egress::caution));
@@ -352,7 +356,7 @@ fn fairness(
     trace: &Trace,
     record: &Record,
     demands: &Demands,
-    smallest: &[Option<f64>],
+    firsts: &Firsts,
     teams: &mut [TeamSummary],
 ) -> Option<Fairness> {
     let points = fairness::share_points(setup, trace, record, demands)?;
@@ -363,9 +367,14 @@ fn fairness(
     for (team, mean) in teams.iter_mut().zip(entitled.iter().flat_map(|entitled| &entitled.means)) {
         team.entitlement_mean = Some(*mean);
     }
+    let smallest = blocked::smallest_waiting(setup, trace, record, demands, firsts);
     let instants = entitled.iter().flat_map(|entitled| &entitled.blocked);
     for ((team, instants), smallest) in teams.iter_mut().zip(instants).zip(smallest) {
-        team.blocked = instants.blocked(fairness::INSTANTS, *smallest);
+        team.blocked = instants.blocked(fairness::INSTANTS, smallest);
+    }
+    let of = |entitled: &Entitlements| blocked_users(setup, trace, record, demands, firsts, &entitled.points);
+    for (team, users) in teams.iter_mut().zip(entitled.as_ref().and_then(of).unwrap_or_default()) {
+        team.blocked_users = users;
     }
     let active = teams.iter().filter(|team| team.jobs > 0);
     let shares: Vec<f64> = active.filter_map(|team| Some(team.share_mean? / team.weight)).collect();
@@ -471,6 +480,7 @@ pub(crate) fn teams(
         share_mean: None,
         entitlement_mean: None,
         blocked: None,
+        blocked_users: Vec::new(),
         preemptions: preemptions[index],
     };
     setup.config.teams.iter().enumerate().map(summary).collect()

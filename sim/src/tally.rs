@@ -8,8 +8,9 @@ use crate::metrics::caution;
 use crate::metrics::cost::Costs;
 use crate::metrics::distribution::Distribution;
 use crate::metrics::division::Figures;
+use crate::metrics::latency::Firsts;
 use crate::metrics::utilization::{Usage, offered_load_of};
-use crate::metrics::{Demands, ratio, slowdown};
+use crate::metrics::{Demands, egress, eviction, ratio, reclaimed, routing, slowdown};
 use crate::record::{Fate, Record};
 use crate::scenario::Scenario;
 use crate::setup::Setup;
@@ -58,6 +59,7 @@ pub(crate) struct Tally {
     last_end_ms: Option<i64>,
     wait: Lengths,
     response: Lengths,
+    first_decision: Lengths,
     /// Thousandths.
     slowdown: Lengths,
     slowdown_sum: f64,
@@ -66,16 +68,13 @@ pub(crate) struct Tally {
     usage: Option<Usage>,
     costs: Costs,
     run_of_shape: Vec<u128>,
+    reclaimed: reclaimed::Sums,
+    egress: egress::Sums,
+    evictions: eviction::Sums,
+    routed: routing::Sums,
 }
 
 impl Tally {
-    /// Notes when jobs came; called with every part before it is replayed.
-    pub(crate) fn came(&mut self, trace: &Trace) {
-        let first = trace.jobs.first().map(|job| job.submit_ms);
-        self.first_submit_ms = self.first_submit_ms.or(first);
-        self.last_submit_ms = trace.jobs.last().map(|job| job.submit_ms).or(self.last_submit_ms);
-    }
-
     /// Adds jobs with which nothing more happens.
     pub(crate) fn add(&mut self, setup: &Setup, trace: &Trace, record: &Record) {
         let demands = Demands::new(setup, trace);
@@ -90,6 +89,13 @@ impl Tally {
         } else {
             self.costs.add(&costs);
         }
+        self.reclaimed.add(setup, trace, record, &demands);
+        self.egress.add(setup, trace, record);
+        self.evictions.add(record);
+        self.routed.add(setup, trace, record);
+        let firsts = Firsts::new(record);
+        let decided = (0..trace.jobs.len()).filter_map(|row| firsts.of(trace, record, row).millis());
+        decided.for_each(|ms| self.first_decision.0.add(ms));
         self.last_end_ms = self.last_end_ms.max(record.last_end_ms());
         self.jobs.add(summary::counts(trace, record));
         self.teams.resize_with(setup.config.teams.len(), OfTeam::default);
@@ -98,7 +104,11 @@ impl Tally {
             let team = &mut self.teams[setup.team_of[job.team as usize].index()];
             team.jobs += u64::from(outcome.fate != Fate::Unseen);
             team.preemptions += u64::from(outcome.preemptions);
-            self.run_of_shape[job.shape as usize] += u128::from(job.run_ms);
+            if outcome.fate != Fate::Unseen {
+                self.run_of_shape[job.shape as usize] += u128::from(job.run_ms);
+                self.first_submit_ms = Some(self.first_submit_ms.unwrap_or(job.submit_ms).min(job.submit_ms));
+                self.last_submit_ms = self.last_submit_ms.max(Some(job.submit_ms));
+            }
             if outcome.fate == Fate::Ended {
                 let response = outcome.end_ms.abs_diff(job.submit_ms);
                 team.wait.0.add(outcome.wait_ms);
@@ -146,6 +156,8 @@ impl Tally {
         let load = offered_load_of(setup, &trace.shapes, &self.run_of_shape, submissions);
         let named = || setup.config.pools.iter().map(|pool| pool.name.as_str()).zip(load.iter().copied());
         let mut warnings = summary::warnings(setup, trace, record, &waits);
+        let egress = self.egress.egress(setup, trace);
+        warnings.extend(egress.as_ref().and_then(egress::Egress::caution));
         warnings.extend(caution::of_counts(named(), &self.jobs));
         let lengths = [span_ms, makespan_ms].map(summary::seconds);
         warnings.extend(caution::of_emptying(self.jobs.submitted, lengths[0], lengths[1]));
@@ -159,18 +171,18 @@ impl Tally {
             response_s: self.response.distribution(),
             bounded_slowdown: self.slowdown(),
             utilization: summary::by_kind(setup, |kind| usage.overall(kind)),
-            first_decision_s: None,
-            routing: None,
+            first_decision_s: Some(self.first_decision.distribution()),
+            routing: self.routed.routed(),
             groups: None,
             queue: None,
-            evictions: None,
-            reaper: None,
+            evictions: self.evictions.evictions(&usage),
+            reaper: self.reclaimed.reclaimed(setup),
             goodput: summary::by_kind(setup, |kind| usage.good(kind)),
             cost_usd: money.as_ref().map(|money| money.summary),
             cost_by_owner: money.as_ref().map(|money| summary::owners(trace, &costs, &money.by_owner)),
             cost_by_user: money.as_ref().and_then(|money| summary::users(trace, &costs, &money.by_user)),
             cost_by_class: money.as_ref().and_then(|money| summary::classes(trace, &costs, &money.by_class)),
-            egress: None,
+            egress,
             fairness: None,
             pools: summary::pools(setup, &usage, money.as_ref()),
             teams,

@@ -431,7 +431,7 @@ impl<'a> Search<'a> {
     fn choose_amounts(&mut self) -> Option<()> {
         self.teams.begin(&self.is_chosen);
         let mut first = true;
-        while !self.fits() {
+        while !self.fits_anywhere() {
             let free = self.free[0].as_ref()?;
             let choice = Choice { request: &self.request, free, snug: self.snug, banned: &self.banned };
             if core::mem::take(&mut first) && !self.teams.suffice(&choice) {

@@ -153,10 +153,6 @@ fn parts(
         let message = "`--quantiles sketch` replays in parts, which policy `kueue` does not do";
         return Err(SimError::usage_with_hint(message, "leave one of the two out"));
     }
-    if scenario.reaper.is_some() {
-        let message = "`--quantiles sketch` keeps no jobs, and `[reaper]` is about single ones";
-        return Err(SimError::usage_with_hint(message, "leave one of the two out"));
-    }
     let inputs = inputs(&arguments.traces, scenario)?;
     let options = scenario.trace_options(arguments.strict);
     let mut progress = Progress::new(0, world.watched);

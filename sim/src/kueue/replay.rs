@@ -15,12 +15,11 @@ use super::lines::{Lines, Waiting};
 use super::local::Locals;
 use super::tree::{Tree, pool_names, settings, signed};
 use crate::digest::Digest;
-use crate::engine::checkpoint_ms;
 use crate::error::SimError;
 use crate::observer::{Cause, Observer, Transition, What};
 use crate::record::{Fate, LostAttempt, Outcome, Record, Rejected};
+use crate::saved::Saved;
 use crate::setup::Setup;
-use crate::speed::{run_at_speed, work_at_speed};
 use crate::trace::Trace;
 
 /// How many cycles pass between two looks at the flag that interrupts.
@@ -93,7 +92,7 @@ struct Replay<'a, O: Observer> {
     /// Victims that wait for the next instant.
     back: Vec<u32>,
     back_at: i64,
-    saved_ms: BTreeMap<u32, u64>,
+    saved: Saved,
     digest: Digest,
     record: Record,
 }
@@ -131,7 +130,7 @@ pub(crate) fn replay<O: Observer>(
         ends: BinaryHeap::new(),
         back: Vec::new(),
         back_at: 0,
-        saved_ms: BTreeMap::new(),
+        saved: Saved::default(),
         digest: Digest::new(),
         record,
     };
@@ -403,9 +402,12 @@ impl<O: Observer> Replay<'_, O> {
         let shape = &self.trace.shapes[job.shape as usize];
         let alternative = self.shapes[job.shape as usize].as_ref().map_or(0, |(_, alternative)| *alternative);
         let speed = shape.alternatives[usize::from(alternative)].speed_milli;
-        let left = job.run_ms - self.saved_ms.get(&row).copied().unwrap_or(0).min(job.run_ms);
         let began_ms = self.trace.jobs.first().map_or(now, |job| job.submit_ms);
-        let run = run_at_speed(left, speed);
+        let attempted = self.saved.attempt(self.trace, row, speed);
+        if attempted.restart_ms > 0 {
+            self.record.restarts.insert(row, attempted.restart_ms);
+        }
+        let run = attempted.run_ms;
         let reaped = self.setup.reaps(self.trace, row, run);
         if let Some(reaped) = reaped {
             self.record.reaped.insert(row, reaped.spared_ms);
@@ -464,15 +466,22 @@ impl<O: Observer> Replay<'_, O> {
         outcome.fate = Fate::Waiting;
         let Outcome { pool, alternative, start_ms, .. } = *outcome;
         let ran_ms = now.abs_diff(start_ms);
-        let interval_ms = checkpoint_ms(self.trace, row).filter(|interval| *interval > 0);
-        let kept_ms = interval_ms.map_or(0, |interval| ran_ms - ran_ms % interval);
-        if kept_ms > 0 {
-            let shape = &self.trace.shapes[self.trace.jobs[row as usize].shape as usize];
-            let speed = shape.alternatives[usize::from(alternative)].speed_milli;
-            *self.saved_ms.entry(row).or_insert(0) += work_at_speed(kept_ms, speed);
-        }
+        let restart_ms = self.record.restarts.remove(&row).unwrap_or(0);
+        let shape = &self.trace.shapes[self.trace.jobs[row as usize].shape as usize];
+        let speed = shape.alternatives[usize::from(alternative)].speed_milli;
+        let job = (self.setup, self.trace, row);
+        let kept_ms = self.saved.stopped(job, speed, (ran_ms, restart_ms), false);
         let cause = Cause { reason: rule(reason), by: Some(by), lost_ms: ran_ms.saturating_sub(kept_ms) };
-        self.record.lost.push(LostAttempt { row, pool, alternative, start_ms, end_ms: now, kept_ms, cause });
+        self.record.lost.push(LostAttempt {
+            row,
+            pool,
+            alternative,
+            start_ms,
+            end_ms: now,
+            restart_ms,
+            kept_ms,
+            cause,
+        });
         let cause = Some(cause);
         self.tell(Transition { at: now, what: What::Evicted, row, attempt, pool, alternative, cause })
     }

@@ -4,8 +4,8 @@
 //! held over entitled = Σ share / Σ entitlement over its blocked instants (see `fairness`, `entitlement`): below 1 it waited
 //! although it held less than it was entitled to, above 1 it waited for more than that. smallest = the least GPUs (CPUs
 //! where no pool has GPUs) of a job that did not start when it came, so that a team of small jobs behind large ones is
-//! seen. Population: all jobs that were not rejected, those that never started included. Absent on purpose: why (see
-//! `sim explain`).
+//! seen. Population: all jobs that were not rejected, those that never started included. Absent on purpose: users
+//! (see `blocked_users`); why (see `sim explain`).
 
 use fairshare::ResourceKind;
 use serde::Serialize;
@@ -70,10 +70,23 @@ pub fn smallest_waiting(
     demands: &Demands,
     firsts: &Firsts,
 ) -> Vec<Option<f64>> {
+    let team = |row: usize| setup.team_of[trace.jobs[row].team as usize].index();
+    smallest_waiting_of(setup, trace, record, demands, firsts, (setup.config.teams.len(), &team))
+}
+
+/// The same for other parts: how many there are, and that of a row.
+pub(super) fn smallest_waiting_of(
+    setup: &Setup,
+    trace: &Trace,
+    record: &Record,
+    demands: &Demands,
+    firsts: &Firsts,
+    (parts, part_of): (usize, &dyn Fn(usize) -> usize),
+) -> Vec<Option<f64>> {
     let has_gpus = setup.config.pools.iter().any(|pool| pool.node[ResourceKind::GPU].get() > 0);
     let kind = if has_gpus { ResourceKind::GPU } else { ResourceKind::CPU };
-    let mut smallest: Vec<Option<u64>> = vec![None; setup.config.teams.len()];
-    for (row, (job, outcome)) in trace.jobs.iter().zip(&record.outcomes).enumerate() {
+    let mut smallest: Vec<Option<u64>> = vec![None; parts];
+    for (row, outcome) in record.outcomes.iter().enumerate() {
         let waited = match firsts.of(trace, record, row) {
             First::Start(millis) => millis > 0,
             First::Rejection => false,
@@ -83,7 +96,7 @@ pub fn smallest_waiting(
             continue;
         }
         let asked = demands.of(trace, row, usize::from(outcome.alternative))[kind].get();
-        let known = &mut smallest[setup.team_of[job.team as usize].index()];
+        let known = &mut smallest[part_of(row)];
         *known = Some(known.map_or(asked, |known| known.min(asked)));
     }
     #[expect(clippy::cast_precision_loss, reason = "units for people, from exact thousandths")]

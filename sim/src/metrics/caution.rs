@@ -4,8 +4,8 @@
 //! 1 has no steady state: waits grow for as long as jobs come. Unfinished jobs are in no mean, so that means are too
 //! small. The first jobs meet an empty cluster: where the first tenth of the jobs, in order of submission, waited less
 //! than half as long as the others on average, the mean depends on how much of this beginning the trace holds. A record that
-//! is truncated shows it in two ways: jobs that share its last instant as their end were running when it ended, so that they
-//! ran for longer than it says; and where more than a fifth of the run comes after the last submission, what is measured to
+//! is truncated shows it in two ways: jobs that share its last instant as their end probably still ran when it ended, and
+//! so for longer than it says; and where more than a fifth of the run comes after the last submission, what is measured to
 //! the last end (utilization, goodput, idle cost) is of a cluster that empties as much as of one that jobs come to.
 
 use super::ratio;
@@ -54,7 +54,7 @@ pub fn of_end(trace: &Trace) -> Option<String> {
     }
     let together = cut_off(trace.recorded.iter().flatten().filter_map(Recorded::end_ms))?;
     Some(format!(
-        "{together} jobs end at the last instant of the record: they were running when it ended, so they ran for longer than \
+        "{together} jobs end at the last instant of the record: they probably still ran when it ended, and so for longer than \
          it says"
     ))
 }

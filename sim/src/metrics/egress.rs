@@ -147,51 +147,80 @@ fn one<'a>(setup: &Setup, row: usize, pool: usize, dataset: &'a str) -> Option<M
 /// ```
 #[must_use]
 pub fn egress(setup: &Setup, trace: &Trace, record: &Record) -> Option<Egress> {
-    if setup.dataset_sizes.is_empty() {
-        return None;
-    }
-    let (mut sums, mut moved, mut unknown) = ([0_u128; 2], 0, 0);
-    let mut datasets: BTreeMap<&str, [u128; 2]> = BTreeMap::new();
-    let mut owners: BTreeMap<u32, [u128; 2]> = BTreeMap::new();
-    let mut teams: BTreeMap<u32, [u128; 2]> = BTreeMap::new();
-    for one in moves(setup, trace, record) {
-        let Some(size) = one.size else {
-            unknown += 1;
-            continue;
-        };
-        moved += 1;
-        let job = &trace.jobs[one.row];
-        let more = [u128::from(size), one.money()];
-        for account in [
-            &mut sums,
-            datasets.entry(one.dataset).or_default(),
-            owners.entry(job.owner).or_default(),
-            teams.entry(job.team).or_default(),
-        ] {
-            account[0] += more[0];
-            account[1] += more[1];
-        }
-    }
-    let charged = setup.tariffs.iter().flatten().any(|tariff| tariff.egress_gb.is_some());
-    let usd = charged.then(|| micro(sums[1]));
-    let datasets = datasets.into_iter().map(|(name, sums)| (name.to_owned(), sums)).collect();
-    Some(Egress {
-        moves: moved,
-        gb: gigabytes(sums[0]),
-        usd: usd.map(dollars),
-        unknown,
-        by_dataset: parts(datasets, usd),
-        by_owner: parts(named(&trace.owners, owners), usd),
-        by_team: parts(named(&trace.teams, teams), usd),
-    })
+    let mut sums = Sums::default();
+    sums.add(setup, trace, record);
+    sums.egress(setup, trace)
 }
 
-fn named(names: &Interner, sums: BTreeMap<u32, [u128; 2]>) -> Vec<(String, [u128; 2])> {
-    sums.into_iter().map(|(number, sums)| (names.text(number).to_owned(), sums)).collect()
+/// Bytes, and micro-USD × bytes per GB.
+type Amounts = [u128; 2];
+
+/// The same of jobs that come in parts; owners and teams by their numbers in the trace.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Sums {
+    all: Amounts,
+    moves: u64,
+    unknown: u64,
+    datasets: BTreeMap<String, Amounts>,
+    owners: BTreeMap<u32, Amounts>,
+    teams: BTreeMap<u32, Amounts>,
+}
+
+impl Sums {
+    /// Adds what the jobs of a part moved; nothing where the scenario says no sizes.
+    pub(crate) fn add(&mut self, setup: &Setup, trace: &Trace, record: &Record) {
+        if setup.dataset_sizes.is_empty() {
+            return;
+        }
+        for one in moves(setup, trace, record) {
+            let Some(size) = one.size else {
+                self.unknown += 1;
+                continue;
+            };
+            self.moves += 1;
+            let job = &trace.jobs[one.row];
+            if !self.datasets.contains_key(one.dataset) {
+                self.datasets.insert(one.dataset.to_owned(), Amounts::default());
+            }
+            let accounts = [
+                Some(&mut self.all),
+                self.datasets.get_mut(one.dataset),
+                Some(self.owners.entry(job.owner).or_default()),
+                Some(self.teams.entry(job.team).or_default()),
+            ];
+            for account in accounts.into_iter().flatten() {
+                account[0] += u128::from(size);
+                account[1] += one.money();
+            }
+        }
+    }
+
+    /// All that was moved; nothing where the scenario says no sizes.
+    pub(crate) fn egress(&self, setup: &Setup, trace: &Trace) -> Option<Egress> {
+        if setup.dataset_sizes.is_empty() {
+            return None;
+        }
+        let charged = setup.tariffs.iter().flatten().any(|tariff| tariff.egress_gb.is_some());
+        let usd = charged.then(|| micro(self.all[1]));
+        let datasets = self.datasets.iter().map(|(name, sums)| (name.clone(), *sums)).collect();
+        Some(Egress {
+            moves: self.moves,
+            gb: gigabytes(self.all[0]),
+            usd: usd.map(dollars),
+            unknown: self.unknown,
+            by_dataset: parts(datasets, usd),
+            by_owner: parts(named(&trace.owners, &self.owners), usd),
+            by_team: parts(named(&trace.teams, &self.teams), usd),
+        })
+    }
+}
+
+fn named(names: &Interner, sums: &BTreeMap<u32, Amounts>) -> Vec<(String, Amounts)> {
+    sums.iter().map(|(number, sums)| (names.text(*number).to_owned(), *sums)).collect()
 }
 
 /// By name; the dollars of all add up to `whole` micro-USD.
-fn parts(mut sums: Vec<(String, [u128; 2])>, whole: Option<u128>) -> Vec<Part> {
+fn parts(mut sums: Vec<(String, Amounts)>, whole: Option<u128>) -> Vec<Part> {
     sums.sort_by(|(a, _), (b, _)| compare_names(a, b));
     let exact: Vec<u128> = sums.iter().map(|(_, [_, money])| *money).collect();
     let micro = whole.map(|whole| apportion_by(&exact, GB, whole));

@@ -172,7 +172,7 @@ fn competing<R: Iterator<Item = u128>>(
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a rounded figure is what is asked for")]
-fn float(value: u128) -> f64 {
+pub(super) fn float(value: u128) -> f64 {
     value as f64
 }
 
@@ -256,12 +256,12 @@ fn asked(
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "amounts are below 2^64")]
-fn rounded(value: f64) -> i128 {
+pub(super) fn rounded(value: f64) -> i128 {
     value.round() as i128
 }
 
 /// What a unit of a group counts on average, by capacity, over the pools of a shape's first alternative.
-fn mean_value(setup: &Setup, trace: &Trace, shape: usize, group: &ShareGroup) -> f64 {
+pub(super) fn mean_value(setup: &Setup, trace: &Trace, shape: usize, group: &ShareGroup) -> f64 {
     let spec = setup.shape(&trace.shapes[shape]).ok();
     let eligible = spec.and_then(|(spec, _)| Some(spec.alternatives.first()?.pools.clone()));
     let may = |at: usize, pool: &PoolSpec| match &eligible {

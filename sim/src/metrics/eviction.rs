@@ -40,14 +40,36 @@ pub fn share_of_starts(evictions: u64, last_starts: u64) -> Option<f64> {
 
 /// All evictions; nothing where there are none.
 #[must_use]
-#[expect(clippy::cast_precision_loss, reason = "hours for people, from exact sums")]
 pub fn evictions(record: &Record, usage: &Usage) -> Option<Evictions> {
-    let mut by_rule = BTreeMap::new();
-    for lost in &record.lost {
-        *by_rule.entry(lost.cause.reason.as_str()).or_insert(0) += 1;
+    let mut sums = Sums::default();
+    sums.add(record);
+    sums.evictions(usage)
+}
+
+/// The same of jobs that come in parts.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Sums {
+    by_rule: BTreeMap<&'static str, u64>,
+    evictions: u64,
+    last_starts: u64,
+}
+
+impl Sums {
+    /// Adds the attempts of a part.
+    pub(crate) fn add(&mut self, record: &Record) {
+        for lost in &record.lost {
+            *self.by_rule.entry(lost.cause.reason.as_str()).or_insert(0) += 1;
+        }
+        self.evictions += record.lost.len() as u64;
+        self.last_starts += record.outcomes.iter().filter(|outcome| outcome.holds()).count() as u64;
     }
-    let holding = record.outcomes.iter().filter(|outcome| outcome.holds()).count() as u64;
-    let ratio = share_of_starts(record.lost.len() as u64, holding).filter(|_| !by_rule.is_empty())?;
-    let lost_gpu = usage.lost(ResourceKind::GPU);
-    Some(Evictions { by_rule, lost_gpu_hours: lost_gpu as f64 / (1_000.0 * 3_600_000.0), ratio })
+
+    /// All evictions, of which `usage` says what was lost; nothing where there are none.
+    #[expect(clippy::cast_precision_loss, reason = "hours for people, from exact sums")]
+    pub(crate) fn evictions(&self, usage: &Usage) -> Option<Evictions> {
+        let by_rule = self.by_rule.clone();
+        let ratio = share_of_starts(self.evictions, self.last_starts).filter(|_| !by_rule.is_empty())?;
+        let lost_gpu = usage.lost(ResourceKind::GPU);
+        Some(Evictions { by_rule, lost_gpu_hours: lost_gpu as f64 / (1_000.0 * 3_600_000.0), ratio })
+    }
 }

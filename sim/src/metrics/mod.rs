@@ -5,6 +5,7 @@
 //! division. Absent on purpose: formatting (see `report`).
 
 pub mod blocked;
+pub mod blocked_users;
 pub mod caution;
 pub mod cost;
 pub mod distribution;

@@ -54,28 +54,51 @@ pub struct Reclaimed {
 /// ```
 #[must_use]
 pub fn reclaimed(setup: &Setup, trace: &Trace, record: &Record, demands: &Demands) -> Option<Reclaimed> {
-    setup.reaper.as_ref()?;
-    let (mut jobs, mut gpu, mut false_kills) = (0, 0_u128, 0);
-    let mut money: Exact = 0;
-    for (&row, &spared_ms) in &record.reaped {
-        let (row, outcome) = (row as usize, &record.outcomes[row as usize]);
-        if outcome.fate != Fate::Ended {
-            continue;
+    let mut sums = Sums::default();
+    sums.add(setup, trace, record, demands);
+    sums.reclaimed(setup)
+}
+
+/// The same of jobs that come in parts.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Sums {
+    jobs: u64,
+    /// Milli-GPU × ms.
+    gpu: u128,
+    money: Exact,
+    false_kills: u64,
+    /// The trace says of some job how it ended.
+    says: bool,
+}
+
+impl Sums {
+    /// Adds the jobs of a part.
+    pub(crate) fn add(&mut self, setup: &Setup, trace: &Trace, record: &Record, demands: &Demands) {
+        for (&row, &spared_ms) in &record.reaped {
+            let (row, outcome) = (row as usize, &record.outcomes[row as usize]);
+            if outcome.fate != Fate::Ended {
+                continue;
+            }
+            self.jobs += 1;
+            let demand = demands.of(trace, row, usize::from(outcome.alternative));
+            self.gpu += u128::from(demand[ResourceKind::GPU].get()) * u128::from(spared_ms);
+            if let Some(tariff) = &setup.tariffs[outcome.pool as usize] {
+                let until = outcome.end_ms.saturating_add_unsigned(spared_ms);
+                self.money += tariff.charge(demand[tariff.kind()].get(), outcome.end_ms, until);
+            }
+            self.false_kills += u64::from(trace.jobs[row].status == Status::Completed);
         }
-        jobs += 1;
-        let demand = demands.of(trace, row, usize::from(outcome.alternative));
-        gpu += u128::from(demand[ResourceKind::GPU].get()) * u128::from(spared_ms);
-        if let Some(tariff) = &setup.tariffs[outcome.pool as usize] {
-            let until = outcome.end_ms.saturating_add_unsigned(spared_ms);
-            money += tariff.charge(demand[tariff.kind()].get(), outcome.end_ms, until);
-        }
-        false_kills += u64::from(trace.jobs[row].status == Status::Completed);
+        self.says |= trace.jobs.iter().any(|job| job.status != Status::Unspecified);
     }
-    let says = trace.jobs.iter().any(|job| job.status != Status::Unspecified);
-    Some(Reclaimed {
-        jobs,
-        gpu_hours: ratio(gpu, GPU_HOUR).unwrap_or(0.0),
-        usd: setup.is_priced().then(|| crate::summary::dollars(super::cost::to_micro(money))),
-        false_kills: says.then_some(false_kills),
-    })
+
+    /// What was reclaimed in all; nothing where the scenario has no reaper.
+    pub(crate) fn reclaimed(&self, setup: &Setup) -> Option<Reclaimed> {
+        setup.reaper.as_ref()?;
+        Some(Reclaimed {
+            jobs: self.jobs,
+            gpu_hours: ratio(self.gpu, GPU_HOUR).unwrap_or(0.0),
+            usd: setup.is_priced().then(|| crate::summary::dollars(super::cost::to_micro(self.money))),
+            false_kills: self.says.then_some(self.false_kills),
+        })
+    }
 }

@@ -50,28 +50,46 @@ pub struct Routed {
 /// ```
 #[must_use]
 pub fn routed(setup: &Setup, trace: &Trace, record: &Record) -> Option<Vec<Routed>> {
-    let rules = &setup.routes;
-    if rules.is_empty() {
-        return None;
-    }
-    let rule = |number: u64| Routed { rule: Some(number), ..Routed::default() };
-    let mut counts: Vec<Routed> = (1..=rules.len() as u64).map(rule).chain([Routed::default()]).collect();
-    for (job, outcome) in trace.jobs.iter().zip(&record.outcomes) {
-        if matches!(outcome.fate, Fate::Unseen | Fate::Rejected) {
-            continue;
+    let mut sums = Sums::default();
+    sums.add(setup, trace, record);
+    sums.routed()
+}
+
+/// The same of jobs that come in parts: by rule, and those under none.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Sums(Vec<Routed>);
+
+impl Sums {
+    /// Adds the jobs of a part.
+    pub(crate) fn add(&mut self, setup: &Setup, trace: &Trace, record: &Record) {
+        let rules = &setup.routes;
+        if rules.is_empty() {
+            return;
         }
-        let shape = &trace.shapes[job.shape as usize];
-        let alternative = &shape.alternatives[usize::from(outcome.alternative)];
-        let rule = rule_of(rules, alternative.accelerator.as_deref(), alternative.total(GPU));
-        let count = &mut counts[rule.unwrap_or(rules.len())];
-        count.jobs += 1;
-        let Some(rule) = rule else { continue };
-        count.overrides += u64::from(!alternative.pools.is_empty());
-        let elsewhere = outcome.started() && !rules[rule].pools.contains(&(outcome.pool as usize));
-        count.misroutes += u64::from(elsewhere);
+        if self.0.is_empty() {
+            let rule = |number: u64| Routed { rule: Some(number), ..Routed::default() };
+            self.0 = (1..=rules.len() as u64).map(rule).chain([Routed::default()]).collect();
+        }
+        for (job, outcome) in trace.jobs.iter().zip(&record.outcomes) {
+            if matches!(outcome.fate, Fate::Unseen | Fate::Rejected) {
+                continue;
+            }
+            let shape = &trace.shapes[job.shape as usize];
+            let alternative = &shape.alternatives[usize::from(outcome.alternative)];
+            let rule = rule_of(rules, alternative.accelerator.as_deref(), alternative.total(GPU));
+            let count = &mut self.0[rule.unwrap_or(rules.len())];
+            count.jobs += 1;
+            let Some(rule) = rule else { continue };
+            count.overrides += u64::from(!alternative.pools.is_empty());
+            let elsewhere = outcome.started() && !rules[rule].pools.contains(&(outcome.pool as usize));
+            count.misroutes += u64::from(elsewhere);
+        }
     }
-    if counts.last().is_some_and(|unrouted| unrouted.jobs == 0) {
-        counts.pop();
+
+    /// By rule, in their order; nothing where the scenario has none.
+    pub(crate) fn routed(&self) -> Option<Vec<Routed>> {
+        let (unrouted, rules) = self.0.split_last()?;
+        let unrouted = (unrouted.jobs > 0).then_some(*unrouted);
+        Some(rules.iter().copied().chain(unrouted).collect())
     }
-    Some(counts)
 }

@@ -36,7 +36,7 @@ use crate::trace::{Trace, TraceShape};
 /// let usage = Usage::new(&setup, &trace, &record, &demands, Some((0, 150_000)));
 /// assert_eq!(usage.of_pool(0, ResourceKind::GPU), Some(400.0 / 600.0));
 /// assert_eq!(usage.good(ResourceKind::GPU), Some(400.0 / 600.0), "nobody is stopped");
-/// assert_eq!(offered_load(&setup, &trace), [Some(400.0 / 160.0)], "while jobs come");
+/// assert_eq!(offered_load(&setup, &trace, &record), [Some(400.0 / 160.0)], "while jobs come");
 /// ```
 #[derive(Clone, Debug)]
 pub struct Usage {
@@ -138,15 +138,15 @@ pub fn main_kind(pool: &PoolSpec) -> ResourceKind {
         .unwrap_or(first)
 }
 
-/// The offered load of every pool; `None` where all jobs come at once.
+/// The offered load of every pool by the jobs that came; `None` where all come at once.
 #[must_use]
-pub fn offered_load(setup: &Setup, trace: &Trace) -> Vec<Option<f64>> {
+pub fn offered_load(setup: &Setup, trace: &Trace, record: &Record) -> Vec<Option<f64>> {
     let mut run_of_shape = vec![0_u128; trace.shapes.len()];
-    for job in &trace.jobs {
+    let came = record.came(trace);
+    for job in came {
         run_of_shape[job.shape as usize] += u128::from(job.run_ms);
     }
-    let window = trace.jobs.first().zip(trace.jobs.last());
-    let window = window.map(|(first, last)| (first.submit_ms, last.submit_ms));
+    let window = came.first().zip(came.last()).map(|(first, last)| (first.submit_ms, last.submit_ms));
     offered_load_of(setup, &trace.shapes, &run_of_shape, window)
 }
 

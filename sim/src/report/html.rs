@@ -54,6 +54,7 @@ pub fn page(setup: &Setup, trace: &Trace, record: &Record, summary: &Summary) ->
     page.shares(&mut html);
     page.queue(&mut html);
     page.waits(&mut html);
+    page.blocked(&mut html);
     page.slowdown(&mut html);
     page.spending(&mut html);
     page.lives(&mut html);

@@ -1,6 +1,7 @@
 //! Report: results as bytes. The only files that format.
 
 mod axes;
+mod blocked;
 mod by_job;
 pub mod chart;
 pub mod comparison;

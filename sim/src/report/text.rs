@@ -26,6 +26,7 @@ pub fn summary(summary: &Summary) -> String {
     pools(summary, &mut text);
     text.push('\n');
     teams(summary, &mut text);
+    super::blocked::lines(summary, &mut text);
     text.lines().fold(String::new(), |text, line| text + line.trim_end() + "\n")
 }
 

@@ -37,6 +37,7 @@ use crate::admission::{Admission, Rule};
 use crate::capacity::Capacities;
 use crate::kueue::KueueRules;
 use crate::reaper::Reaper;
+use crate::saved::Recovery;
 use crate::tariff::Tariff;
 use crate::trace::{Input, Selection, SwfOptions, TraceOptions};
 use document::Document;
@@ -210,6 +211,8 @@ pub struct Policy {
     pub backfill_given: bool,
     /// The time limit of jobs that have none, ms.
     pub default_time_limit_ms: Option<u64>,
+    /// Checkpoints and restarts of jobs that say nothing of them.
+    pub recovery: Recovery,
     /// What a GPU counts in shares, by pool, where a table or speeds say so.
     pub gpu_values: Option<Vec<u64>>,
     /// Jobs may start where their data sets are not.

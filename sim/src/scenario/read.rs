@@ -13,6 +13,7 @@ use super::{
     reaper, snapshot, team,
 };
 use crate::kueue::KueueRules;
+use crate::saved::Recovery;
 use crate::trace::{Format, Input, Selection, SwfOptions};
 
 pub(crate) const SECTIONS: [&str; 15] = [
@@ -33,7 +34,7 @@ pub(crate) const SECTIONS: [&str; 15] = [
     "kueue",
 ];
 const SECTIONS_LATER: [Later; 1] = [Later("fault")];
-const POLICY: [&str; 18] = [
+const POLICY: [&str; 20] = [
     "order",
     "value",
     "priority",
@@ -41,6 +42,8 @@ const POLICY: [&str; 18] = [
     "eviction",
     "backfill",
     "default_time_limit",
+    "default_checkpoint",
+    "default_restart",
     "placement",
     "gangs",
     "fair_sharing",
@@ -160,8 +163,10 @@ fn policy(root: &Table, pools: &[Pool], faults: &mut Faults) -> Policy {
         valuation::value(node, pools, &mut policy, faults);
     }
     data(table, &mut policy, faults);
-    policy.default_time_limit_ms =
-        table.get("default_time_limit").and_then(|node| faults.duration(node, "default_time_limit"));
+    let mut length = |key: &str| table.get(key).and_then(|node| faults.duration(node, key));
+    policy.default_time_limit_ms = length("default_time_limit");
+    policy.recovery =
+        Recovery { checkpoint_ms: length("default_checkpoint"), restart_ms: length("default_restart") };
     policy
 }
 

@@ -151,6 +151,7 @@ pub(crate) fn extra(row: &TraceRow) -> Option<Extra> {
     let texts = [&row.title, &row.after];
     if texts.iter().all(|text| text.is_empty())
         && row.checkpoint_ms.is_none()
+        && row.restart_ms.is_none()
         && row.deadline_ms.is_none()
         && row.gpu_utilization_milli.is_none()
     {
@@ -159,6 +160,7 @@ pub(crate) fn extra(row: &TraceRow) -> Option<Extra> {
     let extra = Extra {
         title: row.title.clone(),
         checkpoint_ms: row.checkpoint_ms.and_then(|value| u64::try_from(value).ok()),
+        restart_ms: row.restart_ms.and_then(|value| u64::try_from(value).ok()),
         deadline_ms: row.deadline_ms,
         gpu_utilization_milli: row.gpu_utilization_milli.and_then(|value| u32::try_from(value).ok()),
         after: list(&row.after),

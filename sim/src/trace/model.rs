@@ -201,6 +201,8 @@ pub struct Extra {
     pub title: String,
     /// Checkpoint interval, ms.
     pub checkpoint_ms: Option<u64>,
+    /// How long it takes after an eviction until the job is where it was, ms.
+    pub restart_ms: Option<u64>,
     /// Deadline, ms on the trace's clock.
     pub deadline_ms: Option<i64>,
     /// Mean utilization of the GPUs while running, thousandths.

@@ -491,7 +491,10 @@ impl Checker {
             row if row.gpu_milli < 0 || row.cpu_milli < 0 || row.memory_bytes < 0 => Reason::NegativeRequest,
             row if row.others.iter().any(|(_, amount)| *amount < 0) => Reason::NegativeRequest,
             row if negative(row.limit_ms) || negative(row.estimate_ms) => Reason::NegativeLimit,
-            row if negative(row.checkpoint_ms) || negative(row.gpu_utilization_milli) => {
+            row if [row.checkpoint_ms, row.restart_ms, row.gpu_utilization_milli]
+                .into_iter()
+                .any(negative) =>
+            {
                 Reason::NegativeLimit
             }
             _ => return None,
@@ -577,6 +580,7 @@ fn beyond(row: &TraceRow) -> Option<i64> {
         row.limit_ms,
         row.estimate_ms,
         row.checkpoint_ms,
+        row.restart_ms,
         row.deadline_ms,
         row.start_ms,
         row.end_ms,

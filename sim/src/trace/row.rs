@@ -57,7 +57,7 @@ pub enum Reason {
     MissingTeam,
     /// Left out: there is no job id in a format that has them.
     MissingId,
-    /// Left out: a negative time limit, estimate or checkpoint interval.
+    /// Left out: a negative time limit, estimate, checkpoint interval or restart.
     NegativeLimit,
     /// Left out: an outcome that the format does not know.
     UnknownState,
@@ -215,6 +215,8 @@ pub(crate) struct TraceRow {
     pub estimate_ms: Option<i64>,
     /// Checkpoint interval, ms.
     pub checkpoint_ms: Option<i64>,
+    /// How long it takes after an eviction until the job is where it was, ms.
+    pub restart_ms: Option<i64>,
     /// Deadline, ms on the clock of the submit times.
     pub deadline_ms: Option<i64>,
     /// Mean utilization of the GPUs while running, thousandths.
@@ -271,6 +273,7 @@ impl TraceRow {
         self.limit_ms = None;
         self.estimate_ms = None;
         self.checkpoint_ms = None;
+        self.restart_ms = None;
         self.deadline_ms = None;
         self.gpu_utilization_milli = None;
         self.start_ms = None;

@@ -32,6 +32,7 @@ pub(crate) struct Columns {
     pub(crate) status: bool,
     pub(crate) datasets: bool,
     pub(crate) checkpoint: bool,
+    pub(crate) restart: bool,
     pub(crate) deadline: bool,
     pub(crate) gpu_utilization: bool,
     pub(crate) after: bool,
@@ -68,6 +69,7 @@ impl Columns {
         if let Some(extra) = line.extra {
             self.title |= !extra.title.is_empty();
             self.checkpoint |= extra.checkpoint_ms.is_some();
+            self.restart |= extra.restart_ms.is_some();
             self.deadline |= extra.deadline_ms.is_some();
             self.gpu_utilization |= extra.gpu_utilization_milli.is_some();
             self.after |= !extra.after.is_empty();
@@ -131,6 +133,7 @@ impl Columns {
             (self.status, "status"),
             (self.datasets, "datasets"),
             (self.checkpoint, "checkpoint_s"),
+            (self.restart, "restart_s"),
             (self.deadline, "deadline_s"),
             (self.gpu_utilization, "gpu_utilization"),
             (self.after, "after"),
@@ -186,6 +189,7 @@ impl<W: Write> NativeWriter<W> {
         self.text(columns.status, line.status.as_str())?;
         self.number(columns.datasets, || line.shape.datasets.join("|"))?;
         self.number(columns.checkpoint, || optional(extra.checkpoint_ms))?;
+        self.number(columns.restart, || optional(extra.restart_ms))?;
         self.number(columns.deadline, || extra.deadline_ms.map(milliseconds).unwrap_or_default())?;
         self.number(columns.gpu_utilization, || optional(extra.gpu_utilization_milli.map(u64::from)))?;
         self.number(columns.after, || extra.after.join("|"))?;

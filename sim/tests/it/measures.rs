@@ -299,8 +299,8 @@ fn a_record_that_breaks_off_is_said_from_a_thousand_jobs_on() {
     let found: Vec<String> = said(999, 3, 10);
     assert_eq!(found, none);
     let found: Vec<String> = said(1_000, 3, 10);
-    let breaks_off = "3 jobs end at the last instant of the record: they were running when it ended, so they ran for longer \
-                      than it says";
+    let breaks_off = "3 jobs end at the last instant of the record: they probably still ran when it ended, and so for \
+                      longer than it says";
     assert_eq!(found, [breaks_off]);
     // A thousand jobs of 1 s at once on four GPUs take 250 s.
     let text: String =
@@ -358,4 +358,96 @@ fn the_end_of_a_run_is_there_under_kueues_names() {
         assert!(text.lines().any(|known| known == line), "{line} is not in\n{text}");
     }
     assert!(text.ends_with("# EOF\n"));
+}
+
+/// Under `fifo`: `a1` holds three of four GPUs until 100 and `c0` the fourth until 200; `b1` waits for two until 100, `c1` from
+/// 20 until 200 for all.
+#[test]
+fn users_who_wait_are_measured_against_their_part_of_what_their_team_is_entitled_to() {
+    let jobs = "\
+job_id,submit_s,run_s,team,user,gpu
+a1,0,100,x,a,3
+b1,0,100,x,b,2
+c0,0,200,x,,1
+c1,20,100,x,,4
+";
+    let run = simulate(&SCENARIO.replace("preemption = \"priority\"", "order = \"fifo\""), jobs);
+    let expected = [("a1", 0, 100), ("b1", 100, 200), ("c0", 0, 200), ("c1", 200, 300)];
+    assert_eq!(run.times(), expected.map(|(name, start, end)| (name.to_owned(), start, end)));
+    let summary = serde_json::to_value(run.summary()).unwrap();
+    let users = summary["teams"][0]["blocked_users"].as_array().unwrap();
+    let names: Vec<&str> = users.iter().map(|user| user["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["b", "none"], "`a` never waited");
+    let near = |user: usize, field: &str, expected: f64| {
+        let found = users[user][field].as_f64().unwrap();
+        assert!((found - expected).abs() < 5e-3, "{user} {field}: {found}, not {expected}");
+    };
+    near(0, "time", 100.0 / 300.0);
+    near(0, "held_over_entitled", 0.0);
+    near(0, "smallest_waiting", 2.0);
+    // The team is entitled to all four. Until 100 a third each, of which `none` holds one; then it and `b` to two each.
+    near(1, "time", 180.0 / 300.0);
+    near(1, "held_over_entitled", 180.0 / (80.0 * 4.0 / 3.0 + 100.0 * 2.0));
+    near(1, "smallest_waiting", 4.0);
+    let text = fairshare_sim::report::text::summary(&run.summary());
+    let table = "\nuser below its part team     waiting  held of part  smallest job\n\
+                 b                   x          33.3%          0.0%             2\n\
+                 none                x          60.0%         58.7%             4\n";
+    assert!(text.ends_with(table), "{text}");
+}
+
+/// A user who is alone in a team is measured as the team is, evictions and restarts included.
+#[test]
+fn a_user_alone_in_a_team_is_measured_as_the_team() {
+    let mut text = String::from("job_id,submit_s,run_s,team,user,priority,gpu,checkpoint_s,restart_s\n");
+    for job in 0..300_u32 {
+        let team = job * 7 % 3;
+        let priority = if job % 5 == 0 { "urgent" } else { "" };
+        let (run, gpu) = (20 + job * 13 % 170, 1 + job % 4);
+        let (checkpoint, restart) = ([0, 15][job as usize % 2], [0, 4, 9][job as usize % 3]);
+        let _ = writeln!(
+            text,
+            "{job},{},{run},t{team},u{team},{priority},{gpu},{checkpoint},{restart}",
+            job * 40
+        );
+    }
+    let run = simulate(SCENARIO, &text);
+    assert!(run.record.lost.len() > 20 && run.record.restarts.len() > 5, "the case is to have evictions");
+    let mut seen = 0;
+    for team in &run.summary().teams {
+        let [user] = &team.blocked_users[..] else { panic!("{:?}", team.blocked_users) };
+        let (user, team) = (&user.blocked, team.blocked.as_ref().unwrap());
+        assert_eq!((user.time, user.smallest_waiting), (team.time, team.smallest_waiting));
+        let [user, team] = [user, team].map(|blocked| blocked.held_over_entitled.unwrap());
+        assert!((user - team).abs() < 1e-9, "{user} {team}");
+        seen += 1;
+    }
+    assert_eq!(seen, 3);
+    sums::check(&run.setup, &run.trace, &run.record).unwrap();
+}
+
+/// What was submitted when a run is interrupted is what its span is about.
+#[test]
+fn an_interrupted_run_spans_the_submissions_that_came() {
+    let mut text = String::from("job_id,submit_s,run_s,team,gpu\n");
+    (0..1_000).for_each(|job| {
+        let _ = writeln!(text, "{job},{},5,x,1", job * 10);
+    });
+    let run = simulate(SCENARIO, &text);
+    let looks = std::cell::Cell::new(0);
+    let stop = || {
+        looks.set(looks.get() + 1);
+        looks.get() > 2
+    };
+    let record = fairshare_sim::simulate(&run.setup, &run.trace, &mut (), &stop).unwrap();
+    let part = crate::support::Finished { record, ..run };
+    let summary = part.summary();
+    assert!(summary.incomplete && summary.jobs.submitted < 1_000 && summary.jobs.submitted > 100);
+    #[expect(clippy::cast_precision_loss, reason = "a number of jobs")]
+    let last = (summary.jobs.submitted - 1) as f64 * 10.0;
+    assert_eq!(summary.span_s.to_bits(), last.to_bits());
+    assert!(summary.span_s <= summary.makespan_s, "{} {}", summary.span_s, summary.makespan_s);
+    let load = summary.offered_load["l4"].unwrap();
+    // Five seconds of one GPU in ten, of four.
+    assert!((load - 0.125).abs() < 1e-3, "{load}");
 }

@@ -40,6 +40,40 @@ fn a_checkpoint_saves_what_was_done_before_it() {
     assert_eq!((cost.allocated, cost.lost), (0.64, 0.04));
 }
 
+/// `1` runs for 70 s, of which two checkpoints saved 60, and is stopped until 120; it takes 25 s to be where it was, and
+/// works for the 40 s that are left. The same for all jobs by the scenario.
+#[test]
+fn a_restart_takes_time_in_which_nothing_is_done() {
+    let rows = ROWS.replace("checkpoint_s", "checkpoint_s,restart_s");
+    let own = format!("{rows}1,0,100,a,4,30,25,\n2,70,50,b,4,,,\n");
+    let all = format!("{rows}1,0,100,a,4,,,\n2,70,50,b,4,,,\n");
+    for (settings, jobs) in [("", own), ("default_checkpoint = '30s'\ndefault_restart = '25s'\n", all)] {
+        let finished = simulate(&scenario(&format!("preemption = 'reclaim'\n{settings}")), &jobs);
+        let times = finished.times();
+        assert_eq!((times[0].1, times[0].2), (120, 185));
+        let summary = finished.summary();
+        let cost = summary.cost_usd.unwrap();
+        // Four GPUs at 0.001 dollars a second: 10 s after the second checkpoint and 25 s of restart are lost of 185.
+        assert_eq!((cost.allocated, cost.lost), (0.74, 0.14));
+        assert_eq!(summary.goodput["gpu"].to_string(), (150.0 / 185.0).to_string());
+        assert_eq!(summary.response_s.max, Some(185.0));
+        fairshare_sim::metrics::sums::check(&finished.setup, &finished.trace, &finished.record).unwrap();
+    }
+}
+
+/// Stopped again while it restarts: nothing of the second attempt is kept, and the third restarts anew.
+#[test]
+fn a_restart_that_is_stopped_begins_again() {
+    let rows = ROWS.replace("checkpoint_s", "checkpoint_s,restart_s");
+    let jobs = format!("{rows}1,0,100,a,4,30,25,\n2,70,50,b,4,,,\n3,140,10,b,4,,,\n");
+    let finished = simulate(&scenario("preemption = 'reclaim'\n"), &jobs);
+    // 60 s are saved; the attempt at 120 is stopped at 140; the third begins at 150, and takes 25 + 40 s.
+    let times = finished.times();
+    assert_eq!((times[0].1, times[0].2), (150, 215));
+    let lost = finished.summary().cost_usd.unwrap().lost;
+    assert_eq!(lost.to_string(), (0.004 * (10.0 + 20.0 + 25.0)).to_string());
+}
+
 #[test]
 fn nobody_is_stopped_who_may_not_be_or_without_preemption() {
     for (policy, row) in

@@ -31,11 +31,9 @@ fn bare(value: &mut Value, quantiles: &mut Vec<f64>) {
                 "share_mean",
                 "entitlement_mean",
                 "blocked",
-                "first_decision_s",
-                "routing",
+                "blocked_users",
                 "groups",
                 "queue",
-                "evictions",
             ] {
                 fields.remove(key);
             }
@@ -155,6 +153,58 @@ fn evicted_jobs_keep_what_they_saved() {
     let trace = Trace::load(&input, &TraceOptions::default()).unwrap();
     let record = replay(scenario.clone(), trace, false).record;
     assert!(record.lost.iter().any(|lost| lost.kept_ms > 0), "the case is to have evictions");
+    same_in_parts(&scenario, &path, &[1, 10, 100]);
+}
+
+/// The reaper stops jobs of one part while others come in the next; attempts move data, evicted ones too; jobs restart, and
+/// rules send them.
+#[test]
+fn what_is_reclaimed_moved_restarted_and_sent_is_the_same_in_parts() {
+    let folder = folder();
+    let path = folder.path().join("jobs.csv");
+    let header = "job_id,submit_s,run_s,team,user,gpu,priority,checkpoint_s,restart_s,gpu_utilization,status,datasets,\
+                  accelerators,cost_owner\n";
+    let mut text = header.to_owned();
+    for job in 0..500_u32 {
+        let at = |list: &[&'static str], step: u32| list[(job / step) as usize % list.len()];
+        let fields = [
+            job.to_string(),
+            (job * 11).to_string(),
+            (20 + job * 37 % 140).to_string(),
+            at(&["search", "ads", "new"], 1).to_owned(),
+            at(&["u", "v", ""], 2).to_owned(),
+            (1 + job % 3).to_string(),
+            at(&["low", "low", "low", "high"], 1).to_owned(),
+            at(&["", "20"], 3).to_owned(),
+            at(&["", "7", "30"], 1).to_owned(),
+            at(&["", "0.05", "0.5", "0.19"], 1).to_owned(),
+            at(&["completed", "failed", ""], 5).to_owned(),
+            at(&["", "web", "books|web", "unknown"], 1).to_owned(),
+            at(&["", "L4"], 4).to_owned(),
+            at(&["", "a", "b"], 7).to_owned(),
+        ];
+        let _ = writeln!(text, "{}", fields.join(","));
+    }
+    std::fs::write(&path, text).unwrap();
+    let text = "[[dataset]]\nname = 'web'\nsize = '3GB'\n[[dataset]]\nname = 'books'\nsize = '1.5GB'\n\
+                [[pool]]\nname = 'near'\ncloud = 'a'\naccelerator = 'L4'\nnodes = 2\nnode = { gpu = 4 }\ndatasets = ['web']\n\
+                price = { gpu_hour = 0.7, egress_gb = 0.12 }\n\
+                [[pool]]\nname = 'far'\ncloud = 'b'\nnodes = 1\nnode = { gpu = 4 }\ndatasets = ['books']\n\
+                price = { spot_gpu_hour = 0.3, bought = 'spot', egress_gb = 0.02, changes = [{ from = 2000, spot_gpu_hour = 0.9 }] }\n\
+                [[priority]]\nname = 'high'\nvalue = 10\n[[priority]]\nname = 'low'\nvalue = 1\n\
+                [[route]]\naccelerator = 'L4'\npools = ['near']\n\
+                [reaper]\ngpu_utilization_below = 0.2\nwindow = '1m'\n\
+                [policy]\npreemption = 'priority'\nbackfill = 'best-effort'\ndatasets = 'preferred'\n";
+    let scenario = Scenario::parse("scenario.toml", text, &[]).unwrap();
+    let input = [Input::parse(path.to_str().unwrap())];
+    let trace = Trace::load(&input, &TraceOptions::default()).unwrap();
+    let run = replay(scenario.clone(), trace, false);
+    let summary = run.summary();
+    let (reaper, egress) = (summary.reaper.unwrap(), summary.egress.as_ref().unwrap());
+    assert!(reaper.jobs > 20 && reaper.false_kills.unwrap() > 5, "{reaper:?}");
+    assert!(egress.moves > 50 && egress.unknown > 50 && egress.usd.unwrap() > 0.0, "{egress:?}");
+    assert!(run.record.lost.len() > 20 && run.record.restarts.len() > 5, "the case is to have evictions");
+    assert!(summary.routing.as_ref().unwrap().len() == 2 && summary.evictions.is_some());
     same_in_parts(&scenario, &path, &[1, 10, 100]);
 }
 

@@ -28,6 +28,7 @@ enum Column {
     TimeLimitS,
     EstimateS,
     CheckpointS,
+    RestartS,
     Preemptible,
     Dev,
     GpuUtilization,
@@ -40,7 +41,7 @@ enum Column {
     Other(u32),
 }
 
-const COLUMNS: [(&str, Column); 26] = [
+const COLUMNS: [(&str, Column); 27] = [
     ("job_id", Column::JobId),
     ("submit_s", Column::SubmitS),
     ("run_s", Column::RunS),
@@ -59,6 +60,7 @@ const COLUMNS: [(&str, Column); 26] = [
     ("time_limit_s", Column::TimeLimitS),
     ("estimate_s", Column::EstimateS),
     ("checkpoint_s", Column::CheckpointS),
+    ("restart_s", Column::RestartS),
     ("preemptible", Column::Preemptible),
     ("dev", Column::Dev),
     ("gpu_utilization", Column::GpuUtilization),
@@ -141,6 +143,7 @@ impl Native {
             Column::TimeLimitS => row.limit_ms = table.seconds(index)?,
             Column::EstimateS => row.estimate_ms = table.seconds(index)?,
             Column::CheckpointS => row.checkpoint_ms = table.seconds(index)?,
+            Column::RestartS => row.restart_ms = table.seconds(index)?,
             Column::Preemptible => row.preemptible = self.flag(index)?,
             Column::Dev => row.dev = self.flag(index)?.unwrap_or(false),
             Column::GpuUtilization => {
