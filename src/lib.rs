@@ -131,6 +131,7 @@ pub mod kueue;
 mod ledger;
 mod line;
 mod money;
+mod outlook;
 mod pending;
 mod placement;
 mod policy;

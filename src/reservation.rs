@@ -7,19 +7,26 @@
 use std::collections::BTreeMap;
 
 use crate::id::{JobId, NodeId};
-use crate::placement;
+use crate::ledger::Span;
 use crate::resources::Resources;
-use crate::room::Room;
 use crate::route::{Route, RouteId};
 use crate::state::{State, Status};
 use crate::time::{Millis, Timestamp};
+
+/// What a running job holds, and when it ends, if ever.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Stay {
+    pub(crate) end: Option<Timestamp>,
+    pub(crate) route: RouteId,
+    /// Empty in a divisible pool.
+    pub(crate) spans: Vec<Span>,
+}
 
 /// The running jobs of one pool by when they end, and all of them by name.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Timetable {
     ends: BTreeMap<(Timestamp, JobId), RouteId>,
-    /// When each ends, if ever, and what it holds.
-    runs: BTreeMap<JobId, (Option<Timestamp>, RouteId)>,
+    stays: BTreeMap<JobId, Stay>,
 }
 
 impl Timetable {
@@ -27,35 +34,34 @@ impl Timetable {
     pub(crate) fn started(&mut self, state: &State, job: JobId) -> Option<Timestamp> {
         let Status::Running { route, since, .. } = state.alive(job).status else { return None };
         let end = end_after(since, state.alive(job).spec.limit_or_estimate(), state.routes.route(route));
-        self.runs.insert(job, (end, route));
+        self.stays.insert(job, Stay { end, route, spans: state.spans(job).collect() });
         if let Some(end) = end {
             self.ends.insert((end, job), route);
         }
         end
     }
 
-    /// Forgets a job that runs no longer; when it would have ended, and what it held.
-    pub(crate) fn stopped(&mut self, job: JobId) -> Option<(Option<Timestamp>, RouteId)> {
-        let (end, route) = self.runs.remove(&job)?;
-        if let Some(end) = end {
+    /// Forgets a job that runs no longer.
+    pub(crate) fn stopped(&mut self, job: JobId) -> Option<Stay> {
+        let stay = self.stays.remove(&job)?;
+        if let Some(end) = stay.end {
             self.ends.remove(&(end, job));
         }
-        Some((end, route))
+        Some(stay)
     }
 
     /// Whether a job has run past its end.
     pub(crate) fn is_overdue(&self, now: Timestamp) -> bool {
-        self.ends.first_key_value().is_some_and(|((end, _), _)| *end <= now)
+        self.first_after(None).is_some_and(|end| end <= now)
     }
 
     /// The next instant at which time alone may change a plan: the end of a job, or, while another is overdue and so
     /// taken to end at the next instant, the instant before.
     pub(crate) fn next_change(&self, now: Timestamp) -> Option<Timestamp> {
         if !self.is_overdue(now) {
-            return self.ends.first_key_value().map(|((end, _), _)| *end);
+            return self.first_after(None);
         }
-        let later = next_instant(next_instant(now));
-        let ((end, _), _) = self.ends.range((later, JobId::new(0, 0))..).next()?;
+        let end = self.first_after(Some(next_instant(now)))?;
         Some(Timestamp::from_millis(end.as_millis().saturating_sub(1)))
     }
 
@@ -65,18 +71,30 @@ impl Timetable {
         self.ends.iter().map(move |((end, job), route)| ((*end).max(next), *job, *route))
     }
 
-    /// What the jobs hold together that end after one instant and not after another.
-    fn held_until(&self, state: &State, after: Timestamp, until: Timestamp) -> Option<Resources> {
-        let from = (next_instant(after), JobId::new(0, 0));
-        let here = self.ends.range(from..).take_while(|((end, _), _)| *end <= until);
-        let mut totals = here.map(|(_, route)| state.routes.route(*route).total);
-        totals.try_fold(Resources::new(), |sum, total| sum.checked_add(&total))
+    /// The jobs that end after one instant, if it is given, and not after another.
+    pub(crate) fn between(
+        &self,
+        after: Option<Timestamp>,
+        until: Timestamp,
+    ) -> impl Iterator<Item = (JobId, RouteId)> + '_ {
+        let here = self.ends.range(from_after(after)..).take_while(move |((end, _), _)| *end <= until);
+        here.map(|((_, job), route)| (*job, *route))
+    }
+
+    /// The first end after an instant, or of all.
+    pub(crate) fn first_after(&self, at: Option<Timestamp>) -> Option<Timestamp> {
+        self.ends.range(from_after(at)..).next().map(|((end, _), _)| *end)
     }
 
     /// The last end before an instant.
-    fn last_before(&self, at: Timestamp) -> Option<Timestamp> {
+    pub(crate) fn last_before(&self, at: Timestamp) -> Option<Timestamp> {
         self.ends.range(..(at, JobId::new(0, 0))).next_back().map(|((end, _), _)| *end)
     }
+}
+
+/// Where the ends after an instant begin, or all.
+fn from_after(at: Option<Timestamp>) -> (Timestamp, JobId) {
+    (at.map_or(Timestamp::MIN, next_instant), JobId::new(0, 0))
 }
 
 /// The instant after one.
@@ -105,56 +123,6 @@ pub(crate) struct Reservation {
 }
 
 impl Reservation {
-    /// The earliest start of a job by a route; `None` where running jobs that never end leave no room.
-    pub(crate) fn earliest(
-        state: &State,
-        job: JobId,
-        route_id: RouteId,
-        timetable: &Timetable,
-    ) -> Option<Self> {
-        let route = state.routes.route(route_id);
-        let made = |(start, nodes, spare)| Self { job, route: route_id, start, nodes, spare };
-        if state.ledger.pool(route.pool).is_divisible() {
-            earliest_amount(state, route, timetable).map(made)
-        } else {
-            earliest_nodes(state, route, timetable).map(made)
-        }
-    }
-
-    /// The same in a divisible pool where jobs have started and stopped, but its capacity is as it was: `free_then` is what
-    /// is free now at the instant of this one. Looks only at the jobs that end where it moves to; `None` where it must be
-    /// worked out from the beginning.
-    pub(crate) fn moved(&self, state: &State, timetable: &Timetable, free_then: Resources) -> Option<Self> {
-        let route = state.routes.route(self.route);
-        let free = *state.ledger.pool(route.pool).free();
-        let next = next_instant(state.now);
-        let (mut start, mut free_then) = (self.start, free_then);
-        if start < next {
-            // Whoever should have ended by now is taken to end at the next instant.
-            free_then = free_then.checked_add(&timetable.held_until(state, start, next)?)?;
-            start = next;
-        }
-        let fits = |free: &Resources| route.total.fits_in(free);
-        while fits(&free_then) {
-            if start == next {
-                (start, free_then) = if fits(&free) { (state.now, free) } else { (start, free_then) };
-                break;
-            }
-            let just_before = Timestamp::from_millis(start.as_millis().saturating_sub(1));
-            let before = free_then.checked_sub(&timetable.held_until(state, just_before, start)?)?;
-            if !fits(&before) {
-                break;
-            }
-            let earlier = timetable.last_before(start).map(|end| (end.max(next), before));
-            (start, free_then) = earlier.unwrap_or((state.now, free));
-            if start == state.now {
-                break;
-            }
-        }
-        let spare = free_then.checked_sub(&route.total)?;
-        Some(Self { start, spare, ..self.clone() })
-    }
-
     /// Whether somebody may pass it who may not pass `other`.
     pub(crate) fn is_looser_than(&self, other: &Self) -> bool {
         let covers = other.nodes.iter().all(|node| self.nodes.binary_search(node).is_ok());
@@ -173,74 +141,5 @@ impl Reservation {
         };
         // The largest number stands for a job that never ends.
         (window > 0).then_some(longest.min(u64::MAX - 1))
-    }
-}
-
-type Found = (Timestamp, Vec<NodeId>, Resources);
-
-/// When a divisible pool has the amount free.
-fn earliest_amount(state: &State, route: &Route, timetable: &Timetable) -> Option<Found> {
-    let mut free = *state.ledger.pool(route.pool).free();
-    let mut at = state.now;
-    let mut ends = timetable.ends(state.now).peekable();
-    loop {
-        // All that ends at one instant is free from then on.
-        while let Some((_, _, route)) = ends.next_if(|(end, ..)| *end <= at) {
-            free = free.checked_add(&state.routes.route(route).total)?;
-        }
-        if let Some(spare) = free.checked_sub(&route.total) {
-            return Some((at, Vec::new(), spare));
-        }
-        at = ends.peek()?.0;
-    }
-}
-
-/// When enough nodes have room for a worker each, or several.
-fn earliest_nodes(state: &State, route: &Route, timetable: &Timetable) -> Option<Found> {
-    let pool = state.ledger.pool(route.pool);
-    // Nodes on which somebody has ended by then.
-    let mut freed: Vec<(NodeId, Room)> = Vec::new();
-    // How many workers have room together: by domain, where all must be in one.
-    let group = |node: NodeId| if route.confined { pool.domain_of(node) } else { 0 };
-    let mut slots = vec![0_u64; if route.confined { pool.domain_count() } else { 1 }];
-    for (node, free) in pool.nodes() {
-        let here = &mut slots[group(node)];
-        *here = here.saturating_add(free.times(&route.request));
-    }
-    let mut most = slots.iter().copied().max().unwrap_or(0);
-    let mut at = state.now;
-    let mut ends = timetable.ends(state.now).peekable();
-    loop {
-        while let Some((_, job, its)) = ends.next_if(|(end, ..)| *end <= at) {
-            let request = state.routes.route(its).request;
-            for span in state.spans(job) {
-                let at = match freed.binary_search_by_key(&span.node, |(node, _)| *node) {
-                    Ok(known) => known,
-                    Err(new) => {
-                        freed.insert(new, (span.node, pool.free_on(span.node)?.clone()));
-                        new
-                    }
-                };
-                let free = &mut freed[at].1;
-                let before = free.times(&route.request);
-                free.give(&request, span.workers, span.device);
-                let here = &mut slots[group(span.node)];
-                *here = here.saturating_sub(before).saturating_add(free.times(&route.request));
-                most = most.max(*here);
-            }
-        }
-        if most >= u64::from(route.workers) {
-            let mut later = freed.iter().peekable();
-            let free = pool.nodes().map(|(node, now)| match later.next_if(|(freed, _)| *freed == node) {
-                Some((_, then)) => (node, then),
-                None => (node, now),
-            });
-            let spans = placement::find_among(pool, route, free)?;
-            let mut nodes: Vec<NodeId> = spans.iter().map(|span| span.node).collect();
-            nodes.sort_unstable();
-            nodes.dedup();
-            return Some((at, nodes, Resources::new()));
-        }
-        at = ends.peek()?.0;
     }
 }

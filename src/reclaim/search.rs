@@ -56,7 +56,7 @@ struct Candidate {
 }
 
 /// Candidates that make room on some nodes, and the GPU time that they lose.
-struct Choice {
+struct Chosen {
     within: Range<usize>,
     victims: Vec<usize>,
     lost: u128,
@@ -357,7 +357,7 @@ impl<'a> Search<'a> {
             return self.choose_within();
         }
         let pool = self.state.ledger.pool(route.pool);
-        let mut best: Option<Choice> = None;
+        let mut best: Option<Chosen> = None;
         for domain in 0..pool.domain_count() {
             let nodes = pool.domain(domain);
             self.within = nodes.start as usize..nodes.end as usize;
@@ -365,7 +365,7 @@ impl<'a> Search<'a> {
             self.first_node = None;
             if self.choose_within().is_some() && best.as_ref().is_none_or(|best| self.is_cheaper(best)) {
                 let within = self.within.clone();
-                best = Some(Choice { within, victims: self.chosen.clone(), lost: self.lost() });
+                best = Some(Chosen { within, victims: self.chosen.clone(), lost: self.lost() });
             }
         }
         self.put_back_all();
@@ -375,7 +375,7 @@ impl<'a> Search<'a> {
     }
 
     /// Whether the victims chosen are cheaper than another choice.
-    fn is_cheaper(&self, than: &Choice) -> bool {
+    fn is_cheaper(&self, than: &Chosen) -> bool {
         let order = |a: &(i32, MemberId), b: &(i32, MemberId)| {
             a.0.cmp(&b.0).then_with(|| compare_leaves(&self.state.tree, a.1, b.1).reverse())
         };

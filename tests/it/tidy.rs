@@ -22,6 +22,7 @@ const LAYERS: &[&[&str]] = &[
         "hierarchy",
         "history",
         "kueue",
+        "outlook",
         "pending",
         "placement",
         "profile",

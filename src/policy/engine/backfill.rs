@@ -20,11 +20,12 @@
 use core::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::holds::{Gate, Holds, leaves_amount, spare_of};
+use super::holds::{Gate, Holds, leaves_amount};
 use super::{Engine, Pick, Spot, Stage, class};
 use crate::explain::Blocked;
 use crate::id::{JobId, PoolId, ShapeId};
 use crate::line::Waiter;
+use crate::outlook::{self, Outlook};
 use crate::policy::first::{Front, Present};
 use crate::policy::lack::lacks;
 use crate::reservation::{Reservation, Timetable, next_instant};
@@ -134,7 +135,7 @@ impl Engine {
     /// A waiting job is withdrawn.
     pub(super) fn leaves_holds(&mut self, state: &State, job: JobId) {
         let Some(holds) = &mut self.holds else { return };
-        if let Some(pool) = holds.left(state, state.alive(job).spec.shape, state.waiter(job)) {
+        if let Some(pool) = holds.left(state.alive(job).spec.shape, state.waiter(job)) {
             self.open_behind(state, pool, None);
         }
     }
@@ -202,7 +203,7 @@ impl Engine {
         let Some(mut holds) = self.holds.take() else { return false };
         let (mut changed, mut loosened) = (false, Vec::new());
         for pool in (0..holds.pools.len()).map(PoolId::at) {
-            let hold = &holds.pools[pool];
+            let hold = &mut holds.pools[pool];
             // Time alone moves only a start that has come: who is late is taken to end before any other.
             let has_come =
                 hold.reservation.as_ref().is_some_and(|held| held.start <= next_instant(state.now));
@@ -210,18 +211,14 @@ impl Engine {
                 continue;
             };
             let again = hold.worked_out(state, &held);
-            if again.is_none() {
-                holds.pools.iter_mut().for_each(|hold| hold.look = true);
-            }
-            let hold = &mut holds.pools[pool];
-            hold.stale = false;
-            hold.spare = spare_of(state, again.as_ref());
             if hold.reservation != again {
                 if again.as_ref().is_none_or(|again| again.is_looser_than(&held)) {
                     loosened.push(pool);
                 }
-                holds.replace(state, pool, again);
+                let is_lost = again.is_none();
+                hold.replace(again);
                 changed = true;
+                holds.pools.iter_mut().for_each(|hold| hold.look |= is_lost);
             }
         }
         self.holds = Some(holds);
@@ -253,13 +250,13 @@ impl Engine {
     /// Gives, moves or takes away one reservation because of the first job that waits for a pool; whether it did.
     fn assign(&self, state: &mut State, holds: &mut Holds, pool: PoolId, loosened: &mut Vec<PoolId>) -> bool {
         let held = holds.pools[pool].reservation.as_ref().map(|held| (held.job, held.route));
-        let mut drop = |state: &State, holds: &mut Holds| {
-            holds.replace(state, pool, None);
+        let mut drop = |holds: &mut Holds| {
+            holds.take(pool);
             holds.pools.iter_mut().for_each(|hold| hold.look = true);
             loosened.push(pool);
         };
         if held.is_some_and(|(job, route)| state.denies(state.alive(job).leaf, route).is_some()) {
-            drop(state, holds);
+            drop(holds);
             return true;
         }
         let Some(front) = self.first_waiting(state, holds, pool) else {
@@ -280,7 +277,7 @@ impl Engine {
             if holds.can_start(state, first) {
                 return false;
             }
-            drop(state, holds);
+            drop(holds);
             holds.pools[pool].moved = true;
             return true;
         }
@@ -288,7 +285,7 @@ impl Engine {
             return false;
         }
         let shape = state.alive(first.job).spec.shape;
-        let mut best: Option<Reservation> = None;
+        let mut best: Option<(Reservation, Outlook)> = None;
         for route in state.routes.shape(shape).routes() {
             let at = state.routes.route(route).pool;
             let vacant = holds.pools[at].reservation.is_none() && state.denies(front.leaf, route).is_none();
@@ -296,16 +293,16 @@ impl Engine {
             if !vacant || !(at == pool || is_first()) {
                 continue;
             }
-            let found = Reservation::earliest(state, first.job, route, &holds.pools[at].timetable);
+            let found = outlook::earliest(state, first.job, route, &holds.pools[at].timetable);
             if let Some(found) = found
-                && best.as_ref().is_none_or(|best| found.start < best.start)
+                && best.as_ref().is_none_or(|best| found.0.start < best.0.start)
             {
                 best = Some(found);
             }
         }
         let Some(best) = best else { return false };
-        let at = state.routes.route(best.route).pool;
-        holds.replace(state, at, Some(best));
+        let at = state.routes.route(best.0.route).pool;
+        holds.give(state, at, best);
         // Who is first elsewhere now may be of a higher rank than the one who holds this was.
         let look = state.quotas.any();
         holds.pools.iter_mut().for_each(|hold| hold.look |= look);
@@ -386,10 +383,14 @@ impl Engine {
             if job.status != Status::Waiting || its_pool != index || !holders.insert(held.job) {
                 return Err(format!("pool {index}: job {} cannot hold its reservation", held.job));
             }
-            let again = Reservation::earliest(state, held.job, held.route, &hold.timetable);
+            let again =
+                outlook::earliest(state, held.job, held.route, &hold.timetable).map(|(again, _)| again);
             if !hold.may_differ(state) && held.start > next_instant(state.now) && again.as_ref() != Some(held)
             {
                 return Err(format!("pool {index}: the reservation is {held:?}, worked out again {again:?}"));
+            }
+            if !hold.foresees(state) {
+                return Err(format!("pool {index}: what is free at the reservation is not what it expects"));
             }
         }
         Ok(())

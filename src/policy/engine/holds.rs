@@ -1,8 +1,8 @@
 //! Holds: what is kept for the reservations of all pools, and what they let pass.
 //!
-//! In a divisible pool, what is free at the instant of a reservation is kept up to date with every start and stop, so that
-//! working it out again looks only at the jobs that end where it moves to.
-//! Absent on purpose: who gets a reservation (see `backfill`). Layer 5; uses `reservation`, `state`.
+//! What is free at the instant of a reservation is kept up to date with every start and stop, so that working it out again
+//! looks only at the jobs that end where it moves to.
+//! Absent on purpose: who gets a reservation (see `backfill`). Layer 5; uses `outlook`, `reservation`, `state`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,8 +10,8 @@ use super::class;
 use crate::config::Placement;
 use crate::id::{IdVec, JobId, NodeId, PoolId, ShapeId};
 use crate::line::Waiter;
+use crate::outlook::Outlook;
 use crate::reservation::{Reservation, Timetable};
-use crate::resources::Resources;
 use crate::route::RouteId;
 use crate::state::State;
 use crate::time::Timestamp;
@@ -30,9 +30,8 @@ pub(super) enum Gate {
 pub(super) struct Hold {
     pub(super) timetable: Timetable,
     pub(super) reservation: Option<Reservation>,
-    /// In a divisible pool, what is free beside its holder at its instant, as far as is known now; `None` where that must be
-    /// worked out from the beginning.
-    pub(super) spare: Option<Resources>,
+    /// What is free at its instant, as far as is known now; `None` where that must be worked out from the beginning.
+    outlook: Option<Outlook>,
     /// Counts changes of the reservation.
     pub(super) version: u64,
     /// Something has started or stopped since the reservation was worked out.
@@ -46,10 +45,20 @@ pub(super) struct Hold {
 }
 
 impl Hold {
-    /// Whether a job that ends then, if ever, runs at the instant of the reservation.
-    fn runs_beyond(&self, end: Option<Timestamp>) -> bool {
-        let start = self.reservation.as_ref().map(|held| held.start);
-        start.is_some_and(|start| end.is_none_or(|end| end > start))
+    /// A job runs from now on.
+    fn runs(&mut self, state: &State, job: JobId, route: RouteId) {
+        let end = self.timetable.started(state, job);
+        self.stale = true;
+        if let Some(outlook) = &mut self.outlook {
+            outlook.started(state, job, route, end);
+        }
+    }
+
+    /// Another reservation, or none.
+    pub(super) fn replace(&mut self, reservation: Option<Reservation>) {
+        self.version = self.version.wrapping_add(1);
+        self.reservation = reservation;
+        self.stale = false;
     }
 
     /// Whether anything has happened that may move the reservation: where placement goes by what was asked for, every
@@ -59,12 +68,23 @@ impl Hold {
     }
 
     /// The reservation as it is now; `None` where its holder has no foreseeable start any longer.
-    pub(super) fn worked_out(&self, state: &State, held: &Reservation) -> Option<Reservation> {
-        let moved = self.spare.and_then(|spare| {
-            let total = state.routes.route(held.route).total;
-            held.moved(state, &self.timetable, spare.checked_add(&total)?)
-        });
-        moved.or_else(|| Reservation::earliest(state, held.job, held.route, &self.timetable))
+    pub(super) fn worked_out(&mut self, state: &State, held: &Reservation) -> Option<Reservation> {
+        let mut outlook = self.outlook.take().unwrap_or_else(|| Outlook::new(state, held.route));
+        let again = outlook.settle(state, &self.timetable).then(|| outlook.reservation(state, held.job))?;
+        self.keep(state, Some(outlook));
+        again
+    }
+
+    /// Whether what is kept is what follows from the jobs that run.
+    pub(super) fn foresees(&self, state: &State) -> bool {
+        self.outlook.as_ref().is_none_or(|outlook| outlook.is_true(state, &self.timetable))
+    }
+
+    /// Keeps what is free at the instant of the reservation. Of a start that is due, who is late has not made room, and of
+    /// one that is ahead, has: the next one is worked out from the beginning.
+    fn keep(&mut self, state: &State, outlook: Option<Outlook>) {
+        self.outlook = outlook.filter(|outlook| outlook.at().is_some_and(|at| at > state.now));
+        self.stale = false;
     }
 }
 
@@ -81,7 +101,7 @@ impl Holds {
         let hold = |_| Hold {
             timetable: Timetable::default(),
             reservation: None,
-            spare: None,
+            outlook: None,
             version: 0,
             stale: false,
             look: false,
@@ -110,10 +130,7 @@ impl Holds {
     /// A job runs that never waited.
     pub(super) fn adopted(&mut self, state: &State, job: JobId) {
         if let Some(route) = state.route_of(job) {
-            let hold = &mut self.pools[state.routes.route(route).pool];
-            hold.timetable.started(state, job);
-            hold.stale = true;
-            hold.spare = None;
+            self.pools[state.routes.route(route).pool].runs(state, job, route);
         }
     }
 
@@ -121,12 +138,10 @@ impl Holds {
     pub(super) fn changed(&mut self, state: &State, pool: PoolId, stopped: Option<JobId>) {
         let hold = &mut self.pools[pool];
         hold.stale = true;
-        let Some((end, route)) = stopped.and_then(|job| hold.timetable.stopped(job)) else {
-            hold.spare = None;
-            return;
-        };
-        if hold.runs_beyond(end) {
-            hold.spare = hold.spare.and_then(|spare| spare.checked_add(&state.routes.route(route).total));
+        let stay = stopped.and_then(|job| hold.timetable.stopped(job));
+        match (&mut hold.outlook, stay) {
+            (Some(outlook), Some(stay)) => outlook.stopped(state, &stay),
+            _ => hold.outlook = None,
         }
     }
 
@@ -144,7 +159,7 @@ impl Holds {
     }
 
     /// A job waits no longer; the pool in which it held the reservation.
-    pub(super) fn left(&mut self, state: &State, shape: ShapeId, waiter: Waiter) -> Option<PoolId> {
+    pub(super) fn left(&mut self, shape: ShapeId, waiter: Waiter) -> Option<PoolId> {
         if let Some(count) = self.lengths[shape].get_mut(&waiter.length) {
             *count -= 1;
             if *count == 0 {
@@ -152,7 +167,7 @@ impl Holds {
             }
         }
         let pool = self.held_by(waiter.job)?;
-        self.replace(state, pool, None);
+        self.take(pool);
         self.pools[pool].look = true;
         Some(pool)
     }
@@ -162,12 +177,21 @@ impl Holds {
         self.pools.iter().position(holds).map(PoolId::at)
     }
 
-    pub(super) fn replace(&mut self, state: &State, pool: PoolId, reservation: Option<Reservation>) {
-        let hold = &mut self.pools[pool];
-        hold.spare = spare_of(state, reservation.as_ref());
-        hold.version = hold.version.wrapping_add(1);
-        hold.reservation = reservation;
-        hold.stale = false;
+    /// Gives the reservation of a pool to a job.
+    pub(super) fn give(
+        &mut self,
+        state: &State,
+        pool: PoolId,
+        (reservation, outlook): (Reservation, Outlook),
+    ) {
+        self.pools[pool].replace(Some(reservation));
+        self.pools[pool].keep(state, Some(outlook));
+    }
+
+    /// Takes the reservation of a pool away.
+    pub(super) fn take(&mut self, pool: PoolId) {
+        self.pools[pool].replace(None);
+        self.pools[pool].outlook = None;
     }
 
     /// The reservation that stands in the way of a job by a route: there is one, and the job neither holds it nor ends
@@ -231,25 +255,13 @@ impl Holds {
         let what = state.routes.route(route);
         let eats = self.obstacle(state, waiter, route).is_some();
         let hold = &mut self.pools[what.pool];
-        let end = hold.timetable.started(state, waiter.job);
-        hold.stale = true;
-        if hold.runs_beyond(end) {
-            hold.spare = hold.spare.and_then(|spare| spare.checked_sub(&what.total));
-        }
+        hold.runs(state, waiter.job, route);
         if let Some(held) = hold.reservation.as_mut().filter(|_| eats) {
             held.spare = held.spare.checked_sub(&what.total).unwrap_or_default();
             hold.version = hold.version.wrapping_add(1);
         }
-        self.left(state, what.shape, waiter)
+        self.left(what.shape, waiter)
     }
-}
-
-/// What to keep up to date beside a reservation in a divisible pool. Of a start that is due, who is late has not made
-/// room, and of one that is ahead, has: the next one is worked out from the beginning.
-pub(super) fn spare_of(state: &State, held: Option<&Reservation>) -> Option<Resources> {
-    let held = held.filter(|held| held.start > state.now)?;
-    let pool = state.routes.route(held.route).pool;
-    state.ledger.pool(pool).is_divisible().then_some(held.spare)
 }
 
 /// Whether a job that does not end in time leaves the amount of a reservation in a divisible pool.
