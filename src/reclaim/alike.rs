@@ -36,6 +36,9 @@ struct Bunch {
     chosen: Vec<Reverse<(Loss, usize)>>,
 }
 
+/// The bunch of a team whose first gives way first, by its position, and how well it fits where that counts.
+type First = (Option<Fit>, usize);
+
 /// All candidates of a pool, by class and team.
 #[derive(Debug, Default)]
 pub(super) struct Teams(BTreeMap<(i32, MemberId), Team>);
@@ -105,7 +108,7 @@ impl Teams {
 
     /// Chooses the one that gives way first of those that hold something that is lacking.
     pub(super) fn choose(&mut self, tree: &Tree, choice: &Choice<'_>) -> Option<usize> {
-        let mut best: Option<(i32, &mut Team, (Option<Fit>, usize))> = None;
+        let mut best: Option<(i32, &mut Team, First)> = None;
         for ((class, _), team) in &mut self.0 {
             if best.as_ref().is_some_and(|(lowest, ..)| lowest < class) {
                 break;
@@ -139,7 +142,7 @@ type Fit = (bool, u64);
 
 impl Team {
     /// The bunch from which is taken first, with how it fits where that counts.
-    fn first(&self, choice: &Choice<'_>) -> Option<(Option<Fit>, usize)> {
+    fn first(&self, choice: &Choice<'_>) -> Option<First> {
         let helping = self.bunches.iter().enumerate().filter(|(_, bunch)| choice.is_helped_by(&bunch.held));
         let keys = helping.filter_map(|(at, bunch)| {
             let fit = choice.snug.then(|| choice.fit(&bunch.held));
