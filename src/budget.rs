@@ -12,7 +12,8 @@ use crate::config::Config;
 use crate::error::{Error, ErrorKind};
 use crate::id::TeamId;
 use crate::money::MicroUsd;
-use crate::resources::ResourceKind;
+use crate::money::PriceUnit;
+use crate::resources::{MAX_KINDS, ResourceKind};
 use crate::route::{Route, hourly};
 use crate::team::Spending;
 use crate::time::{Millis, Timestamp};
@@ -76,6 +77,26 @@ pub(crate) struct Renewed {
     pub(crate) changed: bool,
 }
 
+/// What everything that can run costs in an hour fits 64 bits, so that what is spent fits 128 for ever.
+fn check_rates(config: &Config) -> Result<(), Error> {
+    let mut left = u64::MAX;
+    for pool in &config.pools {
+        let most = pool.price.and_then(|price| {
+            let per_node = match price.unit {
+                PriceUnit::Gpu => pool.node[ResourceKind::GPU].get(),
+                PriceUnit::Cpu => pool.node[ResourceKind::CPU].get(),
+                // Each job pays for the kind of which it takes most.
+                PriceUnit::Node => 1_000 * MAX_KINDS as u64,
+            };
+            price.hour.get().checked_mul(u64::from(pool.nodes))?.checked_mul(per_node)
+        });
+        left = most.and_then(|most| left.checked_sub(most)).ok_or_else(|| ErrorKind::TooLarge {
+            what: format!("what all of pool `{}` costs, in a budget of money,", pool.name),
+        })?;
+    }
+    Ok(())
+}
+
 /// All budgets.
 #[derive(Clone, Debug)]
 pub(crate) struct Budgets {
@@ -98,6 +119,9 @@ impl Budgets {
             let account =
                 Account { money, most, period_ms, spent: 0, rate: 0, since: Timestamp::MIN, over: most == 0 };
             accounts.insert(member, account);
+        }
+        if accounts.values().any(|account| account.money) {
+            check_rates(config)?;
         }
         Ok(Self { accounts })
     }

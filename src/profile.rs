@@ -82,8 +82,9 @@ impl Profile {
         let mut roomy = from;
         loop {
             let start = self.steps.get(from)?.at;
-            // A job of no length holds its room for an instant.
+            // A job of no length holds its room for an instant; one that starts at the end of time, for ever.
             let end = end_after(start, length, route).map(|end| end.max(next_instant(start)));
+            let end = end.filter(|end| *end > start);
             let until = end.map_or(self.steps.len(), |end| self.steps.partition_point(|step| step.at < end));
             roomy = roomy.max(from);
             if let Some(lacking) = (roomy..until).find(|at| !self.has_room(state, *at, route)) {

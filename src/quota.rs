@@ -92,7 +92,7 @@ impl Quotas {
                 entries[member].insert(*pair, Entry { quota, limit, borrow, lend, ..Entry::default() });
             }
             if tree.path(member).count() > MAX_DEPTH {
-                return Err(ErrorKind::TooMany("levels of teams").into());
+                return Err(ErrorKind::TooDeep { team: team.name.clone() }.into());
             }
         }
         any |= config.teams.iter().any(|team| team.budget.is_some());

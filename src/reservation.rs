@@ -65,10 +65,11 @@ impl Timetable {
         Some(Timestamp::from_millis(end.as_millis().saturating_sub(1)))
     }
 
-    /// The jobs by when they end, from now on.
+    /// The jobs by when they end, from now on; at the end of time, whoever is late never does.
     pub(crate) fn ends(&self, now: Timestamp) -> impl Iterator<Item = (Timestamp, JobId, RouteId)> + '_ {
         let next = next_instant(now);
-        self.ends.iter().map(move |((end, job), route)| ((*end).max(next), *job, *route))
+        let ends = self.ends.iter().map(move |((end, job), route)| ((*end).max(next), *job, *route));
+        ends.filter(move |(end, ..)| *end > now)
     }
 
     /// The jobs that end after one instant, if it is given, and not after another.

@@ -281,3 +281,31 @@ proptest! {
         prop_assert_eq!(&all[..cut], &first[..]);
     }
 }
+
+/// There is no next instant at which a job that is late could end: its room is nobody's.
+#[test]
+fn whoever_is_late_at_the_end_of_time_never_ends() {
+    for backfill in [Backfill::Easy, Backfill::Conservative] {
+        for divisible in [false, true] {
+            let mut pool = PoolSpec::new("machine", 1, Resources::new().cpu(4));
+            pool.divisible = divisible;
+            let mut scheduler = Scheduler::new(config(pool, 1, OrderName::Fifo, backfill)).unwrap();
+            let submit = |scheduler: &mut Scheduler, cpus, now| {
+                let alternative = Alternative::new(Resources::new().cpu(cpus));
+                let shape = scheduler.intern(&ShapeSpec::new(alternative)).unwrap();
+                let job = JobSpec::new(TeamId::new(0), shape, at(now)).with_time_limit(Millis::new(1_000));
+                scheduler.submit(at(now), job).unwrap();
+            };
+            submit(&mut scheduler, 3, 0);
+            assert_eq!(scheduler.schedule(at(0)).unwrap().len(), 1);
+            submit(&mut scheduler, 2, i64::MAX);
+            submit(&mut scheduler, 1, i64::MAX);
+            let started = scheduler.schedule(at(i64::MAX)).unwrap().len();
+            assert!(started <= 1, "{backfill:?}: {started} start where one has room");
+            assert_eq!(scheduler.check_invariants(), Ok(()));
+            if backfill == Backfill::Conservative {
+                assert_eq!(started, 1);
+            }
+        }
+    }
+}
