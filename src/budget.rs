@@ -15,6 +15,7 @@ use crate::money::MicroUsd;
 use crate::money::PriceUnit;
 use crate::resources::{MAX_KINDS, ResourceKind};
 use crate::route::{Route, hourly};
+use crate::snapshot::Spent;
 use crate::team::Spending;
 use crate::time::{Millis, Timestamp};
 use crate::tree::{MemberId, Tree};
@@ -63,7 +64,8 @@ impl Account {
         if self.since < begin {
             (self.spent, self.since) = (0, begin);
         }
-        self.spent += self.rate * u128::from(now.since(self.since).get());
+        let more = self.rate.saturating_mul(u128::from(now.since(self.since).get()));
+        self.spent = self.spent.saturating_add(more);
         self.since = now;
     }
 }
@@ -164,6 +166,22 @@ impl Budgets {
             renewed.changed |= before != account.over;
         }
         renewed
+    }
+
+    /// What a member has spent, if it has a budget.
+    pub(crate) fn spent(&self, member: MemberId) -> Option<Spent> {
+        let account = self.accounts.get(&member)?;
+        let counted = Some(account.since).filter(|since| *since > Timestamp::MIN);
+        Some(Spent { amount: account.spent, counted, over: account.over })
+    }
+
+    /// From now on a member has spent so much; whether it has a budget.
+    pub(crate) fn set_spent(&mut self, member: MemberId, spent: Spent) -> bool {
+        let Some(account) = self.accounts.get_mut(&member) else { return false };
+        account.spent = spent.amount;
+        account.since = spent.counted.unwrap_or(Timestamp::MIN);
+        account.over = spent.over;
+        true
     }
 
     /// The highest team at or above a leaf that has spent its budget, with the end of its period.

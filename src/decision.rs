@@ -92,6 +92,7 @@ impl EvictReason {
 
 /// What is known of an eviction: who, for whom, by which rule, what both sides hold, and the work lost.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Eviction {
     /// Who was stopped.
@@ -116,6 +117,7 @@ pub struct Eviction {
 /// anything was stopped and after the room was taken. Where capacity was lost, it is the team below the root, and the key
 /// after that job had gone.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Side {
     /// The team.
     pub team: TeamId,

@@ -34,6 +34,111 @@ impl fmt::Display for Error {
     }
 }
 
+/// What of a snapshot is refused.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum SnapshotPart {
+    /// What is true of a pool.
+    Pool(PoolId),
+    /// What is true of a team.
+    Team(TeamId),
+    /// A shape.
+    Shape(ShapeId),
+    /// A job, or what names it.
+    Job(JobId),
+}
+
+impl fmt::Display for SnapshotPart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pool(pool) => write!(f, "pool {pool}"),
+            Self::Team(team) => write!(f, "team {team}"),
+            Self::Shape(shape) => write!(f, "shape {shape}"),
+            Self::Job(job) => write!(f, "job {job}"),
+        }
+    }
+}
+
+/// The ways in which a snapshot can contradict itself, or this release.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum SnapshotFault {
+    /// It is of a version that this release does not read.
+    Version {
+        /// Its version.
+        found: u32,
+        /// The version that is read.
+        known: u32,
+    },
+    /// It is of a scheduler that decided by an order or a policy of the caller's own, and is restored without it.
+    Own {
+        /// `order` or `policy`.
+        what: &'static str,
+    },
+    /// It says of another number of pools, or of teams, what is true of them than its configuration has.
+    Length {
+        /// `pools`, `teams` or `remembered pools`.
+        what: &'static str,
+        /// Of how many it says so.
+        found: usize,
+        /// How many there are.
+        expected: usize,
+    },
+    /// Its undelivered evictions are not those of its records.
+    Evictions,
+    /// Some part of it cannot be true.
+    In {
+        /// The part.
+        part: SnapshotPart,
+        /// Why it is refused.
+        why: Error,
+    },
+    /// Of a part: what there can be once only.
+    Twice(&'static str),
+    /// Of a job: it waits, and no pool can ever hold it.
+    NeverStarts,
+    /// Of a job: it counts within the quota of a team that is neither its own nor above it.
+    NotGuaranteed(TeamId),
+    /// Of a job: its slot comes after one of which nothing is said.
+    Slot,
+    /// Of a team: it has spent something, and has no budget.
+    NoBudget,
+}
+
+impl From<SnapshotFault> for Error {
+    fn from(fault: SnapshotFault) -> Self {
+        ErrorKind::Snapshot(fault).into()
+    }
+}
+
+impl fmt::Display for SnapshotFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Version { found, known } => {
+                write!(f, "the snapshot is of version {found}, and only version {known} is read")
+            }
+            Self::Own { what } => {
+                write!(
+                    f,
+                    "the snapshot is of a scheduler with the caller's own {what}, which it does not hold"
+                )
+            }
+            Self::Length { what, found, expected } => {
+                write!(f, "the snapshot tells of {found} {what}, and its configuration has {expected}")
+            }
+            Self::Evictions => f.write_str(
+                "the evictions of the snapshot that are not delivered are not those of its records",
+            ),
+            Self::In { part, why } => write!(f, "{part} of the snapshot: {why}"),
+            Self::Twice(what) => write!(f, "{what} is there twice"),
+            Self::NeverStarts => f.write_str("it waits, and no pool can ever hold it"),
+            Self::NotGuaranteed(team) => write!(f, "team {team} is neither its own nor above it"),
+            Self::Slot => f.write_str("its slot comes after one that is neither used nor free"),
+            Self::NoBudget => f.write_str("it has spent something, and has no budget"),
+        }
+    }
+}
+
 /// The ways in which a call can be refused.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
@@ -174,8 +279,10 @@ pub enum ErrorKind {
         /// The time given.
         now: Timestamp,
     },
-    /// More of something than ids can tell apart.
+    /// More of something than ids can tell apart, or than there is.
     TooMany(&'static str),
+    /// A snapshot from which no scheduler can be built.
+    Snapshot(SnapshotFault),
 }
 
 impl fmt::Display for ErrorKind {
@@ -248,6 +355,7 @@ impl fmt::Display for ErrorKind {
                 write!(f, "a job cannot run since {since} s that entered at {submit} s, at {now} s")
             }
             Self::TooMany(what) => write!(f, "there are too many {what}"),
+            Self::Snapshot(fault) => fmt::Display::fmt(fault, f),
         }
     }
 }

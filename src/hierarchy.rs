@@ -107,6 +107,11 @@ impl Hierarchy {
         hierarchy
     }
 
+    /// The groups that were saturated when it was last judged, one bit each.
+    pub(crate) fn saturated(&self) -> u32 {
+        self.saturated
+    }
+
     /// The members that compete below one.
     pub(crate) fn children(&self, parent: MemberId) -> &[MemberId] {
         &self.nodes[parent].children

@@ -18,6 +18,7 @@ use core::f64::consts::LN_2;
 
 use crate::config::PolicySpec;
 use crate::id::IdVec;
+use crate::snapshot::{Float, Usage};
 use crate::time::Timestamp;
 use crate::tree::{MemberId, Tree};
 use crate::value::Values;
@@ -27,6 +28,9 @@ const WHOLE: u64 = 1 << 40;
 
 /// Lowest binary digits of a level that do not count.
 const LEVEL_NOISE: u32 = 20;
+
+/// More than anybody can use of all that there is for as long as there is time; sums of it are no infinity.
+const USED_MAX: f64 = 1e40;
 
 /// What one member has used.
 #[derive(Clone, Copy, Debug)]
@@ -103,6 +107,34 @@ impl History {
             let rate = if starts { account.rate + rate } else { account.rate - rate };
             *account = Account { used, rate, since: now };
         }
+    }
+
+    /// What a leaf or a team has used as it was last counted; nothing for a leaf that has never had a job.
+    pub(crate) fn usage(&self, tree: &Tree, member: MemberId) -> Option<Usage> {
+        self.children[tree.member(member).parent].binary_search(&member).ok()?;
+        let Account { used, since, .. } = self.accounts[member];
+        let counted = Some(since).filter(|since| *since > Timestamp::MIN);
+        Some(Usage { used: Float::of(used), counted })
+    }
+
+    /// From now on a member has used so much; whether that is an amount.
+    pub(crate) fn set_usage(&mut self, tree: &Tree, member: MemberId, usage: Usage) -> bool {
+        let used = usage.used.get();
+        if !(0.0..=USED_MAX).contains(&used) {
+            return false;
+        }
+        self.joins(tree, member);
+        let since = usage.counted.unwrap_or(Timestamp::MIN);
+        self.accounts[member] = Account { used, since, ..self.accounts[member] };
+        true
+    }
+
+    /// From now on the ranks are these, until some instant.
+    pub(crate) fn set_ranks(&mut self, points: impl Iterator<Item = (MemberId, u64)>, next: Timestamp) {
+        for (leaf, points) in points {
+            self.points[leaf] = points;
+        }
+        self.next = next;
     }
 
     /// The decayed usage of a member.

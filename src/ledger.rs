@@ -215,6 +215,11 @@ impl PoolState {
         self.draw
     }
 
+    /// How many jobs have started.
+    pub(crate) fn starts(&self) -> u64 {
+        self.draw[2]
+    }
+
     /// What was asked for, and by how many workers.
     pub(crate) fn demand(&self) -> impl Iterator<Item = (&Resources, u64)> {
         self.demand.iter().map(|(request, times)| (request, *times))
@@ -374,6 +379,18 @@ impl Ledger {
     pub(crate) fn note_demand(&mut self, pool: PoolId, request: &Resources, workers: u32) {
         let asked = self.pools[pool].demand.entry(*request).or_default();
         *asked = asked.saturating_add(u64::from(workers));
+    }
+
+    /// From now on so many jobs have started in a pool, and so many workers have asked for what.
+    pub(crate) fn set_past(
+        &mut self,
+        pool: PoolId,
+        starts: u64,
+        asked: impl Iterator<Item = (Resources, u64)>,
+    ) {
+        let pool = &mut self.pools[pool];
+        pool.draw[2] = starts;
+        pool.demand = asked.collect();
     }
 
     #[inline]

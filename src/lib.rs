@@ -55,6 +55,7 @@
 //! | `cancel` of a waiting job | O(jobs of that team and shape) |
 //! | `schedule`, for each start | O(depth × log teams + open routes) comparisons, and the search for nodes |
 //! | `set_capacity` | O(jobs alive × log) |
+//! | `snapshot`, `restore` | O(jobs alive × log) |
 //! | `check_invariants` | O(everything) |
 //!
 //! With preemption, a blocked job that comes first and might take from somebody looks at every job that runs in its
@@ -78,7 +79,8 @@
 //! The caller owns the event loop, the clock and the job's life; [`Scheduler`] is a value (`Send`) that is told what
 //! happened and asked what to do. Tell it everything that happened at one instant, then call `schedule` once.
 //! [`next_wakeup`](Scheduler::next_wakeup) says when to call again though nothing happened. `examples/embed.rs` is the
-//! smallest such loop.
+//! smallest such loop. Before the service ends, [`snapshot`](Scheduler::snapshot) writes the scheduler as a plain value;
+//! [`restore`](Scheduler::restore) builds one from it that goes on with exactly the same decisions.
 //!
 //! # Policies
 //!
@@ -106,13 +108,12 @@
 //!
 //! # Not supported
 //!
-//! Not in this release: eviction for others together with conservative backfilling, and a scheduler that is written down and
-//! read back (it can be copied). `CHANGELOG.md` says what is.
+//! Not in this release: eviction for others together with conservative backfilling. `CHANGELOG.md` says what is.
 //! Elastic jobs (a gang that grows or shrinks while it runs) are not planned; time is sliced by `Gavel` alone.
 //!
 //! # Crate features
 //!
-//! - `serde`: `Serialize` and `Deserialize` for specifications and decisions. Off by default.
+//! - `serde`: `Serialize` and `Deserialize` for specifications, decisions and snapshots. Off by default.
 //! - `lp`: entitlements where pools run a team's tasks at different speeds, by linear programs. Off by default.
 
 mod budget;
@@ -146,6 +147,7 @@ mod room;
 mod route;
 mod scheduler;
 mod share;
+pub mod snapshot;
 mod state;
 mod team;
 mod time;
@@ -157,7 +159,7 @@ pub use config::{
     Preemption, ShareValue,
 };
 pub use decision::{Decision, EvictReason, Eviction, Rejection, Side, Submission};
-pub use error::{Error, ErrorKind};
+pub use error::{Error, ErrorKind, SnapshotFault, SnapshotPart};
 pub use explain::{Asked, Blocked, Explanation, JobState, Lost, Need, Remedy};
 pub use fluid::{Entitlement, Exact, FloorForm, Fluid, FluidError, FluidTeam, PoolTeam, pool_entitlements};
 #[cfg(feature = "lp")]
@@ -174,6 +176,7 @@ pub use quantity::Quantity;
 pub use resources::{MAX_KINDS, ResourceKind, ResourceKinds, Resources};
 pub use scheduler::{Admission, Scheduler, Size, TeamShare, Verdict};
 pub use share::{Share, ShareKey, Weight};
+pub use snapshot::Snapshot;
 pub use team::{Allowance, Budget, Spending, TeamSpec};
 pub use time::{Millis, Timestamp};
 pub use value::ShareGroup;

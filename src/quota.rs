@@ -395,12 +395,26 @@ impl Quotas {
         job: (i32, Place, JobId),
     ) -> Guaranteed {
         let mut bits = Guaranteed::default();
-        if !self.any {
-            return bits;
+        if self.any {
+            for (level, member) in tree.path(leaf).enumerate() {
+                bits.0 |= u64::from(self.is_guaranteed(member, route)) << level.min(MAX_DEPTH - 1);
+            }
+            self.book(tree, leaf, route, job, bits);
         }
+        bits
+    }
+
+    /// A job runs by a route, guaranteed where it is told.
+    pub(crate) fn book(
+        &mut self,
+        tree: &Tree,
+        leaf: MemberId,
+        route: &Route,
+        job: (i32, Place, JobId),
+        bits: Guaranteed,
+    ) {
         for (level, member) in tree.path(leaf).enumerate() {
-            let guaranteed = self.is_guaranteed(member, route);
-            bits.0 |= u64::from(guaranteed) << level.min(MAX_DEPTH - 1);
+            let guaranteed = bits.is_set(level);
             for (kind, amount) in route.total.iter() {
                 let Some(entry) = self.entries[member].get_mut(&(route.pool, kind)) else { continue };
                 entry.used = entry.used.checked_add(amount).unwrap_or(entry.used);
@@ -414,7 +428,6 @@ impl Quotas {
             }
         }
         self.settle_path(tree, leaf, route);
-        bits
     }
 
     /// A job that ran by a route has stopped.

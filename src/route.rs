@@ -169,6 +169,14 @@ impl Routes {
         self.shapes.get(shape)
     }
 
+    /// What every shape asks, in order.
+    pub(crate) fn specs(&self) -> Vec<ShapeSpec> {
+        let mut specs: Vec<(&ShapeId, &ShapeSpec)> =
+            self.interned.iter().map(|(spec, shape)| (shape, spec)).collect();
+        specs.sort_unstable();
+        specs.into_iter().map(|(_, spec)| spec.clone()).collect()
+    }
+
     /// How many routes there are.
     pub(crate) fn count(&self) -> usize {
         self.all.len()

@@ -6,6 +6,7 @@
 mod adopt;
 mod ask;
 mod remedy;
+mod snapshot;
 mod standing;
 
 use std::sync::Arc;
@@ -26,6 +27,7 @@ use crate::policy::{Demand, Incremental, Order, order};
 use crate::reclaim::{first_without_room, running_in};
 use crate::resources::Resources;
 use crate::share::ShareKey;
+use crate::snapshot::Decides;
 use crate::state::{State, Status};
 use crate::time::Timestamp;
 
@@ -74,11 +76,14 @@ pub struct Scheduler {
     policy: Box<dyn Incremental>,
     /// Whether the recorded decisions have been returned already.
     delivered: bool,
+    /// Whose order or policy that is.
+    decides: Decides,
 }
 
 impl Clone for Scheduler {
     fn clone(&self) -> Self {
-        Self { state: self.state.clone(), policy: self.policy.copy(), delivered: self.delivered }
+        let Self { delivered, decides, .. } = *self;
+        Self { state: self.state.clone(), policy: self.policy.copy(), delivered, decides }
     }
 }
 
@@ -91,12 +96,12 @@ impl Scheduler {
     pub fn new(config: Config) -> Result<Self, Error> {
         if config.policy.order == OrderName::Gavel {
             #[cfg(feature = "lp")]
-            return Ok(Self::of(checked(config)?, |state| Box::new(Gavel::new(state))));
+            return Ok(Self::of(checked(config)?, Decides::Configured, |state| Box::new(Gavel::new(state))));
             #[cfg(not(feature = "lp"))]
             return Err(ErrorKind::NotBuilt { what: "the policy `gavel`", feature: "lp" }.into());
         }
         let order = order(&config.policy);
-        Self::with_order(config, order)
+        Ok(Self { decides: Decides::Configured, ..Self::with_order(config, order)? })
     }
 
     /// Like [`new`](Self::new), with an order of the caller's own in place of the configured one.
@@ -120,7 +125,7 @@ impl Scheduler {
         if order.weighs_classes() {
             state.routes.weigh_classes();
         }
-        Ok(Self::of(state, |state| match backfill {
+        Ok(Self::of(state, Decides::OwnOrder, |state| match backfill {
             Backfill::Conservative => Box::new(Conservative::new(state, order)),
             _ => Box::new(Engine::new(state, order, backfill)),
         }))
@@ -137,12 +142,12 @@ impl Scheduler {
     ///
     /// See [`Policy`].
     pub fn with_policy(config: Config, policy: Box<dyn Policy>) -> Result<Self, Error> {
-        Ok(Self::of(checked(config)?, |_| Box::new(Own::new(policy))))
+        Ok(Self::of(checked(config)?, Decides::OwnPolicy, |_| Box::new(Own::new(policy))))
     }
 
-    fn of(state: State, policy: impl FnOnce(&State) -> Box<dyn Incremental>) -> Self {
+    fn of(state: State, decides: Decides, policy: impl FnOnce(&State) -> Box<dyn Incremental>) -> Self {
         let policy = policy(&state);
-        Self { state, policy, delivered: true }
+        Self { state, policy, delivered: true, decides }
     }
 
     /// What it was built from.

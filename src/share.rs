@@ -113,6 +113,8 @@ impl fmt::Display for Weight {
 /// assert!(third < Share::new(1, 2).unwrap());
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(try_from = "String", into = "String"))]
 pub struct Share {
     numerator: u128,
     denominator: u128,
@@ -149,6 +151,23 @@ impl Share {
     #[expect(clippy::cast_precision_loss, reason = "a rounded figure is what is asked for")]
     pub fn to_f64(self) -> f64 {
         self.numerator as f64 / self.denominator as f64
+    }
+}
+
+impl TryFrom<String> for Share {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let (numerator, denominator) = text.split_once('/').unwrap_or((&text, "1"));
+        let parsed = numerator.parse().ok().zip(denominator.parse().ok());
+        let share = parsed.and_then(|(numerator, denominator)| Self::new(numerator, denominator));
+        share.ok_or("a share is a whole number, or two with `/` between them")
+    }
+}
+
+impl From<Share> for String {
+    fn from(share: Share) -> Self {
+        share.to_string()
     }
 }
 
@@ -210,6 +229,8 @@ impl fmt::Display for Share {
 /// assert!(left > right);
 /// ```
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(from = "Vec<Share>", into = "Vec<Share>"))]
 pub struct ShareKey {
     descending: Vec<Share>,
 }
@@ -232,6 +253,18 @@ impl ShareKey {
     #[must_use]
     pub fn shares(&self) -> &[Share] {
         &self.descending
+    }
+}
+
+impl From<Vec<Share>> for ShareKey {
+    fn from(shares: Vec<Share>) -> Self {
+        Self::new(shares)
+    }
+}
+
+impl From<ShareKey> for Vec<Share> {
+    fn from(key: ShareKey) -> Self {
+        key.descending
     }
 }
 

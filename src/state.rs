@@ -5,6 +5,7 @@
 //! Absent on purpose: which job should start. Layer 3; uses `ledger`, `tree`, `route`, `placement`.
 
 mod check;
+mod snapshot;
 
 use crate::budget::Budgets;
 use crate::config::{Config, Placement};
@@ -20,7 +21,7 @@ use crate::placement;
 use crate::quantity::Quantity;
 use crate::quota::{Denied, Guaranteed, Quotas};
 use crate::resources::Resources;
-use crate::route::{RouteId, Routes, Shape};
+use crate::route::{Route, RouteId, Routes, Shape};
 use crate::time::{Millis, Timestamp};
 use crate::tree::{MemberId, Tree};
 use crate::value::Values;
@@ -298,17 +299,24 @@ impl State {
 
     fn start_on_scratch(&mut self, id: JobId, route_id: RouteId) {
         let route = self.routes.route(route_id);
-        self.ledger.allocate(route.pool, &route.request, &route.total, &self.scratch);
-        let spans = self.arena.store(&self.scratch);
         let job = &mut self.jobs[id.slot()];
-        debug_assert!(job.status == Status::Waiting, "a job starts that does not wait");
-        job.status = Status::Running { route: route_id, since: self.now, spans };
         job.attempt = job.attempt.saturating_add(1);
-        self.tree.grant(job.leaf, self.routes.charge(route_id));
         let class = self.routes.shape(route.shape).class;
         job.guaranteed = self.quotas.grant(&self.tree, job.leaf, route, (class, job.place, id));
         let (pool, alternative) = (route.pool, route.alternative);
         self.decisions.push(Decision::Start { job: id, attempt: job.attempt, pool, alternative });
+        self.runs_on_scratch(id, route_id, self.now);
+    }
+
+    /// A job that waited runs since a time; where it counts as guaranteed is booked.
+    fn runs_on_scratch(&mut self, id: JobId, route_id: RouteId, since: Timestamp) {
+        let route = self.routes.route(route_id);
+        self.ledger.allocate(route.pool, &route.request, &route.total, &self.scratch);
+        let spans = self.arena.store(&self.scratch);
+        let job = &mut self.jobs[id.slot()];
+        debug_assert!(job.status == Status::Waiting, "a job starts that does not wait");
+        job.status = Status::Running { route: route_id, since, spans };
+        self.tree.grant(job.leaf, self.routes.charge(route_id));
         if let Some(hierarchy) = &mut self.hierarchy {
             hierarchy.refresh(&self.tree, job.leaf);
         }
@@ -362,10 +370,14 @@ impl State {
 
     /// Quota has become free above a leaf: jobs beyond it are promoted, the highest class first, then the oldest.
     fn promote(&mut self, leaf: MemberId, pool: PoolId) {
-        if !self.quotas.any() {
-            return;
+        if self.quotas.any() {
+            let members: Vec<MemberId> = self.tree.path(leaf).collect();
+            self.promote_at(&members, pool);
         }
-        for member in self.tree.path(leaf).collect::<Vec<_>>() {
+    }
+
+    fn promote_at(&mut self, members: &[MemberId], pool: PoolId) {
+        for member in members.iter().copied() {
             for id in self.quotas.borrowing(member, pool).collect::<Vec<_>>() {
                 let job = &mut self.jobs[id.slot()];
                 let Status::Running { route, .. } = job.status else { continue };
@@ -498,6 +510,17 @@ impl State {
             preemptor.after = tree.key(mine, &[]);
             eviction.victim.after = tree.key(its, &[]);
         }
+    }
+
+    /// The route by which a job of a shape starts in a pool.
+    pub(crate) fn route_in(&self, shape: ShapeId, pool: PoolId, alternative: u32) -> Result<RouteId, Error> {
+        let shape = self.routes.get(shape).ok_or(ErrorKind::UnknownShape(shape))?;
+        if pool.index() >= self.config.pools.len() {
+            return Err(ErrorKind::UnknownPool(pool).into());
+        }
+        let is_it = |route: &Route| route.pool == pool && route.alternative == alternative;
+        let route = shape.routes().find(|route| is_it(self.routes.route(*route)));
+        route.ok_or_else(|| ErrorKind::NoRoute { pool, alternative }.into())
     }
 
     /// When a running job started.

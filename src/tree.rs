@@ -204,6 +204,15 @@ impl Tree {
         &self.scale[start..start + self.groups]
     }
 
+    /// From now on the last grants to leaves have these numbers. That of any member above is the last below it.
+    pub(crate) fn set_served(&mut self, served: impl Iterator<Item = (MemberId, u64)>) {
+        self.members.iter_mut().for_each(|member| member.served = 0);
+        for (leaf, served) in served {
+            self.walk(leaf, |member, _| member.served = member.served.max(served));
+        }
+        self.grants = self.members[MemberId::ROOT].served;
+    }
+
     /// A job starts below `leaf`: its charge is added at every member up to the root.
     pub(crate) fn grant(&mut self, leaf: MemberId, charge: &[u64]) {
         self.grants += 1;

@@ -28,6 +28,7 @@ use crate::quota::{Denied, Guaranteed, Quotas};
 use crate::reservation::Timetable;
 use crate::resources::Resources;
 use crate::route::RouteId;
+use crate::snapshot::Memory;
 use crate::state::{State, Status};
 use crate::time::Timestamp;
 use crate::tree::{MemberId, Tree};
@@ -314,6 +315,14 @@ impl Incremental for Conservative {
         let changes = self.timetables.iter().filter_map(|timetable| timetable.next_change(state.now));
         let budgets = state.budgets.next_renewal().into_iter().chain(state.budgets.next_spent());
         changes.chain(state.next_ranks()).chain(budgets).min()
+    }
+
+    fn memory(&self, _: &State) -> Memory {
+        Memory { changed: self.changed, ..Memory::default() }
+    }
+
+    fn remember(&mut self, _: &State, memory: &Memory) {
+        self.changed = memory.changed;
     }
 
     fn waiting(&self) -> usize {

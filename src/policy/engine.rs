@@ -15,6 +15,7 @@ mod change;
 mod check;
 mod holds;
 mod limits;
+mod memory;
 mod one_line;
 mod reclaim;
 mod rescaled;
@@ -40,6 +41,7 @@ use crate::quantity::Quantity;
 use crate::quota::Denied;
 use crate::resources::{MAX_KINDS, ResourceKind, Resources};
 use crate::route::RouteId;
+use crate::snapshot::Memory;
 use crate::state::State;
 use crate::time::Timestamp;
 use crate::tree::MemberId;
@@ -461,10 +463,7 @@ impl Incremental for Engine {
         if self.withdrawn_for_reclaim(job) {
             return;
         }
-        let (leaf, shape) = (state.alive(job).leaf, state.alive(job).spec.shape);
-        let change = self.pending.remove(leaf, shape, state.waiter(job));
-        self.line_changed(state, leaf, shape, change);
-        self.leaves_holds(state, job);
+        self.leaves_line(state, job);
         if self.one_line {
             self.reopen_all(state, job);
         }
@@ -563,6 +562,14 @@ impl Incremental for Engine {
         // A holder whose team has spent its budget loses the reservation; nobody else gains by it.
         let spent = state.budgets.next_spent().filter(|_| waits && self.holds.is_some());
         [holds, ranks, renewed, spent, self.bounds_wakeup(state.now)].into_iter().flatten().min()
+    }
+
+    fn memory(&self, state: &State) -> Memory {
+        self.remembered(state)
+    }
+
+    fn remember(&mut self, state: &State, memory: &Memory) {
+        self.resume(state, memory);
     }
 
     fn waiting(&self) -> usize {

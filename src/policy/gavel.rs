@@ -23,6 +23,7 @@ use crate::job::JobSpec;
 use crate::line::Place;
 use crate::resources::{ResourceKind, Resources};
 use crate::route::RouteId;
+use crate::snapshot::{Float, Memory, Rounds, Turn};
 use crate::state::{State, Status};
 use crate::time::{Millis, Timestamp};
 
@@ -328,6 +329,36 @@ impl Incremental for Gavel {
 
     fn next_wakeup(&self, _: &State) -> Option<Timestamp> {
         self.round_end().filter(|_| !self.entries.is_empty())
+    }
+
+    fn memory(&self, _: &State) -> Memory {
+        let written = |amounts: &[f64]| amounts.iter().copied().map(Float::of).collect::<Vec<_>>();
+        let turn = |entry: &Entry| Turn {
+            job: entry.job,
+            parts: entry.parts.as_deref().map(written),
+            had: written(&entry.had),
+            owed: written(&entry.owed),
+        };
+        let turns = self.entries.values().map(turn).collect();
+        let rounds = Rounds { begun: self.begun, allocated: self.allocated, had: written(&self.had), turns };
+        Memory { changed: self.changed, rounds: Some(rounds), ..Memory::default() }
+    }
+
+    fn remember(&mut self, state: &State, memory: &Memory) {
+        let Some(rounds) = &memory.rounds else { return };
+        // An amount for each pool, whatever else is said.
+        let read = |amounts: &[Float]| {
+            let amounts = amounts.iter().copied().map(Float::get);
+            amounts.chain(core::iter::repeat(0.0)).take(self.pools).collect::<Vec<_>>()
+        };
+        (self.begun, self.allocated, self.changed) = (rounds.begun, rounds.allocated, memory.changed);
+        self.had = read(&rounds.had);
+        for turn in &rounds.turns {
+            if let Some(entry) = self.entries.get_mut(&state.alive(turn.job).place) {
+                entry.parts = turn.parts.as_deref().map(read);
+                (entry.had, entry.owed) = (read(&turn.had), read(&turn.owed));
+            }
+        }
     }
 
     fn waiting(&self) -> usize {

@@ -31,6 +31,7 @@ use crate::id::{JobId, PoolId, ShapeId};
 use crate::job::JobSpec;
 use crate::line::Place;
 use crate::resources::{MAX_KINDS, Resources};
+use crate::snapshot::Memory;
 use crate::state::State;
 use crate::time::Timestamp;
 use crate::tree::{Member, MemberId, Tree};
@@ -63,6 +64,10 @@ pub(crate) trait Incremental: core::fmt::Debug + Send {
     fn check(&self, state: &State) -> Result<(), String>;
     /// The next instant at which time alone may change a decision.
     fn next_wakeup(&self, state: &State) -> Option<Timestamp>;
+    /// What it remembers that does not follow from the jobs.
+    fn memory(&self, state: &State) -> Memory;
+    /// It has been told of all jobs, and remembers this from now on.
+    fn remember(&mut self, state: &State, memory: &Memory);
     /// How many jobs wait.
     fn waiting(&self) -> usize;
     /// How often two teams were compared so far: the cost of deciding, whatever the machine.

@@ -15,6 +15,7 @@ use crate::id::{JobId, PoolId};
 use crate::job::JobSpec;
 use crate::line::Place;
 use crate::resources::Resources;
+use crate::snapshot::Memory;
 use crate::state::{State, Status};
 use crate::time::Timestamp;
 
@@ -164,6 +165,12 @@ impl Incremental for Own {
         let own = self.policy.next_wakeup(state.now);
         own.into_iter().chain(renewed).filter(|at| *at > state.now).min()
     }
+
+    fn memory(&self, _: &State) -> Memory {
+        Memory::default()
+    }
+
+    fn remember(&mut self, _: &State, _: &Memory) {}
 
     fn waiting(&self) -> usize {
         self.waiting.len()

@@ -48,7 +48,7 @@ impl Scheduler {
     /// ```
     pub fn adopt(&mut self, now: Timestamp, job: JobSpec, placed: &Placed) -> Result<JobId, Error> {
         let leaf = self.state.leaf(job.team)?;
-        let route = find_route(&self.state, &job, placed)?;
+        let route = self.state.route_in(job.shape, placed.pool, placed.alternative)?;
         let spans = find_spans(&self.state, route, placed)?;
         if placed.since > now || placed.since < job.submit {
             let Placed { since, .. } = *placed;
@@ -60,18 +60,6 @@ impl Scheduler {
         self.policy.adopted(&self.state, id);
         Ok(id)
     }
-}
-
-/// The route of a job that runs.
-fn find_route(state: &State, job: &JobSpec, placed: &Placed) -> Result<RouteId, Error> {
-    let shape = state.routes.get(job.shape).ok_or(ErrorKind::UnknownShape(job.shape))?;
-    let Placed { pool, alternative, .. } = *placed;
-    if pool.index() >= state.config.pools.len() {
-        return Err(ErrorKind::UnknownPool(pool).into());
-    }
-    let is_it = |route: &Route| route.pool == pool && route.alternative == alternative;
-    let route = shape.routes().find(|route| is_it(state.routes.route(*route)));
-    route.ok_or_else(|| ErrorKind::NoRoute { pool, alternative }.into())
 }
 
 /// Where its workers are, as told or as placement has it.

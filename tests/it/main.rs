@@ -22,6 +22,8 @@ mod refused;
 mod remedy;
 mod reservation;
 mod scenario;
+mod snapshot;
+mod snapshot_refused;
 mod strategy;
 mod swarm;
 mod tidy;

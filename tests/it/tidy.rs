@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 /// The head of each file says the same number.
 const LAYERS: &[&[&str]] = &[
     &["error", "id", "money", "quantity", "resources", "room", "share", "time"],
-    &["config", "decision", "explain", "job", "pool", "team"],
+    &["config", "decision", "explain", "job", "pool", "snapshot", "team"],
     &["ledger", "line", "line/by_length", "tree", "value"],
     &[
         "budget",
@@ -32,6 +32,7 @@ const LAYERS: &[&[&str]] = &[
         "route",
         "state",
         "state/check",
+        "state/snapshot",
     ],
     &[
         "policy",
@@ -54,6 +55,7 @@ const LAYERS: &[&[&str]] = &[
         "policy/engine/check",
         "policy/engine/holds",
         "policy/engine/limits",
+        "policy/engine/memory",
         "policy/engine/one_line",
         "policy/engine/rescaled",
         "policy/engine/reclaim",
@@ -70,6 +72,7 @@ const STRANGERS: &[(&str, &str)] = &[("policy", "placement"), ("placement", "pol
 /// state: quantities, money and shares are exact there.
 const FLOATS: &[(&str, usize, &str)] = &[
     ("share", 3, "a share is printed as a decimal number"),
+    ("snapshot", 3, "past use and parts of time are floats above this layer, and are written exactly"),
     ("tree", 2, "an ordering hint that is settled exactly"),
 ];
 

@@ -43,6 +43,14 @@ impl Engine {
         }
     }
 
+    /// A waiting job stands in its line no longer.
+    pub(super) fn leaves_line(&mut self, state: &State, job: JobId) {
+        let (leaf, shape) = (state.alive(job).leaf, state.alive(job).spec.shape);
+        let change = self.pending.remove(leaf, shape, state.waiter(job));
+        self.line_changed(state, leaf, shape, change);
+        self.leaves_holds(state, job);
+    }
+
     /// Something has happened outside: a job came, went or ended, or a pool has another size.
     pub(super) fn event(&mut self, pool: Option<PoolId>) {
         if let Some(holds) = &mut self.holds {

@@ -25,16 +25,20 @@ impl Engine {
     pub(super) fn close(&mut self, state: &State, job: JobId) {
         for route in state.routes.shape(state.alive(job).spec.shape).routes() {
             let pool = state.routes.route(route).pool;
-            if self.watches[pool].closed_by.is_some() {
-                continue;
+            if self.watches[pool].closed_by.is_none() {
+                self.close_pool(state, job, pool);
             }
-            self.watches[pool].closed_by = Some(job);
-            let here = |route: &RouteId| state.routes.route(*route).pool == pool;
-            for route in self.open.iter().copied().filter(here).collect::<Vec<_>>() {
-                self.take_from_stage(state, route);
-                self.stages[route] = Stage::SetAside;
-                self.watches[pool].set_aside.insert(route);
-            }
+        }
+    }
+
+    /// Sets aside the routes of an open pool.
+    pub(super) fn close_pool(&mut self, state: &State, job: JobId, pool: PoolId) {
+        self.watches[pool].closed_by = Some(job);
+        let here = |route: &RouteId| state.routes.route(*route).pool == pool;
+        for route in self.open.iter().copied().filter(here).collect::<Vec<_>>() {
+            self.take_from_stage(state, route);
+            self.stages[route] = Stage::SetAside;
+            self.watches[pool].set_aside.insert(route);
         }
     }
 

@@ -20,6 +20,7 @@ use crate::line::Waiter;
 use crate::policy::first::{Front, Present};
 use crate::reclaim::{Bounds, Plan, Rules, Running, Wanted, compare_leaves, holds_less, is_hopeless, search};
 use crate::route::RouteId;
+use crate::snapshot::{BackOff, Lost, Memory};
 use crate::state::State;
 use crate::time::{Millis, Timestamp};
 use crate::tree::{MemberId, Tree};
@@ -255,6 +256,36 @@ impl Reclaim {
         None
     }
 
+    /// Adds to a memory what does not follow from the jobs. A search that failed before something has happened is forgotten,
+    /// as it is made again.
+    fn write(&self, state: &State, memory: &mut Memory) {
+        memory.changed = self.changed;
+        memory.wake = self.wake;
+        memory.backing_off =
+            self.backing_off.iter().map(|(job, until)| BackOff { job: *job, until: *until }).collect();
+        memory.stopped = self.stopped.iter().copied().collect();
+        let is_current =
+            |(job, version): &(&JobId, &u64)| self.version(state, state.alive(**job).spec.shape) == **version;
+        memory.tried = self.failed.iter().filter(is_current).map(|(job, _)| *job).collect();
+        for (pool, (hour, gpu_time)) in memory.pools.iter_mut().zip(self.spent.iter().copied()) {
+            pool.lost = Lost { hour, gpu_time };
+        }
+    }
+
+    /// Takes over what a memory has.
+    fn read(&mut self, state: &State, memory: &Memory) {
+        // Who remembers nothing of any pool has searched for nobody.
+        self.changed = memory.changed || memory.pools.is_empty();
+        self.wake = memory.wake;
+        self.backing_off = memory.backing_off.iter().map(|back_off| (back_off.job, back_off.until)).collect();
+        self.stopped = memory.stopped.iter().copied().collect();
+        let tried = |job: &JobId| (*job, self.version(state, state.alive(*job).spec.shape));
+        self.failed = memory.tried.iter().map(tried).collect();
+        for (spent, pool) in self.spent.iter_mut().zip(&memory.pools) {
+            *spent = (pool.lost.hour, pool.lost.gpu_time);
+        }
+    }
+
     /// Compares the running jobs with those of the state; the first difference, in words.
     fn check(&self, state: &State) -> Result<(), String> {
         let mut running = Running::new(self.versions.len());
@@ -282,6 +313,19 @@ fn gpu_time(state: &State, plan: &Plan) -> u128 {
 }
 
 impl Engine {
+    pub(super) fn write_reclaim(&self, state: &State, memory: &mut Memory) {
+        if let Some(reclaim) = &self.reclaim {
+            reclaim.write(state, memory);
+        }
+    }
+
+    /// Takes over what a memory has; who stands in no line.
+    pub(super) fn read_reclaim(&mut self, state: &State, memory: &Memory) -> Vec<JobId> {
+        let Some(reclaim) = &mut self.reclaim else { return Vec::new() };
+        reclaim.read(state, memory);
+        reclaim.backing_off.keys().copied().collect()
+    }
+
     /// The first jobs of the lines that are wanted, by leaf and class: those that could start if they had room.
     fn heads(&self, state: &State, mut wanted: impl FnMut(MemberId, i32) -> bool) -> Vec<Head> {
         let mut heads = Vec::new();

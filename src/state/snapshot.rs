@@ -1,0 +1,398 @@
+//! The state written down, and built again: jobs in their slots and where they run, who was served, what was spent.
+//!
+//! Built from a state in which nothing has happened, so that everything that follows from the jobs is booked as when they
+//! came and started. What contradicts itself is refused before it is booked.
+//! Absent on purpose: what policies remember (see `policy`). Layer 3; uses `state`, `snapshot`.
+
+use core::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use super::{Job, State, Status};
+use crate::error::{Error, ErrorKind, SnapshotFault, SnapshotPart};
+use crate::history::History;
+use crate::id::{JobId, NodeId, PoolId, TeamId};
+use crate::job::{JobSpec, Placed};
+use crate::ledger::Span;
+use crate::line::Place;
+use crate::quota::Guaranteed;
+use crate::resources::ResourceKind;
+use crate::room::{DEVICE, Room, part_of};
+use crate::route::{Route, RouteId};
+use crate::snapshot::{
+    Decides, Float, Memory, PoolSnapshot, RunningJob, Snapshot, Spent, TeamSnapshot, Usage, WaitingJob,
+};
+use crate::time::Timestamp;
+use crate::tree::MemberId;
+
+/// Counters beyond this are refused, so that they never run over.
+const COUNT_MAX: u64 = 1 << 62;
+
+impl State {
+    /// Everything that is true, and what else is to be remembered.
+    pub(crate) fn snapshot(&self, decides: Decides, is_delivered: bool, memory: Memory) -> Snapshot {
+        let (mut waiting, mut running) = (Vec::new(), Vec::new());
+        for (id, known) in self.jobs() {
+            let Job { spec, place: Place { number, .. }, attempt, .. } = *known;
+            match self.placed(id) {
+                Some(placed) => {
+                    let guaranteed = self.guaranteed_by(known).collect();
+                    running.push(RunningJob { job: id, number, spec, attempt, placed, guaranteed });
+                }
+                None => waiting.push(WaitingJob { job: id, number, spec, attempt }),
+            }
+        }
+        let free = self.free_slots.iter().map(|slot| JobId::new(*slot, self.jobs[*slot as usize].serial));
+        let is_exhausted = |group: &usize| {
+            self.hierarchy.as_ref().is_some_and(|hierarchy| hierarchy.saturated() >> group & 1 == 1)
+        };
+        let groups = (0..self.values.count()).filter(is_exhausted);
+        let next_ranks = self.history.as_ref().map(History::next);
+        let (undelivered, evictions) =
+            if is_delivered { (&[][..], &[][..]) } else { (&self.decisions[..], &self.evictions[..]) };
+        Snapshot {
+            version: Snapshot::VERSION,
+            decides,
+            config: self.config.clone(),
+            now: self.now,
+            submitted: self.submitted,
+            shapes: self.routes.specs(),
+            pools: (0..self.config.pools.len()).map(|pool| self.pool_snapshot(PoolId::at(pool))).collect(),
+            teams: (0..self.config.teams.len())
+                .filter_map(|team| self.team_snapshot(TeamId::at(team)))
+                .collect(),
+            waiting,
+            running,
+            free: free.collect(),
+            exhausted: groups.map(|group| self.values.kind(group)).collect(),
+            next_ranks: next_ranks.filter(|next| *next > Timestamp::MIN),
+            undelivered: undelivered.to_vec(),
+            evictions: evictions.to_vec(),
+            memory,
+        }
+    }
+
+    /// Where a running job is.
+    fn placed(&self, id: JobId) -> Option<Placed> {
+        let Status::Running { route, since, .. } = self.alive(id).status else { return None };
+        let route = self.routes.route(route);
+        let mut placed = Placed::new(route.pool, since).by_alternative(route.alternative);
+        for Span { node, workers, device } in self.spans(id) {
+            match device {
+                Some(device) => placed.devices.push((node, device, workers)),
+                None => placed.nodes.push((node, workers)),
+            }
+        }
+        Some(placed)
+    }
+
+    /// The teams at which a job counts as guaranteed, its own first.
+    fn guaranteed_by(&self, job: &Job) -> impl Iterator<Item = TeamId> {
+        let levels = self.tree.path(job.leaf).enumerate();
+        let guaranteed = levels.filter(|(level, _)| job.guaranteed.is_set(*level));
+        guaranteed.filter_map(|(_, member)| self.tree.member(member).team)
+    }
+
+    fn pool_snapshot(&self, pool: PoolId) -> PoolSnapshot {
+        let known = self.ledger.pool(pool);
+        let asked = known.demand().map(|(request, workers)| (*request, workers)).collect();
+        PoolSnapshot { nodes_up: known.nodes_up(), starts: known.starts(), asked }
+    }
+
+    fn team_snapshot(&self, team: TeamId) -> Option<TeamSnapshot> {
+        let (node, leaf) = (self.tree.node(team)?, self.tree.leaf(team)?);
+        let usage = |member| self.history.as_ref()?.usage(&self.tree, member);
+        Some(TeamSnapshot {
+            served: self.tree.member(leaf).served,
+            budget: self.budgets.spent(node),
+            usage: usage(node),
+            own_usage: if leaf == node { None } else { usage(leaf) },
+            points: self.history.as_ref().map_or(0, |history| history.points(leaf)),
+        })
+    }
+
+    /// Takes over everything that a snapshot says is true; nothing has happened here yet. Jobs rank as the policy has it.
+    pub(crate) fn restore(
+        &mut self,
+        snapshot: &Snapshot,
+        rank: impl Fn(&Self, &JobSpec) -> u64,
+    ) -> Result<(), Error> {
+        self.check_lengths(snapshot)?;
+        self.now = snapshot.now;
+        self.restore_shapes(snapshot)?;
+        for (pool, known) in (0..).map(PoolId::new).zip(&snapshot.pools) {
+            if known.nodes_up > self.ledger.pool(pool).nodes_configured() {
+                return Err(inside(SnapshotPart::Pool(pool))(ErrorKind::TooMany("nodes up").into()));
+            }
+            self.ledger.set_nodes_up(pool, known.nodes_up);
+        }
+        self.restore_slots(snapshot, rank)?;
+        let mut running: Vec<&RunningJob> = snapshot.running.iter().collect();
+        // Whoever counts as guaranteed first stays so where a quota has become smaller.
+        running.sort_by_cached_key(|run| {
+            (Reverse(self.routes.get(run.spec.shape).map(|shape| shape.class)), self.alive(run.job).place)
+        });
+        for run in running {
+            self.restore_run(run).map_err(inside(SnapshotPart::Job(run.job)))?;
+        }
+        self.restore_past(snapshot)
+    }
+
+    /// As many parts as the configuration has, and counters that can go on.
+    fn check_lengths(&self, snapshot: &Snapshot) -> Result<(), Error> {
+        let Snapshot { config, pools, teams, .. } = snapshot;
+        for (what, found, expected) in
+            [("pools", pools.len(), config.pools.len()), ("teams", teams.len(), config.teams.len())]
+        {
+            if found != expected {
+                return Err(SnapshotFault::Length { what, found, expected }.into());
+            }
+        }
+        if snapshot.submitted > COUNT_MAX {
+            return Err(ErrorKind::TooLarge { what: "the number of jobs submitted".to_owned() }.into());
+        }
+        for (team, known) in self.config.teams.iter().zip(teams) {
+            if known.served > COUNT_MAX {
+                let what = format!("the number of the last start of team `{}`", team.name);
+                return Err(ErrorKind::TooLarge { what }.into());
+            }
+        }
+        Ok(())
+    }
+
+    fn restore_shapes(&mut self, snapshot: &Snapshot) -> Result<(), Error> {
+        let State { config, routes, values, .. } = self;
+        for (index, spec) in snapshot.shapes.iter().enumerate() {
+            let shape = crate::ShapeId::at(index);
+            let refuse = inside(SnapshotPart::Shape(shape));
+            match routes.intern(spec, &config.pools, &config.kinds, values) {
+                Ok(id) if id == shape => {}
+                Ok(_) => return Err(refuse(SnapshotFault::Twice("the shape").into())),
+                Err(why) => return Err(refuse(why)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts every job into its slot, waiting.
+    fn restore_slots(
+        &mut self,
+        snapshot: &Snapshot,
+        rank: impl Fn(&Self, &JobSpec) -> u64,
+    ) -> Result<(), Error> {
+        let waiting = snapshot.waiting.iter().map(|job| (job.job, job.number, job.spec, job.attempt));
+        let running = snapshot.running.iter().map(|job| (job.job, job.number, job.spec, job.attempt));
+        let alive: Vec<(JobId, u64, JobSpec, u32)> = waiting.chain(running).collect();
+        let slots = alive.len().saturating_add(snapshot.free.len());
+        let mut is_taken = vec![false; slots];
+        for id in alive.iter().map(|(id, ..)| *id).chain(snapshot.free.iter().copied()) {
+            let refuse = inside(SnapshotPart::Job(id));
+            let taken = is_taken.get_mut(id.slot()).ok_or_else(|| refuse(SnapshotFault::Slot.into()))?;
+            if core::mem::replace(taken, true) {
+                return Err(refuse(SnapshotFault::Twice("the slot").into()));
+            }
+        }
+        let mut numbers: Vec<(u64, JobId)> = alive.iter().map(|(id, number, ..)| (*number, *id)).collect();
+        numbers.sort_unstable();
+        let twice = numbers.windows(2).find(|pair| pair[0].0 == pair[1].0).map(|pair| pair[1].1);
+        if let Some(id) = twice {
+            return Err(inside(SnapshotPart::Job(id))(SnapshotFault::Twice("the number").into()));
+        }
+        let nobody = Job {
+            spec: JobSpec::new(TeamId::new(0), crate::ShapeId::new(0), Timestamp::MIN),
+            place: Place { rank: 0, submit: Timestamp::MIN, number: 0 },
+            leaf: MemberId::ROOT,
+            attempt: 0,
+            guaranteed: Guaranteed::default(),
+            status: Status::Gone,
+            serial: 0,
+        };
+        self.jobs = vec![nobody; slots];
+        for (id, number, spec, attempt) in alive {
+            let job = self.restored_job((id, number), spec, attempt, snapshot.submitted, &rank);
+            self.jobs[id.slot()] = job.map_err(inside(SnapshotPart::Job(id)))?;
+            self.counts_waiting(id, true);
+        }
+        for id in &snapshot.free {
+            self.jobs[id.slot()].serial = id.serial();
+            self.free_slots.push(u32::try_from(id.slot()).unwrap_or(u32::MAX));
+        }
+        let for_ever = snapshot
+            .waiting
+            .iter()
+            .find(|job| self.routes.get(job.spec.shape).is_some_and(|shape| shape.rejection.is_some()));
+        if let Some(job) = for_ever {
+            return Err(inside(SnapshotPart::Job(job.job))(SnapshotFault::NeverStarts.into()));
+        }
+        self.submitted = snapshot.submitted;
+        Ok(())
+    }
+
+    /// A job that waits, as it is said to be.
+    fn restored_job(
+        &self,
+        (id, number): (JobId, u64),
+        spec: JobSpec,
+        attempt: u32,
+        submitted: u64,
+        rank: &impl Fn(&Self, &JobSpec) -> u64,
+    ) -> Result<Job, Error> {
+        let leaf = self.leaf(spec.team)?;
+        self.routes.get(spec.shape).ok_or(ErrorKind::UnknownShape(spec.shape))?;
+        if spec.submit > self.now {
+            return Err(ErrorKind::SubmitAfterNow { submit: spec.submit, now: self.now }.into());
+        }
+        if number >= submitted {
+            return Err(ErrorKind::TooMany("jobs before it").into());
+        }
+        let place = Place { rank: rank(self, &spec), submit: spec.submit, number };
+        let (guaranteed, status, serial) = (Guaranteed::default(), Status::Waiting, id.serial());
+        Ok(Job { spec, place, leaf, attempt, guaranteed, status, serial })
+    }
+
+    /// A job that is in its slot runs where it is said to run.
+    fn restore_run(&mut self, run: &RunningJob) -> Result<(), Error> {
+        let RunningJob { job: id, spec, placed, .. } = run;
+        let route_id = self.route_in(spec.shape, placed.pool, placed.alternative)?;
+        if placed.since > self.now || placed.since < spec.submit {
+            return Err(ErrorKind::Since { since: placed.since, submit: spec.submit, now: self.now }.into());
+        }
+        let route = self.routes.route(route_id);
+        let spans = self.restored_spans(route, placed).ok_or(ErrorKind::NoRoom(placed.pool))?;
+        let mut bits = Guaranteed::default();
+        let leaf = self.alive(*id).leaf;
+        for team in &run.guaranteed {
+            let member = self.tree.node(*team).ok_or(ErrorKind::UnknownTeam(*team))?;
+            let level = self.tree.path(leaf).position(|above| above == member);
+            let level = level.ok_or(SnapshotFault::NotGuaranteed(*team))?;
+            if self.quotas.is_guaranteed(member, route) {
+                bits.set(level);
+            }
+        }
+        self.book_run(*id, route_id, &spans, placed.since, bits);
+        Ok(())
+    }
+
+    fn book_run(&mut self, id: JobId, route_id: RouteId, spans: &[Span], since: Timestamp, bits: Guaranteed) {
+        let route = self.routes.route(route_id);
+        let job = &mut self.jobs[id.slot()];
+        job.guaranteed = bits;
+        if self.quotas.any() {
+            let class = self.routes.shape(route.shape).class;
+            self.quotas.book(&self.tree, job.leaf, route, (class, job.place, id), bits);
+        }
+        self.scratch.clear();
+        self.scratch.extend_from_slice(spans);
+        self.runs_on_scratch(id, route_id, since);
+    }
+
+    /// Where the workers of a job are, if each has room there beside the others.
+    fn restored_spans(&self, route: &Route, placed: &Placed) -> Option<Vec<Span>> {
+        let Placed { pool, nodes, devices, .. } = placed;
+        let pool = self.ledger.pool(*pool);
+        let on_devices = part_of(&route.request) > 0;
+        if pool.is_divisible() || on_devices != nodes.is_empty() || on_devices == devices.is_empty() {
+            let fits = nodes.is_empty() && devices.is_empty() && route.total.fits_in(pool.free());
+            return (pool.is_divisible() && fits).then(Vec::new);
+        }
+        let whole = nodes.iter().map(|(node, workers)| Span { node: *node, workers: *workers, device: None });
+        let parts = devices.iter().map(|(node, device, workers)| Span {
+            node: *node,
+            workers: *workers,
+            device: Some(*device),
+        });
+        let spans: Vec<Span> = whole.chain(parts).collect();
+        let workers: u64 = spans.iter().map(|span| u64::from(span.workers)).sum();
+        let device_count = pool.node_capacity()[ResourceKind::GPU].get().div_ceil(DEVICE);
+        let mut rooms: BTreeMap<NodeId, Room> = BTreeMap::new();
+        let mut has_room = |span: &Span| {
+            let free = match rooms.entry(span.node) {
+                std::collections::btree_map::Entry::Occupied(known) => known.into_mut(),
+                std::collections::btree_map::Entry::Vacant(new) => {
+                    new.insert(pool.free_on(span.node)?.clone())
+                }
+            };
+            let is_there =
+                span.device.is_none_or(|device| u64::from(device) < device_count && free.can_share(device));
+            (is_there && span.workers > 0 && free.take(&route.request, span.workers, span.device))
+                .then_some(())
+        };
+        let all = workers == u64::from(route.workers) && spans.iter().all(|span| has_room(span).is_some());
+        all.then_some(spans)
+    }
+
+    /// What has been, and does not follow from who is alive.
+    fn restore_past(&mut self, snapshot: &Snapshot) -> Result<(), Error> {
+        for (pool, known) in (0..).map(PoolId::new).zip(&snapshot.pools) {
+            self.ledger.set_past(pool, known.starts, known.asked.iter().copied());
+        }
+        let teams = || (0..).map(TeamId::new).zip(&snapshot.teams);
+        let leaves = teams().filter_map(|(team, known)| Some((self.tree.leaf(team)?, known.served)));
+        let leaves: Vec<_> = leaves.collect();
+        self.tree.set_served(leaves.into_iter());
+        for (team, known) in teams() {
+            self.restore_team(team, known).map_err(inside(SnapshotPart::Team(team)))?;
+        }
+        if let Some(history) = &mut self.history {
+            let points = teams().filter_map(|(team, known)| Some((self.tree.leaf(team)?, known.points)));
+            history.set_ranks(points, snapshot.next_ranks.unwrap_or(Timestamp::MIN));
+        }
+        let members: Vec<MemberId> = self.tree.ids().collect();
+        for pool in 0..self.config.pools.len() {
+            self.promote_at(&members, PoolId::at(pool));
+        }
+        if let Some(hierarchy) = &mut self.hierarchy {
+            let is_exhausted = |group: &usize| snapshot.exhausted.contains(&self.values.kind(*group));
+            let groups = (0..self.values.count()).filter(is_exhausted);
+            let saturated = groups.fold(0, |saturated, group| saturated | 1 << group);
+            hierarchy.judge(&self.tree, &self.routes, saturated);
+            hierarchy.reordered = 0;
+        }
+        let (undelivered, evictions) = (&snapshot.undelivered, &snapshot.evictions);
+        let evicted = undelivered.iter().filter_map(|decision| match *decision {
+            crate::Decision::Evict { job, attempt, pool, reason, by } => {
+                Some((job, attempt, pool, reason, by))
+            }
+            crate::Decision::Start { .. } => None,
+        });
+        if !evicted.eq(evictions.iter().map(|its| (its.job, its.attempt, its.pool, its.reason, its.by))) {
+            return Err(SnapshotFault::Evictions.into());
+        }
+        (self.decisions, self.evictions) = (undelivered.clone(), evictions.clone());
+        Ok(())
+    }
+
+    /// What a team has spent and used: nothing until now, where it is not said.
+    fn restore_team(&mut self, team: TeamId, known: &TeamSnapshot) -> Result<(), Error> {
+        let (Some(node), Some(leaf)) = (self.tree.node(team), self.tree.leaf(team)) else { return Ok(()) };
+        let counted = [known.budget.and_then(|spent| spent.counted)]
+            .into_iter()
+            .chain([known.usage, known.own_usage].map(|usage| usage.and_then(|usage| usage.counted)));
+        if let Some(seen) = counted.flatten().find(|seen| *seen > self.now) {
+            return Err(ErrorKind::TimeBackwards { now: self.now, seen }.into());
+        }
+        let nothing = self.budgets.spent(node);
+        let nothing = nothing.map(|spent| Spent { amount: 0, counted: Some(self.now), ..spent });
+        if let Some(spent) = known.budget.or(nothing)
+            && !self.budgets.set_spent(node, spent)
+        {
+            return Err(SnapshotFault::NoBudget.into());
+        }
+        let Some(history) = &mut self.history else { return Ok(()) };
+        let own = (leaf != node).then_some((leaf, known.own_usage));
+        for (member, usage) in [(node, known.usage)].into_iter().chain(own) {
+            let is_counted = history.usage(&self.tree, member).is_some();
+            let nothing = is_counted.then(|| Usage { used: Float::default(), counted: Some(self.now) });
+            if let Some(usage) = usage.or(nothing)
+                && !history.set_usage(&self.tree, member, usage)
+            {
+                return Err(ErrorKind::TooLarge { what: "what it has used".to_owned() }.into());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Names the part of the snapshot that is refused.
+fn inside(part: SnapshotPart) -> impl Fn(Error) -> Error {
+    move |why| SnapshotFault::In { part, why }.into()
+}
