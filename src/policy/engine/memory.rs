@@ -59,8 +59,7 @@ impl Engine {
             let room = if known.is_divisible() { *known.free() } else { *known.node_capacity() };
             self.note_room(pool, &room);
             if let Some(holds) = &mut self.holds {
-                let hold = &mut holds.pools[pool];
-                (hold.stale, hold.look, hold.spare) = (true, true, None);
+                (holds.pools[pool].stale, holds.pools[pool].look) = (true, true);
             }
         }
     }
