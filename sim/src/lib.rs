@@ -58,4 +58,4 @@ pub use scenario::{
 pub use setup::Setup;
 pub use simulate::simulate;
 pub use summary::{RunInfo, Summary};
-pub use tariff::{Bought, Exact, Tariff, countable_ms};
+pub use tariff::{Bought, Exact, Tariff, Unit, countable_ms};

@@ -17,7 +17,7 @@ use crate::kueue::{KueueRules, Weights};
 use crate::reaper::{Reaped, Reaper, Suspect};
 use crate::saved::Recovery;
 use crate::scenario::{Amount, Scenario, Team, UnknownTeams, did_you_mean};
-use crate::tariff::{Tariff, countable_ms};
+use crate::tariff::{Tariff, Unit, countable_ms};
 use crate::trace::{
     Extra, FIRST_OTHER, Trace, TraceAlternative, TraceJob, TraceShape, compare_names, printable,
 };
@@ -61,6 +61,8 @@ pub struct Setup {
     pub(crate) local_queues: Weights,
     /// What each pool charges.
     pub tariffs: Vec<Option<Tariff>>,
+    /// What they charge in.
+    pub money: Unit,
     /// Bytes of data sets, by name.
     pub dataset_sizes: BTreeMap<String, u64>,
     /// Cloud and region of each pool, where the scenario says.
@@ -204,10 +206,12 @@ impl Setup {
         let value = |name: &String| scenario.priorities.iter().find(|(known, _)| known == name);
         let dev_class = dev_class.and_then(value).map(|(_, value)| *value);
         let priority_names = trace.priorities.iter().map(str::to_owned).collect();
-        let tariffs: Vec<Option<Tariff>> = scenario.pools.iter().map(|pool| pool.tariff.clone()).collect();
+        let mut tariffs: Vec<Option<Tariff>> =
+            scenario.pools.iter().map(|pool| pool.tariff.clone()).collect();
+        let money = Unit::common(&mut tariffs)?;
         let priced = config.pools.iter().zip(&tariffs);
         let priced = priced.filter_map(|(pool, tariff)| Some((pool, tariff.as_ref()?)));
-        let countable_ms = countable_ms(priced.map(|(pool, tariff)| (tariff, charged(pool, tariff))));
+        let countable_ms = countable_ms(priced.map(|(pool, tariff)| (tariff, tariff.charged(pool))));
         Ok(Self {
             config,
             team_of,
@@ -225,6 +229,7 @@ impl Setup {
             kueue_parts: scenario.teams.iter().map(|team| team.kueue.clone()).collect(),
             local_queues,
             tariffs,
+            money,
             dataset_sizes: scenario.dataset_sizes.clone(),
             countable_ms,
             places: scenario.pools.iter().map(|pool| (pool.cloud.clone(), pool.region.clone())).collect(),
@@ -298,7 +303,7 @@ impl Setup {
     fn uncountable(&self, message: String) -> SimError {
         let years = self.countable_ms / YEAR_MS;
         let dearest = self.config.pools.iter().zip(&self.tariffs).max_by_key(|(pool, tariff)| {
-            tariff.as_ref().map(|tariff| u64::MAX - countable_ms([(tariff, charged(pool, tariff))]))
+            tariff.as_ref().map(|tariff| u64::MAX - countable_ms([(tariff, tariff.charged(pool))]))
         });
         let pool = dearest.map_or("", |(pool, _)| pool.name.as_str());
         let hint = format!(
@@ -543,11 +548,6 @@ fn teams(
     }
     let team_of = trace.teams.iter().map(|name| index.get(name).copied().unwrap_or(TeamId::new(0))).collect();
     Ok((specs, team_of))
-}
-
-/// How much a pool has of what its tariff charges, thousandths.
-fn charged(pool: &PoolSpec, tariff: &Tariff) -> u64 {
-    pool.node[tariff.kind()].get().saturating_mul(u64::from(pool.nodes))
 }
 
 /// The class of each priority of the trace: by the scenario, else as a number, else zero.

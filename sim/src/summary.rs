@@ -298,7 +298,7 @@ impl Summary {
         let (all, parts) = figures(trace, record, &firsts, &rows, &[by_team, class, size, pool]);
         let load = offered_load(setup, trace, record);
         let priced = setup.is_priced();
-        let money = priced.then(|| Money::new(&costs, trace));
+        let money = priced.then(|| Money::new(&costs, trace, setup.money));
         let mut teams = teams(setup, trace, record, &parts[0], &costs, money.as_ref());
         let fairness = fairness(setup, trace, record, &demands, &firsts, &mut teams);
         let mut warnings = warnings(setup, trace, record, &all.wait);

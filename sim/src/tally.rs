@@ -143,7 +143,7 @@ impl Tally {
         let mut costs = Costs::new(setup, trace, record, &demands, window);
         costs.add(&self.costs);
         let priced = setup.is_priced();
-        let money = priced.then(|| Money::new(&costs, trace));
+        let money = priced.then(|| Money::new(&costs, trace, setup.money));
         let waits = self.wait.distribution();
         let of_team = |team: &OfTeam| Figures { wait: team.wait.distribution(), ..Figures::default() };
         let figures: Vec<Figures> = self.teams.iter().map(of_team).collect();

@@ -1,18 +1,85 @@
 //! Tariff: what a pool charges, when, and whether it charges for what nobody holds.
 //!
 //! Owned and reserved capacity is paid for whether it is used or not; what is bought on demand or at spot prices is paid
-//! for while jobs hold it. A price holds from its instant until the next; the first one also before. Invariant: charges
-//! are exact, in micro-USD × thousandths of a unit × ms per hour, and stretches that meet add up to the stretch of both.
+//! for while jobs hold it. A price holds from its instant until the next; the first one also before. A price by the node is
+//! shared out over what the node has. Invariant: charges are exact, in micro-USD × thousandths of a unit × ms per hour, or
+//! in such parts of that in which the shares of all nodes are whole, and stretches that meet add up to the stretch of both.
 //! Absent on purpose: accounts (see `metrics::cost`).
 
-use fairshare::{MicroUsd, Price, PriceUnit, ResourceKind};
+use fairshare::{MicroUsd, PoolSpec, Price, PriceUnit, ResourceKind};
+
+use crate::error::SimError;
 
 /// The most that all pools of a run may charge in all, in internal units: half of what can be counted, so that it can
 /// also be rounded.
 const MOST: Exact = 1 << 127;
 
-/// An exact sum of money, in micro-USD × thousandths of a unit × ms per hour.
+/// An exact sum of money, in the [`Unit`] of its run.
 pub type Exact = u128;
+
+/// Thousandths in a unit.
+const ONE: u64 = 1_000;
+/// Internal units in a micro-USD where no node's price leaves a rest: thousandths of a unit, times the ms of an hour.
+const PER_MICRO: u128 = 1_000 * 3_600_000;
+
+/// What exact sums of money are counted in.
+///
+/// # Examples
+///
+/// A node of three GPUs for ten dollars: each GPU costs a third of that, exactly.
+///
+/// ```
+/// use fairshare::{MicroUsd, PoolSpec, Price, PriceUnit};
+/// use fairshare_sim::{Bought, Tariff, Unit};
+/// let price = Price { unit: PriceUnit::Gpu, hour: MicroUsd::new(10_000_000) };
+/// let mut tariffs = [Some(Tariff::new(price, Bought::Owned).for_each(3_000))];
+/// let unit = Unit::common(&mut tariffs).unwrap();
+/// let hours = |gpus: u64| tariffs[0].as_ref().unwrap().charge(gpus * 1_000, 0, 3_600_000);
+/// assert_eq!((unit.to_micro(hours(1)), unit.to_micro(hours(2))), (3_333_333, 6_666_667));
+/// assert_eq!((hours(1) + hours(2), unit.to_micro(hours(3))), (hours(3), 10_000_000));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unit(u128);
+
+impl Default for Unit {
+    fn default() -> Self {
+        Self(PER_MICRO)
+    }
+}
+
+impl Unit {
+    /// The coarsest in which all that these tariffs charge is whole, which they charge in from now on.
+    ///
+    /// # Errors
+    ///
+    /// [`SimError::Usage`] where it would be too fine to be counted in.
+    pub fn common(tariffs: &mut [Option<Tariff>]) -> Result<Self, SimError> {
+        let mut rests = tariffs.iter().flatten().map(Tariff::rests);
+        let parts = rests.try_fold(1_u64, |all, one| (all / gcd(all, one)).checked_mul(one));
+        let parts = parts.ok_or_else(|| {
+            let message = "prices by the node of so many sizes cannot be added up exactly";
+            SimError::usage_with_hint(message, "give some pools a `gpu_hour` or `cpu_hour` instead")
+        })?;
+        tariffs.iter_mut().flatten().for_each(|tariff| tariff.parts = parts);
+        Ok(Self(PER_MICRO * u128::from(parts)))
+    }
+
+    /// How many of them are a micro-USD.
+    #[must_use]
+    pub const fn per_micro(self) -> u128 {
+        self.0
+    }
+
+    /// Micro-USD of an exact sum, rounded to the nearest, halves up.
+    #[must_use]
+    pub const fn to_micro(self, exact: Exact) -> u128 {
+        (exact + self.0 / 2) / self.0
+    }
+}
+
+const fn gcd(a: u64, b: u64) -> u64 {
+    if b == 0 { a } else { gcd(b, a % b) }
+}
 
 /// How capacity is bought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -53,6 +120,10 @@ pub struct Tariff {
     pub bought: Bought,
     /// What a GB of a data set costs that leaves the pool for another cloud; nothing where that is not said.
     pub egress_gb: Option<MicroUsd>,
+    /// For how many thousandths of a unit the prices are.
+    each: u64,
+    /// Into how many parts the unit of charges is divided.
+    parts: u64,
     first: MicroUsd,
     /// From when another price holds, ms on the trace's clock, ascending.
     changes: Vec<(i64, MicroUsd)>,
@@ -62,7 +133,22 @@ impl Tariff {
     /// A price that never changes.
     #[must_use]
     pub const fn new(price: Price, bought: Bought) -> Self {
-        Self { unit: price.unit, bought, egress_gb: None, first: price.hour, changes: Vec::new() }
+        Self {
+            unit: price.unit,
+            bought,
+            egress_gb: None,
+            each: ONE,
+            parts: 1,
+            first: price.hour,
+            changes: Vec::new(),
+        }
+    }
+
+    /// The same where the prices are for so many thousandths of a unit: a node's.
+    #[must_use]
+    pub const fn for_each(mut self, thousandths: u64) -> Self {
+        self.each = if thousandths == 0 { ONE } else { thousandths };
+        self
     }
 
     /// The same with other prices from later instants on; they must ascend.
@@ -72,16 +158,38 @@ impl Tariff {
         self
     }
 
-    /// The price that holds first.
+    /// The price of a unit that holds first, to the nearest millionth of a dollar: what shares and choices are made by.
     #[must_use]
-    pub const fn first(&self) -> Price {
-        Price { unit: self.unit, hour: self.first }
+    pub fn first(&self) -> Price {
+        let each = u128::from(self.each);
+        let hour = (u128::from(self.first.get()) * u128::from(ONE) + each / 2) / each;
+        Price { unit: self.unit, hour: MicroUsd::new(u64::try_from(hour).unwrap_or(u64::MAX)) }
+    }
+
+    /// Into how many parts the unit of charges must be divided for those of this tariff to be whole.
+    fn rests(&self) -> u64 {
+        let prices = self.changes.iter().map(|(_, price)| price.get());
+        let common = prices.fold(self.first.get(), gcd);
+        // A price is at most a million dollars, so that this is far below the range.
+        self.each / gcd(self.each, common.saturating_mul(ONE))
+    }
+
+    /// What a thousandth of a unit costs in a ms.
+    fn rate(&self, price: MicroUsd) -> Exact {
+        let whole = u128::from(price.get()) * u128::from(self.parts);
+        if self.each == ONE { whole } else { whole * u128::from(ONE) / u128::from(self.each) }
+    }
+
+    /// How much of what is charged a pool has, thousandths.
+    #[must_use]
+    pub(crate) fn charged(&self, pool: &PoolSpec) -> u64 {
+        pool.node[self.kind()].get().saturating_mul(u64::from(pool.nodes))
     }
 
     /// What `amount` thousandths of a unit cost in a ms at the highest price that ever holds.
     fn highest_rate(&self, amount: u64) -> Exact {
         let highest = self.changes.iter().map(|(_, price)| *price).fold(self.first, MicroUsd::max);
-        u128::from(highest.get()) * u128::from(amount)
+        self.rate(highest).saturating_mul(u128::from(amount))
     }
 
     /// What is charged, as a kind of resource.
@@ -102,33 +210,31 @@ impl Tariff {
     /// Two GPUs for three hours; one dollar an hour until the first hour is over, then four:
     ///
     /// ```
-    /// use fairshare::{MicroUsd, Price, PriceUnit};
-    /// use fairshare_sim::metrics::cost::to_micro;
-    /// use fairshare_sim::{Bought, Tariff};
+    /// use fairshare::{MicroUsd, PoolSpec, Price, PriceUnit};
+    /// use fairshare_sim::{Bought, Tariff, Unit};
     /// let price = Price { unit: PriceUnit::Gpu, hour: MicroUsd::new(1_000_000) };
     /// let tariff = Tariff::new(price, Bought::Owned).with_changes(vec![(3_600_000, MicroUsd::new(4_000_000))]);
-    /// assert_eq!(to_micro(tariff.charge(2_000, 0, 10_800_000)), 2 * (1 + 4 + 4) * 1_000_000);
+    /// assert_eq!(Unit::default().to_micro(tariff.charge(2_000, 0, 10_800_000)), 2 * (1 + 4 + 4) * 1_000_000);
     /// ```
     #[must_use]
     pub fn charge(&self, amount: u64, from_ms: i64, to_ms: i64) -> Exact {
         if self.changes.is_empty() {
-            return piece(self.first, amount, from_ms, to_ms);
+            return piece(self.rate(self.first), amount, from_ms, to_ms);
         }
         let starts = [(i64::MIN, self.first)].into_iter().chain(self.changes.iter().copied());
         let ends = self.changes.iter().map(|(at, _)| *at).chain([i64::MAX]);
         starts.zip(ends).fold(0, |sum, ((begin, price), end)| {
-            sum + piece(price, amount, from_ms.max(begin), to_ms.min(end))
+            sum + piece(self.rate(price), amount, from_ms.max(begin), to_ms.min(end))
         })
     }
 }
 
-fn piece(price: MicroUsd, amount: u64, from_ms: i64, to_ms: i64) -> Exact {
+fn piece(rate: Exact, amount: u64, from_ms: i64, to_ms: i64) -> Exact {
     if from_ms >= to_ms {
         return 0;
     }
     // No replay comes to the end of the range: it ends before, see `countable_ms`.
-    let hour = u128::from(price.get()) * u128::from(amount);
-    hour.saturating_mul(u128::from(to_ms.abs_diff(from_ms)))
+    rate.saturating_mul(u128::from(amount)).saturating_mul(u128::from(to_ms.abs_diff(from_ms)))
 }
 
 /// For how long, ms, pools with these tariffs and so many thousandths of what they charge can be replayed with every sum
@@ -140,7 +246,7 @@ fn piece(price: MicroUsd, amount: u64, from_ms: i64, to_ms: i64) -> Exact {
 /// A million dollars an hour can be counted for longer than time; the same for each of four billion GPUs for 1,255 years:
 ///
 /// ```
-/// use fairshare::{MicroUsd, Price, PriceUnit};
+/// use fairshare::{MicroUsd, PoolSpec, Price, PriceUnit};
 /// use fairshare_sim::{Bought, Tariff, countable_ms};
 /// let price = Price { unit: PriceUnit::Gpu, hour: MicroUsd::new(1_000_000_000_000) };
 /// let tariff = Tariff::new(price, Bought::Owned);

@@ -3,7 +3,7 @@
 //! A pool that is owned or reserved charges price × capacity of what its price names, from the first submission to the
 //! last end; one that is bought on demand or at spot prices charges what jobs held. allocated = Σ price × amount held ×
 //! time; idle = total − allocated; lost = the part of allocated for what evicted jobs had to run again. Sums are integers
-//! in micro-USD × thousandths × ms per hour, rounded once, when they become micro-USD; parts are rounded by largest
+//! (see `tariff`), rounded once, when they become micro-USD; parts are rounded by largest
 //! remainder so that printed parts add up to the printed whole. Population: all jobs that started, never trimmed. Accounts
 //! of whoever allocated (teams, owners, users, classes) each add up to allocated. Absent on purpose: prices over time
 //! (see `tariff`); egress: a data set has no size yet.
@@ -13,11 +13,8 @@ use fairshare::ResourceKind;
 use super::Demands;
 use crate::record::{Record, Stretch};
 use crate::setup::Setup;
-use crate::tariff::{Exact, Tariff};
+use crate::tariff::{Exact, Tariff, Unit};
 use crate::trace::Trace;
-
-/// Internal units in a micro-USD: thousandths of a unit, times the ms of an hour.
-const PER_MICRO: u128 = 1_000 * 3_600_000;
 
 /// All accounts of a run; exact.
 #[derive(Clone, Debug, Default)]
@@ -145,12 +142,6 @@ impl Costs {
     }
 }
 
-/// Micro-USD of an exact sum, rounded to the nearest, halves up.
-#[must_use]
-pub const fn to_micro(exact: Exact) -> u128 {
-    (exact + PER_MICRO / 2) / PER_MICRO
-}
-
 /// Micro-USD of each part, such that they add up to `whole` micro-USD: each is rounded down, then the largest
 /// remainders (ties: the first) are rounded up.
 ///
@@ -159,14 +150,14 @@ pub const fn to_micro(exact: Exact) -> u128 {
 /// Three jobs of a third of a micro-USD each, together one:
 ///
 /// ```
-/// use fairshare_sim::metrics::cost::{apportion, to_micro};
-/// let third = 1_200_000_000;
-/// assert_eq!(to_micro(3 * third), 1);
-/// assert_eq!(apportion(&[third; 3], 1), [1, 0, 0]);
+/// use fairshare_sim::{Unit, metrics::cost::apportion};
+/// let (unit, third) = (Unit::default(), 1_200_000_000);
+/// assert_eq!(unit.to_micro(3 * third), 1);
+/// assert_eq!(apportion(&[third; 3], unit, 1), [1, 0, 0]);
 /// ```
 #[must_use]
-pub fn apportion(parts: &[Exact], whole: u128) -> Vec<u128> {
-    apportion_by(parts, PER_MICRO, whole)
+pub fn apportion(parts: &[Exact], unit: Unit, whole: u128) -> Vec<u128> {
+    apportion_by(parts, unit.per_micro(), whole)
 }
 
 /// The same for another size of unit.

@@ -97,7 +97,7 @@ impl Sums {
         Some(Reclaimed {
             jobs: self.jobs,
             gpu_hours: ratio(self.gpu, GPU_HOUR).unwrap_or(0.0),
-            usd: setup.is_priced().then(|| crate::summary::dollars(super::cost::to_micro(self.money))),
+            usd: setup.is_priced().then(|| crate::summary::dollars(setup.money.to_micro(self.money))),
             false_kills: self.says.then_some(self.false_kills),
         })
     }

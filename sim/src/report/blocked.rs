@@ -11,6 +11,8 @@ use crate::metrics::blocked::Blocked;
 use crate::metrics::blocked_users::BlockedUser;
 use crate::summary::{Summary, TeamSummary};
 
+/// Users on the page.
+const USERS_ON_PAGE: usize = 10;
 /// Users in the terminal before the rest is summed up in a line.
 const USERS_SHOWN: usize = 3;
 
@@ -89,18 +91,18 @@ impl Page<'_> {
             figures(html, blocked);
         }
         html.push_str("</tbody></table>\n");
-        more(html, waited.len(), "teams");
+        more(html, waited.len(), TEAMS_SHOWN, "teams");
         let short = short_users(self.summary);
         if !short.is_empty() {
-            html.push_str("<h3>Users who held less than their part</h3>\n");
+            html.push_str("<h3>Users who held less than their part, those first who missed most</h3>\n");
             head(html, "<th>user</th><th>team</th>");
-            for (team, user, _) in short.iter().take(TEAMS_SHOWN) {
+            for (team, user, _) in short.iter().take(USERS_ON_PAGE) {
                 let (user_name, team_name) = (escape(&user.name), escape(&team.name));
                 let _ = write!(html, "<tr><th scope=\"row\">{user_name}</th><th>{team_name}</th>");
                 figures(html, &user.blocked);
             }
             html.push_str("</tbody></table>\n");
-            more(html, short.len(), "users");
+            more(html, short.len(), USERS_ON_PAGE, "users");
         }
         html.push_str("</section>\n");
     }
@@ -123,8 +125,8 @@ fn figures(html: &mut String, blocked: &Blocked) {
     );
 }
 
-fn more(html: &mut String, all: usize, what: &str) {
-    if let Some(more) = all.checked_sub(TEAMS_SHOWN).filter(|more| *more > 0) {
+fn more(html: &mut String, all: usize, shown: usize, what: &str) {
+    if let Some(more) = all.checked_sub(shown).filter(|more| *more > 0) {
         let more = count(more as u64);
         let _ = writeln!(html, "<p class=\"small\">and {more} more {what}, in summary.json</p>");
     }

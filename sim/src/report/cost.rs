@@ -14,7 +14,7 @@ use std::io::{self, Write};
 use fairshare::{MicroUsd, PriceUnit};
 
 use super::csv::{field, push};
-use crate::metrics::cost::{Costs, apportion, apportion_by, of_stretch, to_micro};
+use crate::metrics::cost::{Costs, apportion, apportion_by, of_stretch};
 use crate::metrics::{Demands, egress};
 use crate::record::Record;
 use crate::setup::Setup;
@@ -59,14 +59,14 @@ pub fn write(setup: &Setup, trace: &Trace, record: &Record, out: &mut impl Write
         .map(|(total, held)| total.saturating_sub(*held))
         .collect();
     let (allocated, unused) = (exact.iter().sum(), idle.iter().sum());
-    let whole = apportion(&[allocated, unused], to_micro(allocated + unused));
-    let micro = apportion(&exact, whole[0]);
-    let lost = apportion(&lost, to_micro(lost.iter().sum()));
+    let whole = apportion(&[allocated, unused], setup.money, setup.money.to_micro(allocated + unused));
+    let micro = apportion(&exact, setup.money, whole[0]);
+    let lost = apportion(&lost, setup.money, setup.money.to_micro(lost.iter().sum()));
     let mut writer = Lines { setup, trace, window, out, line: String::new() };
     for (((whose, held), micro), lost) in rows.iter().zip(&micro).zip(&lost) {
         writer.held(whose.0, Some(whose.1), *micro, *lost, held.amount)?;
     }
-    for (pool, micro) in apportion(&idle, whole[1]).into_iter().enumerate() {
+    for (pool, micro) in apportion(&idle, setup.money, whole[1]).into_iter().enumerate() {
         let Some(tariff) = setup.tariffs[pool].as_ref().filter(|tariff| tariff.bought.accrues()) else {
             continue;
         };

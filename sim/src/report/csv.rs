@@ -9,7 +9,7 @@ use fairshare::{Millis, ResourceKind, Timestamp};
 
 use crate::error::SimError;
 use crate::metrics::Demands;
-use crate::metrics::cost::{apportion, of_stretch, to_micro};
+use crate::metrics::cost::{apportion, of_stretch};
 use crate::observer::{Observer, Transition, What};
 use crate::record::Record;
 use crate::setup::Setup;
@@ -157,7 +157,7 @@ impl Ledger {
                 exact[stretch.row] += of_stretch(setup, trace, &demands, &stretch);
             }
         }
-        let micro = priced.then(|| apportion(&exact, to_micro(exact.iter().sum())));
+        let micro = priced.then(|| apportion(&exact, setup.money, setup.money.to_micro(exact.iter().sum())));
         Self { lost_ms, micro }
     }
 }

@@ -1,15 +1,15 @@
 //! `price` of a pool: what it charges, how it is bought, and from when it charges something else.
 //!
 //! One of `gpu_hour`, `cpu_hour` and `node_hour`; beside it the same with `spot_` or `reserved_` before it, of which
-//! `bought` says which one holds. A price by the node is charged by its GPUs (its CPUs where it has none), and must
-//! divide by them to the millionth of a dollar, so that money stays exact. `egress_gb` is for data sets that leave
+//! `bought` says which one holds. A price by the node is charged by its GPUs (its CPUs where it has none), exactly.
+//! `egress_gb` is for data sets that leave
 //! the pool. Absent on purpose: charging (see `tariff`).
 
 use fairshare::{MicroUsd, Price, PriceUnit, Quantity};
 
 use super::document::{Node, Table, Value};
 use super::fault::Fault;
-use super::value::{Faults, gcd};
+use super::value::Faults;
 use crate::tariff::{Bought, Tariff};
 use crate::trace::Selection;
 
@@ -69,13 +69,13 @@ pub(super) fn tariff(node: &Node, amounts: &[(String, Quantity)], faults: &mut F
         return None;
     };
     let key = format!("{prefix}{unit}");
-    let price = price(table, &key, unit, amounts, faults)?;
+    let (price, each) = price(table, &key, unit, amounts, faults)?;
     let changes = changes(table, &key, unit, amounts, faults)?;
     let egress_gb = match table.get("egress_gb") {
         Some(node) => Some(egress(node, faults)?),
         None => None,
     };
-    let mut tariff = Tariff::new(price, bought).with_changes(changes);
+    let mut tariff = Tariff::new(price, bought).for_each(each).with_changes(changes);
     tariff.egress_gb = egress_gb;
     Some(tariff)
 }
@@ -93,14 +93,14 @@ fn egress(node: &Node, faults: &mut Faults) -> Option<MicroUsd> {
     Some(price)
 }
 
-/// The price under a key, by the GPU or the CPU.
+/// The price under a key, and for how many thousandths of a GPU or CPU it is.
 fn price(
     table: &Table,
     key: &str,
     unit: &str,
     amounts: &[(String, Quantity)],
     faults: &mut Faults,
-) -> Option<Price> {
+) -> Option<(Price, u64)> {
     let node = table.get(key)?;
     let hour = faults.money(node, key)?;
     let unit = match unit {
@@ -108,43 +108,31 @@ fn price(
         "cpu_hour" => PriceUnit::Cpu,
         _ => return by_node(node, key, hour, amounts, faults),
     };
-    Some(Price { unit, hour })
+    Some((Price { unit, hour }, 1_000))
 }
 
-/// A price by the node, shared out over what the node has.
+/// A price by the node, and how many thousandths of what is charged the node has.
 fn by_node(
     node: &Node,
     key: &str,
     hour: MicroUsd,
     amounts: &[(String, Quantity)],
     faults: &mut Faults,
-) -> Option<Price> {
+) -> Option<(Price, u64)> {
     let amount = |name: &str| {
         let found = amounts.iter().find(|(known, amount)| known == name && *amount != Quantity::ZERO);
         found.map(|(_, amount)| amount.get())
     };
-    let (unit, name, thousandths) = match (amount("gpu"), amount("cpu")) {
-        (Some(gpus), _) => (PriceUnit::Gpu, "gpu", gpus),
-        (None, Some(cpus)) => (PriceUnit::Cpu, "cpu", cpus),
+    let (unit, thousandths) = match (amount("gpu"), amount("cpu")) {
+        (Some(gpus), _) => (PriceUnit::Gpu, gpus),
+        (None, Some(cpus)) => (PriceUnit::Cpu, cpus),
         (None, None) => {
             let label = "the node has neither `gpu` nor `cpu` to charge it by";
             faults.push(Fault::new(&node.place, format!("`{key}` cannot be shared out"), label));
             return None;
         }
     };
-    let whole = u128::from(hour.get()) * 1_000;
-    if whole % u128::from(thousandths) != 0 {
-        let label = format!("a part for each {name} would be no whole millionth of a dollar");
-        let fault = Fault::new(&node.place, format!("`{key}` cannot be shared out exactly"), label);
-        // What is a multiple of this can be: the rest of the thousandths divides a thousand.
-        let step = thousandths / gcd(thousandths, 1_000);
-        let below = hour.get() / step * step;
-        let dollars = |micro: u64| format!("{}.{:06}", micro / 1_000_000, micro % 1_000_000);
-        let hint = format!("the nearest prices that can: {} and {}", dollars(below), dollars(below + step));
-        faults.push(fault.hint(hint));
-        return None;
-    }
-    Some(Price { unit, hour: MicroUsd::new(u64::try_from(whole / u128::from(thousandths)).ok()?) })
+    Some((Price { unit, hour }, thousandths))
 }
 
 /// Later prices under the same key.
@@ -175,7 +163,7 @@ fn changes(
             return None;
         }
         faults.required(change, place, "a change of price", key, &keys)?;
-        changes.push((from_ms, price(change, key, unit, amounts, faults)?.hour));
+        changes.push((from_ms, price(change, key, unit, amounts, faults)?.0.hour));
     }
     Some(changes)
 }

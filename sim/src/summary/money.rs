@@ -6,8 +6,9 @@
 use serde::Serialize;
 
 use super::GPU_HOUR;
-use crate::metrics::cost::{Account, Costs, apportion, to_micro};
+use crate::metrics::cost::{Account, Costs, apportion};
 use crate::metrics::ratio;
+use crate::tariff::Unit;
 use crate::trace::{Interner, Trace, compare_names};
 
 /// Dollars: total = allocated + idle; lost is a part of allocated.
@@ -57,13 +58,13 @@ pub(crate) struct Money {
 }
 
 impl Money {
-    pub(crate) fn new(costs: &Costs, trace: &Trace) -> Self {
+    pub(crate) fn new(costs: &Costs, trace: &Trace, unit: Unit) -> Self {
         let total_by_pool = costs.total_by_pool();
         let (total, allocated): (u128, u128) =
             (total_by_pool.iter().sum(), costs.allocated_by_pool.iter().sum());
         let idle = total.saturating_sub(allocated);
-        let whole = to_micro(total);
-        let parts = apportion(&[allocated, idle], whole);
+        let whole = unit.to_micro(total);
+        let parts = apportion(&[allocated, idle], unit, whole);
         let (allocated, idle) = (parts[0], parts[1]);
         let idle_of = |(total, allocated): (&u128, &u128)| total.saturating_sub(*allocated);
         let exact_idle: Vec<u128> = total_by_pool.iter().zip(&costs.allocated_by_pool).map(idle_of).collect();
@@ -72,25 +73,25 @@ impl Money {
                 total: dollars(whole),
                 allocated: dollars(allocated),
                 idle: dollars(idle),
-                lost: dollars(to_micro(costs.lost).min(allocated)),
+                lost: dollars(unit.to_micro(costs.lost).min(allocated)),
             },
-            total_by_pool: apportion(&total_by_pool, whole),
-            idle_by_pool: apportion(&exact_idle, idle),
-            by_team: apportion(&costs.teams.money, allocated),
-            by_owner: by_name(&costs.owners.money, &trace.owners, allocated),
-            by_user: by_name(&costs.users.money, &trace.users, allocated),
-            by_class: by_name(&costs.classes.money, &trace.priorities, allocated),
+            total_by_pool: apportion(&total_by_pool, unit, whole),
+            idle_by_pool: apportion(&exact_idle, unit, idle),
+            by_team: apportion(&costs.teams.money, unit, allocated),
+            by_owner: by_name(&costs.owners.money, &trace.owners, (unit, allocated)),
+            by_user: by_name(&costs.users.money, &trace.users, (unit, allocated)),
+            by_class: by_name(&costs.classes.money, &trace.priorities, (unit, allocated)),
         }
     }
 }
 
 /// Micro-USD of each. Ties go by name: the trace numbers names as they appear, which the order of its rows decides.
-fn by_name(exact: &[u128], names: &Interner, whole: u128) -> Vec<u128> {
+fn by_name(exact: &[u128], names: &Interner, (unit, whole): (Unit, u128)) -> Vec<u128> {
     let mut order: Vec<(usize, &str)> = names.iter().enumerate().collect();
     order.sort_by(|(_, a), (_, b)| compare_names(a, b));
     let parts: Vec<u128> = order.iter().map(|(index, _)| exact[*index]).collect();
     let mut micro = vec![0; exact.len()];
-    for ((index, _), part) in order.iter().zip(apportion(&parts, whole)) {
+    for ((index, _), part) in order.iter().zip(apportion(&parts, unit, whole)) {
         micro[*index] = part;
     }
     micro

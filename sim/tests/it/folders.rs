@@ -214,6 +214,59 @@ fn sim_on_little_room(folder: &std::path::Path, blocks: u32, arguments: &str) ->
     (output.status.code(), String::from_utf8(output.stderr).unwrap())
 }
 
+/// Every file of a folder of results in turn cannot be replaced, since a folder that is not empty stands under its name: what
+/// was there is left, no half file is beside it, and what is not whole has no manifest. Unlike a mode, this stops root too.
+#[test]
+fn what_cannot_be_written_is_named_and_leaves_nothing_half() {
+    let folder = made();
+    let out = folder.path().join("out");
+    for name in ["decisions.csv", "jobs.csv", "series.csv", "summary.json", "report.html", "metrics.txt"] {
+        fs::remove_dir_all(&out).unwrap();
+        fs::create_dir_all(out.join(name).join("inside")).unwrap();
+        let ran = sim(folder.path(), &["run", "scenario.toml", "--trace", "jobs.csv", "-q", "--out", "out"]);
+        assert_eq!((ran.code, ran.stdout.as_str()), (4, ""), "{name}: {}", ran.stderr);
+        let message = format!("error: failed to write `out/{name}`\n");
+        assert!(ran.stderr.starts_with(&message), "{name}: {}", ran.stderr);
+        let left: Vec<String> = fs::read_dir(&out)
+            .unwrap()
+            .map(|file| file.unwrap().file_name().to_string_lossy().into_owned())
+            .collect();
+        assert!(out.join(name).join("inside").is_dir(), "{name}");
+        assert!(
+            left.iter().all(|file| !file.starts_with('.') && file != "manifest.json"),
+            "{name}: {left:?}"
+        );
+    }
+}
+
+/// A folder in which nobody may write: by its mode, where that counts; for root by the attribute that a file system may keep,
+/// and where neither is to be had there is nothing to test.
+#[cfg(unix)]
+#[test]
+fn a_read_only_folder_is_said_and_stays_empty() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = made();
+    let out = folder.path().join("locked");
+    fs::create_dir(&out).unwrap();
+    let attribute = |change: &str| {
+        let ran = std::process::Command::new("chattr").arg(change).arg(&out).output();
+        ran.is_ok_and(|output| output.status.success())
+    };
+    fs::set_permissions(&out, fs::Permissions::from_mode(0o555)).unwrap();
+    let locked = attribute("+i") || fs::write(out.join("probe"), "").is_err();
+    if locked {
+        let ran =
+            sim(folder.path(), &["run", "scenario.toml", "--trace", "jobs.csv", "-q", "--out", "locked"]);
+        let files = fs::read_dir(&out).unwrap().count();
+        let _ = attribute("-i");
+        assert_eq!((ran.code, ran.stdout.as_str(), files), (4, "", 0), "{}", ran.stderr);
+        assert!(ran.stderr.starts_with("error: failed to write `locked/decisions.csv`\n"), "{}", ran.stderr);
+    } else {
+        println!("skipped: root writes here whatever the mode, and there is no chattr");
+    }
+    fs::set_permissions(&out, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
 #[test]
 fn a_scenario_of_machines_or_objects_is_whole_or_not_there() {
     let folder = made();
