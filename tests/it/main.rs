@@ -6,6 +6,7 @@ mod adopt;
 mod cases;
 mod conformance;
 mod differential;
+mod discrete_properties;
 mod domains;
 mod fluid;
 mod fluid_properties;
