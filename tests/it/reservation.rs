@@ -294,7 +294,7 @@ fn whoever_is_late_at_the_end_of_time_never_ends() {
                 let alternative = Alternative::new(Resources::new().cpu(cpus));
                 let shape = scheduler.intern(&ShapeSpec::new(alternative)).unwrap();
                 let job = JobSpec::new(TeamId::new(0), shape, at(now)).with_time_limit(Millis::new(1_000));
-                scheduler.submit(at(now), job).unwrap();
+                let _ = scheduler.submit(at(now), job).unwrap();
             };
             submit(&mut scheduler, 3, 0);
             assert_eq!(scheduler.schedule(at(0)).unwrap().len(), 1);
