@@ -157,6 +157,26 @@ fn who_may_borrow_while_preempting_tries_that_first() {
     assert_eq!(found, named(&[("b1", "InCohortReclamation")]));
 }
 
+/// Who lends nothing back is no candidate, so that it does not decide either in which order the attempts are made.
+#[test]
+fn a_queue_within_its_quota_does_not_decide_whether_to_borrow_first() {
+    let mut a = queue("a", "x", 3);
+    a.preemption.reclaim_within_cohort = Reach::LowerPriority;
+    let queues = [a, queue("b", "x", 1), queue("c", "root", 2), queue("d", "root", 2)];
+    let mut x = Cohort::new("x");
+    x.parent = Some("root".to_owned());
+    x.groups = vec![rows(&[("default", 3)])];
+    let mut urgent = holds("d1", "d", 6);
+    urgent.priority = 2;
+    // All of the eleven are used. `x` has quota for two more, so that whoever borrows outside of it gives way first: `d`,
+    // but for its priority, and not `c`, which is within its quota.
+    let running =
+        [holds("a1", "a", 1), holds("a2", "a", 1), holds("b1", "b", 2), holds("c1", "c", 1), urgent];
+    let found = victims(CLASSICAL, &[x], &queues, &running, &asks("a", 2, 1), 2);
+    // Without borrowing, which is tried first: `b` gives back, and one of its own goes, to stay within three.
+    assert_eq!(found, named(&[("a1", "InClusterQueue"), ("b1", "InCohortReclamation")]));
+}
+
 #[test]
 fn candidates_borrow_and_pass_the_policy_and_use_the_flavor() {
     for fair in [FAIR, CLASSICAL] {
