@@ -46,11 +46,16 @@ pub(super) fn parts(table: &Table, faults: &mut Faults) -> Map<String, Json> {
     }
 }
 
-/// Kueue's keys of `[policy]`, which mean nothing under other orders.
+/// Kueue's keys of `[policy]`, which mean nothing under other orders. Where another order was put in the place of the file's,
+/// as `--policy` does, they say how Kueue would decide, and are no fault.
 pub(super) fn rules(table: &Table, rules: &mut Option<KueueRules>, faults: &mut Faults) {
+    let order = table.get("order").map(|order| order.place.source);
     for key in ["fair_sharing", "strategies", "tree", "gpu_resource"] {
         let Some(node) = table.get(key) else { continue };
         let Some(rules) = rules else {
+            if order.is_some_and(|order| order > node.place.source) {
+                continue;
+            }
             let label = "expected with `order = \"kueue\"`";
             faults.push(Fault::new(&node.place, format!("`{key}` is Kueue's"), label));
             continue;

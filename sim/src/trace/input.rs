@@ -137,7 +137,7 @@ impl Flow {
                 return Fault::open(error);
             }
             let kind = FaultKind::Machine(error);
-            return Fault { line: 0, column: String::new(), kind, hint: None };
+            return Fault::new(0, kind);
         }
         if self.trailing.get() {
             let line = self.end.borrow().line_ends + 1;

@@ -332,3 +332,102 @@ fn objects_without_queues_are_refused_and_a_cluster_where_nobody_waits_says_so()
     assert!(ran.stdout.contains("\nidle     queue "), "{}", ran.stdout);
     assert!(ran.stdout.ends_with("\n\nno job waits\n"), "{}", ran.stdout);
 }
+
+/// Two Workloads that have finished, in both versions, and one that waits: all of a queue of two GPUs.
+const FINISHED: &str = r#"---
+apiVersion: kueue.x-k8s.io/v1beta1
+kind: ClusterQueue
+metadata: {name: search}
+spec:
+  resourceGroups:
+  - coveredResources: [nvidia.com/gpu]
+    flavors: [{name: h200, resources: [{name: nvidia.com/gpu, nominalQuota: 2}]}]
+---
+apiVersion: kueue.x-k8s.io/v1beta1
+kind: LocalQueue
+metadata: {namespace: a, name: lq}
+spec: {clusterQueue: search}
+---
+apiVersion: kueue.x-k8s.io/v1beta1
+kind: Workload
+metadata: {namespace: a, name: first, uid: u1, creationTimestamp: "2026-01-01T00:00:00Z"}
+spec:
+  queueName: lq
+  podSets: [{name: main, count: 2, template: {spec: {containers: [{resources: {requests: {nvidia.com/gpu: 1}}}]}}}]
+status:
+  admission:
+    clusterQueue: search
+    podSetAssignments: [{name: main, count: 2, flavors: {nvidia.com/gpu: h200}, resourceUsage: {nvidia.com/gpu: "2"}}]
+  conditions:
+  - {type: Admitted, status: "True", reason: Admitted, lastTransitionTime: "2026-01-01T00:00:10Z"}
+  - {type: Finished, status: "True", reason: Succeeded, lastTransitionTime: "2026-01-01T00:01:50Z"}
+---
+apiVersion: kueue.x-k8s.io/v1beta2
+kind: Workload
+metadata: {namespace: a, name: second, uid: u2, creationTimestamp: "2026-01-01T00:00:20Z"}
+spec:
+  queueName: lq
+  podSets: [{name: main, count: 1, template: {spec: {containers: [{resources: {requests: {nvidia.com/gpu: 2}}}]}}}]
+status:
+  admission:
+    clusterQueue: search
+    podSetAssignments: [{name: main, count: 1, flavors: {nvidia.com/gpu: h200}, resourceUsage: {nvidia.com/gpu: "2"}}]
+  conditions:
+  - {type: Admitted, status: "True", reason: Admitted, lastTransitionTime: "2026-01-01T00:01:50Z"}
+  - {type: Finished, status: "True", reason: Succeeded, lastTransitionTime: "2026-01-01T00:02:40Z"}
+---
+apiVersion: kueue.x-k8s.io/v1beta2
+kind: Workload
+metadata: {namespace: a, name: third, uid: u3, creationTimestamp: "2026-01-01T00:02:20Z"}
+spec:
+  queueName: lq
+  podSets: [{name: main, count: 1, template: {spec: {containers: [{resources: {requests: {nvidia.com/gpu: 2}}}]}}}]
+"#;
+
+/// What `kubectl` prints is the cluster and the trace at once: what was, and what would have been under other rules.
+#[test]
+fn finished_workloads_are_a_trace_under_every_policy() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("objects.yaml"), FINISHED).unwrap();
+    let done = |arguments: &[&str]| {
+        let ran = sim(folder.path(), arguments);
+        assert_eq!(ran.code, 0, "{arguments:?}: {}", ran.stderr);
+        ran.stdout
+    };
+    done(&["kueue", "import", "objects.yaml", "--out", "cluster.toml"]);
+    let policies = ["--policy", "recorded", "--policy", "kueue", "--policy", "drf", "--policy", "fifo"];
+    let trace = ["compare", "cluster.toml", "--trace", "objects.yaml", "-o", "json"];
+    let found: Value = serde_json::from_str(&done(&[&trace[..], &policies[..]].concat())).unwrap();
+    let waits = found["policies"].as_array().unwrap().iter();
+    let waits: Vec<(&str, f64)> =
+        waits.map(|it| (it["policy"].as_str().unwrap(), it["wait_s"]["mean"].as_f64().unwrap())).collect();
+    // Without the ten seconds that the first one waited for nothing, the second begins ten seconds earlier.
+    let (was, would) = (50.0, 40.0);
+    let expected = [("recorded", was), ("kueue,fair_sharing=false", would), ("drf", would), ("fifo", would)];
+    assert_eq!(waits, expected);
+    let run = done(&["run", "cluster.toml", "--trace", "objects.yaml", "--policy", "drf", "-o", "json"]);
+    let run: Value = serde_json::from_str(&run).unwrap();
+    assert_eq!(run["jobs"]["completed"], 2, "{run}");
+    let told = done(&["trace", "inspect", "objects.yaml"]);
+    assert!(told.contains("\njobs          2\n"), "{told}");
+}
+
+/// Kueue's settings say how Kueue would decide where another order is asked for beside the file, and are a fault beside
+/// another order in the file.
+#[test]
+fn kueues_settings_stand_aside_for_an_order_from_outside() {
+    let folder = tempfile::tempdir().unwrap();
+    let pool = "[[pool]]\nname = 'p'\nnodes = 1\nnode = { gpu = 2 }\n";
+    let scenario = |order: &str| format!("{pool}[policy]\norder = '{order}'\nfair_sharing = false\n");
+    std::fs::write(folder.path().join("jobs.csv"), "job_id,submit_s,run_s,team,gpu\na,0,10,x,2\n").unwrap();
+    let run = |order: &str, arguments: &[&str]| {
+        std::fs::write(folder.path().join("s.toml"), scenario(order)).unwrap();
+        sim(folder.path(), &[&["run", "s.toml", "--trace", "jobs.csv", "-q"], arguments].concat())
+    };
+    assert_eq!(run("kueue", &["--policy", "drf"]).code, 0);
+    assert_eq!(run("kueue", &["--set", "policy.order=drf"]).code, 0);
+    let fault = |ran: &Ran| ran.stderr.lines().next().map(str::to_owned);
+    assert_eq!(fault(&run("drf", &[])).as_deref(), Some("error: `fair_sharing` is Kueue's"));
+    let both = run("kueue", &["--policy", "drf,fair_sharing=true"]);
+    assert_eq!(fault(&both).as_deref(), Some("error: `fair_sharing` is Kueue's"));
+}

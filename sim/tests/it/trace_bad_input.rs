@@ -226,7 +226,7 @@ fn kueue() {
     refused(
         "kueue",
         &list("{\"kind\": \"Workload\", \"metadata\": {\"name\": \"a\", \"creationTimestamp\": \"soon\"}}"),
-        &format!("line 1, column `metadata.creationTimestamp`: {time}"),
+        &format!("line 1, Workload `a`, field `metadata.creationTimestamp`: {time}"),
     );
     refused(
         "kueue",
@@ -234,12 +234,12 @@ fn kueue() {
             "{\"kind\": \"Workload\", \"status\": {\"conditions\": [\n{\"type\": \"Finished\", \"status\": \"True\", \
              \"lastTransitionTime\": \"soon\"}]}}",
         ),
-        &format!("line 1, column `lastTransitionTime`: {time}"),
+        &format!("line 1, Workload without name, field `lastTransitionTime`: {time}"),
     );
     refused(
         "kueue",
         &list("{\"kind\": \"Workload\", \"metadata\": {\"name\": 7}}"),
-        "line 1, column `metadata.name`: expected a text, found `7`",
+        "line 1, Workload without name, field `metadata.name`: expected a text, found `7`",
     );
     refused(
         "kueue",
@@ -247,7 +247,7 @@ fn kueue() {
             "{\"kind\": \"Workload\", \"spec\": {\"podSets\": [{\"template\": {\"spec\": {\"containers\": \
              [{\"resources\": {\"requests\": {\"cpu\": \"1x\"}}}]}}}]}}",
         ),
-        "line 1, column `requests.cpu`: expected a quantity like `500m` or `2Gi`, found `1x`",
+        "line 1, Workload without name, field `requests.cpu`: expected a quantity like `500m` or `2Gi`, found `1x`",
     );
     refused(
         "kueue",
@@ -257,7 +257,18 @@ fn kueue() {
     refused(
         "kueue",
         "apiVersion: v1\nkind: Workload\nmetadata: [\n",
-        "line 3: this is no YAML of objects\nhint: kubectl prints it with `-o yaml`",
+        "line 3, character 11: this is no YAML of objects\nhint: kubectl prints it with `-o yaml`",
+    );
+    // In YAML the object is told by its name, and not by a line.
+    refused(
+        "kueue",
+        "{kind: Workload, metadata: {name: a, namespace: b, creationTimestamp: soon}}\n",
+        &format!("Workload `b/a`, field `metadata.creationTimestamp`: {time}"),
+    );
+    refused(
+        "kueue",
+        &list("{\"é\": 1,, \"kind\": \"Workload\"}"),
+        "line 1, character 56: this is no Kubernetes object: key must be a string",
     );
 }
 
@@ -266,7 +277,7 @@ fn skypilot() {
     refused(
         "skypilot",
         "[{\"job_id\": 1, \"submitted_at\": \"noon\", \"status\": \"SUCCEEDED\"}]",
-        "line 1: this is no SkyPilot job record: invalid type: string \"noon\", expected a JSON number",
+        "line 1, character 37: this is no SkyPilot job record: invalid type: string \"noon\", expected a JSON number",
     );
     refused(
         "skypilot",
@@ -286,7 +297,7 @@ fn skypilot() {
     refused(
         "skypilot-task",
         "resources: [1, 2\n",
-        "line 1: this is no YAML of objects\n\
+        "line 1, character 12: this is no YAML of objects\n\
          hint: a task file is a mapping with `resources`; `---` stands between tasks",
     );
 }

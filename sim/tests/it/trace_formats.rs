@@ -450,7 +450,7 @@ fn json_that_is_no_trace() {
     check(
         "vc.json",
         "[\n{\"jobid\": \"1\", \"vc\":\n 3}]",
-        "line 3: this is no Philly job: invalid type: integer `3`, expected a string",
+        "line 3, character 2: this is no Philly job: invalid type: integer `3`, expected a string",
     );
     check(
         "number.json",

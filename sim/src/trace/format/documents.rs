@@ -26,8 +26,7 @@ pub(crate) enum Documents {
 impl Documents {
     /// `hint` says how to get YAML that can be read.
     pub(crate) fn new(opened: Opened, hint: &str) -> Result<Self, Fault> {
-        let first = opened.head.trim_ascii_start().first();
-        if matches!(first, Some(b'{' | b'[')) {
+        if is_json(&opened.head) {
             return Ok(Self::Json(Items::new(opened)));
         }
         let flow = Rc::clone(&opened.flow);
@@ -55,8 +54,8 @@ impl Documents {
         };
         let documents: Vec<Value> =
             serde_saphyr::from_multiple_with_options(&text, options).map_err(|error| {
-                let line = error.location().map_or(0, |location| location.line());
-                Fault::other(line, "this is no YAML of objects").hint(hint)
+                let (line, letter) = error.location().map_or((0, 0), |at| (at.line(), at.column()));
+                Fault::other(line, "this is no YAML of objects").letter(letter).hint(hint)
             })?;
         let mut objects = Vec::new();
         for document in documents {
@@ -84,11 +83,26 @@ impl Documents {
         }
     }
 
+    /// Whether objects have lines, and no mere numbers.
+    pub(crate) fn know_lines(&self) -> bool {
+        matches!(self, Self::Json(_))
+    }
+
     /// Line of the current object; in YAML its number.
     pub(crate) fn line(&self) -> u64 {
         match self {
             Self::Json(items) => items.object_line(),
             Self::Yaml { number, .. } => *number,
         }
+    }
+}
+
+/// Whether text that begins so is JSON. A mapping whose first key has no quotes is YAML on one line.
+fn is_json(head: &[u8]) -> bool {
+    let text = head.trim_ascii_start();
+    match text.split_first() {
+        Some((b'[', _)) => true,
+        Some((b'{', rest)) => matches!(rest.trim_ascii_start().first(), None | Some(b'"' | b'}')),
+        _ => false,
     }
 }

@@ -34,8 +34,12 @@ pub(crate) struct Items {
     place: Place,
     position: u64,
     line: u64,
+    /// How many letters of the line have been read.
+    letters: u64,
     buffer: Vec<u8>,
+    /// Where the object begins.
     buffer_line: u64,
+    buffer_letters: u64,
     /// The array that is read belongs to a list object, which ends behind it.
     inside_list: bool,
 }
@@ -50,8 +54,10 @@ impl Items {
             place: Place::Top,
             position: 0,
             line: 1,
+            letters: 0,
             buffer: Vec::new(),
             buffer_line: 1,
+            buffer_letters: 0,
             inside_list: false,
         }
     }
@@ -67,8 +73,12 @@ impl Items {
             return Ok(None);
         }
         serde_json::from_slice(&self.buffer).map(Some).map_err(|error| {
-            let line = self.buffer_line + (error.line() as u64).saturating_sub(1);
-            Fault::other(line, format!("this is no {what}: {}", plain(&error)))
+            let below = error.line().saturating_sub(1);
+            let text = self.buffer.split(|byte| *byte == b'\n').nth(below).unwrap_or_default();
+            let before = letters(&text[..error.column().min(text.len())]);
+            let letter = if below == 0 { self.buffer_letters + before } else { before };
+            let line = self.buffer_line + below as u64;
+            Fault::other(line, format!("this is no {what}: {}", plain(&error))).letter(letter)
         })
     }
 
@@ -112,7 +122,7 @@ impl Items {
     /// Reads one object into the buffer. A list at the top is entered instead: then false.
     fn read_object(&mut self, top: bool) -> Result<bool, Fault> {
         self.buffer.clear();
-        self.buffer_line = self.line;
+        (self.buffer_line, self.buffer_letters) = (self.line, self.letters);
         self.flow.record_starts(self.position);
         let (mut depth, mut text, mut escaped) = (0_usize, false, false);
         // Where the last string at depth one began, to find the key `items`.
@@ -206,13 +216,20 @@ impl Items {
     }
 
     fn bump(&mut self) -> Result<(), Fault> {
-        if self.peek()? == Some(b'\n') {
-            self.line += 1;
+        match self.peek()? {
+            Some(b'\n') => (self.line, self.letters) = (self.line + 1, 0),
+            Some(byte) => self.letters += letters(&[byte]),
+            None => {}
         }
         self.reader.consume(1);
         self.position += 1;
         Ok(())
     }
+}
+
+/// How many letters of UTF-8 begin in some bytes.
+fn letters(bytes: &[u8]) -> u64 {
+    bytes.iter().filter(|byte| **byte & 0xc0 != 0x80).count() as u64
 }
 
 /// The words of a JSON error without its own position, which counts from the object's start.

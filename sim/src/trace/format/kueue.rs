@@ -224,6 +224,11 @@ fn conditions(object: &Value, row: &mut TraceRow) -> Result<(), Fault> {
     Ok(())
 }
 
+/// A part of an object's name.
+fn part<'a>(object: &'a Value, key: &str) -> &'a str {
+    text(object, &["metadata", key])
+}
+
 /// The flavor of the GPUs, else the first one assigned.
 fn flavor(object: &Value) -> &str {
     let sets = at(object, &["status", "admission", "podSetAssignments"]).as_array();
@@ -239,7 +244,17 @@ impl RowSource for Kueue {
                 "Workload" => {
                     row.clear();
                     row.line = self.documents.line();
-                    self.fill(&object, row)?;
+                    let name = match (part(&object, "namespace"), part(&object, "name")) {
+                        (_, "") => "Workload without name".to_owned(),
+                        ("", name) => format!("Workload `{name}`"),
+                        (namespace, name) => format!("Workload `{namespace}/{name}`"),
+                    };
+                    self.fill(&object, row).map_err(|mut fault| {
+                        if !self.documents.know_lines() {
+                            fault.line = 0;
+                        }
+                        fault.of(name)
+                    })?;
                     return Ok(true);
                 }
                 "Node" => {
