@@ -2,19 +2,24 @@
 //!
 //! One value a row: `from_s,to_s,measure,pool,resource,team,value`. Measures: `capacity`, `allocated` and, where
 //! anything was, `lost` (held for work that an eviction undid; without it `allocated` is what was good) by pool and
-//! resource; `allocated` by pool and team of the pool's main resource; `waiting` jobs by team. A row without a team
-//! is about all of them. Amounts are in whole units, memory in GiB; rows of a team with nothing are left out. Evicted
-//! jobs count as waiting only until their first start. Absent on purpose: pictures (see `html`).
+//! resource; `allocated` by pool and team of the pool's main resource; `waiting` by team, in jobs and in the GPUs that they
+//! ask; `share` and `entitlement` by team, and `jain` over all of them (see `metrics::fairness` and `metrics::entitlement`,
+//! which say where they are not measured), as means of instants. A row without a team is about all of them. Amounts are in
+//! whole units, memory in GiB; rows of a team with nothing are left out. Absent on purpose: pictures (see `html`).
 
 use std::io::{self, Write};
+use std::iter;
 
-use fairshare::{ResourceKind, Timestamp};
+use fairshare::{ResourceKind, TeamSpec, Timestamp};
 
 use super::csv::{field, push};
 use crate::metrics::Demands;
+use crate::metrics::entitlement::entitlements;
+use crate::metrics::fairness::{INSTANTS, jain, share_points};
+use crate::metrics::queue::waits;
 use crate::metrics::series::Slices;
 use crate::metrics::utilization::{capacity, main_kind};
-use crate::record::{Fate, Record};
+use crate::record::Record;
 use crate::setup::Setup;
 use crate::trace::Trace;
 
@@ -33,7 +38,8 @@ pub fn write(setup: &Setup, trace: &Trace, record: &Record, out: &mut impl Write
     let empty = Slices::new(from, to, SLICES);
     let mut rows = Rows { out, slices: &empty, line: String::new() };
     allocated(setup, trace, record, &empty, &mut rows)?;
-    waiting(setup, trace, record, &empty, &mut rows)
+    waiting(setup, trace, record, &empty, &mut rows)?;
+    shares(setup, trace, record, &mut rows)
 }
 
 struct Rows<'a, W> {
@@ -134,6 +140,7 @@ fn allocated<W: Write>(
     Ok(())
 }
 
+/// Every stretch of waiting, after evictions too, so that the area is all waiting.
 fn waiting<W: Write>(
     setup: &Setup,
     trace: &Trace,
@@ -141,25 +148,61 @@ fn waiting<W: Write>(
     empty: &Slices,
     rows: &mut Rows<'_, W>,
 ) -> io::Result<()> {
-    let mut first_start: std::collections::BTreeMap<u32, i64> = std::collections::BTreeMap::new();
-    for lost in &record.lost {
-        first_start.entry(lost.row).or_insert(lost.start_ms);
+    let demands = Demands::new(setup, trace);
+    let mut all = [empty.clone(), empty.clone()];
+    let mut by_team = vec![all.clone(); setup.config.teams.len()];
+    for (row, from, to) in waits(trace, record) {
+        let alternative = usize::from(record.outcomes[row].alternative);
+        let amounts = [1_000, demands.of(trace, row, alternative)[ResourceKind::GPU].get()];
+        let team = setup.team_of[trace.jobs[row].team as usize].index();
+        for slices in [&mut all, &mut by_team[team]] {
+            for (slices, amount) in slices.iter_mut().zip(amounts) {
+                slices.add(from, to, amount);
+            }
+        }
     }
-    let mut all = empty.clone();
-    let mut by_team = vec![empty.clone(); setup.config.teams.len()];
-    for (row, (job, outcome)) in (0_u32..).zip(trace.jobs.iter().zip(&record.outcomes)) {
-        let until = match (outcome.fate, first_start.get(&row)) {
-            (Fate::Unseen | Fate::Rejected, _) => continue,
-            (_, Some(first)) => *first,
-            (Fate::Waiting, None) => record.end_ms,
-            (Fate::Running | Fate::Ended, None) => outcome.start_ms,
-        };
-        all.add(job.submit_ms, until, 1);
-        by_team[setup.team_of[job.team as usize].index()].add(job.submit_ms, until, 1);
-    }
-    rows.write(["waiting", "", "jobs", ""], &all.averages())?;
-    for (team, slices) in setup.config.teams.iter().zip(&by_team) {
-        rows.write(["waiting", "", "jobs", &team.name], &slices.averages())?;
+    let teams = setup.config.teams.iter().map(|team| team.name.as_str());
+    for (name, slices) in iter::once("").chain(teams).zip(iter::once(&all).chain(&by_team)) {
+        for (resource, slices) in ["jobs", "gpu"].into_iter().zip(slices) {
+            rows.write(["waiting", "", resource, name], &scaled(slices, ResourceKind::GPU))?;
+        }
     }
     Ok(())
+}
+
+/// What teams held and were entitled to, and how evenly it was divided.
+fn shares<W: Write>(setup: &Setup, trace: &Trace, record: &Record, rows: &mut Rows<'_, W>) -> io::Result<()> {
+    let demands = Demands::new(setup, trace);
+    let Some(held) = share_points(setup, trace, record, &demands) else { return Ok(()) };
+    let entitled = entitlements(setup, trace, record, &demands, &held).map(|entitled| entitled.points);
+    let held = in_slices(&held);
+    let mut has_jobs = vec![false; setup.config.teams.len()];
+    trace.jobs.iter().for_each(|job| has_jobs[setup.team_of[job.team as usize].index()] = true);
+    let jain_of = |slice: usize| {
+        let teams = setup.config.teams.iter().zip(&held).zip(&has_jobs).filter(|(_, has_jobs)| **has_jobs);
+        #[expect(clippy::cast_precision_loss, reason = "a weight, of which the ratio is printed")]
+        let weight = |team: &TeamSpec| team.weight.numerator() as f64 / team.weight.denominator() as f64;
+        let weighted: Vec<f64> = teams.map(|((team, share), _)| share[slice] / weight(team)).collect();
+        jain(&weighted).unwrap_or(0.0)
+    };
+    rows.write(["jain", "", "", ""], &(0..SLICES).map(jain_of).collect::<Vec<_>>())?;
+    let measures = [("share", Some(held)), ("entitlement", entitled.map(|points| in_slices(&points)))];
+    for (measure, values) in measures {
+        for (team, values) in setup.config.teams.iter().zip(values.iter().flatten()) {
+            rows.write([measure, "", "", &team.name], values)?;
+        }
+    }
+    Ok(())
+}
+
+/// By team, the mean of the instants in every slice.
+fn in_slices(points: &[f64]) -> Vec<Vec<f64>> {
+    let instants = INSTANTS as usize;
+    let mean = |points: &[f64], slice: usize| {
+        let part = &points[slice * instants / SLICES..(slice + 1) * instants / SLICES];
+        #[expect(clippy::cast_precision_loss, reason = "a few instants")]
+        let count = part.len() as f64;
+        part.iter().sum::<f64>() / count
+    };
+    points.chunks(instants).map(|points| (0..SLICES).map(|slice| mean(points, slice)).collect()).collect()
 }

@@ -117,6 +117,25 @@ fn an_eviction_counts_in_every_measure_as_computed_by_hand() {
     let lost: Vec<(f64, f64)> = lost.collect();
     let sum: f64 = lost.iter().map(|(length, amount)| length * amount).sum();
     assert!((sum - 160.0).abs() < 1e-6 && lost[0].1 > 3.99 && lost[239].1 < 1e-9, "{sum}");
+    let area = |begin: &str| {
+        let rows = series.lines().filter(|line| line.splitn(3, ',').nth(2).unwrap().starts_with(begin));
+        let number = |line: &str, column: usize| line.split(',').nth(column).unwrap().parse::<f64>().unwrap();
+        rows.map(|line| (number(line, 1) - number(line, 0)) * number(line, 6)).sum::<f64>()
+    };
+    let area_is = |begin: &str, expected: f64, off: f64| {
+        let found = area(begin);
+        assert!((found - expected).abs() < off, "{begin}: {found}, not {expected}");
+    };
+    // `b` waits 150 s for two GPUs and `a`, after it was stopped, 20 s for four.
+    area_is("waiting,,jobs,,", 170.0, 1e-3);
+    area_is("waiting,,gpu,x,", 380.0, 2e-3);
+    // `x` holds all for 140 s and half for 30; it is entitled to all but for half of the 20 s of `y`, and at the end to the
+    // half that it asks.
+    area_is("share,,,x,", 155.0, 0.5);
+    area_is("entitlement,,,x,", 40.0 + 10.0 + 100.0 + 15.0, 0.5);
+    area_is("share,,,y,", 20.0, 0.5);
+    // One of two teams holds everything at every instant.
+    area_is("jain,,,,", 95.0, 0.5);
     // A GPU and second costs a thousandth of a dollar.
     near("/cost_usd/total", 0.76);
     near("/cost_usd/allocated", 0.7);
