@@ -13,12 +13,12 @@ use std::collections::BTreeMap;
 use fairshare::ShareGroup;
 use serde::Serialize;
 
+use super::Demands;
 use super::blocked::{Blocked, Instants, smallest_waiting_of};
 use super::division::Division;
-use super::entitlement::{float, mean_value, rounded};
+use super::entitlement::{float, mean_value};
 use super::fairness::{Grid, INSTANTS, POINTS};
 use super::latency::Firsts;
-use super::{Demands, ratio};
 use crate::record::{Fate, Record, Stretch};
 use crate::setup::Setup;
 use crate::trace::{Trace, compare_names};
@@ -94,7 +94,8 @@ pub fn blocked_users(
         return None;
     }
     pairs.values_mut().enumerate().for_each(|(number, pair)| *pair = number);
-    let pair = |row: usize| pairs[&pair_of_row(row)];
+    let pair_of: Vec<usize> = (0..trace.jobs.len()).map(|row| pairs[&pair_of_row(row)]).collect();
+    let pair = |row: usize| pair_of[row];
     let smallest = smallest_waiting_of(setup, trace, record, demands, firsts, (pairs.len(), &pair));
     let rows: Vec<u32> = (0_u32..).take(trace.jobs.len()).collect();
     let division = Division::new(&rows, pairs.len(), pair);
@@ -124,11 +125,14 @@ pub fn blocked_users(
 /// Sums over the points at which each user waits, where a team is `entitled` to so much.
 fn instants(users: &[Profile], entitled: &[f64]) -> Vec<Instants> {
     let mut sums = vec![Instants::default(); users.len()];
+    let mut asked = Vec::with_capacity(users.len());
     for (point, entitled) in entitled.iter().enumerate() {
         if !users.iter().any(|user| user.waits[point]) {
             continue;
         }
-        let most = level(users.iter().map(|user| user.asked[point]), *entitled);
+        asked.clear();
+        asked.extend(users.iter().map(|user| user.asked[point]).filter(|asked| *asked > 0.0));
+        let most = level(&mut asked, *entitled);
         for (sum, user) in sums.iter_mut().zip(users).filter(|(_, user)| user.waits[point]) {
             sum.count += 1;
             sum.held += user.held[point];
@@ -146,13 +150,12 @@ fn instants(users: &[Profile], entitled: &[f64]) -> Vec<Instants> {
 ///
 /// ```
 /// use fairshare_sim::metrics::blocked_users::level;
-/// assert_eq!(level([6.0, 1.0, 4.0].into_iter(), 8.0), 3.5);
-/// assert_eq!(level([6.0, 1.0].into_iter(), 8.0), f64::INFINITY);
+/// assert_eq!(level(&mut [6.0, 1.0, 4.0], 8.0), 3.5);
+/// assert_eq!(level(&mut [6.0, 1.0], 8.0), f64::INFINITY);
 /// ```
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "a number of users")]
-pub fn level(asked: impl Iterator<Item = f64>, whole: f64) -> f64 {
-    let mut asked: Vec<f64> = asked.filter(|asked| *asked > 0.0).collect();
+pub fn level(asked: &mut [f64], whole: f64) -> f64 {
     asked.sort_unstable_by(f64::total_cmp);
     let mut left = whole;
     for (served, amount) in asked.iter().enumerate() {
@@ -198,8 +201,8 @@ impl<'a> View<'a> {
     /// One user's jobs at every point.
     fn profile(&self, rows: &[u32]) -> Profile {
         let width = self.groups.len();
-        let mut asked = vec![0_i128; width * POINTS];
-        let mut held = vec![0_i128; width * POINTS];
+        let mut asked = vec![0.0; width * POINTS];
+        let mut held = vec![0_i64; width * POINTS];
         let (mut alive, mut running) = (vec![0_i64; POINTS], vec![0_i64; POINTS]);
         for row in rows {
             let row = *row as usize;
@@ -215,7 +218,7 @@ impl<'a> View<'a> {
             let request = self.demands.of(self.trace, row, 0);
             for (index, group) in self.groups.iter().enumerate() {
                 let worth = self.worth[job.shape as usize][index];
-                let amount = rounded(float(u128::from(request[group.kind].get())) * worth);
+                let amount = float(u128::from(request[group.kind].get())) * worth;
                 change(&mut asked[index * POINTS..][..POINTS], from, to, amount);
             }
             if outcome.preemptions == 0 {
@@ -235,35 +238,42 @@ impl<'a> View<'a> {
                 self.hold(*stretch, &mut running, &mut held);
             }
         }
-        let whole: Vec<u64> = self.groups.iter().map(|group| group.capacity).collect();
-        let mut profile =
-            Profile { asked: vec![0.0; POINTS], held: vec![0.0; POINTS], waits: Vec::with_capacity(POINTS) };
-        for (index, whole) in whole.iter().enumerate() {
-            let (mut asks, mut holds) = (0_i128, 0_i128);
+        let waits = {
+            let (mut living, mut run) = (0, 0);
+            let changes = alive.iter_mut().zip(&running);
+            let waits = changes.map(|(alive, running)| {
+                (living, run) = (living + *alive, run + running);
+                *alive = living;
+                living > run
+            });
+            waits.collect()
+        };
+        let mut profile = Profile { asked: vec![0.0; POINTS], held: vec![0.0; POINTS], waits };
+        let groups = asked.chunks(POINTS).zip(held.chunks(POINTS)).zip(&self.groups);
+        for ((asked, held), group) in groups {
+            let whole = float(u128::from(group.capacity));
+            let (mut asks, mut holds) = (0.0, 0_i64);
             for point in 0..POINTS {
-                asks += asked[index * POINTS + point];
-                holds += held[index * POINTS + point];
-                let share = |sum: i128| ratio(sum.unsigned_abs(), u128::from(*whole)).unwrap_or(0.0);
-                profile.held[point] = profile.held[point].max(share(holds));
-                profile.asked[point] = profile.asked[point].max(share(asks));
+                holds += held[point];
+                // Where nobody is left, nothing may be left of sums of floats.
+                asks = if alive[point] == 0 { 0.0 } else { asks + asked[point] };
+                #[expect(clippy::cast_precision_loss, reason = "below 2^53")]
+                let share = holds as f64 / whole;
+                profile.held[point] = profile.held[point].max(share);
+                profile.asked[point] = profile.asked[point].max(asks / whole);
             }
-        }
-        let (mut living, mut run) = (0, 0);
-        for point in 0..POINTS {
-            living += alive[point];
-            run += running[point];
-            profile.waits.push(living > run);
         }
         profile
     }
 
-    fn hold(&self, stretch: Stretch, running: &mut [i64], held: &mut [i128]) {
+    fn hold(&self, stretch: Stretch, running: &mut [i64], held: &mut [i64]) {
         let (from, to) = (self.grid.before(stretch.start_ms), self.grid.before(stretch.end_ms));
         change(running, from, to, 1);
         let demand = self.demands.of(self.trace, stretch.row, stretch.alternative);
         for (index, group) in self.groups.iter().enumerate() {
-            let value = u128::from(group.values[stretch.pool]) * u128::from(demand[group.kind].get());
-            let value = i128::try_from(value).unwrap_or(i128::MAX);
+            // What a pool has of a group is valued at less than 2^53, so what is held is too.
+            let value = group.values[stretch.pool].saturating_mul(demand[group.kind].get());
+            let value = i64::try_from(value).unwrap_or(i64::MAX);
             change(&mut held[index * POINTS..][..POINTS], from, to, value);
         }
     }

@@ -256,7 +256,7 @@ fn asked(
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "amounts are below 2^64")]
-pub(super) fn rounded(value: f64) -> i128 {
+fn rounded(value: f64) -> i128 {
     value.round() as i128
 }
 
