@@ -282,8 +282,9 @@ impl<'a> Cluster<'a> {
         let shape = self.scheduler.intern(&shape).map_err(refused)?;
         let team = self.setup.team_of[job.team as usize];
         let mut spec = JobSpec::new(team, shape, Timestamp::from_millis(job.submit_ms));
-        spec.time_limit = job.limit_ms().or(self.setup.default_time_limit_ms).map(Millis::new);
-        spec.estimate = job.estimate_ms().map(Millis::new);
+        let lengths = self.trace.lengths(job);
+        spec.time_limit = lengths.limit_ms().or(self.setup.default_time_limit_ms).map(Millis::new);
+        spec.estimate = lengths.estimate_ms().map(Millis::new);
         spec.preemptible = known.preemptible.unwrap_or(true);
         let recovery = self.setup.recovery.of(self.trace, row);
         spec.checkpoint = recovery.checkpoint_ms.map(Millis::new);

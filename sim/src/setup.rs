@@ -19,7 +19,7 @@ use crate::saved::Recovery;
 use crate::scenario::{Amount, Scenario, Team, UnknownTeams, did_you_mean};
 use crate::tariff::{Tariff, Unit, countable_ms};
 use crate::trace::{
-    Extra, FIRST_OTHER, Trace, TraceAlternative, TraceJob, TraceShape, compare_names, printable,
+    Extra, FIRST_OTHER, Lengths, Trace, TraceAlternative, TraceJob, TraceShape, compare_names, printable,
 };
 
 /// The trace's number of the GPUs.
@@ -102,7 +102,7 @@ impl Known {
 
     /// What its jobs from row `first` on say.
     pub(crate) fn of_rows(trace: &Trace, first: usize) -> Self {
-        let bare = |job: &&TraceJob| job.limit_ms().is_none() && job.estimate_ms().is_none();
+        let bare = |job: &&TraceJob| trace.lengths(job) == Lengths::default();
         let reads = |job: &&TraceJob| !trace.shapes[job.shape as usize].datasets.is_empty();
         let count = |has: fn(&Extra) -> bool| {
             trace.extras.iter().filter(|(row, extra)| *row >= first && has(extra)).count()

@@ -128,6 +128,7 @@ fn survey(inputs: &[Input], options: &TraceOptions) -> Result<Option<(Trace, Kno
 /// Leaves what jobs have in common.
 fn clear(trace: &mut Trace) {
     trace.jobs.clear();
+    trace.lengths.clear();
     trace.names = trace.names.kept(&[]);
     trace.extras = crate::trace::Extras::default();
 }

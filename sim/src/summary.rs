@@ -15,7 +15,7 @@ use crate::metrics::blocked_users::{BlockedUser, blocked_users};
 use crate::metrics::caution;
 use crate::metrics::cost::Costs;
 use crate::metrics::distribution::Distribution;
-use crate::metrics::division::{Division, Figures, figures};
+use crate::metrics::division::{Division, Figures, figures, figures_beside};
 use crate::metrics::egress::{Egress, egress};
 use crate::metrics::entitlement::Entitlements;
 use crate::metrics::eviction::{Evictions, evictions};
@@ -293,13 +293,14 @@ impl Summary {
         let rows = population::rows(trace, record, info.trim);
         let team_of = |row: usize| setup.team_of[trace.jobs[row].team as usize].index();
         let firsts = Firsts::new(record);
-        let [class, size, pool] = groups::divisions(setup, trace, record, &demands, &rows);
-        let by_team = Division::new(&rows, setup.config.teams.len(), team_of);
-        let (all, parts) = figures(trace, record, &firsts, &rows, &[by_team, class, size, pool]);
+        let all = figures(trace, record, &firsts, &rows, &Division::undivided(rows.len()))[0];
+        let parts = |division: &Division| figures_beside(&all, trace, record, &firsts, &rows, division);
+        let by_team = parts(&Division::new(&rows, setup.config.teams.len(), team_of));
+        let by_group = groups::divided(setup, trace, record, &demands, &rows, parts);
         let load = offered_load(setup, trace, record);
         let priced = setup.is_priced();
         let money = priced.then(|| Money::new(&costs, trace, setup.money));
-        let mut teams = teams(setup, trace, record, &parts[0], &costs, money.as_ref());
+        let mut teams = teams(setup, trace, record, &by_team, &costs, money.as_ref());
         let fairness = fairness(setup, trace, record, &demands, &firsts, &mut teams);
         let mut warnings = warnings(setup, trace, record, &all.wait);
         let egress = egress(setup, trace, record);
@@ -328,7 +329,7 @@ impl Summary {
             bounded_slowdown: all.slowdown,
             first_decision_s: Some(latencies((0..trace.jobs.len()).map(|row| firsts.of(trace, record, row)))),
             routing: routing::routed(setup, trace, record),
-            groups: Some(groups::groups(setup, trace, [&parts[1], &parts[2], &parts[3]])),
+            groups: Some(groups::groups(setup, trace, &by_group)),
             queue: first
                 .zip(record.last_end_ms())
                 .filter(|(from, to)| from < to)

@@ -63,6 +63,7 @@ fn picked(trace: &Trace, picks: &[(u32, i64)]) -> Trace {
         owners: trace.owners.clone(),
         priorities: trace.priorities.clone(),
         shapes: trace.shapes.clone(),
+        lengths: trace.lengths.clone(),
         resources: trace.resources.clone(),
         names: trace.names.kept(&rows),
         ..Trace::default()
@@ -100,8 +101,7 @@ mod tests {
         let job = |number: i64| TraceJob {
             submit_ms: 101 * number,
             run_ms: number.unsigned_abs(),
-            limit_ms: TraceJob::pack(None),
-            estimate_ms: TraceJob::pack(None),
+            lengths: 0,
             team: 0,
             user: 0,
             owner: 0,

@@ -73,7 +73,7 @@ pub(super) fn workload(
                 json!({"group": "kueue.x-k8s.io", "kind": "WorkloadPriorityClass", "name": text});
         }
     }
-    if let Some(limit_ms) = known.limit_ms().filter(|_| says("time_limit_s")) {
+    if let Some(limit_ms) = trace.lengths(known).limit_ms().filter(|_| says("time_limit_s")) {
         spec["maximumExecutionTimeSeconds"] = limit_ms.div_ceil(1_000).into();
     }
     let set = ask.and_then(|ask| ask.pod_sets.first());

@@ -1,7 +1,7 @@
 //! Division: the figures of the jobs that count, and of parts of them, as teams, classes, sizes and pools make them.
 //!
-//! The jobs of a division are put in order by their part once, by counting; every measure is worked out once for every job
-//! and taken part by part through one buffer. Formulas are those of `wait`, `slowdown` and `latency`; population and
+//! The jobs of a division are put in order by their part once, by counting, and every measure is taken part by part through
+//! one buffer. One division is looked at after the other, so that the order of one alone is in memory. Formulas are those of `wait`, `slowdown` and `latency`; population and
 //! quantiles as in `population` and `distribution`. Absent on purpose: what the parts are (see `groups`).
 
 use super::distribution::Distribution;
@@ -18,6 +18,8 @@ pub struct Division {
     order: Vec<u32>,
     /// Where each part ends.
     ends: Vec<usize>,
+    /// The part that has them all.
+    whole: Option<usize>,
 }
 
 impl Division {
@@ -41,6 +43,7 @@ impl Division {
             }
             ends[label] += 1;
         }
+        let whole = ends.iter().position(|size| *size == rows.len());
         let mut before = 0;
         for end in &mut ends {
             // Where the part begins, for now: it moves to the end as the part is filled.
@@ -52,7 +55,14 @@ impl Division {
             order[*next] = place;
             *next += 1;
         }
-        Self { order, ends }
+        Self { order, ends, whole }
+    }
+
+    /// One part that has so many jobs.
+    #[must_use]
+    pub fn undivided(jobs: usize) -> Self {
+        let places = 0..u32::try_from(jobs).unwrap_or(u32::MAX);
+        Self { order: places.collect(), ends: vec![jobs], whole: Some(0) }
     }
 
     /// The places of each part's jobs among those that were divided.
@@ -75,21 +85,20 @@ pub struct Figures {
     pub first_decision: Distribution,
 }
 
-/// The figures of all `rows`, and of each part of each division of them.
+/// The figures of each part of `rows`.
 #[must_use]
 pub fn figures(
     trace: &Trace,
     record: &Record,
     firsts: &Firsts,
     rows: &[u32],
-    divisions: &[Division],
-) -> (Figures, Vec<Vec<Figures>>) {
-    let none = |division: &Division| vec![Figures::default(); division.ends.len()];
-    let mut found = (Figures::default(), divisions.iter().map(none).collect());
+    division: &Division,
+) -> Vec<Figures> {
+    let mut found = vec![Figures::default(); division.ends.len()];
     let response = |row: usize| wait::response(trace.jobs[row].submit_ms, record.outcomes[row].end_ms);
     let mut measure = |value: &dyn Fn(usize) -> u64, field: fn(&mut Figures) -> &mut Distribution| {
         let values = rows.iter().map(|row| value(*row as usize)).collect();
-        spread(values, divisions, Distribution::of_millis, field, &mut found);
+        spread(values, division, Distribution::of_millis, field, &mut found);
     };
     measure(&|row| record.outcomes[row].wait_ms, |figures| &mut figures.wait);
     measure(&response, |figures| &mut figures.response);
@@ -99,25 +108,70 @@ pub fn figures(
     });
     let slowdown = |row: &u32| bounded(response(*row as usize), trace.jobs[*row as usize].run_ms);
     let slowdowns = rows.iter().map(slowdown).collect();
-    spread(slowdowns, divisions, Distribution::of_numbers, |figures| &mut figures.slowdown, &mut found);
+    spread(slowdowns, division, Distribution::of_numbers, |figures| &mut figures.slowdown, &mut found);
     found
 }
 
-/// Works out one measure everywhere, from its values by place.
+/// The same, given those of all: they are not worked out again where one part has all.
+#[must_use]
+pub fn figures_beside(
+    all: &Figures,
+    trace: &Trace,
+    record: &Record,
+    firsts: &Firsts,
+    rows: &[u32],
+    division: &Division,
+) -> Vec<Figures> {
+    let Some(whole) = division.whole else { return figures(trace, record, firsts, rows, division) };
+    let mut found = vec![Figures::default(); division.ends.len()];
+    found[whole] = *all;
+    found
+}
+
+/// Works out one measure for every part, from its values by place.
 fn spread<T: Copy>(
     mut values: Vec<T>,
-    divisions: &[Division],
+    division: &Division,
     of: fn(&mut [T]) -> Distribution,
     field: fn(&mut Figures) -> &mut Distribution,
-    (all, parts): &mut (Figures, Vec<Vec<Figures>>),
+    found: &mut [Figures],
 ) {
-    let mut buffer = Vec::new();
-    for (division, parts) in divisions.iter().zip(parts) {
-        for (places, part) in division.parts().zip(parts) {
-            buffer.clear();
-            buffer.extend(places.iter().map(|place| values[*place as usize]));
-            *field(part) = of(&mut buffer);
-        }
+    if let Some(whole) = division.whole {
+        *field(&mut found[whole]) = of(&mut values);
+        return;
     }
-    *field(all) = of(&mut values);
+    let largest = division.parts().enumerate().max_by_key(|(_, places)| places.len()).map(|(part, _)| part);
+    let mut buffer = Vec::new();
+    for (part, places) in division.parts().enumerate().filter(|(part, _)| Some(*part) != largest) {
+        buffer.clear();
+        buffer.extend(places.iter().map(|place| values[*place as usize]));
+        *field(&mut found[part]) = of(&mut buffer);
+    }
+    // The largest part moves to the front, so that there is no second list of nearly all values: places ascend.
+    if let Some((part, places)) = largest.and_then(|part| Some((part, division.parts().nth(part)?))) {
+        for (at, place) in places.iter().enumerate() {
+            values[at] = values[*place as usize];
+        }
+        *field(&mut found[part]) = of(&mut values[..places.len()]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_that_has_all_has_the_figures_of_all() {
+        let halves = Division::new(&[0, 1, 2], 2, |row| usize::from(row > 0));
+        let one = Division::new(&[0, 1, 2], 2, |_| 1);
+        assert_eq!((one.whole, one.parts().map(<[u32]>::len).collect::<Vec<_>>()), (Some(1), vec![0, 3]));
+        let wait: fn(&mut Figures) -> &mut Distribution = |figures| &mut figures.wait;
+        let found = |division: &Division| {
+            let mut found = vec![Figures::default(); 2];
+            spread(vec![1_000, 2_000, 6_000], division, Distribution::of_millis, wait, &mut found);
+            found.iter().map(|part| (part.wait.count, part.wait.mean)).collect::<Vec<_>>()
+        };
+        assert_eq!(found(&halves), [(1, Some(1.0)), (2, Some(4.0))]);
+        assert_eq!(found(&one), [(0, None), (3, Some(3.0))]);
+    }
 }

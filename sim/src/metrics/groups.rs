@@ -58,15 +58,16 @@ pub fn size_class(thousandths: u64) -> u64 {
     }
 }
 
-/// The class, the size and the pool of every job of `rows`.
+/// The figures of the parts that class, size and pool make of `rows`, one division after the other.
 #[must_use]
-pub fn divisions(
+pub fn divided(
     setup: &Setup,
     trace: &Trace,
     record: &Record,
     demands: &Demands,
     rows: &[u32],
-) -> [Division; 3] {
+    figures: impl Fn(&Division) -> Vec<Figures>,
+) -> [Vec<Figures>; 3] {
     let has_gpus = setup.config.pools.iter().any(|pool| pool.node[ResourceKind::GPU].get() > 0);
     let kind = if has_gpus { ResourceKind::GPU } else { ResourceKind::CPU };
     let class = |row: usize| trace.shapes[trace.jobs[row].shape as usize].priority as usize;
@@ -76,12 +77,16 @@ pub fn divisions(
         (u64::BITS - class.leading_zeros()) as usize
     };
     let pool = |row: usize| record.outcomes[row].pool as usize;
-    [Division::new(rows, 0, class), Division::new(rows, 0, size), Division::new(rows, 0, pool)]
+    [
+        figures(&Division::new(rows, 0, class)),
+        figures(&Division::new(rows, 0, size)),
+        figures(&Division::new(rows, 0, pool)),
+    ]
 }
 
-/// The groups, from the figures of the parts of [`divisions`].
+/// The groups, from the figures of [`divided`].
 #[must_use]
-pub fn groups(setup: &Setup, trace: &Trace, [class, size, pool]: [&[Figures]; 3]) -> Groups {
+pub fn groups(setup: &Setup, trace: &Trace, [class, size, pool]: &[Vec<Figures>; 3]) -> Groups {
     let class_name = |label: usize| match trace.priorities.text(u32::try_from(label).unwrap_or(u32::MAX)) {
         "" => "none".to_owned(),
         name => name.to_owned(),

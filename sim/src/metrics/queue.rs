@@ -54,27 +54,25 @@ pub struct Depth {
 ///
 /// ```
 /// use fairshare_sim::metrics::queue::depth;
-/// let depth = depth(&[(0, 4, 1), (1, 3, 2), (3, 5, 1)]);
+/// let depth = depth(&mut [(0, 4, 1), (1, 3, 2), (3, 5, 1)]);
 /// assert_eq!((depth.jobs, depth.jobs_max), (8, 2));
 /// assert_eq!((depth.amount, depth.amount_max), (10, 3));
 /// ```
 #[must_use]
-pub fn depth(waits: &[(i64, i64, u64)]) -> Depth {
-    // Two lists rather than one: jobs come nearly in order, so that only the leaves cost a sort.
-    let in_time = |end: fn(&(i64, i64, u64)) -> i64| {
-        let lasting = waits.iter().filter(|(from, to, _)| from < to);
-        let mut ends: Vec<(i64, u64)> = Vec::with_capacity(waits.len());
-        ends.extend(lasting.map(|wait| (end(wait), wait.2)));
-        ends.sort_unstable();
-        ends
-    };
-    let (comes, leaves) = (in_time(|wait| wait.0), in_time(|wait| wait.1));
+pub fn depth(waits: &mut [(i64, i64, u64)]) -> Depth {
+    // Jobs come nearly in order already, so that only the leaves, in a list of their own, cost a sort.
+    waits.sort_unstable();
+    let lasting = || waits.iter().filter(|(from, to, _)| from < to);
+    let mut leaves: Vec<(i64, u64)> = Vec::with_capacity(waits.len());
+    leaves.extend(lasting().map(|(_, to, asked)| (*to, *asked)));
+    leaves.sort_unstable();
+    let mut comes = lasting().map(|(from, _, asked)| (*from, *asked)).peekable();
     let mut depth = Depth::default();
-    let (mut jobs, mut amount, mut since, mut next) = (0_u64, 0_u64, 0_i64, 0_usize);
+    let (mut jobs, mut amount, mut since) = (0_u64, 0_u64, 0_i64);
     for (at, asked) in leaves {
-        while let Some((from, asked)) = comes.get(next).copied().filter(|(from, _)| *from < at) {
+        while let Some((from, asked)) = comes.next_if(|(from, _)| *from < at) {
             depth.pass(jobs, amount, from.abs_diff(since));
-            (jobs, amount, since, next) = (jobs + 1, amount + asked, from, next + 1);
+            (jobs, amount, since) = (jobs + 1, amount + asked, from);
         }
         depth.pass(jobs, amount, at.abs_diff(since));
         // Who leaves at an instant does so before who comes.
@@ -131,8 +129,8 @@ pub fn queue(trace: &Trace, record: &Record, demands: &Demands, window: (i64, i6
         let alternative = usize::from(record.outcomes[row].alternative);
         (from, to, demands.of(trace, row, alternative)[ResourceKind::GPU].get())
     };
-    let waits: Vec<(i64, i64, u64)> = waits(trace, record).into_iter().map(asked).collect();
-    let depth = depth(&waits);
+    let mut waits: Vec<(i64, i64, u64)> = waits(trace, record).into_iter().map(asked).collect();
+    let depth = depth(&mut waits);
     let mut slices = Slices::new(window.0, window.1, SLICES);
     for (from, to, _) in &waits {
         slices.add(*from, *to, 1);

@@ -56,11 +56,11 @@ pub fn check(setup: &Setup, trace: &Trace, record: &Record) -> Result<(), SimErr
         let name = setup.config.kinds.name(kind);
         equal(record, &format!("{name} under utilization and {name} held by jobs"), usage.held(kind), jobs)?;
     }
-    let waits: Vec<(i64, i64, u64)> =
+    let mut waits: Vec<(i64, i64, u64)> =
         waits(trace, record).into_iter().map(|(_, from, to)| (from, to, 1)).collect();
     let counted = record.outcomes.iter().filter(|outcome| outcome.fate != Fate::Unseen);
     let counted = counted.map(|outcome| u128::from(outcome.wait_ms)).sum();
-    equal(record, "area under the queue depth and all waiting", depth(&waits).jobs, counted)
+    equal(record, "area under the queue depth and all waiting", depth(&mut waits).jobs, counted)
 }
 
 fn bug(record: &Record, what: String) -> SimError {

@@ -6,7 +6,7 @@ use super::error::TraceError;
 use super::guess::Format;
 use super::input::Input;
 use super::interner::compare_names;
-use super::model::{Extra, Recorded, Trace, TraceJob};
+use super::model::{Extra, Lengths, Recorded, Trace, TraceJob};
 use super::reader::{self, Checked, Sink, TraceOptions};
 use super::row::{Facts, TraceRow};
 use super::shapes::{ShapeTable, list};
@@ -99,11 +99,11 @@ impl Builder {
     pub(crate) fn add(&mut self, row: &TraceRow, checked: &Checked) {
         let trace = &mut self.trace;
         let owner = if row.owner.is_empty() { &row.team } else { &row.owner };
+        let lengths = Lengths::new(checked.limit_ms, checked.estimate_ms);
         let job = TraceJob {
             submit_ms: checked.submit_ms,
             run_ms: checked.run_ms,
-            limit_ms: TraceJob::pack(checked.limit_ms),
-            estimate_ms: TraceJob::pack(checked.estimate_ms),
+            lengths: trace.number_lengths(lengths),
             team: trace.teams.intern(&row.team),
             user: trace.users.intern(&row.user),
             owner: trace.owners.intern(owner),
@@ -185,6 +185,7 @@ pub(crate) fn sort(trace: &mut Trace) {
 /// Puts job `order[i]` at place `i`, in all columns; jobs that `order` does not name go.
 pub(crate) fn reorder(trace: &mut Trace, order: &[u32]) {
     trace.jobs = order.iter().map(|&old| trace.jobs[old as usize]).collect();
+    trace.renumber_lengths();
     trace.names = std::mem::take(&mut trace.names).reordered(order);
     if let Some(recorded) = &mut trace.recorded {
         *recorded = order.iter().map(|&old| recorded[old as usize]).collect();

@@ -53,7 +53,7 @@ pub use inspection::{
 pub use interner::{Interner, JobName, NameArena, compare_names};
 pub(crate) use load::reorder;
 pub use model::{
-    CPU, Extra, Extras, FIRST_OTHER, GPU, MEMORY, Recorded, Repair, Source, Trace, TraceAlternative,
+    CPU, Extra, Extras, FIRST_OTHER, GPU, Lengths, MEMORY, Recorded, Repair, Source, Trace, TraceAlternative,
     TraceJob, TraceShape,
 };
 pub use pools::Asks;

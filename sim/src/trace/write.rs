@@ -310,13 +310,14 @@ impl Trace {
 
     fn with_line<T>(&self, index: usize, act: impl FnOnce(&Line<'_>) -> T) -> T {
         let job = &self.jobs[index];
+        let lengths = self.lengths(job);
         let recorded = self.recorded.as_ref().map(|recorded| recorded[index]);
         act(&Line {
             name: &self.names.get(index),
             submit_ms: job.submit_ms,
             run_ms: job.run_ms,
-            limit_ms: job.limit_ms(),
-            estimate_ms: job.estimate_ms(),
+            limit_ms: lengths.limit_ms(),
+            estimate_ms: lengths.estimate_ms(),
             start_ms: recorded.and_then(|recorded| recorded.start_ms()),
             end_ms: recorded.and_then(|recorded| recorded.end_ms()),
             team: self.teams.text(job.team),

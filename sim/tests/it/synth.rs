@@ -39,7 +39,12 @@ fn the_demonstration_is_clean_and_as_loaded_as_its_readme_says() {
     assert!(trace.warnings.is_empty(), "{:?}", trace.warnings);
     assert_eq!(offered_load_milli(&trace, "H200", 16 * 8), 900);
     assert_eq!(offered_load_milli(&trace, "L4", 64 * 4), 663);
-    assert!(trace.jobs.iter().all(|job| job.limit_ms().is_some_and(|limit_ms| limit_ms >= job.run_ms)));
+    assert!(
+        trace
+            .jobs
+            .iter()
+            .all(|job| trace.lengths(job).limit_ms().is_some_and(|limit_ms| limit_ms >= job.run_ms))
+    );
 }
 
 #[test]
@@ -85,7 +90,7 @@ fn a_trace_can_be_described_and_drawn_again() {
         trace.jobs.iter().filter(|job| job.status == fairshare_sim::trace::Status::Failed).count() as u128
     };
     near("failed", failed(&recorded), failed(&drawn));
-    assert!(drawn.jobs.iter().all(|job| job.estimate_ms().is_some()));
+    assert!(drawn.jobs.iter().all(|job| drawn.lengths(job).estimate_ms().is_some()));
     for (accelerator, gpus) in [("H200", 128), ("L4", 256)] {
         let load = |trace: &Trace| offered_load_milli(trace, accelerator, gpus);
         near(accelerator, load(&recorded), load(&drawn));
@@ -96,7 +101,12 @@ fn a_trace_can_be_described_and_drawn_again() {
     assert!((3.0..7.0).contains(&bursts.per_week), "{} campaigns a week", bursts.per_week);
     assert!((80.0..160.0).contains(&bursts.jobs), "{} jobs in a campaign", bursts.jobs);
     assert!(recorded.jobs.iter().all(|job| job.run_ms <= 172_800_000));
-    assert!(drawn.jobs.iter().all(|job| job.limit_ms().is_some_and(|limit_ms| limit_ms >= job.run_ms)));
+    assert!(
+        drawn
+            .jobs
+            .iter()
+            .all(|job| drawn.lengths(job).limit_ms().is_some_and(|limit_ms| limit_ms >= job.run_ms))
+    );
 }
 
 /// Fitting is a promise across releases as drawing is: a changed digest is a changed meaning of `--like`.

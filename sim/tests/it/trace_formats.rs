@@ -207,7 +207,7 @@ fn sacct_traps() {
     let first = &trace.shapes[trace.jobs[0].shape as usize];
     assert_eq!(first.alternatives[0].accelerator.as_deref(), Some("h200"));
     assert_eq!(trace.priorities.text(first.priority), "normal");
-    let limits: Vec<Option<u64>> = trace.jobs.iter().map(fairshare_sim::trace::TraceJob::limit_ms).collect();
+    let limits: Vec<Option<u64>> = trace.jobs.iter().map(|job| trace.lengths(job).limit_ms()).collect();
     assert_eq!(limits, [Some(7_200_000), None, Some(60_000)]);
     assert_eq!(trace.jobs[1].status, Status::Cancelled);
     assert_eq!(trace.teams.text(trace.jobs[2].team), "bio");
@@ -218,7 +218,7 @@ fn sacct_with_trailing_bar_and_written_times() {
     let trace = load(&fixture("sacct-p.txt")).unwrap();
     let job = trace.jobs[0];
     assert_eq!((job.submit_ms, job.run_ms), (1_767_225_600_000, 86_400_000));
-    assert_eq!((job.limit_ms(), request(&trace, 0)), (Some(172_800_000), (1, 0, 4000, 0)));
+    assert_eq!((trace.lengths(&job).limit_ms(), request(&trace, 0)), (Some(172_800_000), (1, 0, 4000, 0)));
 }
 
 /// A job that was suspended for a minute ran for less than its end minus its start.
@@ -348,7 +348,10 @@ fn kueue_traps() {
         (1000, &["h200".into()][..])
     );
     assert_eq!(trace.priorities.text(shape.priority), "high");
-    assert_eq!((trace.jobs[0].run_ms, trace.jobs[0].limit_ms()), (3_600_000, Some(7_200_000)));
+    assert_eq!(
+        (trace.jobs[0].run_ms, trace.lengths(&trace.jobs[0]).limit_ms()),
+        (3_600_000, Some(7_200_000))
+    );
     assert_eq!(recorded(&trace, 0).0, Some(1_767_225_660));
     // Two workers share the CPUs of the pod set without GPUs; without admission the queue is the local one.
     assert_eq!(request(&trace, 1), (2, 1000, 5000, 0));

@@ -367,6 +367,10 @@ impl Engine {
         if !known.eq(lengths.iter().map(|(shape, lengths)| (shape.index(), lengths))) {
             return Err("the lengths that wait are not those of the jobs".to_owned());
         }
+        let first = holds.lengths.iter().map(|lengths| lengths.first_key_value().map(|(length, _)| *length));
+        if !first.eq(holds.shortest.iter().copied()) {
+            return Err("the shortest length that waits is another".to_owned());
+        }
         let mut holders = BTreeSet::new();
         for (index, hold) in holds.pools.iter().enumerate() {
             if hold.timetable != timetables[index] {

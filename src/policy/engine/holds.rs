@@ -94,6 +94,8 @@ pub(super) struct Holds {
     pub(super) pools: IdVec<PoolId, Hold>,
     /// How many waiting jobs of a shape have which length.
     pub(super) lengths: IdVec<ShapeId, BTreeMap<u64, u32>>,
+    /// The shortest of them, by shape: it is asked for far more often than it changes.
+    pub(super) shortest: IdVec<ShapeId, Option<u64>>,
 }
 
 impl Holds {
@@ -108,7 +110,7 @@ impl Holds {
             moved: false,
             behind: BTreeSet::new(),
         };
-        Self { pools: (0..pools).map(hold).collect(), lengths: IdVec::new() }
+        Self { pools: (0..pools).map(hold).collect(), lengths: IdVec::new(), shortest: IdVec::new() }
     }
 
     /// Counts changes of a pool's reservation.
@@ -149,8 +151,11 @@ impl Holds {
         let shape = state.alive(waiter.job).spec.shape;
         while self.lengths.get(shape).is_none() {
             self.lengths.push(BTreeMap::new());
+            self.shortest.push(None);
         }
         *self.lengths[shape].entry(waiter.length).or_insert(0) += 1;
+        let shortest = &mut self.shortest[shape];
+        *shortest = Some(shortest.map_or(waiter.length, |known| known.min(waiter.length)));
         for route in state.routes.shape(shape).routes() {
             let hold = &mut self.pools[state.routes.route(route).pool];
             let holder = hold.reservation.as_ref().map(|held| class(state, held.job));
@@ -164,6 +169,7 @@ impl Holds {
             *count -= 1;
             if *count == 0 {
                 self.lengths[shape].remove(&waiter.length);
+                self.shortest[shape] = self.lengths[shape].first_key_value().map(|(length, _)| *length);
             }
         }
         let pool = self.held_by(waiter.job)?;
@@ -239,8 +245,8 @@ impl Holds {
     fn somebody_passes(&self, state: &State, held: &Reservation, route: RouteId) -> bool {
         let what = state.routes.route(route);
         let longest = held.longest_before(state.now, what);
-        let shortest = self.lengths[what.shape].first_key_value().map(|(length, _)| *length);
-        let is_short = shortest.is_some_and(|shortest| longest.is_some_and(|longest| shortest <= longest));
+        let is_short = self.shortest[what.shape]
+            .is_some_and(|shortest| longest.is_some_and(|longest| shortest <= longest));
         is_short || state.alive(held.job).spec.shape == what.shape
     }
 

@@ -272,8 +272,8 @@ fn fit_kind(name: String, weight: u32, jobs: &[&TraceJob], trace: &Trace) -> Job
         failed: ratio(failed, as_float(jobs.len())),
         cancelled: ratio(cancelled, as_float(jobs.len())),
         cut_short: failed + cancelled == 0,
-        estimate_error: fit_estimate(jobs),
-        time_limit: fit_limit(jobs, run.max_s),
+        estimate_error: fit_estimate(jobs, trace),
+        time_limit: fit_limit(jobs, trace, run.max_s),
         run,
     }
 }
@@ -293,8 +293,8 @@ fn fit_datasets(jobs: &[&TraceJob], trace: &Trace) -> Vec<Choice> {
 }
 
 /// The standard deviation of the logarithm of estimate over run time, where at least half of the jobs have one.
-fn fit_estimate(jobs: &[&TraceJob]) -> Option<f64> {
-    let estimates = jobs.iter().filter_map(|job| Some((job.estimate_ms()?, job.run_ms)));
+fn fit_estimate(jobs: &[&TraceJob], trace: &Trace) -> Option<f64> {
+    let estimates = jobs.iter().filter_map(|job| Some((trace.lengths(job).estimate_ms()?, job.run_ms)));
     let logs: Vec<f64> = estimates
         .filter(|(estimate, run)| *estimate > 0 && *run > 0)
         .map(|(estimate, run)| libm::log(seconds(estimate) / seconds(run)))
@@ -339,11 +339,11 @@ fn quantiles_of(runs_ms: &[u64]) -> Vec<f64> {
 const LONGEST_S: f64 = 100.0 * 366.0 * 86_400.0;
 
 /// The menu of limits and how generously it is used, where at least half of the jobs have one.
-fn fit_limit(jobs: &[&TraceJob], longest_run_s: f64) -> Option<TimeLimit> {
+fn fit_limit(jobs: &[&TraceJob], trace: &Trace, longest_run_s: f64) -> Option<TimeLimit> {
     let mut logs = Vec::new();
     let mut menu: BTreeMap<u64, usize> = BTreeMap::new();
     for job in jobs {
-        let Some(limit_ms) = job.limit_ms() else { continue };
+        let Some(limit_ms) = trace.lengths(job).limit_ms() else { continue };
         *menu.entry(limit_ms.div_ceil(1000)).or_default() += 1;
         if job.run_ms > 0 {
             logs.push(libm::log(seconds(limit_ms.max(1)) / seconds(job.run_ms)));
