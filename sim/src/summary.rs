@@ -297,6 +297,7 @@ impl Summary {
         let parts = |division: &Division| figures_beside(&all, trace, record, &firsts, &rows, division);
         let by_team = parts(&Division::new(&rows, setup.config.teams.len(), team_of));
         let by_group = groups::divided(setup, trace, record, &demands, &rows, parts);
+        drop(rows);
         let load = offered_load(setup, trace, record);
         let priced = setup.is_priced();
         let money = priced.then(|| Money::new(&costs, trace, setup.money));

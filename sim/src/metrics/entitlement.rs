@@ -249,9 +249,9 @@ fn asked(
         }
     }
     Asked {
-        valued: valued.iter().map(|changes| running_sums(changes)).collect(),
-        gpus: running_sums(&gpus),
-        alive: running_sums(&alive),
+        valued: valued.into_iter().map(running_sums).collect(),
+        gpus: running_sums(gpus),
+        alive: running_sums(alive),
     }
 }
 
@@ -292,5 +292,5 @@ fn running(setup: &Setup, trace: &Trace, record: &Record, grid: Grid) -> Vec<u12
             }
         }
     }
-    running_sums(&changes)
+    running_sums(changes)
 }

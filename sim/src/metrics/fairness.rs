@@ -101,20 +101,17 @@ pub(super) fn held(
             changes[team * POINTS + end] -= value;
         }
     }
-    running_sums(&changes)
+    running_sums(changes)
 }
 
-/// From changes at points to what holds at them, team after team.
-pub(super) fn running_sums(changes: &[i128]) -> Vec<u128> {
-    let mut sums = Vec::with_capacity(changes.len());
-    for team in changes.chunks(POINTS) {
-        let mut level = 0_i128;
-        sums.extend(team.iter().map(|change| {
-            level += change;
-            level.unsigned_abs()
-        }));
-    }
-    sums
+/// From changes at points to what holds at them, team after team; in the memory of the changes.
+pub(super) fn running_sums(changes: Vec<i128>) -> Vec<u128> {
+    let mut level = 0_i128;
+    let sums = changes.into_iter().enumerate().map(|(at, change)| {
+        level = if at % POINTS == 0 { change } else { level + change };
+        level.unsigned_abs()
+    });
+    sums.collect()
 }
 
 /// What a unit of a kind counts in each pool.
