@@ -2,10 +2,12 @@
 //!
 //! Absent on purpose: files and their syntax (the simulator reads those). Layer 1; uses the other specifications.
 
-use crate::pool::PoolSpec;
+use crate::id::PoolId;
+use crate::pool::{DatasetSpec, PoolSpec};
 use crate::resources::ResourceKinds;
 use crate::team::TeamSpec;
 use crate::time::Millis;
+use crate::transfer::Transfer;
 
 /// Which order the teams and their jobs are served in.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
@@ -455,6 +457,9 @@ pub struct Config {
     pub pools: Vec<PoolSpec>,
     /// The teams; their order breaks ties of service.
     pub teams: Vec<TeamSpec>,
+    /// How large data sets are, as far as that is known: where jobs may read them from elsewhere, what that costs and how
+    /// long it takes decides between pools.
+    pub datasets: Vec<DatasetSpec>,
     /// How to decide.
     pub policy: PolicySpec,
 }
@@ -470,6 +475,32 @@ impl Config {
     #[must_use]
     pub fn with_policy(mut self, policy: PolicySpec) -> Self {
         self.policy = policy;
+        self
+    }
+
+    /// How long a job that reads these data sets and starts in a pool moves what is not there before it computes: their bits
+    /// over the speed of the pool's link, rounded up. Nothing for data sets of unknown size, or without any replica.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fairshare::{Config, DatasetSpec, Millis, PoolId, PoolSpec, Resources};
+    /// let node = Resources::new().gpu(8);
+    /// let pools = vec![PoolSpec::new("near", 1, node).with_datasets(["web"]), PoolSpec::new("far", 1, node)];
+    /// let config = Config::new(pools, Vec::new()).with_datasets(vec![DatasetSpec::new("web", 450_000_000_000)]);
+    /// let time = |pool| config.transfer_time(&["web".to_owned()], PoolId::new(pool));
+    /// assert_eq!([0, 1, 2].map(time), [Millis::ZERO, Millis::new(360_000), Millis::ZERO]);
+    /// ```
+    #[must_use]
+    pub fn transfer_time(&self, datasets: &[String], to: PoolId) -> Millis {
+        let to = self.pools.get(to.index());
+        to.map_or(Millis::ZERO, |to| Transfer::new(datasets, to, &self.pools, &self.datasets).time)
+    }
+
+    /// With data sets of known size.
+    #[must_use]
+    pub fn with_datasets(mut self, datasets: Vec<DatasetSpec>) -> Self {
+        self.datasets = datasets;
         self
     }
 

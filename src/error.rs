@@ -145,7 +145,7 @@ impl fmt::Display for SnapshotFault {
 pub enum ErrorKind {
     /// A pool or a team has no name, or a name is used twice.
     Name {
-        /// `pool` or `team`.
+        /// `pool`, `team` or `data set`.
         what: &'static str,
         /// The name.
         name: String,
@@ -159,6 +159,11 @@ pub enum ErrorKind {
     },
     /// Fabric domains that are empty, do not add up to the nodes of their pool, or divide a divisible one.
     Domains {
+        /// Name of the pool.
+        pool: String,
+    },
+    /// A pool that data sets never come to: its link has no speed.
+    Link {
         /// Name of the pool.
         pool: String,
     },
@@ -296,6 +301,7 @@ impl fmt::Display for ErrorKind {
                 f,
                 "the fabric domains of pool `{pool}` are not its nodes, or the pool is divisible and has none"
             ),
+            Self::Link { pool } => write!(f, "the link of pool `{pool}` has no speed"),
             Self::MissingPrice { pool } => {
                 write!(f, "pool `{pool}` has no price, and shares are valued by price")
             }

@@ -389,7 +389,7 @@ mod tests {
     use crate::id::TeamId;
     use crate::job::{Alternative, ShapeSpec};
     use crate::pool::PoolSpec;
-    use crate::resources::{ResourceKinds, Resources};
+    use crate::resources::Resources;
     use crate::share::Weight;
     use crate::team::TeamSpec;
 
@@ -431,8 +431,7 @@ mod tests {
             for (team, kind) in waits {
                 let request = [Resources::new().gpu(1), Resources::new().cpu(1), Resources::new().memory_gib(1)][kind];
                 let shape = ShapeSpec::new(Alternative::new(request));
-                let kinds = ResourceKinds::default();
-                let shape = routes.intern(&shape, &config.pools, &kinds, &values).unwrap();
+                let shape = routes.intern(&shape, &config, &values).unwrap();
                 hierarchy.waits(&tree, &routes, leaf(&tree, team), shape, true);
             }
             hierarchy.judge(&tree, &routes, saturated);

@@ -151,6 +151,7 @@ pub mod snapshot;
 mod state;
 mod team;
 mod time;
+mod transfer;
 mod tree;
 mod value;
 
@@ -171,7 +172,7 @@ pub use money::{MicroUsd, Price, PriceUnit};
 pub use policy::own::Policy;
 pub use policy::txn::{JobRoute, Txn};
 pub use policy::{Contender, Demand, Order};
-pub use pool::PoolSpec;
+pub use pool::{DEFAULT_LINK_MBPS, DatasetSpec, PoolSpec};
 pub use quantity::Quantity;
 pub use resources::{MAX_KINDS, ResourceKind, ResourceKinds, Resources};
 pub use scheduler::{Admission, Scheduler, Size, TeamShare, Verdict};

@@ -1,9 +1,39 @@
 //! Pool: what the caller says of nodes of one kind at one place.
 //!
-//! Absent on purpose: what is free or taken (see `ledger`). Layer 1; uses `resources`, `money`.
+//! Data sets are told here too, which lie at pools. Absent on purpose: what is free or taken (see `ledger`). Layer 1; uses `resources`, `money`.
 
-use crate::money::Price;
+use crate::money::{MicroUsd, Price};
 use crate::resources::Resources;
+
+/// How fast data sets come to a pool that does not say it: ten gigabits a second, in megabits.
+pub const DEFAULT_LINK_MBPS: u32 = 10_000;
+
+/// A data set of known size.
+///
+/// # Examples
+///
+/// ```
+/// use fairshare::{Config, DatasetSpec};
+/// let config = Config::default().with_datasets(vec![DatasetSpec::new("web-2025", 500_000_000_000)]);
+/// assert_eq!(config.datasets[0].bytes, 500_000_000_000);
+/// ```
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct DatasetSpec {
+    /// Its name.
+    pub name: String,
+    /// How large it is.
+    pub bytes: u64,
+}
+
+impl DatasetSpec {
+    /// A data set of so many bytes.
+    #[must_use]
+    pub fn new(name: impl Into<String>, bytes: u64) -> Self {
+        Self { name: name.into(), bytes }
+    }
+}
 
 /// A pool: nodes of one accelerator type at one place.
 ///
@@ -37,6 +67,12 @@ pub struct PoolSpec {
     pub domains: Vec<u32>,
     /// The data sets of which there is a replica here; `*` stands for all.
     pub datasets: Vec<String>,
+    /// Whose it is: data sets move between pools of one cloud for nothing.
+    pub cloud: Option<String>,
+    /// What a GB of a data set costs that leaves for another cloud.
+    pub egress_gb: MicroUsd,
+    /// How fast data sets come here, in megabits a second.
+    pub link_mbps: u32,
     /// What a GPU counts in a share under [`ShareValue::Table`](crate::ShareValue::Table), against those of other pools.
     pub gpu_value: Option<u64>,
 }
@@ -55,6 +91,9 @@ impl PoolSpec {
             fabric: None,
             domains: Vec::new(),
             datasets: Vec::new(),
+            cloud: None,
+            egress_gb: MicroUsd::new(0),
+            link_mbps: DEFAULT_LINK_MBPS,
             gpu_value: None,
         }
     }
@@ -71,6 +110,26 @@ impl PoolSpec {
     pub fn with_datasets<T: Into<String>>(mut self, datasets: impl IntoIterator<Item = T>) -> Self {
         self.datasets = datasets.into_iter().map(Into::into).collect();
         self
+    }
+
+    /// In a cloud, where a GB of a data set that leaves it costs so much.
+    #[must_use]
+    pub fn with_cloud(mut self, cloud: impl Into<String>, egress_gb: MicroUsd) -> Self {
+        self.cloud = Some(cloud.into());
+        self.egress_gb = egress_gb;
+        self
+    }
+
+    /// With data sets that come at another speed than [`DEFAULT_LINK_MBPS`], in megabits a second.
+    #[must_use]
+    pub const fn with_link_mbps(mut self, link_mbps: u32) -> Self {
+        self.link_mbps = link_mbps;
+        self
+    }
+
+    /// Whether it lies in the cloud of another pool.
+    pub(crate) fn is_near(&self, other: &Self) -> bool {
+        self.cloud.is_some() && self.cloud == other.cloud
     }
 
     /// Whether there is a replica of a data set.

@@ -1,7 +1,7 @@
 //! Reservation: where and when a blocked job can start, if every running job ends when it said it would.
 //!
 //! A job ends at its start plus its time limit, else its estimate, at the speed of the alternative by which it runs and
-//! rounded up; one that is past that ends at the next instant, and one without either never does.
+//! rounded up, after the time that it moves data; one that is past that ends at the next instant, and one without either never does.
 //! Absent on purpose: which job is blocked, and what may pass it (see `policy`). Layer 3; uses `state`, `ledger`.
 
 use std::collections::BTreeMap;
@@ -106,7 +106,7 @@ pub(crate) fn next_instant(now: Timestamp) -> Timestamp {
 /// When a job ends that starts at `since`; `None`: never.
 pub(crate) fn end_after(since: Timestamp, length: Option<Millis>, route: &Route) -> Option<Timestamp> {
     let work = u128::from(length?.get()) * u128::from(crate::FULL_SPEED);
-    let length = work.div_ceil(u128::from(route.speed_milli.max(1)));
+    let length = work.div_ceil(u128::from(route.speed_milli.max(1))) + u128::from(route.moving.get());
     since.checked_add(Millis::new(u64::try_from(length).ok()?))
 }
 
@@ -134,10 +134,13 @@ impl Reservation {
     /// `route`; `None` where no job does.
     pub(crate) fn longest_before(&self, now: Timestamp, route: &Route) -> Option<u64> {
         let window = self.start.since(now).get();
+        // Before it computes, it moves data.
+        let computes = window.checked_sub(route.moving.get())?;
         let longest = if route.speed_milli == crate::FULL_SPEED {
-            window
+            computes
         } else {
-            let longest = u128::from(window) * u128::from(route.speed_milli) / u128::from(crate::FULL_SPEED);
+            let longest =
+                u128::from(computes) * u128::from(route.speed_milli) / u128::from(crate::FULL_SPEED);
             u64::try_from(longest).unwrap_or(u64::MAX)
         };
         // The largest number stands for a job that never ends.

@@ -3,11 +3,16 @@
 //! A route is one alternative of a shape in one pool. Routes are worked out once, when a shape is interned: which pools
 //! are eligible, which could hold the job if they were empty, and in which order they are tried: the lowest price for
 //! the work, then the scenario's order.
-//! Absent on purpose: what is free now. Layer 3; uses the specifications and `value`.
+//!
+//! Where data sets are moved, that order depends on how long a job is thought to run. Each order that a submitted job asks
+//! for is a shape of its own then, a *variant* of the one that was interned, so that a decision knows of routes in one order
+//! only. Two routes change places at one length, but for rounding: of R routes there are hardly more than R (R - 1) / 2
+//! variants. Absent on purpose: what is free now. Layer 3; uses the specifications, `transfer` and `value`.
 
 use core::ops::Range;
 use std::collections::BTreeMap;
 
+use crate::config::Config;
 use crate::decision::Rejection;
 use crate::error::{Error, ErrorKind};
 use crate::id::{Id, IdVec, PoolId, ShapeId};
@@ -16,6 +21,8 @@ use crate::money::PriceUnit;
 use crate::pool::PoolSpec;
 use crate::resources::{ResourceKind, ResourceKinds, Resources};
 use crate::room::Room;
+use crate::time::Millis;
+use crate::transfer::Transfer;
 use crate::value::Values;
 
 /// One alternative of one shape in one pool.
@@ -50,7 +57,34 @@ pub(crate) struct Route {
     pub(crate) total: Resources,
     /// Speed in thousandths.
     pub(crate) speed_milli: u32,
+    /// How long it moves data sets to the pool before it computes.
+    pub(crate) moving: Millis,
 }
+
+/// What decides about the order of the routes of a shape that reads data sets from elsewhere.
+#[derive(Clone, Debug)]
+struct Costs {
+    transfer: Transfer,
+    /// By the hour, in thousandths of micro-USD; `None`: no price.
+    hourly: Option<u128>,
+}
+
+impl Costs {
+    /// Who comes first, for a job that would run so long at full speed: data sets of which nothing is known, the cost of all
+    /// in thousandths of micro-USD, the time and the number of moves; a pool without a price comes last.
+    fn rank(&self, route: &Route, length: Millis) -> (usize, u128, Millis, usize, PoolId, u32) {
+        let Transfer { missing, unknown, time, egress } = self.transfer;
+        let work = u128::from(length.get()) * u128::from(crate::job::FULL_SPEED);
+        let held = work.div_ceil(u128::from(route.speed_milli.max(1))) + u128::from(time.get());
+        let cost = self.hourly.map_or(u128::MAX, |hourly| {
+            (hourly.saturating_mul(held) / u128::from(HOUR.get())).saturating_add(egress)
+        });
+        (unknown, cost, time, missing, route.pool, route.alternative)
+    }
+}
+
+/// How long a job is thought to run that says nothing of it.
+const HOUR: Millis = Millis::new(3_600_000);
 
 /// An interned shape.
 #[derive(Clone, Debug)]
@@ -62,6 +96,8 @@ pub(crate) struct Shape {
     routes: Range<u32>,
     /// Why it has none.
     pub(crate) rejection: Option<Rejection>,
+    /// Of each route, where some of them move data.
+    costs: Vec<Costs>,
 }
 
 impl Shape {
@@ -77,6 +113,8 @@ impl Shape {
 pub(crate) struct Routes {
     shapes: IdVec<ShapeId, Shape>,
     interned: BTreeMap<ShapeSpec, ShapeId>,
+    /// Shapes with their routes in another order: the numbers of these among its own.
+    variants: BTreeMap<(ShapeId, Vec<u32>), ShapeId>,
     all: IdVec<RouteId, Route>,
     /// Valued charge of each route, `groups` entries each.
     charges: Vec<u64>,
@@ -90,6 +128,7 @@ impl Routes {
         Self {
             shapes: IdVec::new(),
             interned: BTreeMap::new(),
+            variants: BTreeMap::new(),
             all: IdVec::new(),
             charges: Vec::new(),
             groups,
@@ -106,8 +145,7 @@ impl Routes {
     pub(crate) fn intern(
         &mut self,
         spec: &ShapeSpec,
-        pools: &[PoolSpec],
-        kinds: &ResourceKinds,
+        config: &Config,
         values: &Values,
     ) -> Result<ShapeId, Error> {
         if let Some(known) = self.interned.get(spec) {
@@ -116,17 +154,24 @@ impl Routes {
         let mut found = Vec::new();
         let mut rejection = Rejection::NoPool;
         let shape = ShapeId::at(self.shapes.len());
-        let missing = |pool: &PoolSpec| spec.datasets.iter().filter(|name| !pool.has_replica(name)).count();
+        let pools = &config.pools;
+        let transfers: Vec<Transfer> =
+            pools.iter().map(|pool| Transfer::new(&spec.datasets, pool, pools, &config.datasets)).collect();
         for (number, alternative) in spec.alternatives.iter().enumerate() {
-            check(alternative, kinds)?;
+            check(alternative, &config.kinds)?;
             let number = u32::try_from(number).map_err(|_| ErrorKind::TooMany("alternatives"))?;
-            for (index, pool) in
-                pools.iter().enumerate().filter(|(index, pool)| is_eligible(alternative, *index, pool))
+            let known = pools.iter().enumerate().zip(&transfers);
+            for ((index, pool), transfer) in
+                known.filter(|((index, pool), _)| is_eligible(alternative, *index, pool))
             {
-                let remote = missing(pool);
                 match route(shape, number, alternative, PoolId::at(index), pool) {
-                    Ok(_) if remote > 0 && !spec.reads_remotely => rejection = Rejection::NoReplica,
-                    Ok(route) => found.push((remote, cost(&route, alternative.speed_milli, pool), route)),
+                    Ok(_) if transfer.missing > 0 && !spec.reads_remotely => rejection = Rejection::NoReplica,
+                    Ok(route) => {
+                        let hourly = pool.price.map(|_| cost(&route, crate::job::FULL_SPEED, pool));
+                        let costs = Costs { transfer: *transfer, hourly };
+                        let cost = cost(&route, alternative.speed_milli, pool);
+                        found.push((cost, Route { moving: transfer.time, ..route }, costs));
+                    }
                     Err(too_large) => rejection = nearer(rejection, too_large),
                 }
             }
@@ -134,18 +179,61 @@ impl Routes {
         if spec.alternatives.is_empty() {
             return Err(ErrorKind::EmptyShape { what: "alternatives" }.into());
         }
-        found.sort_by_key(|(remote, cost, route)| (*remote, *cost, route.pool, route.alternative));
+        let moves = found.iter().any(|(_, _, costs)| costs.transfer.missing > costs.transfer.unknown);
+        if moves {
+            found.sort_by_key(|(_, route, costs)| costs.rank(route, HOUR));
+        } else {
+            let missing = |costs: &Costs| costs.transfer.missing;
+            found.sort_by_key(|(cost, route, costs)| (missing(costs), *cost, route.pool, route.alternative));
+        }
         let first = u32::try_from(self.all.len()).map_err(|_| ErrorKind::TooMany("routes"))?;
-        for (_, _, route) in found {
+        let count = u32::try_from(found.len()).map_err(|_| ErrorKind::TooMany("routes"))?;
+        let end = first.checked_add(count).ok_or(ErrorKind::TooMany("routes"))?;
+        let mut kept = Vec::new();
+        for (_, route, costs) in found {
             self.charges.extend(values.charge(route.pool, &route.total));
             self.all.push(route);
+            kept.extend(moves.then_some(costs));
         }
-        let end = u32::try_from(self.all.len()).map_err(|_| ErrorKind::TooMany("routes"))?;
         let rejection = (first == end).then_some(rejection);
         let precedence = if self.classes_weighed { 0 } else { spec.class };
-        self.shapes.push(Shape { class: spec.class, precedence, routes: first..end, rejection });
+        self.shapes.push(Shape { class: spec.class, precedence, routes: first..end, rejection, costs: kept });
         self.interned.insert(spec.clone(), shape);
         Ok(shape)
+    }
+
+    /// The shape whose routes are those of a known one in the order for a job that is thought to run so long: mostly the
+    /// same.
+    pub(crate) fn for_length(&mut self, shape: ShapeId, length: Option<Millis>) -> ShapeId {
+        let known = &self.shapes[shape];
+        if known.costs.is_empty() {
+            return shape;
+        }
+        let length = length.unwrap_or(HOUR);
+        let mut order: Vec<u32> = (0..).take(known.costs.len()).collect();
+        let id = |number: u32| RouteId(known.routes.start.saturating_add(number));
+        order.sort_by_key(|number| known.costs[*number as usize].rank(&self.all[id(*number)], length));
+        if order.is_sorted() {
+            return shape;
+        }
+        if let Some(variant) = self.variants.get(&(shape, order.clone())) {
+            return *variant;
+        }
+        let routes: Vec<RouteId> = order.iter().map(|number| id(*number)).collect();
+        let costs = order.iter().map(|number| known.costs[*number as usize].clone()).collect();
+        let ends = u32::try_from(self.all.len()).ok().zip(u32::try_from(self.all.len() + routes.len()).ok());
+        // More routes than can be told apart: the order for an hour is as good as any.
+        let Some((first, end)) = ends else { return shape };
+        let variant = ShapeId::at(self.shapes.len());
+        let copied = Shape { routes: first..end, costs, ..known.clone() };
+        for id in routes {
+            let charge = self.charge(id).to_vec();
+            self.charges.extend(charge);
+            self.all.push(Route { shape: variant, ..self.all[id].clone() });
+        }
+        self.shapes.push(copied);
+        self.variants.insert((shape, order), variant);
+        variant
     }
 
     #[inline]
@@ -260,6 +348,7 @@ fn route(
         confined,
         total,
         speed_milli,
+        moving: Millis::ZERO,
     })
 }
 

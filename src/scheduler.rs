@@ -29,7 +29,7 @@ use crate::resources::Resources;
 use crate::share::ShareKey;
 use crate::snapshot::Decides;
 use crate::state::{State, Status};
-use crate::time::Timestamp;
+use crate::time::{Millis, Timestamp};
 
 pub use ask::{Admission, Size, Verdict};
 pub use standing::TeamShare;
@@ -167,7 +167,7 @@ impl Scheduler {
     /// O(log shapes) for a known shape, O(alternatives x pools) for a new one.
     pub fn intern(&mut self, shape: &ShapeSpec) -> Result<ShapeId, Error> {
         let State { config, routes, values, .. } = &mut self.state;
-        routes.intern(shape, &config.pools, &config.kinds, values)
+        routes.intern(shape, config, values)
     }
 
     /// Queues a job, or says why no state of the configured pools could ever hold it.
@@ -180,7 +180,7 @@ impl Scheduler {
     /// # Complexity
     ///
     /// O(log teams) where the job's team did not wait for this shape before, else O(1).
-    pub fn submit(&mut self, now: Timestamp, job: JobSpec) -> Result<Submission, Error> {
+    pub fn submit(&mut self, now: Timestamp, mut job: JobSpec) -> Result<Submission, Error> {
         let leaf = self.state.leaf(job.team)?;
         let shape = self.state.routes.get(job.shape).ok_or(ErrorKind::UnknownShape(job.shape))?;
         if job.submit > now {
@@ -191,6 +191,7 @@ impl Scheduler {
             return Ok(Submission::Rejected(rejection));
         }
         self.state.advance(now)?;
+        job.shape = self.state.routes.for_length(job.shape, job.estimate_or_limit());
         let rank = self.rank(&job);
         let id = self.state.add(job, leaf, rank)?;
         self.state.note_demand(job.shape);
@@ -338,6 +339,18 @@ impl Scheduler {
             }
             Some((node, workers))
         })
+    }
+
+    /// How long a running job moves data sets to its pool before it computes: while it does, it holds what it holds.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::UnknownJob`], [`ErrorKind::NotRunning`].
+    pub fn moving(&self, job: JobId) -> Result<Millis, Error> {
+        match self.state.job(job)?.status {
+            Status::Running { route, .. } => Ok(self.state.routes.route(route).moving),
+            _ => Err(ErrorKind::NotRunning(job).into()),
+        }
     }
 
     /// The devices on which a running job has parts of GPUs, with the number of its workers on each: jobs that hold parts of
@@ -497,6 +510,7 @@ impl Scheduler {
 fn checked(config: Config) -> Result<State, Error> {
     check_names("pool", config.pools.iter().map(|pool| &pool.name))?;
     check_names("team", config.teams.iter().map(|team| &team.name))?;
+    check_names("data set", config.datasets.iter().map(|dataset| &dataset.name))?;
     if config.pools.is_empty() {
         return Err(ErrorKind::NoPool.into());
     }
@@ -505,6 +519,9 @@ fn checked(config: Config) -> Result<State, Error> {
     }
     if let Some(pool) = config.pools.iter().find(|pool| !pool.has_sound_domains()) {
         return Err(ErrorKind::Domains { pool: pool.name.clone() }.into());
+    }
+    if let Some(pool) = config.pools.iter().find(|pool| pool.link_mbps == 0) {
+        return Err(ErrorKind::Link { pool: pool.name.clone() }.into());
     }
     if let Some(pool) = config.pools.iter().find(|pool| !pool.divisible && pool.nodes > MAX_NODES) {
         let what = format!("the number of nodes of pool `{}`", pool.name);

@@ -556,7 +556,12 @@ impl State {
     pub(crate) fn lost(&self, id: JobId) -> Millis {
         let job = self.alive(id);
         match job.status {
-            Status::Running { since, .. } => job.spec.lost_after(self.now.since(since)),
+            Status::Running { since, route, .. } => {
+                // Data that were moved are moved again.
+                let ran = self.now.since(since).get();
+                let moved = ran.min(self.routes.route(route).moving.get());
+                Millis::new(job.spec.lost_after(Millis::new(ran - moved)).get().saturating_add(moved))
+            }
             _ => Millis::ZERO,
         }
     }

@@ -504,12 +504,15 @@ impl<'a> Simulation<'a> {
         }
         let run = attempted.run_ms;
         let reaped = self.setup.reaps(self.trace, row, run);
+        let moving = self.setup.moving_ms(self.trace, row, pool);
+        let whole = run.and_then(|run| run.checked_add(moving));
         if let Some(reaped) = reaped {
             self.record.reaped.insert(row, reaped.spared_ms);
         }
         // What the reaper saves is counted too, so it is the whole run that must end in time.
-        let end = self.setup.end(self.trace, row, (self.record.begin_ms, now), run)?;
-        let at = reaped.map_or(end, |reaped| now.saturating_add_unsigned(reaped.after_ms));
+        let end = self.setup.end(self.trace, row, (self.record.begin_ms, now), whole)?;
+        let at =
+            reaped.map_or(end, |reaped| now.saturating_add_unsigned(moving.saturating_add(reaped.after_ms)));
         self.completions.push(Completion { at, job: id, attempt });
         let divisible = self.setup.config.pools[pool].divisible;
         let nodes = if divisible { 0 } else { self.scheduler.placement(id).count() };
@@ -536,7 +539,8 @@ impl<'a> Simulation<'a> {
         outcome.fate = Fate::Waiting;
         self.record.reaped.remove(&row);
         let Outcome { pool, alternative, start_ms, .. } = *outcome;
-        let ran_ms = now.abs_diff(start_ms);
+        let ran_ms =
+            now.abs_diff(start_ms).saturating_sub(self.setup.moving_ms(self.trace, row, pool as usize));
         let restart_ms = self.record.restarts.remove(&row).unwrap_or(0);
         let shape = &self.trace.shapes[self.trace.jobs[row as usize].shape as usize];
         let speed = shape.alternatives[usize::from(alternative)].speed_milli;

@@ -75,7 +75,7 @@ pub struct LostAttempt {
     pub end_ms: i64,
     /// How long it would have taken, from the start, until the job was where it had been, ms.
     pub restart_ms: u64,
-    /// How long of it, from then on, need not be run again, ms.
+    /// How long of it need not be run again, counted from then on, though data may have been moved before, ms.
     pub kept_ms: u64,
     /// Why it was stopped, and for whom.
     pub cause: Cause,
@@ -151,6 +151,13 @@ impl Record {
     pub fn came<'a>(&self, trace: &'a Trace) -> &'a [TraceJob] {
         let seen = || self.outcomes.partition_point(|outcome| outcome.fate != Fate::Unseen);
         &trace.jobs[..if self.interrupted { seen() } else { trace.jobs.len() }]
+    }
+
+    /// How long the last attempt of a job has held resources, ms.
+    pub(crate) fn attempt_ms(&self, row: u32) -> u64 {
+        let outcome = &self.outcomes[row as usize];
+        let end_ms = if outcome.fate == Fate::Running { self.end_ms } else { outcome.end_ms };
+        end_ms.abs_diff(outcome.start_ms)
     }
 
     /// The last end of a job, or the end of the run where a job still runs, ms.

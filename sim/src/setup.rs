@@ -3,6 +3,8 @@
 //! Teams that only the trace names are created here, and its numbers of teams, priorities and resources are turned
 //! into those of the core. Absent on purpose: time (see `engine`).
 
+mod pools;
+
 use std::collections::BTreeMap;
 
 use fairshare::{
@@ -177,7 +179,7 @@ impl Setup {
         let (mut teams, team_of) = teams(scenario, trace, &mut warnings)?;
         let class_of = classes(scenario, trace, &mut warnings);
         let mut kinds = ResourceKinds::default();
-        let pools = pool_specs(scenario, &mut kinds);
+        let pools = pools::specs(scenario, &mut kinds);
         let mut kind_of: Vec<Option<ResourceKind>> = (0..FIRST_OTHER).map(ResourceKind::new).collect();
         kind_of.extend(trace.resources.iter().map(|name| kinds.add(name)));
         if scenario.pools.iter().all(|pool| pool.tariff.is_none()) {
@@ -192,6 +194,7 @@ impl Setup {
         }
         let policy = policy(scenario, known, &mut warnings)?;
         let config = Config::new(pools, teams).with_policy(policy).with_kinds(kinds);
+        let config = config.with_datasets(pools::datasets(scenario));
         let default_time_limit_ms = scenario.policy.default_time_limit_ms;
         let kueue = scenario.policy.kueue;
         let objects = if kueue.is_some() { scenario.kueue.objects.as_slice() } else { &[] };
@@ -407,7 +410,7 @@ impl Setup {
 /// Pools and teams of a scenario without any trace, for what asks about entitlements alone.
 pub(crate) fn config(scenario: &Scenario) -> Config {
     let mut kinds = ResourceKinds::default();
-    let pools = pool_specs(scenario, &mut kinds);
+    let pools = pools::specs(scenario, &mut kinds);
     let team = |team: &Team| {
         let mut spec = team_spec(team);
         allow(team, &mut spec, &kinds);
@@ -483,36 +486,6 @@ fn allow(team: &Team, spec: &mut TeamSpec, kinds: &ResourceKinds) {
     spec.limit = all(&team.limit);
     spec.borrow = all(&team.borrow);
     spec.lend = all(&team.lend);
-}
-
-/// The pools in order, each with what its GPUs count where the policy says so.
-fn pool_specs(scenario: &Scenario, kinds: &mut ResourceKinds) -> Vec<PoolSpec> {
-    let values = scenario.policy.gpu_values.as_deref().unwrap_or(&[]);
-    let pools = scenario.pools.iter().enumerate();
-    pools
-        .map(|(index, pool)| {
-            let mut spec = pool_spec(pool, kinds);
-            spec.gpu_value = values.get(index).copied();
-            spec
-        })
-        .collect()
-}
-
-fn pool_spec(pool: &crate::scenario::Pool, kinds: &mut ResourceKinds) -> PoolSpec {
-    let mut node = Resources::new();
-    for (name, amount) in &pool.node {
-        if let Some(kind) = kinds.add(name) {
-            node = node.with(kind, *amount);
-        }
-    }
-    let mut spec = PoolSpec::new(&pool.name, pool.nodes, node);
-    spec.accelerator.clone_from(&pool.accelerator);
-    spec.divisible = pool.divisible;
-    spec.price = pool.tariff.as_ref().map(Tariff::first);
-    spec.fabric.clone_from(&pool.fabric);
-    spec.domains.clone_from(&pool.domains);
-    spec.datasets.clone_from(&pool.datasets);
-    spec
 }
 
 /// The scenario's teams in order, then those that only the trace names, by name; and the id of each trace team.

@@ -75,7 +75,8 @@ impl<'a> Txn<'a> {
         running.map(|(id, _)| id)
     }
 
-    /// What a job that is alive said of itself when it was submitted.
+    /// What a job that is alive said of itself when it was submitted; of a shape that may read data sets from elsewhere, one
+    /// that has its routes in the order for a job of this length.
     ///
     /// # Errors
     ///

@@ -46,7 +46,7 @@ impl Scheduler {
     /// assert_eq!(scheduler.free(PoolId::new(0)), Some(Resources::new().gpu(1)));
     /// scheduler.complete(now, job).unwrap();
     /// ```
-    pub fn adopt(&mut self, now: Timestamp, job: JobSpec, placed: &Placed) -> Result<JobId, Error> {
+    pub fn adopt(&mut self, now: Timestamp, mut job: JobSpec, placed: &Placed) -> Result<JobId, Error> {
         let leaf = self.state.leaf(job.team)?;
         let route = self.state.route_in(job.shape, placed.pool, placed.alternative)?;
         let spans = find_spans(&self.state, route, placed)?;
@@ -55,6 +55,8 @@ impl Scheduler {
             return Err(ErrorKind::Since { since, submit: job.submit, now }.into());
         }
         self.state.advance(now)?;
+        job.shape = self.state.routes.for_length(job.shape, job.estimate_or_limit());
+        let route = find_route(&self.state, &job, placed)?;
         let id = self.state.add(job, leaf, self.rank(&job))?;
         self.state.adopt(id, route, &spans, placed.since);
         self.policy.adopted(&self.state, id);

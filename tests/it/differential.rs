@@ -14,7 +14,7 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config as RunnerConfig, TestRunner};
 
 use crate::oracle::{Job, Oracle, Rule, Run, Spot};
-use crate::strategy::{Case, Op, case, gangs_in_domains, reserving_case};
+use crate::strategy::{Case, Op, case, gangs_in_domains, reading_from_elsewhere, reserving_case};
 
 /// What a case went through.
 #[expect(clippy::struct_excessive_bools, reason = "each is one corner, counted by itself")]
@@ -37,6 +37,10 @@ pub(crate) struct Seen {
     pub(crate) stopped: BTreeSet<&'static str>,
     /// A gang was given room by stopping others.
     pub(crate) gang_preemptor: bool,
+    /// A job moves data sets before it computes.
+    pub(crate) moved: bool,
+    /// Jobs of one shape have their routes in different orders, for one of them is longer.
+    pub(crate) by_length: bool,
     /// A gang is larger than every domain.
     pub(crate) too_large_for_domain: bool,
     /// A gang waits although a pool has room for all of it, but no domain has.
@@ -93,7 +97,7 @@ impl Replay<'_> {
                 let alternatives = spec.alternatives.clone();
                 let (datasets, remotely) = (spec.datasets.clone(), spec.reads_remotely);
                 let preemptible = !fixed;
-                self.oracle.submit(Job {
+                let job = Job {
                     team,
                     class,
                     alternatives,
@@ -104,7 +108,9 @@ impl Replay<'_> {
                     limit,
                     preemptible,
                     number,
-                });
+                };
+                self.seen.by_length |= self.oracle.goes_by_length(&job);
+                self.oracle.submit(job);
             }
         }
     }
@@ -219,6 +225,7 @@ impl Replay<'_> {
         let nodes = if rest.iter().any(stopped) { run.nodes.clone() } else { self.spots(job) };
         self.alive.insert(number, (job, true));
         self.seen.second_pool |= pool.index() > 0;
+        self.seen.moved |= self.scheduler.moving(job).is_ok_and(|moving| moving > Millis::ZERO);
         self.seen.gang |= run.nodes.len() > 1;
         let (pool, alternative) = (pool.index(), alternative as usize);
         self.seen.in_domain |= run.nodes.len() > 1 && self.is_confined(job, pool, alternative);
@@ -374,6 +381,31 @@ proptest! {
     #[test]
     fn gangs_lie_in_the_domains_that_the_model_asks_for(case in gangs_in_domains()) {
         replay(&case);
+    }
+
+    #[test]
+    fn data_sets_come_from_where_the_model_asks_for(case in reading_from_elsewhere()) {
+        replay(&case);
+    }
+}
+
+#[test]
+fn data_sets_are_moved() {
+    let mut runner = TestRunner::deterministic();
+    let cases = RunnerConfig::default().cases.max(512);
+    let (mut moved, mut by_length, mut reserved) = (0, 0, 0);
+    for _ in 0..cases {
+        let seen = replay(&reading_from_elsewhere().new_tree(&mut runner).unwrap().current());
+        moved += u32::from(seen.moved);
+        by_length += u32::from(seen.by_length);
+        reserved += u32::from(seen.moved && seen.reserved);
+    }
+    println!(
+        "of {cases}: moved {moved}, to another pool by their length {by_length}, beside reservations {reserved}"
+    );
+    assert!(moved * 8 >= cases, "{moved} of {cases} cases");
+    for count in [by_length, reserved] {
+        assert!(count * 50 >= cases, "{by_length} and {reserved} of {cases} cases");
     }
 }
 

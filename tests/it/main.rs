@@ -5,6 +5,7 @@
 mod adopt;
 mod cases;
 mod conformance;
+mod data;
 mod differential;
 mod discrete_properties;
 mod domains;

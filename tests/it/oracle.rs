@@ -4,6 +4,7 @@
 //! from the crate, one of the two misreads the model.
 
 mod backfill;
+mod data;
 mod devices;
 mod domains;
 mod hierarchy;
@@ -227,17 +228,12 @@ impl Oracle {
                 let on_nodes = devices::empty(&pool.node).times(&alternative.request, workers);
                 let on_nodes = on_nodes * self.most_together(p, alternative);
                 let fits = total.fits_in(&capacity) && (pool.divisible || on_nodes >= workers);
-                let missing = job.datasets.iter().filter(|name| {
-                    !pool.datasets.contains(name) && !pool.datasets.iter().any(|all| all == "*")
-                });
-                let missing = missing.count();
-                if eligible && fits && (missing == 0 || job.remotely) {
-                    routes.push((missing, self.cost(p, &total, alternative.speed_milli), p, a));
+                if eligible && fits && (job.remotely || self.moved(job, p).missing == 0) {
+                    routes.push((p, a));
                 }
             }
         }
-        routes.sort_unstable();
-        routes.into_iter().map(|(_, _, pool, alternative)| (pool, alternative)).collect()
+        self.in_order(job, routes)
     }
 
     fn cost(&self, pool: usize, total: &Resources, speed: u32) -> u128 {

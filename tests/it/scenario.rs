@@ -1,6 +1,6 @@
 //! Text scenarios: an organisation, a history and what must come of it, in a file that a person can read.
 //!
-//! One line is one statement; `#` starts a comment. First the organisation (`kinds`, `policy`, `pool`, `team`,
+//! One line is one statement; `#` starts a comment. First the organisation (`kinds`, `policy`, `dataset`, `pool`, `team`,
 //! `shape`), then what happens (`at`, `runs`, `submit`, `complete`, `cancel`, `capacity`, `schedule`), each followed
 //! by what is expected of it (`starts`, `evicts`, `record`, `on`, `device`, `wakeup`, `running`, `waiting`, `share`,
 //! `taken`, `less`, `waits`, `queue`). The files lie in `scenarios/`; the tests below name them, and a file that no
@@ -11,10 +11,10 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use fairshare::{
-    Allowance, Alternative, Backfill, Budget, ClassScope, Config, Decision, EvictionBounds, JobId, JobSpec,
-    MicroUsd, Millis, NodeId, OrderName, Placed, Placement, PolicySpec, PoolId, PoolSpec, Preemption, Price,
-    PriceUnit, Quantity, ResourceKind, ResourceKinds, Resources, Scheduler, ShapeId, ShapeSpec, Spending,
-    Submission, TeamId, TeamSpec, Timestamp, Weight,
+    Allowance, Alternative, Backfill, Budget, ClassScope, Config, DatasetSpec, Decision, EvictionBounds,
+    JobId, JobSpec, MicroUsd, Millis, NodeId, OrderName, Placed, Placement, PolicySpec, PoolId, PoolSpec,
+    Preemption, Price, PriceUnit, Quantity, ResourceKind, ResourceKinds, Resources, Scheduler, ShapeId,
+    ShapeSpec, Spending, Submission, TeamId, TeamSpec, Timestamp, Weight,
 };
 
 #[derive(Default)]
@@ -105,6 +105,32 @@ fn history<'a>(policy: &mut PolicySpec, value: &impl Fn(&str) -> Option<&'a str>
     }
 }
 
+/// What follows `KEY=`.
+fn value_of<'a>(words: &[&'a str], key: &str) -> Option<&'a str> {
+    words.iter().find_map(|word| word.strip_prefix(key)?.strip_prefix('='))
+}
+
+fn names(words: &[&str], key: &str) -> Vec<String> {
+    value_of(words, key).into_iter().flat_map(|text| text.split(',')).map(String::from).collect()
+}
+
+/// `NAME NODES AMOUNTS.. [accelerator=TYPE] [divisible] [domains=2,2] [price=USD] [data=NAMES] [cloud=NAME] ...`.
+fn pool(words: &[&str], node: Resources) -> PoolSpec {
+    let value = |key: &str| value_of(words, key);
+    let flag = |key: &str| words.contains(&key);
+    let mut pool = PoolSpec::new(words[0], words[1].parse().unwrap(), node);
+    pool.accelerator = value("accelerator").map(String::from);
+    pool.divisible = flag("divisible");
+    (pool.datasets, pool.cloud) = (names(words, "data"), value("cloud").map(String::from));
+    pool.egress_gb = value("egress-gb").map_or(pool.egress_gb, |usd| MicroUsd::parse(usd).unwrap());
+    pool.link_mbps = value("link-mbps").map_or(pool.link_mbps, |text| text.parse().unwrap());
+    let domains = value("domains").into_iter().flat_map(|text| text.split(','));
+    pool.domains = domains.map(|nodes| nodes.parse().unwrap()).collect();
+    let hour = value("price").map(|usd| MicroUsd::parse(usd).unwrap());
+    pool.price = hour.map(|hour| Price { unit: PriceUnit::Gpu, hour });
+    pool
+}
+
 impl World {
     fn amounts(&self, words: &[&str]) -> Resources {
         let mut amounts = Resources::new();
@@ -134,9 +160,13 @@ impl World {
     }
 
     fn define(&mut self, verb: &str, words: &[&str]) -> bool {
-        let value = |key: &str| words.iter().find_map(|word| word.strip_prefix(key)?.strip_prefix('='));
+        let value = |key: &str| value_of(words, key);
         let flag = |key: &str| words.contains(&key);
         match verb {
+            "dataset" => {
+                let bytes = Quantity::parse_bytes(words[1]).unwrap().get();
+                self.config.datasets.push(DatasetSpec::new(words[0], bytes));
+            }
             "kinds" => {
                 for name in words {
                     self.config.kinds.add(name).unwrap();
@@ -146,13 +176,7 @@ impl World {
                 self.config.policy = policy(words);
             }
             "pool" => {
-                let mut pool = PoolSpec::new(words[0], words[1].parse().unwrap(), self.amounts(&words[2..]));
-                pool.accelerator = value("accelerator").map(String::from);
-                pool.divisible = flag("divisible");
-                let domains = value("domains").into_iter().flat_map(|text| text.split(','));
-                pool.domains = domains.map(|nodes| nodes.parse().unwrap()).collect();
-                let hour = value("price").map(|usd| MicroUsd::parse(usd).unwrap());
-                pool.price = hour.map(|hour| Price { unit: PriceUnit::Gpu, hour });
+                let pool = pool(words, self.amounts(&words[2..]));
                 self.config.pools.push(pool);
             }
             "team" => {
@@ -189,7 +213,9 @@ impl World {
                     alternative = alternative.on(accelerator);
                 }
                 let class = value("class").map_or(0, |text| text.parse().unwrap());
-                self.shapes.insert(words[0].to_owned(), ShapeSpec::new(alternative).with_class(class));
+                let mut shape = ShapeSpec::new(alternative).with_class(class);
+                (shape.datasets, shape.reads_remotely) = (names(words, "reads"), flag("remotely"));
+                self.shapes.insert(words[0].to_owned(), shape);
             }
             _ => return false,
         }
@@ -444,6 +470,7 @@ scenarios!(
     domains_in_plans,
     domains_in_reservations,
     domains_lose_nodes,
+    data_and_gpus_cost_least_together,
     dominant_shares,
     drf_discrete_trace,
     drf_discrete_trace_idtie,

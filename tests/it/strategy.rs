@@ -1,9 +1,9 @@
 //! Generated cases: small organisations in which the hard corners are common, and what happens in them.
 
 use fairshare::{
-    Allowance, Alternative, Backfill, Budget, ClassScope, Config, EvictionBounds, FactorWeights, MicroUsd,
-    Millis, OrderName, Placement, PolicySpec, PoolId, PoolSpec, Preemption, Price, PriceUnit, Quantity,
-    ResourceKind, Resources, ShapeSpec, Spending, TeamId, TeamSpec, Weight,
+    Allowance, Alternative, Backfill, Budget, ClassScope, Config, DatasetSpec, EvictionBounds, FactorWeights,
+    MicroUsd, Millis, OrderName, Placement, PolicySpec, PoolId, PoolSpec, Preemption, Price, PriceUnit,
+    Quantity, ResourceKind, Resources, ShapeSpec, Spending, TeamId, TeamSpec, Weight,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -264,6 +264,50 @@ pub(crate) fn case() -> impl Strategy<Value = Case> {
             shapes,
             ops,
         })
+}
+
+/// Cases in which most jobs read data sets, from elsewhere where they may, which takes about as long as they run and costs
+/// about as much.
+pub(crate) fn reading_from_elsewhere() -> impl Strategy<Value = Case> {
+    let pool = (
+        prop::sample::select(vec![Some("books"), Some("*"), None, None]),
+        prop::sample::select(vec![None, Some("a"), Some("b")]),
+        prop_oneof![1 => Just(0_u64), 3 => 1_u64..9],
+        1_u32..=3,
+        prop::bool::weighted(0.9),
+        1_u64..=9,
+    );
+    let reads =
+        prop::sample::select(vec![vec!["web"], vec!["web"], vec!["books", "web"], vec!["laws"], vec![]]);
+    let sizes = prop::array::uniform2(prop::option::weighted(0.85, 1_u64..=900));
+    let case = prop_oneof![1 => case().boxed(), 2 => reserving_case().boxed()];
+    (case, vec(pool, 3), vec((reads, prop::bool::weighted(0.9)), 5), sizes).prop_map(
+        |(mut case, pools, shapes, sizes)| {
+            for (spec, (dataset, cloud, egress, link, priced, price)) in
+                case.config.pools.iter_mut().zip(pools)
+            {
+                spec.datasets = dataset.into_iter().map(String::from).collect();
+                spec.cloud = cloud.map(String::from);
+                spec.egress_gb = MicroUsd::new(egress * 300_000);
+                spec.link_mbps = link;
+                let hour = MicroUsd::new(price * 350_000);
+                spec.price = priced.then_some(Price { unit: PriceUnit::Gpu, hour });
+            }
+            for (shape, (reads, remotely)) in case.shapes.iter_mut().zip(shapes) {
+                shape.datasets = reads.into_iter().map(String::from).collect();
+                shape.reads_remotely = remotely;
+            }
+            case.config.pools[0].datasets.push("web".to_owned());
+            let known = ["web", "books"].into_iter().zip(sizes);
+            let known = known.filter_map(|(name, bytes)| Some(DatasetSpec::new(name, bytes?)));
+            case.config.datasets = known.collect();
+            if fairshare::Scheduler::new(case.config.clone()).is_err() {
+                // Budgets in money need a price everywhere.
+                case.config.teams.iter_mut().for_each(|team| team.budget = None);
+            }
+            case
+        },
+    )
 }
 
 /// Cases in which most jobs are gangs, and pools have several fabric domains.

@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 /// The head of each file says the same number.
 const LAYERS: &[&[&str]] = &[
     &["error", "id", "money", "quantity", "resources", "room", "share", "time"],
-    &["config", "decision", "explain", "job", "pool", "snapshot", "team"],
+    &["config", "decision", "explain", "job", "pool", "snapshot", "team", "transfer"],
     &["ledger", "line", "line/by_length", "tree", "value"],
     &[
         "budget",

@@ -409,12 +409,15 @@ impl<O: Observer> Replay<'_, O> {
         }
         let run = attempted.run_ms;
         let reaped = self.setup.reaps(self.trace, row, run);
+        let moving = self.setup.moving_ms(self.trace, row, pool);
+        let run = run.and_then(|run| run.checked_add(moving));
         if let Some(reaped) = reaped {
             self.record.reaped.insert(row, reaped.spared_ms);
         }
         // What the reaper saves is counted too, so it is the whole run that must end in time.
         let whole = self.setup.end(self.trace, row, (began_ms, now), run)?;
-        let end = reaped.map_or(whole, |reaped| now.saturating_add_unsigned(reaped.after_ms));
+        let end = reaped
+            .map_or(whole, |reaped| now.saturating_add_unsigned(moving.saturating_add(reaped.after_ms)));
         let live = &mut self.live[row as usize];
         let waited = now.abs_diff(live.since);
         *live = Live { attempt: live.attempt + 1, at: Some(at), since: now };
@@ -465,13 +468,14 @@ impl<O: Observer> Replay<'_, O> {
         outcome.preemptions = outcome.preemptions.saturating_add(1);
         outcome.fate = Fate::Waiting;
         let Outcome { pool, alternative, start_ms, .. } = *outcome;
-        let ran_ms = now.abs_diff(start_ms);
+        let held_ms = now.abs_diff(start_ms);
+        let ran_ms = held_ms.saturating_sub(self.setup.moving_ms(self.trace, row, pool as usize));
         let restart_ms = self.record.restarts.remove(&row).unwrap_or(0);
         let shape = &self.trace.shapes[self.trace.jobs[row as usize].shape as usize];
         let speed = shape.alternatives[usize::from(alternative)].speed_milli;
         let job = (self.setup, self.trace, row);
         let kept_ms = self.saved.stopped(job, speed, (ran_ms, restart_ms), false);
-        let cause = Cause { reason: rule(reason), by: Some(by), lost_ms: ran_ms.saturating_sub(kept_ms) };
+        let cause = Cause { reason: rule(reason), by: Some(by), lost_ms: held_ms.saturating_sub(kept_ms) };
         self.record.lost.push(LostAttempt {
             row,
             pool,

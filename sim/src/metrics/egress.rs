@@ -6,7 +6,8 @@
 //! in micro-USD × bytes, rounded once; parts by largest remainder, so that those of owners and those of teams add up to it.
 //! Population: all attempts, never trimmed, evicted ones included. Reads of data sets without a known size or replica are
 //! counted as `unknown` and in no figure. The dollars stand beside the summary's `cost_usd`, which is what pools charge for
-//! time. Source: the cost between clouds of `SkyPilot`'s optimizer. Absent on purpose: the time that moving takes.
+//! time. `moving_s` = Σ time for which attempts held their room while data sets came to it, as long as the link of the
+//! pool takes, evicted ones up to their end. Source: the cost and the time between clouds of `SkyPilot`'s optimizer.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -30,6 +31,8 @@ pub struct Egress {
     pub gb: f64,
     /// What that cost; null where no pool says what it charges.
     pub usd: Option<f64>,
+    /// For how long jobs held their room while data sets came, over all attempts.
+    pub moving_s: f64,
     /// Reads of data sets whose size or replica is not known.
     pub unknown: u64,
     /// By data set.
@@ -97,6 +100,22 @@ pub fn moves<'a>(setup: &'a Setup, trace: &'a Trace, record: &'a Record) -> impl
     })
 }
 
+/// For how long the last attempt of a job moved data sets, up to its end, ms.
+pub(crate) fn moved_ms(setup: &Setup, trace: &Trace, record: &Record, row: u32) -> u64 {
+    let pool = record.outcomes[row as usize].pool as usize;
+    setup.moving_ms(trace, row, pool).min(record.attempt_ms(row))
+}
+
+/// For how long all attempts did.
+fn moving_ms(setup: &Setup, trace: &Trace, record: &Record) -> u64 {
+    let last = (0..).zip(&record.outcomes).filter(|(_, outcome)| outcome.holds());
+    let last = last.map(|(row, _)| moved_ms(setup, trace, record, row));
+    let lost = record.lost.iter().map(|lost| {
+        setup.moving_ms(trace, lost.row, lost.pool as usize).min(lost.end_ms.abs_diff(lost.start_ms))
+    });
+    last.chain(lost).fold(0, u64::saturating_add)
+}
+
 /// What starting in a pool moves of a data set; nothing where it has a replica.
 fn one<'a>(setup: &Setup, row: usize, pool: usize, dataset: &'a str) -> Option<Move<'a>> {
     let has = |pool: &fairshare::PoolSpec| pool.datasets.iter().any(|name| name == "*" || name == dataset);
@@ -142,6 +161,7 @@ fn one<'a>(setup: &Setup, row: usize, pool: usize, dataset: &'a str) -> Option<M
 /// let record = simulate(&setup, &trace, &mut (), &|| false).unwrap();
 /// let found = egress(&setup, &trace, &record).unwrap();
 /// assert_eq!((found.moves, found.gb, found.usd, found.unknown), (2, 1_000.0, Some(120.0), 1));
+/// assert_eq!(found.moving_s, 800.0, "500 GB over 10 Gb/s, twice");
 /// let half = |name: &str| Part { name: name.to_owned(), gb: 500.0, usd: Some(60.0) };
 /// assert_eq!(found.by_owner, [half("a"), half("ads")]);
 /// ```
@@ -160,6 +180,7 @@ type Amounts = [u128; 2];
 pub(crate) struct Sums {
     all: Amounts,
     moves: u64,
+    moving_ms: u64,
     unknown: u64,
     datasets: BTreeMap<String, Amounts>,
     owners: BTreeMap<u32, Amounts>,
@@ -172,6 +193,7 @@ impl Sums {
         if setup.dataset_sizes.is_empty() {
             return;
         }
+        self.moving_ms = self.moving_ms.saturating_add(moving_ms(setup, trace, record));
         for one in moves(setup, trace, record) {
             let Some(size) = one.size else {
                 self.unknown += 1;
@@ -207,6 +229,7 @@ impl Sums {
             moves: self.moves,
             gb: gigabytes(self.all[0]),
             usd: usd.map(dollars),
+            moving_s: crate::summary::seconds(self.moving_ms),
             unknown: self.unknown,
             by_dataset: parts(datasets, usd),
             by_owner: parts(named(&trace.owners, &self.owners), usd),

@@ -1,7 +1,8 @@
 //! Utilization, goodput and offered load.
 //!
 //! utilization = Σ amount·time held / Σ capacity·time, from the first submission to the last end, per pool and kind;
-//! evicted attempts hold what they hold. goodput = the same without what was held for work that has to be done again.
+//! evicted attempts hold what they hold. goodput = the same without what was held for work that has to be done again, or
+//! while data sets were moved.
 //! Population: all jobs that started, never trimmed. offered load = Σ amount·run
 //! time of the first alternative / capacity·time from first to last submission, of a pool's main kind (GPUs where it
 //! has any, else CPUs, else the first kind); a job that fits several pools counts in each by its part of their
@@ -9,7 +10,7 @@
 
 use fairshare::{Alternative, Eligible, PoolSpec, ResourceKind, Resources};
 
-use super::{Demands, ratio};
+use super::{Demands, egress, ratio};
 use crate::record::Record;
 use crate::setup::Setup;
 use crate::trace::{Trace, TraceShape};
@@ -43,6 +44,8 @@ pub struct Usage {
     held: Vec<Vec<u128>>,
     /// The part of it for work that an eviction undid.
     lost: Vec<Vec<u128>>,
+    /// The part of it, in attempts that were not evicted, while data sets were moved.
+    moving: Vec<Vec<u128>>,
     available: Vec<Vec<u128>>,
 }
 
@@ -64,7 +67,7 @@ impl Usage {
     ) -> Self {
         let kinds: Vec<ResourceKind> = setup.config.kinds.iter().collect();
         let mut held = vec![vec![0_u128; kinds.len()]; setup.config.pools.len()];
-        let mut lost = held.clone();
+        let (mut lost, mut moving) = (held.clone(), held.clone());
         for stretch in record.stretches() {
             let demand = demands.of(trace, stretch.row, stretch.alternative);
             let length = u128::from(stretch.length_ms());
@@ -74,9 +77,18 @@ impl Usage {
                 lost[stretch.pool][kind.index()] += if stretch.lost { more } else { 0 };
             }
         }
+        for (row, outcome) in (0..).zip(&record.outcomes).filter(|(_, outcome)| outcome.holds()) {
+            // What a job does to be where it was is lost already.
+            let lost_ms = record.restarts.get(&row).copied().unwrap_or(0);
+            let most_ms = record.attempt_ms(row).saturating_sub(lost_ms);
+            let length = u128::from(egress::moved_ms(setup, trace, record, row).min(most_ms));
+            for (kind, amount) in demands.of(trace, row as usize, outcome.alternative.into()).iter() {
+                moving[outcome.pool as usize][kind.index()] += u128::from(amount.get()) * length;
+            }
+        }
         let of_pool = |pool: usize| kinds.iter().map(|kind| setup.available(pool, *kind, window)).collect();
         let available = (0..setup.config.pools.len()).map(of_pool).collect();
-        Self { held, lost, available }
+        Self { held, lost, moving, available }
     }
 
     /// The utilization of one pool; `None` where it has nothing of the kind, or no time passed.
@@ -94,7 +106,8 @@ impl Usage {
 
     /// Adds what was held in another part of the same run.
     pub fn add(&mut self, other: &Self) {
-        for (sums, more) in [(&mut self.held, &other.held), (&mut self.lost, &other.lost)] {
+        let lost = [(&mut self.lost, &other.lost), (&mut self.moving, &other.moving)];
+        for (sums, more) in [(&mut self.held, &other.held)].into_iter().chain(lost) {
             for (sum, more) in sums.iter_mut().flatten().zip(more.iter().flatten()) {
                 *sum += more;
             }
@@ -105,14 +118,16 @@ impl Usage {
     #[must_use]
     pub fn good_of_pool(&self, pool: usize, kind: ResourceKind) -> Option<f64> {
         let index = kind.index();
-        ratio(self.held[pool][index] - self.lost[pool][index], self.available[pool][index])
+        let useless = self.lost[pool][index] + self.moving[pool][index];
+        ratio(self.held[pool][index] - useless, self.available[pool][index])
     }
 
     /// The goodput over all pools.
     #[must_use]
     pub fn good(&self, kind: ResourceKind) -> Option<f64> {
         let available = self.available.iter().map(|pool| pool[kind.index()]).sum();
-        ratio(self.held(kind) - self.lost(kind), available)
+        let moving: u128 = self.moving.iter().map(|pool| pool[kind.index()]).sum();
+        ratio(self.held(kind) - self.lost(kind) - moving, available)
     }
 
     /// Amount × ms of a kind held over all pools for work that has to be done again.

@@ -64,7 +64,12 @@ fn head(summary: &Summary, text: &mut String) {
     }
     if let Some(egress) = summary.egress.as_ref().filter(|egress| egress.moves > 0) {
         let price = egress.usd.map_or(String::new(), |value| format!(", {} beside the cost", usd(value)));
-        let _ = writeln!(text, "egress    {} GB read where they are not{price}", whole(egress.gb));
+        let _ = writeln!(
+            text,
+            "egress    {} GB read where they are not, for {} s{price}",
+            whole(egress.gb),
+            whole(egress.moving_s)
+        );
     }
     if let Some(queue) = summary.queue.as_ref().filter(|queue| queue.jobs_max > 0) {
         let line = sparkline(&queue.jobs_over_time);

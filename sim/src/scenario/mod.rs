@@ -139,6 +139,8 @@ pub struct Pool {
     pub domains: Vec<u32>,
     /// The data sets of which there is a replica here; `*`: all.
     pub datasets: Vec<String>,
+    /// How fast data sets come here, in megabits a second.
+    pub link_mbps: u32,
     /// What one of its GPUs counts in shares by `value = "speed"`, thousandths.
     pub speed_milli: u64,
 }

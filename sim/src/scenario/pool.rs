@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use fairshare::{MAX_KINDS, Quantity};
+use fairshare::{DEFAULT_LINK_MBPS, MAX_KINDS, Quantity};
 
 use super::Pool;
 use super::document::{Node, Table, Value};
@@ -10,7 +10,7 @@ use super::fault::{Fault, Place, did_you_mean};
 use super::price;
 use super::value::Faults;
 
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 14] = [
     "name",
     "accelerator",
     "cloud",
@@ -23,6 +23,7 @@ const KEYS: [&str; 13] = [
     "domains",
     "domain_nodes",
     "datasets",
+    "link_gbps",
     "speed",
 ];
 /// More nodes than this only as one amount: each node that is told apart takes memory.
@@ -98,6 +99,8 @@ fn pool<'a>(table: &'a Table, place: &Place, kinds: &mut Vec<&'a str>, faults: &
     let tariff = table.get("price").and_then(|node| price::tariff(node, amounts, faults));
     let datasets = table.get("datasets").map(|node| faults.texts(node, "datasets")).unwrap_or_default();
     let speed_milli = table.get("speed").and_then(|node| faults.thousandths(node, "speed")).unwrap_or(1_000);
+    let link_mbps = table.get("link_gbps").and_then(|node| faults.thousandths(node, "link_gbps"));
+    let link_mbps = link_mbps.and_then(|link| u32::try_from(link).ok()).unwrap_or(DEFAULT_LINK_MBPS);
     let (name, nodes, node) = (name?.to_owned(), nodes?, node?);
     Some(Pool {
         name,
@@ -111,6 +114,7 @@ fn pool<'a>(table: &'a Table, place: &Place, kinds: &mut Vec<&'a str>, faults: &
         fabric,
         domains,
         datasets,
+        link_mbps,
         speed_milli,
     })
 }

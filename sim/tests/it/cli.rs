@@ -54,7 +54,7 @@ error: unknown key `ndoes` in a pool
  --> scenario.toml:3:1
   |
 3 | ndoes = 2
-  | ^^^^^ expected one of `name`, `accelerator`, `cloud`, `region`, `nodes`, `node`, `divisible`, `price`, `fabric`, `domains`, `domain_nodes`, `datasets` or `speed`
+  | ^^^^^ expected one of `name`, `accelerator`, `cloud`, `region`, `nodes`, `node`, `divisible`, `price`, `fabric`, `domains`, `domain_nodes`, `datasets`, `link_gbps` or `speed`
   |
   = hint: did you mean `nodes`?",
     );

@@ -108,3 +108,76 @@ fn values_and_data_sets_that_say_nothing_are_refused() {
     assert!(refused("enforce_time_limit = true").contains("cannot enforce time limits"));
     assert!(fault(&format!("{pool}datasets = 'web'\n")).contains("a list of texts"));
 }
+
+/// 450 GB are near, at 4 dollars a GPU-hour; they cost 9 dollars to leave, and come to the far pool, at 1 dollar, in 360 s.
+const MOVING: &str = "[[dataset]]
+name = 'web'
+size = '450GB'
+[[pool]]
+name = 'near'
+cloud = 'a'
+nodes = 1
+node = { gpu = 2 }
+price = { gpu_hour = 4, egress_gb = 0.02 }
+datasets = ['web']
+[[pool]]
+name = 'far'
+cloud = 'b'
+nodes = 1
+node = { gpu = 4 }
+price = { gpu_hour = 1 }
+[policy]
+order = 'fifo'
+datasets = 'preferred'
+backfill = 'best-effort'
+";
+
+/// By what it is thought to take: two hours are cheaper near (8 against 11.1 dollars), four far away (16 against 13.1); who
+/// says nothing is thought to take one. What a job really takes is another thing.
+#[test]
+fn a_job_goes_where_it_costs_least_in_all() {
+    let rows = "job_id,submit_s,run_s,team,gpu,datasets,estimate_s,time_limit_s\n\
+                1,0,100,a,1,web,7200,\n2,0,100,a,1,web,14400,\n3,0,100,a,1,web,,14400\n4,0,100,a,1,web,,\n";
+    let finished = simulate(MOVING, rows);
+    let pools: Vec<u32> = finished.record.outcomes.iter().map(|outcome| outcome.pool).collect();
+    assert_eq!(pools, [0, 1, 1, 0]);
+    let ends: Vec<i64> = finished.times().iter().map(|(_, _, end)| *end).collect();
+    assert_eq!(ends, [100, 460, 460, 100], "who moves its data holds its GPU for 360 s longer");
+    let summary = finished.summary();
+    let egress = summary.egress.unwrap();
+    assert_eq!((egress.moves, egress.usd, egress.moving_s), (2, Some(18.0), 720.0));
+    assert_eq!(summary.response_s.max, Some(460.0));
+    // Two GPUs held for 100 s near and two for 460 s far away, of six for 460 s; of that, 4 x 100 s are work.
+    let gpu = |figures: &std::collections::BTreeMap<String, f64>| (figures["gpu"] * 6.0 * 460.0).round();
+    assert_eq!((gpu(&summary.utilization), gpu(&summary.goodput)), (1_120.0, 400.0));
+}
+
+/// At a quarter of the speed, four times as long.
+#[test]
+fn the_link_of_a_pool_says_how_long_data_take() {
+    let slow = MOVING.replace("price = { gpu_hour = 1 }\n", "price = { gpu_hour = 1 }\nlink_gbps = 2.5\n");
+    let rows = "job_id,submit_s,run_s,team,gpu,datasets,estimate_s\n1,0,100,a,1,web,36000\n";
+    assert_eq!(simulate(&slow, rows).times()[0].2, 4 * 360 + 100);
+    assert_eq!(simulate(MOVING, rows).times()[0].2, 360 + 100);
+    let required = MOVING.replace("'preferred'", "'required'");
+    assert_eq!(simulate(&required, rows).times()[0].2, 100);
+    assert!(fault(&slow.replace("2.5", "0")).contains("from 0.001 to 1000000"));
+    assert!(fault(&slow.replace("link_gbps", "link_gpbs")).contains("did you mean `link_gbps`?"));
+}
+
+/// A job that saves every 60 s of work is stopped at 500 s, 140 s of work after its data have come: 120 s are kept, and it
+/// moves its data anew for the other 180.
+#[test]
+fn data_are_moved_anew_after_an_eviction() {
+    let scenario = MOVING.replace("backfill", "preemption = 'priority'\nbackfill")
+        + "[[priority]]\nname = 'urgent'\nvalue = 1\n";
+    let rows = "job_id,submit_s,run_s,team,gpu,datasets,estimate_s,checkpoint_s,priority,pools\n\
+                1,0,300,a,4,web,36000,60,,\n2,500,50,b,4,,,,urgent,far\n";
+    let finished = simulate(&scenario, rows);
+    let times: Vec<(i64, i64)> = finished.times().iter().map(|(_, start, end)| (*start, *end)).collect();
+    assert_eq!(times, [(550, 550 + 360 + 180), (500, 550)]);
+    let lost = finished.record.lost[0];
+    assert_eq!((lost.kept_ms, lost.cause.lost_ms), (120_000, 360_000 + 20_000));
+    let egress = finished.summary().egress.unwrap();
+    assert_eq!((egress.moves, egress.moving_s), (2, 720.0));
+}

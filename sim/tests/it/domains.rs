@@ -144,7 +144,7 @@ error: unknown key `domain_node` in a pool
  --> scenario.toml:4:1
   |
 4 | domain_node = 1
-  | ^^^^^^^^^^^ expected one of `name`, `accelerator`, `cloud`, `region`, `nodes`, `node`, `divisible`, `price`, `fabric`, `domains`, `domain_nodes`, `datasets` or `speed`
+  | ^^^^^^^^^^^ expected one of `name`, `accelerator`, `cloud`, `region`, `nodes`, `node`, `divisible`, `price`, `fabric`, `domains`, `domain_nodes`, `datasets`, `link_gbps` or `speed`
   |
   = hint: did you mean `domain_nodes`?",
     );

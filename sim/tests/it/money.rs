@@ -260,7 +260,7 @@ preemption = 'priority'
 backfill = 'best-effort'
 ";
 
-/// `1` is near its data. `2` runs beside it, in the same cloud. `3` reads `web` from the archive for 500 × 0.09 dollars and
+/// `1` is near its data. `2` runs beside it, in the same cloud, once they have come for 400 s. `3` reads `web` from the archive for 500 × 0.09 dollars and
 /// `books` from near for 1.5 × 0.12; it makes way for `4`, which reads nothing, at 10 s, and reads both once more where it
 /// starts again: near them, so that nothing is moved. `5` reads what nobody has.
 const READERS: &str = "\
@@ -286,7 +286,7 @@ fn data_sets_are_paid_for_where_they_leave_a_cloud() {
     assert_eq!(summary["jobs"]["preemptions"], 1, "{decisions}");
     let part = |name: &str, gb: f64, usd: f64| serde_json::json!({ "name": name, "gb": gb, "usd": usd });
     let expected = serde_json::json!({
-        "moves": 3, "gb": 1_001.5, "usd": 45.18, "unknown": 1,
+        "moves": 3, "gb": 1_001.5, "usd": 45.18, "moving_s": 408.0, "unknown": 1,
         "by_dataset": [part("books", 1.5, 0.18), part("web", 1_000.0, 45.0)],
         "by_owner": [part("ads", 501.5, 45.18), part("x", 500.0, 0.0)],
         "by_team": [part("x", 1_001.5, 45.18)],
@@ -298,7 +298,7 @@ fn data_sets_are_paid_for_where_they_leave_a_cloud() {
     let rows: Vec<&str> = text.lines().filter(|line| line.contains(",egress,")).collect();
     let row = |usd: &str, pool: &str, cloud: &str, gb: &str, owner: &str| {
         format!(
-            "{usd},{usd},USD,Usage,data sets that left {pool},1970-01-01T00:00:00Z,1970-01-01T00:05:10Z,Standard,{gb},GB,\
+            "{usd},{usd},USD,Usage,data sets that left {pool},1970-01-01T00:00:00Z,1970-01-01T00:08:21Z,Standard,{gb},GB,\
              {gb},GB,Networking,Egress,{cloud},,{pool},,x,egress,{owner},x,,,0"
         )
     };

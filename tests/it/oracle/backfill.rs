@@ -22,7 +22,8 @@ impl Oracle {
         let job = &self.jobs[self.index_of(run.number)];
         let length = job.limit.or(job.length)?;
         let speed = u64::from(job.alternatives[run.alternative].speed_milli);
-        Some((run.since + i64::try_from((length * 1000).div_ceil(speed)).unwrap()).max(self.now + 1))
+        let held = (length * 1000).div_ceil(speed) + self.moving(job, run.pool);
+        Some((run.since + i64::try_from(held).unwrap()).max(self.now + 1))
     }
 
     /// Where the job would go in a pool now without delaying the job that has a reservation there.
