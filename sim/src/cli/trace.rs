@@ -136,7 +136,8 @@ pub struct Synth {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 The steps are taken in this order, whatever the order of the options: window, thin, scale-team, clone, \
-compress.
+compress. Recorded starts and ends stay where only a window is cut: jobs that come at other times, or beside \
+others, did not run like that.
 
 Examples:
   sim trace shape jobs.csv --compress 0.3 --out busier.csv

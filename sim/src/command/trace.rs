@@ -241,7 +241,7 @@ fn shape(arguments: &Shape, world: &World<'_>, place: Place<'_>) -> Result<Outpu
             return Err(SimError::usage(format!("the trace has no team `{team}`")));
         }
     }
-    let before = trace.jobs.len();
+    let (before, recorded) = (trace.jobs.len(), trace.recorded.is_some());
     trace.shape(&steps, &Streams::new(seed));
     if let Some(job) = trace.jobs.iter().find(|job| job.submit_ms.unsigned_abs() > MAX_TIME_MS.unsigned_abs())
     {
@@ -257,6 +257,11 @@ fn shape(arguments: &Shape, world: &World<'_>, place: Place<'_>) -> Result<Outpu
         output.notes.extend(guesses(&trace.sources));
         output.notes.extend(trace.sources.iter().flat_map(repairs));
         output.notes.extend(warnings(&trace.warnings));
+        if recorded && trace.recorded.is_none() {
+            let lost = "recorded starts and ends are not written: they did not happen to jobs that come at other times or \
+                        beside others";
+            output.notes.push(format!("warning: {lost}"));
+        }
         let (before, after) = (jobs(before as u64), jobs(trace.jobs.len() as u64));
         output.notes.push(format!("{before} read, {after} written"));
     }

@@ -84,8 +84,7 @@ pub fn convert(
     if survey.disordered {
         return through_memory(inputs, options, output);
     }
-    let used = (0..).zip(&survey.used).filter(|(_, used)| **used).map(|(shape, _)| shape);
-    let columns = survey.columns.of_shapes(&reading.shapes.shapes, used, &reading.shapes.resources);
+    let columns = survey.columns.with_resources(&reading.shapes.resources);
     let writer = NativeWriter::new(output, columns).map_err(ConvertError::Write)?;
     let mut streaming = Streaming { writer, failed: None };
     reader::read(inputs, options, &mut streaming)?;
@@ -93,14 +92,9 @@ pub fn convert(
         return Err(ConvertError::Write(error));
     }
     streaming.writer.finish().map_err(ConvertError::Write)?;
-    Ok(conversion(reading, &survey.used))
-}
-
-fn conversion(reading: Reading, used: &[bool]) -> Conversion {
     let jobs = reading.sources.iter().map(|source| source.jobs).sum();
-    let shapes = reading.shapes.shapes.iter().zip(used).filter(|(_, used)| **used).map(|(shape, _)| shape);
-    let asks = Asks::new(shapes, &reading.shapes.resources);
-    Conversion { sources: reading.sources, warnings: reading.warnings, cluster: reading.cluster, asks, jobs }
+    let Reading { sources, warnings, cluster, .. } = reading;
+    Ok(Conversion { sources, warnings, cluster, asks: survey.asks, jobs })
 }
 
 fn through_memory(
@@ -122,8 +116,10 @@ fn through_memory(
 #[derive(Debug, Default)]
 struct Survey {
     columns: Columns,
-    /// Shapes that jobs have.
+    asks: Asks,
+    /// Shapes that jobs have, as long as their numbers mean the same.
     used: Vec<bool>,
+    forgotten: u64,
     last: Option<(i64, String)>,
     disordered: bool,
 }
@@ -131,8 +127,16 @@ struct Survey {
 impl Sink for Survey {
     fn job(&mut self, row: &TraceRow, checked: &Checked, shapes: &ShapeTable, _: Facts) {
         with_line(row, checked, shapes, |line| self.columns.note(line));
+        if self.forgotten != shapes.forgotten() {
+            self.forgotten = shapes.forgotten();
+            self.used.clear();
+        }
         self.used.resize(shapes.shapes.len(), false);
-        self.used[checked.shape as usize] = true;
+        if !std::mem::replace(&mut self.used[checked.shape as usize], true) {
+            let shape = &shapes.shapes[checked.shape as usize];
+            self.columns.note_shape(shape);
+            self.asks.note(shape, &shapes.resources);
+        }
         match &mut self.last {
             None => self.last = Some((checked.submit_ms, row.name.clone())),
             Some((submit_ms, name)) => {
@@ -145,6 +149,10 @@ impl Sink for Survey {
                 name.clone_from(&row.name);
             }
         }
+    }
+
+    fn keeps_shapes(&self) -> bool {
+        false
     }
 }
 
@@ -160,6 +168,10 @@ impl<W: Write> Sink for Streaming<W> {
             let written = with_line(row, checked, shapes, |line| self.writer.write(line, &shapes.priorities));
             self.failed = written.err();
         }
+    }
+
+    fn keeps_shapes(&self) -> bool {
+        false
     }
 }
 

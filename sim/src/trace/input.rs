@@ -244,7 +244,8 @@ pub(crate) struct Opened {
 /// Opens a file or standard input and looks at its first bytes.
 pub(crate) fn open(input: &Input) -> Result<Opened, Fault> {
     let raw: Box<dyn Read> = if input.path.as_os_str() == "-" {
-        Box::new(io::stdin().lock())
+        // Not locked: a second reader would wait for this one for ever.
+        Box::new(io::stdin())
     } else {
         Box::new(File::open(&input.path).map_err(|error| not_opened(input, error))?)
     };

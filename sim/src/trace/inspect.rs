@@ -93,7 +93,7 @@ pub fn inspect_against(
     load: Option<&dyn Fn(&Demand<'_>) -> OfferedLoad>,
 ) -> Result<Inspection, TraceError> {
     let options = TraceOptions { partial: true, ..options.clone() };
-    let mut counter = Counter::default();
+    let mut counter = Counter { run_by_shape: load.map(|_| Vec::new()), ..Counter::default() };
     let mut reading = reader::read(inputs, &options, &mut counter)?;
     if counter.disordered {
         let standard_input = inputs.iter().any(|input| input.path.as_os_str() == "-");
@@ -122,6 +122,10 @@ impl Sink for Submits {
             self.0.push(checked.submit_ms);
         }
     }
+
+    fn keeps_shapes(&self) -> bool {
+        false
+    }
 }
 
 impl Submits {
@@ -141,7 +145,6 @@ struct Sum {
     jobs: u64,
     gpu: u128,
     cpu: u128,
-    run: u128,
 }
 
 impl Sum {
@@ -150,7 +153,6 @@ impl Sum {
         self.jobs += other.jobs;
         self.gpu += other.gpu;
         self.cpu += other.cpu;
-        self.run += other.run;
     }
 }
 
@@ -192,6 +194,17 @@ impl Parts {
 /// A recorded run that may reach past the last submission: (end, start, gpu, cpu).
 type Run = Reverse<(i64, i64, u64, u64)>;
 
+/// What is counted of a shape: its first alternative, which is the best.
+#[derive(Debug, Clone, Copy)]
+struct Kind {
+    /// Milli-units over all workers.
+    gpu: u64,
+    cpu: u64,
+    /// Number of the accelerator type in [`Counter::types`].
+    accelerator: u32,
+    constrained: bool,
+}
+
 #[derive(Debug)]
 struct Counter {
     jobs: u64,
@@ -199,7 +212,14 @@ struct Counter {
     partitions: Parts,
     queues: Parts,
     users: Interner,
-    by_shape: Vec<Sum>,
+    /// What jobs of each shape count as, as long as their numbers mean the same.
+    kinds: Vec<Kind>,
+    forgotten: u64,
+    types: Interner,
+    gpu_by_type: Vec<u128>,
+    constrained_jobs: u64,
+    /// Run times by shape, ms, where somebody wants to know what they ask for.
+    run_by_shape: Option<Vec<u128>>,
     first_ms: i64,
     last_ms: i64,
     previous_ms: Option<i64>,
@@ -230,7 +250,12 @@ impl Default for Counter {
             partitions: Parts::default(),
             queues: Parts::default(),
             users: Interner::default(),
-            by_shape: Vec::new(),
+            kinds: Vec::new(),
+            forgotten: 0,
+            types: Interner::default(),
+            gpu_by_type: Vec::new(),
+            constrained_jobs: 0,
+            run_by_shape: None,
             first_ms: i64::MAX,
             last_ms: i64::MIN,
             previous_ms: None,
@@ -256,10 +281,9 @@ impl Default for Counter {
 impl Sink for Counter {
     fn job(&mut self, row: &TraceRow, checked: &Checked, shapes: &ShapeTable, facts: Facts) {
         self.max_processors = facts.max_processors.or(self.max_processors);
-        let first = &shapes.shapes[checked.shape as usize].alternatives[0];
-        let (gpu, cpu) = (first.total(GPU), first.total(CPU));
+        let Kind { gpu, cpu, accelerator, constrained } = self.kind(checked.shape, shapes);
         let run_ms = u128::from(checked.run_ms);
-        let sum = Sum { jobs: 1, gpu: u128::from(gpu) * run_ms, cpu: u128::from(cpu) * run_ms, run: run_ms };
+        let sum = Sum { jobs: 1, gpu: u128::from(gpu) * run_ms, cpu: u128::from(cpu) * run_ms };
         self.teams.add(&row.team, sum);
         for (parts, name) in [(&mut self.partitions, &row.partition), (&mut self.queues, &row.queue)] {
             if !name.is_empty() {
@@ -269,11 +293,12 @@ impl Sink for Counter {
         if !row.user.is_empty() {
             self.users.intern(&row.user);
         }
-        let shape = checked.shape as usize;
-        if self.by_shape.len() <= shape {
-            self.by_shape.resize(shape + 1, Sum::default());
+        self.gpu_by_type[accelerator as usize] += sum.gpu;
+        self.constrained_jobs += u64::from(constrained);
+        if let Some(by_shape) = &mut self.run_by_shape {
+            by_shape.resize(shapes.shapes.len(), 0);
+            by_shape[checked.shape as usize] += run_ms;
         }
-        self.by_shape[shape].add(sum);
         if gpu > 0 {
             self.gpu_size.add(gpu);
         }
@@ -290,9 +315,29 @@ impl Sink for Counter {
         }
         self.record(checked, gpu, cpu);
     }
+
+    fn keeps_shapes(&self) -> bool {
+        self.run_by_shape.is_some()
+    }
 }
 
 impl Counter {
+    /// What a job of this shape counts as; worked out once for each.
+    fn kind(&mut self, shape: u32, shapes: &ShapeTable) -> Kind {
+        if self.forgotten != shapes.forgotten() {
+            self.forgotten = shapes.forgotten();
+            self.kinds.clear();
+        }
+        for shape in shapes.shapes.get(self.kinds.len()..).unwrap_or_default() {
+            let first = &shape.alternatives[0];
+            let accelerator = self.types.intern(first.accelerator.as_deref().unwrap_or("any"));
+            self.gpu_by_type.resize(self.types.len(), 0);
+            let (gpu, cpu, constrained) = (first.total(GPU), first.total(CPU), first.accelerator.is_some());
+            self.kinds.push(Kind { gpu, cpu, accelerator, constrained });
+        }
+        self.kinds[shape as usize]
+    }
+
     fn arrival(&mut self, submit_ms: i64, facts: Facts) {
         self.first_ms = self.first_ms.min(submit_ms);
         self.last_ms = self.last_ms.max(submit_ms);
@@ -338,12 +383,11 @@ impl Counter {
         let span_s = if self.timed() || self.jobs == 0 { seconds(span_ms) } else { f64::NAN };
         let mut total = Sum::default();
         self.teams.sums.iter().for_each(|sum| total.add(*sum));
-        let mut run_ms: Vec<u128> = self.by_shape.iter().map(|sum| sum.run).collect();
+        let mut run_ms = self.run_by_shape.take().unwrap_or_default();
         run_ms.resize(reading.shapes.shapes.len(), 0);
         let unit = if self.gpu_size.count() > 0 { "gpu" } else { "cpu" };
         let recorded = self.recorded(&reading, unit, span_ms);
         let size = if unit == "gpu" { &self.gpu_size } else { &self.cpu_size };
-        let (by_type, constrained_jobs) = self.by_type(&reading.shapes);
         let nodes = reading.cluster.node_count();
         let gpus_by_type = reading.cluster.gpus_by_type();
         let mut repairs: BTreeMap<&'static str, u64> = BTreeMap::new();
@@ -381,8 +425,8 @@ impl Counter {
                 .map(|(name, milli)| ((*name).into(), seconds(*milli)))
                 .collect(),
             quotas: reading.cluster.quotas.as_ref().map(quota_statistics),
-            constrained_jobs,
-            gpu_hours_by_type: by_type,
+            constrained_jobs: self.constrained_jobs,
+            gpu_hours_by_type: self.by_type(),
             by_team: self.teams.statistics(),
             partitions: self.partitions.count(),
             by_partition: self.partitions.statistics(),
@@ -453,17 +497,9 @@ impl Counter {
         })
     }
 
-    fn by_type(&self, shapes: &ShapeTable) -> (BTreeMap<String, f64>, u64) {
-        let mut work: BTreeMap<String, u128> = BTreeMap::new();
-        let mut constrained = 0;
-        for (shape, sum) in shapes.shapes.iter().zip(&self.by_shape) {
-            let name = shape.alternatives[0].accelerator.as_deref();
-            constrained += if name.is_some() { sum.jobs } else { 0 };
-            if sum.gpu > 0 {
-                *work.entry(name.unwrap_or("any").to_owned()).or_default() += sum.gpu;
-            }
-        }
-        (work.into_iter().map(|(name, sum)| (name, hours(sum))).collect(), constrained)
+    fn by_type(&self) -> BTreeMap<String, f64> {
+        let sums = self.types.iter().zip(&self.gpu_by_type).filter(|(_, sum)| **sum > 0);
+        sums.map(|(name, sum)| (name.to_owned(), hours(*sum))).collect()
     }
 }
 

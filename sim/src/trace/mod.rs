@@ -26,6 +26,7 @@ mod model;
 mod number;
 mod pools;
 mod reader;
+mod repairs;
 mod row;
 mod select;
 mod shape;
@@ -34,6 +35,7 @@ pub(crate) mod sketch;
 mod stream;
 pub mod synthetic;
 mod time;
+mod watch;
 mod write;
 
 pub use cluster::{Cluster, NodeMake, QuotaSeries};
@@ -57,10 +59,11 @@ pub use model::{
     TraceJob, TraceShape,
 };
 pub use pools::Asks;
-pub use reader::{TraceOptions, Watch, panicked_on};
+pub use reader::{TraceOptions, panicked_on};
 pub use row::{Reason, RepairAction, Status};
 pub use select::Selection;
 pub use shape::{Factor, Instant, Transform};
 pub use stream::Stream;
 pub(crate) use time::timestamp_ms;
+pub use watch::Watch;
 pub(crate) use write::gibibytes as gibibytes_text;

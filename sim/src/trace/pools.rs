@@ -11,10 +11,13 @@ use super::cluster::{Cluster, GPUS_PER_NODE, NodeMake, QuotaSeries};
 use super::model::{CPU, FIRST_OTHER, GPU, MEMORY, TraceShape};
 use super::write::thousandths;
 
+/// How many names of pools are kept.
+const POOLS_KEPT: usize = 10_000;
+
 /// What the jobs of a trace ask of nodes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Asks {
-    /// The pools that jobs name.
+    /// The pools that jobs name, the first ten thousand of them: no cluster has more.
     pub pools: BTreeSet<String>,
     /// What a node of eight GPUs has to have so that no worker lacks it, and that workers with GPUs can use all eight.
     pub of_node: NodeMake,
@@ -24,8 +27,18 @@ impl Asks {
     /// What jobs of these shapes ask; `resources` names what comes after GPU, CPU and memory.
     pub(crate) fn new<'a>(shapes: impl Iterator<Item = &'a TraceShape>, resources: &[String]) -> Self {
         let mut asks = Self::default();
-        for alternative in shapes.flat_map(|shape| &shape.alternatives) {
-            asks.pools.extend(alternative.pools.iter().cloned());
+        shapes.for_each(|shape| asks.note(shape, resources));
+        asks
+    }
+
+    /// The same with jobs of one shape more.
+    pub(crate) fn note(&mut self, shape: &TraceShape, resources: &[String]) {
+        for alternative in &shape.alternatives {
+            for pool in &alternative.pools {
+                if self.pools.len() < POOLS_KEPT && !self.pools.contains(pool) {
+                    self.pools.insert(pool.clone());
+                }
+            }
             let gpu = alternative.amount(GPU);
             for &(index, amount) in &alternative.amounts {
                 let all = (GPUS_PER_NODE * 1000).max(gpu);
@@ -35,7 +48,7 @@ impl Asks {
                     u128::from(amount)
                 };
                 let of_node = u64::try_from(of_node).unwrap_or(u64::MAX);
-                let node = &mut asks.of_node;
+                let node = &mut self.of_node;
                 let most = match index {
                     GPU => continue,
                     CPU => &mut node.cpu_milli,
@@ -45,7 +58,6 @@ impl Asks {
                 *most = of_node.max(*most);
             }
         }
-        asks
     }
 }
 

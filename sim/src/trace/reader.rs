@@ -3,20 +3,21 @@
 //! A record that cannot be read is an error; one that makes no sense is left out and counted; one out of order
 //! is sorted in and counted; `strict` turns the last two into errors. Absent on purpose: formats.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::rc::Rc;
 
 use super::cluster::Cluster;
 use super::error::{Fault, TraceError};
-use super::format::{Companions, MAX_TIME_MS, SwfOptions, adapter, read_throughputs};
+use super::format::{Companions, MAX_AMOUNT, MAX_TIME_MS, SwfOptions, adapter, read_throughputs};
 use super::guess::{Format, guess};
 use super::input::{self, Flow, Input, Opened};
 use super::interner::SeenNames;
-use super::model::{CALENDAR_FROM_MS, Repair, Source};
-use super::row::{Facts, Missing, Reason, RepairAction, RowSource, TraceRow};
+use super::model::{CALENDAR_FROM_MS, Source};
+use super::repairs::Repairs;
+use super::row::{Facts, Missing, Reason, RowSource, TraceRow};
 use super::shapes::ShapeTable;
+use super::watch::Watch;
 
 /// Switches of the reading.
 #[derive(Debug, Clone, Default)]
@@ -31,35 +32,6 @@ pub struct TraceOptions {
     pub partial: bool,
     /// Who is told how far the reading is.
     pub watch: Watch,
-}
-
-/// Told now and then how many rows have been read; by default nobody is.
-#[derive(Clone, Default)]
-pub struct Watch(Option<Rc<dyn Fn(u64)>>);
-
-impl Watch {
-    /// Rows between two calls.
-    const ROWS: u64 = 1 << 14;
-
-    /// Lets `tell` hear the number of rows.
-    #[must_use]
-    pub fn new(tell: impl Fn(u64) + 'static) -> Self {
-        Self(Some(Rc::new(tell)))
-    }
-
-    fn row(&self, number: u64) {
-        if let Some(tell) = &self.0
-            && number.is_multiple_of(Self::ROWS)
-        {
-            tell(number);
-        }
-    }
-}
-
-impl std::fmt::Debug for Watch {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Watch").field(&self.0.is_some()).finish()
-    }
 }
 
 /// A row that makes sense, in its final types.
@@ -79,6 +51,11 @@ pub(crate) struct Checked {
 pub(crate) trait Sink {
     /// One job.
     fn job(&mut self, row: &TraceRow, checked: &Checked, shapes: &ShapeTable, facts: Facts);
+
+    /// Whether the numbers of shapes are looked up after the next job; where not, those of long ago are forgotten.
+    fn keeps_shapes(&self) -> bool {
+        true
+    }
 }
 
 /// What is known when all files are read.
@@ -144,6 +121,13 @@ struct Open {
 
 impl Rows {
     pub(crate) fn open(inputs: &[Input], options: &TraceOptions) -> Result<Self, TraceError> {
+        let named = inputs.iter().map(|input| input.path.as_path());
+        if named.chain(options.gavel_throughputs.as_deref()).filter(|path| path.as_os_str() == "-").count()
+            > 1
+        {
+            let fault = Fault::other(0, "standard input is named twice, and can be read once");
+            return Err(TraceError::new("-", fault.hint("name files")));
+        }
         let mut parts = Vec::with_capacity(inputs.len());
         for input in inputs {
             parts.push(open(input).map_err(|fault| TraceError::new(input.shown(), fault))?);
@@ -164,15 +148,15 @@ impl Rows {
         // Files that say something about others come first, whatever the order on the command line.
         let mut taken = Vec::with_capacity(parts.len());
         for part in &mut parts {
-            let source = take(part, &mut companions);
+            let source = take(part, &mut companions, options.strict);
             taken.push(source.map_err(|fault| TraceError::new(part.path.clone(), fault))?);
         }
         let mut formats =
             parts.iter().zip(&taken).filter(|(_, taken)| taken.is_none()).map(|(part, _)| part.format);
         let first = formats.next();
         let mixed = formats.any(|format| Some(format) != first);
-        let checker =
-            Checker { strict: options.strict, partial: options.partial, mixed, ..Checker::default() };
+        let repairs = Repairs::new(options.strict);
+        let checker = Checker { repairs, partial: options.partial, mixed, ..Checker::default() };
         Ok(Self {
             options: options.clone(),
             parts: parts.into_iter().zip(taken).collect::<Vec<_>>().into_iter(),
@@ -188,7 +172,7 @@ impl Rows {
         loop {
             if self.open.is_none() {
                 match self.parts.next() {
-                    None => return Ok(None),
+                    None => return self.settle().map(|()| None),
                     Some((_, Some(source))) => self.checker.reading.sources.push(source),
                     Some((part, None)) => {
                         let path = part.path.clone();
@@ -220,10 +204,28 @@ impl Rows {
         if let Some(mut open) = self.open.take() {
             let digest = open.digest.unwrap_or_else(|| open.flow.digest());
             let cluster = open.rows.cluster();
+            self.companions.pai_tasks = open.rows.tasks().or(self.companions.pai_tasks.take());
             let lists = !cluster.is_empty();
             self.companions.cluster.merge(cluster);
             self.checker.end(digest, open.rows.warnings(), lists);
         }
+    }
+
+    /// Counts rows of lists for which none of the files that they belong to had use.
+    fn settle(&mut self) -> Result<(), TraceError> {
+        let Some(tasks) = self.companions.pai_tasks.take() else { return Ok(()) };
+        for (path, lines) in tasks.unused() {
+            let mut repairs = Repairs::new(self.options.strict);
+            for line in lines {
+                let noted = repairs.note(Reason::Unmatched, line);
+                noted.map_err(|fault| TraceError::new(path, fault))?;
+            }
+            let mut sources = self.checker.reading.sources.iter_mut();
+            if let Some(source) = sources.find(|source| source.path == path) {
+                source.repairs.extend(repairs.take());
+            }
+        }
+        Ok(())
     }
 
     /// The row that [`next`](Self::next) found.
@@ -251,6 +253,9 @@ impl Rows {
     }
 
     fn pour(mut self, sink: &mut dyn Sink) -> Result<Reading, TraceError> {
+        if !sink.keeps_shapes() {
+            self.checker.reading.shapes.forget_old();
+        }
         while let Some((checked, facts)) = self.next()? {
             sink.job(&self.row, &checked, &self.checker.reading.shapes, facts);
         }
@@ -333,16 +338,18 @@ fn columnar(_: String, _: bool, _: Opened) -> Result<Part, Fault> {
 }
 
 /// Reads a file that belongs to others; nothing if it holds jobs.
-fn take(part: &mut Part, companions: &mut Companions) -> Result<Option<Source>, Fault> {
+fn take(part: &mut Part, companions: &mut Companions, strict: bool) -> Result<Option<Source>, Fault> {
     let Some(opened) = part.opened.take() else { return Ok(None) };
     let flow = Rc::clone(&opened.flow);
-    match companions.take(part.format, opened)? {
+    let mut repairs = Repairs::new(strict);
+    match companions.take(part.format, opened, &part.path, &mut repairs)? {
         Ok(rows) => Ok(Some(Source {
             path: part.path.clone(),
             format: part.format,
             guessed: part.guessed,
             digest: flow.digest(),
             rows,
+            repairs: repairs.take(),
             ..Source::default()
         })),
         Err(opened) => {
@@ -355,11 +362,10 @@ fn take(part: &mut Part, companions: &mut Companions) -> Result<Option<Source>, 
 /// State of the validation over all files.
 #[derive(Debug, Default)]
 struct Checker {
-    strict: bool,
     partial: bool,
     reading: Reading,
     source: Source,
-    repairs: BTreeMap<Reason, (u64, Vec<u64>)>,
+    repairs: Repairs,
     missing: Missing,
     seen: SeenNames,
     /// Rows of all files so far: the names of jobs in formats without ids.
@@ -399,7 +405,6 @@ impl Checker {
         self.above = None;
         self.submits = None;
         self.above_limit = 0;
-        self.repairs.clear();
         Ok(())
     }
 
@@ -416,32 +421,36 @@ impl Checker {
             let found = format!("`{value}` ms");
             return Err(Fault::unreadable(row.line, "times within the range of this program", found));
         }
+        if let Some(value) = too_much(row) {
+            let found = format!("`{value}` thousandths or bytes");
+            return Err(Fault::unreadable(row.line, "amounts within the range of this program", found));
+        }
         if let Some(reason) = Self::senseless(row) {
-            return self.repair(reason, row.line).map(|()| None);
+            return self.repairs.note(reason, row.line).map(|()| None);
         }
         let shape = self.reading.shapes.intern(row, resources)?;
         if self.reading.shapes.is_empty_request(shape) && !self.missing.request {
-            return self.repair(Reason::NoRequest, row.line).map(|()| None);
+            return self.repairs.note(Reason::NoRequest, row.line).map(|()| None);
         }
         if row.name.is_empty() {
             self.number(&mut row.name);
         } else if !self.seen.insert(&row.name) {
-            return self.repair(Reason::DuplicateId, row.line).map(|()| None);
+            return self.repairs.note(Reason::DuplicateId, row.line).map(|()| None);
         }
         let submit_ms = row.submit_ms.unwrap_or_default();
         if self.above.replace(submit_ms).is_some_and(|above| submit_ms < above) {
-            self.repair(Reason::Unsorted, row.line)?;
+            self.repairs.note(Reason::Unsorted, row.line)?;
         }
         let (first, last) = self.submits.unwrap_or((submit_ms, submit_ms));
         self.submits = Some((first.min(submit_ms), last.max(submit_ms)));
         self.source.statistics |= !row.partition.is_empty() || !row.queue.is_empty();
         if let Some(note) = row.note {
-            self.repair(note, row.line)?;
+            self.repairs.note(note, row.line)?;
         }
         let backwards = row.start_ms.is_some_and(|start| start < submit_ms)
             || row.start_ms.zip(row.end_ms).is_some_and(|(start, end)| end < start);
         if backwards {
-            self.repair(Reason::RecordedBackwards, row.line)?;
+            self.repairs.note(Reason::RecordedBackwards, row.line)?;
             (row.start_ms, row.end_ms) = (None, None);
         }
         let run_ms = duration(row.run_ms).unwrap_or_default();
@@ -486,7 +495,7 @@ impl Checker {
             TraceRow { submit_ms: None, .. } => Reason::MissingSubmit,
             TraceRow { run_ms: None, .. } => Reason::MissingRun,
             row if negative(row.run_ms) => Reason::NegativeRun,
-            row if row.team.is_empty() => Reason::MissingTeam,
+            row if row.team.trim_ascii().is_empty() => Reason::MissingTeam,
             row if row.workers.is_some_and(|workers| workers < 1) => Reason::NoWorkers,
             row if row.gpu_milli < 0 || row.cpu_milli < 0 || row.memory_bytes < 0 => Reason::NegativeRequest,
             row if row.others.iter().any(|(_, amount)| *amount < 0) => Reason::NegativeRequest,
@@ -501,34 +510,10 @@ impl Checker {
         })
     }
 
-    fn repair(&mut self, reason: Reason, line: u64) -> Result<(), Fault> {
-        let done = match reason.action() {
-            RepairAction::LeftOut => "left out",
-            RepairAction::Sorted => "sorted in",
-            RepairAction::Kept => "",
-        };
-        if self.strict && !done.is_empty() {
-            return Err(Fault::other(line, reason.text())
-                .hint(format!("without --strict such rows are {done} and counted")));
-        }
-        let (count, lines) = self.repairs.entry(reason).or_default();
-        *count += 1;
-        if lines.len() < 5 {
-            lines.push(line);
-        }
-        Ok(())
-    }
-
     fn end(&mut self, digest: String, warnings: Vec<String>, lists_machines: bool) {
         let mut source = std::mem::take(&mut self.source);
         source.digest = digest;
-        source.repairs = std::mem::take(&mut self.repairs)
-            .into_iter()
-            .map(|(reason, (count, first_lines))| {
-                let repair = Repair { action: reason.action(), text: reason.text(), count, first_lines };
-                (reason.key(), repair)
-            })
-            .collect();
+        source.repairs = self.repairs.take();
         let prefix = format!("`{}`: ", source.path);
         for warning in warnings {
             self.reading.warnings.push(prefix.clone() + &warning);
@@ -586,6 +571,14 @@ fn beyond(row: &TraceRow) -> Option<i64> {
         row.end_ms,
     ];
     times.into_iter().flatten().find(|value| value.unsigned_abs() > MAX_TIME_MS.unsigned_abs())
+}
+
+/// An amount of the row that is outside of what can be compared exactly, and that the native format refuses.
+fn too_much(row: &TraceRow) -> Option<i64> {
+    let others = row.others.iter().map(|(_, amount)| *amount);
+    let amounts = [row.gpu_milli, row.cpu_milli, row.memory_bytes].into_iter().chain(others);
+    let mut amounts = amounts.filter(|amount| amount.unsigned_abs() > MAX_AMOUNT.unsigned_abs());
+    amounts.next().or(row.gpu_utilization_milli.filter(|&value| value > i64::from(u32::MAX)))
 }
 
 /// The sum of times up to `line`, unless it passes the range of a time.

@@ -5,6 +5,7 @@
 
 use super::cluster::Cluster;
 use super::error::Fault;
+use super::format::PaiTaskTable;
 
 /// How a recorded job ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -63,6 +64,16 @@ pub enum Reason {
     UnknownState,
     /// Left out: a row with this job id came before.
     DuplicateId,
+    /// Left out: a machine of this name came before.
+    DuplicateMachine,
+    /// Left out: quotas of this day came before.
+    DuplicateDay,
+    /// Left out: a team has no quota on this day.
+    MissingQuota,
+    /// Left out: the total of the day is not the sum of its quotas.
+    WrongTotal,
+    /// Left out: a task of this job and name came before.
+    DuplicateTask,
     /// Left out: a step inside a job, not a job.
     JobStep,
     /// Left out: the run time cannot be told (no throughput for this kind of job).
@@ -75,6 +86,8 @@ pub enum Reason {
     Inactive,
     /// Sorted in: submitted before the row above it.
     Unsorted,
+    /// Sorted in: a day before that of a row above it.
+    UnsortedDay,
     /// Kept: the GPUs do not divide into workers of eight, so each worker has one.
     OneGpuWorkers,
     /// Kept: never scheduled; the run time is counted from creation to deletion.
@@ -105,12 +118,18 @@ impl Reason {
             Self::NegativeLimit => "negative_limit",
             Self::UnknownState => "unknown_state",
             Self::DuplicateId => "duplicate_id",
+            Self::DuplicateMachine => "duplicate_machine",
+            Self::DuplicateDay => "duplicate_day",
+            Self::MissingQuota => "missing_quota",
+            Self::WrongTotal => "wrong_total",
+            Self::DuplicateTask => "duplicate_task",
             Self::JobStep => "job_step",
             Self::UnknownThroughput => "unknown_throughput",
             Self::Unmatched => "unmatched",
             Self::NoAttempt => "no_attempt",
             Self::Inactive => "inactive",
             Self::Unsorted => "unsorted",
+            Self::UnsortedDay => "unsorted_day",
             Self::OneGpuWorkers => "one_gpu_workers",
             Self::NeverStarted => "never_started",
             Self::MixedTypes => "mixed_types",
@@ -136,12 +155,18 @@ impl Reason {
             Self::NegativeLimit => "a time limit, estimate or interval is negative",
             Self::UnknownState => "the state is unknown",
             Self::DuplicateId => "the job id came before",
+            Self::DuplicateMachine => "the machine came before",
+            Self::DuplicateDay => "the day came before",
+            Self::MissingQuota => "a quota is missing",
+            Self::WrongTotal => "the total is not the sum of the quotas",
+            Self::DuplicateTask => "the task came before",
             Self::JobStep => "a step inside a job",
             Self::UnknownThroughput => "the run time cannot be told without a throughput",
             Self::Unmatched => "no partner in the other table",
             Self::NoAttempt => "no attempt to run it",
             Self::Inactive => "switched off in the source",
             Self::Unsorted => "submitted before the row above it",
+            Self::UnsortedDay => "a day before that of a row above it",
             Self::OneGpuWorkers => "GPUs not divisible by eight: workers of one GPU",
             Self::NeverStarted => "never scheduled: run time from creation to deletion",
             Self::UnlikeTasks => "tasks ask for unlike amounts: equal parts",
@@ -154,7 +179,7 @@ impl Reason {
     #[must_use]
     pub fn action(self) -> RepairAction {
         match self {
-            Self::Unsorted => RepairAction::Sorted,
+            Self::Unsorted | Self::UnsortedDay => RepairAction::Sorted,
             Self::OneGpuWorkers
             | Self::NeverStarted
             | Self::UnlikeTasks
@@ -359,6 +384,11 @@ pub(crate) trait RowSource {
     /// Machines found among the rows, known after the last one.
     fn cluster(&mut self) -> Cluster {
         Cluster::default()
+    }
+
+    /// The tasks that the rows were looked up in, back after the last one.
+    fn tasks(&mut self) -> Option<PaiTaskTable> {
+        None
     }
 
     /// What the head of the file says, once the first row is read.

@@ -21,7 +21,13 @@ pub(crate) struct ShapeTable {
     canonical: ByteInterner,
     key: Vec<u8>,
     last: Option<(Vec<u8>, u32)>,
+    /// Old shapes are forgotten, so that rows which all ask for something else need no more memory than others.
+    forgets: bool,
+    forgotten: u64,
 }
+
+/// How many ways to write a request are remembered where the old ones are forgotten.
+const REMEMBERED: usize = 4096;
 
 impl Default for ShapeTable {
     fn default() -> Self {
@@ -36,13 +42,33 @@ impl Default for ShapeTable {
             canonical: ByteInterner::default(),
             key: Vec::new(),
             last: None,
+            forgets: false,
+            forgotten: 0,
         }
     }
 }
 
 impl ShapeTable {
+    /// From now on, all shapes are forgotten whenever there are many: a number is only that of the last row's shape.
+    pub(crate) fn forget_old(&mut self) {
+        self.forgets = true;
+    }
+
+    /// How often all shapes were forgotten: as long as this stays, numbers mean what they meant.
+    pub(crate) fn forgotten(&self) -> u64 {
+        self.forgotten
+    }
+
+    fn forget(&mut self) {
+        let resources = std::mem::take(&mut self.resources);
+        *self = Self { resources, forgets: true, forgotten: self.forgotten + 1, ..Self::default() };
+    }
+
     /// The number of the row's shape.
     pub(crate) fn intern(&mut self, row: &TraceRow, resources: &[String]) -> Result<u32, Fault> {
+        if self.forgets && self.written_shape.len() >= REMEMBERED {
+            self.forget();
+        }
         let mut key = std::mem::take(&mut self.key);
         key.clear();
         self.write_key(row, resources, &mut key);
@@ -114,7 +140,12 @@ impl ShapeTable {
             dev: row.dev,
             datasets: list(&row.datasets),
         };
-        let (number, new) = self.canonical.intern(canonical_text(&shape).as_bytes());
+        // What is soon forgotten need not be one with what is written in another way.
+        let (number, new) = if self.forgets {
+            (u32::try_from(self.shapes.len()).unwrap_or(u32::MAX), true)
+        } else {
+            self.canonical.intern(canonical_text(&shape).as_bytes())
+        };
         if new {
             self.shapes.push(shape);
         }
@@ -227,4 +258,27 @@ fn canonical_text(shape: &TraceShape) -> String {
         );
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn old_shapes_are_forgotten_where_nobody_looks_them_up() {
+        let mut kept = ShapeTable::default();
+        let mut short = ShapeTable::default();
+        short.forget_old();
+        for cpu in 1..=20_000 {
+            let row =
+                TraceRow { cpu_milli: cpu, priority: format!("class-{}", cpu % 3), ..TraceRow::default() };
+            let own = short.intern(&row, &[]).unwrap();
+            let all = kept.intern(&row, &[]).unwrap();
+            let (own, all) = (&short.shapes[own as usize], &kept.shapes[all as usize]);
+            assert_eq!(own.alternatives, all.alternatives);
+            assert_eq!(short.priorities.text(own.priority), kept.priorities.text(all.priority));
+            assert!(short.shapes.len() <= REMEMBERED, "{}", short.shapes.len());
+        }
+        assert_eq!((kept.shapes.len(), kept.forgotten(), short.forgotten()), (20_000, 0, 4));
+    }
 }

@@ -77,7 +77,7 @@ impl Columns {
     }
 
     /// Notes what one shape needs.
-    fn note_shape(&mut self, shape: &TraceShape) {
+    pub(crate) fn note_shape(&mut self, shape: &TraceShape) {
         self.priority |= shape.priority != 0;
         self.datasets |= !shape.datasets.is_empty();
         self.preemptible |= shape.preemptible.is_some();
@@ -89,20 +89,28 @@ impl Columns {
             self.memory |= alternative.amount(MEMORY) > 0;
             self.accelerators |= alternative.accelerator.is_some();
             self.pools |= !alternative.pools.is_empty();
-            for (index, (_, used)) in self.resources.iter_mut().enumerate() {
-                *used |= alternative.amount(FIRST_OTHER + index) > 0;
+            for (index, _) in &alternative.amounts {
+                if let Some(other) = index.checked_sub(FIRST_OTHER) {
+                    if self.resources.len() <= other {
+                        self.resources.resize(other + 1, (String::new(), false));
+                    }
+                    self.resources[other].1 = true;
+                }
             }
         }
     }
 
+    /// The same with the names of further resources.
+    pub(crate) fn with_resources(mut self, resources: &[String]) -> Self {
+        self.resources.resize(resources.len(), (String::new(), false));
+        for ((name, _), resource) in self.resources.iter_mut().zip(resources) {
+            name.clone_from(resource);
+        }
+        self
+    }
+
     /// Columns for the shapes that jobs have; rows that were left out may have left some behind.
-    pub(crate) fn of_shapes(
-        mut self,
-        shapes: &[TraceShape],
-        used: impl Iterator<Item = u32>,
-        resources: &[String],
-    ) -> Self {
-        self.resources = resources.iter().map(|name| (name.clone(), false)).collect();
+    fn of_shapes(mut self, shapes: &[TraceShape], used: impl Iterator<Item = u32>) -> Self {
         let mut seen = vec![false; shapes.len()];
         for shape in used {
             if !std::mem::replace(&mut seen[shape as usize], true) {
@@ -297,7 +305,7 @@ impl Trace {
     /// What the output says when it cannot be written.
     pub fn write_native(&self, output: impl Write) -> io::Result<()> {
         let used = self.jobs.iter().map(|job| job.shape);
-        let mut columns = Columns::default().of_shapes(&self.shapes, used, &self.resources);
+        let mut columns = Columns::default().of_shapes(&self.shapes, used).with_resources(&self.resources);
         for index in 0..self.jobs.len() {
             self.with_line(index, |line| columns.note(line));
         }

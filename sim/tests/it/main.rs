@@ -40,6 +40,7 @@ mod trace_commands;
 mod trace_formats;
 mod trace_fuzz;
 mod trace_limits;
+mod trace_losses;
 #[cfg(feature = "parquet")]
 mod trace_parquet;
 mod trace_properties;

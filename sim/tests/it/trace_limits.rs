@@ -131,6 +131,30 @@ fn a_billion_promised_rows_cost_nothing() {
     assert_eq!((code, stderr.as_str()), (0, ""));
 }
 
+/// Rows that all ask for something else, of which none comes again: memory does not follow their number.
+#[test]
+fn requests_that_never_come_again_are_not_kept() {
+    let folder = folder();
+    let path = folder.path().join("unlike.csv");
+    let mut text = String::from("job_id,submit_s,run_s,team,cpu,memory_gib,pools\n");
+    for row in 0..800_000 {
+        writeln!(text, "{row},{row},60,a,{},{},p{row}", 1 + row % 700, 1 + row / 700).unwrap();
+    }
+    std::fs::write(&path, text).unwrap();
+    let input = path.to_str().unwrap();
+    let (_, code, stderr) = inspect(input, |_| 0);
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    let converted = Command::new("sh")
+        .args(["-c", "ulimit -v \"$1\" && exec \"$0\" trace convert \"$2\" --out \"$2.out\""])
+        .args([env!("CARGO_BIN_EXE_sim"), MEMORY, input])
+        .output()
+        .unwrap();
+    assert_eq!(converted.status.code(), Some(0), "{}", String::from_utf8_lossy(&converted.stderr));
+    // The columns stand in another order, and all values come back.
+    let length = std::fs::metadata(folder.path().join("unlike.csv.out")).unwrap().len();
+    assert_eq!(length, std::fs::metadata(&path).unwrap().len());
+}
+
 fn endless_once(head: &str, row: &str) -> impl FnOnce(&mut dyn std::io::Write) -> u64 {
     let text = format!("{head}{row}");
     move |out| {

@@ -4,11 +4,14 @@
 //! are left out, as by the source's own tools; its cut at fourteen days is not applied. Times are local without
 //! zone, read as if UTC.
 
+use std::collections::BTreeMap;
+
 use super::slurm::{share, state};
 use super::table::{CSV, Table};
 use crate::trace::cluster::{Cluster, QuotaSeries};
 use crate::trace::error::Fault;
 use crate::trace::input::Opened;
+use crate::trace::repairs::Repairs;
 use crate::trace::row::{Reason, RowSource, TraceRow};
 use crate::trace::time;
 
@@ -107,32 +110,57 @@ pub(super) fn instant(table: &Table, at: usize) -> Result<Option<i64>, Fault> {
     }
 }
 
-/// Reads `date,<virtual clusters>,total`.
-pub(crate) fn read_quotas(opened: Opened, cluster: &mut Cluster) -> Result<u64, Fault> {
+/// Reads `date,<virtual clusters>,total`. A day without all its quotas, with another total than theirs, or that came
+/// before is left out: the quotas of the day before it go on.
+pub(super) fn read_quotas(
+    opened: Opened,
+    cluster: &mut Cluster,
+    repairs: &mut Repairs,
+) -> Result<u64, Fault> {
+    if cluster.quotas.is_some() {
+        return Err(Fault::other(0, "another file of quotas is named already")
+            .hint("name one: each is of a cluster of its own"));
+    }
     let mut table = Table::with_header(opened, CSV)?;
-    let date = table.require("date")?;
+    let (date, total) = (table.require("date")?, table.find("total"));
     let columns: Vec<usize> =
-        (0..table.header().len()).filter(|&at| at != date && table.header()[at] != "total").collect();
-    let mut series = QuotaSeries {
-        teams: columns.iter().map(|&at| table.header()[at].clone()).collect(),
-        days: Vec::new(),
-    };
+        (0..table.header().len()).filter(|&at| at != date && Some(at) != total).collect();
+    let teams = columns.iter().map(|&at| table.header()[at].clone()).collect();
+    let mut days: BTreeMap<i64, Vec<u64>> = BTreeMap::new();
+    let mut rows = 0;
     while table.next()? {
+        rows += 1;
         let midnight = [table.bytes(date), b" 00:00:00"].concat();
         let Some(day) = time::timestamp_ms(&midnight) else {
             return Err(table.fault(date, "a date like `2020-04-01`"));
         };
-        let mut gpus = Vec::with_capacity(columns.len());
-        for &at in &columns {
-            let count = table.whole(at, "a whole number of GPUs")?.unwrap_or(0);
-            // No more than a pool can have, so that the sum of all teams can be counted.
-            let count = u64::try_from(count).ok().filter(|count| u32::try_from(*count).is_ok());
-            gpus.push(count.ok_or_else(|| table.fault(at, "a whole number of GPUs"))?);
+        let gpus = columns.iter().map(|&at| quota(&table, at)).collect::<Result<Option<Vec<u64>>, _>>()?;
+        let Some(gpus) = gpus else {
+            repairs.note(Reason::MissingQuota, table.line())?;
+            continue;
+        };
+        let sum = gpus.iter().sum::<u64>();
+        let said = total.map(|at| table.whole(at, "a whole number of GPUs")).transpose()?.flatten();
+        if said.is_some_and(|said| u64::try_from(said) != Ok(sum)) {
+            repairs.note(Reason::WrongTotal, table.line())?;
+        } else if days.contains_key(&day) {
+            repairs.note(Reason::DuplicateDay, table.line())?;
+        } else {
+            if days.last_key_value().is_some_and(|(last, _)| day < *last) {
+                repairs.note(Reason::UnsortedDay, table.line())?;
+            }
+            days.insert(day, gpus);
         }
-        series.days.push((day, gpus));
     }
-    series.days.sort_by_key(|(day, _)| *day);
-    let rows = series.days.len() as u64;
-    cluster.quotas = Some(series);
+    cluster.quotas = Some(QuotaSeries { teams, days: days.into_iter().collect() });
     Ok(rows)
+}
+
+/// The GPUs of one team on a day; nothing where the cell is empty.
+fn quota(table: &Table, at: usize) -> Result<Option<u64>, Fault> {
+    let expected = "a whole number of GPUs";
+    let Some(count) = table.whole(at, expected)? else { return Ok(None) };
+    // No more than a pool can have, so that the sum of all teams can be counted.
+    let count = u64::try_from(count).ok().filter(|count| u32::try_from(*count).is_ok());
+    count.map(Some).ok_or_else(|| table.fault(at, expected))
 }

@@ -11,12 +11,14 @@ mod items;
 mod kubernetes;
 mod kueue;
 mod lines;
+mod machines;
 mod native;
 mod openb;
 mod pai;
 #[cfg(feature = "parquet")]
 pub(crate) mod parquet;
 mod philly;
+mod records;
 mod skypilot;
 mod slurm;
 mod swf;
@@ -27,13 +29,16 @@ pub use swf::{SwfMemory, SwfOptions, SwfPools, SwfProcessors, SwfRun, SwfUnusabl
 pub(crate) use documents::Documents;
 pub(crate) use gavel::{Throughputs, read_throughputs};
 pub(crate) use native::NAMES as NATIVE_COLUMNS;
-pub(crate) use table::MAX_TIME_MS;
+pub(crate) use pai::Tasks as PaiTaskTable;
+pub(crate) use table::{MAX_AMOUNT, MAX_TIME_MS};
 
 use super::cluster::Cluster;
 use super::error::Fault;
 use super::guess::Format;
 use super::input::Opened;
+use super::interner::SeenNames;
 use super::reader::TraceOptions;
+use super::repairs::Repairs;
 use super::row::RowSource;
 
 /// What other files of the same set say.
@@ -44,25 +49,32 @@ pub(crate) struct Companions {
     /// A job table is in the set, so the task table belongs to it.
     pub(crate) pai_jobs: bool,
     pub(crate) cluster: Cluster,
+    /// The machines of the lists so far, by name.
+    pub(crate) machines: SeenNames,
 }
 
 impl Companions {
     /// Reads a file that belongs to others; its number of records, or the file back if it stands for itself.
-    pub(crate) fn take(&mut self, format: Format, opened: Opened) -> Result<Result<u64, Opened>, Fault> {
+    pub(crate) fn take(
+        &mut self,
+        format: Format,
+        opened: Opened,
+        path: &str,
+        repairs: &mut Repairs,
+    ) -> Result<Result<u64, Opened>, Fault> {
         let cluster = &mut self.cluster;
+        let mut machines = machines::Machines { seen: &mut self.machines, cluster, repairs };
         Ok(Ok(match format {
-            Format::HeliosQuotas => helios::read_quotas(opened, cluster)?,
-            Format::OpenbNodes => openb::read_nodes(opened, cluster)?,
-            Format::PaiMachines => pai::read_machines(opened, cluster)?,
-            Format::PhillyMachines => philly::read_machines(opened, cluster)?,
+            Format::HeliosQuotas => helios::read_quotas(opened, machines.cluster, machines.repairs)?,
+            Format::OpenbNodes => openb::read_nodes(opened, &mut machines)?,
+            Format::PaiMachines => pai::read_machines(opened, &mut machines)?,
+            Format::PhillyMachines => philly::read_machines(opened, &mut machines)?,
             Format::GavelThroughputs => {
                 self.throughputs = Some(read_throughputs(opened)?);
                 1
             }
             Format::PaiTasks if self.pai_jobs => {
-                let (tasks, rows) = pai::read_tasks(opened)?;
-                self.pai_tasks = Some(tasks);
-                rows
+                self.pai_tasks.get_or_insert_default().read(opened, path, machines.repairs)?
             }
             _ => return Ok(Err(opened)),
         }))

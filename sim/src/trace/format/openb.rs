@@ -4,8 +4,9 @@
 //! was never scheduled is given the time from creation to deletion, which is noted. Pods that run when the record ends
 //! have its end as their deletion. The multi-GPU list has no times at all and can only be inspected.
 
+use super::machines::Machines;
 use super::table::{CSV, Table};
-use crate::trace::cluster::{Cluster, NodeMake};
+use crate::trace::cluster::NodeMake;
 use crate::trace::error::Fault;
 use crate::trace::input::Opened;
 use crate::trace::row::{Missing, Reason, RowSource, Status, TraceRow};
@@ -114,10 +115,11 @@ impl RowSource for OpenbPods {
 }
 
 /// Reads a node list.
-pub(crate) fn read_nodes(opened: Opened, cluster: &mut Cluster) -> Result<u64, Fault> {
+pub(super) fn read_nodes(opened: Opened, machines: &mut Machines<'_>) -> Result<u64, Fault> {
     let mut table = Table::with_header(opened, CSV)?;
     let (cpu, memory) = (table.require("cpu_milli")?, table.require("memory_mib")?);
     let (gpu, model) = (table.require("gpu")?, table.require("model")?);
+    let name = table.find("sn");
     let mut rows = 0;
     while table.next()? {
         let amount = |at: usize, unit: i64| {
@@ -127,13 +129,14 @@ pub(crate) fn read_nodes(opened: Opened, cluster: &mut Cluster) -> Result<u64, F
                 .and_then(|value| u64::try_from(value).ok())
                 .ok_or_else(|| table.fault(at, "a whole number within the range of this program"))
         };
-        cluster.add(NodeMake {
+        let make = NodeMake {
             accelerator: table.text(model).to_owned(),
             gpu_milli: amount(gpu, 1000)?,
             cpu_milli: amount(cpu, 1)?,
             memory_bytes: amount(memory, MIB)?,
             ..NodeMake::default()
-        });
+        };
+        machines.add(name.map_or("", |at| table.text(at)), table.line(), make)?;
         rows += 1;
     }
     Ok(rows)

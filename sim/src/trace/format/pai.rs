@@ -7,12 +7,15 @@
 
 use std::collections::BTreeMap;
 
+use super::machines::Machines;
 use super::slurm::share;
 use super::table::{CSV, Table};
-use crate::trace::cluster::{Cluster, NodeMake};
+use crate::trace::cluster::NodeMake;
 use crate::trace::error::Fault;
 use crate::trace::input::Opened;
+use crate::trace::interner::SeenNames;
 use crate::trace::number;
+use crate::trace::repairs::Repairs;
 use crate::trace::row::{Missing, Reason, RowSource, Status, TraceRow};
 
 const JOB: [&str; 6] = ["job_name", "inst_id", "user", "status", "start_time", "end_time"];
@@ -47,31 +50,90 @@ pub(crate) struct TaskSum {
     most: i64,
     /// Tasks with GPUs of other types.
     mixed: bool,
+    /// Why the job makes no sense, if a task of it makes none.
+    reject: Option<Reason>,
+    /// File and line of the tasks, until somebody asks for the job.
+    rows: Vec<(usize, u64)>,
 }
 
-/// The task table by job.
-pub(crate) type Tasks = BTreeMap<String, TaskSum>;
+/// The task tables of a set by job.
+#[derive(Debug, Default)]
+pub(crate) struct Tasks {
+    jobs: BTreeMap<String, TaskSum>,
+    /// Names of the tasks with their jobs.
+    seen: SeenNames,
+    /// The files.
+    paths: Vec<String>,
+}
 
-/// Reads the whole task table.
-pub(crate) fn read_tasks(opened: Opened) -> Result<(Tasks, u64), Fault> {
-    let mut table = Table::with_columns(opened, CSV, &TASK);
-    let (mut tasks, mut rows) = (Tasks::new(), 0);
-    while table.next()? {
-        if table.bytes(0) != b"job_name" {
+impl Tasks {
+    /// Adds a whole task table; how many rows it has.
+    pub(crate) fn read(&mut self, opened: Opened, path: &str, repairs: &mut Repairs) -> Result<u64, Fault> {
+        let mut table = Table::with_columns(opened, CSV, &TASK);
+        let file = self.paths.len();
+        self.paths.push(path.to_owned());
+        let mut rows = 0;
+        while table.next()? {
+            if table.bytes(0) == b"job_name" {
+                continue;
+            }
             rows += 1;
-            let sum = tasks.entry(table.text(0).to_owned()).or_default();
-            add_task(&table, sum)?;
+            // What stands between the two is in no name.
+            let name = format!("{}\0{}", table.text(0), table.text(1));
+            if !table.text(1).is_empty() && !self.seen.insert(&name) {
+                repairs.note(Reason::DuplicateTask, table.line())?;
+                continue;
+            }
+            let sum = self.jobs.entry(table.text(0).to_owned()).or_default();
+            if let Some(reason) = add_task(&table, sum)? {
+                // A job of which one part makes no sense makes none, and is left out at its own line too.
+                repairs.note(reason, table.line())?;
+                sum.reject = sum.reject.or(Some(reason));
+            } else {
+                sum.rows.push((file, table.line()));
+            }
         }
+        Ok(rows)
     }
-    Ok((tasks, rows))
+
+    /// The tasks of a job, which then has been asked for.
+    fn of(&mut self, job: &str) -> Option<&TaskSum> {
+        let sum = self.jobs.get_mut(job)?;
+        sum.rows.clear();
+        Some(sum)
+    }
+
+    /// The lines of those rows for whose jobs nobody has asked, file by file.
+    pub(crate) fn unused(&self) -> Vec<(&str, Vec<u64>)> {
+        let mut lines: Vec<(&str, Vec<u64>)> =
+            self.paths.iter().map(|path| (path.as_str(), Vec::new())).collect();
+        for &(file, line) in self.jobs.values().flat_map(|sum| &sum.rows) {
+            lines[file].1.push(line);
+        }
+        for (_, lines) in &mut lines {
+            lines.sort_unstable();
+        }
+        lines
+    }
 }
 
-fn add_task(table: &Table, sum: &mut TaskSum) -> Result<(), Fault> {
-    let instances = table.whole(2, "a whole number of instances")?.unwrap_or(1).max(0);
+/// Adds one task to those of its job, unless it makes no sense.
+fn add_task(table: &Table, sum: &mut TaskSum) -> Result<Option<Reason>, Fault> {
+    let instances = table.whole(2, "a whole number of instances")?.unwrap_or(1);
     let start = table.seconds(4)?;
+    table.seconds(5)?;
     // Percent of one to thousandths: 600 is six CPUs, 50 half a GPU.
     let (cpu, gpu) = (table.thousandths(6)? / 100, table.thousandths(8)? / 100);
     let memory = gigabytes(table, 7)?;
+    if !matches!(table.text(3), "Terminated" | "Failed" | "Running" | "Waiting") {
+        return Ok(Some(Reason::UnknownState));
+    }
+    if instances < 1 {
+        return Ok(Some(Reason::NoWorkers));
+    }
+    if cpu < 0 || gpu < 0 || memory < 0 {
+        return Ok(Some(Reason::NegativeRequest));
+    }
     if sum.instances == 0 {
         sum.first = (cpu, memory, gpu);
     } else {
@@ -98,7 +160,7 @@ fn add_task(table: &Table, sum: &mut TaskSum) -> Result<(), Fault> {
             kind.clone_into(&mut sum.accelerator);
         }
     }
-    Ok(())
+    Ok(None)
 }
 
 fn gigabytes(table: &Table, at: usize) -> Result<i64, Fault> {
@@ -116,6 +178,7 @@ impl TaskSum {
         row.cpu_milli = share(self.cpu_milli, workers);
         row.memory_bytes = share(self.memory_bytes, workers);
         row.accelerators.push_str(&self.accelerator);
+        row.reject = row.reject.or(self.reject);
         if self.mixed {
             row.note = Some(Reason::MixedTypes);
         } else if self.unlike {
@@ -163,9 +226,9 @@ impl RowSource for PaiJobs {
         status(table.text(3), row);
         row.submit_ms = table.seconds(4)?;
         row.end_ms = table.seconds(5)?;
-        match &self.tasks {
+        match &mut self.tasks {
             None => row.start_ms = row.submit_ms,
-            Some(tasks) => match tasks.get(table.text(0)) {
+            Some(tasks) => match tasks.of(table.text(0)) {
                 Some(sum) => {
                     sum.fill(row);
                     row.start_ms = sum.start_ms;
@@ -174,17 +237,21 @@ impl RowSource for PaiJobs {
             },
         }
         row.run_ms = row.end_ms.zip(row.start_ms).map(|(end, start)| end - start);
+        if row.name.is_empty() {
+            row.reject = Some(Reason::MissingId);
+        }
+        if row.end_ms.is_none() && row.reject.is_none() {
+            row.reject = Some(Reason::StillRunning);
+        }
         if self.tasks.is_none() {
             row.start_ms = None;
             row.end_ms = None;
         }
-        if row.name.is_empty() {
-            row.reject = Some(Reason::MissingId);
-        }
-        if row.run_ms.is_none() && row.reject.is_none() {
-            row.reject = Some(Reason::StillRunning);
-        }
         Ok(true)
+    }
+
+    fn tasks(&mut self) -> Option<Tasks> {
+        self.tasks.take()
     }
 
     fn missing(&self) -> Missing {
@@ -221,11 +288,12 @@ impl RowSource for PaiTasks {
         row.team.push_str("unknown");
         status(table.text(3), row);
         row.submit_ms = table.seconds(4)?;
-        row.run_ms = table.seconds(5)?.zip(row.submit_ms).map(|(end, start)| end - start);
+        let end_ms = table.seconds(5)?;
+        row.run_ms = end_ms.zip(row.submit_ms).map(|(end, start)| end - start);
         let mut sum = TaskSum::default();
-        add_task(table, &mut sum)?;
+        sum.reject = add_task(table, &mut sum)?;
         sum.fill(row);
-        if row.run_ms.is_none() && row.reject.is_none() {
+        if end_ms.is_none() && row.reject.is_none() {
             row.reject = Some(Reason::StillRunning);
         }
         Ok(true)
@@ -237,7 +305,7 @@ impl RowSource for PaiTasks {
 }
 
 /// Reads the machine table.
-pub(crate) fn read_machines(opened: Opened, cluster: &mut Cluster) -> Result<u64, Fault> {
+pub(super) fn read_machines(opened: Opened, machines: &mut Machines<'_>) -> Result<u64, Fault> {
     let mut table = Table::with_columns(opened, CSV, &MACHINE);
     let mut rows = 0;
     while table.next()? {
@@ -249,13 +317,14 @@ pub(crate) fn read_machines(opened: Opened, cluster: &mut Cluster) -> Result<u64
         };
         let gpu_milli = positive(4, table.thousandths(4)?)?;
         let accelerator = if gpu_milli > 0 { table.text(1).to_owned() } else { String::new() };
-        cluster.add(NodeMake {
+        let make = NodeMake {
             accelerator,
             gpu_milli,
             cpu_milli: positive(2, table.thousandths(2)?)?,
             memory_bytes: positive(3, gigabytes(&table, 3)?)?,
             ..NodeMake::default()
-        });
+        };
+        machines.add(table.text(0), table.line(), make)?;
         rows += 1;
     }
     Ok(rows)

@@ -4,8 +4,9 @@
 //! no job ids.
 
 use super::items::Items;
+use super::machines::Machines;
 use super::table::{CSV, Table};
-use crate::trace::cluster::{Cluster, NodeMake};
+use crate::trace::cluster::NodeMake;
 use crate::trace::error::{Fault, quoted};
 use crate::trace::input::Opened;
 use crate::trace::row::{Reason, RowSource, Status, TraceRow};
@@ -143,16 +144,18 @@ impl RowSource for PhillyLog {
 }
 
 /// Reads `cluster_machine_list`: `machineId, number of GPUs, single GPU mem`.
-pub(crate) fn read_machines(opened: Opened, cluster: &mut Cluster) -> Result<u64, Fault> {
+pub(super) fn read_machines(opened: Opened, machines: &mut Machines<'_>) -> Result<u64, Fault> {
     let mut table = Table::with_header(opened, CSV)?;
     let count = table.require("number of GPUs")?;
+    let name = table.find("machineId");
     let mut rows = 0;
     while table.next()? {
         let gpus = table.thousandths(count)?;
         let Ok(gpu_milli) = u64::try_from(gpus) else {
             return Err(table.fault(count, "a number of GPUs of zero or more"));
         };
-        cluster.add(NodeMake { gpu_milli, ..NodeMake::default() });
+        let make = NodeMake { gpu_milli, ..NodeMake::default() };
+        machines.add(name.map_or("", |at| table.text(at)), table.line(), make)?;
         rows += 1;
     }
     Ok(rows)

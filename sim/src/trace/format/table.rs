@@ -4,10 +4,9 @@
 
 use std::rc::Rc;
 
-use csv::{ByteRecord, StringRecord};
-
+use super::records::{Broken, Record, Records};
 use crate::trace::error::{Fault, quoted};
-use crate::trace::input::{Flow, Guard, Opened};
+use crate::trace::input::{Flow, Opened};
 use crate::trace::number::{self, NumberFault};
 use crate::trace::time;
 
@@ -28,18 +27,13 @@ pub(crate) const CSV: Dialect = Dialect { delimiter: b',', quoting: true };
 
 /// A delimited table, record by record.
 pub(crate) struct Table {
-    reader: csv::Reader<Guard>,
+    records: Records,
     dialect: Dialect,
     flow: Rc<Flow>,
-    /// The current record, known to be text: fields are looked at often, and tested once.
-    record: StringRecord,
-    /// Where the next record is read to.
-    spare: Option<ByteRecord>,
+    record: Record,
     header: Vec<String>,
     /// The names come from the file's first record.
     named: bool,
-    /// Line of the current record.
-    line: u64,
 }
 
 impl Table {
@@ -49,7 +43,8 @@ impl Table {
         if !table.advance()? {
             return Err(Fault::other(1, "expected a header line, found the end of the file"));
         }
-        table.header = table.record.iter().map(|name| name.trim().to_owned()).collect();
+        let names = (0..table.record.len()).map(|index| table.record.get(index).trim().to_owned());
+        table.header = names.collect();
         table.named = true;
         Ok(table)
     }
@@ -60,23 +55,9 @@ impl Table {
     }
 
     fn open(opened: Opened, dialect: Dialect, header: Vec<String>) -> Self {
-        let reader = csv::ReaderBuilder::new()
-            .has_headers(false)
-            .flexible(true)
-            .delimiter(dialect.delimiter)
-            .quoting(dialect.quoting)
-            .buffer_capacity(1 << 16)
-            .from_reader(opened.bytes);
-        Self {
-            reader,
-            dialect,
-            flow: opened.flow,
-            record: StringRecord::new(),
-            spare: None,
-            header,
-            named: false,
-            line: 1,
-        }
+        let flow = Rc::clone(&opened.flow);
+        let records = Records::new(opened, dialect);
+        Self { records, dialect, flow, record: Record::default(), header, named: false }
     }
 
     /// Names of the columns.
@@ -113,7 +94,7 @@ impl Table {
         let wanted = self.header.len();
         let fields = if wanted == 1 { "field" } else { "fields" };
         let why = if self.named { " as in the header" } else { "" };
-        let fault = Fault::unreadable(self.line, format!("{wanted} {fields}{why}"), count.to_string());
+        let fault = Fault::unreadable(self.line(), format!("{wanted} {fields}{why}"), count.to_string());
         // The first one that has no place, or that is not there.
         match self.header.get(count) {
             Some(missing) if self.named => fault.column(missing),
@@ -122,49 +103,39 @@ impl Table {
     }
 
     fn advance(&mut self) -> Result<bool, Fault> {
-        self.flow.record_starts(self.reader.position().byte());
-        let before = self.reader.position().line();
-        let mut record = self.spare.take().unwrap_or_default();
-        match self.reader.read_byte_record(&mut record) {
-            Ok(more) => {
-                self.line = before;
-                let passed = self.reader.position().line().saturating_sub(before);
-                if passed > 1 {
-                    // Blank lines come before the record; line ends inside quotes belong to it.
-                    let inside = record.as_slice().split(|&byte| byte == b'\n').skip(1).count() as u64;
-                    self.line += passed.saturating_sub(inside + 1);
-                }
-                self.accept(record)?;
-                Ok(more)
+        self.records.next(&mut self.record).map_err(|broken| self.broken(broken))
+    }
+
+    /// A record that cannot be told.
+    fn broken(&self, broken: Broken) -> Fault {
+        let quote =
+            "a quote that belongs to the text is written twice, in a field that begins and ends with one";
+        let column =
+            |field: usize| self.header.get(field).cloned().unwrap_or_else(|| (field + 1).to_string());
+        match broken {
+            Broken::Bytes(error) => self.broken_off(error),
+            Broken::Unclosed { field } => {
+                let expected = "a quote that closes the one at the start of the field";
+                let fault = Fault::unreadable(self.line(), expected, "the end of the file");
+                fault.column(column(field)).hint(quote)
             }
-            Err(error) => Err(match error.into_kind() {
-                csv::ErrorKind::Io(error) => self.broken(before, error),
-                _ => Fault::other(before, "this is no delimited record"),
-            }),
+            Broken::Behind { field, found } => {
+                let expected = "the end of the field behind its closing quote";
+                Fault::unreadable(self.line(), expected, quoted(&found)).column(column(field)).hint(quote)
+            }
+            // A record that is too long or too short is told as such.
+            Broken::NoText { fields, .. } if self.named && fields != self.header.len() => {
+                self.unlike_header(fields)
+            }
+            Broken::NoText { field, found, .. } => {
+                Fault::unreadable(self.line(), "UTF-8 text", quoted(&found)).column(column(field))
+            }
         }
     }
 
-    /// Takes a record if all its fields are text.
-    fn accept(&mut self, record: ByteRecord) -> Result<(), Fault> {
-        let record = StringRecord::from_byte_record(record).map_err(|error| {
-            let index = error.utf8_error().field();
-            let record = error.into_byte_record();
-            // A record that is too long or too short is told as such.
-            if self.named && record.len() != self.header.len() {
-                return self.unlike_header(record.len());
-            }
-            let number = (index + 1).to_string();
-            let column = self.header.get(index).map_or(number.as_str(), String::as_str);
-            let found = quoted(record.get(index).unwrap_or_default().trim_ascii());
-            Fault::unreadable(self.line, "UTF-8 text", found).column(column)
-        })?;
-        self.spare = Some(std::mem::replace(&mut self.record, record).into_byte_record());
-        Ok(())
-    }
-
     /// A record that could not be read to its end: where the data broke off, by the name of the column.
-    fn broken(&self, line: u64, error: std::io::Error) -> Fault {
-        let fault = self.flow.fault(line, error);
+    fn broken_off(&self, error: std::io::Error) -> Fault {
+        let fault = self.flow.fault(self.line(), error);
         let mut inside = false;
         let fields = self.flow.broken_line().into_iter().filter(|&byte| {
             inside ^= self.dialect.quoting && byte == b'"';
@@ -178,7 +149,7 @@ impl Table {
 
     /// Line of the current record.
     pub(crate) fn line(&self) -> u64 {
-        self.line
+        self.record.line()
     }
 
     /// One field, without surrounding blanks.
@@ -188,13 +159,13 @@ impl Table {
 
     /// One field as text.
     pub(crate) fn text(&self, index: usize) -> &str {
-        self.record.get(index).unwrap_or_default().trim_ascii()
+        self.record.get(index).trim_ascii()
     }
 
     /// A field that is not what it should be.
     pub(crate) fn fault(&self, index: usize, expected: &str) -> Fault {
         let column = self.header.get(index).map_or("", String::as_str);
-        Fault::unreadable(self.line, expected, quoted(self.bytes(index))).column(column)
+        Fault::unreadable(self.line(), expected, quoted(self.bytes(index))).column(column)
     }
 
     fn numeric(&self, index: usize, expected: &str, fault: NumberFault) -> Fault {

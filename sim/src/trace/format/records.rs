@@ -1,0 +1,350 @@
+//! Bytes into records of fields, with a bound on their length.
+//!
+//! By hand, for two reasons: a general reader takes all that follows a quote that nobody closes for text of one field and
+//! says nothing, and most of the time of reading a trace is spent here. Absent on purpose: names of columns, what stands
+//! in the fields, and messages (see `table`).
+
+use std::io::{self, Read as _};
+use std::rc::Rc;
+
+use super::table::Dialect;
+use crate::trace::input::{Flow, Guard, Opened};
+
+/// Bytes that are asked for at once.
+const CHUNK: usize = 1 << 16;
+
+/// One record: its fields as text, one after the other.
+#[derive(Debug, Default)]
+pub(super) struct Record {
+    text: String,
+    /// Start and end of each field in the text.
+    fields: Vec<(usize, usize)>,
+    /// Line of its first byte.
+    line: u64,
+}
+
+impl Record {
+    /// How many fields it has.
+    pub(super) fn len(&self) -> usize {
+        self.fields.len()
+    }
+
+    /// One field as it stands; empty where there is none.
+    pub(super) fn get(&self, index: usize) -> &str {
+        self.fields.get(index).and_then(|&(start, end)| self.text.get(start..end)).unwrap_or_default()
+    }
+
+    pub(super) fn line(&self) -> u64 {
+        self.line
+    }
+}
+
+/// Why a record cannot be told.
+#[derive(Debug)]
+pub(super) enum Broken {
+    /// The bytes break off.
+    Bytes(io::Error),
+    /// The quote at the start of this field is never closed.
+    Unclosed { field: usize },
+    /// Something other than the end of the field stands behind its closing quote.
+    Behind { field: usize, found: Vec<u8> },
+    /// This field of so many is no text.
+    NoText { field: usize, fields: usize, found: Vec<u8> },
+}
+
+impl From<io::Error> for Broken {
+    fn from(error: io::Error) -> Self {
+        Self::Bytes(error)
+    }
+}
+
+/// The records of a file.
+pub(super) struct Records {
+    bytes: Guard,
+    flow: Rc<Flow>,
+    dialect: Dialect,
+    /// The bytes that end a field, and the quote.
+    marks: [bool; 256],
+    buffer: Vec<u8>,
+    /// What of the buffer is not read yet.
+    begin: usize,
+    end: usize,
+    /// Where in the file that begins, and in which line.
+    position: u64,
+    line: u64,
+    unquoted: Vec<u8>,
+}
+
+impl Records {
+    pub(super) fn new(opened: Opened, dialect: Dialect) -> Self {
+        let mut marks = [false; 256];
+        for byte in [dialect.delimiter, b'\n', b'\r'] {
+            marks[usize::from(byte)] = true;
+        }
+        marks[usize::from(b'"')] |= dialect.quoting;
+        Self {
+            bytes: opened.bytes,
+            flow: opened.flow,
+            dialect,
+            marks,
+            buffer: Vec::new(),
+            begin: 0,
+            end: 0,
+            position: 0,
+            line: 1,
+            unquoted: Vec::new(),
+        }
+    }
+
+    /// Reads the next record that is no blank line; false at the end. Where it is broken, `record` knows its line.
+    pub(super) fn next(&mut self, record: &mut Record) -> Result<bool, Broken> {
+        record.fields.clear();
+        record.text.clear();
+        let more = self.skip_blank_lines();
+        record.line = self.line;
+        if !more? {
+            return Ok(false);
+        }
+        let (end, quotes) = self.split(&mut record.fields)?;
+        let bytes = &self.buffer[self.begin..self.begin + end];
+        let text = if quotes {
+            unquote(bytes, &mut record.fields, &mut self.unquoted);
+            &self.unquoted
+        } else {
+            bytes
+        };
+        let Ok(text) = std::str::from_utf8(text) else { return Err(no_text(text, &record.fields)) };
+        record.text.push_str(text);
+        if quotes {
+            self.line += bytes.split(|&byte| byte == b'\n').skip(1).count() as u64;
+        }
+        self.consume(end);
+        Ok(true)
+    }
+
+    /// Passes line ends; false at the end of the file.
+    fn skip_blank_lines(&mut self) -> io::Result<bool> {
+        loop {
+            while self.begin < self.end {
+                match self.buffer[self.begin] {
+                    b'\n' => self.line += 1,
+                    b'\r' => {}
+                    _ => {
+                        self.flow.record_starts(self.position);
+                        return Ok(true);
+                    }
+                }
+                self.consume(1);
+            }
+            self.flow.record_starts(self.position);
+            if !self.fill()? {
+                return Ok(false);
+            }
+        }
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.begin += count;
+        self.position += count as u64;
+    }
+
+    /// Finds the fields of the record that begins here: where it ends, and whether any field is in quotes.
+    fn split(&mut self, fields: &mut Vec<(usize, usize)>) -> Result<(usize, bool), Broken> {
+        let (mut at, mut field, mut quotes) = (0, 0, false);
+        loop {
+            let data = &self.buffer[self.begin..self.end];
+            let rest = data.get(at..).unwrap_or_default();
+            let Some(offset) = rest.iter().position(|&byte| self.marks[usize::from(byte)]) else {
+                at = data.len();
+                if self.fill()? {
+                    continue;
+                }
+                fields.push((field, at));
+                return Ok((at, quotes));
+            };
+            at += offset;
+            match data[at] {
+                b'\n' | b'\r' => {
+                    fields.push((field, at));
+                    return Ok((at, quotes));
+                }
+                mark if mark == self.dialect.delimiter => {
+                    fields.push((field, at));
+                    at += 1;
+                    field = at;
+                }
+                _ if at == field => {
+                    at = self.closing(at, fields.len())?;
+                    quotes = true;
+                }
+                // A quote inside of a field that does not begin with one is a letter like others.
+                _ => at += 1,
+            }
+        }
+    }
+
+    /// Where the field ends that begins with the quote at `start`.
+    fn closing(&mut self, start: usize, field: usize) -> Result<usize, Broken> {
+        let mut at = start + 1;
+        loop {
+            let data = &self.buffer[self.begin..self.end];
+            let rest = data.get(at..).unwrap_or_default();
+            let Some(offset) = rest.iter().position(|&byte| byte == b'"') else {
+                at = data.len();
+                if self.fill()? {
+                    continue;
+                }
+                return Err(Broken::Unclosed { field });
+            };
+            at += offset + 1;
+            if self.begin + at == self.end && !self.fill()? {
+                return Ok(at);
+            }
+            let data = &self.buffer[self.begin..self.end];
+            match data[at] {
+                b'"' => at += 1,
+                b'\n' | b'\r' => return Ok(at),
+                mark if mark == self.dialect.delimiter => return Ok(at),
+                _ => {
+                    let found = data[at..].split(|&byte| self.marks[usize::from(byte)]).next();
+                    return Err(Broken::Behind { field, found: found.unwrap_or_default().to_vec() });
+                }
+            }
+        }
+    }
+
+    /// Reads on; false at the end of the file.
+    fn fill(&mut self) -> io::Result<bool> {
+        if self.begin > 0 {
+            self.buffer.copy_within(self.begin..self.end, 0);
+            self.end -= self.begin;
+            self.begin = 0;
+        }
+        if self.buffer.len() < self.end + CHUNK {
+            self.buffer.resize(self.end + CHUNK, 0);
+        }
+        let count = self.bytes.read(&mut self.buffer[self.end..self.end + CHUNK])?;
+        self.end += count;
+        Ok(count > 0)
+    }
+}
+
+/// Takes the quotes off: the texts of the fields one after the other, and their places in that.
+fn unquote(bytes: &[u8], fields: &mut [(usize, usize)], text: &mut Vec<u8>) {
+    text.clear();
+    for (start, end) in fields {
+        let field = &bytes[*start..*end];
+        *start = text.len();
+        match field {
+            [b'"', inner @ .., b'"'] => {
+                let mut rest = inner;
+                // Inside, each quote is written twice.
+                while let Some(quote) = rest.iter().position(|&byte| byte == b'"') {
+                    text.extend_from_slice(&rest[..=quote]);
+                    rest = rest.get(quote + 2..).unwrap_or_default();
+                }
+                text.extend_from_slice(rest);
+            }
+            plain => text.extend_from_slice(plain),
+        }
+        *end = text.len();
+    }
+}
+
+fn no_text(bytes: &[u8], fields: &[(usize, usize)]) -> Broken {
+    let is_no_text = |&(start, end): &(usize, usize)| std::str::from_utf8(&bytes[start..end]).is_err();
+    let field = fields.iter().position(is_no_text).unwrap_or(0);
+    let found = fields.get(field).map_or(&[][..], |&(start, end)| bytes[start..end].trim_ascii());
+    Broken::NoText { field, fields: fields.len(), found: found.to_vec() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trace::input::open_bytes;
+
+    /// All records with their lines, or what the first one that is broken is.
+    fn records(bytes: &[u8], quoting: bool) -> Result<Vec<(u64, Vec<String>)>, String> {
+        let dialect = Dialect { delimiter: b',', quoting };
+        let mut records =
+            Records::new(open_bytes(Box::new(io::Cursor::new(bytes.to_vec()))).unwrap(), dialect);
+        let (mut record, mut all) = (Record::default(), Vec::new());
+        loop {
+            match records.next(&mut record) {
+                Ok(false) => return Ok(all),
+                Ok(true) => {
+                    let fields = (0..record.len()).map(|index| record.get(index).to_owned()).collect();
+                    all.push((record.line(), fields));
+                }
+                Err(broken) => return Err(format!("{}: {broken:?}", record.line())),
+            }
+        }
+    }
+
+    fn of(lines: &[(u64, &[&str])]) -> Vec<(u64, Vec<String>)> {
+        lines
+            .iter()
+            .map(|(line, fields)| (*line, fields.iter().map(|&field| field.to_owned()).collect()))
+            .collect()
+    }
+
+    #[test]
+    fn fields_and_lines() {
+        assert_eq!(
+            records(b"a,b\r\n\n,\r\n\"x\ny\",\"1\"\"2\"\n  \"z,\"\"\nend", true).unwrap(),
+            of(&[
+                (1, &["a", "b"]),
+                (3, &["", ""]),
+                (4, &["x\ny", "1\"2"]),
+                (6, &["  \"z", ""]),
+                (7, &["end"]),
+            ])
+        );
+        assert_eq!(records(b"\"a,b\n\"\n", false).unwrap(), of(&[(1, &["\"a", "b"]), (2, &["\""])]));
+        assert_eq!(records(b"\n\r\n", true).unwrap(), of(&[]));
+        assert_eq!(records(b"a,\"\"", true).unwrap(), of(&[(1, &["a", ""])]));
+        assert_eq!(records(b"a,", true).unwrap(), of(&[(1, &["a", ""])]));
+    }
+
+    #[test]
+    fn quotes_that_do_not_close() {
+        let broken = |text: &str| records(text.as_bytes(), true).unwrap_err();
+        assert_eq!(broken("a,b\n1,\"x\n2,y\n"), "2: Unclosed { field: 1 }");
+        assert_eq!(broken("\""), "1: Unclosed { field: 0 }");
+        assert_eq!(broken("\"\"\""), "1: Unclosed { field: 0 }");
+        assert_eq!(broken("a,\"x\n1,\"y,z"), "1: Behind { field: 1, found: [121] }");
+        assert_eq!(broken("a,\"x\" ,z"), "1: Behind { field: 1, found: [32] }");
+    }
+
+    /// Where all quotes close, it is what the library reads: however the text is cut into buffers.
+    #[test]
+    fn agrees_with_the_library() {
+        let mut state = 1_u64;
+        let mut draw = |below: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            usize::try_from(state >> 33).unwrap() % below
+        };
+        let pieces = ["a", ",", "\n", "\r\n", "\"x\"", "\"a,\"\"\n\"", "é", " ", "1234567890", "b\"c", "\r"];
+        let long = "0123456789abcdef".repeat(700);
+        let mut agreed = 0;
+        for round in 0..3000 {
+            let mut text = String::new();
+            for _ in 0..draw(40) {
+                text.push_str(if round % 50 == 0 && draw(4) == 0 {
+                    &long
+                } else {
+                    pieces[draw(pieces.len())]
+                });
+            }
+            let Ok(own) = records(text.as_bytes(), true) else { continue };
+            let mut reader =
+                csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
+            let theirs: Vec<Vec<String>> =
+                reader.records().map(|record| record.unwrap().iter().map(str::to_owned).collect()).collect();
+            let own: Vec<Vec<String>> = own.into_iter().map(|(_, fields)| fields).collect();
+            assert_eq!(own, theirs, "{text:?}");
+            agreed += 1;
+        }
+        assert!(agreed > 500, "{agreed}");
+    }
+}
