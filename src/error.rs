@@ -325,12 +325,10 @@ impl fmt::Display for ErrorKind {
                 "the quotas of `{kind}` in pool `{pool}` below team `{parent}` add up to more than its own quota"
             ),
             Self::TooDeep { team } => write!(f, "team `{team}` lies below more than 62 teams"),
-            Self::Budget { team } => {
-                write!(
-                    f,
-                    "the budget of team `{team}` has no period, or counts money and a pool has no price"
-                )
-            }
+            Self::Budget { team } => write!(
+                f,
+                "the budget of team `{team}` has no period, or counts money and a pool has no price"
+            ),
             Self::StaticWithoutQuota => {
                 f.write_str("the order `static` gives each team its quota, and no team has one")
             }

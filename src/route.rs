@@ -98,6 +98,8 @@ pub(crate) struct Shape {
     pub(crate) rejection: Option<Rejection>,
     /// Of each route, where some of them move data.
     costs: Vec<Costs>,
+    /// Of which shape it is a variant, and the length for which it was found.
+    varies: Option<(ShapeId, Millis)>,
 }
 
 impl Shape {
@@ -197,7 +199,14 @@ impl Routes {
         }
         let rejection = (first == end).then_some(rejection);
         let precedence = if self.classes_weighed { 0 } else { spec.class };
-        self.shapes.push(Shape { class: spec.class, precedence, routes: first..end, rejection, costs: kept });
+        self.shapes.push(Shape {
+            class: spec.class,
+            precedence,
+            routes: first..end,
+            rejection,
+            costs: kept,
+            varies: None,
+        });
         self.interned.insert(spec.clone(), shape);
         Ok(shape)
     }
@@ -210,30 +219,47 @@ impl Routes {
             return shape;
         }
         let length = length.unwrap_or(HOUR);
-        let mut order: Vec<u32> = (0..).take(known.costs.len()).collect();
-        let id = |number: u32| RouteId(known.routes.start.saturating_add(number));
-        order.sort_by_key(|number| known.costs[*number as usize].rank(&self.all[id(*number)], length));
+        let order = self.order(shape, length);
         if order.is_sorted() {
             return shape;
         }
-        if let Some(variant) = self.variants.get(&(shape, order.clone())) {
+        if let Some(variant) = self.variants.get(&(shape, order)) {
             return *variant;
         }
-        let routes: Vec<RouteId> = order.iter().map(|number| id(*number)).collect();
-        let costs = order.iter().map(|number| known.costs[*number as usize].clone()).collect();
-        let ends = u32::try_from(self.all.len()).ok().zip(u32::try_from(self.all.len() + routes.len()).ok());
         // More routes than can be told apart: the order for an hour is as good as any.
-        let Some((first, end)) = ends else { return shape };
+        self.vary(shape, length).unwrap_or(shape)
+    }
+
+    /// The numbers of a shape's routes among its own, in the order for a job that is thought to run so long.
+    fn order(&self, shape: ShapeId, length: Millis) -> Vec<u32> {
+        let known = &self.shapes[shape];
+        let mut order: Vec<u32> = (0..).take(known.routes.len()).collect();
+        if !known.costs.is_empty() {
+            let id = |number: u32| RouteId(known.routes.start.saturating_add(number));
+            order.sort_by_key(|number| known.costs[*number as usize].rank(&self.all[id(*number)], length));
+        }
+        order
+    }
+
+    /// A new shape with the routes of another in the order for a length; `None` where there are too many routes.
+    pub(crate) fn vary(&mut self, shape: ShapeId, length: Millis) -> Option<ShapeId> {
+        let order = self.order(shape, length);
+        let known = &self.shapes[shape];
+        let first = u32::try_from(self.all.len()).ok()?;
+        let end = u32::try_from(self.all.len() + order.len()).ok()?;
+        let routes: Vec<RouteId> =
+            order.iter().map(|number| RouteId(known.routes.start.saturating_add(*number))).collect();
+        let costs = order.iter().filter_map(|number| known.costs.get(*number as usize).cloned()).collect();
+        let varied = Shape { routes: first..end, costs, varies: Some((shape, length)), ..known.clone() };
         let variant = ShapeId::at(self.shapes.len());
-        let copied = Shape { routes: first..end, costs, ..known.clone() };
         for id in routes {
             let charge = self.charge(id).to_vec();
             self.charges.extend(charge);
             self.all.push(Route { shape: variant, ..self.all[id].clone() });
         }
-        self.shapes.push(copied);
-        self.variants.insert((shape, order), variant);
-        variant
+        self.shapes.push(varied);
+        self.variants.entry((shape, order)).or_insert(variant);
+        Some(variant)
     }
 
     #[inline]
@@ -257,12 +283,19 @@ impl Routes {
         self.shapes.get(shape)
     }
 
-    /// What every shape asks, in order.
+    /// What every shape asks, in order; a variant what its shape does.
     pub(crate) fn specs(&self) -> Vec<ShapeSpec> {
-        let mut specs: Vec<(&ShapeId, &ShapeSpec)> =
-            self.interned.iter().map(|(spec, shape)| (shape, spec)).collect();
-        specs.sort_unstable();
-        specs.into_iter().map(|(_, spec)| spec.clone()).collect()
+        let by_id: BTreeMap<ShapeId, &ShapeSpec> =
+            self.interned.iter().map(|(spec, shape)| (*shape, spec)).collect();
+        let ids = (0..self.shapes.len()).map(ShapeId::at);
+        let of = |id: ShapeId| self.shapes[id].varies.map_or(id, |(of, _)| of);
+        ids.filter_map(|id| by_id.get(&of(id)).map(|spec| (*spec).clone())).collect()
+    }
+
+    /// The variants, each with the length for which it was found.
+    pub(crate) fn lengths(&self) -> Vec<(ShapeId, Millis)> {
+        let ids = (0..self.shapes.len()).map(ShapeId::at);
+        ids.filter_map(|id| self.shapes[id].varies.map(|(_, length)| (id, length))).collect()
     }
 
     /// How many routes there are.

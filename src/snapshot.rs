@@ -10,10 +10,10 @@ use core::fmt;
 
 use crate::config::Config;
 use crate::decision::{Decision, Eviction};
-use crate::id::{JobId, NodeId, TeamId};
+use crate::id::{JobId, NodeId, ShapeId, TeamId};
 use crate::job::{JobSpec, Placed, ShapeSpec};
 use crate::resources::{ResourceKind, Resources};
-use crate::time::Timestamp;
+use crate::time::{Millis, Timestamp};
 
 /// A scheduler, written down: [`Scheduler::snapshot`](crate::Scheduler::snapshot) makes one, and
 /// [`Scheduler::restore`](crate::Scheduler::restore) builds a scheduler from it that decides as the first would have.
@@ -54,6 +54,9 @@ pub struct Snapshot {
     pub submitted: u64,
     /// What jobs ask, by the number that they name.
     pub shapes: Vec<ShapeSpec>,
+    /// Which of these stand there again with their ways to start in another order: that for jobs which are thought to run
+    /// so long.
+    pub variants: Vec<(ShapeId, Millis)>,
     /// What is true of each pool, in the order of the configuration.
     pub pools: Vec<PoolSnapshot>,
     /// What is true of each team, in the order of the configuration.

@@ -56,7 +56,7 @@ impl Scheduler {
         }
         self.state.advance(now)?;
         job.shape = self.state.routes.for_length(job.shape, job.estimate_or_limit());
-        let route = find_route(&self.state, &job, placed)?;
+        let route = self.state.route_in(job.shape, placed.pool, placed.alternative)?;
         let id = self.state.add(job, leaf, self.rank(&job))?;
         self.state.adopt(id, route, &spans, placed.since);
         self.policy.adopted(&self.state, id);

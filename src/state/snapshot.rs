@@ -56,6 +56,7 @@ impl State {
             now: self.now,
             submitted: self.submitted,
             shapes: self.routes.specs(),
+            variants: self.routes.lengths(),
             pools: (0..self.config.pools.len()).map(|pool| self.pool_snapshot(PoolId::at(pool))).collect(),
             teams: (0..self.config.teams.len())
                 .filter_map(|team| self.team_snapshot(TeamId::at(team)))
@@ -161,14 +162,22 @@ impl State {
 
     fn restore_shapes(&mut self, snapshot: &Snapshot) -> Result<(), Error> {
         let State { config, routes, values, .. } = self;
+        let mut variants = snapshot.variants.iter().peekable();
         for (index, spec) in snapshot.shapes.iter().enumerate() {
             let shape = crate::ShapeId::at(index);
             let refuse = inside(SnapshotPart::Shape(shape));
-            match routes.intern(spec, &config.pools, &config.kinds, values) {
-                Ok(id) if id == shape => {}
-                Ok(_) => return Err(refuse(SnapshotFault::Twice("the shape").into())),
-                Err(why) => return Err(refuse(why)),
+            let length = variants.next_if(|(variant, _)| *variant == shape).map(|(_, length)| *length);
+            match (routes.intern(spec, config, values), length) {
+                (Ok(id), None) if id == shape => {}
+                (Ok(id), Some(length)) if id < shape => {
+                    routes.vary(id, length).ok_or_else(|| refuse(ErrorKind::TooMany("routes").into()))?;
+                }
+                (Ok(_), _) => return Err(refuse(SnapshotFault::Twice("the shape").into())),
+                (Err(why), _) => return Err(refuse(why)),
             }
+        }
+        if let Some((shape, _)) = variants.next() {
+            return Err(inside(SnapshotPart::Shape(*shape))(ErrorKind::UnknownShape(*shape).into()));
         }
         Ok(())
     }
