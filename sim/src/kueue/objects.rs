@@ -116,7 +116,7 @@ impl Objects {
 
     pub(super) fn take(&mut self, file: &str, value: &Value, line: u64) -> Result<(), KueueError> {
         let Some(kind) = value["kind"].as_str() else {
-            let what = format!("object {line}: expected a `kind` such as `ClusterQueue`, found none");
+            let what = format!("line {line}: expected a `kind` such as `ClusterQueue`, found none");
             return Err(KueueError::file(file, what).hint(HINT));
         };
         let metadata = &value["metadata"];

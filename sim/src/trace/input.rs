@@ -11,6 +11,7 @@ use std::rc::Rc;
 use sha2::{Digest, Sha256};
 
 use super::error::{Fault, FaultKind, quoted};
+use super::format::Place;
 use super::guess::Format;
 
 /// One record may be this long; a longer one ends the reading rather than filling the memory.
@@ -136,8 +137,7 @@ impl Flow {
             if error.kind() == io::ErrorKind::IsADirectory {
                 return Fault::open(error);
             }
-            let kind = FaultKind::Machine(error);
-            return Fault::new(0, kind);
+            return Fault { kind: FaultKind::Machine(error), ..Fault::other(0, "") };
         }
         if self.trailing.get() {
             let line = self.end.borrow().line_ends + 1;
@@ -153,14 +153,18 @@ impl Flow {
             if error.kind() == io::ErrorKind::UnexpectedEof { "the end of the file" } else { "damage" };
         // Whatever came through before has been handed out, so what is missing would stand right behind it.
         let end = self.end.borrow();
-        Fault::unreadable(end.line_ends + 1, format!("more {name} data"), found)
-            .column(format!("character {}", end.letters + 1))
-            .hint(FETCH)
+        let place = Place { line: end.line_ends + 1, character: end.letters + 1 };
+        Fault::unreadable(place.line, format!("more {name} data"), found).at(place).hint(FETCH)
     }
 
     /// The start of the line in which compressed data broke off.
     pub(crate) fn broken_line(&self) -> Vec<u8> {
         self.end.borrow().line.clone()
+    }
+
+    /// Whether the file is gzip or zstd data.
+    pub(crate) fn is_compressed(&self) -> bool {
+        self.compression.get() != Compression::None
     }
 
     /// Reads a file to its end, for the digest or for what is wrong with it.
@@ -227,7 +231,7 @@ impl Read for Guard {
             }
         };
         flow.delivered.set(flow.delivered.get() + count as u64);
-        if flow.compression.get() != Compression::None {
+        if flow.is_compressed() {
             flow.end.borrow_mut().follow(&buffer[..count]);
         }
         Ok(count)

@@ -83,7 +83,7 @@ fn philly() {
     refused(
         "philly-log",
         "[{\"status\": \"Pass\", \"vc\": \"a\", \"jobid\": \"1\",\n\"attempts\": [{\"start_time\": \"2017\"}]}]",
-        "line 1, column `attempts[0].start_time`: expected a date like `2017-10-09 07:01:55`, found `2017`\n\
+        "line 2, column `attempts[0].start_time` (character 29): expected a date like `2017-10-09 07:01:55`, found `2017`\n\
          hint: it is in the job `1`",
     );
 }
@@ -188,8 +188,8 @@ fn gavel() {
     refused(
         "gavel-throughputs",
         "{\"v100\": {\"('A', 1)\": {\"null\": \"fast\"}}}",
-        "line 1: this is no throughput table\nhint: expected `{type: {\"('job type', scale)\": {\"null\": steps per \
-         second}}}`",
+        "line 1, column `v100.('A', 1).null` (character 32): this is no throughput table\nhint: expected `{type: \
+         {\"('job type', scale)\": {\"null\": steps per second}}}`",
     );
 }
 
@@ -218,58 +218,112 @@ fn sacct() {
     );
 }
 
+/// An object in a list, whose `$` marks the place that is wrong, in the one line that it is; `what` is said there.
+fn kueue_refused(object: &str, way: &str, what: &str) {
+    let text = format!("{{\"apiVersion\": \"v1\", \"kind\": \"List\", \"items\": [{object}]}}");
+    let place = text.chars().position(|letter| letter == '$').unwrap() + 1;
+    let expected = format!("line 1, column `{way}` (character {place}): {what}");
+    refused("kueue", &text.replace('$', ""), &expected);
+    // The same as YAML, which JSON nearly is; behind two lines of comments and one of another document.
+    let text = format!("# é\nkind: Other\n---\n- kind: Ä\n- {object}\n");
+    let place = text.lines().nth(4).unwrap().chars().position(|letter| letter == '$').unwrap() + 1;
+    let expected = format!("line 5, column `{way}` (character {place}): {what}");
+    refused("kueue", &text.replace('$', ""), &expected);
+}
+
 #[test]
 fn kueue() {
-    let list =
-        |object: &str| format!("{{\"apiVersion\": \"v1\", \"kind\": \"List\", \"items\": [{object}]}}");
     let time = "expected a time like `2026-01-31T12:00:00Z`, found `soon`";
-    refused(
-        "kueue",
-        &list("{\"kind\": \"Workload\", \"metadata\": {\"name\": \"a\", \"creationTimestamp\": \"soon\"}}"),
-        &format!("line 1, Workload `a`, field `metadata.creationTimestamp`: {time}"),
+    kueue_refused(
+        "{\"kind\": \"Workload\", \"metadata\": {\"name\": \"ä\", \"creationTimestamp\": $\"soon\"}}",
+        "metadata.creationTimestamp",
+        time,
+    );
+    kueue_refused(
+        "{\"kind\": \"Workload\", \"metadata\": {\"name\": $7}}",
+        "metadata.name",
+        "expected a text, found `7`",
+    );
+    kueue_refused(
+        "{\"kind\": \"Node\", \"status\": {\"allocatable\": {\"memory\": $\"lots\"}}}",
+        "status.allocatable.memory",
+        "expected a quantity like `500m` or `2Gi`, found `lots`",
+    );
+    kueue_refused(
+        "{\"kind\": \"Node\", \"spec\": {\"unschedulable\": $\"yes\"}}",
+        "spec.unschedulable",
+        "expected `true` or `false`, found `yes`",
+    );
+    kueue_refused(
+        "${\"metadata\": {\"name\": \"a\"}}",
+        "kind",
+        "expected a kind such as `Workload`, found nothing",
     );
     refused(
         "kueue",
-        &list(
-            "{\"kind\": \"Workload\", \"status\": {\"conditions\": [\n{\"type\": \"Finished\", \"status\": \"True\", \
-             \"lastTransitionTime\": \"soon\"}]}}",
-        ),
-        &format!("line 1, Workload without name, field `lastTransitionTime`: {time}"),
-    );
-    refused(
-        "kueue",
-        &list("{\"kind\": \"Workload\", \"metadata\": {\"name\": 7}}"),
-        "line 1, Workload without name, field `metadata.name`: expected a text, found `7`",
-    );
-    refused(
-        "kueue",
-        &list(
-            "{\"kind\": \"Workload\", \"spec\": {\"podSets\": [{\"template\": {\"spec\": {\"containers\": \
-             [{\"resources\": {\"requests\": {\"cpu\": \"1x\"}}}]}}}]}}",
-        ),
-        "line 1, Workload without name, field `requests.cpu`: expected a quantity like `500m` or `2Gi`, found `1x`",
-    );
-    refused(
-        "kueue",
-        &list("{\"kind\": \"Node\", \"status\": {\"allocatable\": {\"memory\": \"lots\"}}}"),
-        "line 1, column `status.memory`: expected a quantity like `500m` or `2Gi`, found `lots`",
+        "{\"kind\": \"Workload\", \"status\": {\"conditions\": [\n{}, {\"lastTransitionTime\": \"soon\"}]}}",
+        &format!("line 2, column `status.conditions[1].lastTransitionTime` (character 28): {time}"),
     );
     refused(
         "kueue",
         "apiVersion: v1\nkind: Workload\nmetadata: [\n",
-        "line 3, character 11: this is no YAML of objects\nhint: kubectl prints it with `-o yaml`",
+        "line 3, column `character 11`: this is no YAML of objects\nhint: kubectl prints it with `-o yaml`",
     );
-    // In YAML the object is told by its name, and not by a line.
-    refused(
-        "kueue",
-        "{kind: Workload, metadata: {name: a, namespace: b, creationTimestamp: soon}}\n",
-        &format!("Workload `b/a`, field `metadata.creationTimestamp`: {time}"),
-    );
-    refused(
-        "kueue",
-        &list("{\"é\": 1,, \"kind\": \"Workload\"}"),
-        "line 1, character 56: this is no Kubernetes object: key must be a string",
-    );
+}
+
+#[test]
+fn numbers_of_kueue_are_not_guessed() {
+    let set = |set: &str| format!("{{\"kind\": \"Workload\", \"spec\": {{\"podSets\": [{{}}, {set}]}}}}");
+    for (count, found) in [
+        ("\"x\"", "x"),
+        ("\"4\"", "4"),
+        ("4.5", "4.5"),
+        ("true", "true"),
+        ("2147483648", "2147483648"),
+        ("[4]", "[4]"),
+    ] {
+        kueue_refused(
+            &set(&format!("{{\"count\": ${count}}}")),
+            "spec.podSets[1].count",
+            &format!("expected a number of pods, found `{found}`"),
+        );
+    }
+    for (part, way, what) in [
+        ("\"priority\": $\"x\"", "priority", "expected a priority of 32 bits, found `x`"),
+        ("\"active\": $\"no\"", "active", "expected `true` or `false`, found `no`"),
+        ("\"queueName\": $5", "queueName", "expected a text, found `5`"),
+        ("\"priorityClassRef\": {\"name\": $5}", "priorityClassRef.name", "expected a text, found `5`"),
+        (
+            "\"maximumExecutionTimeSeconds\": $1.5",
+            "maximumExecutionTimeSeconds",
+            "expected a whole number of seconds, found `1.5`",
+        ),
+        ("\"podSets\": ${\"count\": 1}", "podSets", "expected a list, found `{\"count\":1}`"),
+    ] {
+        let object = format!("{{\"kind\": \"Workload\", \"spec\": {{{part}}}}}");
+        kueue_refused(&object, &format!("spec.{way}"), what);
+    }
+    for (part, way, what) in [
+        ("\"containers\": $\"x\"", "containers", "expected a list, found `x`"),
+        (
+            "\"containers\": [{\"resources\": {\"requests\": {\"cpu\": $\"1x\"}}}]",
+            "containers[0].resources.requests.cpu",
+            "expected a quantity like `500m` or `2Gi`, found `1x`",
+        ),
+        (
+            "\"initContainers\": [{}, {\"resources\": {\"limits\": $[1]}}]",
+            "initContainers[1].resources.limits",
+            "expected a mapping, found `[1]`",
+        ),
+        (
+            "\"overhead\": {\"cpu\": $true}",
+            "overhead.cpu",
+            "expected a quantity like `500m` or `2Gi`, found `true`",
+        ),
+    ] {
+        let object = set(&format!("{{\"template\": {{\"spec\": {{{part}}}}}}}"));
+        kueue_refused(&object, &format!("spec.podSets[1].template.spec.{way}"), what);
+    }
 }
 
 #[test]
@@ -277,27 +331,84 @@ fn skypilot() {
     refused(
         "skypilot",
         "[{\"job_id\": 1, \"submitted_at\": \"noon\", \"status\": \"SUCCEEDED\"}]",
-        "line 1, character 37: this is no SkyPilot job record: invalid type: string \"noon\", expected a JSON number",
+        "line 1, column `submitted_at` (character 32): this is no SkyPilot job record: invalid type: string \
+         \"noon\", expected a JSON number",
     );
     refused(
         "skypilot",
         "[{\"job_id\": 1,\n\"accelerators\": 8, \"status\": \"SUCCEEDED\"}]",
-        "line 1, column `accelerators`: expected accelerators like `{\"H200\": 8}`, found `8`",
+        "line 2, column `accelerators` (character 17): expected accelerators like `{\"H200\": 8}`, found `8`",
     );
+    refused(
+        "skypilot",
+        "{\"jobs\": [{\"job_id\": 1},\n {\"id\": 7}], \"total\": 1}",
+        "line 2, column `character 2`: this is no SkyPilot job record: it has none of the keys `job_id`, \
+         `submitted_at`, `status`",
+    );
+    for found in ["2x[H200:x]", "1x[CPU:many]", "99999999999999999999x[H200:8]", "1x(cpus=few)", "1x[H200:8"]
+    {
+        refused(
+            "skypilot",
+            &format!("[{{\"job_id\": 1, \"status\": \"SUCCEEDED\",\n  \"resources\": \"{found}\"}}]"),
+            &format!(
+                "line 2, column `resources` (character 16): expected resources like `2x[H200:8]` or \
+                 `1x[CPU:4+]`, found `{found}`"
+            ),
+        );
+    }
+}
+
+#[test]
+fn skypilot_tasks() {
     refused(
         "skypilot-task",
         "resources:\n  accelerators: H200:many\n",
-        "line 1: expected accelerators like `H200:8`, found `H200:many`",
+        "line 2, column `resources.accelerators` (character 17): expected accelerators like `H200:8`, found \
+         `H200:many`",
     );
     refused(
         "skypilot-task",
-        "num_nodes: few\n",
-        "line 1: this is no SkyPilot task: invalid type: string \"few\", expected a whole number",
+        "name: first\n---\nnum_nodes: few\n",
+        "line 3, column `num_nodes` (character 12): expected a number of nodes, found `few`",
+    );
+    refused(
+        "skypilot-task",
+        "resources:\n  any_of:\n  - cpus: 4\n  - H200:8\n",
+        "line 4, column `resources.any_of[1]` (character 5): expected a mapping, found `H200:8`",
+    );
+    refused(
+        "skypilot-task",
+        "resources: 8\n",
+        "line 1, column `resources` (character 12): expected a mapping, found `8`",
     );
     refused(
         "skypilot-task",
         "resources: [1, 2\n",
-        "line 1, character 12: this is no YAML of objects\n\
+        "line 1, column `character 12`: this is no YAML of objects\n\
          hint: a task file is a mapping with `resources`; `---` stands between tasks",
+    );
+}
+
+/// Lists of objects are JSON between the objects too.
+#[test]
+fn objects_of_json_are_separated_by_commas() {
+    let one = "{\"kind\": \"Other\"}";
+    for (text, character, expected, found) in [
+        (format!("[{one} {one}]"), 20, "`,` or `]` behind an object", "{"),
+        (format!("[, {one}]"), 2, "a JSON object", ","),
+        (format!("[{one},, {one}]"), 20, "a JSON object", ","),
+        (format!("[{one},]"), 20, "a JSON object", "]"),
+        (format!("[{one}, 7]"), 21, "a JSON object", "7"),
+    ] {
+        refused(
+            "kueue",
+            &text,
+            &format!("line 1, column `character {character}`: expected {expected}, found `{found}`"),
+        );
+    }
+    refused(
+        "kueue",
+        "{\"items\": [\n  {\"kind\": \"ü\" \"metadata\": 1}]}",
+        "line 2, column `character 16`: this is no Kubernetes object: expected `,` or `}`",
     );
 }

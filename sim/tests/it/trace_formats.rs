@@ -190,27 +190,59 @@ fn helios_quotas_real() {
 fn sacct_traps() {
     let trace = load(&fixture("sacct.txt")).unwrap();
     assert_eq!(trace.sources[0].format.name(), "sacct");
-    assert_eq!(names(&trace), ["1853", "1854", "1856_0"]);
+    assert_eq!(names(&trace), ["1853", "1854", "1855", "1856_0"]);
     assert_eq!(
         repairs(&trace, 0),
         [
             ("duplicate_id", 1, vec![8]),
             ("job_step", 1, vec![3]),
-            ("missing_run", 1, vec![5]),
             ("still_running", 1, vec![7]),
             ("unknown_state", 1, vec![9]),
         ]
     );
     assert_eq!(request(&trace, 0), (1, 8000, 8000, 100 << 30));
     assert_eq!(request(&trace, 1), (2, 8000, 32_000, 4000 << 20));
-    assert_eq!(request(&trace, 2), (1, 0, 4000, 3 << 29));
+    // Cancelled while it waited: it ran for no time.
+    assert_eq!((trace.jobs[2].run_ms, recorded(&trace, 2).0), (0, None));
+    assert_eq!(request(&trace, 3), (1, 0, 4000, 3 << 29));
     let first = &trace.shapes[trace.jobs[0].shape as usize];
     assert_eq!(first.alternatives[0].accelerator.as_deref(), Some("h200"));
     assert_eq!(trace.priorities.text(first.priority), "normal");
     let limits: Vec<Option<u64>> = trace.jobs.iter().map(|job| trace.lengths(job).limit_ms()).collect();
-    assert_eq!(limits, [Some(7_200_000), None, Some(60_000)]);
+    assert_eq!(limits, [Some(7_200_000), None, None, Some(60_000)]);
     assert_eq!(trace.jobs[1].status, Status::Cancelled);
-    assert_eq!(trace.teams.text(trace.jobs[2].team), "bio");
+    assert_eq!(trace.teams.text(trace.jobs[3].team), "bio");
+}
+
+/// A job that was cancelled while it waited ran for no time, whatever the format.
+#[test]
+fn cancelled_while_waiting() {
+    let folder = tempfile::tempdir().unwrap();
+    let helios = "job_id,user,vc,gpu_num,cpu_num,node_num,state,submit_time,start_time,end_time,duration,queue\n\
+                  a,u,v,1,1,1,CANCELLED,2020-05-01 00:00:00,None,2020-05-01 00:01:00,0,60\n";
+    let acme = "job_id,user,node_num,gpu_num,cpu_num,type,state,submit_time,start_time,end_time,duration,queue,gpu_time\n\
+                a,u,1,1,1,Other,CANCELLED,2023-03-01 08:00:00+08:00,,2023-03-01 08:01:00+08:00,0,60,0\n\
+                b,u,1,1,1,Other,CANCELLED,2023-03-01 08:00:00+08:00,,2023-03-01 08:01:00+08:00,60,0,0\n";
+    let sacct = "JobID|State|Account|Submit|Start|End|ElapsedRaw|AllocCPUS\n\
+                 a|CANCELLED by 1|x|2026-01-01T00:00:00|None|2026-01-01T00:01:00|0|4\n\
+                 b|CANCELLED by 1|x|2026-01-01T00:00:00|None|2026-01-01T00:01:00||4\n";
+    let skypilot = "[{\"job_id\": 1, \"status\": \"CANCELLED\", \"submitted_at\": 5, \"start_at\": null, \"end_at\": 65, \
+                    \"job_duration\": 0, \"resources\": \"1x[H200:8]\"}, {\"job_id\": 2, \"status\": \"CANCELLED\", \
+                    \"submitted_at\": 5, \"end_at\": 65, \"resources\": \"1x[H200:8]\"}]";
+    for (name, text, missing) in
+        [("helios", helios, 0), ("acme", acme, 1), ("sacct", sacct, 1), ("skypilot", skypilot, 1)]
+    {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        let trace = load(&path).unwrap();
+        let job = &trace.jobs[0];
+        assert_eq!((trace.jobs.len(), job.run_ms, job.status), (1, 0, Status::Cancelled), "{name}");
+        assert_eq!(recorded(&trace, 0).0, None, "{name}");
+        // Nobody says how long the others ran.
+        let left_out =
+            repairs(&trace, 0).iter().map(|(reason, count, _)| (*reason, *count)).collect::<Vec<_>>();
+        assert_eq!(left_out, [("missing_run", 1)][..missing], "{name}");
+    }
 }
 
 #[test]
@@ -382,6 +414,50 @@ fn kueue_yaml() {
     assert_eq!((trace.jobs[0].run_ms, trace.teams.text(0)), (10_000, "bio/lq"));
 }
 
+/// Lines of YAML are lines, of documents as of items; what is below zero is left out and not summed away.
+#[test]
+fn kueue_rows_that_make_no_sense() {
+    let workload = |name: &str, count: &str, first: &str, second: &str| {
+        format!(
+            "- kind: Workload\n  metadata: {{name: {name}, creationTimestamp: 2026-01-01T00:00:00Z}}\n  spec:\n    \
+             queueName: q\n    podSets:\n    - count: {count}\n      template: {{spec: {{containers: [{{resources: \
+             {{requests: {{cpu: {first}}}}}}}, {{resources: {{requests: {{cpu: {second}, memory: 1Gi}}}}}}]}}}}\n  status: \
+             {{conditions: [{{type: Admitted, status: 'True', lastTransitionTime: 2026-01-01T00:00:05Z}}, {{type: \
+             Finished, status: 'True', lastTransitionTime: 2026-01-01T00:00:15Z}}]}}\n"
+        )
+    };
+    let text = format!(
+        "apiVersion: v1\nkind: List\nitems:\n{}{}{}",
+        workload("a", "3", "1", "1"),
+        workload("b", "1", "-1", "1"),
+        workload("c", "-1", "1", "1")
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("list.yaml");
+    std::fs::write(&path, text).unwrap();
+    let trace = load(&path).unwrap();
+    assert_eq!(names(&trace), ["a"]);
+    assert_eq!(request(&trace, 0), (3, 0, 2000, 1 << 30));
+    assert_eq!(repairs(&trace, 0), [("negative_request", 1, vec![12]), ("no_workers", 1, vec![20])]);
+}
+
+/// An equal part of the memory of unlike pods is rounded up to the byte.
+#[test]
+fn kueue_memory_in_equal_parts() {
+    let text = r#"{"kind": "Workload", "metadata": {"name": "a", "creationTimestamp": "2026-01-01T00:00:00Z"},
+        "spec": {"queueName": "q", "podSets": [
+            {"count": 1, "template": {"spec": {"containers": [{"resources": {"requests": {"memory": "1Gi"}}}]}}},
+            {"count": 3, "template": {"spec": {"containers": [{"resources": {"requests": {"x.io/gpu": 1}}}]}}}]},
+        "status": {"conditions": [
+            {"type": "Admitted", "status": "True", "lastTransitionTime": "2026-01-01T00:00:05Z"},
+            {"type": "Finished", "status": "True", "lastTransitionTime": "2026-01-01T00:00:15Z"}]}}"#;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("one.json:kueue");
+    std::fs::write(path.with_file_name("one.json"), text).unwrap();
+    let trace = Trace::load(&[Input::parse(path.to_str().unwrap())], &TraceOptions::default()).unwrap();
+    assert_eq!(request(&trace, 0), (3, 1000, 0, (1 << 30) / 3 + 1));
+}
+
 #[test]
 fn skypilot_traps() {
     let trace = load(&fixture("skypilot.json")).unwrap();
@@ -399,6 +475,34 @@ fn skypilot_traps() {
     assert_eq!(trace.extras.get(2).unwrap().after, ["12.1"]);
     let shape = &trace.shapes[trace.jobs[0].shape as usize];
     assert_eq!((trace.priorities.text(shape.priority), trace.jobs[1].status), ("500", Status::Failed));
+}
+
+/// Every way in which `SkyPilot` writes resources.
+#[test]
+fn skypilot_resources() {
+    let folder = tempfile::tempdir().unwrap();
+    for (resources, expected, accelerator) in [
+        ("1x[CPU:4+]", (1, 0, 4000, 0), None),
+        ("2x[CPU:4]", (2, 0, 4000, 0), None),
+        ("1x[CPU:0.5]", (1, 0, 500, 0), None),
+        ("3x[H200:8][Spot]", (3, 8000, 0, 0), Some("H200")),
+        ("1x(gpus=L4:1, cpus=8+, mem=32, disk=50)", (1, 1000, 8000, 32 << 30), Some("L4")),
+        ("1x [A100-80GB:0.5]", (1, 500, 0, 0), Some("A100-80GB")),
+        ("1x[m5.large, cpus=2]", (1, 0, 2000, 0), None),
+        ("H200:2", (1, 2000, 0, 0), Some("H200")),
+    ] {
+        let record = format!(
+            "{{\"jobs\": [{{\"job_id\": 1, \"status\": \"SUCCEEDED\", \"submitted_at\": 1, \"start_at\": 2, \
+             \"end_at\": 3, \"accelerators\": null, \"resources\": \"{resources}\"}}], \"total\": 1}}"
+        );
+        let path = folder.path().join("records.json");
+        std::fs::write(&path, record).unwrap();
+        let trace = load(&path).unwrap();
+        assert_eq!(trace.sources[0].format.name(), "skypilot");
+        assert_eq!(request(&trace, 0), expected, "{resources}");
+        let shape = &trace.shapes[trace.jobs[0].shape as usize];
+        assert_eq!(shape.alternatives[0].accelerator.as_deref(), accelerator, "{resources}");
+    }
 }
 
 #[test]
@@ -448,26 +552,26 @@ fn json_that_is_no_trace() {
     check(
         "cut.json",
         whole,
-        "line 1: the JSON ends too early\nhint: the file was cut off on its way: fetch it again",
+        "line 1, column `character 47`: the JSON ends too early\nhint: the file was cut off on its way: fetch it again",
     );
     check(
         "vc.json",
         "[\n{\"jobid\": \"1\", \"vc\":\n 3}]",
-        "line 3, character 2: this is no Philly job: invalid type: integer `3`, expected a string",
+        "line 3, column `vc` (character 2): this is no Philly job: invalid type: integer `3`, expected a string",
     );
     check(
         "number.json",
         "[{\"status\": \"Pass\", \"vc\": \"a\", \"jobid\": \"1\"}, 7]",
-        "line 1: expected a JSON object, found `7`",
+        "line 1, column `character 47`: expected a JSON object, found `7`",
     );
     check(
         "time.json",
         "[{\"status\": \"Pass\", \"vc\": \"a\", \"jobid\": \"1\", \"submitted_time\": \"soon\"}]",
-        "line 1, column `submitted_time`: expected a date like `2017-10-09 07:01:55`, found `soon`\n\
+        "line 1, column `submitted_time` (character 64): expected a date like `2017-10-09 07:01:55`, found `soon`\n\
              hint: it is in the job `1`",
     );
     let deep = format!("[{{\"vc\": \"jobid\", \"jobid\": {}", "[".repeat(100_000));
-    check("deep.json", &deep, "line 1: this is nested too deeply to be a trace");
+    check("deep.json", &deep, "line 1, column `character 127`: this is nested too deeply to be a trace");
 }
 
 #[test]

@@ -28,6 +28,7 @@ struct Columns {
     submit: usize,
     start: usize,
     end: usize,
+    duration: Option<usize>,
     memory: Option<usize>,
 }
 
@@ -45,6 +46,7 @@ impl Acme {
             submit: table.require("submit_time")?,
             start: table.require("start_time")?,
             end: table.require("end_time")?,
+            duration: table.find("duration"),
             memory: table.find("mem_per_pod_GB"),
         };
         Ok(Self { table, at })
@@ -67,6 +69,10 @@ impl RowSource for Acme {
         row.start_ms = instant(table, at.start)?;
         row.end_ms = instant(table, at.end)?;
         row.run_ms = row.end_ms.zip(row.start_ms).map(|(end, start)| end - start);
+        if let (None, Some(at)) = (row.start_ms, at.duration) {
+            // Without a start only zero is sure to be no wait.
+            row.run_ms = table.seconds(at)?.filter(|duration| *duration == 0);
+        }
         let gpus = table.whole(at.gpu_num, "a whole number of GPUs")?.unwrap_or(0);
         let nodes = table.whole(at.node_num, "a whole number of nodes")?.unwrap_or(1).max(1);
         request(row, gpus, table.thousandths(at.cpu_num)?, nodes);

@@ -5,9 +5,14 @@
 use std::io::Read as _;
 use std::rc::Rc;
 
-use serde_json::Value;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Value};
+use serde_saphyr::Spanned;
 
 use super::items::Items;
+use super::locate::{Marks, Place, place, yaml_place};
+use super::member::Misread;
 use crate::trace::error::Fault;
 use crate::trace::input::Opened;
 
@@ -17,17 +22,38 @@ const MAX_YAML: u64 = 64 << 20;
 /// More parts than this do not fit into so much text.
 const MANY: usize = 1 << 26;
 
-/// A stream of objects with the line where each begins (YAML: its number).
+/// The key under which Kubernetes lists objects.
+const ITEMS: &str = "items";
+
+/// A stream of objects, each with its place in the file.
 pub(crate) enum Documents {
     Json(Items),
-    Yaml { objects: std::vec::IntoIter<Value>, number: u64 },
+    Yaml(Yaml),
+}
+
+/// The objects of a YAML file.
+pub(crate) struct Yaml {
+    /// Kept so that a fault can be told with its place.
+    text: String,
+    objects: std::vec::IntoIter<(Origin, Value)>,
+    current: Origin,
+}
+
+/// Where an object comes from.
+#[derive(Debug, Clone, Copy, Default)]
+struct Origin {
+    place: Place,
+    document: usize,
+    /// Which one of a document that is a list.
+    item: Option<usize>,
 }
 
 impl Documents {
     /// `hint` says how to get YAML that can be read.
     pub(crate) fn new(opened: Opened, hint: &str) -> Result<Self, Fault> {
-        if is_json(&opened.head) {
-            return Ok(Self::Json(Items::new(opened)));
+        let first = opened.head.trim_ascii_start().first();
+        if matches!(first, Some(b'{' | b'[')) {
+            return Ok(Self::Json(Items::new(opened, "\"items\"")));
         }
         let flow = Rc::clone(&opened.flow);
         flow.allow_records_of(MAX_YAML);
@@ -42,67 +68,179 @@ impl Documents {
         if text.len() as u64 > MAX_YAML {
             return Err(Fault::other(0, "this YAML is longer than 64 MiB").hint("export it as JSON"));
         }
-        // The text is bounded above, and so is whatever may stand in it. Of the words that YAML 1.1 took for booleans,
-        // Kubernetes means two: a queue may be called `y`.
-        let options = serde_saphyr::options! {
-            strict_booleans: true,
-            budget: serde_saphyr::budget! {
-                max_documents: MANY,
-                max_events: MANY,
-                max_nodes: MANY,
-            },
-        };
-        let documents: Vec<Value> =
-            serde_saphyr::from_multiple_with_options(&text, options).map_err(|error| {
-                let (line, letter) = error.location().map_or((0, 0), |at| (at.line(), at.column()));
-                Fault::other(line, "this is no YAML of objects").letter(letter).hint(hint)
-            })?;
+        let documents: Vec<Spanned<Document>> = parse(&text).map_err(|error| {
+            let fault = Fault::other(0, "this is no YAML of objects").hint(hint);
+            match error.location() {
+                Some(location) => fault.at(Place { line: location.line(), character: location.column() }),
+                None => fault,
+            }
+        })?;
         let mut objects = Vec::new();
-        for document in documents {
-            match document {
-                Value::Object(mut fields) if fields.get("items").is_some_and(Value::is_array) => {
-                    if let Some(Value::Array(items)) = fields.remove("items") {
-                        objects.extend(items);
+        for (document, whole) in documents.into_iter().enumerate() {
+            let origin = Origin { place: place(&whole), document, item: None };
+            match whole.value {
+                Document::Many(items) => {
+                    for (item, one) in items.into_iter().enumerate() {
+                        let origin = Origin { place: place(&one), item: Some(item), ..origin };
+                        objects.push((origin, one.value));
                     }
                 }
-                Value::Array(items) => objects.extend(items),
-                other => objects.push(other),
+                Document::One(value) => objects.push((origin, value)),
             }
         }
-        Ok(Self::Yaml { objects: objects.into_iter(), number: 0 })
+        Ok(Self::Yaml(Yaml { text, objects: objects.into_iter(), current: Origin::default() }))
     }
 
     /// The next object; nothing at the end.
     pub(crate) fn next(&mut self, what: &str) -> Result<Option<Value>, Fault> {
         match self {
             Self::Json(items) => items.next(what),
-            Self::Yaml { objects, number } => {
-                *number += 1;
-                Ok(objects.next())
-            }
+            Self::Yaml(yaml) => Ok(yaml.objects.next().map(|(origin, value)| {
+                yaml.current = origin;
+                value
+            })),
         }
     }
 
-    /// Whether objects have lines, and no mere numbers.
-    pub(crate) fn know_lines(&self) -> bool {
-        matches!(self, Self::Json(_))
-    }
-
-    /// Line of the current object; in YAML its number.
+    /// Line of the current object.
     pub(crate) fn line(&self) -> u64 {
         match self {
             Self::Json(items) => items.object_line(),
-            Self::Yaml { number, .. } => *number,
+            Self::Yaml(yaml) => yaml.current.place.line,
         }
+    }
+
+    /// Where the value at `way` of the current object begins (`spec.podSets[0].count`), else the innermost one on the
+    /// way to it.
+    pub(crate) fn locate(&self, way: &str) -> Place {
+        match self {
+            Self::Json(items) => items.locate(way),
+            Self::Yaml(yaml) => yaml.locate(way).unwrap_or(yaml.current.place),
+        }
+    }
+
+    /// A value of the current object is not what it should be.
+    pub(super) fn refuse(&self, misread: Misread) -> Fault {
+        let place = self.locate(&misread.way);
+        Fault::unreadable(0, misread.expected, misread.found).column(misread.way).at(place)
     }
 }
 
-/// Whether text that begins so is JSON. A mapping whose first key has no quotes is YAML on one line.
-fn is_json(head: &[u8]) -> bool {
-    let text = head.trim_ascii_start();
-    match text.split_first() {
-        Some((b'[', _)) => true,
-        Some((b'{', rest)) => matches!(rest.trim_ascii_start().first(), None | Some(b'"' | b'}')),
-        _ => false,
+impl Yaml {
+    /// Reads the text once more, for its places: nothing is kept of them as long as nothing is wrong.
+    fn locate(&self, way: &str) -> Option<Place> {
+        let documents: Vec<Spanned<Marks>> = parse(&self.text).ok()?;
+        let whole = documents.get(self.current.document)?;
+        let object = match self.current.item {
+            None => whole,
+            Some(item) => whole.value.get(ITEMS).unwrap_or(whole).value.element(item)?,
+        };
+        Some(yaml_place(object, way))
+    }
+}
+
+fn parse<'de, T: Deserialize<'de>>(text: &'de str) -> Result<Vec<T>, serde_saphyr::Error> {
+    // The text is bounded above, and so is whatever may stand in it. Of the words that YAML 1.1 took for booleans,
+    // Kubernetes means two: a queue may be called `y`.
+    let options = serde_saphyr::options! {
+        strict_booleans: true,
+        budget: serde_saphyr::budget! {
+            max_documents: MANY,
+            max_events: MANY,
+            max_nodes: MANY,
+        },
+    };
+    serde_saphyr::from_multiple_with_options(text, options)
+}
+
+/// A document of YAML: an object, or a list of them.
+enum Document {
+    One(Value),
+    Many(Vec<Spanned<Value>>),
+}
+
+impl<'de> Deserialize<'de> for Document {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(DocumentVisitor { top: true })
+    }
+}
+
+/// What stands under the key of a list; only a list is one.
+struct Listed(Document);
+
+impl<'de> Deserialize<'de> for Listed {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(DocumentVisitor { top: false }).map(Self)
+    }
+}
+
+struct DocumentVisitor {
+    /// A mapping may list objects.
+    top: bool,
+}
+
+impl<'de> Visitor<'de> for DocumentVisitor {
+    type Value = Document;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("an object or a list of objects")
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Document, E> {
+        Ok(Document::One(value.into()))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Document, E> {
+        Ok(Document::One(value.into()))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Document, E> {
+        Ok(Document::One(value.into()))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Document, E> {
+        Ok(Document::One(value.into()))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Document, E> {
+        Ok(Document::One(value.into()))
+    }
+
+    fn visit_unit<E>(self) -> Result<Document, E> {
+        Ok(Document::One(Value::Null))
+    }
+
+    fn visit_none<E>(self) -> Result<Document, E> {
+        Ok(Document::One(Value::Null))
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Document, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<Document, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = parts.next_element()? {
+            items.push(item);
+        }
+        Ok(Document::Many(items))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut parts: A) -> Result<Document, A::Error> {
+        if !self.top {
+            return Value::deserialize(MapAccessDeserializer::new(parts)).map(Document::One);
+        }
+        let (mut fields, mut items) = (Map::new(), None);
+        while let Some(key) = parts.next_key::<String>()? {
+            if key != ITEMS {
+                fields.insert(key, parts.next_value()?);
+                continue;
+            }
+            match parts.next_value::<Listed>()?.0 {
+                Document::One(value) => _ = fields.insert(key, value),
+                many @ Document::Many(_) => items = Some(many),
+            }
+        }
+        Ok(items.unwrap_or(Document::One(fields.into())))
     }
 }

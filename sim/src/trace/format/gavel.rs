@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Read as _;
 
+use super::locate::{Place, json_fault};
 use super::table::{Dialect, Table};
 use crate::trace::error::Fault;
 use crate::trace::input::Opened;
@@ -55,8 +56,9 @@ pub(crate) fn read_throughputs(opened: Opened) -> Result<Throughputs, Fault> {
     opened.bytes.take(MAX_TABLE).read_to_end(&mut bytes).map_err(|error| flow.fault(1, error))?;
     let types: BTreeMap<String, BTreeMap<String, Entry>> =
         serde_json::from_slice(&bytes).map_err(|error| {
-            Fault::other(error.line() as u64, "this is no throughput table")
-                .hint("expected `{type: {\"('job type', scale)\": {\"null\": steps per second}}}`")
+            let fault = Fault::other(0, "this is no throughput table")
+                .hint("expected `{type: {\"('job type', scale)\": {\"null\": steps per second}}}`");
+            json_fault(fault, &error, &bytes, Place::START)
         })?;
     let mut table = Throughputs::default();
     for (name, entries) in types {

@@ -7,7 +7,8 @@ use std::rc::Rc;
 
 use serde::de::DeserializeOwned;
 
-use crate::trace::error::Fault;
+use super::locate::{Place, begins_letter, json_fault, json_offset};
+use crate::trace::error::{Fault, quoted};
 use crate::trace::input::{Flow, Guard, Opened};
 
 /// One object may be this long.
@@ -18,11 +19,15 @@ const MAX_DEPTH: usize = 100;
 
 /// Where between objects the scan stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum Stand {
     /// Outside of everything.
     Top,
-    /// Inside an array of objects.
+    /// Inside an array of objects, behind its bracket.
     Array,
+    /// Inside an array, behind one of its objects.
+    Object,
+    /// Inside an array, behind a comma.
+    Comma,
     /// Behind the array of a list: its other keys are passed over.
     After,
 }
@@ -31,40 +36,46 @@ enum Place {
 pub(crate) struct Items {
     reader: BufReader<Guard>,
     flow: Rc<Flow>,
-    place: Place,
+    /// The key under which an object at the top lists objects, with its quotes.
+    list: &'static [u8],
+    stand: Stand,
     position: u64,
     line: u64,
-    /// How many letters of the line have been read.
-    letters: u64,
+    /// Characters of the line up to here.
+    characters: u64,
     buffer: Vec<u8>,
-    /// Where the object begins.
-    buffer_line: u64,
-    buffer_letters: u64,
+    buffer_place: Place,
     /// The array that is read belongs to a list object, which ends behind it.
     inside_list: bool,
 }
 
 impl Items {
-    pub(crate) fn new(opened: Opened) -> Self {
+    /// `list` is the key under which an object at the top may list objects, with its quotes; empty: none does.
+    pub(crate) fn new(opened: Opened, list: &'static str) -> Self {
         opened.flow.allow_records_of(MAX_OBJECT);
         let reader = BufReader::with_capacity(1 << 16, opened.bytes);
         Self {
             reader,
             flow: opened.flow,
-            place: Place::Top,
+            list: list.as_bytes(),
+            stand: Stand::Top,
             position: 0,
             line: 1,
-            letters: 0,
+            characters: 0,
             buffer: Vec::new(),
-            buffer_line: 1,
-            buffer_letters: 0,
+            buffer_place: Place::default(),
             inside_list: false,
         }
     }
 
     /// Line of the current object.
     pub(crate) fn object_line(&self) -> u64 {
-        self.buffer_line
+        self.buffer_place.line
+    }
+
+    /// Where the value at `way` of the current object begins, else the innermost one on the way to it.
+    pub(crate) fn locate(&self, way: &str) -> Place {
+        self.buffer_place.moved(&self.buffer, json_offset(&self.buffer, way))
     }
 
     /// The next object; nothing at the end.
@@ -73,12 +84,8 @@ impl Items {
             return Ok(None);
         }
         serde_json::from_slice(&self.buffer).map(Some).map_err(|error| {
-            let below = error.line().saturating_sub(1);
-            let text = self.buffer.split(|byte| *byte == b'\n').nth(below).unwrap_or_default();
-            let before = letters(&text[..error.column().min(text.len())]);
-            let letter = if below == 0 { self.buffer_letters + before } else { before };
-            let line = self.buffer_line + below as u64;
-            Fault::other(line, format!("this is no {what}: {}", plain(&error))).letter(letter)
+            let fault = Fault::other(0, format!("this is no {what}: {}", plain(&error)));
+            json_fault(fault, &error, &self.buffer, self.buffer_place)
         })
     }
 
@@ -86,34 +93,41 @@ impl Items {
     fn advance(&mut self) -> Result<bool, Fault> {
         loop {
             let Some(byte) = self.peek_token()? else {
-                return match self.place {
-                    Place::Top => Ok(false),
+                return match self.stand {
+                    Stand::Top => Ok(false),
                     _ => Err(self.ends_early()),
                 };
             };
-            match (self.place, byte) {
-                (Place::Top, b'[') => {
+            match (self.stand, byte) {
+                (Stand::Top, b'[') => {
                     self.bump()?;
-                    self.place = Place::Array;
+                    self.stand = Stand::Array;
                     self.inside_list = false;
                 }
-                (Place::Array, b',') => self.bump()?,
-                (Place::Array, b']') => {
+                (Stand::Object, b',') => {
                     self.bump()?;
-                    self.place = if self.inside_list { Place::After } else { Place::Top };
+                    self.stand = Stand::Comma;
                 }
-                (Place::After, _) => {
+                (Stand::Array | Stand::Object, b']') => {
+                    self.bump()?;
+                    self.stand = if self.inside_list { Stand::After } else { Stand::Top };
+                }
+                (Stand::After, _) => {
                     self.skip_rest_of_list()?;
-                    self.place = Place::Top;
+                    self.stand = Stand::Top;
                 }
-                (Place::Top | Place::Array, b'{') => {
-                    if self.read_object(self.place == Place::Top)? {
+                (Stand::Top | Stand::Array | Stand::Comma, b'{') => {
+                    if self.read_object(self.stand == Stand::Top)? {
+                        if self.stand != Stand::Top {
+                            self.stand = Stand::Object;
+                        }
                         return Ok(true);
                     }
                 }
-                (_, byte) => {
-                    let found = crate::trace::error::quoted(&[byte]);
-                    return Err(Fault::unreadable(self.line, "a JSON object", found));
+                (stand, byte) => {
+                    let expected =
+                        if stand == Stand::Object { "`,` or `]` behind an object" } else { "a JSON object" };
+                    return Err(Fault::unreadable(0, expected, quoted(&[byte])).at(self.here()));
                 }
             }
         }
@@ -122,16 +136,16 @@ impl Items {
     /// Reads one object into the buffer. A list at the top is entered instead: then false.
     fn read_object(&mut self, top: bool) -> Result<bool, Fault> {
         self.buffer.clear();
-        (self.buffer_line, self.buffer_letters) = (self.line, self.letters);
+        self.buffer_place = self.here();
         self.flow.record_starts(self.position);
         let (mut depth, mut text, mut escaped) = (0_usize, false, false);
-        // Where the last string at depth one began, to find the key `items`.
+        // Where the last string at depth one began, to find the key of a list.
         let mut string_start = 0;
         loop {
             let Some(byte) = self.peek()? else { return Err(self.ends_early()) };
-            if top && depth == 1 && !text && byte == b'[' && self.key_is_items(string_start) {
+            if top && depth == 1 && !text && byte == b'[' && self.key_lists(string_start) {
                 self.bump()?;
-                self.place = Place::Array;
+                self.stand = Stand::Array;
                 self.inside_list = true;
                 return Ok(false);
             }
@@ -152,7 +166,7 @@ impl Items {
                 _ => {}
             }
             if depth > MAX_DEPTH {
-                return Err(Fault::other(self.line, "this is nested too deeply to be a trace"));
+                return Err(Fault::other(0, "this is nested too deeply to be a trace").at(self.here()));
             }
             if depth == 0 {
                 return Ok(true);
@@ -160,9 +174,9 @@ impl Items {
         }
     }
 
-    fn key_is_items(&self, string_start: usize) -> bool {
+    fn key_lists(&self, string_start: usize) -> bool {
         let key = self.buffer.get(string_start..).unwrap_or_default();
-        key.strip_prefix(b"\"items\"").is_some_and(|rest| rest.trim_ascii() == b":")
+        !self.list.is_empty() && key.strip_prefix(self.list).is_some_and(|rest| rest.trim_ascii() == b":")
     }
 
     /// Passes over the keys of a list behind its items, up to its closing brace.
@@ -187,8 +201,14 @@ impl Items {
         Ok(())
     }
 
+    /// The place of the next byte.
+    fn here(&self) -> Place {
+        Place { line: self.line, character: self.characters + 1 }
+    }
+
     fn ends_early(&self) -> Fault {
-        Fault::other(self.line, "the JSON ends too early")
+        Fault::other(0, "the JSON ends too early")
+            .at(self.here())
             .hint("the file was cut off on its way: fetch it again")
     }
 
@@ -217,8 +237,8 @@ impl Items {
 
     fn bump(&mut self) -> Result<(), Fault> {
         match self.peek()? {
-            Some(b'\n') => (self.line, self.letters) = (self.line + 1, 0),
-            Some(byte) => self.letters += letters(&[byte]),
+            Some(b'\n') => (self.line, self.characters) = (self.line + 1, 0),
+            Some(byte) => self.characters += u64::from(begins_letter(byte)),
             None => {}
         }
         self.reader.consume(1);
@@ -227,13 +247,8 @@ impl Items {
     }
 }
 
-/// How many letters of UTF-8 begin in some bytes.
-fn letters(bytes: &[u8]) -> u64 {
-    bytes.iter().filter(|byte| **byte & 0xc0 != 0x80).count() as u64
-}
-
 /// The words of a JSON error without its own position, which counts from the object's start.
-pub(crate) fn plain(error: &serde_json::Error) -> String {
+fn plain(error: &serde_json::Error) -> String {
     let text = error.to_string();
     text.split(" at line ").next().unwrap_or(&text).replace("expected i64", "expected a whole number")
 }

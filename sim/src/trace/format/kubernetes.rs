@@ -1,14 +1,15 @@
-//! Quantities, times and objects of Kubernetes, as far as traces need them.
+//! Quantities and nodes of Kubernetes, as far as traces need them.
 //!
 //! Absent on purpose: Kueue's own objects (its adapter) and writing.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
+use super::member::{Member, Misread, QUANTITY};
 use super::table::MAX_AMOUNT;
 use crate::trace::cluster::{Cluster, NodeMake};
-use crate::trace::error::{Fault, quoted};
 use crate::trace::number;
-use crate::trace::time;
 
 /// Labels that name a node's accelerator, best known first.
 const ACCELERATOR_LABELS: [&str; 4] = [
@@ -17,9 +18,6 @@ const ACCELERATOR_LABELS: [&str; 4] = [
     "skypilot.co/accelerator",
     "k8s.amazonaws.com/accelerator",
 ];
-
-/// What an amount looks like, for messages.
-pub(super) const QUANTITY: &str = "a quantity like `500m` or `2Gi`";
 
 /// A quantity (`500m`, `2Gi`, `1e3`, `7`) in thousandths, rounded up as Kubernetes does.
 pub(super) fn quantity_milli(value: &Value) -> Option<i64> {
@@ -84,67 +82,44 @@ pub(super) fn kind(name: &str) -> Kind {
     }
 }
 
-/// A string somewhere inside an object.
-pub(super) fn text<'a>(object: &'a Value, path: &[&str]) -> &'a str {
-    at(object, path).as_str().unwrap_or_default()
-}
-
-/// A value somewhere inside an object; null where it is absent.
-pub(super) fn at<'a>(object: &'a Value, path: &[&str]) -> &'a Value {
-    path.iter().fold(object, |value, key| &value[*key])
-}
-
-/// A time somewhere inside the object of `line`, ms; nothing where it is absent.
-pub(super) fn instant(object: &Value, path: &[&str], line: u64) -> Result<Option<i64>, Fault> {
-    let value = at(object, path);
-    if value.is_null() {
-        return Ok(None);
-    }
-    let read = value.as_str().and_then(|text| time::timestamp_ms(text.as_bytes()));
-    read.map(Some).ok_or_else(|| unreadable(value, "a time like `2026-01-31T12:00:00Z`", path, line))
-}
-
-/// A value that is not what it should be.
-pub(super) fn unreadable(value: &Value, expected: &str, path: &[&str], line: u64) -> Fault {
-    let found = quoted(value.as_str().unwrap_or(&value.to_string()).as_bytes());
-    Fault::unreadable(line, expected, found).column(path.join("."))
-}
-
-/// Adds the node object of `line` (`kubectl get nodes -o json`) to the cluster; false for a cordoned one, left out.
-pub(super) fn add_node(object: &Value, cluster: &mut Cluster, line: u64) -> Result<bool, Fault> {
-    if at(object, &["spec", "unschedulable"]).as_bool() == Some(true) {
+/// Adds a node object (`kubectl get nodes -o json`) to the cluster; false for a cordoned one, which is left out.
+pub(super) fn add_node(object: &Value, cluster: &mut Cluster) -> Result<bool, Misread> {
+    let root = Member::root(object);
+    if root.get("spec").get("unschedulable").flag()? == Some(true) {
         return Ok(false);
     }
-    let allocatable = at(object, &["status", "allocatable"]);
-    let resources = if allocatable.is_object() { allocatable } else { at(object, &["status", "capacity"]) };
+    let status = root.get("status");
+    let allocatable = status.get("allocatable");
+    let resources = if allocatable.is_absent() { status.get("capacity") } else { allocatable };
     let mut make = NodeMake::default();
-    for (name, quantity) in resources.as_object().into_iter().flatten() {
-        let milli = quantity_milli(quantity).and_then(|milli| u64::try_from(milli).ok());
-        let milli = milli.ok_or_else(|| unreadable(quantity, QUANTITY, &["status", name], line))?;
+    for (name, quantity) in resources.entries()? {
+        let milli = u64::try_from(quantity.milli()?).map_err(|_| quantity.misread(QUANTITY))?;
         let countable = !matches!(kind(name), Kind::Gpu | Kind::Cpu) || milli <= MAX_AMOUNT.unsigned_abs();
         if !countable {
-            let expected = format!("{QUANTITY} within the range of this program");
-            return Err(unreadable(quantity, &expected, &["status", name], line));
+            return Err(quantity.misread(format!("{QUANTITY} within the range of this program")));
         }
         match kind(name) {
             Kind::Gpu => make.gpu_milli += milli,
             Kind::Cpu => make.cpu_milli = milli,
             Kind::Memory => make.memory_bytes = milli / 1000,
-            Kind::Other if milli > 0 => _ = make.others.insert(name.clone(), milli),
+            Kind::Other if milli > 0 => _ = make.others.insert(name.to_owned(), milli),
             Kind::Other | Kind::Ignored => {}
         }
     }
-    let labels = at(object, &["metadata", "labels"]).as_object().into_iter().flatten();
+    make.labels = labels(&root.get("metadata").get("labels"))?;
     // The name of its host tells a node from all others of its make.
-    let labels = labels.filter(|(key, _)| *key != "kubernetes.io/hostname");
-    let labels = labels.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())));
-    make.labels = labels.collect();
+    make.labels.remove("kubernetes.io/hostname");
     if make.gpu_milli > 0 {
         let label = ACCELERATOR_LABELS.iter().find_map(|label| make.labels.get(*label));
         make.accelerator = label.cloned().unwrap_or_default();
     }
     cluster.add(make);
     Ok(true)
+}
+
+/// Labels of a node.
+pub(super) fn labels(labels: &Member<'_, '_>) -> Result<BTreeMap<String, String>, Misread> {
+    labels.entries()?.map(|(key, value)| Ok((key.to_owned(), value.plain_text()?))).collect()
 }
 
 #[cfg(test)]

@@ -11,8 +11,8 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::documents::Documents;
-use super::kubernetes::{Kind, QUANTITY, add_node, at, instant, kind, quantity_milli, text, unreadable};
-use super::slurm::share;
+use super::kubernetes::{Kind, add_node, kind, labels};
+use super::member::{Member, Misread};
 use crate::trace::cluster::Cluster;
 use crate::trace::error::Fault;
 use crate::trace::input::Opened;
@@ -38,43 +38,65 @@ impl Kueue {
         })
     }
 
-    fn fill(&mut self, object: &Value, row: &mut TraceRow) -> Result<(), Fault> {
-        let (namespace, name) =
-            (text(object, &["metadata", "namespace"]), text(object, &["metadata", "name"]));
-        for key in ["namespace", "name"] {
-            let value = at(object, &["metadata", key]);
-            if !value.is_null() && !value.is_string() {
-                return Err(unreadable(value, "a text", &["metadata", key], row.line));
+    /// Reads one object; whether it is a job.
+    fn take(&mut self, object: &Value, row: &mut TraceRow) -> Result<bool, Misread> {
+        let root = Member::root(object);
+        match root.get("kind").text()? {
+            "" if object.is_null() => {}
+            "" => return Err(root.get("kind").misread("a kind such as `Workload`")),
+            "Workload" => {
+                row.clear();
+                row.line = self.documents.line();
+                self.fill(object, row)?;
+                return Ok(true);
             }
+            "Node" => self.cordoned += u64::from(!add_node(object, &mut self.cluster)?),
+            "ResourceFlavor" => {
+                let name = root.get("metadata").get("name").text()?;
+                let labels = labels(&root.get("spec").get("nodeLabels"))?;
+                self.cluster.flavors.insert(name.to_owned(), labels);
+            }
+            kind => _ = self.passed_over.insert(kind.to_owned()),
         }
+        Ok(false)
+    }
+
+    fn fill(&mut self, object: &Value, row: &mut TraceRow) -> Result<(), Misread> {
+        let root = Member::root(object);
+        let (metadata, spec) = (root.get("metadata"), root.get("spec"));
+        let (namespace, name) = (metadata.get("namespace").text()?, metadata.get("name").text()?);
         if !namespace.is_empty() {
             row.name.push_str(namespace);
             row.name.push('/');
         }
         row.name.push_str(name);
-        row.submit_ms = instant(object, &["metadata", "creationTimestamp"], row.line)?;
-        let queue = text(object, &["status", "admission", "clusterQueue"]);
+        row.submit_ms = metadata.get("creationTimestamp").instant()?;
+        let admission = root.get("status");
+        let admission = admission.get("admission");
+        let queue = admission.get("clusterQueue").text()?;
+        let local = spec.get("queueName").text()?;
         if queue.is_empty() {
             row.team.push_str(namespace);
             row.team.push('/');
-            row.team.push_str(text(object, &["spec", "queueName"]));
+            row.team.push_str(local);
         } else {
             row.team.push_str(queue);
         }
         // Local queues of two namespaces may have one name.
-        let local = text(object, &["spec", "queueName"]);
         if !local.is_empty() {
             let _ = write!(row.queue, "{namespace}/{local}");
             // Who a job is of is nowhere else: usage is kept by local queue.
             row.user.clone_from(&row.queue);
         }
-        let class = text(object, &["spec", "priorityClassRef", "name"]);
-        let class = if class.is_empty() { text(object, &["spec", "priorityClassName"]) } else { class };
-        row.priority.push_str(class);
-        row.limit_ms = limit(object, row.line)?;
-        conditions(object, row)?;
-        self.request(object, row)?;
-        row.pools.push_str(flavor(object));
+        // The number is that of the class; the scenario gives classes their numbers.
+        spec.get("priority").whole::<i32>("a priority of 32 bits")?;
+        let class = spec.get("priorityClassRef").get("name").text()?;
+        let by_name = spec.get("priorityClassName").text()?;
+        row.priority.push_str(if class.is_empty() { by_name } else { class });
+        row.limit_ms = limit(&spec.get("maximumExecutionTimeSeconds"))?;
+        conditions(&root, row)?;
+        self.request(&spec.get("podSets"), row)?;
+        row.pools.push_str(flavor(&admission.get("podSetAssignments"))?);
         if name.is_empty() {
             row.reject = Some(Reason::MissingId);
         }
@@ -82,19 +104,26 @@ impl Kueue {
     }
 
     /// Pod sets summed; each worker has an equal part.
-    fn request(&mut self, object: &Value, row: &mut TraceRow) -> Result<(), Fault> {
-        let mut totals: BTreeMap<String, i64> = BTreeMap::new();
+    fn request(&mut self, sets: &Member<'_, '_>, row: &mut TraceRow) -> Result<(), Misread> {
+        let mut totals: BTreeMap<String, i128> = BTreeMap::new();
         let (mut pods, mut gpu_pods, mut first) = (0_i64, 0_i64, None);
-        for set in at(object, &["spec", "podSets"]).as_array().into_iter().flatten() {
-            let count = set["count"].as_i64().unwrap_or(1).max(0);
-            let one = self.pod(at(set, &["template", "spec"]))?;
+        for set in sets.elements()? {
+            let count: i32 = set.get("count").whole("a number of pods")?.unwrap_or(1);
+            let one = pod(&set.get("template").get("spec"))?;
+            if count < 0 {
+                row.reject = Some(Reason::NoWorkers);
+            }
+            if one.negative {
+                row.reject = Some(Reason::NegativeRequest);
+            }
+            let (one, count) = (one.amounts, i64::from(count.max(0)));
             pods = pods.saturating_add(count);
             if one.iter().any(|(name, milli)| kind(name) == Kind::Gpu && *milli > 0) {
                 gpu_pods = gpu_pods.saturating_add(count);
             }
             for (name, milli) in &one {
                 let total = totals.entry(name.clone()).or_default();
-                *total = total.saturating_add(milli.saturating_mul(count));
+                *total = total.saturating_add(i128::from(*milli) * i128::from(count));
             }
             match &first {
                 None => first = Some(one),
@@ -105,11 +134,14 @@ impl Kueue {
         let workers = if gpu_pods > 0 { gpu_pods } else { pods };
         row.workers = Some(workers);
         for (name, total) in totals {
-            let part = share(total, workers);
+            // Memory is counted in bytes, the rest in thousandths.
+            let unit = if kind(&name) == Kind::Memory { 1000 } else { 1 };
+            let parts = i128::from(workers.max(1)) * unit;
+            let part = i64::try_from((total + parts - 1).div_euclid(parts)).unwrap_or(i64::MAX);
             match kind(&name) {
                 Kind::Gpu => row.gpu_milli = row.gpu_milli.saturating_add(part),
                 Kind::Cpu => row.cpu_milli = part,
-                Kind::Memory => row.memory_bytes = part / 1000,
+                Kind::Memory => row.memory_bytes = part,
                 Kind::Other if part > 0 => {
                     let known = self.resources.iter().position(|known| *known == name);
                     let position = known.unwrap_or_else(|| {
@@ -124,153 +156,145 @@ impl Kueue {
         row.others.sort_unstable();
         Ok(())
     }
+}
 
-    /// Requests of one pod: of the containers that run side by side, or of those before them where one asks for more;
-    /// and what the pod's runtime takes beside. A first container that is restarted for ever runs beside all after it.
-    fn pod(&self, spec: &Value) -> Result<BTreeMap<String, i64>, Fault> {
-        let mut sum: BTreeMap<String, i64> = BTreeMap::new();
-        let mut first: BTreeMap<String, i64> = BTreeMap::new();
-        let raise = |to: &mut BTreeMap<String, i64>, name: String, milli: i64| {
-            let most = to.entry(name).or_default();
-            *most = (*most).max(milli);
-        };
-        for container in spec["initContainers"].as_array().into_iter().flatten() {
-            let beside = container["restartPolicy"] == "Always";
-            for (name, milli) in self.container(container)? {
-                let before = sum.get(&name).copied().unwrap_or(0);
-                let with = before.saturating_add(milli);
-                raise(&mut first, name.clone(), with);
-                if beside {
-                    sum.insert(name, with);
-                }
-            }
-        }
-        for container in spec["containers"].as_array().into_iter().flatten() {
-            for (name, milli) in self.container(container)? {
-                let total = sum.entry(name).or_default();
-                *total = total.saturating_add(milli);
-            }
-        }
-        for (name, milli) in first {
-            raise(&mut sum, name, milli);
-        }
-        for (name, milli) in self.quantities(&spec["overhead"], "overhead")? {
-            let total = sum.entry(name).or_default();
+/// What one pod asks for, by resource in thousandths.
+#[derive(Debug, Default)]
+struct Asked {
+    amounts: BTreeMap<String, i64>,
+    /// Something in it was below zero.
+    negative: bool,
+}
+
+impl Asked {
+    fn add(&mut self, other: Self) {
+        self.negative |= other.negative;
+        for (name, milli) in other.amounts {
+            let total = self.amounts.entry(name).or_default();
             *total = total.saturating_add(milli);
         }
-        Ok(sum)
     }
+}
 
-    fn container(&self, container: &Value) -> Result<BTreeMap<String, i64>, Fault> {
-        // A limit without a request is the request.
-        let mut amounts = self.quantities(at(container, &["resources", "limits"]), "limits")?;
-        amounts.extend(self.quantities(at(container, &["resources", "requests"]), "requests")?);
-        Ok(amounts)
+/// Requests of one pod: of the containers that run side by side, or of those before them where one asks for more;
+/// and what the pod's runtime takes beside. A first container that is restarted for ever runs beside all after it.
+fn pod(spec: &Member<'_, '_>) -> Result<Asked, Misread> {
+    let mut sum = Asked::default();
+    let mut first: BTreeMap<String, i64> = BTreeMap::new();
+    let raise = |to: &mut BTreeMap<String, i64>, name: String, milli: i64| {
+        let most = to.entry(name).or_default();
+        *most = (*most).max(milli);
+    };
+    for one in spec.get("initContainers").elements()? {
+        let asked = container(&one)?;
+        let beside = one.get("restartPolicy").text()? == "Always";
+        sum.negative |= asked.negative;
+        for (name, milli) in asked.amounts {
+            let before = sum.amounts.get(&name).copied().unwrap_or(0);
+            let with = before.saturating_add(milli);
+            raise(&mut first, name.clone(), with);
+            if beside {
+                sum.amounts.insert(name, with);
+            }
+        }
     }
+    for one in spec.get("containers").elements()? {
+        sum.add(container(&one)?);
+    }
+    for (name, milli) in first {
+        raise(&mut sum.amounts, name, milli);
+    }
+    sum.add(quantities(&spec.get("overhead"))?);
+    Ok(sum)
+}
 
-    /// Amounts by name; `part` is where they stand, for messages.
-    fn quantities(&self, amounts: &Value, part: &str) -> Result<BTreeMap<String, i64>, Fault> {
-        let read = |(name, value): (&String, &Value)| {
-            let milli = quantity_milli(value);
-            let fault = || unreadable(value, QUANTITY, &[part, name], self.documents.line());
-            Ok((name.clone(), milli.ok_or_else(fault)?))
-        };
-        amounts.as_object().into_iter().flatten().map(read).collect()
+fn container(container: &Member<'_, '_>) -> Result<Asked, Misread> {
+    let resources = container.get("resources");
+    // A limit without a request is the request.
+    let mut asked = quantities(&resources.get("limits"))?;
+    let requests = quantities(&resources.get("requests"))?;
+    asked.negative |= requests.negative;
+    asked.amounts.extend(requests.amounts);
+    Ok(asked)
+}
+
+fn quantities(amounts: &Member<'_, '_>) -> Result<Asked, Misread> {
+    let mut asked = Asked::default();
+    for (name, quantity) in amounts.entries()? {
+        let milli = quantity.milli()?;
+        asked.negative |= milli < 0;
+        asked.amounts.insert(name.to_owned(), milli);
     }
+    Ok(asked)
 }
 
 /// The longest time that the job may run, ms.
-fn limit(object: &Value, line: u64) -> Result<Option<i64>, Fault> {
-    let path = ["spec", "maximumExecutionTimeSeconds"];
-    let value = at(object, &path);
-    if value.is_null() {
-        return Ok(None);
-    }
-    let ms = value.as_i64().and_then(|seconds| seconds.checked_mul(1000));
-    ms.map(Some).ok_or_else(|| unreadable(value, "a whole number of seconds", &path, line))
+fn limit(seconds: &Member<'_, '_>) -> Result<Option<i64>, Misread> {
+    const EXPECTED: &str = "a whole number of seconds";
+    let Some(number) = seconds.whole::<i64>(EXPECTED)? else { return Ok(None) };
+    number.checked_mul(1000).map(Some).ok_or_else(|| seconds.misread(EXPECTED))
+}
+
+/// A condition that holds.
+struct Condition<'v> {
+    at_ms: Option<i64>,
+    reason: &'v str,
+    message: &'v str,
 }
 
 /// Start, end and outcome from the conditions.
-fn conditions(object: &Value, row: &mut TraceRow) -> Result<(), Fault> {
-    let list = at(object, &["status", "conditions"]).as_array();
-    let find = |kind: &str| {
-        let holds = |condition: &&Value| condition["type"] == kind && condition["status"] == "True";
-        list.into_iter().flatten().find(holds)
-    };
-    let line = row.line;
-    let time = |condition: Option<&Value>| match condition {
-        Some(condition) => instant(condition, &["lastTransitionTime"], line),
-        None => Ok(None),
-    };
-    row.start_ms = time(find("Admitted").or(find("QuotaReserved")))?;
-    let finished = find("Finished");
-    row.end_ms = time(finished)?;
+fn conditions(root: &Member<'_, '_>, row: &mut TraceRow) -> Result<(), Misread> {
+    let mut found: [Option<Condition<'_>>; 3] = [None, None, None];
+    for condition in root.get("status").get("conditions").elements()? {
+        let one = Condition {
+            at_ms: condition.get("lastTransitionTime").instant()?,
+            reason: condition.get("reason").text()?,
+            message: condition.get("message").text()?,
+        };
+        let holds = condition.get("status").text()? == "True";
+        let kind = condition.get("type").text()?;
+        let known = ["Admitted", "QuotaReserved", "Finished"].iter().position(|known| *known == kind);
+        if let (true, Some(place)) = (holds, known) {
+            found[place].get_or_insert(one);
+        }
+    }
+    let [admitted, reserved, finished] = found;
+    row.start_ms = admitted.or(reserved).and_then(|condition| condition.at_ms);
+    row.end_ms = finished.as_ref().and_then(|condition| condition.at_ms);
     row.run_ms = row.end_ms.zip(row.start_ms).map(|(end, start)| end - start);
+    let active = root.get("spec").get("active").flag()?;
     match finished {
-        Some(condition) => {
-            let reason = text(condition, &["reason"]);
-            let message = text(condition, &["message"]);
-            row.status = if reason.contains("Fail") || message.contains("ailed") {
-                Status::Failed
-            } else {
-                Status::Completed
-            };
+        Some(Condition { reason, message, .. }) => {
+            let failed = reason.contains("Fail") || message.contains("ailed");
+            row.status = if failed { Status::Failed } else { Status::Completed };
         }
-        None if at(object, &["spec", "active"]).as_bool() == Some(false) => {
-            row.reject = Some(Reason::Inactive);
-        }
+        None if active == Some(false) => row.reject = Some(Reason::Inactive),
         None => row.reject = Some(Reason::StillRunning),
     }
     Ok(())
 }
 
-/// A part of an object's name.
-fn part<'a>(object: &'a Value, key: &str) -> &'a str {
-    text(object, &["metadata", key])
-}
-
 /// The flavor of the GPUs, else the first one assigned.
-fn flavor(object: &Value) -> &str {
-    let sets = at(object, &["status", "admission", "podSetAssignments"]).as_array();
-    let flavors = || sets.into_iter().flatten().filter_map(|set| set["flavors"].as_object()).flatten();
-    let gpu = flavors().find(|(name, _)| kind(name) == Kind::Gpu);
-    gpu.or_else(|| flavors().next()).and_then(|(_, flavor)| flavor.as_str()).unwrap_or_default()
+fn flavor<'v>(sets: &Member<'_, 'v>) -> Result<&'v str, Misread> {
+    let (mut first, mut of_gpus) = (None, None);
+    for set in sets.elements()? {
+        for (name, flavor) in set.get("flavors").entries()? {
+            let flavor = flavor.text()?;
+            first.get_or_insert(flavor);
+            if kind(name) == Kind::Gpu {
+                of_gpus.get_or_insert(flavor);
+            }
+        }
+    }
+    Ok(of_gpus.or(first).unwrap_or_default())
 }
 
 impl RowSource for Kueue {
     fn next_row(&mut self, row: &mut TraceRow) -> Result<bool, Fault> {
         while let Some(object) = self.documents.next("Kubernetes object")? {
-            match object["kind"].as_str().unwrap_or("object without kind") {
-                "Workload" => {
-                    row.clear();
-                    row.line = self.documents.line();
-                    let name = match (part(&object, "namespace"), part(&object, "name")) {
-                        (_, "") => "Workload without name".to_owned(),
-                        ("", name) => format!("Workload `{name}`"),
-                        (namespace, name) => format!("Workload `{namespace}/{name}`"),
-                    };
-                    self.fill(&object, row).map_err(|mut fault| {
-                        if !self.documents.know_lines() {
-                            fault.line = 0;
-                        }
-                        fault.of(name)
-                    })?;
-                    return Ok(true);
-                }
-                "Node" => {
-                    let added = add_node(&object, &mut self.cluster, self.documents.line())?;
-                    self.cordoned += u64::from(!added);
-                }
-                "ResourceFlavor" => {
-                    let labels = at(&object, &["spec", "nodeLabels"]).as_object().into_iter().flatten();
-                    let labels =
-                        labels.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())));
-                    let name = text(&object, &["metadata", "name"]).to_owned();
-                    self.cluster.flavors.insert(name, labels.collect());
-                }
-                kind => {
-                    self.passed_over.insert(kind.to_owned());
-                }
+            let read = self.take(&object, row);
+            if read.map_err(|misread| self.documents.refuse(misread))? {
+                return Ok(true);
             }
         }
         Ok(false)

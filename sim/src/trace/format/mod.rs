@@ -11,7 +11,9 @@ mod items;
 mod kubernetes;
 mod kueue;
 mod lines;
+mod locate;
 mod machines;
+mod member;
 mod native;
 mod openb;
 mod pai;
@@ -28,6 +30,7 @@ pub use swf::{SwfMemory, SwfOptions, SwfPools, SwfProcessors, SwfRun, SwfUnusabl
 
 pub(crate) use documents::Documents;
 pub(crate) use gavel::{Throughputs, read_throughputs};
+pub(crate) use locate::Place;
 pub(crate) use native::NAMES as NATIVE_COLUMNS;
 pub(crate) use pai::Tasks as PaiTaskTable;
 pub(crate) use table::{MAX_AMOUNT, MAX_TIME_MS};

@@ -85,24 +85,21 @@ struct Detail {
 
 impl PhillyLog {
     pub(crate) fn new(opened: Opened) -> Self {
-        Self { items: Items::new(opened) }
+        Self { items: Items::new(opened, "") }
     }
 
     /// The local time under `key` of a job; `None` and the like stand for no time.
     fn time(&self, job: &str, key: impl Fn() -> String, text: Option<&str>) -> Result<Option<i64>, Fault> {
-        match text {
-            None | Some("" | "None" | "null") => Ok(None),
-            Some(text) => match time::timestamp_ms(text.as_bytes()) {
-                Some(value) => Ok(Some(value)),
-                None => Err(Fault::unreadable(
-                    self.items.object_line(),
-                    "a date like `2017-10-09 07:01:55`",
-                    quoted(text.as_bytes()),
-                )
-                .column(key())
-                .hint(format!("it is in the job {}", quoted(job.as_bytes())))),
-            },
-        }
+        let Some(text) = text.filter(|text| !matches!(*text, "" | "None" | "null")) else { return Ok(None) };
+        let unreadable = || {
+            let key = key();
+            let place = self.items.locate(&key);
+            Fault::unreadable(0, "a date like `2017-10-09 07:01:55`", quoted(text.as_bytes()))
+                .column(key)
+                .at(place)
+                .hint(format!("it is in the job {}", quoted(job.as_bytes())))
+        };
+        time::timestamp_ms(text.as_bytes()).map(Some).ok_or_else(unreadable)
     }
 }
 

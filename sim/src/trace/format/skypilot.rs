@@ -9,7 +9,8 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::documents::Documents;
-use super::items::{Items, plain};
+use super::items::Items;
+use super::member::{Member, Misread};
 use crate::trace::error::{Fault, quoted};
 use crate::trace::input::Opened;
 use crate::trace::number;
@@ -36,6 +37,13 @@ struct Record {
     accelerators: Option<Value>,
 }
 
+impl Record {
+    /// Whether anything in it tells that it is one.
+    fn is_one(&self) -> bool {
+        self.job_id.is_some() || self.submitted_at.is_some() || self.status.is_some()
+    }
+}
+
 /// Reader of job records.
 pub(crate) struct Records {
     items: Items,
@@ -43,7 +51,7 @@ pub(crate) struct Records {
 
 impl Records {
     pub(crate) fn new(opened: Opened) -> Self {
-        Self { items: Items::new(opened) }
+        Self { items: Items::new(opened, "\"jobs\"") }
     }
 
     fn fill(&self, record: &Record, row: &mut TraceRow) -> Result<(), Fault> {
@@ -72,7 +80,8 @@ impl Records {
         // The duration leaves out recoveries; the span from start to end does not.
         row.run_ms = match self.seconds("job_duration", record.job_duration.as_ref())? {
             Some(duration) if duration > 0 => Some(duration),
-            _ => row.end_ms.zip(row.start_ms).map(|(end, start)| end - start),
+            // Without a start, zero is what the record says.
+            duration => row.end_ms.zip(row.start_ms).map(|(end, start)| end - start).or(duration),
         };
         match record.status.as_deref().unwrap_or_default() {
             "SUCCEEDED" => row.status = Status::Completed,
@@ -95,34 +104,30 @@ impl Records {
         self.request(record, row)
     }
 
-    /// `1x[H200:8]`, `2x(H200:8, cpus=4+)`, `H200:8`, or the accelerators as a map.
+    /// What the record says in words, and the accelerators as a map, which says the same more exactly.
     fn request(&self, record: &Record, row: &mut TraceRow) -> Result<(), Fault> {
-        let written = record.resources.as_ref().and_then(Value::as_str).unwrap_or_default();
-        let (nodes, inside) = match written.split_once('x') {
-            Some((nodes, inside)) if nodes.bytes().all(|byte| byte.is_ascii_digit()) && !nodes.is_empty() => {
-                (number::whole(nodes.as_bytes()).unwrap_or(1), inside)
-            }
-            _ => (1, written),
-        };
-        row.workers = Some(nodes);
         let mut types = Vec::new();
-        for part in inside.trim_matches(['[', ']', '(', ')']).split(',').map(str::trim) {
-            match part.split_once('=') {
-                Some(("cpus", count)) => row.cpu_milli = plus(count, 3).unwrap_or(0),
-                Some(("mem" | "memory", gib)) => row.memory_bytes = memory(gib).unwrap_or(0),
-                Some(_) => {}
-                None => types.extend(accelerator(part).filter(|_| part.contains(':'))),
-            }
+        row.workers = Some(1);
+        if let Some(written) = &record.resources {
+            let asked = written.as_str().and_then(Asked::parse);
+            let expected = "resources like `2x[H200:8]` or `1x[CPU:4+]`";
+            let asked = asked.ok_or_else(|| self.fault("resources", expected, written))?;
+            row.workers = Some(asked.nodes);
+            row.cpu_milli = asked.cpu_milli;
+            row.memory_bytes = asked.memory_bytes;
+            types = asked.types;
         }
-        if let Some(value) = record.accelerators.as_ref().filter(|value| !value.is_null()) {
-            types = accelerators(value).ok_or_else(|| {
-                let found = quoted(value.to_string().as_bytes());
-                Fault::unreadable(self.items.object_line(), "accelerators like `{\"H200\": 8}`", found)
-                    .column("accelerators")
-            })?;
+        if let Some(value) = &record.accelerators {
+            let expected = "accelerators like `{\"H200\": 8}`";
+            types = accelerators(value).ok_or_else(|| self.fault("accelerators", expected, value))?;
         }
-        write_alternatives(&types, nodes, row);
+        write_alternatives(&types, row);
         Ok(())
+    }
+
+    fn fault(&self, key: &str, expected: &str, value: &Value) -> Fault {
+        let found = quoted(plain_text(value).as_bytes());
+        Fault::unreadable(0, expected, found).column(key).at(self.items.locate(key))
     }
 
     fn seconds(&self, key: &str, value: Option<&serde_json::Number>) -> Result<Option<i64>, Fault> {
@@ -131,15 +136,52 @@ impl Records {
         match number::scaled(text.as_bytes(), 3) {
             Ok(ms) if ms.abs() <= super::table::MAX_TIME_MS => Ok(Some(ms)),
             _ => {
-                let found = quoted(text.as_bytes());
-                Err(Fault::unreadable(
-                    self.items.object_line(),
-                    "Unix seconds within the range of this program",
-                    found,
-                )
-                .column(key))
+                let expected = "Unix seconds within the range of this program";
+                Err(self.fault(key, expected, &Value::Number(value.clone())))
             }
         }
+    }
+}
+
+/// What one node of a job asks for, as `SkyPilot` writes it.
+#[derive(Debug, Default)]
+struct Asked {
+    nodes: i64,
+    /// Accelerators with their count, in thousandths; several are alternatives.
+    types: Vec<(String, i64)>,
+    cpu_milli: i64,
+    memory_bytes: i64,
+}
+
+impl Asked {
+    /// `2x[H200:8]`, `1x[CPU:4+]`, `1x[L4:1][Spot]`, `2x(H200:8, cpus=4+, mem=16)`, `H200:8`. Words alone are types of
+    /// machines and the like.
+    fn parse(text: &str) -> Option<Self> {
+        let (nodes, inside) = match text.split_once('x') {
+            Some((nodes, inside)) if nodes.bytes().all(|byte| byte.is_ascii_digit()) && !nodes.is_empty() => {
+                (number::whole(nodes.as_bytes()).ok()?, inside.trim())
+            }
+            _ => (1, text.trim()),
+        };
+        let mut asked = Self { nodes, ..Self::default() };
+        let inside = match inside.strip_prefix(['[', '(']) {
+            Some(rest) => rest.split_once([']', ')'])?.0,
+            None => inside,
+        };
+        for part in inside.split(',').map(str::trim) {
+            match part.split_once('=') {
+                Some(("cpus", count)) => asked.cpu_milli = plus(count, 3)?,
+                Some(("mem" | "memory", gib)) => asked.memory_bytes = memory(gib)?,
+                Some(("gpus" | "accelerators", types)) => asked.types.push(accelerator(types)?),
+                Some(_) => {}
+                None => match part.split_once(':') {
+                    Some(("CPU", count)) => asked.cpu_milli = plus(count, 3)?,
+                    Some(_) => asked.types.push(accelerator(part)?),
+                    None => {}
+                },
+            }
+        }
+        Some(asked)
     }
 }
 
@@ -148,6 +190,11 @@ impl RowSource for Records {
         let Some(record) = self.items.next::<Record>("SkyPilot job record")? else { return Ok(false) };
         row.clear();
         row.line = self.items.object_line();
+        if !record.is_one() {
+            let sentence =
+                "this is no SkyPilot job record: it has none of the keys `job_id`, `submitted_at`, `status`";
+            return Err(Fault::other(0, sentence).at(self.items.locate("")));
+        }
         self.fill(&record, row)?;
         Ok(true)
     }
@@ -156,13 +203,6 @@ impl RowSource for Records {
 /// Reader of task files: one job per document.
 pub(crate) struct Tasks {
     documents: Documents,
-}
-
-#[derive(serde::Deserialize)]
-struct Task {
-    name: Option<String>,
-    num_nodes: Option<i64>,
-    resources: Option<Value>,
 }
 
 impl Tasks {
@@ -175,58 +215,45 @@ impl Tasks {
         })
     }
 
-    fn fault(&self, expected: &str, value: &Value) -> Fault {
-        let found = match value.as_str() {
-            Some(text) => quoted(text.as_bytes()),
-            None => quoted(value.to_string().as_bytes()),
-        };
-        Fault::unreadable(self.documents.line(), expected, found)
-    }
-
-    fn fill(&self, task: &Task, row: &mut TraceRow) -> Result<(), Fault> {
-        row.title.push_str(task.name.as_deref().unwrap_or_default());
+    fn fill(task: &Member<'_, '_>, row: &mut TraceRow) -> Result<(), Misread> {
+        row.title.push_str(task.get("name").text()?);
         row.team.push_str("unknown");
-        let nodes = task.num_nodes.unwrap_or(1);
-        row.workers = Some(nodes);
-        let none = Value::Null;
-        let resources = task.resources.as_ref().unwrap_or(&none);
+        row.workers = Some(task.get("num_nodes").whole("a number of nodes")?.unwrap_or(1));
+        let resources = task.get("resources");
+        // A task that is no mapping has no resources either.
+        for part in [task, &resources] {
+            part.entries().map(drop)?;
+        }
         let mut types = Vec::new();
         // Alternatives inherit what stands beside them.
-        let choices = ["ordered", "any_of"].iter().find_map(|key| resources[*key].as_array());
-        let base = self.types(&resources["accelerators"])?;
-        match choices {
-            None => types = base,
-            Some(choices) => {
-                for choice in choices {
-                    let own = self.types(&choice["accelerators"])?;
-                    types.extend(if own.is_empty() { base.clone() } else { own });
-                }
-            }
+        let (ordered, any_of) = (resources.get("ordered"), resources.get("any_of"));
+        let choices = if ordered.is_absent() { any_of } else { ordered };
+        let base = alternatives(&resources.get("accelerators"))?;
+        for choice in choices.elements()? {
+            choice.entries().map(drop)?;
+            let own = alternatives(&choice.get("accelerators"))?;
+            types.extend(if own.is_empty() { base.clone() } else { own });
+        }
+        if choices.is_absent() {
+            types = base;
         }
         types.dedup();
-        let amount = |key: &str| {
-            let of_choice = choices.and_then(|choices| choices.first()).map_or(&Value::Null, |one| &one[key]);
-            if resources[key].is_null() { of_choice.clone() } else { resources[key].clone() }
-        };
-        let (cpus, gib) = (amount("cpus"), amount("memory"));
-        if !cpus.is_null() {
-            let count = plus(&plain_text(&cpus), 3);
-            row.cpu_milli = count.ok_or_else(|| self.fault("a number of CPUs like `4` or `4+`", &cpus))?;
+        let mut choices = choices.elements()?;
+        let first = choices.next().unwrap_or(resources);
+        for part in [first, resources] {
+            let (cpus, gib) = (part.get("cpus"), part.get("memory"));
+            if !cpus.is_absent() {
+                let count = plus(&plain_text(cpus.value()), 3);
+                row.cpu_milli = count.ok_or_else(|| cpus.misread("a number of CPUs like `4` or `4+`"))?;
+            }
+            if !gib.is_absent() {
+                let bytes = memory(&plain_text(gib.value()));
+                row.memory_bytes =
+                    bytes.ok_or_else(|| gib.misread("an amount of memory like `32` or `32+`"))?;
+            }
         }
-        if !gib.is_null() {
-            let bytes = memory(&plain_text(&gib));
-            row.memory_bytes =
-                bytes.ok_or_else(|| self.fault("an amount of memory like `32` or `32+`", &gib))?;
-        }
-        write_alternatives(&types, nodes, row);
+        write_alternatives(&types, row);
         Ok(())
-    }
-
-    fn types(&self, value: &Value) -> Result<Vec<(String, i64)>, Fault> {
-        if value.is_null() {
-            return Ok(Vec::new());
-        }
-        accelerators(value).ok_or_else(|| self.fault("accelerators like `H200:8`", value))
     }
 }
 
@@ -235,10 +262,7 @@ impl RowSource for Tasks {
         let Some(document) = self.documents.next("SkyPilot task")? else { return Ok(false) };
         row.clear();
         row.line = self.documents.line();
-        let task: Task = serde_json::from_value(document).map_err(|error| {
-            Fault::other(self.documents.line(), format!("this is no SkyPilot task: {}", plain(&error)))
-        })?;
-        self.fill(&task, row)?;
+        Self::fill(&Member::root(&document), row).map_err(|misread| self.documents.refuse(misread))?;
         Ok(true)
     }
 
@@ -267,6 +291,14 @@ fn accelerators(value: &Value) -> Option<Vec<(String, i64)>> {
     }
 }
 
+/// Types that a task file names; none where it names none.
+fn alternatives(types: &Member<'_, '_>) -> Result<Vec<(String, i64)>, Misread> {
+    if types.is_absent() {
+        return Ok(Vec::new());
+    }
+    accelerators(types.value()).ok_or_else(|| types.misread("accelerators like `H200:8`"))
+}
+
 /// `H200:8`, `H200`.
 fn accelerator(text: &str) -> Option<(String, i64)> {
     let (name, count) = text.split_once(':').unwrap_or((text, "1"));
@@ -277,7 +309,8 @@ fn accelerator(text: &str) -> Option<(String, i64)> {
 }
 
 /// Alternatives in native syntax: the first sets what a worker asks for, the others say where they differ.
-fn write_alternatives(types: &[(String, i64)], nodes: i64, row: &mut TraceRow) {
+fn write_alternatives(types: &[(String, i64)], row: &mut TraceRow) {
+    let nodes = row.workers.unwrap_or(1);
     let Some((_, first)) = types.first() else { return };
     row.gpu_milli = *first;
     for (index, (name, count)) in types.iter().enumerate() {

@@ -202,8 +202,7 @@ impl RowSource for Sacct {
         row.start_ms = self.instant(self.at.start)?;
         row.end_ms = self.instant(self.at.end)?;
         row.limit_ms = self.limit()?;
-        // A job that never started has an elapsed time of zero, which is no run time.
-        row.run_ms = if self.at.start.is_some() && row.start_ms.is_none() { None } else { self.run(row)? };
+        row.run_ms = self.run(row)?;
         row.team.push_str(self.table.text(self.at.account));
         row.user.push_str(self.text(self.at.user));
         row.priority.push_str(self.text(self.at.qos));
