@@ -314,7 +314,7 @@ fn columnar(path: String, guessed: bool, mut opened: Opened) -> Result<Part, Fau
     if path == "-" {
         return Err(Fault::other(0, "Parquet cannot be read from standard input").hint("name the file"));
     }
-    let (format, rows) = super::format::parquet::open(std::path::Path::new(&path))?;
+    let (format, rows) = super::format::parquet::open(std::path::Path::new(&path), &opened)?;
     opened.flow.drain(&mut opened.bytes)?;
     let digest = Some(opened.flow.digest());
     let opened = Some(input::open_bytes(Box::new(rows))?);

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use fairshare_sim::trace::{CPU, Format, Input, MEMORY, Trace, TraceOptions, inspect};
-use parquet::basic::Compression;
+use parquet::basic::{Compression, GzipLevel, ZstdLevel};
 use parquet::data_type::{ByteArray, ByteArrayType, DoubleType, Int64Type};
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
@@ -25,11 +25,15 @@ const ROWS: usize = 5000;
 
 /// The same jobs as Parquet and as CSV; every third has no limit.
 fn both(folder: &Path) -> (std::path::PathBuf, std::path::PathBuf) {
+    both_packed(folder, Compression::SNAPPY)
+}
+
+fn both_packed(folder: &Path, packing: Compression) -> (std::path::PathBuf, std::path::PathBuf) {
     let schema = "message jobs { REQUIRED BYTE_ARRAY job_id (UTF8); REQUIRED DOUBLE submit_s; \
                   REQUIRED INT64 run_s; REQUIRED BYTE_ARRAY team (UTF8); OPTIONAL DOUBLE time_limit_s; \
                   REQUIRED DOUBLE gpu; }";
     let columnar = folder.join("jobs.parquet");
-    let properties = Arc::new(WriterProperties::builder().set_compression(Compression::SNAPPY).build());
+    let properties = Arc::new(WriterProperties::builder().set_compression(packing).build());
     let schema = Arc::new(parse_message_type(schema).unwrap());
     let file = File::create(&columnar).unwrap();
     let mut writer = SerializedFileWriter::new(file, schema, properties).unwrap();
@@ -120,34 +124,113 @@ proptest! {
     }
 }
 
+/// What `both` wrote, with the head at its end edited.
+fn edited(path: &Path, edit: impl Fn(&[u8]) -> Vec<u8>) -> Vec<u8> {
+    let bytes = std::fs::read(path).unwrap();
+    let length = u32::from_le_bytes(bytes[bytes.len() - 8..bytes.len() - 4].try_into().unwrap()) as usize;
+    let (pages, head) = bytes[..bytes.len() - 8].split_at(bytes.len() - 8 - length);
+    let edited = edit(head);
+    let mut file = pages.to_vec();
+    file.extend_from_slice(&edited);
+    file.extend_from_slice(&u32::try_from(edited.len()).unwrap().to_le_bytes());
+    file.extend_from_slice(b"PAR1");
+    file
+}
+
+/// The first `most` places of some bytes, replaced.
+fn replaced(bytes: &[u8], from: &[u8], to: &[u8], most: usize) -> Vec<u8> {
+    let (mut edited, mut rest) = (Vec::new(), bytes);
+    for _ in 0..most {
+        let Some(at) = rest.windows(from.len()).position(|part| part == from) else { break };
+        edited.extend_from_slice(&rest[..at]);
+        edited.extend_from_slice(to);
+        rest = &rest[at + from.len()..];
+    }
+    assert!(rest.len() < bytes.len());
+    edited.extend_from_slice(rest);
+    edited
+}
+
 /// The head at the end of the file says how many rows there are; what is not there is missed, not waited for.
 #[test]
 fn a_billion_promised_rows_are_missed() {
     let folder = folder();
     let (path, _) = both(folder.path());
-    let bytes = std::fs::read(path).unwrap();
-    let length = u32::from_le_bytes(bytes[bytes.len() - 8..bytes.len() - 4].try_into().unwrap()) as usize;
-    let (pages, head) = bytes[..bytes.len() - 8].split_at(bytes.len() - 8 - length);
     // 5000 and 10^9 as the head writes numbers: doubled, seven bits a byte.
     let (rows, promised) = ([0x90, 0x4e], [0x80, 0xa8, 0xd6, 0xb9, 0x07]);
-    let mut edited = Vec::new();
-    let mut rest = head;
-    while let Some(at) = rest.windows(2).position(|pair| pair == rows) {
-        edited.extend_from_slice(&rest[..at]);
-        edited.extend_from_slice(&promised);
-        rest = &rest[at + 2..];
+    for (most, said) in [
+        // The first is that of the whole file.
+        (1, "expected 1000000000 rows, as the end of the file says, found 5000"),
+        (usize::MAX, "line 5002: the Parquet data is damaged"),
+    ] {
+        let file = edited(&path, |head| replaced(head, &rows, &promised, most));
+        assert_eq!(
+            message(load(&write(&folder, "promise.parquet", &file))),
+            format!(
+                "failed to read trace `promise.parquet`\n{said}\n\
+                 hint: the file was cut off or changed on its way: fetch it again"
+            )
+        );
     }
-    edited.extend_from_slice(rest);
-    assert!(edited.len() > head.len());
-    let mut file = pages.to_vec();
-    file.extend_from_slice(&edited);
-    file.extend_from_slice(&u32::try_from(edited.len()).unwrap().to_le_bytes());
-    file.extend_from_slice(b"PAR1");
-    let shown = message(load(&write(&folder, "promise.parquet", &file)));
+}
+
+#[test]
+fn packed_columns_are_read_or_named() {
+    let folder = folder();
+    let packings = [
+        Compression::UNCOMPRESSED,
+        Compression::GZIP(GzipLevel::default()),
+        Compression::ZSTD(ZstdLevel::default()),
+    ];
+    for packing in packings {
+        let (columnar, plain) = both_packed(folder.path(), packing);
+        assert_eq!(listing(&load(&columnar).unwrap()), listing(&load(&plain).unwrap()), "{packing}");
+    }
+    // The field behind the name of a column is how it is packed: 1 is Snappy, 4 Brotli and 7 LZ4, doubled.
+    let (path, _) = both(folder.path());
+    for (code, name) in [(8, "brotli"), (14, "lz4")] {
+        let file =
+            edited(&path, |head| replaced(head, b"team\x15\x02", &[b"team\x15", &[code][..]].concat(), 1));
+        assert_eq!(
+            message(load(&write(&folder, "packed.parquet", &file))),
+            format!(
+                "failed to read trace `packed.parquet`\ncolumn `team`: this is packed with {name}, which cannot be \
+                 read\nhint: write the file with snappy, gzip, zstd or no compression"
+            )
+        );
+    }
+}
+
+#[test]
+fn what_is_no_parquet_file_is_told() {
+    let folder = folder();
+    let (columnar, plain) = both(folder.path());
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut packed, &std::fs::read(columnar).unwrap()).unwrap();
+    let twice = write(&folder, "twice.parquet.gz", &packed.finish().unwrap());
+    assert_eq!(
+        message(load(&twice)),
+        "failed to read trace `twice.parquet.gz`\nthis is a Parquet file that is packed once more\n\
+         hint: unpack it: the columns inside are packed already"
+    );
+    let input = Input { path: plain, format: Some(Format::Parquet) };
+    let shown = message(Trace::load(&[input], &TraceOptions::default()));
     assert_eq!(
         shown,
-        "failed to read trace `promise.parquet`\nline 5002: the Parquet data is damaged\n\
-         hint: the file was cut off or changed on its way: fetch it again"
+        "failed to read trace `jobs.csv`\nexpected a Parquet file, which begins with `PAR1`, found `job_`\n\
+         hint: without a format behind its name it is told from the content"
+    );
+}
+
+#[test]
+fn a_missing_column_of_opendc_has_its_own_name() {
+    let folder = folder();
+    let path = folder.path().join("tasks.parquet");
+    columnar(&path, "id,submission_time,cpu_count\n1,0,4\n");
+    assert_eq!(
+        message(load(&path)),
+        "failed to read trace `tasks.parquet`\nthe column `duration` is missing\n\
+         hint: the file has `id`, `submission_time`, `cpu_count`"
     );
 }
 

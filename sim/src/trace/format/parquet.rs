@@ -10,12 +10,15 @@ use std::io::{self, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
+use ::parquet::basic::Compression;
+use ::parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use ::parquet::file::reader::{FileReader, SerializedFileReader};
 use ::parquet::record::reader::RowIter;
 use ::parquet::record::{Field, Row};
 
-use crate::trace::error::Fault;
+use crate::trace::error::{Fault, printable, quoted};
 use crate::trace::guess::Format;
+use crate::trace::input::Opened;
 use crate::trace::write::{gibibytes, milliseconds};
 
 /// One column of the CSV: where it comes from and how it is written.
@@ -49,6 +52,11 @@ const OPENDC: [(&str, &str, Unit); 7] = [
     ("deadline", "deadline_s", Unit::OptionalMilliseconds),
 ];
 
+/// Those without which there is no trace.
+const REQUIRED: [&str; 3] = ["id", "submission_time", "duration"];
+
+const FETCH: &str = "the file was cut off or changed on its way: fetch it again";
+
 thread_local! {
     /// The file that the library behind is looking at.
     static INSIDE: RefCell<Option<String>> = const { RefCell::new(None) };
@@ -76,6 +84,8 @@ fn guarded<T>(path: &str, call: impl FnOnce() -> T) -> Option<T> {
 pub(crate) struct Rows {
     path: String,
     iterator: RowIter<'static>,
+    /// Rows still to come.
+    promised: u64,
     columns: Vec<Column>,
     team: bool,
     text: Vec<u8>,
@@ -85,32 +95,33 @@ pub(crate) struct Rows {
 }
 
 /// Opens a Parquet file and tells which columns it has.
-pub(crate) fn open(path: &Path) -> Result<(Format, Rows), Fault> {
+pub(crate) fn open(path: &Path, opened: &Opened) -> Result<(Format, Rows), Fault> {
+    if opened.flow.is_compressed() {
+        return Err(Fault::other(0, "this is a Parquet file that is packed once more")
+            .hint("unpack it: the columns inside are packed already"));
+    }
+    if !opened.head.starts_with(b"PAR1") {
+        let found = quoted(opened.head.get(..4).unwrap_or(&opened.head));
+        return Err(Fault::unreadable(0, "a Parquet file, which begins with `PAR1`", found)
+            .hint("without a format behind its name it is told from the content"));
+    }
     let file = File::open(path).map_err(Fault::open)?;
     let shown = path.display().to_string();
     let reader = guarded(&shown, || SerializedFileReader::new(file));
     let reader = reader.and_then(Result::ok).ok_or_else(|| damaged(0))?;
+    let promised = check(reader.metadata())?;
     let schema = reader.metadata().file_metadata().schema_descr_ptr();
     let names: Vec<String> =
         schema.root_schema().get_fields().iter().map(|field| field.name().to_owned()).collect();
-    let find = |name: &str| names.iter().position(|known| known == name);
-    let opendc = find("id").is_some() && find("submission_time").is_some() && find("cpu_count").is_some();
-    let mut header = Vec::new();
-    let mut columns = Vec::new();
-    if opendc {
-        for (name, native, unit) in OPENDC {
-            if let Some(source) = find(name) {
-                header.push(native.to_owned());
-                columns.push(Column { source, unit });
-            }
-        }
-        header.push("team".to_owned());
+    let opendc =
+        ["id", "submission_time", "cpu_count"].iter().all(|name| names.iter().any(|known| known == name));
+    let (header, columns) = if opendc {
+        opendc_columns(&names)?
     } else {
-        for (source, name) in names.iter().enumerate() {
-            header.push(name.clone());
-            columns.push(Column { source, unit: Unit::Plain });
-        }
-    }
+        let plain = |source| Column { source, unit: Unit::Plain };
+        let columns = (0..names.len()).map(plain).collect();
+        (names, columns)
+    };
     let mut text = Vec::new();
     for (index, name) in header.iter().enumerate() {
         write_field(&mut text, index, name);
@@ -118,12 +129,56 @@ pub(crate) fn open(path: &Path) -> Result<(Format, Rows), Fault> {
     text.push(b'\n');
     let iterator = RowIter::from_file_into(Box::new(reader));
     let format = if opendc { Format::OpenDc } else { Format::Parquet };
-    Ok((format, Rows { path: shown, iterator, columns, team: opendc, text, given: 0, failed: false }))
+    let rows = Rows { path: shown, iterator, promised, columns, team: opendc, text, given: 0, failed: false };
+    Ok((format, rows))
+}
+
+/// Native names of those columns of `OpenDC` that a file has, and where they are in it.
+fn opendc_columns(names: &[String]) -> Result<(Vec<String>, Vec<Column>), Fault> {
+    let (mut header, mut columns) = (Vec::new(), Vec::new());
+    for (name, native, unit) in OPENDC {
+        if let Some(source) = names.iter().position(|known| known == name) {
+            header.push(native.to_owned());
+            columns.push(Column { source, unit });
+        } else if REQUIRED.contains(&name) {
+            let names: Vec<String> = names.iter().map(|name| format!("`{}`", printable(name))).collect();
+            return Err(Fault::other(0, format!("the column `{name}` is missing"))
+                .hint(format!("the file has {}", names.join(", "))));
+        }
+    }
+    header.push("team".to_owned());
+    Ok((header, columns))
 }
 
 fn damaged(line: u64) -> Fault {
-    Fault::other(line, "the Parquet data is damaged")
-        .hint("the file was cut off or changed on its way: fetch it again")
+    Fault::other(line, "the Parquet data is damaged").hint(FETCH)
+}
+
+/// How many rows there are, if the file says so everywhere alike and packs its columns in a way that can be read.
+fn check(metadata: &ParquetMetaData) -> Result<u64, Fault> {
+    let promised = metadata.file_metadata().num_rows();
+    let mut groups = metadata.row_groups().iter().map(RowGroupMetaData::num_rows);
+    let found = groups.try_fold(0_i64, |sum, rows| sum.checked_add(rows).filter(|_| rows >= 0));
+    let Some(found) = found else { return Err(damaged(0)) };
+    if found != promised {
+        let expected = format!("{promised} rows, as the end of the file says");
+        return Err(Fault::unreadable(0, expected, format!("{found}")).hint(FETCH));
+    }
+    for column in metadata.row_groups().iter().flat_map(RowGroupMetaData::columns) {
+        let packing = match column.compression() {
+            Compression::UNCOMPRESSED | Compression::SNAPPY | Compression::GZIP(_) | Compression::ZSTD(_) => {
+                continue;
+            }
+            Compression::BROTLI(_) => "brotli",
+            Compression::LZ4 | Compression::LZ4_RAW => "lz4",
+            Compression::LZO => "lzo",
+        };
+        let column = column.column_path().string();
+        return Err(Fault::other(0, format!("this is packed with {packing}, which cannot be read"))
+            .column(printable(&column))
+            .hint("write the file with snappy, gzip, zstd or no compression"));
+    }
+    u64::try_from(found).map_err(|_| damaged(0))
 }
 
 impl Rows {
@@ -149,9 +204,12 @@ impl Read for Rows {
             self.given = 0;
             while self.text.len() < 1 << 16 && !self.failed {
                 match guarded(&self.path, || self.iterator.next()) {
-                    Some(Some(Ok(row))) => self.append(&row),
-                    Some(None) => break,
-                    None | Some(Some(Err(_))) => self.failed = true,
+                    Some(Some(Ok(row))) if self.promised > 0 => {
+                        self.promised -= 1;
+                        self.append(&row);
+                    }
+                    Some(None) if self.promised == 0 => break,
+                    _ => self.failed = true,
                 }
             }
             if self.text.is_empty() && self.failed {
