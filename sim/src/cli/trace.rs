@@ -85,7 +85,7 @@ pub struct Convert {
     /// The trace: `FILE[:FORMAT]`; files of a set are named together.
     #[arg(required = true, value_name = "FILE[:FORMAT]")]
     pub traces: Vec<String>,
-    /// Where to write; packed if the name ends in `.gz`. Absent: stdout.
+    /// Where to write; packed if the name ends in `.gz` or `.zst`. Absent: stdout.
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
     /// Write the machines that the trace lists as a scenario.
@@ -124,7 +124,7 @@ pub struct Synth {
     /// End after this many jobs, and not by time; the load per day stays.
     #[arg(long, value_name = "N")]
     pub jobs: Option<u64>,
-    /// Where to write; packed if the name ends in `.gz`. Absent: stdout.
+    /// Where to write; packed if the name ends in `.gz` or `.zst`. Absent: stdout.
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
     /// Print the description and draw nothing.
@@ -171,7 +171,7 @@ pub struct Shape {
     /// The root seed of everything that is drawn; else the variable `SIM_SEED`, else 0.
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
-    /// Where to write; packed if the name ends in `.gz`. Absent: stdout.
+    /// Where to write; packed if the name ends in `.gz` or `.zst`. Absent: stdout.
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
     /// Rows that would be repaired are errors.

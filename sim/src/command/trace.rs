@@ -402,29 +402,62 @@ fn write_trace<T>(
             Err(Failure::Output(error)) => Err(SimError::write(Path::new("standard output"), error)),
         };
     };
-    let packed = path.extension().is_some_and(|ending| ending == "gz");
+    let packing = Packing::of(path)?;
     let write = |out: &mut dyn Write| write(&mut Written::new(out, watched));
-    let done = fill(path, packed, write);
+    let done = fill(path, packing, write);
     done.map(Some).map_err(|failure| match failure {
         Failure::Input(error) => error,
         Failure::Output(error) => SimError::write(path, error),
     })
 }
 
+/// How a file is packed, by its name.
+#[derive(Debug, Clone, Copy)]
+enum Packing {
+    Plain,
+    Gzip,
+    Zstd,
+}
+
+impl Packing {
+    fn of(path: &Path) -> Result<Self, SimError> {
+        let ending = path.extension().and_then(std::ffi::OsStr::to_str).unwrap_or_default();
+        Ok(match ending {
+            "gz" => Self::Gzip,
+            "zst" => Self::Zstd,
+            // A file is what its name says.
+            "parquet" | "bz2" | "xz" | "zip" | "lz4" | "br" => {
+                let message = format!("`{}`: traces are not written as `.{ending}`", path.display());
+                let hint = "they are CSV, plain, or packed where the name ends in `.gz` or `.zst`";
+                return Err(SimError::usage_with_hint(message, hint));
+            }
+            _ => Self::Plain,
+        })
+    }
+}
+
 /// Gzip carries neither a time nor a name, so that equal text gives equal bytes.
 fn fill<T>(
     path: &Path,
-    packed: bool,
+    packing: Packing,
     write: impl FnOnce(&mut dyn Write) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
     let mut file = WholeFile::create(path).map_err(Failure::Output)?;
-    let done = if packed {
-        let mut encoder = GzBuilder::new().mtime(0).write(&mut file, Compression::best());
-        let done = write(&mut encoder)?;
-        encoder.finish().map_err(Failure::Output)?;
-        done
-    } else {
-        write(&mut file)?
+    let done = match packing {
+        Packing::Plain => write(&mut file)?,
+        Packing::Gzip => {
+            let mut encoder = GzBuilder::new().mtime(0).write(&mut file, Compression::best());
+            let done = write(&mut encoder)?;
+            encoder.finish().map_err(Failure::Output)?;
+            done
+        }
+        Packing::Zstd => {
+            let encoder = zstd::Encoder::new(&mut file, zstd::DEFAULT_COMPRESSION_LEVEL);
+            let mut encoder = encoder.map_err(Failure::Output)?;
+            let done = write(&mut encoder)?;
+            encoder.finish().map_err(Failure::Output)?;
+            done
+        }
     };
     file.finish().map_err(Failure::Output)?;
     Ok(done)

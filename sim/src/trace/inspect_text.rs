@@ -12,6 +12,10 @@ use super::inspection::{Distribution, Inspection, PartStatistics};
 const TEAMS: usize = 15;
 /// Letters of a team's name shown, so that a line fits 80 columns.
 const TEAM_WIDTH: usize = 36;
+/// Letters of what stands before a total.
+const NAME_WIDTH: usize = 14;
+/// Letters of a line.
+const WIDTH: usize = 80;
 
 impl Inspection {
     /// The inspection as text for a terminal, without colours; ends with a line end.
@@ -42,7 +46,7 @@ impl Inspection {
 
     fn write_totals(&self, text: &mut String) {
         let mut line = |name: &str, value: String| {
-            let _ = writeln!(text, "{name:<14}{value}");
+            let _ = writeln!(text, "{name:<NAME_WIDTH$}{value}");
         };
         line("rows", grouped(self.rows));
         line("jobs", grouped(self.jobs));
@@ -72,8 +76,8 @@ impl Inspection {
             let parts = self
                 .gpus_by_type
                 .iter()
-                .map(|(name, count)| format!("{} {}", printable(name), rounded(*count)));
-            line("GPUs", parts.collect::<Vec<_>>().join(", "));
+                .map(|(name, count)| format!("{} {}", shortened(&printable(name), 20), rounded(*count)));
+            line("GPUs", folded(parts));
         }
         if let Some(quotas) = &self.quotas {
             let (first, last) = (quotas.first_gpus, quotas.last_gpus);
@@ -169,13 +173,11 @@ impl Inspection {
                 let lines: Vec<String> = repair.first_lines.iter().map(u64::to_string).collect();
                 let more = if repair.count > lines.len() as u64 { ", …" } else { "" };
                 let (rows, at) = if repair.count == 1 { ("row", "line") } else { ("rows", "lines") };
-                let _ = writeln!(
-                    text,
-                    "repair: {} {rows}: {} ({at} {}{more})",
-                    grouped(repair.count),
-                    repair.reason,
-                    lines.join(", ")
-                );
+                let what = format!("repair: {} {rows}: {}", grouped(repair.count), repair.reason);
+                let lines = format!("({at} {}{more})", lines.join(", "));
+                let fits = what.chars().count() + lines.chars().count() < WIDTH;
+                let gap = if fits { " " } else { "\n        " };
+                let _ = writeln!(text, "{what}{gap}{lines}");
             }
         }
     }
@@ -225,6 +227,25 @@ fn joined(parts: impl ExactSizeIterator<Item = String>, width: usize) -> String 
             break;
         }
         text += if index > 0 { ", " } else { "" };
+        text += &part;
+    }
+    text
+}
+
+/// All parts, separated by commas, on as many lines as they need behind the name of the first.
+fn folded(parts: impl Iterator<Item = String>) -> String {
+    let (mut text, mut letters) = (String::new(), NAME_WIDTH);
+    for part in parts {
+        let more = part.chars().count();
+        if text.is_empty() {
+            letters += more;
+        } else if letters + more + 3 <= WIDTH {
+            text += ", ";
+            letters += more + 2;
+        } else {
+            let _ = write!(text, ",\n{:NAME_WIDTH$}", "");
+            letters = NAME_WIDTH + more;
+        }
         text += &part;
     }
     text
@@ -285,5 +306,14 @@ mod tests {
         assert_eq!([rounded(0.5), rounded(12.34), rounded(999.6)], ["0.5", "12.3", "1,000"]);
         assert_eq!([duration(30.0), duration(7200.0), duration(864_000.0)], ["30 s", "2 h", "10 d"]);
         assert_eq!(bars(&[0, 1, 8]), " ▁█");
+        let (long, short) = ("x".repeat(60), "y".repeat(4));
+        let parts = [long.as_str(), &short, &short, &short];
+        let shown = format!("{long},\n{:14}{short}, {short}, {short}", "");
+        assert_eq!(folded(parts.map(str::to_owned).into_iter()), shown);
+        let parts = [&long[..57], &short, ""];
+        assert_eq!(
+            folded(parts.map(str::to_owned).into_iter()),
+            format!("{}, {short},\n{:14}", &long[..57], "")
+        );
     }
 }

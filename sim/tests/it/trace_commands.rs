@@ -55,6 +55,52 @@ fn help_fits_a_terminal_and_its_examples_run() {
 }
 
 #[test]
+fn a_trace_is_written_as_its_name_says() {
+    let folder = folder();
+    std::fs::write(folder.path().join("jobs.csv"), "job_id,submit_s,run_s,team,gpu\n1,0,5,search,1\n")
+        .unwrap();
+    let convert = |out: &str| sim(folder.path(), &["trace", "convert", "jobs.csv", "--out", out]);
+    let read = |name: &str| std::fs::read(folder.path().join(name)).unwrap();
+    for name in ["out.csv", "out.csv.gz", "out.csv.zst", "out.txt"] {
+        assert_eq!(convert(name).code, 0, "{name}");
+        let back = sim(folder.path(), &["trace", "convert", name]).stdout;
+        assert_eq!(back.as_bytes(), read("out.csv"), "{name}");
+    }
+    assert_eq!(read("out.csv.gz")[..2], [0x1f, 0x8b]);
+    assert_eq!(read("out.csv.zst")[..4], [0x28, 0xb5, 0x2f, 0xfd]);
+    for ending in ["parquet", "bz2", "xz"] {
+        let ran = convert(&format!("out.{ending}"));
+        let expected = format!(
+            "error: `out.{ending}`: traces are not written as `.{ending}`\n\
+             hint: they are CSV, plain, or packed where the name ends in `.gz` or `.zst`\n"
+        );
+        assert_eq!((ran.code, ran.stderr), (2, expected));
+        assert!(!folder.path().join(format!("out.{ending}")).exists());
+    }
+}
+
+/// What was repaired and which GPUs there are fit too, however many they are.
+#[test]
+fn long_lines_of_an_inspection_are_folded() {
+    let folder = folder();
+    let mut rows = "timestamp,duration,num_gpus,gpu_time,cluster\n".to_owned();
+    for row in 0..123_456 {
+        rows += if row < 100_000 { "2017-10-03 00:00:00,5,9,5,a\n" } else { "2017-10-03 00:00:00,5,1,5,a\n" };
+    }
+    std::fs::write(folder.path().join("jobs.csv"), rows).unwrap();
+    let mut nodes = "sn,cpu_milli,memory_mib,gpu,model\n".to_owned();
+    for model in ["A10", "G2", "G3", "P100", "T4", "V100M16", "V100M32", "H100-SXM5-80GB", "H200-SXM5-141GB"]
+    {
+        nodes.extend([model, ",96000,1000,1234,", model, "\n"]);
+    }
+    std::fs::write(folder.path().join("nodes.csv"), nodes).unwrap();
+    let shown = sim(folder.path(), &["trace", "inspect", "jobs.csv", "nodes.csv"]).stdout;
+    assert_eq!(long_lines(&shown), Vec::<&str>::new());
+    assert!(shown.contains("workers of one GPU\n        (lines 2, 3, 4, 5, 6, …)\n"), "{shown}");
+    assert!(shown.contains(",\n              V100M16"), "{shown}");
+}
+
+#[test]
 fn an_inspection_fits_a_terminal_without_colours() {
     let folder = folder();
     let team = "a-team-with-a-name-that-is-much-longer-than-anybody-would-want-to-type-twice";
