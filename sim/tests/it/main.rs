@@ -41,6 +41,7 @@ mod trace_formats;
 mod trace_fuzz;
 mod trace_limits;
 mod trace_losses;
+mod trace_objects;
 #[cfg(feature = "parquet")]
 mod trace_parquet;
 mod trace_properties;
