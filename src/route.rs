@@ -214,6 +214,7 @@ impl Routes {
     /// The shape whose routes are those of a known one in the order for a job that is thought to run so long: mostly the
     /// same.
     pub(crate) fn for_length(&mut self, shape: ShapeId, length: Option<Millis>) -> ShapeId {
+        let shape = self.shapes[shape].varies.map_or(shape, |(of, _)| of);
         let known = &self.shapes[shape];
         if known.costs.is_empty() {
             return shape;

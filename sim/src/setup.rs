@@ -8,8 +8,8 @@ mod pools;
 use std::collections::BTreeMap;
 
 use fairshare::{
-    Allowance, Alternative, Backfill, Config, Eligible, PolicySpec, PoolId, PoolSpec, ResourceKind,
-    ResourceKinds, Resources, ShapeSpec, TeamId, TeamSpec,
+    Allowance, Alternative, Backfill, Config, Eligible, PolicySpec, PoolId, ResourceKind, ResourceKinds,
+    Resources, ShapeSpec, TeamId, TeamSpec,
 };
 
 use crate::admission::{Admission, Ask, Rule, route};

@@ -216,7 +216,11 @@ impl State {
             serial: 0,
         };
         self.jobs = vec![nobody; slots];
-        for (id, number, spec, attempt) in alive {
+        for (id, number, mut spec, attempt) in alive {
+            // Prices may be others by now, and the order of its pools with them.
+            if self.routes.get(spec.shape).is_some() {
+                spec.shape = self.routes.for_length(spec.shape, spec.estimate_or_limit());
+            }
             let job = self.restored_job((id, number), spec, attempt, snapshot.submitted, &rank);
             self.jobs[id.slot()] = job.map_err(inside(SnapshotPart::Job(id)))?;
             self.counts_waiting(id, true);
@@ -261,7 +265,7 @@ impl State {
     /// A job that is in its slot runs where it is said to run.
     fn restore_run(&mut self, run: &RunningJob) -> Result<(), Error> {
         let RunningJob { job: id, spec, placed, .. } = run;
-        let route_id = self.route_in(spec.shape, placed.pool, placed.alternative)?;
+        let route_id = self.route_in(self.alive(*id).spec.shape, placed.pool, placed.alternative)?;
         if placed.since > self.now || placed.since < spec.submit {
             return Err(ErrorKind::Since { since: placed.since, submit: spec.submit, now: self.now }.into());
         }

@@ -194,3 +194,44 @@ fn data_that_never_come_and_names_that_are_taken_are_refused() {
     assert_eq!(named(["web", ""]), Err("a data set has no name".to_owned()));
     assert_eq!(named(["web", "books"]), Ok(()));
 }
+
+/// Jobs of one shape that are written down while they try their pools in two orders do so again, and shapes have the ids that
+/// they had, however often that is done.
+#[test]
+fn what_is_written_down_keeps_its_routes() {
+    let build = || {
+        let mut scheduler = near_and_far(PolicySpec::default());
+        let full = scheduler.intern(&ShapeSpec::new(Alternative::new(Resources::new().gpu(4)))).unwrap();
+        for _ in 0..2 {
+            submit(&mut scheduler, JobSpec::new(TEAM, full, NOW));
+        }
+        let full = scheduler.schedule(NOW).unwrap().to_vec();
+        let reads = reading(&mut scheduler, one_gpu());
+        for hours in [1, 5] {
+            let spec = JobSpec::new(TEAM, reads, NOW).with_estimate(Millis::new(hours * HOUR));
+            submit(&mut scheduler, spec);
+        }
+        // Its id comes behind that of a variant.
+        let two = scheduler.intern(&ShapeSpec::new(Alternative::new(Resources::new().gpu(2)))).unwrap();
+        submit(&mut scheduler, JobSpec::new(TEAM, two, NOW));
+        (scheduler, full, two)
+    };
+    let (mut before, full, two) = build();
+    let snapshot = before.snapshot();
+    let mut after = Scheduler::restore(&snapshot).unwrap();
+    for _ in 0..3 {
+        assert_eq!(after.snapshot(), snapshot);
+        after = Scheduler::restore(&after.snapshot()).unwrap();
+        after.check_invariants().unwrap();
+    }
+    assert_eq!(after.intern(&ShapeSpec::new(Alternative::new(Resources::new().gpu(2)))).unwrap(), two);
+    for decision in full {
+        let Decision::Start { job, .. } = decision else { panic!("{decision:?}") };
+        before.complete(NOW, job).unwrap();
+        after.complete(NOW, job).unwrap();
+    }
+    let decisions = before.schedule(NOW).unwrap();
+    assert_eq!(after.schedule(NOW).unwrap(), decisions);
+    // The short one near, the long one far away.
+    assert_eq!(decisions.iter().take(2).map(pool_of).collect::<Vec<_>>(), [0, 1]);
+}

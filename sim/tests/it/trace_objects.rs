@@ -22,7 +22,10 @@ fn kueue_traps() {
         (1000, &["h200".into()][..])
     );
     assert_eq!(trace.priorities.text(shape.priority), "high");
-    assert_eq!((trace.jobs[0].run_ms, trace.lengths(&trace.jobs[0]).limit_ms()), (3_600_000, Some(7_200_000)));
+    assert_eq!(
+        (trace.jobs[0].run_ms, trace.lengths(&trace.jobs[0]).limit_ms()),
+        (3_600_000, Some(7_200_000))
+    );
     assert_eq!(recorded(&trace, 0).0, Some(1_767_225_660));
     // Two workers share the CPUs of the pod set without GPUs; without admission the queue is the local one.
     assert_eq!(request(&trace, 1), (2, 1000, 5000, 0));
