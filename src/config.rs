@@ -223,7 +223,8 @@ pub struct EvictionBounds {
     pub ratio_milli: Option<u64>,
     /// The most GPU time that may be lost in a pool in any full hour. Default: `None`, whatever is needed.
     pub gpu_seconds_per_hour: Option<u64>,
-    /// How long a job that another team stopped waits before it may run beyond its team's quota again. Default: nothing.
+    /// How long a job that another team stopped waits before it may run beyond its team's quota again: until then it is in
+    /// line only while each of its ways to run would be within the quota of its team below the root. Default: nothing.
     pub back_off: Millis,
 }
 

@@ -303,7 +303,7 @@ impl fmt::Display for ErrorKind {
             ),
             Self::Link { pool } => write!(f, "the link of pool `{pool}` has no speed"),
             Self::MissingPrice { pool } => {
-                write!(f, "pool `{pool}` has no price, and shares are valued by price")
+                write!(f, "pool `{pool}` has no price above zero, and shares are valued by price")
             }
             Self::MissingValue { pool } => {
                 write!(f, "pool `{pool}` has no value above zero, and shares are valued by a table")

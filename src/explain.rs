@@ -253,7 +253,7 @@ pub struct Asked {
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Lost {
-    /// The job that comes first.
+    /// The job that comes first, or came.
     pub to: JobId,
     /// The team on its side.
     pub team: TeamId,
@@ -263,6 +263,10 @@ pub struct Lost {
     pub own_team: TeamId,
     /// The key K of that team.
     pub own_key: ShareKey,
+    /// Whether the keys are those after the grant, of a start in the last cycle by the one and of the waiting job by the
+    /// other: it is what a job lost that comes first again by what is held now. A scheduler that is built again from a
+    /// snapshot does not know of it. Otherwise the keys are those now.
+    pub after_grant: bool,
 }
 
 /// What lets a waiting job start by one alternative in one pool when it is its turn: all of the amounts, and none of them
@@ -278,7 +282,7 @@ pub struct Remedy {
     pub alternative: u32,
     /// Where.
     pub pool: PoolId,
-    /// What is needed; nothing where the job waits for its turn, or for a reservation, alone.
+    /// What is needed; nothing where the next cycle starts the job, or where the policy serves others in turn.
     pub needs: Vec<Need>,
     pub(crate) names: Names,
 }
@@ -321,14 +325,35 @@ pub enum Need {
         /// How much.
         more: Spending,
     },
+    /// More nodes must be up.
+    Nodes {
+        /// How many: a plain count.
+        amount: Quantity,
+    },
+    /// Time must pass: the job was stopped for another, and may not run beyond its team's quota again so soon.
+    Wait {
+        /// How much, in milliseconds.
+        amount: Quantity,
+    },
+    /// Others must be out of its way, started or withdrawn: so many of the jobs that wait for any of its pools, in the order of
+    /// [`Scheduler::queue`](crate::Scheduler::queue), without itself.
+    Turn {
+        /// How many: a plain count.
+        amount: Quantity,
+    },
 }
 
 impl Need {
-    /// How much is needed; of budgets, GPU milliseconds or micro-USD.
+    /// How much is needed; of budgets, GPU milliseconds or micro-USD; of time, milliseconds.
     #[must_use]
     pub const fn amount(&self) -> Quantity {
         match self {
-            Self::Room { amount, .. } | Self::Device { amount, .. } | Self::Limit { amount, .. } => *amount,
+            Self::Room { amount, .. }
+            | Self::Device { amount, .. }
+            | Self::Limit { amount, .. }
+            | Self::Nodes { amount }
+            | Self::Wait { amount }
+            | Self::Turn { amount } => *amount,
             Self::Budget { more: Spending::GpuMillis(more), .. } => Quantity::new(*more),
             Self::Budget { more: Spending::Usd(more), .. } => Quantity::new(more.get()),
         }
@@ -336,11 +361,54 @@ impl Need {
 
     pub(crate) fn set_amount(&mut self, new: Quantity) {
         match self {
-            Self::Room { amount, .. } | Self::Device { amount, .. } | Self::Limit { amount, .. } => {
-                *amount = new;
-            }
+            Self::Room { amount, .. }
+            | Self::Device { amount, .. }
+            | Self::Limit { amount, .. }
+            | Self::Nodes { amount }
+            | Self::Wait { amount }
+            | Self::Turn { amount } => *amount = new,
             Self::Budget { more: Spending::GpuMillis(more), .. } => *more = new.get(),
             Self::Budget { more: Spending::Usd(more), .. } => *more = MicroUsd::new(new.get()),
+        }
+    }
+}
+
+impl Need {
+    fn describe(&self, f: &mut fmt::Formatter<'_>, names: &Names) -> fmt::Result {
+        match self {
+            Self::Room { node, kind, amount } => {
+                write!(f, "{} {} more free", Amount(*kind, *amount), names.kind(*kind))?;
+                node.map_or(Ok(()), |node| write!(f, " on node {node}"))
+            }
+            Self::Device { node, device, amount } => {
+                let amount = Amount(ResourceKind::GPU, *amount);
+                write!(f, "{amount} gpu more free on device {device} of node {node}")
+            }
+            Self::Budget { team, more: Spending::GpuMillis(more) } => {
+                write_thousandths(f, *more)?;
+                write!(f, " GPU-seconds more in the budget of team `{}`", names.team(*team))
+            }
+            Self::Budget { team, more: Spending::Usd(more) } => {
+                write!(f, "{more} USD more in the budget of team `{}`", names.team(*team))
+            }
+            Self::Limit { team, kind, amount } => {
+                let (amount, kind) = (Amount(*kind, *amount), names.kind(*kind));
+                write!(f, "{amount} {kind} more for team `{}`", names.team(*team))
+            }
+            Self::Nodes { amount } => match amount.get() {
+                1 => f.write_str("one node more up"),
+                nodes => write!(f, "{nodes} nodes more up"),
+            },
+            Self::Wait { amount } => {
+                write_thousandths(f, amount.get())?;
+                f.write_str(" s until it may run beyond the quota again")
+            }
+            Self::Turn { amount } => match amount.get() {
+                1 => f.write_str("the first of the other jobs that wait for its pools out of its way"),
+                jobs => {
+                    write!(f, "the first {jobs} of the other jobs that wait for its pools out of its way")
+                }
+            },
         }
     }
 }
@@ -352,34 +420,8 @@ impl fmt::Display for Remedy {
             return f.write_str("nothing but its turn");
         }
         for (position, need) in self.needs.iter().enumerate() {
-            let comma = if position == 0 { "" } else { ", " };
-            match need {
-                Need::Room { node, kind, amount } => {
-                    write!(f, "{comma}{} {} more free", Amount(*kind, *amount), self.names.kind(*kind))?;
-                    node.map_or(Ok(()), |node| write!(f, " on node {node}"))?;
-                }
-                Need::Device { node, device, amount } => {
-                    let amount = Amount(ResourceKind::GPU, *amount);
-                    write!(f, "{comma}{amount} gpu more free on device {device} of node {node}")?;
-                }
-                Need::Budget { team, more } => {
-                    let team = self.names.team(*team);
-                    match more {
-                        Spending::GpuMillis(more) => {
-                            write!(f, "{comma}")?;
-                            write_thousandths(f, *more)?;
-                            write!(f, " GPU-seconds more in the budget of team `{team}`")?;
-                        }
-                        Spending::Usd(more) => {
-                            write!(f, "{comma}{more} USD more in the budget of team `{team}`")?;
-                        }
-                    }
-                }
-                Need::Limit { team, kind, amount } => {
-                    let (amount, kind) = (Amount(*kind, *amount), self.names.kind(*kind));
-                    write!(f, "{comma}{amount} {kind} more for team `{}`", self.names.team(*team))?;
-                }
-            }
+            f.write_str(if position == 0 { "" } else { ", " })?;
+            need.describe(f, &self.names)?;
         }
         Ok(())
     }
@@ -394,21 +436,21 @@ pub(crate) struct Names {
 }
 
 impl Names {
-    fn pool(&self, pool: PoolId) -> &str {
+    pub(crate) fn pool(&self, pool: PoolId) -> &str {
         self.pools.get(pool.index()).map_or("?", String::as_str)
     }
 
-    fn team(&self, team: TeamId) -> &str {
+    pub(crate) fn team(&self, team: TeamId) -> &str {
         self.teams.get(team.index()).map_or("?", String::as_str)
     }
 
-    fn kind(&self, kind: ResourceKind) -> &str {
+    pub(crate) fn kind(&self, kind: ResourceKind) -> &str {
         self.kinds.name(kind)
     }
 }
 
 /// An amount in the unit in which people say it.
-struct Amount(ResourceKind, Quantity);
+pub(crate) struct Amount(pub(crate) ResourceKind, pub(crate) Quantity);
 
 impl fmt::Display for Amount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -449,8 +491,9 @@ pub struct Explanation {
     pub state: JobState,
     /// The key K of its team now.
     pub key: ShareKey,
-    /// The team whose waiting jobs for the same pools come first by what is held now; `None` where its own do, and for a
-    /// running job.
+    /// The team whose waiting jobs for the same pools come first by what is held now. Where its own do, the one that came first
+    /// in the last cycle by the keys after the grant, in room that was enough for this job. `None` where neither is, and for
+    /// a running job.
     pub lost: Option<Lost>,
     /// What it asks by each alternative in each pool, with what is free and what its team is entitled to; nothing for a
     /// running job.

@@ -160,7 +160,7 @@ impl Routes {
         let transfers: Vec<Transfer> =
             pools.iter().map(|pool| Transfer::new(&spec.datasets, pool, pools, &config.datasets)).collect();
         for (number, alternative) in spec.alternatives.iter().enumerate() {
-            check(alternative, &config.kinds)?;
+            check(alternative, &config.kinds, pools.len())?;
             let number = u32::try_from(number).map_err(|_| ErrorKind::TooMany("alternatives"))?;
             let known = pools.iter().enumerate().zip(&transfers);
             for ((index, pool), transfer) in
@@ -310,8 +310,13 @@ impl Routes {
     }
 }
 
-/// An alternative asks for something, of kinds that exist.
-fn check(alternative: &Alternative, kinds: &ResourceKinds) -> Result<(), Error> {
+/// An alternative asks for something, of kinds that exist, in pools that do.
+fn check(alternative: &Alternative, kinds: &ResourceKinds, pools: usize) -> Result<(), Error> {
+    if let Eligible::Pools(named) = &alternative.pools
+        && let Some(unknown) = named.iter().find(|pool| pool.index() >= pools)
+    {
+        return Err(ErrorKind::UnknownPool(*unknown).into());
+    }
     let what = match alternative {
         Alternative { workers: 0, .. } => "workers",
         Alternative { speed_milli: 0, .. } => "speed",

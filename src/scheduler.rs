@@ -5,6 +5,7 @@
 
 mod adopt;
 mod ask;
+mod rejected;
 mod remedy;
 mod snapshot;
 mod standing;
@@ -160,7 +161,8 @@ impl Scheduler {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::EmptyShape`] for a shape without alternatives, workers, amounts or speed.
+    /// [`ErrorKind::EmptyShape`] for a shape without alternatives, workers, amounts or speed, [`ErrorKind::UnknownPool`] for one
+    /// that names no pool of the configuration.
     ///
     /// # Complexity
     ///

@@ -233,6 +233,8 @@ pub struct BackOff {
     pub job: JobId,
     /// Until when.
     pub until: Timestamp,
+    /// It stands in its line all the same: it could not borrow, whatever it started by.
+    pub in_line: bool,
 }
 
 /// Nodes, or an amount, and an instant that are kept for a blocked job.

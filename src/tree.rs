@@ -310,15 +310,17 @@ impl Tree {
 
     /// The exact key of a member, with `charge` added.
     pub(crate) fn key(&self, member: MemberId, charge: &[u64]) -> ShareKey {
+        let usage = self.usage(member).iter().enumerate();
+        let held = usage.map(|(group, usage)| usage + charge.get(group).copied().unwrap_or(0));
+        self.key_if(member, held)
+    }
+
+    /// The exact key that a member would have if it held so much, by group.
+    pub(crate) fn key_if(&self, member: MemberId, held: impl Iterator<Item = u64>) -> ShareKey {
         let common = u128::from(self.common[member]);
-        let shares = self.usage(member).iter().zip(self.scale(member)).enumerate();
+        let shares = held.zip(self.scale(member));
         ShareKey::new(
-            shares
-                .filter_map(|(group, (usage, scale))| {
-                    let held = u128::from(usage + charge.get(group).copied().unwrap_or(0));
-                    Share::new(held * common, scale.divisor)
-                })
-                .collect(),
+            shares.filter_map(|(held, scale)| Share::new(u128::from(held) * common, scale.divisor)).collect(),
         )
     }
 }

@@ -219,7 +219,7 @@ mod tests {
         assert_eq!(Values::new(&config).unwrap().capacity(0), 32_000);
         let config = config.with_policy(PolicySpec::default().with_value(ShareValue::Price));
         let error = Values::new(&config).unwrap_err();
-        assert_eq!(error.to_string(), "pool `b` has no price, and shares are valued by price");
+        assert_eq!(error.to_string(), "pool `b` has no price above zero, and shares are valued by price");
     }
 
     #[test]

@@ -415,12 +415,15 @@ impl<'a> Cluster<'a> {
         if let Some(lost) = &explanation.lost {
             let team = |team: fairshare::TeamId| &self.setup.config.teams[team.index()].name;
             let (theirs, own) = (lost.key.dominant(), lost.own_key.dominant());
-            parts.push(format!(
-                "`{}` comes first: team `{}` holds {theirs} over its weight, `{}` {own}",
-                self.name(lost.to),
-                team(lost.team),
-                team(lost.own_team)
-            ));
+            let [to, their_team, own_team] = [&self.name(lost.to), team(lost.team), team(lost.own_team)];
+            parts.push(if lost.after_grant {
+                format!(
+                    "`{to}` came first: team `{their_team}` held {theirs} over its weight with it, `{own_team}` would hold \
+                     {own} with this one"
+                )
+            } else {
+                format!("`{to}` comes first: team `{their_team}` holds {theirs} over its weight, `{own_team}` {own}")
+            });
         }
         let remedies = self.scheduler.remedies(job).unwrap_or_default();
         let helps =

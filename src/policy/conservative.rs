@@ -13,7 +13,7 @@ use core::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::first::{Front, Present, comes_first};
+use super::first::{Front, Present, first_of};
 use super::lack::lacks_everywhere;
 use super::{Demand, Incremental, Order};
 use crate::error::Error;
@@ -261,8 +261,8 @@ impl Incremental for Conservative {
         Ok(())
     }
 
-    fn precedes(&self, state: &State, a: JobId, b: JobId) -> bool {
-        comes_first(state, &*self.order, a, b)
+    fn first_of(&self, state: &State, heads: &[(JobId, RouteId)]) -> Option<usize> {
+        first_of(state, &*self.order, heads)
     }
 
     fn blocked(&self, state: &State, job: JobId) -> Result<Vec<Blocked>, Error> {

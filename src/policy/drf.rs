@@ -18,6 +18,10 @@ impl Order for Drf {
         true
     }
 
+    fn after_grant(&self) -> bool {
+        true
+    }
+
     fn hint(&self, contender: &Contender<'_>) -> f64 {
         contender.dominant_after()
     }

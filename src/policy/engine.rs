@@ -26,8 +26,8 @@ use std::sync::Arc;
 
 use self::holds::{Gate, Holds};
 use self::reclaim::Reclaim;
-use super::first::comes_first;
-use super::lack::{lacking, lacks_everywhere};
+use super::first::first_of;
+use super::lack::{lacking, lacks, lacks_everywhere, once_each};
 use super::lists::{Lists, View};
 use super::{Demand, Incremental, Order};
 use crate::config::{Backfill, Preemption};
@@ -460,12 +460,8 @@ impl Incremental for Engine {
 
     fn withdrawn(&mut self, state: &State, job: JobId) {
         self.event(None);
-        if self.withdrawn_for_reclaim(job) {
-            return;
-        }
-        self.leaves_line(state, job);
-        if self.one_line {
-            self.reopen_all(state, job);
+        if !self.withdrawn_for_reclaim(job) {
+            self.leaves_line(state, job);
         }
     }
 
@@ -491,6 +487,7 @@ impl Incremental for Engine {
         self.renew_budgets(state);
         self.reopen_where_lines_merge(state);
         self.expire_bounds(state);
+        self.keep_back_off(state);
         for pool in (0..self.watches.len()).map(PoolId::at) {
             if self.watches[pool].freed && state.quotas.any() {
                 self.unhold(state, pool);
@@ -499,6 +496,8 @@ impl Incremental for Engine {
         }
         self.refresh_holds(state);
         loop {
+            // A start may use up the quota of who backs off, and an eviction may leave some of it.
+            self.keep_back_off(state);
             state.judge();
             self.assign_holds(state);
             if !self.one_line {
@@ -510,8 +509,7 @@ impl Incremental for Engine {
                 continue;
             }
             let served = pick.is_some_and(|pick| self.serve(state, pick));
-            // Who was stopped may be within the quota at once: a second cycle would find nothing more to do.
-            if !served && !self.refresh_holds(state) && !self.leave_back_off(state) && !self.reclaim(state) {
+            if !served && !self.refresh_holds(state) && !self.reclaim(state) {
                 break;
             }
         }
@@ -520,14 +518,24 @@ impl Incremental for Engine {
         Ok(())
     }
 
-    fn precedes(&self, state: &State, a: JobId, b: JobId) -> bool {
-        comes_first(state, &*self.order, a, b)
+    fn first_of(&self, state: &State, heads: &[(JobId, RouteId)]) -> Option<usize> {
+        first_of(state, &*self.order, heads)
+    }
+
+    fn after_grant(&self) -> bool {
+        self.order.after_grant()
+    }
+
+    fn backs_off_until(&self, job: JobId) -> Option<Timestamp> {
+        self.out_of_line_until(job)
     }
 
     fn blocked(&self, state: &State, job: JobId) -> Result<Vec<Blocked>, Error> {
         let waiting = state.job(job)?;
-        if let Some(until) = self.backs_off_until(job) {
-            return Ok(vec![Blocked::BackOff { until }]);
+        if let Some(until) = self.out_of_line_until(job) {
+            let routes = state.routes.shape(waiting.spec.shape).routes();
+            let lacks = routes.flat_map(|route| lacks(state, waiting.leaf, route));
+            return Ok(once_each(core::iter::once(Blocked::BackOff { until }).chain(lacks)));
         }
         let mut reasons = lacks_everywhere(state, waiting.leaf, waiting.spec.shape);
         let closed = state.routes.shape(waiting.spec.shape).routes().find_map(|route| {

@@ -140,21 +140,13 @@ impl<'a> Present<'a> {
     }
 }
 
-/// Whether one waiting job comes before another by class and the keys now, whatever their tiers: a total order while
-/// nothing starts or stops.
-pub(super) fn comes_first(state: &State, order: &dyn Order, a: JobId, b: JobId) -> bool {
-    let of = |id: JobId| {
-        let job = state.alive(id);
-        (job.leaf, Reverse(state.routes.shape(job.spec.shape).precedence), state.waiter(id))
-    };
-    let ((leaf_a, class_a, a), (leaf_b, class_b, b)) = (of(a), of(b));
-    if leaf_a == leaf_b || class_a != class_b && state.config.policy.classes_cross_teams() {
-        return (class_a, a) < (class_b, b);
-    }
-    let present = Present::of(state, order);
-    if !order.by_shares() {
-        return order.compare(&present.contender(leaf_a, a), &present.contender(leaf_b, b)).is_lt();
-    }
-    let (mine, its) = state.tree.rivals(leaf_a, leaf_b);
-    present.compare_keys((mine, a), (its, b)).is_lt()
+/// Which of some waiting jobs, each the first of its team, comes first by the keys now; a route tells the tier of each.
+pub(super) fn first_of(state: &State, order: &dyn Order, heads: &[(JobId, RouteId)]) -> Option<usize> {
+    let fronts = heads.iter().map(|(id, route)| {
+        let job = state.alive(*id);
+        let class = state.routes.shape(job.spec.shape).precedence;
+        Front { leaf: job.leaf, waiter: state.waiter(*id), class, route: *route }
+    });
+    let first = Present::of(state, order).first(fronts)?;
+    heads.iter().position(|(id, _)| *id == first.waiter.job)
 }

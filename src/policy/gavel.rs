@@ -294,10 +294,6 @@ impl Incremental for Gavel {
         Ok(())
     }
 
-    fn precedes(&self, state: &State, a: JobId, b: JobId) -> bool {
-        state.alive(a).place < state.alive(b).place
-    }
-
     fn blocked(&self, state: &State, job: JobId) -> Result<Vec<Blocked>, Error> {
         let waiting = state.job(job)?;
         let routes = state.routes.shape(waiting.spec.shape).routes();

@@ -21,12 +21,18 @@ pub(super) fn lacks_everywhere(state: &State, leaf: MemberId, shape: ShapeId) ->
         if here.is_empty() {
             return Vec::new();
         }
-        // A budget is one for all routes.
-        found.extend(
-            here.into_iter()
-                .filter(|why| !matches!(why, Blocked::Budget { .. }) || !found.contains(why))
-                .collect::<Vec<_>>(),
-        );
+        found.extend(here);
+    }
+    once_each(found.into_iter())
+}
+
+/// Reasons without those that stop several routes alike, as a budget does, being told again.
+pub(super) fn once_each(reasons: impl Iterator<Item = Blocked>) -> Vec<Blocked> {
+    let mut found: Vec<Blocked> = Vec::new();
+    for reason in reasons {
+        if !found.contains(&reason) {
+            found.push(reason);
+        }
     }
     found
 }

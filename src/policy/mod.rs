@@ -31,6 +31,7 @@ use crate::id::{JobId, PoolId, ShapeId};
 use crate::job::JobSpec;
 use crate::line::Place;
 use crate::resources::{MAX_KINDS, Resources};
+use crate::route::RouteId;
 use crate::snapshot::Memory;
 use crate::state::State;
 use crate::time::Timestamp;
@@ -56,8 +57,19 @@ pub(crate) trait Incremental: core::fmt::Debug + Send {
     fn resized(&mut self, state: &State, pool: PoolId);
     /// Makes every decision that can be made now.
     fn cycle(&mut self, state: &mut State) -> Result<(), Error>;
-    /// Whether one waiting job comes before another by what their teams hold now.
-    fn precedes(&self, state: &State, a: JobId, b: JobId) -> bool;
+    /// Which of some waiting jobs comes first by what their teams hold now; each is the first of its team, with the route that
+    /// tells its tier.
+    fn first_of(&self, state: &State, heads: &[(JobId, RouteId)]) -> Option<usize> {
+        (0..heads.len()).min_by_key(|at| state.alive(heads[*at].0).place)
+    }
+    /// Whether teams are served by their keys after the grant.
+    fn after_grant(&self) -> bool {
+        false
+    }
+    /// Until when a waiting job may not run beyond its team's quota, and is passed over.
+    fn backs_off_until(&self, _job: JobId) -> Option<Timestamp> {
+        None
+    }
     /// What stops a waiting job.
     fn blocked(&self, state: &State, job: JobId) -> Result<Vec<Blocked>, Error>;
     /// Compares the policy's own state with one made from scratch; the first difference, in words.
@@ -204,6 +216,11 @@ pub trait Order: core::fmt::Debug + Send + Sync {
 
     /// Whether teams with children are compared by the rescaled shares of H-DRF, in place of `compare`.
     fn rescales(&self) -> bool {
+        false
+    }
+
+    /// Whether teams are compared by their keys after the grant, so that an explanation of who came first tells those.
+    fn after_grant(&self) -> bool {
         false
     }
 

@@ -138,10 +138,6 @@ impl Incremental for Own {
         self.policy.cycle(&mut Txn::new(state, &mut self.waiting))
     }
 
-    fn precedes(&self, state: &State, a: JobId, b: JobId) -> bool {
-        state.alive(a).place < state.alive(b).place
-    }
-
     fn blocked(&self, state: &State, job: JobId) -> Result<Vec<Blocked>, Error> {
         let waiting = state.job(job)?;
         let mut reasons = lacks_everywhere(state, waiting.leaf, waiting.spec.shape);

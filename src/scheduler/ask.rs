@@ -11,7 +11,7 @@ use crate::id::{JobId, PoolId};
 use crate::job::{Alternative, Eligible, JobSpec, ShapeSpec};
 use crate::quantity::Quantity;
 use crate::resources::ResourceKind;
-use crate::room::Room;
+use crate::room::{DEVICE, Room};
 use crate::time::Timestamp;
 
 /// What would become of a job that is submitted now.
@@ -22,8 +22,8 @@ pub struct Admission {
     pub verdict: Verdict,
     /// Who would be stopped for it.
     pub victims: Vec<JobId>,
-    /// The largest size at which the first alternative alone would start now without stopping anybody; `None` if none
-    /// would.
+    /// The largest size at which the alternative by which the job would start would do so by itself, without stopping
+    /// anybody; of a job that would not start, the first alternative that would at some size. `None` if none would.
     pub largest: Option<Size>,
 }
 
@@ -48,9 +48,9 @@ pub enum Verdict {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Size {
-    /// So many workers, each as asked: for gangs, and for jobs without GPUs.
+    /// So many workers, each as asked: for gangs, and for workers that ask no GPU or a part of one.
     Workers(u32),
-    /// A single worker with so many whole GPUs, and everything else as asked.
+    /// A single worker with so many whole GPUs, and everything else as asked: for a single worker that asks whole GPUs.
     Gpus(u64),
 }
 
@@ -66,8 +66,10 @@ impl Scheduler {
     ///
     /// # Complexity
     ///
-    /// A copy of everything and a cycle, once for the verdict and once for each size that is tried, from the largest for
-    /// which there is room downwards: for a person who asks, not for every job.
+    /// A copy of everything and a cycle, once for the verdict and O(log of the largest size that the pools could hold) times
+    /// for each alternative that is sized: for a person who asks, not for every job. The size that is told was tried, and
+    /// the next one was too, and did not start. Where a larger job may come first (`multifactor` by size), an even larger
+    /// one may start all the same.
     ///
     /// # Examples
     ///
@@ -86,8 +88,18 @@ impl Scheduler {
     /// ```
     pub fn can_admit(&self, now: Timestamp, job: JobSpec, shape: &ShapeSpec) -> Result<Admission, Error> {
         let (verdict, victims) = self.clone().try_one(now, job, shape)?;
-        let largest = self.largest(now, job, shape)?;
-        Ok(Admission { verdict, victims, largest })
+        let starts_by = match verdict {
+            Verdict::Starts { alternative, .. } => usize::try_from(alternative).ok(),
+            Verdict::Waits(_) | Verdict::Rejected(_) => None,
+        };
+        for (at, alternative) in shape.alternatives.iter().enumerate() {
+            if starts_by.is_none_or(|by| by == at)
+                && let Some(largest) = self.largest(now, job, shape, alternative)?
+            {
+                return Ok(Admission { verdict, victims, largest: Some(largest) });
+            }
+        }
+        Ok(Admission { verdict, victims, largest: None })
     }
 
     /// Submits a job and decides.
@@ -123,49 +135,63 @@ impl Scheduler {
         }
     }
 
-    /// The largest size of the first alternative that starts now and stops nobody.
-    fn largest(&self, now: Timestamp, job: JobSpec, shape: &ShapeSpec) -> Result<Option<Size>, Error> {
-        let Some(first) = shape.alternatives.first() else { return Ok(None) };
-        let by_gpus = first.workers == 1 && first.request[ResourceKind::GPU] > Quantity::ZERO;
-        let (sized, most) =
-            if by_gpus { (whole_gpus as Sized, None) } else { (with_workers as Sized, Some(first)) };
-        for size in (1..=self.bound(first, most)).rev() {
-            let Some((alternative, size)) = sized(first, size) else { continue };
-            let (verdict, victims) =
-                self.clone().try_one(now, job, &ShapeSpec::new(alternative).with_class(shape.class))?;
-            if matches!(verdict, Verdict::Starts { .. }) && victims.is_empty() {
-                return Ok(Some(size));
+    /// The largest size of an alternative that starts now and stops nobody.
+    fn largest(
+        &self,
+        now: Timestamp,
+        job: JobSpec,
+        shape: &ShapeSpec,
+        one: &Alternative,
+    ) -> Result<Option<Size>, Error> {
+        let gpus = one.request[ResourceKind::GPU].get();
+        let by_gpus = one.workers == 1 && gpus > 0 && gpus.is_multiple_of(DEVICE);
+        let sized: Sized = if by_gpus { whole_gpus } else { with_workers };
+        let mut largest = None;
+        // Any size up to the lower starts, none from the upper on.
+        let (mut lower, mut upper) = (0, self.bound(one, by_gpus).saturating_add(1));
+        while upper - lower > 1 {
+            let middle = lower + (upper - lower) / 2;
+            let starts = match sized(one, middle) {
+                None => None,
+                Some((alternative, size)) => {
+                    let alone = ShapeSpec { alternatives: vec![alternative], ..shape.clone() };
+                    let (verdict, victims) = self.clone().try_one(now, job, &alone)?;
+                    (matches!(verdict, Verdict::Starts { .. }) && victims.is_empty()).then_some(size)
+                }
+            };
+            if let Some(size) = starts {
+                (lower, largest) = (middle, Some(size));
+            } else {
+                upper = middle;
             }
         }
-        Ok(None)
+        Ok(largest)
     }
 
-    /// No larger size has room: whole GPUs on a node, or workers in a pool, or in one domain of it.
-    fn bound(&self, first: &Alternative, workers: Option<&Alternative>) -> u64 {
+    /// No larger size could start whatever ran: whole GPUs on a node, or workers in a pool.
+    fn bound(&self, one: &Alternative, by_gpus: bool) -> u64 {
         let state = &self.state;
-        let eligible = |(index, spec): &(usize, &crate::PoolSpec)| match &first.pools {
+        let eligible = |(index, spec): &(usize, &crate::PoolSpec)| match &one.pools {
             Eligible::Any => true,
             Eligible::Accelerator(name) => spec.accelerator.as_ref() == Some(name),
             Eligible::Pools(pools) => pools.contains(&PoolId::at(*index)),
         };
         let pools = state.config.pools.iter().enumerate().filter(eligible);
-        let room = pools.map(|(index, spec)| {
+        let most = pools.map(|(index, _)| {
             let pool = state.ledger.pool(PoolId::at(index));
-            let slots = |free: &Room| match workers {
-                Some(alternative) => free.times(&alternative.request),
-                None => free.whole(),
-            };
-            if spec.divisible {
-                slots(&Room::of_amount(pool.free()))
-            } else if workers.is_some() {
-                let confined = spec.domains.len() > 1 && !first.across_domains;
-                let rooms = pool.nodes().map(|(node, free)| (node, slots(free)));
-                pool.together(confined, u64::MAX, rooms)
+            let nodes = u64::from(pool.nodes_up());
+            let node = pool.node_capacity();
+            let whole = if pool.is_divisible() { node.checked_mul(nodes).unwrap_or_default() } else { *node };
+            if by_gpus {
+                whole[ResourceKind::GPU].get() / DEVICE
+            } else if pool.is_divisible() {
+                one.request.times_in(&whole)
             } else {
-                pool.nodes().map(|(_, free)| slots(free)).max().unwrap_or(0)
+                Room::of_node(node).times(&one.request).saturating_mul(nodes)
             }
         });
-        room.max().unwrap_or(0)
+        let most = most.max().unwrap_or(0);
+        if by_gpus { most } else { most.min(u64::from(u32::MAX)) }
     }
 }
 

@@ -1,26 +1,34 @@
 //! Remedy: what would let a waiting job start, and which comparison it lost.
 //!
 //! For each route an amount of room and of allowance that is enough is put together, and then each amount is made as
-//! small as it can be while some route of the pool would do.
-//! Absent on purpose: whose turn it is. Layer 6; uses `state`, `quota`.
+//! small as it can be while some route of the pool would do. Whose turn it is is asked only of a job that has room: a copy
+//! of the scheduler decides without those that come before it.
+//! Absent on purpose: who may be stopped for a job. Layer 6; uses `state`, `quota`.
 
-use std::collections::BTreeSet;
+mod trial;
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use self::trial::minimize;
 use super::Scheduler;
+use super::standing::{own_order, tier_route};
+use crate::decision::Decision;
 use crate::error::Error;
 use crate::explain::{Lost, Names, Need, Remedy};
-use crate::id::{JobId, NodeId, PoolId, ShapeId};
+use crate::id::{JobId, NodeId, ShapeId};
+use crate::ledger::PoolState;
 use crate::quantity::Quantity;
 use crate::resources::{ResourceKind, Resources};
 use crate::room::{DEVICE, Room};
-use crate::route::Route;
+use crate::route::{Route, RouteId};
 use crate::state::{State, Status};
 use crate::tree::MemberId;
 
 impl Scheduler {
-    /// What would let a waiting job start when its turn comes: one remedy for each of its pools and alternatives that could
-    /// hold it as many nodes are up. Each is enough by itself, and with any of its amounts one unit less it is not. None for
-    /// a running job.
+    /// What would let a waiting job start without stopping anybody: one remedy for each of its pools and alternatives. Each is
+    /// enough by itself when the turn of the job comes, and with any of its amounts one unit less it is not. Of a job that
+    /// has room and may have it, the remedy says how many others must be out of its way ([`Need::Turn`]). None for a running
+    /// job.
     ///
     /// # Errors
     ///
@@ -28,7 +36,9 @@ impl Scheduler {
     ///
     /// # Complexity
     ///
-    /// O(routes^2 x (nodes + workers log nodes) x amounts x log of the largest): for a question, not for every decision.
+    /// O(routes^2 x (nodes x log of the largest amount + workers log nodes)), times the log of the nodes where nodes are down;
+    /// for a job that has room, [`queue`](Self::queue) and O(log of those that wait) copies of everything with a cycle
+    /// each. For a question, not for every decision.
     ///
     /// # Examples
     ///
@@ -67,11 +77,69 @@ impl Scheduler {
             // A budget is one for all routes: where it alone is in the way of one, no other needs more than that.
             found.retain(|remedy| remedy.needs.is_empty());
         }
+        if let Some(until) = self.policy.backs_off_until(job) {
+            let left = until.as_millis().saturating_sub(state.now.as_millis());
+            let amount = Quantity::new(u64::try_from(left).unwrap_or(0));
+            for remedy in &mut found {
+                remedy.needs.push(Need::Wait { amount });
+            }
+        } else if short.is_empty()
+            && found.iter().any(|remedy| remedy.needs.is_empty())
+            && let Some(jobs) = self.turn(job).filter(|jobs| *jobs > 0)
+        {
+            let turn = Need::Turn { amount: Quantity::new(jobs) };
+            found
+                .iter_mut()
+                .filter(|remedy| remedy.needs.is_empty())
+                .for_each(|remedy| remedy.needs.push(turn));
+        }
         for remedy in &mut found {
             let named = |(member, more)| Some(Need::Budget { team: state.tree.member(member).team?, more });
             remedy.needs.extend(short.iter().copied().filter_map(named));
         }
         Ok(found)
+    }
+
+    /// How many of the others that wait for its pools, first of all those that come first, must be gone for a job that has
+    /// room to start; `None` where it would not start without any of them.
+    fn turn(&self, job: JobId) -> Option<u64> {
+        let state = &self.state;
+        let shape = state.alive(job).spec.shape;
+        let others = self.queue().into_iter();
+        let others: Vec<JobId> = others
+            .filter(|other| *other != job && self.competes(shape, state.alive(*other).spec.shape))
+            .collect();
+        let starts = |without: usize| {
+            let mut trial = self.clone();
+            let withdrawn = others.iter().take(without).all(|other| trial.cancel(state.now, *other).is_ok());
+            let decided = trial.schedule(state.now);
+            let starts =
+                |decision: &Decision| matches!(decision, Decision::Start { job: id, .. } if *id == job);
+            withdrawn && decided.is_ok_and(|decided| decided.iter().any(starts))
+        };
+        if starts(0) {
+            return Some(0);
+        }
+        let (mut lower, mut upper) = (0, others.len());
+        if !starts(upper) {
+            return None;
+        }
+        while upper - lower > 1 {
+            let middle = lower + (upper - lower) / 2;
+            if starts(middle) {
+                upper = middle;
+            } else {
+                lower = middle;
+            }
+        }
+        u64::try_from(upper).ok()
+    }
+
+    /// Whether two shapes may run in one pool.
+    fn competes(&self, a: ShapeId, b: ShapeId) -> bool {
+        let routes = &self.state.routes;
+        let pools = |shape: ShapeId| routes.shape(shape).routes().map(|route| routes.route(route).pool);
+        pools(a).any(|pool| pools(b).any(|other| other == pool))
     }
 
     pub(super) fn names(&self) -> Names {
@@ -85,20 +153,24 @@ impl Scheduler {
     pub(super) fn lost_to(&self, job: JobId) -> Option<Lost> {
         let state = &self.state;
         let known = state.job(job).ok()?;
-        let pools =
-            |shape: ShapeId| state.routes.shape(shape).routes().map(|route| state.routes.route(route).pool);
-        let competes =
-            |shape: ShapeId| pools(shape).any(|pool| pools(known.spec.shape).any(|own| own == pool));
-        let mut first = job;
+        let mut heads: BTreeMap<MemberId, JobId> = BTreeMap::new();
         for (id, other) in state.jobs() {
-            let waits = other.status == Status::Waiting && id != first && competes(other.spec.shape);
-            if waits && self.policy.precedes(state, id, first) {
-                first = id;
+            if other.status == Status::Waiting && self.competes(known.spec.shape, other.spec.shape) {
+                let head = heads.entry(other.leaf).or_insert(id);
+                if own_order(state, id) < own_order(state, *head) {
+                    *head = id;
+                }
             }
         }
-        let other = state.alive(first);
-        if known.status != Status::Waiting || other.leaf == known.leaf {
+        let heads: Vec<(JobId, RouteId)> =
+            heads.into_values().filter_map(|head| Some((head, tier_route(state, head)?))).collect();
+        if known.status != Status::Waiting {
             return None;
+        }
+        let first = heads.get(self.policy.first_of(state, &heads)?)?.0;
+        let other = state.alive(first);
+        if other.leaf == known.leaf {
+            return self.lost_in_cycle(job);
         }
         let (theirs, own) = state.tree.rivals(other.leaf, known.leaf);
         let team = |member| state.tree.member(member).team;
@@ -109,19 +181,97 @@ impl Scheduler {
             key: key(theirs),
             own_team: team(own)?,
             own_key: key(own),
+            after_grant: false,
         })
+    }
+
+    /// The comparison that a waiting job lost in the cycle at this instant: the first start of another team in one of its
+    /// pools, with a smaller key after the grant, while as much was free there as the job asks. `None` where somebody was
+    /// stopped in that cycle.
+    fn lost_in_cycle(&self, job: JobId) -> Option<Lost> {
+        let state = &self.state;
+        let known = state.alive(job);
+        if !self.policy.after_grant() {
+            return None;
+        }
+        let started = |decision: &Decision| match decision {
+            Decision::Start { job: id, .. } if state.started_at(*id) == Some(state.now) => {
+                Some((*id, state.alive(*id).leaf, state.route_of(*id)?))
+            }
+            _ => None,
+        };
+        let starts = state.decisions.iter().map(started).collect::<Option<Vec<_>>>()?;
+        for (at, (id, leaf, route)) in starts.iter().enumerate() {
+            let pool = state.routes.route(*route).pool;
+            let since = &starts[at..];
+            let here = since.iter().map(|(_, _, route)| state.routes.route(*route));
+            let mut free = *state.ledger.pool(pool).free();
+            for route in here.filter(|route| route.pool == pool) {
+                free = free.checked_add(&route.total)?;
+            }
+            let mut routes = state.routes.shape(known.spec.shape).routes();
+            let fits = |own: &RouteId| {
+                let own = state.routes.route(*own);
+                own.pool == pool && own.total.fits_in(&free)
+            };
+            let (false, Some(own_route)) = (*leaf == known.leaf, routes.find(fits)) else { continue };
+            let (theirs, own) = state.tree.rivals(*leaf, known.leaf);
+            // What a member held before some of the starts, and with a grant.
+            let key = |member: MemberId, later: &[(JobId, MemberId, RouteId)], grant: Option<RouteId>| {
+                let mut held = state.tree.usage(member).to_vec();
+                for (_, leaf, route) in later {
+                    if state.tree.path(*leaf).any(|above| above == member) {
+                        for (held, charge) in held.iter_mut().zip(state.routes.charge(*route)) {
+                            *held = held.saturating_sub(*charge);
+                        }
+                    }
+                }
+                let charge = grant.map_or(&[][..], |route| state.routes.charge(route));
+                for (held, charge) in held.iter_mut().zip(charge) {
+                    *held = held.saturating_add(*charge);
+                }
+                state.tree.key_if(member, held.into_iter())
+            };
+            let (their_key, own_key) = (key(theirs, &since[1..], None), key(own, since, Some(own_route)));
+            if their_key < own_key {
+                let team = |member| state.tree.member(member).team;
+                let (team, own_team) = (team(theirs)?, team(own)?);
+                return Some(Lost { to: *id, team, key: their_key, own_team, own_key, after_grant: true });
+            }
+        }
+        None
     }
 }
 
-/// What is enough for a route: room for all workers, what others keep beside it, and allowance at every level. `None` where
-/// the nodes that are up could not hold it if they were empty.
+/// What is enough for a route: room for all workers, what others keep beside it, and allowance at every level; and where
+/// the nodes that are up could not hold it if they were empty, as few more of them as can. `None` where all could not.
 fn enough(state: &State, leaf: MemberId, route: &Route) -> Option<Vec<Need>> {
     let pool = state.ledger.pool(route.pool);
+    if let Some(needs) = enough_with(state, leaf, route, 0) {
+        return Some(needs);
+    }
+    let (mut lower, mut upper) = (0, pool.nodes_configured().saturating_sub(pool.nodes_up()));
+    let mut best = enough_with(state, leaf, route, upper).filter(|_| upper > 0)?;
+    while upper - lower > 1 {
+        let middle = lower + (upper - lower) / 2;
+        match enough_with(state, leaf, route, middle) {
+            Some(needs) => (upper, best) = (middle, needs),
+            None => lower = middle,
+        }
+    }
+    best.push(Need::Nodes { amount: Quantity::new(u64::from(upper)) });
+    Some(best)
+}
+
+/// The same if so many nodes more were up, which are empty.
+fn enough_with(state: &State, leaf: MemberId, route: &Route, nodes: u32) -> Option<Vec<Need>> {
+    let pool = state.ledger.pool(route.pool);
+    let free = free_with(pool, nodes)?;
     let mut more = Resources::new();
     for (kind, amount) in route.total.iter() {
         let kept = state.quotas.withheld_from(&state.tree, leaf, route.pool, kind);
         let wanted = amount.checked_add(kept)?;
-        let short = wanted.checked_sub(pool.free()[kind]).unwrap_or_default();
+        let short = wanted.checked_sub(free[kind]).unwrap_or_default();
         if short > pool.taken()[kind] {
             return None;
         }
@@ -131,7 +281,7 @@ fn enough(state: &State, leaf: MemberId, route: &Route) -> Option<Vec<Need>> {
     if pool.is_divisible() {
         needs.extend(more.iter().map(|(kind, amount)| Need::Room { node: None, kind, amount }));
     } else {
-        on_nodes(state, route, more, &mut needs)?;
+        on_nodes(state, route, nodes, more, &mut needs)?;
     }
     for member in state.tree.path(leaf) {
         for (kind, amount) in state.quotas.excess(member, route) {
@@ -140,6 +290,17 @@ fn enough(state: &State, leaf: MemberId, route: &Route) -> Option<Vec<Need>> {
         }
     }
     Some(needs)
+}
+
+/// What is free in a pool if so many nodes more were up.
+fn free_with(pool: &PoolState, nodes: u32) -> Option<Resources> {
+    pool.free().checked_add(&pool.node_capacity().checked_mul(u64::from(nodes))?)
+}
+
+/// The nodes that come up first when so many more do.
+fn down(pool: &PoolState, nodes: u32) -> impl Iterator<Item = NodeId> + use<> {
+    let up = pool.nodes_up();
+    (up..up.saturating_add(nodes)).map(NodeId::new)
 }
 
 /// What a node must have free beside what it has.
@@ -247,11 +408,19 @@ fn make_room(node: &Resources, route: &Route, hosts: &mut [Host<'_>]) -> Option<
 
 /// Room for all workers where least is missing, in the domain with room for most of them if they must lie in one, and then
 /// anywhere until so much `more` is free in all.
-fn on_nodes(state: &State, route: &Route, mut more: Resources, needs: &mut Vec<Need>) -> Option<()> {
+fn on_nodes(
+    state: &State,
+    route: &Route,
+    nodes: u32,
+    mut more: Resources,
+    needs: &mut Vec<Need>,
+) -> Option<()> {
     let pool = state.ledger.pool(route.pool);
     let node = pool.node_capacity();
+    let empty = Room::of_node(node);
+    let rooms = pool.nodes().chain(down(pool, nodes).map(|node| (node, &empty)));
     let mut hosted: Vec<Host<'_>> =
-        pool.nodes().map(|(node, free)| (node, free, free.times(&route.request), Given::default())).collect();
+        rooms.map(|(node, free)| (node, free, free.times(&route.request), Given::default())).collect();
     if route.confined {
         let domains = hosted.chunk_by(|(a, ..), (b, ..)| pool.domain_of(*a) == pool.domain_of(*b));
         let with_room = domains.filter_map(|hosts| {
@@ -285,97 +454,4 @@ fn on_nodes(state: &State, route: &Route, mut more: Resources, needs: &mut Vec<N
         needs.extend(given.needs(node));
     }
     Some(())
-}
-
-/// Makes each amount as small as it can be, one after the other: what is enough stays so when more is given.
-fn minimize(state: &State, leaf: MemberId, shape: ShapeId, pool: PoolId, needs: &mut Vec<Need>) {
-    for at in 0..needs.len() {
-        let (mut low, mut high) = (0, needs[at].amount().get());
-        // Mostly it is as small as it can be already.
-        let mut middle = high.saturating_sub(1);
-        while low < high {
-            needs[at].set_amount(Quantity::new(middle));
-            if is_enough(state, leaf, shape, pool, needs) {
-                high = middle;
-            } else {
-                low = middle + 1;
-            }
-            middle = low + (high - low) / 2;
-        }
-        needs[at].set_amount(Quantity::new(high));
-    }
-    needs.retain(|need| need.amount() > Quantity::ZERO);
-}
-
-/// Whether a shape could start in a pool by any route if so much more were free and allowed.
-fn is_enough(state: &State, leaf: MemberId, shape: ShapeId, pool: PoolId, needs: &[Need]) -> bool {
-    let routes = state.routes.shape(shape).routes().map(|route| state.routes.route(route));
-    routes.filter(|route| route.pool == pool).any(|route| {
-        has_room(state, leaf, route, needs)
-            && state.tree.path(leaf).all(|member| {
-                let mut excess = state.quotas.excess(member, route);
-                let raised = |need: &Need, wanted| match need {
-                    Need::Limit { team, kind, amount } => {
-                        state.tree.member(member).team == Some(*team)
-                            && state.tree.node(*team) == Some(member)
-                            && *kind == wanted
-                            && *amount > Quantity::ZERO
-                    }
-                    Need::Room { .. } | Need::Device { .. } | Need::Budget { .. } => false,
-                };
-                excess
-                    .all(|(kind, over)| needs.iter().any(|need| raised(need, kind) && need.amount() >= over))
-            })
-    })
-}
-
-fn has_room(state: &State, leaf: MemberId, route: &Route, needs: &[Need]) -> bool {
-    let pool = state.ledger.pool(route.pool);
-    let mut free = *pool.free();
-    for need in needs {
-        let (kind, amount) = match need {
-            Need::Room { kind, amount, .. } => (*kind, *amount),
-            Need::Device { amount, .. } => (ResourceKind::GPU, *amount),
-            Need::Limit { .. } | Need::Budget { .. } => continue,
-        };
-        free = free.with(kind, free[kind].checked_add(amount).unwrap_or(free[kind]));
-    }
-    let leaves_kept = route.total.iter().all(|(kind, amount)| {
-        let kept = state.quotas.withheld_from(&state.tree, leaf, route.pool, kind);
-        amount.checked_add(kept).is_some_and(|wanted| wanted <= free[kind])
-    });
-    if !leaves_kept || pool.is_divisible() {
-        return leaves_kept;
-    }
-    let rooms = pool.nodes().map(|(node, free)| {
-        let workers = match given_to(needs, node) {
-            [] => free.times(&route.request),
-            given => {
-                let mut free = free.clone();
-                for need in given {
-                    match need {
-                        Need::Room { kind, amount, .. } => free.gain(*kind, *amount),
-                        Need::Device { device, amount, .. } => free.gain_on(*device, *amount),
-                        Need::Limit { .. } | Need::Budget { .. } => {}
-                    }
-                }
-                free.times(&route.request)
-            }
-        };
-        (node, workers)
-    });
-    let workers = u64::from(route.workers);
-    pool.together(route.confined, workers, rooms) >= workers
-}
-
-/// What is needed on a node: the needs stand by node, and those of no node behind them.
-fn given_to(needs: &[Need], node: NodeId) -> &[Need] {
-    let on = |need: &Need| match need {
-        Need::Room { node, .. } => *node,
-        Need::Device { node, .. } => Some(*node),
-        Need::Limit { .. } | Need::Budget { .. } => None,
-    };
-    let from = needs.partition_point(|need| on(need).is_some_and(|at| at < node));
-    let until = needs.partition_point(|need| on(need).is_some_and(|at| at <= node));
-    &needs[from..until]
 }

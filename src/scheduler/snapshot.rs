@@ -175,12 +175,14 @@ fn check_memory(state: &State, memory: &Memory) -> Result<(), Error> {
             return Err(refuse(SnapshotFault::Twice("its back-off").into()));
         }
     }
+    let outside = memory.backing_off.iter().filter(|back_off| !back_off.in_line);
+    let outside: BTreeSet<JobId> = outside.map(|back_off| back_off.job).collect();
     let mut holders = BTreeSet::new();
     for (pool, known) in (0..).map(PoolId::new).zip(&memory.pools) {
         let PoolMemory { closed_by, reservation, .. } = known;
         let stands = |id: JobId| {
             waits(state, id)?;
-            if backing_off.contains(&id) { Err(ErrorKind::NotWaiting(id).into()) } else { Ok(()) }
+            if outside.contains(&id) { Err(ErrorKind::NotWaiting(id).into()) } else { Ok(()) }
         };
         let refuse = of(SnapshotPart::Pool(pool));
         closed_by.map_or(Ok(()), |id| stands(id).and_then(|()| asks_in(state, id, pool))).map_err(&refuse)?;

@@ -9,8 +9,10 @@ use super::Scheduler;
 use crate::explain::Asked;
 use crate::fluid::{Entitlement, Exact, Fluid, FluidTeam};
 use crate::id::{JobId, PoolId, TeamId};
+use crate::line::Waiter;
 use crate::quantity::Quantity;
 use crate::resources::{ResourceKind, Resources};
+use crate::route::RouteId;
 use crate::share::ShareKey;
 use crate::state::{State, Status};
 use crate::team::{Allowance, TeamSpec};
@@ -103,12 +105,14 @@ impl Scheduler {
         teams.filter_map(share).collect()
     }
 
-    /// The waiting jobs in the order of service by what their teams hold now: by class where classes decide between teams,
-    /// then by team from the root down, then in each team's own order. As teams are served the order changes.
+    /// The waiting jobs in the order of service by what their teams hold now: from the root down, at each level what is
+    /// within a quota first, then by class where classes decide between teams, then by team, and in each team in its own
+    /// order. As teams are served the order changes.
     ///
     /// # Complexity
     ///
-    /// O(n x teams that wait) comparisons of teams for n waiting jobs.
+    /// O(n x teams that wait x depth) comparisons of teams for n waiting jobs, and where there are quotas a search for nodes
+    /// for each.
     ///
     /// # Examples
     ///
@@ -136,31 +140,43 @@ impl Scheduler {
         for (id, job) in state.jobs().filter(|(_, job)| job.status == Status::Waiting) {
             lines.entry(job.leaf).or_default().push(id);
         }
-        let own = |id: &JobId| {
-            let class = state.routes.shape(state.alive(*id).spec.shape).precedence;
-            Reverse((Reverse(class), state.waiter(*id)))
-        };
-        // The lines are merged by their heads: where a class decides inside a team only, a job behind one of a higher
-        // class may be older than those of other teams, and sorting all jobs at once would be no order.
+        // The lines are merged by their heads: what decides inside a team only, or below another team, may put a job behind
+        // one that it would come before elsewhere, and sorting all jobs at once would be no order.
         let mut lines: Vec<Vec<JobId>> = lines.into_values().collect();
         for line in &mut lines {
-            line.sort_by_key(own);
+            line.sort_by_key(|job| Reverse(own_order(state, *job)));
         }
+        let mut heads: Vec<(JobId, RouteId)> = Vec::new();
+        let last = |line: &Vec<JobId>| line.last().and_then(|job| Some((*job, tier_route(state, *job)?)));
+        lines.retain(|line| last(line).map(|head| heads.push(head)).is_some());
         let mut queue = Vec::new();
-        loop {
-            lines.retain(|line| !line.is_empty());
-            let mut first = 0;
-            for at in 1..lines.len() {
-                if let (Some(a), Some(b)) = (lines[at].last(), lines[first].last())
-                    && self.policy.precedes(state, *a, *b)
-                {
-                    first = at;
-                }
+        while let Some(first) = self.policy.first_of(state, &heads) {
+            queue.extend(lines[first].pop());
+            if let Some(head) = last(&lines[first]) {
+                heads[first] = head;
+            } else {
+                lines.swap_remove(first);
+                heads.swap_remove(first);
             }
-            let Some(job) = lines.get_mut(first).and_then(Vec::pop) else { return queue };
-            queue.push(job);
         }
+        queue
     }
+}
+
+/// Where a job stands in the order of its team.
+pub(super) fn own_order(state: &State, job: JobId) -> (Reverse<i32>, Waiter) {
+    let class = state.routes.shape(state.alive(job).spec.shape).precedence;
+    (Reverse(class), state.waiter(job))
+}
+
+/// The route that tells the tier of a waiting job: the best by which it may start and has room, if there is any.
+pub(super) fn tier_route(state: &State, job: JobId) -> Option<RouteId> {
+    let known = state.alive(job);
+    let mut routes = state.routes.shape(known.spec.shape).routes();
+    let best = routes.clone().next();
+    let may = |route: &RouteId| state.denies(known.leaf, *route).is_none();
+    let fits = || routes.find(|route| may(route) && state.fits(*route));
+    state.quotas.any().then(fits).flatten().or(best)
 }
 
 impl Scheduler {

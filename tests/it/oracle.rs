@@ -511,6 +511,7 @@ impl Oracle {
     fn serve(&mut self, run: &Run) {
         let index = self.index_of(run.number);
         self.waiting.retain(|waiting| *waiting != index);
+        self.backing_off.retain(|(waiting, _)| *waiting != index);
         self.clock += 1;
         self.starts[run.pool] += 1;
         for member in self.path(self.leaf(self.jobs[index].team)) {
@@ -528,7 +529,7 @@ impl Oracle {
         if self.backfill == Backfill::Conservative {
             return self.conservative_cycle();
         }
-        self.end_back_off();
+        self.keep_back_off();
         self.hold_again();
         self.starts()
     }
@@ -537,11 +538,12 @@ impl Oracle {
     pub(crate) fn starts(&mut self) -> Vec<Run> {
         let mut started = Vec::new();
         loop {
+            self.keep_back_off();
             if self.backfill == Backfill::Easy {
                 self.hold();
             }
             let Some(run) = self.next() else {
-                if self.hold_again() || self.end_back_off() {
+                if self.hold_again() {
                     continue;
                 }
                 return started;

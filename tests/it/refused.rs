@@ -2,8 +2,8 @@
 
 use fairshare::{
     Allowance, Alternative, Budget, Config, Decision, ErrorKind, JobId, JobSpec, MicroUsd, Millis, Placed,
-    PoolId, PoolSpec, Quantity, ResourceKind, Resources, Scheduler, ShapeId, ShapeSpec, Share, ShareKey,
-    Spending, Submission, TeamId, TeamSpec, Timestamp, Weight,
+    PolicySpec, PoolId, PoolSpec, Price, PriceUnit, Quantity, ResourceKind, Resources, Scheduler, ShapeId,
+    ShapeSpec, Share, ShareKey, ShareValue, Spending, Submission, TeamId, TeamSpec, Timestamp, Weight,
 };
 use proptest::prelude::*;
 
@@ -246,6 +246,64 @@ fn a_configuration_that_contradicts_itself_is_refused_by_name() {
         error.to_string(),
         "the valued capacity of `gpu` over all pools is too large for exact arithmetic"
     );
+}
+
+#[test]
+fn a_shape_that_names_no_pool_is_refused() {
+    let pool = PoolSpec::new("l4", 2, Resources::new().gpu(4));
+    let mut scheduler = Scheduler::new(Config::new(vec![pool], Vec::new())).unwrap();
+    let before = format!("{scheduler:?}");
+    let one = Alternative::new(Resources::new().gpu(1));
+    let two = one.clone().in_pools(vec![PoolId::new(0), PoolId::new(7)]);
+    let error = scheduler.intern(&ShapeSpec::new(one).or(two)).unwrap_err();
+    assert_eq!(error.kind(), &ErrorKind::UnknownPool(PoolId::new(7)));
+    assert_eq!(format!("{scheduler:?}"), before);
+}
+
+#[test]
+fn a_rejection_is_told_with_names_and_amounts() {
+    let pool = |name| PoolSpec::new(name, 2, Resources::new().gpu(4)).with_accelerator("L4");
+    let allowance =
+        |gpus: u64| vec![Allowance::new(PoolId::new(0), ResourceKind::GPU, Quantity::new(gpus * 1_000))];
+    let mut teams = vec![TeamSpec::new("a"), TeamSpec::new("b"), TeamSpec::new("c")];
+    teams[0].limit = allowance(2);
+    (teams[1].quota, teams[1].lend) = (allowance(5), allowance(0));
+    let config = Config::new(vec![pool("l4").with_domains([1, 1]), pool("far")], teams);
+    let mut scheduler = Scheduler::new(config).unwrap();
+    let mut why = |team, shape: ShapeSpec| {
+        let interned = scheduler.intern(&shape).unwrap();
+        let job = JobSpec::new(TeamId::new(team), interned, Timestamp::ZERO);
+        match scheduler.submit(Timestamp::ZERO, job).unwrap() {
+            Submission::Rejected(why) => scheduler.why_rejected(&why, &shape),
+            Submission::Queued(job) => panic!("job {job} may start"),
+        }
+    };
+    let here = |gpus| Alternative::new(Resources::new().gpu(gpus)).in_pools(vec![PoolId::new(0)]);
+    let anywhere = |gpus| Alternative::new(Resources::new().gpu(gpus));
+    let typed = ShapeSpec::new(anywhere(1).on("H200")).or(anywhere(1).on("A100"));
+    assert_eq!(why(2, typed), "no pool is of type `H200` or `A100`, which the job asks for");
+    let reads = ShapeSpec::new(anywhere(1)).reading(["books", "web"]);
+    assert_eq!(why(2, reads), "no pool that the job may use has a replica of `books` and `web`");
+    assert_eq!(why(2, ShapeSpec::new(here(5))), "a worker asks 5 gpu, a node of pool `l4` has 4");
+    let gang = here(1).with_workers(9);
+    assert_eq!(why(2, ShapeSpec::new(gang)), "the job asks 9 gpu, pool `l4` has 8");
+    let gang = here(4).with_workers(2);
+    let domain = "2 workers, the largest fabric domain of pool `l4` has room for 1 of them";
+    assert_eq!(why(2, ShapeSpec::new(gang)), domain);
+    let limit = "pool `l4`: it asks 3 gpu, team `a` may never hold more than 2";
+    assert_eq!(why(0, ShapeSpec::new(here(3))), limit);
+    let kept = "pool `l4`: it asks 4 gpu, other teams always keep 5";
+    assert_eq!(why(2, ShapeSpec::new(here(4))), kept);
+}
+
+#[test]
+fn a_price_of_zero_is_told_from_none() {
+    let price = Price { unit: PriceUnit::Gpu, hour: MicroUsd::new(0) };
+    let pool = PoolSpec::new("l4", 2, Resources::new().gpu(4)).with_price(price);
+    let policy = PolicySpec::default().with_value(ShareValue::Price);
+    let error = Scheduler::new(Config::new(vec![pool], Vec::new()).with_policy(policy)).unwrap_err();
+    let message = "pool `l4` has no price above zero, and shares are valued by price";
+    assert_eq!(error.to_string(), message);
 }
 
 #[test]

@@ -477,6 +477,8 @@ scenarios!(
     drf_naive_starvation,
     evict_for_fairness,
     eviction_bounds,
+    back_off_lasts_beyond_the_quota,
+    what_is_within_a_quota_is_first_in_line,
     fair_tree_by_time_alone,
     fair_tree_of_accounts,
     fair_tree_of_ties,

@@ -49,6 +49,9 @@ impl Engine {
         let change = self.pending.remove(leaf, shape, state.waiter(job));
         self.line_changed(state, leaf, shape, change);
         self.leaves_holds(state, job);
+        if self.one_line {
+            self.reopen_all(state, job);
+        }
     }
 
     /// Something has happened outside: a job came, went or ended, or a pool has another size.

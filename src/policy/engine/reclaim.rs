@@ -44,8 +44,8 @@ pub(super) struct Reclaim {
     failed: BTreeMap<JobId, u64>,
     /// Who was stopped for another job since the last event from outside.
     stopped: BTreeSet<JobId>,
-    /// Who was stopped and may not borrow again before some instant: they stand in no line.
-    backing_off: BTreeMap<JobId, Timestamp>,
+    /// Who was stopped and may not borrow again before some instant.
+    backing_off: BTreeMap<JobId, BackOff>,
     /// GPU time lost in an hour, by pool; the hour by its number.
     spent: IdVec<PoolId, (i64, u128)>,
     /// When a bound that stood in the way of a plan runs out.
@@ -118,7 +118,7 @@ impl Reclaim {
     }
 
     fn next_wakeup(&self, now: Timestamp) -> Option<Timestamp> {
-        self.backing_off.values().copied().chain(self.wake).filter(|at| *at > now).min()
+        self.backing_off.values().map(|back_off| back_off.until).chain(self.wake).filter(|at| *at > now).min()
     }
 
     fn notes_wake(&mut self, at: Option<Timestamp>) {
@@ -261,8 +261,7 @@ impl Reclaim {
     fn write(&self, state: &State, memory: &mut Memory) {
         memory.changed = self.changed;
         memory.wake = self.wake;
-        memory.backing_off =
-            self.backing_off.iter().map(|(job, until)| BackOff { job: *job, until: *until }).collect();
+        memory.backing_off = self.backing_off.values().copied().collect();
         memory.stopped = self.stopped.iter().copied().collect();
         let is_current =
             |(job, version): &(&JobId, &u64)| self.version(state, state.alive(**job).spec.shape) == **version;
@@ -277,7 +276,7 @@ impl Reclaim {
         // Who remembers nothing of any pool has searched for nobody.
         self.changed = memory.changed || memory.pools.is_empty();
         self.wake = memory.wake;
-        self.backing_off = memory.backing_off.iter().map(|back_off| (back_off.job, back_off.until)).collect();
+        self.backing_off = memory.backing_off.iter().map(|back_off| (back_off.job, *back_off)).collect();
         self.stopped = memory.stopped.iter().copied().collect();
         let tried = |job: &JobId| (*job, self.version(state, state.alive(*job).spec.shape));
         self.failed = memory.tried.iter().map(tried).collect();
@@ -323,7 +322,7 @@ impl Engine {
     pub(super) fn read_reclaim(&mut self, state: &State, memory: &Memory) -> Vec<JobId> {
         let Some(reclaim) = &mut self.reclaim else { return Vec::new() };
         reclaim.read(state, memory);
-        reclaim.backing_off.keys().copied().collect()
+        reclaim.backing_off.values().filter(|one| !one.in_line).map(|one| one.job).collect()
     }
 
     /// The first jobs of the lines that are wanted, by leaf and class: those that could start if they had room.
@@ -439,7 +438,7 @@ impl Engine {
             reclaim.stopped.insert(*victim);
             let until = now.checked_add(reclaim.bounds.back_off).filter(|until| *until > now && !own);
             if let Some(until) = until {
-                reclaim.backing_off.insert(*victim, until);
+                reclaim.backing_off.insert(*victim, BackOff { job: *victim, until, in_line: false });
             } else {
                 self.queue(state, *victim);
             }
@@ -475,6 +474,7 @@ impl Engine {
         let Some(reclaim) = &mut self.reclaim else { return };
         reclaim.running.started(state, job);
         reclaim.failed.remove(&job);
+        reclaim.backing_off.remove(&job);
         if let Some(route) = state.route_of(job) {
             reclaim.changed_in(state.routes.route(route).pool);
         }
@@ -492,7 +492,7 @@ impl Engine {
     pub(super) fn withdrawn_for_reclaim(&mut self, job: JobId) -> bool {
         let Some(reclaim) = &mut self.reclaim else { return false };
         reclaim.failed.remove(&job);
-        reclaim.backing_off.remove(&job).is_some()
+        reclaim.backing_off.remove(&job).is_some_and(|back_off| !back_off.in_line)
     }
 
     /// Bounds that have run out count as an event from outside.
@@ -503,47 +503,53 @@ impl Engine {
             reclaim.failed.clear();
             reclaim.event();
         }
-        self.leave_back_off(state);
     }
 
-    /// Who may borrow again, or need not borrow, waits in line; whether anybody does who did not.
-    pub(super) fn leave_back_off(&mut self, state: &State) -> bool {
+    /// Who may borrow again, or could not borrow whatever it starts by, waits in line; who could again leaves it.
+    pub(super) fn keep_back_off(&mut self, state: &State) {
         let Some(reclaim) = self.reclaim.as_mut().filter(|reclaim| !reclaim.backing_off.is_empty()) else {
-            return false;
+            return;
         };
         let within_quota = |job: JobId| {
             let top = state.tree.below_root(state.alive(job).leaf);
             let mut routes = state.routes.shape(state.alive(job).spec.shape).routes();
             state.quotas.any()
-                && routes.any(|route| state.quotas.is_guaranteed(top, state.routes.route(route)))
+                && routes.all(|route| state.quotas.is_guaranteed(top, state.routes.route(route)))
         };
-        let mut back = Vec::new();
-        reclaim.backing_off.retain(|job, until| {
-            let over = *until <= state.now;
-            if over || within_quota(*job) {
-                back.push((*job, over));
-                return false;
+        let (mut joining, mut leaving, mut over) = (Vec::new(), Vec::new(), false);
+        reclaim.backing_off.retain(|job, back_off| {
+            let is_over = back_off.until <= state.now;
+            let in_line = is_over || within_quota(*job);
+            match (back_off.in_line, in_line) {
+                (false, true) => joining.push(*job),
+                (true, false) => leaving.push(*job),
+                _ => {}
             }
-            true
+            back_off.in_line = in_line;
+            over |= is_over;
+            !is_over
         });
-        let anybody = !back.is_empty();
-        for (job, over) in back {
-            if let Some(reclaim) = self.reclaim.as_mut().filter(|_| over) {
-                reclaim.event();
-            }
+        if over {
+            reclaim.event();
+        }
+        for job in leaving {
+            self.leaves_line(state, job);
+        }
+        for job in joining {
             self.queue(state, job);
         }
-        anybody
     }
 
-    /// Until when a waiting job may not borrow again.
-    pub(super) fn backs_off_until(&self, job: JobId) -> Option<Timestamp> {
-        self.reclaim.as_ref()?.backing_off.get(&job).copied()
+    /// Until when a waiting job may not borrow again, and stands in no line.
+    pub(super) fn out_of_line_until(&self, job: JobId) -> Option<Timestamp> {
+        let back_off = self.reclaim.as_ref()?.backing_off.get(&job)?;
+        (!back_off.in_line).then_some(back_off.until)
     }
 
     /// How many waiting jobs stand in no line.
     pub(super) fn backing_off(&self) -> usize {
-        self.reclaim.as_ref().map_or(0, |reclaim| reclaim.backing_off.len())
+        let outside = |reclaim: &Reclaim| reclaim.backing_off.values().filter(|one| !one.in_line).count();
+        self.reclaim.as_ref().map_or(0, outside)
     }
 
     /// When a bound runs out next.

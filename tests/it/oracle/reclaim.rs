@@ -239,24 +239,27 @@ impl Oracle {
         self.hold_again();
     }
 
-    /// Whoever may run beyond the quota again, or would not, waits in line; whether anybody is new there.
-    pub(super) fn end_back_off(&mut self) -> bool {
-        let before = self.backing_off.len();
+    /// Whoever may run beyond the quota again, or would not by any way to run, waits in line; whoever would leaves it.
+    pub(super) fn keep_back_off(&mut self) {
         for (index, until) in core::mem::take(&mut self.backing_off) {
             let job = self.jobs[index].clone();
             let path = self.path(self.leaf(job.team));
             let top = path[path.len() - 2];
-            let within = self.routes(&job).into_iter().any(|(pool, alternative)| {
+            let within = self.routes(&job).into_iter().all(|(pool, alternative)| {
                 let nodes = Vec::new();
                 self.within_quota(top, &Run { number: job.number, pool, alternative, nodes, since: self.now })
             });
-            if until <= self.now || within {
-                self.waiting.push(index);
-            } else {
+            let in_line = self.waiting.contains(&index);
+            if until > self.now {
                 self.backing_off.push((index, until));
             }
+            if (until <= self.now || within) && !in_line {
+                self.waiting.push(index);
+            } else if until > self.now && !within && in_line {
+                self.waiting.retain(|waiting| *waiting != index);
+                self.release(job.number);
+            }
         }
-        self.backing_off.len() != before
     }
 
     /// The jobs, first in their lines, that could stop others by a legal plan that stops nobody without need; none where

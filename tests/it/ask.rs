@@ -1,0 +1,377 @@
+//! What is asked of random states: the largest size that may start, against one trial after the other, and what is in the
+//! way of a job that has room, against what happens without it.
+
+use std::collections::BTreeSet;
+
+use fairshare::{
+    Allowance, Alternative, Config, Decision, EvictionBounds, JobId, JobSpec, JobState, Millis, Need,
+    OrderName, PolicySpec, PoolId, PoolSpec, Preemption, Quantity, Remedy, ResourceKind, Resources,
+    Scheduler, ShapeId, ShapeSpec, Size, Submission, TeamId, TeamSpec, Timestamp, Verdict,
+};
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::{Config as RunnerConfig, TestRunner};
+
+use crate::strategy::{Case, Op, case};
+
+/// A scheduler that has lived through a case, and the time; its last cycle has just ended.
+fn lived(case: &Case) -> (Scheduler, Timestamp) {
+    let mut scheduler = Scheduler::new(case.config.clone()).unwrap();
+    let mut now = Timestamp::ZERO;
+    let mut jobs: Vec<JobId> = Vec::new();
+    for op in &case.ops {
+        match *op {
+            Op::Submit { team, shape, length, limit, fixed } => {
+                let shape = scheduler.intern(&case.shapes[shape % case.shapes.len()]).unwrap();
+                let team = TeamId::new(u32::try_from(team % case.config.teams.len()).unwrap());
+                let mut job = JobSpec::new(team, shape, now);
+                (job.estimate, job.time_limit) = (length.map(Millis::new), limit.map(Millis::new));
+                job.preemptible = !fixed;
+                if let Submission::Queued(job) = scheduler.submit(now, job).unwrap() {
+                    jobs.push(job);
+                }
+            }
+            Op::Complete(which) | Op::Cancel(which) => {
+                let running_only = matches!(op, Op::Complete(_));
+                let runs = |job: &JobId| {
+                    matches!(
+                        scheduler.explain_without_entitlements(*job).unwrap().state,
+                        JobState::Running { .. }
+                    )
+                };
+                let known: Vec<JobId> =
+                    jobs.iter().copied().filter(|job| !running_only || runs(job)).collect();
+                if let Some(job) = known.get(which % known.len().max(1)) {
+                    scheduler.cancel(now, *job).unwrap();
+                    jobs.retain(|other| other != job);
+                }
+            }
+            Op::SetUp { pool, up } => {
+                let pool = PoolId::new(u32::try_from(pool % case.config.pools.len()).unwrap());
+                scheduler.set_capacity(now, pool, up).unwrap();
+            }
+            Op::Schedule => {
+                scheduler.schedule(now).unwrap();
+            }
+            Op::Wait(millis) => now = Timestamp::from_millis(now.as_millis() + millis),
+        }
+    }
+    scheduler.schedule(now).unwrap();
+    (scheduler, now)
+}
+
+/// No size beyond is tried one by one.
+const SIZES: u64 = 24;
+
+/// An alternative at a size of the kind that another has.
+fn sized(one: &Alternative, size: u64) -> Alternative {
+    let gpus = one.request[ResourceKind::GPU].get();
+    if one.workers == 1 && gpus > 0 && gpus.is_multiple_of(1_000) {
+        let mut sized = one.clone();
+        sized.request = sized.request.with(ResourceKind::GPU, Quantity::new(size * 1_000));
+        return sized;
+    }
+    one.clone().with_workers(u32::try_from(size).unwrap())
+}
+
+/// The largest size of those that are tried at which an alternative alone starts and stops nobody.
+fn by_trials(
+    scheduler: &Scheduler,
+    now: Timestamp,
+    job: JobSpec,
+    shape: &ShapeSpec,
+    one: &Alternative,
+) -> u64 {
+    let starts = |size: &u64| {
+        let mut alone = shape.clone();
+        alone.alternatives = vec![sized(one, *size)];
+        let found = scheduler.can_admit(now, job, &alone).unwrap();
+        matches!(found.verdict, Verdict::Starts { .. }) && found.victims.is_empty()
+    };
+    (1..=SIZES).rev().find(starts).unwrap_or(0)
+}
+
+#[derive(Default, Debug)]
+struct Seen {
+    /// Answers with a size, by how it is told, and of another alternative than the first.
+    workers: u32,
+    gpus: u32,
+    second: u32,
+    nothing: u32,
+    /// Remedies by what they say.
+    turn: u32,
+    several: u32,
+    wait: u32,
+    nodes: u32,
+}
+
+fn check_largest(case: &Case, seen: &mut Seen) {
+    if case.config.policy.order == OrderName::Multifactor {
+        // A larger job may come first there.
+        return;
+    }
+    let (scheduler, now) = lived(case);
+    for (at, shape) in case.shapes.iter().take(2).enumerate() {
+        let team = TeamId::new(u32::try_from(at % case.config.teams.len()).unwrap());
+        let job = JobSpec::new(team, ShapeId::new(0), now).with_time_limit(Millis::new(3));
+        let found = scheduler.can_admit(now, job, shape).unwrap();
+        let largest = match found.largest {
+            Some(Size::Workers(workers)) => u64::from(workers),
+            Some(Size::Gpus(gpus)) => gpus,
+            Some(other) => panic!("no other size exists: {other:?}"),
+            None => 0,
+        };
+        let mut best = (0, 0);
+        for (which, one) in shape.alternatives.iter().enumerate() {
+            let starts_by = match found.verdict {
+                Verdict::Starts { alternative, .. } => alternative as usize,
+                _ => which,
+            };
+            if starts_by == which && best.1 == 0 {
+                best = (which, by_trials(&scheduler, now, job, shape, one));
+            }
+        }
+        if largest < SIZES {
+            assert_eq!(largest, best.1, "alternative {} of {shape:?}: {:?}", best.0, found.verdict);
+        } else {
+            assert_eq!(best.1, SIZES);
+        }
+        seen.workers += u32::from(matches!(found.largest, Some(Size::Workers(_))));
+        seen.gpus += u32::from(matches!(found.largest, Some(Size::Gpus(_))));
+        seen.second += u32::from(largest > 0 && best.0 > 0);
+        seen.nothing += u32::from(largest == 0);
+    }
+}
+
+/// Whether a job starts once so many of the others for its pools are gone, after a while, with more nodes up.
+fn starts(
+    scheduler: &Scheduler,
+    job: JobId,
+    without: usize,
+    at: Timestamp,
+    up: Option<(PoolId, u32)>,
+) -> bool {
+    let pools = |job: JobId| -> BTreeSet<PoolId> {
+        scheduler.explain(job).unwrap().asked.iter().map(|asked| asked.pool).collect()
+    };
+    let own = pools(job);
+    let mut then = scheduler.clone();
+    let others = scheduler.queue().into_iter().filter(|other| *other != job);
+    for other in others.filter(|other| !pools(*other).is_disjoint(&own)).take(without) {
+        then.cancel(at, other).unwrap();
+    }
+    if let Some((pool, up)) = up {
+        then.set_capacity(at, pool, up).unwrap();
+    }
+    let decided = then.schedule(at).unwrap();
+    decided.iter().any(|decided| matches!(decided, Decision::Start { job: id, .. } if *id == job))
+}
+
+fn nodes_up(case: &Case, scheduler: &Scheduler, pool: PoolId) -> u32 {
+    let spec = &case.config.pools[pool.index()];
+    let (kind, one) = spec.node.iter().next().unwrap();
+    u32::try_from(scheduler.capacity(pool).unwrap()[kind].get() / one.get()).unwrap()
+}
+
+fn check_turns(case: &Case, seen: &mut Seen) {
+    let (scheduler, now) = lived(case);
+    for job in scheduler.queue().into_iter().take(4) {
+        let remedies = scheduler.remedies(job).unwrap();
+        let all = |wanted: fn(&Need) -> bool| remedies.iter().all(|remedy| remedy.needs.iter().any(wanted));
+        let on_nodes = all(|need| matches!(need, Need::Nodes { .. }));
+        for Remedy { pool, needs, .. } in &remedies {
+            assert!(!needs.is_empty(), "job {job} is said to need nothing, and a cycle has passed it over");
+            let [need] = needs[..] else { continue };
+            let amount = need.amount().get();
+            let after = |wait: u64| Timestamp::from_millis(now.as_millis() + i64::try_from(wait).unwrap());
+            let up =
+                |more: u64| Some((*pool, nodes_up(case, &scheduler, *pool) + u32::try_from(more).unwrap()));
+            // Whether it starts with so much of what it needs, when it is its turn.
+            let with = |amount: u64| match need {
+                Need::Turn { .. } => starts(&scheduler, job, usize::try_from(amount).unwrap(), now, None),
+                Need::Wait { .. } => starts(&scheduler, job, usize::MAX, after(amount), None),
+                Need::Nodes { .. } => starts(&scheduler, job, usize::MAX, now, up(amount)),
+                _ => panic!("{need:?}"),
+            };
+            match need {
+                Need::Turn { .. } => {
+                    seen.turn += 1;
+                    seen.several += u32::from(amount > 1);
+                }
+                Need::Wait { .. } => seen.wait += 1,
+                Need::Nodes { .. } => seen.nodes += 1,
+                _ => continue,
+            }
+            assert!(with(amount), "not enough for job {job}: {need:?}");
+            // By another way to run it may have enough without more nodes, and wait for its turn there.
+            if on_nodes || !matches!(need, Need::Nodes { .. }) {
+                assert!(!with(amount - 1), "too much by one for job {job}: {need:?}");
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases.min(128), ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_largest_size_is_that_of_one_trial_after_the_other(case in case()) {
+        check_largest(&case, &mut Seen::default());
+    }
+
+    #[test]
+    fn without_what_is_in_its_way_a_job_starts(case in case()) {
+        check_turns(&case, &mut Seen::default());
+    }
+}
+
+#[test]
+fn generated_cases_ask_of_every_kind() {
+    let mut runner = TestRunner::deterministic();
+    let cases = RunnerConfig::default().cases.max(256);
+    let mut seen = Seen::default();
+    for _ in 0..cases {
+        let case = case().new_tree(&mut runner).unwrap().current();
+        check_largest(&case, &mut seen);
+        check_turns(&case, &mut seen);
+    }
+    println!("of {cases}: {seen:?}");
+    let Seen { workers, gpus, second, nothing, turn, several, wait, nodes } = seen;
+    for count in [workers, gpus, second, nothing, turn, several, nodes] {
+        assert!(count * 50 >= cases, "{seen:?}");
+    }
+    assert!(wait > 0, "{seen:?}");
+}
+
+/// A pool of GPUs one by one, and a shape of so many.
+fn gpus(count: u64) -> Resources {
+    Resources::new().gpu(count)
+}
+
+fn asks(scheduler: &Scheduler, shape: &ShapeSpec) -> Option<Size> {
+    let job = JobSpec::new(TeamId::new(0), ShapeId::new(0), Timestamp::ZERO);
+    scheduler.can_admit(Timestamp::ZERO, job, shape).unwrap().largest
+}
+
+#[test]
+fn the_largest_size_reads_the_same_data_sets() {
+    let near = PoolSpec::new("near", 1, gpus(8)).with_datasets(["web"]);
+    let pools = vec![near, PoolSpec::new("far", 1, gpus(8))];
+    let mut scheduler = Scheduler::new(Config::new(pools, vec![TeamSpec::new("a")])).unwrap();
+    let seven = Alternative::new(gpus(7)).in_pools(vec![PoolId::new(0)]);
+    let seven = scheduler.intern(&ShapeSpec::new(seven)).unwrap();
+    let job = JobSpec::new(TeamId::new(0), seven, Timestamp::ZERO);
+    assert!(matches!(scheduler.submit(Timestamp::ZERO, job).unwrap(), Submission::Queued(_)));
+    scheduler.schedule(Timestamp::ZERO).unwrap();
+    let reads = ShapeSpec::new(Alternative::new(gpus(1))).reading(["web"]);
+    assert_eq!(asks(&scheduler, &reads), Some(Size::Gpus(1)));
+    assert_eq!(asks(&scheduler, &reads.or_remotely()), Some(Size::Gpus(8)));
+}
+
+#[test]
+fn parts_of_gpus_are_counted_by_workers() {
+    let pool = PoolSpec::new("p", 1, gpus(1));
+    let mut scheduler = Scheduler::new(Config::new(vec![pool], vec![TeamSpec::new("a")])).unwrap();
+    let part = |milli| {
+        ShapeSpec::new(Alternative::new(Resources::new().with(ResourceKind::GPU, Quantity::new(milli))))
+    };
+    let half = scheduler.intern(&part(500)).unwrap();
+    let job = JobSpec::new(TeamId::new(0), half, Timestamp::ZERO);
+    assert!(matches!(scheduler.submit(Timestamp::ZERO, job).unwrap(), Submission::Queued(_)));
+    scheduler.schedule(Timestamp::ZERO).unwrap();
+    assert_eq!(asks(&scheduler, &part(250)), Some(Size::Workers(2)));
+}
+
+#[test]
+fn a_small_job_in_a_large_pool_is_sized_in_few_trials() {
+    let pool = PoolSpec::new("p", 1_000, Resources::new().cpu(64)).as_divisible();
+    let scheduler = Scheduler::new(Config::new(vec![pool], vec![TeamSpec::new("a")])).unwrap();
+    let tenth = Resources::new().with(ResourceKind::CPU, Quantity::new(10));
+    assert_eq!(asks(&scheduler, &ShapeSpec::new(Alternative::new(tenth))), Some(Size::Workers(6_400_000)));
+}
+
+fn submit(scheduler: &mut Scheduler, team: u32, shape: &ShapeSpec, now: Timestamp) -> JobId {
+    let shape = scheduler.intern(shape).unwrap();
+    match scheduler.submit(now, JobSpec::new(TeamId::new(team), shape, now)).unwrap() {
+        Submission::Queued(job) => job,
+        Submission::Rejected(why) => panic!("{why}"),
+    }
+}
+
+#[test]
+fn during_a_back_off_what_else_is_in_the_way_is_told() {
+    let quota = || vec![Allowance::new(PoolId::new(0), ResourceKind::GPU, Quantity::new(1_000))];
+    let mut teams = vec![TeamSpec::new("a"), TeamSpec::new("b")];
+    for team in &mut teams {
+        team.quota = quota();
+    }
+    let mut bounds = EvictionBounds::default();
+    bounds.back_off = Millis::new(3_600_000);
+    let policy = PolicySpec::default().with_preemption(Preemption::Reclaim).with_bounds(bounds);
+    let config = Config::new(vec![PoolSpec::new("p", 1, gpus(2))], teams).with_policy(policy);
+    let mut scheduler = Scheduler::new(config).unwrap();
+    let one = ShapeSpec::new(Alternative::new(gpus(1)));
+    let _ = submit(&mut scheduler, 0, &one, Timestamp::ZERO);
+    let stopped = submit(&mut scheduler, 0, &one, Timestamp::ZERO);
+    scheduler.schedule(Timestamp::ZERO).unwrap();
+    let later = Timestamp::from_millis(1_000);
+    let _ = submit(&mut scheduler, 1, &one, later);
+    scheduler.schedule(later).unwrap();
+    let reasons = scheduler.explain(stopped).unwrap().reasons(&|job| job.to_string());
+    let back_off = "it was stopped for another team's job, and may run beyond the quota from 3601 s on";
+    assert_eq!(reasons, [back_off, "pool `p`: the job asks 1 gpu, the pool has 0 free"]);
+    let remedies: Vec<String> =
+        scheduler.remedies(stopped).unwrap().iter().map(ToString::to_string).collect();
+    let needs = "pool `p`: 1 gpu more free on node 0, 3600 s until it may run beyond the quota again";
+    assert_eq!(remedies, [needs]);
+}
+
+/// A large job loses to many small ones, each of which moves its team less, and is first again by what is held then.
+#[test]
+fn what_was_lost_by_the_keys_after_the_grant_is_told() {
+    let pool = PoolSpec::new("p", 14, gpus(1)).as_divisible();
+    let teams = vec![TeamSpec::new("a"), TeamSpec::new("b")];
+    let mut scheduler = Scheduler::new(Config::new(vec![pool], teams)).unwrap();
+    let one = ShapeSpec::new(Alternative::new(gpus(1)));
+    for _ in 0..4 {
+        let _ = submit(&mut scheduler, 1, &one, Timestamp::ZERO);
+    }
+    scheduler.schedule(Timestamp::ZERO).unwrap();
+    let later = Timestamp::from_millis(1);
+    let large = submit(&mut scheduler, 0, &ShapeSpec::new(Alternative::new(gpus(10))), later);
+    let small: Vec<JobId> = (0..20).map(|_| submit(&mut scheduler, 1, &one, later)).collect();
+    assert_eq!(scheduler.schedule(later).unwrap().len(), 10);
+    let lost = scheduler.explain(large).unwrap().lost.unwrap();
+    assert_eq!((lost.to, lost.team, lost.own_team), (small[0], TeamId::new(1), TeamId::new(0)));
+    let keys = [lost.key.dominant().to_string(), lost.own_key.dominant().to_string()];
+    assert_eq!(keys, ["5/14", "5/7"]);
+    assert!(lost.after_grant);
+}
+
+#[test]
+fn nodes_that_are_down_are_asked_for() {
+    let pool = PoolSpec::new("p", 3, gpus(2));
+    let mut scheduler = Scheduler::new(Config::new(vec![pool], vec![TeamSpec::new("a")])).unwrap();
+    scheduler.set_capacity(Timestamp::ZERO, PoolId::new(0), 1).unwrap();
+    let gang = ShapeSpec::new(Alternative::new(gpus(2)).with_workers(2));
+    let job = submit(&mut scheduler, 0, &gang, Timestamp::ZERO);
+    scheduler.schedule(Timestamp::ZERO).unwrap();
+    let remedies = scheduler.remedies(job).unwrap();
+    assert_eq!(remedies.iter().map(ToString::to_string).collect::<Vec<_>>(), ["pool `p`: one node more up"]);
+}
+
+/// Each amount is looked at on its own node: of all the nodes at every amount this would not end in a minute.
+#[test]
+fn a_gang_of_a_whole_large_pool_is_told_what_it_needs() {
+    let nodes = 1 << 16;
+    let pool = PoolSpec::new("p", nodes, gpus(2));
+    let mut scheduler = Scheduler::new(Config::new(vec![pool], vec![TeamSpec::new("a")])).unwrap();
+    let gang = ShapeSpec::new(Alternative::new(gpus(2)).with_workers(nodes));
+    let _ = submit(&mut scheduler, 0, &gang, Timestamp::ZERO);
+    let second = submit(&mut scheduler, 0, &gang, Timestamp::ZERO);
+    scheduler.schedule(Timestamp::ZERO).unwrap();
+    let remedies = scheduler.remedies(second).unwrap();
+    assert_eq!(remedies.len(), 1);
+    assert_eq!(remedies[0].needs.len(), nodes as usize);
+    assert!(remedies[0].needs.iter().all(|need| need.amount() == Quantity::new(2_000)));
+}
