@@ -1,14 +1,16 @@
 //! Routes: the ways in which the jobs of a shape can start, best first.
 //!
 //! A route is one alternative of a shape in one pool. Routes are worked out once, when a shape is interned: which pools
-//! are eligible, which could hold the job if they were empty, and in which order they are tried: the lowest price for
-//! the work, then the scenario's order.
+//! are eligible, which could hold the job if they were empty, and in which order they are tried: the highest speed for the
+//! share that is charged, then the fewest data sets that are elsewhere, then the lowest price for the work, then the
+//! scenario's order.
 //!
 //! Where data sets are moved, that order depends on how long a job is thought to run. Each order that a submitted job asks
 //! for is a shape of its own then, a *variant* of the one that was interned, so that a decision knows of routes in one order
 //! only. Two routes change places at one length, but for rounding: of R routes there are hardly more than R (R - 1) / 2
 //! variants. Absent on purpose: what is free now. Layer 3; uses the specifications, `transfer` and `value`.
 
+use core::cmp::Ordering;
 use core::ops::Range;
 use std::collections::BTreeMap;
 
@@ -80,6 +82,37 @@ impl Costs {
             (hourly.saturating_mul(held) / u128::from(HOUR.get())).saturating_add(egress)
         });
         (unknown, cost, time, missing, route.pool, route.alternative)
+    }
+}
+
+/// How fast a job is by a route for what it is charged: its speed over its largest share.
+#[derive(Clone, Copy, Debug)]
+struct Worth {
+    /// Speed times capacity.
+    speed: u128,
+    /// What is charged; zero where nothing is, which is worth most.
+    charge: u128,
+}
+
+impl Worth {
+    fn new(route: &Route, values: &Values) -> Self {
+        let charged = values.charge(route.pool, &route.total).enumerate();
+        let shares = charged.map(|(group, charge)| (u128::from(charge), u128::from(values.capacity(group))));
+        let larger = |a: (u128, u128), b: (u128, u128)| if a.0 * b.1 >= b.0 * a.1 { a } else { b };
+        let (charge, capacity) = shares.reduce(larger).unwrap_or((0, 1));
+        Self { speed: u128::from(route.speed_milli) * capacity, charge }
+    }
+
+    /// `Greater` is better. Whole parts first, so that no product passes 128 bits.
+    fn cmp(&self, other: &Self) -> Ordering {
+        let divided = |its: &Self| its.speed.checked_div(its.charge).zip(its.speed.checked_rem(its.charge));
+        match (divided(self), divided(other)) {
+            (Some((whole, rest)), Some((its, its_rest))) => {
+                let by_rest = || (rest * other.charge).cmp(&(its_rest * self.charge));
+                whole.cmp(&its).then_with(by_rest)
+            }
+            (ours, its) => ours.is_none().cmp(&its.is_none()),
+        }
     }
 }
 
@@ -185,8 +218,11 @@ impl Routes {
         if moves {
             found.sort_by_key(|(_, route, costs)| costs.rank(route, HOUR));
         } else {
-            let missing = |costs: &Costs| costs.transfer.missing;
-            found.sort_by_key(|(cost, route, costs)| (missing(costs), *cost, route.pool, route.alternative));
+            let rank = |(cost, route, costs): &(u128, Route, Costs)| {
+                (costs.transfer.missing, *cost, route.pool, route.alternative)
+            };
+            let worth = |(_, route, _): &(u128, Route, Costs)| Worth::new(route, values);
+            found.sort_by(|a, b| worth(b).cmp(&worth(a)).then_with(|| rank(a).cmp(&rank(b))));
         }
         let first = u32::try_from(self.all.len()).map_err(|_| ErrorKind::TooMany("routes"))?;
         let count = u32::try_from(found.len()).map_err(|_| ErrorKind::TooMany("routes"))?;

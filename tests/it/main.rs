@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test stops where its premises fail")]
 
 mod adopt;
+mod alternatives;
 mod ask;
 mod cases;
 mod conformance;

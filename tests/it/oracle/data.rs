@@ -1,6 +1,10 @@
 //! Data sets that a job reads where there is no replica: what moving them costs, and how long it takes.
 
-use super::{Job, Oracle, times};
+use core::cmp::Ordering;
+
+use fairshare::ResourceKind;
+
+use super::{Job, Oracle, kinds, times};
 
 /// What a job moves to a pool.
 #[derive(Default)]
@@ -79,6 +83,26 @@ impl Oracle {
         };
         let mut keyed: Vec<_> = routes.into_iter().map(|(pool, a)| (key(pool, a), pool, a)).collect();
         keyed.sort_unstable();
-        keyed.into_iter().map(|(_, pool, alternative)| (pool, alternative)).collect()
+        let mut sorted: Vec<(usize, usize)> = keyed.into_iter().map(|(_, pool, a)| (pool, a)).collect();
+        if !moves {
+            sorted.sort_by(|a, b| self.compare_worth(job, *b, *a));
+        }
+        sorted
+    }
+
+    /// Speed over the largest share, of two routes, as fractions.
+    fn compare_worth(&self, job: &Job, a: (usize, usize), b: (usize, usize)) -> Ordering {
+        let of = |(pool, alternative): (usize, usize)| {
+            let what = &job.alternatives[alternative];
+            let share = |kind: ResourceKind| {
+                let amount = u128::from(what.request[kind].get()) * u128::from(what.workers);
+                (amount * self.value(pool, kind), self.valued_capacity(kind))
+            };
+            let all = kinds().map(share).filter(|(_, capacity)| *capacity > 0);
+            let largest = all.max_by(|a, b| (a.0 * b.1).cmp(&(b.0 * a.1))).unwrap();
+            (u128::from(what.speed_milli) * largest.1, largest.0)
+        };
+        let (a, b) = (of(a), of(b));
+        (a.0 * b.1).cmp(&(b.0 * a.1))
     }
 }
