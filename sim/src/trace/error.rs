@@ -52,14 +52,23 @@ impl TraceError {
 pub struct Fault {
     /// Line of the record's first byte, from 1; 0 where the whole file is meant.
     pub line: u64,
+    /// Where in text that is no table, as far as that is known.
+    pub inside: Option<Box<Inside>>,
     /// The column by name, or a field by number and meaning; empty where the whole line is meant.
     pub column: String,
-    /// Where in the line it stands, in characters from 1; 0 where that says no more than the column.
-    pub character: u64,
     /// What is wrong.
     pub kind: FaultKind,
     /// What to do about it.
     pub hint: Option<String>,
+}
+
+/// A place in text that is no table.
+#[derive(Debug, Default)]
+pub struct Inside {
+    /// Which letter of the line, from 1; 0 where that is not known.
+    pub letter: u64,
+    /// The kind and the name of the object that is meant; empty where the format has none.
+    pub object: String,
 }
 
 /// What is wrong at a place.
@@ -83,18 +92,33 @@ pub enum FaultKind {
 impl Fault {
     /// A field or line that cannot be read.
     pub(crate) fn unreadable(line: u64, expected: impl Into<String>, found: impl Into<String>) -> Self {
-        let kind = FaultKind::Unreadable { expected: expected.into(), found: found.into() };
-        Self { line, column: String::new(), character: 0, kind, hint: None }
+        Self::new(line, FaultKind::Unreadable { expected: expected.into(), found: found.into() })
     }
 
     /// A sentence about the line, or about the file at line 0.
     pub(crate) fn other(line: u64, sentence: impl Into<String>) -> Self {
-        let kind = FaultKind::Other(sentence.into());
-        Self { line, column: String::new(), character: 0, kind, hint: None }
+        Self::new(line, FaultKind::Other(sentence.into()))
     }
 
     pub(crate) fn open(error: io::Error) -> Self {
-        Self { kind: FaultKind::Open(error), ..Self::other(0, "") }
+        Self::new(0, FaultKind::Open(error))
+    }
+
+    pub(crate) fn new(line: u64, kind: FaultKind) -> Self {
+        Self { line, inside: None, column: String::new(), kind, hint: None }
+    }
+
+    #[must_use]
+    pub(crate) fn letter(mut self, letter: u64) -> Self {
+        self.inside.get_or_insert_default().letter = letter;
+        self
+    }
+
+    /// It is in an object, whose field the column is.
+    #[must_use]
+    pub(crate) fn of(mut self, object: String) -> Self {
+        self.inside.get_or_insert_default().object = object;
+        self
     }
 
     #[must_use]
@@ -106,8 +130,8 @@ impl Fault {
     /// Puts the fault at a character of a line.
     #[must_use]
     pub(crate) fn at(mut self, place: Place) -> Self {
-        (self.line, self.character) = (place.line, place.character);
-        self
+        self.line = place.line;
+        self.letter(place.character)
     }
 
     #[must_use]
@@ -119,15 +143,18 @@ impl Fault {
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.line, self.column.as_str(), self.character) {
-            (0, "", _) => {}
-            (0, column, _) => write!(f, "column `{column}`: ")?,
-            (line, "", 0) => write!(f, "line {line}: ")?,
-            (line, "", character) => write!(f, "line {line}, column `character {character}`: ")?,
-            (line, column, 0) => write!(f, "line {line}, column `{column}`: ")?,
-            (line, column, character) => {
-                write!(f, "line {line}, column `{column}` (character {character}): ")?;
-            }
+        let (letter, object) =
+            self.inside.as_ref().map_or((0, ""), |inside| (inside.letter, inside.object.as_str()));
+        let field = if object.is_empty() { "column" } else { "field" };
+        let parts = [
+            (self.line > 0).then(|| format!("line {}", self.line)),
+            (self.line > 0 && letter > 0).then(|| format!("character {letter}")),
+            (!object.is_empty()).then(|| object.to_owned()),
+            (!self.column.is_empty()).then(|| format!("{field} `{}`", self.column)),
+        ];
+        let place: Vec<String> = parts.into_iter().flatten().collect();
+        if !place.is_empty() {
+            write!(f, "{}: ", place.join(", "))?;
         }
         match &self.kind {
             FaultKind::Open(error) => f.write_str(open_reason(error)),

@@ -11,7 +11,6 @@ use std::rc::Rc;
 use sha2::{Digest, Sha256};
 
 use super::error::{Fault, FaultKind, quoted};
-use super::format::Place;
 use super::guess::Format;
 
 /// One record may be this long; a longer one ends the reading rather than filling the memory.
@@ -137,7 +136,8 @@ impl Flow {
             if error.kind() == io::ErrorKind::IsADirectory {
                 return Fault::open(error);
             }
-            return Fault { kind: FaultKind::Machine(error), ..Fault::other(0, "") };
+            let kind = FaultKind::Machine(error);
+            return Fault::new(0, kind);
         }
         if self.trailing.get() {
             let line = self.end.borrow().line_ends + 1;
@@ -153,8 +153,9 @@ impl Flow {
             if error.kind() == io::ErrorKind::UnexpectedEof { "the end of the file" } else { "damage" };
         // Whatever came through before has been handed out, so what is missing would stand right behind it.
         let end = self.end.borrow();
-        let place = Place { line: end.line_ends + 1, character: end.letters + 1 };
-        Fault::unreadable(place.line, format!("more {name} data"), found).at(place).hint(FETCH)
+        Fault::unreadable(end.line_ends + 1, format!("more {name} data"), found)
+            .column(format!("character {}", end.letters + 1))
+            .hint(FETCH)
     }
 
     /// The start of the line in which compressed data broke off.

@@ -40,7 +40,7 @@ mod write;
 
 pub use cluster::{Cluster, NodeMake, QuotaSeries};
 pub use convert::{Conversion, ConvertError, convert};
-pub use error::{Fault, FaultKind, TraceError};
+pub use error::{Fault, FaultKind, Inside, TraceError};
 pub(crate) use error::{printable, quoted};
 pub(crate) use format::{Documents, MAX_TIME_MS, NATIVE_COLUMNS};
 pub use format::{SwfMemory, SwfOptions, SwfPools, SwfProcessors, SwfRun, SwfUnusable};

@@ -83,7 +83,7 @@ fn philly() {
     refused(
         "philly-log",
         "[{\"status\": \"Pass\", \"vc\": \"a\", \"jobid\": \"1\",\n\"attempts\": [{\"start_time\": \"2017\"}]}]",
-        "line 2, column `attempts[0].start_time` (character 29): expected a date like `2017-10-09 07:01:55`, found `2017`\n\
+        "line 2, character 29, column `attempts[0].start_time`: expected a date like `2017-10-09 07:01:55`, found `2017`\n\
          hint: it is in the job `1`",
     );
 }
@@ -188,7 +188,7 @@ fn gavel() {
     refused(
         "gavel-throughputs",
         "{\"v100\": {\"('A', 1)\": {\"null\": \"fast\"}}}",
-        "line 1, column `v100.('A', 1).null` (character 32): this is no throughput table\nhint: expected `{type: \
+        "line 1, character 32, column `v100.('A', 1).null`: this is no throughput table\nhint: expected `{type: \
          {\"('job type', scale)\": {\"null\": steps per second}}}`",
     );
 }
@@ -219,15 +219,15 @@ fn sacct() {
 }
 
 /// An object in a list, whose `$` marks the place that is wrong, in the one line that it is; `what` is said there.
-fn kueue_refused(object: &str, way: &str, what: &str) {
+fn kueue_refused(object: &str, called: &str, way: &str, what: &str) {
     let text = format!("{{\"apiVersion\": \"v1\", \"kind\": \"List\", \"items\": [{object}]}}");
     let place = text.chars().position(|letter| letter == '$').unwrap() + 1;
-    let expected = format!("line 1, column `{way}` (character {place}): {what}");
+    let expected = format!("line 1, character {place}, {called}, field `{way}`: {what}");
     refused("kueue", &text.replace('$', ""), &expected);
     // The same as YAML, which JSON nearly is; behind two lines of comments and one of another document.
     let text = format!("# é\nkind: Other\n---\n- kind: Ä\n- {object}\n");
     let place = text.lines().nth(4).unwrap().chars().position(|letter| letter == '$').unwrap() + 1;
-    let expected = format!("line 5, column `{way}` (character {place}): {what}");
+    let expected = format!("line 5, character {place}, {called}, field `{way}`: {what}");
     refused("kueue", &text.replace('$', ""), &expected);
 }
 
@@ -236,38 +236,55 @@ fn kueue() {
     let time = "expected a time like `2026-01-31T12:00:00Z`, found `soon`";
     kueue_refused(
         "{\"kind\": \"Workload\", \"metadata\": {\"name\": \"ä\", \"creationTimestamp\": $\"soon\"}}",
+        "Workload `ä`",
         "metadata.creationTimestamp",
         time,
     );
     kueue_refused(
         "{\"kind\": \"Workload\", \"metadata\": {\"name\": $7}}",
+        "Workload without name",
         "metadata.name",
         "expected a text, found `7`",
     );
     kueue_refused(
         "{\"kind\": \"Node\", \"status\": {\"allocatable\": {\"memory\": $\"lots\"}}}",
+        "Node without name",
         "status.allocatable.memory",
         "expected a quantity like `500m` or `2Gi`, found `lots`",
     );
     kueue_refused(
         "{\"kind\": \"Node\", \"spec\": {\"unschedulable\": $\"yes\"}}",
+        "Node without name",
         "spec.unschedulable",
         "expected `true` or `false`, found `yes`",
     );
     kueue_refused(
         "${\"metadata\": {\"name\": \"a\"}}",
+        "object `a`",
         "kind",
         "expected a kind such as `Workload`, found nothing",
     );
     refused(
         "kueue",
         "{\"kind\": \"Workload\", \"status\": {\"conditions\": [\n{}, {\"lastTransitionTime\": \"soon\"}]}}",
-        &format!("line 2, column `status.conditions[1].lastTransitionTime` (character 28): {time}"),
+        &format!(
+            "line 2, character 28, Workload without name, field `status.conditions[1].lastTransitionTime`: {time}"
+        ),
     );
     refused(
         "kueue",
         "apiVersion: v1\nkind: Workload\nmetadata: [\n",
-        "line 3, column `character 11`: this is no YAML of objects\nhint: kubectl prints it with `-o yaml`",
+        "line 3, character 11: this is no YAML of objects\nhint: kubectl prints it with `-o yaml`",
+    );
+    refused(
+        "kueue",
+        "{kind: Workload, metadata: {name: a, namespace: b, creationTimestamp: soon}}\n",
+        &format!("line 1, character 71, Workload `b/a`, field `metadata.creationTimestamp`: {time}"),
+    );
+    refused(
+        "kueue",
+        "{\"apiVersion\": \"v1\", \"kind\": \"List\", \"items\": [{\"é\": 1,, \"kind\": \"Workload\"}]}",
+        "line 1, character 56: this is no Kubernetes object: key must be a string",
     );
 }
 
@@ -284,6 +301,7 @@ fn numbers_of_kueue_are_not_guessed() {
     ] {
         kueue_refused(
             &set(&format!("{{\"count\": ${count}}}")),
+            "Workload without name",
             "spec.podSets[1].count",
             &format!("expected a number of pods, found `{found}`"),
         );
@@ -301,7 +319,7 @@ fn numbers_of_kueue_are_not_guessed() {
         ("\"podSets\": ${\"count\": 1}", "podSets", "expected a list, found `{\"count\":1}`"),
     ] {
         let object = format!("{{\"kind\": \"Workload\", \"spec\": {{{part}}}}}");
-        kueue_refused(&object, &format!("spec.{way}"), what);
+        kueue_refused(&object, "Workload without name", &format!("spec.{way}"), what);
     }
     for (part, way, what) in [
         ("\"containers\": $\"x\"", "containers", "expected a list, found `x`"),
@@ -322,7 +340,12 @@ fn numbers_of_kueue_are_not_guessed() {
         ),
     ] {
         let object = set(&format!("{{\"template\": {{\"spec\": {{{part}}}}}}}"));
-        kueue_refused(&object, &format!("spec.podSets[1].template.spec.{way}"), what);
+        kueue_refused(
+            &object,
+            "Workload without name",
+            &format!("spec.podSets[1].template.spec.{way}"),
+            what,
+        );
     }
 }
 
@@ -331,18 +354,18 @@ fn skypilot() {
     refused(
         "skypilot",
         "[{\"job_id\": 1, \"submitted_at\": \"noon\", \"status\": \"SUCCEEDED\"}]",
-        "line 1, column `submitted_at` (character 32): this is no SkyPilot job record: invalid type: string \
+        "line 1, character 32, column `submitted_at`: this is no SkyPilot job record: invalid type: string \
          \"noon\", expected a JSON number",
     );
     refused(
         "skypilot",
         "[{\"job_id\": 1,\n\"accelerators\": 8, \"status\": \"SUCCEEDED\"}]",
-        "line 2, column `accelerators` (character 17): expected accelerators like `{\"H200\": 8}`, found `8`",
+        "line 2, character 17, column `accelerators`: expected accelerators like `{\"H200\": 8}`, found `8`",
     );
     refused(
         "skypilot",
         "{\"jobs\": [{\"job_id\": 1},\n {\"id\": 7}], \"total\": 1}",
-        "line 2, column `character 2`: this is no SkyPilot job record: it has none of the keys `job_id`, \
+        "line 2, character 2: this is no SkyPilot job record: it has none of the keys `job_id`, \
          `submitted_at`, `status`",
     );
     for found in ["2x[H200:x]", "1x[CPU:many]", "99999999999999999999x[H200:8]", "1x(cpus=few)", "1x[H200:8"]
@@ -351,7 +374,7 @@ fn skypilot() {
             "skypilot",
             &format!("[{{\"job_id\": 1, \"status\": \"SUCCEEDED\",\n  \"resources\": \"{found}\"}}]"),
             &format!(
-                "line 2, column `resources` (character 16): expected resources like `2x[H200:8]` or \
+                "line 2, character 16, column `resources`: expected resources like `2x[H200:8]` or \
                  `1x[CPU:4+]`, found `{found}`"
             ),
         );
@@ -363,28 +386,28 @@ fn skypilot_tasks() {
     refused(
         "skypilot-task",
         "resources:\n  accelerators: H200:many\n",
-        "line 2, column `resources.accelerators` (character 17): expected accelerators like `H200:8`, found \
+        "line 2, character 17, column `resources.accelerators`: expected accelerators like `H200:8`, found \
          `H200:many`",
     );
     refused(
         "skypilot-task",
         "name: first\n---\nnum_nodes: few\n",
-        "line 3, column `num_nodes` (character 12): expected a number of nodes, found `few`",
+        "line 3, character 12, column `num_nodes`: expected a number of nodes, found `few`",
     );
     refused(
         "skypilot-task",
         "resources:\n  any_of:\n  - cpus: 4\n  - H200:8\n",
-        "line 4, column `resources.any_of[1]` (character 5): expected a mapping, found `H200:8`",
+        "line 4, character 5, column `resources.any_of[1]`: expected a mapping, found `H200:8`",
     );
     refused(
         "skypilot-task",
         "resources: 8\n",
-        "line 1, column `resources` (character 12): expected a mapping, found `8`",
+        "line 1, character 12, column `resources`: expected a mapping, found `8`",
     );
     refused(
         "skypilot-task",
         "resources: [1, 2\n",
-        "line 1, column `character 12`: this is no YAML of objects\n\
+        "line 1, character 12: this is no YAML of objects\n\
          hint: a task file is a mapping with `resources`; `---` stands between tasks",
     );
 }
@@ -403,12 +426,12 @@ fn objects_of_json_are_separated_by_commas() {
         refused(
             "kueue",
             &text,
-            &format!("line 1, column `character {character}`: expected {expected}, found `{found}`"),
+            &format!("line 1, character {character}: expected {expected}, found `{found}`"),
         );
     }
     refused(
         "kueue",
         "{\"items\": [\n  {\"kind\": \"ü\" \"metadata\": 1}]}",
-        "line 2, column `character 16`: this is no Kubernetes object: expected `,` or `}`",
+        "line 2, character 16: this is no Kubernetes object: expected `,` or `}`",
     );
 }

@@ -97,7 +97,7 @@ fn long_lines_of_an_inspection_are_folded() {
     let shown = sim(folder.path(), &["trace", "inspect", "jobs.csv", "nodes.csv"]).stdout;
     assert_eq!(long_lines(&shown), Vec::<&str>::new());
     assert!(shown.contains("workers of one GPU\n        (lines 2, 3, 4, 5, 6, …)\n"), "{shown}");
-    assert!(shown.contains(",\n              V100M16"), "{shown}");
+    assert!(shown.contains(",\n              V100M32 1,234\n"), "{shown}");
 }
 
 #[test]

@@ -194,24 +194,24 @@ fn json_that_is_no_trace() {
     check(
         "cut.json",
         whole,
-        "line 1, column `character 47`: the JSON ends too early\nhint: the file was cut off on its way: fetch it again",
+        "line 1, character 47: the JSON ends too early\nhint: the file was cut off on its way: fetch it again",
     );
     check(
         "vc.json",
         "[\n{\"jobid\": \"1\", \"vc\":\n 3}]",
-        "line 3, column `vc` (character 2): this is no Philly job: invalid type: integer `3`, expected a string",
+        "line 3, character 2, column `vc`: this is no Philly job: invalid type: integer `3`, expected a string",
     );
     check(
         "number.json",
         "[{\"status\": \"Pass\", \"vc\": \"a\", \"jobid\": \"1\"}, 7]",
-        "line 1, column `character 47`: expected a JSON object, found `7`",
+        "line 1, character 47: expected a JSON object, found `7`",
     );
     check(
         "time.json",
         "[{\"status\": \"Pass\", \"vc\": \"a\", \"jobid\": \"1\", \"submitted_time\": \"soon\"}]",
-        "line 1, column `submitted_time` (character 64): expected a date like `2017-10-09 07:01:55`, found `soon`\n\
+        "line 1, character 64, column `submitted_time`: expected a date like `2017-10-09 07:01:55`, found `soon`\n\
              hint: it is in the job `1`",
     );
     let deep = format!("[{{\"vc\": \"jobid\", \"jobid\": {}", "[".repeat(100_000));
-    check("deep.json", &deep, "line 1, column `character 127`: this is nested too deeply to be a trace");
+    check("deep.json", &deep, "line 1, character 127: this is nested too deeply to be a trace");
 }

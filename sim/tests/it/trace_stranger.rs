@@ -285,8 +285,8 @@ fn every_attempt_of_philly_has_times() {
     assert_eq!(trace("log.json", &log("None")).jobs[0].run_ms, 7_200_000);
     assert_eq!(
         refusal("log.json", log("soon").as_bytes()),
-        "failed to read trace `log.json`\nline 1, column `attempts[0].end_time`: expected a date like \
-         `2017-10-09 07:01:55`, found `soon`\nhint: it is in the job `j`"
+        "failed to read trace `log.json`\nline 1, character 109, column `attempts[0].end_time`: expected \
+         a date like `2017-10-09 07:01:55`, found `soon`\nhint: it is in the job `j`"
     );
 }
 

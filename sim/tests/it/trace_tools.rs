@@ -250,7 +250,7 @@ fn convert_comes_back_as_the_same_jobs() {
         (&["helios.csv"][..], 5),
         (&["acme-kalos.csv"], 1),
         (&["acme-seren.csv"], 2),
-        (&["sacct.txt"], 3),
+        (&["sacct.txt"], 4),
         (&["pai_job_table.csv", "pai_task_table.csv"], 3),
         (&["gavel.tsv", "gavel-throughputs.json"], 2),
         (&["native.csv"], 4),

@@ -51,8 +51,7 @@ struct Origin {
 impl Documents {
     /// `hint` says how to get YAML that can be read.
     pub(crate) fn new(opened: Opened, hint: &str) -> Result<Self, Fault> {
-        let first = opened.head.trim_ascii_start().first();
-        if matches!(first, Some(b'{' | b'[')) {
+        if is_json(&opened.head) {
             return Ok(Self::Json(Items::new(opened, "\"items\"")));
         }
         let flow = Rc::clone(&opened.flow);
@@ -242,5 +241,15 @@ impl<'de> Visitor<'de> for DocumentVisitor {
             }
         }
         Ok(items.unwrap_or(Document::One(fields.into())))
+    }
+}
+
+/// Whether text that begins so is JSON. A mapping whose first key has no quotes is YAML on one line.
+fn is_json(head: &[u8]) -> bool {
+    let text = head.trim_ascii_start();
+    match text.split_first() {
+        Some((b'[', _)) => true,
+        Some((b'{', rest)) => matches!(rest.trim_ascii_start().first(), None | Some(b'"' | b'}')),
+        _ => false,
     }
 }

@@ -14,7 +14,7 @@ use super::documents::Documents;
 use super::kubernetes::{Kind, add_node, kind, labels};
 use super::member::{Member, Misread};
 use crate::trace::cluster::Cluster;
-use crate::trace::error::Fault;
+use crate::trace::error::{Fault, printable};
 use crate::trace::input::Opened;
 use crate::trace::row::{Reason, RowSource, Status, TraceRow};
 
@@ -274,6 +274,18 @@ fn conditions(root: &Member<'_, '_>, row: &mut TraceRow) -> Result<(), Misread> 
     Ok(())
 }
 
+/// The kind of an object and its name, for messages.
+fn called(object: &Value) -> String {
+    let part = |value: &Value| printable(value.as_str().unwrap_or_default());
+    let (kind, metadata) = (part(&object["kind"]), &object["metadata"]);
+    let kind = if kind.is_empty() { "object".to_owned() } else { kind };
+    match (part(&metadata["namespace"]), part(&metadata["name"])) {
+        (_, name) if name.is_empty() => format!("{kind} without name"),
+        (namespace, name) if namespace.is_empty() => format!("{kind} `{name}`"),
+        (namespace, name) => format!("{kind} `{namespace}/{name}`"),
+    }
+}
+
 /// The flavor of the GPUs, else the first one assigned.
 fn flavor<'v>(sets: &Member<'_, 'v>) -> Result<&'v str, Misread> {
     let (mut first, mut of_gpus) = (None, None);
@@ -293,7 +305,7 @@ impl RowSource for Kueue {
     fn next_row(&mut self, row: &mut TraceRow) -> Result<bool, Fault> {
         while let Some(object) = self.documents.next("Kubernetes object")? {
             let read = self.take(&object, row);
-            if read.map_err(|misread| self.documents.refuse(misread))? {
+            if read.map_err(|misread| self.documents.refuse(misread).of(called(&object)))? {
                 return Ok(true);
             }
         }

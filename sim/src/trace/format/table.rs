@@ -142,7 +142,7 @@ impl Table {
             byte == self.dialect.delimiter && !inside
         });
         match self.header.get(fields.count()) {
-            Some(name) if fault.character > 0 => Fault { character: 0, ..fault.column(name.as_str()) },
+            Some(name) if !fault.column.is_empty() => fault.column(name.as_str()),
             _ => fault,
         }
     }
