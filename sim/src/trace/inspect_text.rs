@@ -310,10 +310,10 @@ mod tests {
         let parts = [long.as_str(), &short, &short, &short];
         let shown = format!("{long},\n{:14}{short}, {short}, {short}", "");
         assert_eq!(folded(parts.map(str::to_owned).into_iter()), shown);
-        let parts = [&long[..57], &short, ""];
+        let parts = [&long[..58], &short, ""];
         assert_eq!(
             folded(parts.map(str::to_owned).into_iter()),
-            format!("{}, {short},\n{:14}", &long[..57], "")
+            format!("{}, {short},\n{:14}", &long[..58], "")
         );
     }
 }

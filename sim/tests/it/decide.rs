@@ -109,8 +109,8 @@ submit_s = 50
     assert_eq!(actions(&value), expected);
     assert_eq!(value["order"], json!(["p2", "p4", "p1", "p3"]));
     assert_eq!(value["decisions"][0]["pool"], "a");
-    let why = "pool `a`: the job asks 3 gpu, the pool has 2 free; \
-        it could start with pool `a`: 1 gpu more free on node 0";
+    let why = "pool `a`: the job asks 3 gpu, the pool has 2 free; `p2` came first: team `y` held 5/12 over its \
+        weight with it, `x` would hold 7/12 with this one; it could start with pool `a`: 1 gpu more free on node 0";
     assert_eq!(value["decisions"][1]["why"], why);
     let why = value["decisions"][2]["why"].as_str().unwrap();
     assert!(

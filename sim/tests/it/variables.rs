@@ -117,7 +117,7 @@ error: unknown key `ordr` in `[policy]`
   |
 1 | policy.ordr = \"fifo\"
   |        ^^^^ expected one of `order`, `value`, `priority`, `preemption`, `eviction`, `backfill`, \
-`default_time_limit`, `placement`, `fair_sharing`, `strategies`, `tree`, `gpu_resource`, `half_life`, `rank_period`, `factors`, `datasets` or `enforce_time_limit`
+`default_time_limit`, `default_checkpoint`, `default_restart`, `placement`, `gangs`, `fair_sharing`, `strategies`, `tree`, `gpu_resource`, `half_life`, `rank_period`, `factors`, `datasets` or `enforce_time_limit`
   |
   = hint: did you mean `order`?",
     );
