@@ -2,7 +2,7 @@
 
 use fairshare::{
     Alternative, Config, Decision, JobSpec, MicroUsd, PoolSpec, Price, PriceUnit, Resources, Scheduler,
-    ShapeSpec, TeamId, TeamSpec, Timestamp,
+    ShapeSpec, Submission, TeamId, TeamSpec, Timestamp,
 };
 
 fn gpus(amount: u64) -> Resources {
@@ -28,7 +28,8 @@ fn taken(pools: Vec<PoolSpec>, alternatives: [Alternative; 2], count: bool) -> (
     let mut scheduler = Scheduler::new(config).unwrap();
     let [first, second] = alternatives;
     let shape = scheduler.intern(&ShapeSpec::new(first).or(second)).unwrap();
-    scheduler.submit(now, JobSpec::new(TeamId::new(0), shape, now)).unwrap();
+    let submitted = scheduler.submit(now, JobSpec::new(TeamId::new(0), shape, now)).unwrap();
+    assert!(matches!(submitted, Submission::Queued(_)));
     match scheduler.schedule(now).unwrap() {
         [Decision::Start { pool, alternative, .. }] => (pool.index(), *alternative),
         other => panic!("{other:?}"),
