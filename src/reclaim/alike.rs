@@ -8,7 +8,7 @@ use core::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 use super::{Loss, Victim, compare_leaves};
-use crate::resources::Resources;
+use crate::resources::{ResourceKind, Resources};
 use crate::room::Room;
 use crate::route::RouteId;
 use crate::state::State;
@@ -81,9 +81,10 @@ impl Teams {
 
     /// Nobody is chosen but these.
     pub(super) fn begin(&mut self, is_chosen: &[bool]) {
+        let some_are = is_chosen.contains(&true);
         for bunch in self.0.values_mut().flat_map(|team| &mut team.bunches) {
             bunch.left.extend(bunch.chosen.drain(..));
-            if is_chosen.contains(&true) {
+            if some_are {
                 bunch.left.retain(|known| {
                     let stays = !is_chosen[known.0.1];
                     if !stays {
@@ -108,23 +109,25 @@ impl Teams {
 
     /// Chooses the one that gives way first of those that hold something that is lacking.
     pub(super) fn choose(&mut self, tree: &Tree, choice: &Choice<'_>) -> Option<usize> {
+        let lacking = choice.lacking();
         let mut best: Option<(i32, &mut Team, First)> = None;
         for ((class, _), team) in &mut self.0 {
             if best.as_ref().is_some_and(|(lowest, ..)| lowest < class) {
                 break;
             }
-            if !choice.allows(team) {
+            let rank = |team: &Team| if choice.snug { team.side } else { team.leaf };
+            let by_team = best.as_ref().map_or(Ordering::Less, |(_, known, _)| {
+                compare_leaves(tree, rank(team), rank(known)).reverse()
+            });
+            if by_team == Ordering::Greater || !choice.allows(team) {
                 continue;
             }
-            let Some(its) = team.first(choice) else { continue };
-            let precedes = best.as_ref().is_none_or(|(_, known, its_first)| {
-                let rank = |team: &Team| if choice.snug { team.side } else { team.leaf };
-                let by_team = compare_leaves(tree, rank(team), rank(known)).reverse();
-                let loss =
-                    |team: &Team, at: usize| team.bunches[at].left.peek().copied().map(|known| known.0);
-                let by_loss = || loss(team, its.1).cmp(&loss(known, its_first.1));
-                by_team.then_with(|| its.0.cmp(&its_first.0)).then_with(by_loss) == Ordering::Less
-            });
+            let Some(its) = team.first(choice, &lacking) else { continue };
+            let loss = |team: &Team, at: usize| team.bunches[at].left.peek().map(|known| known.0);
+            let precedes = by_team == Ordering::Less
+                || best.as_ref().is_none_or(|(_, known, first)| {
+                    (its.0, loss(team, its.1)) < (first.0, loss(known, first.1))
+                });
             if precedes {
                 best = Some((*class, team, its));
             }
@@ -142,8 +145,9 @@ type Fit = (bool, u64);
 
 impl Team {
     /// The bunch from which is taken first, with how it fits where that counts.
-    fn first(&self, choice: &Choice<'_>) -> Option<First> {
-        let helping = self.bunches.iter().enumerate().filter(|(_, bunch)| choice.is_helped_by(&bunch.held));
+    fn first(&self, choice: &Choice<'_>, lacking: &[ResourceKind]) -> Option<First> {
+        let helps = |bunch: &Bunch| lacking.iter().any(|kind| bunch.held[*kind].get() > 0);
+        let helping = self.bunches.iter().enumerate().filter(|(_, bunch)| helps(bunch));
         let keys = helping.filter_map(|(at, bunch)| {
             let fit = choice.snug.then(|| choice.fit(&bunch.held));
             Some((fit, bunch.left.peek()?.0.0, at))
@@ -157,9 +161,9 @@ impl Choice<'_> {
         !(team.equal && self.banned.contains(&team.side))
     }
 
-    fn is_helped_by(&self, held: &Resources) -> bool {
-        let mut asked = self.request.iter();
-        asked.any(|(kind, _)| held[kind].get() > 0 && self.free.lacks(self.request, 1, kind))
+    fn lacking(&self) -> Vec<ResourceKind> {
+        let asked = self.request.iter().map(|(kind, _)| kind);
+        asked.filter(|kind| self.free.lacks(self.request, 1, *kind)).collect()
     }
 
     fn fit(&self, held: &Resources) -> Fit {
