@@ -18,15 +18,24 @@ pub(crate) struct Bed {
 impl Bed {
     /// One pool shared by so many teams of equal weight.
     pub(crate) fn new(pool: PoolSpec, teams: u32, policy: PolicySpec) -> Self {
+        Self::with_pools(vec![pool], teams, policy)
+    }
+
+    /// Several pools.
+    pub(crate) fn with_pools(pools: Vec<PoolSpec>, teams: u32, policy: PolicySpec) -> Self {
         let specs = (0..teams).map(|team| TeamSpec::new(format!("team-{team}"))).collect();
-        let config = Config::new(vec![pool], specs).with_policy(policy);
+        let config = Config::new(pools, specs).with_policy(policy);
         Self { scheduler: Scheduler::new(config).expect("a valid configuration"), teams, next: 0 }
     }
 
     /// The shape of gangs of so many workers that ask this each.
     pub(crate) fn shape(&mut self, request: Resources, workers: u32) -> ShapeId {
-        let shape = ShapeSpec::new(Alternative::new(request).with_workers(workers));
-        self.scheduler.intern(&shape).expect("a valid shape")
+        self.intern(&ShapeSpec::new(Alternative::new(request).with_workers(workers)))
+    }
+
+    /// Any shape.
+    pub(crate) fn intern(&mut self, shape: &ShapeSpec) -> ShapeId {
+        self.scheduler.intern(shape).expect("a valid shape")
     }
 
     /// One more job of a team waits.

@@ -2,14 +2,15 @@
 //!
 //! Armada's queue scheduler fills 1 to 1,000 nodes from one queue or ten; KAI's takes a tenth of 10 to 1,000 nodes of
 //! eight GPUs back for one gang; `YuniKorn`'s core places 10,000 pods on 500 to 5,000 nodes; Mesos' allocator fills 30 to
-//! 3,000 agents. Only the sizes are theirs: nothing here talks to an API server, and jobs are as simple as can be.
+//! 3,000 agents; Gavel's program divides the time of three kinds of GPUs among 100 to 2,000 jobs, no two of which are as
+//! fast everywhere (with `--features lp`). Only the sizes are theirs: nothing here talks to an API server, and jobs are as simple as can be.
 //! Every cycle asserts how much it started and stopped.
 
 #[path = "common.rs"]
 mod common;
 
 use criterion::{BatchSize, BenchmarkId, Criterion, criterion_group, criterion_main};
-use fairshare::{PolicySpec, PoolSpec, Preemption, Resources};
+use fairshare::{Alternative, OrderName, PolicySpec, PoolId, PoolSpec, Preemption, Resources, ShapeSpec};
 
 use common::Bed;
 
@@ -91,10 +92,37 @@ fn mesos(c: &mut Criterion) {
     }
 }
 
+/// One allocation and its first round on 36 GPUs of each of three kinds, as in Gavel's own experiments.
+fn gavel(c: &mut Criterion) {
+    if cfg!(not(feature = "lp")) {
+        return;
+    }
+    for jobs in [100, 500, 2_000_u32] {
+        let make = || {
+            let pool = |name: &str| PoolSpec::new(name, 9, Resources::new().gpu(4));
+            let pools = ["v100", "p100", "k80"].map(pool).to_vec();
+            let mut bed = Bed::with_pools(pools, 1, PolicySpec::new(OrderName::Gavel));
+            for job in 0..jobs {
+                let fast = |pool: u32, milli: u32| {
+                    let one = Alternative::new(Resources::new().gpu(1));
+                    one.in_pools(vec![PoolId::new(pool)]).with_speed_milli(milli)
+                };
+                let shape = ShapeSpec::new(fast(0, 3_000 + job)).or(fast(1, 1_500 + job * 7 % 1_000));
+                let shape = bed.intern(&shape.or(fast(2, 1_000)));
+                bed.submit(0, shape);
+            }
+            bed
+        };
+        // Every GPU is somebody's in every round.
+        let fit = jobs.min(3 * 36) as usize;
+        cycle(c, "Gavel: jobs in a program, 108 GPUs", &jobs.to_string(), make, (fit, 0));
+    }
+}
+
 criterion_group! {
     name = benches;
     // The larger beds take long to build.
     config = Criterion::default().sample_size(10);
-    targets = armada, kai, yunikorn, mesos
+    targets = armada, kai, yunikorn, mesos, gavel
 }
 criterion_main!(benches);
