@@ -1,8 +1,8 @@
 //! Routes: the ways in which the jobs of a shape can start, best first.
 //!
 //! A route is one alternative of a shape in one pool. Routes are worked out once, when a shape is interned: which pools
-//! are eligible, which could hold the job if they were empty, and in which order they are tried: the highest speed for the
-//! share that is charged, then the fewest data sets that are elsewhere, then the lowest price for the work, then the
+//! are eligible, which could hold the job if they were empty, and in which order they are tried: the fewest data sets that
+//! are elsewhere, then the highest speed for the share that is charged, then the lowest price for the work, then the
 //! scenario's order.
 //!
 //! Where data sets are moved, that order depends on how long a job is thought to run. Each order that a submitted job asks
@@ -218,11 +218,10 @@ impl Routes {
         if moves {
             found.sort_by_key(|(_, route, costs)| costs.rank(route, HOUR));
         } else {
-            let rank = |(cost, route, costs): &(u128, Route, Costs)| {
-                (costs.transfer.missing, *cost, route.pool, route.alternative)
-            };
+            found.sort_by_key(|(cost, route, _)| (*cost, route.pool, route.alternative));
             let worth = |(_, route, _): &(u128, Route, Costs)| Worth::new(route, values);
-            found.sort_by(|a, b| worth(b).cmp(&worth(a)).then_with(|| rank(a).cmp(&rank(b))));
+            found.sort_by(|a, b| worth(b).cmp(&worth(a)));
+            found.sort_by_key(|(_, _, costs)| costs.transfer.missing);
         }
         let first = u32::try_from(self.all.len()).map_err(|_| ErrorKind::TooMany("routes"))?;
         let count = u32::try_from(found.len()).map_err(|_| ErrorKind::TooMany("routes"))?;

@@ -85,7 +85,10 @@ impl Oracle {
         keyed.sort_unstable();
         let mut sorted: Vec<(usize, usize)> = keyed.into_iter().map(|(_, pool, a)| (pool, a)).collect();
         if !moves {
-            sorted.sort_by(|a, b| self.compare_worth(job, *b, *a));
+            sorted.sort_by(|a, b| {
+                let missing = |(pool, _): (usize, usize)| self.moved(job, pool).missing;
+                missing(*a).cmp(&missing(*b)).then_with(|| self.compare_worth(job, *b, *a))
+            });
         }
         sorted
     }
