@@ -89,10 +89,14 @@ fn json_value(json: &[u8], seen: usize) -> (String, usize) {
     found
 }
 
-/// A walk over all values of an object that is known to be JSON; it ends where that turns out to be wrong.
+/// How deep values may lie in one another: as deep as in JSON that is read.
+const MAX_DEPTH: usize = 128;
+
+/// A walk over all values of an object that should be JSON; it ends where it is not, or lies too deep.
 struct Walk<'a, F> {
     json: &'a [u8],
     at: usize,
+    depth: usize,
     way: String,
     /// Told the way of each value, where it begins and where it ends.
     tell: F,
@@ -100,7 +104,7 @@ struct Walk<'a, F> {
 
 impl<'a, F: FnMut(&str, usize, usize)> Walk<'a, F> {
     fn over(json: &'a [u8], tell: F) {
-        let _ = Self { json, at: 0, way: String::new(), tell }.value();
+        let _ = Self { json, at: 0, depth: 0, way: String::new(), tell }.value();
     }
 
     fn peek(&mut self) -> Option<u8> {
@@ -126,6 +130,7 @@ impl<'a, F: FnMut(&str, usize, usize)> Walk<'a, F> {
     }
 
     fn inside(&mut self, list: bool) -> Option<()> {
+        self.depth = (self.depth < MAX_DEPTH).then_some(self.depth + 1)?;
         self.at += 1;
         let length = self.way.len();
         for index in 0_usize.. {
@@ -148,6 +153,7 @@ impl<'a, F: FnMut(&str, usize, usize)> Walk<'a, F> {
             self.value()?;
             self.way.truncate(length);
         }
+        self.depth -= 1;
         self.at += 1;
         Some(())
     }
@@ -327,6 +333,12 @@ mod tests {
             let at = json_offset(JSON, way);
             assert!(JSON[at..].starts_with(rest.as_bytes()), "{way}: {}", JSON[at..].escape_ascii());
         }
+    }
+
+    #[test]
+    fn brackets_without_end_do_not_exhaust_the_stack() {
+        let text = [br#"{"a": 1, "b": "#.as_slice(), &b"[".repeat(1_000_000)].concat();
+        assert_eq!(json_offset(&text, "a"), 6);
     }
 
     #[test]
