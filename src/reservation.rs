@@ -103,11 +103,12 @@ pub(crate) fn next_instant(now: Timestamp) -> Timestamp {
     now.checked_add(Millis::new(1)).unwrap_or(Timestamp::MAX)
 }
 
-/// When a job ends that starts at `since`; `None`: never.
+/// When a job ends that starts at `since`; `None`: never. The end of time is never too: nothing can come after it.
 pub(crate) fn end_after(since: Timestamp, length: Option<Millis>, route: &Route) -> Option<Timestamp> {
     let work = u128::from(length?.get()) * u128::from(crate::FULL_SPEED);
     let length = work.div_ceil(u128::from(route.speed_milli.max(1))) + u128::from(route.moving.get());
-    since.checked_add(Millis::new(u64::try_from(length).ok()?))
+    let end = since.checked_add(Millis::new(u64::try_from(length).ok()?));
+    end.filter(|end| *end < Timestamp::MAX)
 }
 
 /// A place and a time at which a blocked job can start.

@@ -5,12 +5,14 @@
 //! are elsewhere, then the highest speed for the share that is charged, then the lowest price for the work, then the
 //! scenario's order.
 //!
-//! Where data sets are moved, that order depends on how long a job is thought to run. Each order that a submitted job asks
+//! Where data sets of known size are moved, what counts instead is the cost of all, egress and GPUs that wait for data
+//! included, and then the share that is charged times the time for which it is held: the same for one whose data are there
+//! as its speed for that share. That order depends on how long a job is thought to run. Each order that a submitted job asks
 //! for is a shape of its own then, a *variant* of the one that was interned, so that a decision knows of routes in one order
 //! only. Two routes change places at one length, but for rounding: of R routes there are hardly more than R (R - 1) / 2
 //! variants. Absent on purpose: what is free now. Layer 3; uses the specifications, `transfer` and `value`.
 
-use core::cmp::Ordering;
+use core::cmp::{Ordering, Reverse};
 use core::ops::Range;
 use std::collections::BTreeMap;
 
@@ -69,51 +71,66 @@ struct Costs {
     transfer: Transfer,
     /// By the hour, in thousandths of micro-USD; `None`: no price.
     hourly: Option<u128>,
+    /// The largest share that is charged: an amount and the capacity that it is a part of.
+    share: (u128, u128),
 }
 
 impl Costs {
     /// Who comes first, for a job that would run so long at full speed: data sets of which nothing is known, the cost of all
-    /// in thousandths of micro-USD, the time and the number of moves; a pool without a price comes last.
-    fn rank(&self, route: &Route, length: Millis) -> (usize, u128, Millis, usize, PoolId, u32) {
+    /// in thousandths of micro-USD, the share times the time for which it is held, the time and the number of moves; a pool
+    /// without a price comes last.
+    fn rank(&self, route: &Route, length: Millis) -> (usize, u128, Ratio, Millis, usize, PoolId, u32) {
         let Transfer { missing, unknown, time, egress } = self.transfer;
         let work = u128::from(length.get()) * u128::from(crate::job::FULL_SPEED);
         let held = work.div_ceil(u128::from(route.speed_milli.max(1))) + u128::from(time.get());
         let cost = self.hourly.map_or(u128::MAX, |hourly| {
             (hourly.saturating_mul(held) / u128::from(HOUR.get())).saturating_add(egress)
         });
-        (unknown, cost, time, missing, route.pool, route.alternative)
+        let held = held.min(u128::from(u64::MAX));
+        let share_time = Ratio(self.share.0 * held, self.share.1);
+        (unknown, cost, share_time, time, missing, route.pool, route.alternative)
     }
 }
 
-/// How fast a job is by a route for what it is charged: its speed over its largest share.
+/// A fraction with a positive denominator. Both are below 2^128, and the denominators that are compared below 2^64.
 #[derive(Clone, Copy, Debug)]
-struct Worth {
-    /// Speed times capacity.
-    speed: u128,
-    /// What is charged; zero where nothing is, which is worth most.
-    charge: u128,
+struct Ratio(u128, u128);
+
+impl Ord for Ratio {
+    /// Whole parts first, so that no product passes 128 bits.
+    fn cmp(&self, other: &Self) -> Ordering {
+        let by_rest = || ((self.0 % self.1) * other.1).cmp(&((other.0 % other.1) * self.1));
+        (self.0 / self.1).cmp(&(other.0 / other.1)).then_with(by_rest)
+    }
 }
 
-impl Worth {
-    fn new(route: &Route, values: &Values) -> Self {
-        let charged = values.charge(route.pool, &route.total).enumerate();
-        let shares = charged.map(|(group, charge)| (u128::from(charge), u128::from(values.capacity(group))));
-        let larger = |a: (u128, u128), b: (u128, u128)| if a.0 * b.1 >= b.0 * a.1 { a } else { b };
-        let (charge, capacity) = shares.reduce(larger).unwrap_or((0, 1));
-        Self { speed: u128::from(route.speed_milli) * capacity, charge }
+impl PartialOrd for Ratio {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
+}
 
-    /// `Greater` is better. Whole parts first, so that no product passes 128 bits.
-    fn cmp(&self, other: &Self) -> Ordering {
-        let divided = |its: &Self| its.speed.checked_div(its.charge).zip(its.speed.checked_rem(its.charge));
-        match (divided(self), divided(other)) {
-            (Some((whole, rest)), Some((its, its_rest))) => {
-                let by_rest = || (rest * other.charge).cmp(&(its_rest * self.charge));
-                whole.cmp(&its).then_with(by_rest)
-            }
-            (ours, its) => ours.is_none().cmp(&its.is_none()),
-        }
+impl PartialEq for Ratio {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
     }
+}
+
+impl Eq for Ratio {}
+
+/// The largest share that is charged by a route: an amount and the capacity of its group, both below 2^64.
+fn largest_share(route: &Route, values: &Values) -> (u128, u128) {
+    let charged = values.charge(route.pool, &route.total).enumerate();
+    let shares = charged.map(|(group, charge)| (u128::from(charge), u128::from(values.capacity(group))));
+    let larger = |a: (u128, u128), b: (u128, u128)| if a.0 * b.1 >= b.0 * a.1 { a } else { b };
+    let (charge, capacity) = shares.reduce(larger).unwrap_or((0, 1));
+    (charge, capacity.max(1))
+}
+
+/// How fast a job is by a route for what it is charged, its speed over its largest share, and nothing charged worth most:
+/// `Greater` is better.
+fn worth(route: &Route, (charge, capacity): (u128, u128)) -> (bool, Ratio) {
+    (charge == 0, Ratio(u128::from(route.speed_milli) * capacity, charge.max(1)))
 }
 
 /// How long a job is thought to run that says nothing of it.
@@ -203,7 +220,8 @@ impl Routes {
                     Ok(_) if transfer.missing > 0 && !spec.reads_remotely => rejection = Rejection::NoReplica,
                     Ok(route) => {
                         let hourly = pool.price.map(|_| cost(&route, crate::job::FULL_SPEED, pool));
-                        let costs = Costs { transfer: *transfer, hourly };
+                        let share = largest_share(&route, values);
+                        let costs = Costs { transfer: *transfer, hourly, share };
                         let cost = cost(&route, alternative.speed_milli, pool);
                         found.push((cost, Route { moving: transfer.time, ..route }, costs));
                     }
@@ -219,8 +237,7 @@ impl Routes {
             found.sort_by_key(|(_, route, costs)| costs.rank(route, HOUR));
         } else {
             found.sort_by_key(|(cost, route, _)| (*cost, route.pool, route.alternative));
-            let worth = |(_, route, _): &(u128, Route, Costs)| Worth::new(route, values);
-            found.sort_by(|a, b| worth(b).cmp(&worth(a)));
+            found.sort_by_key(|(_, route, costs)| Reverse(worth(route, costs.share)));
             found.sort_by_key(|(_, _, costs)| costs.transfer.missing);
         }
         let first = u32::try_from(self.all.len()).map_err(|_| ErrorKind::TooMany("routes"))?;

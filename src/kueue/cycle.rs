@@ -4,6 +4,7 @@
 //! for those that come after it.
 
 use core::borrow::Borrow;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::cluster::Cluster;
@@ -34,7 +35,7 @@ pub enum Verdict {
     /// It waits.
     Wait {
         /// Why, in words.
-        why: String,
+        why: Cow<'static, str>,
         /// Whether another cycle may decide otherwise though nothing has happened in between.
         again: bool,
     },
@@ -102,9 +103,9 @@ impl Cluster {
         };
         if self.queues[queue].stopped {
             let why = format!("cluster queue `{}` is stopped", pending.queue);
-            return Verdict::Wait { why, again: false };
+            return Verdict::Wait { why: why.into(), again: false };
         }
-        Verdict::Wait { why: "others of its queue come first".to_owned(), again: true }
+        Verdict::Wait { why: "others of its queue come first".into(), again: true }
     }
 
     /// Why a workload could not fit even if nothing were used, where that is so.
@@ -147,11 +148,13 @@ impl Cluster {
 
     /// Admits an entry, or preempts for it, or says why not.
     fn process(&mut self, entry: Entry, pending: &Pending, progress: &mut Progress) -> Verdict {
-        let wait = |why: &str, again: bool| Verdict::Wait { why: why.to_owned(), again };
+        let wait = |why: &'static str, again: bool| Verdict::Wait { why: why.into(), again };
         let mode = entry.assignment.mode();
         if mode == Mode::NoFit {
             let why = entry.assignment.lack.unwrap_or_default();
-            return self.impossible(entry.queue, pending).unwrap_or(Verdict::Wait { why, again: false });
+            return self
+                .impossible(entry.queue, pending)
+                .unwrap_or(Verdict::Wait { why: why.into(), again: false });
         }
         if mode == Mode::Preempt && entry.victims.is_empty() {
             self.reserve(entry, progress);

@@ -115,7 +115,10 @@ impl Search<'_> {
     /// nothing when it ends borrows nothing now.
     fn second_strategy(&mut self, strategy: Strategy) -> bool {
         let queue_of = |victim: &Victim| self.cluster.admitted[victim.workload].queue;
-        let taken: Vec<NodeIndex> = self.victims.iter().map(queue_of).collect();
+        let mut taken: Vec<NodeIndex> = self.victims.iter().map(queue_of).collect();
+        // Each queue stands once among the targets, however many of it have gone.
+        taken.sort_unstable();
+        taken.dedup();
         let mut targets = Targets::new(self.incoming.queue, Candidates::Left(self.incoming, &taken));
         let fits = self.take_one_of_each(strategy, &mut targets);
         targets.close(self.cluster);
@@ -170,11 +173,7 @@ impl Cluster {
         if self.tree.within_nominal(own, &incoming.contested) {
             return false;
         }
-        let within = self.queues[own].preemption.within_cluster_queue;
-        let may = |workload: usize| {
-            within.reaches(incoming, &self.admitted[workload]) && self.uses(workload, &incoming.contested)
-        };
-        if self.workloads_of(own).any(may) {
+        if Candidates::Of(incoming).first(self, own, 0).is_some() {
             return false;
         }
         let mut side = own;

@@ -69,7 +69,7 @@ pub(super) enum Candidates<'a> {
 
 impl Candidates<'_> {
     /// The position of the first one in a queue's order that is not before `from`.
-    fn first(self, cluster: &Cluster, queue: NodeIndex, from: usize) -> Option<usize> {
+    pub(super) fn first(self, cluster: &Cluster, queue: NodeIndex, from: usize) -> Option<usize> {
         let (incoming, taken): (_, &[NodeIndex]) = match self {
             Self::All(queues) if queues.contains(&queue) => return cluster.next_in(queue, from, |_| true),
             Self::All(_) => return None,

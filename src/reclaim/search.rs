@@ -1,18 +1,19 @@
 //! Search: the cheapest running jobs that make room for a waiting one.
 //!
-//! A gang that must lie in one of several fabric domains tries each in turn: taken is the one whose last victim comes first
-//! by class and team, then the one with the least lost work, then the first.
-//!
 //! Node by node: for each node the first victims, in their order, that free one more worker's room; the node whose last
 //! victim comes first is taken, then the least lost work, then the lowest number, until all workers have room. On the
 //! node itself one victim is chosen after the other, each by what its team would hold by then. Whoever proves unnecessary
 //! is put back, the dearest first, and what is left is judged; where it is not legal, another node, or in a divisible pool
 //! another team, is tried. A legal set can be missed; how often is measured by the tests.
-//! Absent on purpose: what is legal (see `legal`). Layer 3; uses `state`, `tree`.
+//! Absent on purpose: what is legal (see `legal`), and in which fabric domain (see `domains`). Layer 3; uses `state`, `tree`.
+
+mod domains;
 
 use core::cmp::Ordering;
 use core::ops::Range;
 use std::collections::BTreeSet;
+
+use domains::InDomain;
 
 use super::alike::{Choice, Teams};
 use super::{Refusal, Rules, Running, Victim, Wanted, compare_leaves, judge};
@@ -55,13 +56,6 @@ struct Candidate {
     spans: Range<usize>,
 }
 
-/// Candidates that make room on some nodes, and the GPU time that they lose.
-struct Chosen {
-    within: Range<usize>,
-    victims: Vec<usize>,
-    lost: u128,
-}
-
 /// The state of one search.
 struct Search<'a> {
     state: &'a State,
@@ -71,6 +65,10 @@ struct Search<'a> {
     workers: u64,
     /// The nodes on which victims are chosen for the job: those of one domain, if it must lie in one.
     within: Range<usize>,
+    /// What was chosen in each domain, where the job must lie in one.
+    domains: Vec<InDomain>,
+    /// The leaves of the candidates.
+    leaves: Vec<MemberId>,
     /// What the teams hold without the chosen victims.
     tree: Tree,
     /// What is free on each node without them; `None`: left alone.
@@ -118,9 +116,7 @@ pub(crate) fn search(state: &State, running: &Running, wanted: Wanted, bounds: &
                 search.banned.insert(rival);
             }
             _ if divisible => search.try_snugly()?,
-            _ => {
-                search.excluded.insert(search.first_node?);
-            }
+            _ => search.exclude(search.first_node?),
         }
     }
     None
@@ -147,6 +143,8 @@ impl<'a> Search<'a> {
             request,
             workers,
             within: 0..free.len(),
+            domains: Vec::new(),
+            leaves: Vec::new(),
             tree: state.tree.clone(),
             free,
             candidates: Vec::new(),
@@ -163,7 +161,9 @@ impl<'a> Search<'a> {
             banned: BTreeSet::new(),
         };
         search.find_candidates(running, bounds);
-        search.index_nodes();
+        if cfg!(debug_assertions) || !search.divisible {
+            search.index_nodes();
+        }
         search
     }
 
@@ -208,6 +208,8 @@ impl<'a> Search<'a> {
             self.candidates.push(Candidate { victim, route, side, equal, spans: from..self.spans.len() });
         }
         self.is_chosen = vec![false; self.candidates.len()];
+        let leaves: BTreeSet<MemberId> = self.candidates.iter().map(|known| known.victim.leaf).collect();
+        self.leaves = leaves.into_iter().collect();
     }
 
     /// Where another leaf's jobs compete with the wanted one: the level above that leaf, the member there, and whether the
@@ -349,53 +351,6 @@ impl<'a> Search<'a> {
         self.state.tree.path(self.candidates[candidate].victim.leaf).any(|at| at == member)
     }
 
-    /// Chooses victims until the job has room, in the domain where that is cheapest if it must lie in one; `None` where it
-    /// cannot have.
-    fn choose(&mut self) -> Option<()> {
-        let route = self.state.routes.route(self.wanted.route);
-        if !route.confined {
-            return self.choose_within();
-        }
-        let pool = self.state.ledger.pool(route.pool);
-        let mut best: Option<Chosen> = None;
-        for domain in 0..pool.domain_count() {
-            let nodes = pool.domain(domain);
-            self.within = nodes.start as usize..nodes.end as usize;
-            self.put_back_all();
-            self.first_node = None;
-            if self.choose_within().is_some() && best.as_ref().is_none_or(|best| self.is_cheaper(best)) {
-                let within = self.within.clone();
-                best = Some(Chosen { within, victims: self.chosen.clone(), lost: self.lost() });
-            }
-        }
-        self.put_back_all();
-        self.first_node = None;
-        self.within = best?.within;
-        self.choose_within()
-    }
-
-    /// Whether the victims chosen are cheaper than another choice.
-    fn is_cheaper(&self, than: &Chosen) -> bool {
-        let order = |a: &(i32, MemberId), b: &(i32, MemberId)| {
-            a.0.cmp(&b.0).then_with(|| compare_leaves(&self.state.tree, a.1, b.1).reverse())
-        };
-        let last = |chosen: &[usize]| {
-            let victims = chosen.iter().map(|candidate| &self.candidates[*candidate].victim);
-            victims.map(|victim| (victim.class, victim.leaf)).max_by(order)
-        };
-        let by_last = match (last(&self.chosen), last(&than.victims)) {
-            (Some(ours), Some(theirs)) => order(&ours, &theirs),
-            (ours, theirs) => ours.is_some().cmp(&theirs.is_some()),
-        };
-        by_last.then_with(|| self.lost().cmp(&than.lost)) == Ordering::Less
-    }
-
-    /// The GPU time that the victims chosen lose.
-    fn lost(&self) -> u128 {
-        let lost = self.chosen.iter().map(|candidate| self.candidates[*candidate].victim.loss.0);
-        lost.fold(0, u128::saturating_add)
-    }
-
     fn choose_within(&mut self) -> Option<()> {
         while let Some((member, kind)) = self.excess() {
             let holds = |candidate: &usize| {
@@ -448,6 +403,7 @@ impl<'a> Search<'a> {
     /// was tried.
     fn try_snugly(&mut self) -> Option<()> {
         self.excluded.clear();
+        self.domains.clear();
         (!core::mem::replace(&mut self.snug, true)).then_some(())
     }
 
@@ -538,8 +494,7 @@ impl<'a> Search<'a> {
 
     /// The leaves of the candidates in the order in which they give way, by member.
     fn positions(&self) -> Vec<u32> {
-        let leaves: BTreeSet<MemberId> = self.candidates.iter().map(|known| known.victim.leaf).collect();
-        let mut leaves: Vec<MemberId> = leaves.into_iter().collect();
+        let mut leaves = self.leaves.clone();
         leaves.sort_unstable_by(|a, b| compare_leaves(&self.tree, *a, *b).reverse());
         let mut positions = vec![0; self.tree.len()];
         for (position, leaf) in (0..).zip(leaves) {

@@ -1,8 +1,8 @@
 //! In which order the ways to run a job are tried where several have room: model.md §3 (5).
 
 use fairshare::{
-    Alternative, Config, Decision, JobSpec, MicroUsd, PoolSpec, Price, PriceUnit, Resources, Scheduler,
-    ShapeSpec, Submission, TeamId, TeamSpec, Timestamp,
+    Alternative, Config, DatasetSpec, Decision, JobSpec, MicroUsd, PoolSpec, Price, PriceUnit, Resources,
+    Scheduler, ShapeSpec, Submission, TeamId, TeamSpec, Timestamp,
 };
 
 fn gpus(amount: u64) -> Resources {
@@ -55,6 +55,35 @@ fn the_fastest_for_its_share_is_tried_first() {
     assert_eq!(taken(priced(), either(), true), (1, 0));
     // Valued by price, 16 at a tenth of a dollar are less of a share than half of 8 at 3.50.
     assert_eq!(taken(priced(), either(), false), (0, 1));
+}
+
+/// The number of the pool that a job takes which reads a data set of a terabyte, with or without a way to run it where the
+/// data set is not.
+fn taken_with_data(elsewhere: bool) -> usize {
+    let (now, name) = (Timestamp::ZERO, || "corpus".to_owned());
+    let mut pools = vec![pool("a100", None), pool("h200", None), pool("l4", None)];
+    for pool in &mut pools[..2] {
+        pool.datasets = vec![name()];
+    }
+    let config = Config::new(pools, vec![TeamSpec::new("a")]);
+    let known = DatasetSpec::new(name(), 1_000_000_000_000);
+    let mut scheduler = Scheduler::new(config.with_datasets(vec![known])).unwrap();
+    let mut shape = ShapeSpec::new(on("h200", 8, 1_000)).or(on("a100", 16, 500)).reading(&[name()]);
+    if elsewhere {
+        shape = shape.or(on("l4", 32, 100));
+    }
+    shape.reads_remotely = true;
+    let shape = scheduler.intern(&shape).unwrap();
+    let _ = scheduler.submit(now, JobSpec::new(TeamId::new(0), shape, now)).unwrap();
+    match scheduler.schedule(now).unwrap() {
+        [Decision::Start { pool, .. }] => pool.index(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_worse_way_without_the_data_changes_nothing_between_better_ones() {
+    assert_eq!([taken_with_data(false), taken_with_data(true)], [1, 1]);
 }
 
 #[test]

@@ -113,6 +113,20 @@ fn the_second_strategy_takes_at_most_one_of_a_queue() {
     assert_eq!(found, named(&[("b1", "InCohortFairSharing"), ("e1", "InCohortFairSharing")]));
 }
 
+#[test]
+fn the_second_strategy_takes_nobody_twice() {
+    // The first strategy takes two of `q`, and then the preemptor's own: 8 of the 15 are free. Of `q` the second may take
+    // one more, which is not enough.
+    let pool = Cohort { groups: vec![rows(&[("default", 32)])], ..Cohort::new("all") };
+    let queues = [queue("a", "all", 0), queue("q", "all", 0)];
+    let parts = [("v1", "q", 1), ("v2", "q", 1), ("w1", "q", 4), ("w2", "q", 20), ("o", "a", 6)];
+    let mut running = parts.map(|(name, queue, amount)| holds(name, queue, amount));
+    for (workload, priority) in running.iter_mut().zip([0, 1, 2, 3, 0]) {
+        workload.priority = priority;
+    }
+    assert_eq!(victims(FAIR, &[pool], &queues, &running, &asks("a", 15, 5), 15), []);
+}
+
 fn rows(flavors: &[(&str, i64)]) -> ResourceGroup {
     let row =
         |(flavor, nominal): &(&str, i64)| QuotaRow { flavor: (*flavor).to_owned(), quotas: cpu(*nominal) };

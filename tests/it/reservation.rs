@@ -284,6 +284,32 @@ proptest! {
 
 /// There is no next instant at which a job that is late could end: its room is nobody's.
 #[test]
+fn whoever_ends_at_the_end_of_time_never_ends() {
+    for backfill in [Backfill::Easy, Backfill::Conservative] {
+        for divisible in [false, true] {
+            let mut pool = PoolSpec::new("machine", 1, Resources::new().gpu(2).cpu(8));
+            pool.divisible = divisible;
+            let mut scheduler = Scheduler::new(config(pool, 1, OrderName::Fifo, backfill)).unwrap();
+            let forever = Millis::new(i64::MAX.unsigned_abs());
+            let hour = Millis::new(3_600_000);
+            let asks = [
+                (Resources::new().cpu(1), Some(forever)),
+                (Resources::new().gpu(2), None),
+                (Resources::new().gpu(2), Some(hour)),
+            ];
+            for (asked, limit) in asks {
+                let shape = scheduler.intern(&ShapeSpec::new(Alternative::new(asked))).unwrap();
+                let mut job = JobSpec::new(TeamId::new(0), shape, at(0));
+                job.time_limit = limit;
+                let _ = scheduler.submit(at(0), job).unwrap();
+            }
+            assert_eq!(scheduler.schedule(at(0)).unwrap().len(), 2, "{backfill:?}");
+            assert_eq!(scheduler.check_invariants(), Ok(()));
+        }
+    }
+}
+
+#[test]
 fn whoever_is_late_at_the_end_of_time_never_ends() {
     for backfill in [Backfill::Easy, Backfill::Conservative] {
         for divisible in [false, true] {

@@ -65,7 +65,7 @@ impl Snapshot {
                 let victims = victims.collect();
                 JobDecision { flavors: by_set(flavors), victims, ..line(name, Action::EvictFor, why) }
             }
-            Verdict::Wait { why, .. } => line(name, Action::Wait, why.clone()),
+            Verdict::Wait { why, .. } => line(name, Action::Wait, why.to_string()),
             Verdict::Reject { why } => line(name, Action::Reject, why.clone()),
         }
     }

@@ -68,22 +68,27 @@ impl Oracle {
             moved.missing > moved.unknown
         });
         let length = job.length.or(job.limit).unwrap_or(3_600_000);
-        let key = |pool: usize, alternative: usize| {
+        let key = |(pool, alternative): (usize, usize)| {
             let what = &job.alternatives[alternative];
             let total = times(&what.request, u64::from(what.workers)).unwrap();
             let moved = self.moved(job, pool);
             if !moves {
-                return (moved.missing, self.cost(pool, &total, what.speed_milli), 0, 0);
+                return (moved.missing, self.cost(pool, &total, what.speed_milli), 0, 0, 0);
             }
             let run = (u128::from(length) * 1_000).div_ceil(u128::from(what.speed_milli));
             let priced = self.pool(pool).price.is_some();
             let hour = self.cost(pool, &total, 1_000);
             let all = if priced { hour * (run + moved.millis) / 3_600_000 + moved.egress } else { u128::MAX };
-            (moved.unknown, all, moved.millis, moved.missing)
+            (moved.unknown, all, run + moved.millis, moved.millis, moved.missing)
         };
-        let mut keyed: Vec<_> = routes.into_iter().map(|(pool, a)| (key(pool, a), pool, a)).collect();
-        keyed.sort_unstable();
-        let mut sorted: Vec<(usize, usize)> = keyed.into_iter().map(|(_, pool, a)| (pool, a)).collect();
+        let mut sorted = routes;
+        sorted.sort_by(|a, b| {
+            let ((unknown, all, held, millis, missing), its) = (key(*a), key(*b));
+            let (share, other) = (self.largest_share(job, *a), self.largest_share(job, *b));
+            let share_time = || (share.0 * held * other.1).cmp(&(other.0 * its.2 * share.1));
+            let moves = || (millis, missing, *a).cmp(&(its.3, its.4, *b));
+            (unknown, all).cmp(&(its.0, its.1)).then_with(share_time).then_with(moves)
+        });
         if !moves {
             sorted.sort_by(|a, b| {
                 let missing = |(pool, _): (usize, usize)| self.moved(job, pool).missing;
@@ -95,17 +100,22 @@ impl Oracle {
 
     /// Speed over the largest share, of two routes, as fractions.
     fn compare_worth(&self, job: &Job, a: (usize, usize), b: (usize, usize)) -> Ordering {
-        let of = |(pool, alternative): (usize, usize)| {
-            let what = &job.alternatives[alternative];
-            let share = |kind: ResourceKind| {
-                let amount = u128::from(what.request[kind].get()) * u128::from(what.workers);
-                (amount * self.value(pool, kind), self.valued_capacity(kind))
-            };
-            let all = kinds().map(share).filter(|(_, capacity)| *capacity > 0);
-            let largest = all.max_by(|a, b| (a.0 * b.1).cmp(&(b.0 * a.1))).unwrap();
-            (u128::from(what.speed_milli) * largest.1, largest.0)
+        let of = |route: (usize, usize)| {
+            let largest = self.largest_share(job, route);
+            (u128::from(job.alternatives[route.1].speed_milli) * largest.1, largest.0)
         };
         let (a, b) = (of(a), of(b));
         (a.0 * b.1).cmp(&(b.0 * a.1))
+    }
+
+    /// The largest share of a route, as a fraction.
+    fn largest_share(&self, job: &Job, (pool, alternative): (usize, usize)) -> (u128, u128) {
+        let what = &job.alternatives[alternative];
+        let share = |kind: ResourceKind| {
+            let amount = u128::from(what.request[kind].get()) * u128::from(what.workers);
+            (amount * self.value(pool, kind), self.valued_capacity(kind))
+        };
+        let all = kinds().map(share).filter(|(_, capacity)| *capacity > 0);
+        all.max_by(|a, b| (a.0 * b.1).cmp(&(b.0 * a.1))).unwrap()
     }
 }
