@@ -34,6 +34,8 @@ pub enum Decision {
         attempt: u32,
         /// Where it ran.
         pool: PoolId,
+        /// As which of the shape's alternatives.
+        alternative: u32,
         /// Why.
         reason: EvictReason,
         /// For which waiting job, which the same answer of [`schedule`](crate::Scheduler::schedule) starts; `None` where

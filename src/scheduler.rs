@@ -19,6 +19,7 @@ use crate::explain::{Explanation, JobState};
 use crate::id::{JobId, NodeId, PoolId, ShapeId, TeamId};
 use crate::job::{JobSpec, ShapeSpec};
 use crate::ledger::Span;
+use crate::log::Logged;
 use crate::policy::conservative::Conservative;
 use crate::policy::engine::Engine;
 #[cfg(feature = "lp")]
@@ -77,14 +78,16 @@ pub struct Scheduler {
     policy: Box<dyn Incremental>,
     /// Whether the recorded decisions have been returned already.
     delivered: bool,
+    /// When that was.
+    delivered_at: Timestamp,
     /// Whose order or policy that is.
     decides: Decides,
 }
 
 impl Clone for Scheduler {
     fn clone(&self) -> Self {
-        let Self { delivered, decides, .. } = *self;
-        Self { state: self.state.clone(), policy: self.policy.copy(), delivered, decides }
+        let Self { delivered, delivered_at, decides, .. } = *self;
+        Self { state: self.state.clone(), policy: self.policy.copy(), delivered, delivered_at, decides }
     }
 }
 
@@ -148,7 +151,7 @@ impl Scheduler {
 
     fn of(state: State, decides: Decides, policy: impl FnOnce(&State) -> Box<dyn Incremental>) -> Self {
         let policy = policy(&state);
-        Self { state, policy, delivered: true, decides }
+        Self { state, policy, delivered: true, delivered_at: Timestamp::MIN, decides }
     }
 
     /// What it was built from.
@@ -287,7 +290,7 @@ impl Scheduler {
         self.state.advance(now)?;
         self.forget_delivered();
         self.policy.cycle(&mut self.state)?;
-        self.delivered = true;
+        (self.delivered, self.delivered_at) = (true, now);
         Ok(&self.state.decisions)
     }
 
@@ -321,6 +324,53 @@ impl Scheduler {
     #[must_use]
     pub fn evictions(&self) -> &[Eviction] {
         &self.state.evictions
+    }
+
+    /// The answer of the last [`schedule`](Self::schedule), decision by decision with what is known of the evictions: lines
+    /// for a log. Empty again as soon as the scheduler is told anything that starts or stops a job before the next cycle.
+    ///
+    /// # Complexity
+    ///
+    /// O(1) a decision; nothing is copied.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fairshare::{
+    ///     Alternative, Config, Entry, JobSpec, LogDigest, PoolId, PoolSpec, Resources, Scheduler, ShapeSpec, TeamId, TeamSpec,
+    ///     Timestamp,
+    /// };
+    /// let pool = PoolSpec::new("l4", 1, Resources::new().gpu(1));
+    /// let mut scheduler = Scheduler::new(Config::new(vec![pool], vec![TeamSpec::new("a")])).unwrap();
+    /// let shape = scheduler.intern(&ShapeSpec::new(Alternative::new(Resources::new().gpu(1)))).unwrap();
+    /// let _ = scheduler.submit(Timestamp::ZERO, JobSpec::new(TeamId::new(0), shape, Timestamp::ZERO)).unwrap();
+    /// let (mut lines, mut digest) = (Vec::new(), LogDigest::new());
+    /// for (at, nodes) in [(0, 1), (5_000, 0)] {
+    ///     let now = Timestamp::from_millis(at);
+    ///     scheduler.set_capacity(now, PoolId::new(0), nodes).unwrap();
+    ///     scheduler.schedule(now).unwrap();
+    ///     for logged in scheduler.log() {
+    ///         lines.push(logged.to_string());
+    ///         digest.add(&Entry::decided(logged.at, 1, &logged.decision));
+    ///     }
+    /// }
+    /// assert_eq!(lines, [
+    ///     "0 start 0#0 attempt 1 in pool 0 by alternative 0",
+    ///     "5 evict 0#0 attempt 1 in pool 0: capacity-lost, 5 s lost, victim team 0 from (1) to (0)",
+    /// ]);
+    /// assert_eq!(digest.to_string(), "8935f05ac10563affdf3f814062721e7");
+    /// ```
+    pub fn log(&self) -> impl Iterator<Item = Logged<'_>> {
+        let answer = if self.delivered { self.state.decisions.as_slice() } else { &[] };
+        let (at, mut evictions) = (self.delivered_at, self.state.evictions.iter());
+        answer.iter().map(move |decision| {
+            let is_eviction = matches!(decision, Decision::Evict { .. });
+            Logged {
+                at,
+                decision: *decision,
+                eviction: evictions.by_ref().take(usize::from(is_eviction)).next(),
+            }
+        })
     }
 
     /// The next instant at which time alone may change a decision: a running job's limit passes in a pool that is

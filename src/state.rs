@@ -458,10 +458,11 @@ impl State {
         let (leaf, attempt) = (self.alive(id).leaf, self.alive(id).attempt);
         let member = self.tree.below_root(leaf);
         let before = self.tree.key(member, &[]);
+        let alternative = self.routes.route(self.route_of(id)?).alternative;
         let freed = self.stop(id, Status::Waiting)?;
         self.counts_waiting(id, true);
         let (pool, by) = (freed.0, None);
-        self.decisions.push(Decision::Evict { job: id, attempt, pool, reason, by });
+        self.decisions.push(Decision::Evict { job: id, attempt, pool, alternative, reason, by });
         let team = self.tree.member(member).team.unwrap_or(self.alive(id).spec.team);
         let victim = Side { team, before, after: self.tree.key(member, &[]) };
         let eviction = Eviction { job: id, attempt, pool, reason, by, victim, preemptor: None, lost };
@@ -481,11 +482,12 @@ impl State {
                 let team = self.tree.member(member).team.unwrap_or(self.alive(by).spec.team);
                 Side { team, after: before.clone(), before }
             };
-            let (attempt, pool) = (self.alive(job).attempt, self.routes.route(route).pool);
+            let Route { pool, alternative, .. } = *self.routes.route(route);
+            let attempt = self.alive(job).attempt;
             let (victim, preemptor, lost) = (side(its), Some(side(mine)), self.lost(job));
             let (reason, by) = (*reason, Some(by));
             self.evictions.push(Eviction { job, attempt, pool, reason, by, victim, preemptor, lost });
-            self.decisions.push(Decision::Evict { job, attempt, pool, reason, by });
+            self.decisions.push(Decision::Evict { job, attempt, pool, alternative, reason, by });
         }
         let mut rooms = Vec::with_capacity(victims.len());
         for (id, _) in victims {

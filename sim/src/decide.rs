@@ -271,7 +271,7 @@ impl<'a> Cluster<'a> {
         let job = &self.trace.jobs[row];
         let known = &self.trace.shapes[job.shape as usize];
         if let Some(reason) = self.setup.refuses(job) {
-            return Ok(Err(reason.to_owned()));
+            return Ok(Err(reason));
         }
         let shape = match self.setup.shape(known) {
             Ok((shape, _)) => shape,

@@ -6,10 +6,10 @@
 //! number. Absent on purpose: measures (see `record` and `metrics`).
 
 use fairshare::{
-    Decision, EvictReason, JobId, JobSpec, Millis, Rejection, Scheduler, ShapeId, Submission, Timestamp,
+    Decision, EvictReason, JobId, JobSpec, LogDigest, Millis, Rejection, Scheduler, ShapeId, Submission,
+    Timestamp,
 };
 
-use crate::digest::Digest;
 use crate::error::SimError;
 use crate::event::{Completion, EventQueue};
 use crate::observer::{Cause, Observer, Transition, What};
@@ -69,7 +69,7 @@ pub struct Simulation<'a> {
     /// Number of the first change of capacity that has not happened.
     next_change: usize,
     saved: Saved,
-    digest: Digest,
+    digest: LogDigest,
     record: Record,
     /// Of a trace that comes in parts: the number of each row among all. Empty for a whole trace.
     numbers: Vec<u32>,
@@ -88,7 +88,7 @@ pub(crate) struct Suspended {
     next_row: usize,
     next_change: usize,
     saved: Saved,
-    digest: Digest,
+    digest: LogDigest,
     numbers: Vec<u32>,
     passed: usize,
     /// What became of the rows of the part.
@@ -152,7 +152,7 @@ impl<'a> Simulation<'a> {
             next_row: 0,
             next_change: 0,
             saved: Saved::default(),
-            digest: Digest::new(),
+            digest: LogDigest::new(),
             record,
             numbers: Vec::new(),
             passed: 0,
@@ -256,7 +256,7 @@ impl<'a> Simulation<'a> {
     /// Settles what is open at the end.
     pub(crate) fn finish(&mut self) {
         self.settle_waits();
-        self.record.digest = self.digest.clone().hex();
+        self.record.digest = self.digest.to_string();
     }
 
     /// The number of a row among those of all parts.
@@ -341,7 +341,7 @@ impl<'a> Simulation<'a> {
             }
             self.next_row += 1;
             if let Some(reason) = self.setup.refuses(job) {
-                self.reject(now, row, reason, String::new(), observer)?;
+                self.reject(now, row, &reason, String::new(), observer)?;
                 continue;
             }
             let shape = match self.shape(job.shape as usize, row)? {
@@ -406,7 +406,15 @@ impl<'a> Simulation<'a> {
         }
         let what = What::Rejected;
         let transition = Transition { at, what, row, attempt: 0, pool: 0, alternative: 0, cause: None };
-        self.digest.add(&Transition { row: self.number(row), ..transition });
+        self.tell(transition, observer)
+    }
+
+    /// Counts a decision and tells it.
+    #[inline]
+    fn tell<O: Observer>(&mut self, transition: Transition, observer: &mut O) -> Result<(), SimError> {
+        if let Some(entry) = transition.entry(self.number(transition.row)) {
+            self.digest.add(&entry);
+        }
         observer.transition(transition)
     }
 
@@ -472,8 +480,7 @@ impl<'a> Simulation<'a> {
                 }
                 _ => continue,
             };
-            self.digest.add(&Transition { row: self.number(transition.row), ..transition });
-            observer.transition(transition)?;
+            self.tell(transition, observer)?;
         }
         observer.decided(now, &self.scheduler);
         observer.event(now, &self.scheduler)

@@ -1,6 +1,5 @@
 //! The simulator around the `fairshare` scheduler, as a library.
 
-mod admission;
 mod capacity;
 mod checker;
 pub mod cli;
@@ -8,7 +7,6 @@ pub mod command;
 pub mod compare;
 pub mod decide;
 pub mod diff;
-mod digest;
 pub mod duration;
 mod engine;
 mod error;
@@ -40,7 +38,6 @@ pub mod timings;
 pub mod trace;
 pub mod whole;
 
-pub use admission::{Admission, Asks, Dev, Rule};
 pub use capacity::{Capacities, CapacityChange};
 pub use checker::Checker;
 pub use engine::Simulation;

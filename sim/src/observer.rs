@@ -3,24 +3,23 @@
 //! Observers are known at compile time, so that one that does nothing costs nothing. Most measures need none: they
 //! are computed from the `record` afterwards. Absent on purpose: anything that could change a decision.
 
-use fairshare::{EvictReason, JobId, Scheduler};
+use fairshare::{Entry, EntryKind, EvictReason, JobId, PoolId, Scheduler, Timestamp};
 
 use crate::error::SimError;
 
 /// What happened to a job.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[repr(u8)]
 pub enum What {
     /// It can never start.
-    Rejected = 0,
+    Rejected,
     /// All its workers started.
-    Started = 1,
+    Started,
     /// It was stopped, and waits again.
-    Evicted = 2,
+    Evicted,
     /// It ran to its end.
-    Ended = 3,
+    Ended,
     /// It was stopped for idling, and is over.
-    Reaped = 4,
+    Reaped,
 }
 
 impl What {
@@ -54,6 +53,22 @@ pub struct Transition {
     pub alternative: u16,
     /// Why it was stopped, of an eviction.
     pub cause: Option<Cause>,
+}
+
+impl Transition {
+    /// What the digest of decisions counts of it, the job's row having the number; nothing where the job is over, which
+    /// follows from its start.
+    pub(crate) fn entry(&self, number: u32) -> Option<Entry> {
+        let kind = match self.what {
+            What::Rejected => EntryKind::Refused,
+            What::Started => EntryKind::Start,
+            What::Evicted => EntryKind::Evict,
+            What::Ended | What::Reaped => return None,
+        };
+        let Self { attempt, alternative, .. } = *self;
+        let (at, pool) = (Timestamp::from_millis(self.at), PoolId::new(self.pool));
+        Some(Entry { at, kind, number, attempt, pool, alternative })
+    }
 }
 
 /// Why a job was stopped.

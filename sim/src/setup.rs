@@ -8,11 +8,10 @@ mod pools;
 use std::collections::BTreeMap;
 
 use fairshare::{
-    Allowance, Alternative, Backfill, Config, Eligible, PolicySpec, PoolId, ResourceKind, ResourceKinds,
-    Resources, ShapeSpec, TeamId, TeamSpec,
+    Allowance, Alternative, Ask, Backfill, Config, Eligible, PolicySpec, PoolId, Quantity, Refusal,
+    ResourceKind, ResourceKinds, Resources, Rules, ShapeSpec, TeamId, TeamSpec,
 };
 
-use crate::admission::{Admission, Ask, Rule, route};
 use crate::capacity::Capacities;
 use crate::error::SimError;
 use crate::kueue::{KueueRules, Weights};
@@ -51,10 +50,8 @@ pub struct Setup {
     /// Whether jobs may start where their data sets are not.
     reads_remotely: bool,
     across_domains: bool,
-    /// Which jobs are let in.
-    pub admission: Admission,
-    /// Where jobs go that name no pools.
-    pub routes: Vec<Rule>,
+    /// Which jobs are let in, and where those go that name no pools.
+    pub rules: Rules,
     /// Kueue's rules instead of the scheduler's order.
     pub kueue: Option<KueueRules>,
     /// What the scenario's teams say in Kueue's words, by team.
@@ -204,8 +201,8 @@ impl Setup {
                 "kueue looks at quota alone: pools are counted as one amount, not node by node".to_owned(),
             );
         }
-        let (admission, routes) = (scenario.admission.clone(), scenario.routes.clone());
-        let dev_class = admission.dev.as_ref().and_then(|dev| dev.class.as_ref());
+        let rules = scenario.rules.clone();
+        let dev_class = rules.dev.as_ref().and_then(|dev| dev.class.as_ref());
         let value = |name: &String| scenario.priorities.iter().find(|(known, _)| known == name);
         let dev_class = dev_class.and_then(value).map(|(_, value)| *value);
         let priority_names = trace.priorities.iter().map(str::to_owned).collect();
@@ -225,8 +222,7 @@ impl Setup {
             knows_data,
             reads_remotely: scenario.policy.reads_remotely,
             across_domains: scenario.policy.across_domains,
-            admission,
-            routes,
+            rules,
             kueue,
             reaper: scenario.reaper.clone(),
             kueue_parts: scenario.teams.iter().map(|team| team.kueue.clone()).collect(),
@@ -249,11 +245,10 @@ impl Setup {
         let after_ms = reaper.window_ms;
         let spared_ms = run_ms?.checked_sub(after_ms).filter(|spared| *spared > 0)?;
         let shape = &trace.shapes[trace.jobs[row as usize].shape as usize];
-        let class = self.priority_names.get(shape.priority as usize).map_or("", String::as_str);
         let gpus = shape.alternatives.first().map_or(0, |alternative| alternative.total(GPU));
-        let ask = Ask { class, dev: shape.dev, gpus };
         let utilization_milli = trace.extras.get(row as usize).and_then(|extra| extra.gpu_utilization_milli);
-        let class = self.admission.class(ask);
+        let ask = Ask { class: self.class_name(shape), dev: shape.dev, ..Ask::default() };
+        let class = self.rules.class(&ask);
         let suspect = Suspect { class, dev: shape.dev, gpus, utilization_milli };
         reaper.stops(suspect).then_some(Reaped { after_ms, spared_ms })
     }
@@ -284,14 +279,14 @@ impl Setup {
         (began_ms, now): (i64, i64),
         run_ms: Option<u64>,
     ) -> Result<i64, SimError> {
-        let name = printable(&trace.names.get(row as usize).to_string());
+        let name = || printable(&trace.names.get(row as usize).to_string());
         let end = run_ms.and_then(|run| now.checked_add_unsigned(run)).ok_or_else(|| {
-            SimError::usage(format!("job `{name}` would end after the last time that can be counted"))
+            SimError::usage(format!("job `{}` would end after the last time that can be counted", name()))
         })?;
         if end.abs_diff(began_ms) <= self.countable_ms {
             return Ok(end);
         }
-        let message = format!("job `{name}` would end after the last time to which costs can be counted");
+        let message = format!("job `{}` would end after the last time to which costs can be counted", name());
         Err(self.uncountable(message))
     }
 
@@ -317,9 +312,26 @@ impl Setup {
     }
 
     /// Why a job is rejected whatever it asks.
-    pub(crate) fn refuses(&self, job: &TraceJob) -> Option<&'static str> {
-        let missing = self.admission.owner_required && !job.has_owner;
-        missing.then_some("the scenario requires a cost owner, and the job names none")
+    pub(crate) fn refuses(&self, job: &TraceJob) -> Option<String> {
+        let missing = self.rules.owner_required && !job.has_owner;
+        missing.then(|| Refusal::NoOwner.to_string())
+    }
+
+    /// What the rules look at of one way to run a job that names its owner.
+    pub(crate) fn ask<'a>(&'a self, shape: &TraceShape, alternative: &'a TraceAlternative) -> Ask<'a> {
+        Ask {
+            class: self.class_name(shape),
+            dev: shape.dev,
+            has_owner: true,
+            gpus: Quantity::new(alternative.total(GPU)),
+            accelerator: alternative.accelerator.as_deref(),
+            names_pools: !alternative.pools.is_empty(),
+        }
+    }
+
+    /// The class that a job names; empty: none.
+    fn class_name(&self, shape: &TraceShape) -> &str {
+        self.priority_names.get(shape.priority as usize).map_or("", String::as_str)
     }
 
     /// What the core is to know of a shape, and which of the trace's alternatives are in it; or why jobs of it are
@@ -328,14 +340,16 @@ impl Setup {
         let mut kept = Vec::new();
         let mut spec: Option<ShapeSpec> = None;
         let mut refusal = None;
-        let named = self.priority_names.get(shape.priority as usize).map_or("", String::as_str);
         for (index, alternative) in shape.alternatives.iter().enumerate() {
-            let ask = Ask { class: named, dev: shape.dev, gpus: alternative.total(GPU) };
-            if let Some(reason) = self.admission.refuses(ask) {
-                refusal.get_or_insert(reason);
-                continue;
-            }
-            let (Some(alternative), Ok(index)) = (self.alternative(alternative), u16::try_from(index)) else {
+            let sent = match self.rules.admit(&self.ask(shape, alternative)) {
+                Ok(admitted) => admitted.pools,
+                Err(reason) => {
+                    refusal.get_or_insert_with(|| printable(&reason.to_string()));
+                    continue;
+                }
+            };
+            let (Some(alternative), Ok(index)) = (self.alternative(alternative, sent), u16::try_from(index))
+            else {
                 continue;
             };
             kept.push(index);
@@ -355,7 +369,8 @@ impl Setup {
         Ok((spec, kept))
     }
 
-    fn alternative(&self, alternative: &TraceAlternative) -> Option<Alternative> {
+    /// An alternative as the scheduler is told of it, sent to these pools by a rule; `None` where no pool is left.
+    fn alternative(&self, alternative: &TraceAlternative, sent: Option<&[PoolId]>) -> Option<Alternative> {
         let request = self.request(alternative)?;
         let mut spec = Alternative::new(request)
             .with_workers(alternative.workers)
@@ -367,14 +382,12 @@ impl Setup {
                 return None;
             }
             spec.pools = Eligible::Pools(pools);
-        } else if let Some(pools) =
-            route(&self.routes, alternative.accelerator.as_deref(), alternative.total(GPU))
-        {
-            let typed = |pool: &&usize| {
+        } else if let Some(pools) = sent {
+            let typed = |pool: &&PoolId| {
                 alternative.accelerator.is_none()
-                    || alternative.accelerator == self.config.pools[**pool].accelerator
+                    || alternative.accelerator == self.config.pools[pool.index()].accelerator
             };
-            let pools: Vec<PoolId> = pools.iter().filter(typed).map(|pool| pool_id(*pool)).collect();
+            let pools: Vec<PoolId> = pools.iter().filter(typed).copied().collect();
             if pools.is_empty() {
                 return None;
             }

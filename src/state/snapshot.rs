@@ -362,7 +362,7 @@ impl State {
         }
         let (undelivered, evictions) = (&snapshot.undelivered, &snapshot.evictions);
         let evicted = undelivered.iter().filter_map(|decision| match *decision {
-            crate::Decision::Evict { job, attempt, pool, reason, by } => {
+            crate::Decision::Evict { job, attempt, pool, reason, by, .. } => {
                 Some((job, attempt, pool, reason, by))
             }
             crate::Decision::Start { .. } => None,

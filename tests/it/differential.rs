@@ -204,7 +204,7 @@ impl Replay<'_> {
     /// Every eviction among the decisions has its record.
     fn check_records(&self, decisions: &[Decision], records: &[fairshare::Eviction]) {
         let evicted = decisions.iter().filter_map(|decision| match *decision {
-            Decision::Evict { job, attempt, pool, reason, by } => Some((job, attempt, pool, reason, by)),
+            Decision::Evict { job, attempt, pool, reason, by, .. } => Some((job, attempt, pool, reason, by)),
             _ => None,
         });
         let recorded = records.iter().map(|r| (r.job, r.attempt, r.pool, r.reason, r.by));

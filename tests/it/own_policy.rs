@@ -141,7 +141,8 @@ fn a_job_that_is_stopped_waits_in_its_old_place() {
         Ok(())
     });
     let pool = PoolId::new(0);
-    let evicted = Decision::Evict { job: first, attempt: 1, pool, reason: EvictReason::Policy, by: None };
+    let (reason, by) = (EvictReason::Policy, None);
+    let evicted = Decision::Evict { job: first, attempt: 1, pool, alternative: 0, reason, by };
     assert_eq!(decisions.unwrap()[0], evicted);
     assert_eq!(world.scheduler.evictions()[0].reason.as_str(), "policy");
 }

@@ -139,7 +139,14 @@ const CONTRADICTIONS: &[(Change, &str)] = &[
     (
         |s| {
             let (job, reason) = (s.running[0].job, EvictReason::CapacityLost);
-            s.undelivered.push(Decision::Evict { job, attempt: 1, pool: POOL, reason, by: None });
+            s.undelivered.push(Decision::Evict {
+                job,
+                attempt: 1,
+                pool: POOL,
+                alternative: 0,
+                reason,
+                by: None,
+            });
         },
         "the evictions of the snapshot that are not delivered are not those of its records",
     ),

@@ -13,8 +13,8 @@ use sha2::{Digest as _, Sha256};
 /// The head of each file says the same number.
 const LAYERS: &[&[&str]] = &[
     &["error", "id", "money", "quantity", "resources", "room", "share", "time"],
-    &["config", "decision", "explain", "job", "pool", "snapshot", "team", "transfer"],
-    &["ledger", "line", "line/by_length", "tree", "value"],
+    &["config", "decision", "explain", "job", "pool", "rules", "snapshot", "team", "transfer"],
+    &["ledger", "line", "line/by_length", "log", "tree", "value"],
     &[
         "budget",
         "dominant",

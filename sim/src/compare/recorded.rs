@@ -5,10 +5,10 @@
 //! scenario, that its first alternative fits. Population: jobs with a recorded start; the others are not counted at
 //! all, and how many there are is said. Absent on purpose: whether the scenario's cluster could have done the same.
 
-use crate::digest::Digest;
+use fairshare::{Entry, EntryKind, LogDigest, PoolId, Timestamp};
+
 use crate::error::SimError;
 use crate::metrics::utilization::fitting;
-use crate::observer::{Transition, What};
 use crate::record::{Fate, Outcome, Record};
 use crate::setup::Setup;
 use crate::trace::{Recorded, Trace, TraceShape};
@@ -31,7 +31,7 @@ pub(super) fn record(setup: &Setup, trace: &Trace) -> Result<(Record, Vec<String
     }
     let homes: Vec<Option<Home>> = trace.shapes.iter().map(|shape| Home::new(setup, shape)).collect();
     let mut record = Record::default();
-    let mut digest = Digest::new();
+    let mut digest = LogDigest::new();
     let (mut unsure, mut homeless, mut held_ms) = (0_u64, 0_u64, 0_u128);
     for (row, job) in trace.jobs.iter().enumerate() {
         let recorded = trace.recorded.as_ref().and_then(|recorded| recorded.get(row));
@@ -59,13 +59,13 @@ pub(super) fn record(setup: &Setup, trace: &Trace) -> Result<(Record, Vec<String
         // What the record says may be more than the pools could hold at once, so it is counted job by job.
         held_ms += u128::from(outcome.end_ms.abs_diff(outcome.start_ms));
         record.end_ms = record.end_ms.max(outcome.end_ms);
-        let (what, row) = (What::Started, u32::try_from(row).unwrap_or(u32::MAX));
-        let Outcome { pool, alternative, .. } = outcome;
-        digest.add(&Transition { at: start_ms, what, row, attempt: 0, pool, alternative, cause: None });
+        let (at, number) = (Timestamp::from_millis(start_ms), u32::try_from(row).unwrap_or(u32::MAX));
+        let (kind, pool) = (EntryKind::Start, PoolId::new(home.pool));
+        digest.add(&Entry { at, kind, number, attempt: 0, pool, alternative: home.alternative });
         record.outcomes.push(outcome);
     }
     setup.charges(held_ms)?;
-    record.digest = digest.hex();
+    record.digest = digest.to_string();
     Ok((record, cautions(trace.jobs.len() - starts, homeless, unsure)))
 }
 

@@ -154,7 +154,7 @@ impl<'a> Exporter<'a> {
         if scenario.pools.iter().any(|pool| pool.tariff.is_some()) {
             self.note("prices have no objects");
         }
-        if !scenario.routes.is_empty() {
+        if !scenario.rules.routes.is_empty() {
             self.note("`[[route]]` has no objects, but for the pools that jobs of the snapshot may use");
         }
         if scenario.trace.is_some() {

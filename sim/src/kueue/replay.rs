@@ -9,12 +9,11 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::fmt::Write as _;
 
 use fairshare::kueue::{Cluster, Pending, PodSet, Reason, Strategy, Verdict, Workload};
-use fairshare::{Eligible, EvictReason, PoolId};
+use fairshare::{Eligible, EvictReason, LogDigest, PoolId};
 
 use super::lines::{Lines, Waiting};
 use super::local::Locals;
 use super::tree::{Tree, pool_names, settings, signed};
-use crate::digest::Digest;
 use crate::error::SimError;
 use crate::observer::{Cause, Observer, Transition, What};
 use crate::record::{Fate, LostAttempt, Outcome, Record, Rejected};
@@ -93,7 +92,7 @@ struct Replay<'a, O: Observer> {
     back: Vec<u32>,
     back_at: i64,
     saved: Saved,
-    digest: Digest,
+    digest: LogDigest,
     record: Record,
 }
 
@@ -131,7 +130,7 @@ pub(crate) fn replay<O: Observer>(
         back: Vec::new(),
         back_at: 0,
         saved: Saved::default(),
-        digest: Digest::new(),
+        digest: LogDigest::new(),
         record,
     };
     replay.run(interrupted)
@@ -254,7 +253,7 @@ impl<O: Observer> Replay<'_, O> {
                 outcome.wait_ms += end.abs_diff(live.since);
             }
         }
-        self.record.digest = self.digest.hex();
+        self.record.digest = self.digest.to_string();
         Ok(self.record)
     }
 
@@ -502,7 +501,9 @@ impl<O: Observer> Replay<'_, O> {
     }
 
     fn tell(&mut self, transition: Transition) -> Result<(), SimError> {
-        self.digest.add(&transition);
+        if let Some(entry) = transition.entry(transition.row) {
+            self.digest.add(&entry);
+        }
         self.observer.transition(transition)
     }
 }

@@ -5,12 +5,12 @@
 //! rule does not send. Counts of jobs. Population: all jobs that came and were not rejected; those about which no rule is
 //! have an entry without a number. Absent on purpose: where a job's data are (the scheduler's).
 
+use fairshare::PoolId;
 use serde::Serialize;
 
-use crate::admission::rule_of;
 use crate::record::{Fate, Record};
 use crate::setup::Setup;
-use crate::trace::{GPU, Trace};
+use crate::trace::Trace;
 
 /// What one rule sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
@@ -62,7 +62,7 @@ pub(crate) struct Sums(Vec<Routed>);
 impl Sums {
     /// Adds the jobs of a part.
     pub(crate) fn add(&mut self, setup: &Setup, trace: &Trace, record: &Record) {
-        let rules = &setup.routes;
+        let rules = &setup.rules.routes;
         if rules.is_empty() {
             return;
         }
@@ -76,12 +76,12 @@ impl Sums {
             }
             let shape = &trace.shapes[job.shape as usize];
             let alternative = &shape.alternatives[usize::from(outcome.alternative)];
-            let rule = rule_of(rules, alternative.accelerator.as_deref(), alternative.total(GPU));
+            let rule = setup.rules.rule_of(&setup.ask(shape, alternative));
             let count = &mut self.0[rule.unwrap_or(rules.len())];
             count.jobs += 1;
             let Some(rule) = rule else { continue };
             count.overrides += u64::from(!alternative.pools.is_empty());
-            let elsewhere = outcome.started() && !rules[rule].pools.contains(&(outcome.pool as usize));
+            let elsewhere = outcome.started() && !rules[rule].pools.contains(&PoolId::new(outcome.pool));
             count.misroutes += u64::from(elsewhere);
         }
     }

@@ -3,7 +3,6 @@
 //! Every conflict is found here, with the place where it is written. Absent on purpose: the jobs (see `trace`), and
 //! the scheduler that is built from both (see `setup`).
 
-mod admission;
 mod budget;
 mod capacity;
 mod dataset;
@@ -16,6 +15,7 @@ mod preemption;
 mod price;
 mod read;
 mod reaper;
+mod rules;
 mod snapshot;
 mod team;
 mod valuation;
@@ -25,7 +25,7 @@ use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use fairshare::{Budget, ClassScope, Placement, PolicySpec, Quantity, ShareValue, Weight};
+use fairshare::{Budget, ClassScope, Placement, PolicySpec, Quantity, Rules, ShareValue, Weight};
 use sha2::{Digest as _, Sha256};
 
 pub use document::Override;
@@ -33,7 +33,6 @@ pub use fault::ScenarioError;
 pub(crate) use fault::did_you_mean;
 pub(crate) use read::SECTIONS;
 
-use crate::admission::{Admission, Rule};
 use crate::capacity::Capacities;
 use crate::kueue::KueueRules;
 use crate::reaper::Reaper;
@@ -63,10 +62,8 @@ pub struct Scenario {
     pub priorities: Vec<(String, i32)>,
     /// How to decide.
     pub policy: Policy,
-    /// Which jobs are let in.
-    pub admission: Admission,
-    /// Where jobs go that name no pools, the first rule first.
-    pub routes: Vec<Rule>,
+    /// Which jobs are let in, and where those go that name no pools.
+    pub rules: Rules,
     /// When jobs that idle are stopped.
     pub reaper: Option<Reaper>,
     /// The trace that the scenario names, its path resolved against the scenario's folder.

@@ -9,8 +9,8 @@ use super::fault::{Fault, Place};
 use super::valuation;
 use super::value::{Faults, Later};
 use super::{
-    Policy, Pool, Scenario, SnapshotJob, admission, capacity, dataset, history, kueue, pool, preemption,
-    reaper, snapshot, team,
+    Policy, Pool, Scenario, SnapshotJob, capacity, dataset, history, kueue, pool, preemption, reaper, rules,
+    snapshot, team,
 };
 use crate::kueue::KueueRules;
 use crate::saved::Recovery;
@@ -84,8 +84,7 @@ pub(super) fn scenario(root: &Table) -> Result<Scenario, Vec<Fault>> {
     if policy.spec.order == OrderName::Static && teams.iter().all(|team| team.quota.is_empty()) {
         without_quotas(root, &mut faults);
     }
-    let admission = admission::admission(root, &priorities, &mut faults);
-    let routes = admission::routes(root, &pools, &mut faults);
+    let rules = rules::rules(root, &priorities, &pools, &mut faults);
     let reaper = reaper::reaper(root, &priorities, &mut faults);
     let (trace, swf) = trace(root, &mut faults);
     let gavel_throughputs = gavel_throughputs(root, &mut faults);
@@ -106,8 +105,7 @@ pub(super) fn scenario(root: &Table) -> Result<Scenario, Vec<Fault>> {
         unknown_teams,
         priorities,
         policy,
-        admission,
-        routes,
+        rules,
         reaper,
         trace,
         swf,

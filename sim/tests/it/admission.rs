@@ -52,11 +52,11 @@ fn reasons(finished: &Finished) -> Vec<(&str, u64)> {
 fn a_job_without_a_cost_owner_is_rejected_where_one_is_required() {
     let rows = "1,0,10,a,1,,,,,ledger-7,\n2,0,10,a,1,,,,,,\n3,0,10,a,1,,,,,a,\n";
     let required = run("[admission]\ncost_owner = 'required'\n", rows);
-    assert_eq!(reasons(&required), [("the scenario requires a cost owner, and the job names none", 1)]);
+    assert_eq!(reasons(&required), [("a cost owner is required, and the job names none", 1)]);
     let summary = required.summary();
     assert_eq!((summary.jobs.submitted, summary.jobs.rejected, summary.jobs.completed), (3, 1, 2));
     let warning =
-        "1 job rejected: the scenario requires a cost owner, and the job names none (first: job `2`)";
+        "1 job rejected: a cost owner is required, and the job names none (first: job `2`)";
     assert!(summary.warnings.iter().any(|known| known == warning), "{:?}", summary.warnings);
     assert_eq!(reasons(&run("[admission]\ncost_owner = 'team'\n", rows)), []);
 }

@@ -1,30 +1,44 @@
 //! `[admission]` and `[[route]]`: which jobs are let in, and to which pools they go.
 //!
-//! Absent on purpose: what the rules do (see `admission`).
+//! Absent on purpose: what the rules do (the core's `Rules`).
+
+use fairshare::{Asks, Dev, Quantity, RouteRule, Rules};
 
 use super::Pool;
 use super::document::{Node, Table, Value};
 use super::fault::{Fault, Place, did_you_mean};
 use super::value::Faults;
-use crate::admission::{Admission, Asks, Dev, Rule};
+use crate::setup::pool_id;
 
 const KEYS: [&str; 4] = ["cost_owner", "classes", "max_gpus", "dev"];
 const DEV: [&str; 2] = ["class", "max_gpus"];
 const ROUTE: [&str; 3] = ["accelerator", "pools", "clouds"];
 /// What a rule about jobs without GPUs names in place of a type.
 const NO_GPUS: &str = "none";
-/// One GPU, in thousandths: what a development job may ask unless told otherwise.
-const ONE_GPU: u64 = 1_000;
+/// What a development job may ask unless told otherwise.
+const ONE_GPU: Quantity = Quantity::new(1_000);
 
-/// Reads `[admission]`; every class that it names is one of `priorities`.
-pub(super) fn admission(root: &Table, priorities: &[(String, i32)], faults: &mut Faults) -> Admission {
-    let mut admission = Admission::default();
-    let Some(table) = root.get("admission").and_then(|node| faults.table(node, "admission")) else {
-        return admission;
-    };
+/// Reads `[admission]` and every `[[route]]`, in order; every class that they name is one of `priorities`.
+pub(super) fn rules(
+    root: &Table,
+    priorities: &[(String, i32)],
+    pools: &[Pool],
+    faults: &mut Faults,
+) -> Rules {
+    let mut rules = Rules::default();
+    if let Some(table) = root.get("admission").and_then(|node| faults.table(node, "admission")) {
+        admission(table, priorities, &mut rules, faults);
+    }
+    let tables = faults.tables(root, "route");
+    rules.routes =
+        tables.into_iter().filter_map(|(table, place)| route(table, place, pools, faults)).collect();
+    rules
+}
+
+fn admission(table: &Table, priorities: &[(String, i32)], rules: &mut Rules, faults: &mut Faults) {
     faults.keys(table, "`[admission]`", &KEYS, &[]);
     if let Some(node) = table.get("cost_owner") {
-        admission.owner_required =
+        rules.owner_required =
             faults.word(node, "cost_owner", &["required", "team"], &[]) == Some("required");
     }
     if let Some(node) = table.get("classes") {
@@ -32,17 +46,16 @@ pub(super) fn admission(root: &Table, priorities: &[(String, i32)], faults: &mut
         for (name, place) in &names {
             check_class(name, place, priorities, faults);
         }
-        admission.classes = Some(names.into_iter().map(|(name, _)| name.to_owned()).collect());
+        rules.classes = Some(names.into_iter().map(|(name, _)| name.to_owned()).collect());
     }
     if let Some(most) = table.get("max_gpus").and_then(|node| faults.table(node, "max_gpus")) {
         for entry in &most.entries {
             check_class(&entry.key, &entry.key_place, priorities, faults);
-            let gpus = faults.amount(&entry.node, "gpu").map_or(0, fairshare::Quantity::get);
-            admission.most_gpus.push((entry.key.clone(), gpus));
+            let gpus = faults.amount(&entry.node, "gpu").unwrap_or_default();
+            rules.most_gpus.push((entry.key.clone(), gpus));
         }
     }
-    admission.dev = table.get("dev").and_then(|node| dev(node, priorities, faults));
-    admission
+    rules.dev = table.get("dev").and_then(|node| dev(node, priorities, faults));
 }
 
 fn dev(node: &Node, priorities: &[(String, i32)], faults: &mut Faults) -> Option<Dev> {
@@ -54,16 +67,10 @@ fn dev(node: &Node, priorities: &[(String, i32)], faults: &mut Faults) -> Option
         Some(name.to_owned())
     });
     let most = table.get("max_gpus").and_then(|node| faults.amount(node, "gpu"));
-    Some(Dev { class, most_gpus: most.map_or(ONE_GPU, fairshare::Quantity::get) })
+    Some(Dev { class, most_gpus: most.unwrap_or(ONE_GPU) })
 }
 
-/// Reads every `[[route]]`, in order.
-pub(super) fn routes(root: &Table, pools: &[Pool], faults: &mut Faults) -> Vec<Rule> {
-    let tables = faults.tables(root, "route");
-    tables.into_iter().filter_map(|(table, place)| rule(table, place, pools, faults)).collect()
-}
-
-fn rule(table: &Table, place: &Place, pools: &[Pool], faults: &mut Faults) -> Option<Rule> {
+fn route(table: &Table, place: &Place, pools: &[Pool], faults: &mut Faults) -> Option<RouteRule> {
     faults.keys(table, "a route", &ROUTE, &[]);
     let asks = match table.get("accelerator") {
         None => Asks::Anything,
@@ -115,11 +122,9 @@ fn rule(table: &Table, place: &Place, pools: &[Pool], faults: &mut Faults) -> Op
             let title = format!("jobs for `{asked}` cannot run there");
             faults.push(Fault::new(place, title, format!("no pool of `{name}` has this accelerator")));
         }
-        to.extend(fitting);
+        to.extend(fitting.into_iter().map(pool_id));
     }
-    to.sort_unstable();
-    to.dedup();
-    Some(Rule { asks, pools: to })
+    Some(RouteRule::new(asks, to))
 }
 
 /// The texts of a list, with their places.
