@@ -13,6 +13,8 @@ pub struct DominantShare {
     borrowed: u128,
     lendable: u128,
     weight: Option<Weight>,
+    /// Whether anything is used beyond the quota, though nobody may have lent it.
+    is_borrowing: bool,
     /// The resource, by its position in alphabetical order.
     pub(super) resource: Option<usize>,
 }
@@ -27,19 +29,20 @@ pub enum WeightedShare {
 }
 
 impl DominantShare {
-    pub(super) const ZERO: Self = Self { borrowed: 0, lendable: 1, weight: None, resource: None };
+    pub(super) const ZERO: Self =
+        Self { borrowed: 0, lendable: 1, weight: None, is_borrowing: false, resource: None };
 
-    /// Whether anything that others could lend is borrowed.
+    /// Whether anything is used beyond the quota. The share is zero all the same where nobody could have lent it.
     #[must_use]
     pub fn is_borrowing(&self) -> bool {
-        self.borrowed > 0
+        self.is_borrowing
     }
 
     /// In thousandths, rounded up.
     #[must_use]
     pub fn weighted(&self) -> WeightedShare {
         let Some(weight) = self.weight else {
-            return if self.is_borrowing() { WeightedShare::Infinite } else { WeightedShare::Thousandths(0) };
+            return if self.borrowed > 0 { WeightedShare::Infinite } else { WeightedShare::Thousandths(0) };
         };
         let above = self.borrowed.saturating_mul(1_000).saturating_mul(u128::from(weight.denominator()));
         let below = self.lendable.saturating_mul(u128::from(weight.numerator()));
@@ -48,7 +51,7 @@ impl DominantShare {
 
     /// Smaller shares come first; borrowing without weight comes last.
     pub(super) fn compare(&self, other: &Self) -> Ordering {
-        if (self.lendable, self.weight) == (other.lendable, other.weight) {
+        if self.weight.is_some() && (self.lendable, self.weight) == (other.lendable, other.weight) {
             // Nearly always, in a cohort of queues that are alike.
             return self.borrowed.cmp(&other.borrowed);
         }
@@ -60,6 +63,16 @@ impl DominantShare {
             (false, false) => compare_fractions(self.over_weight(), other.over_weight()),
             (infinite, _) => infinite.cmp(&!infinite),
         }
+    }
+
+    /// The same, and of equal shares those that borrow come last.
+    pub(super) fn compare_borrowing(&self, other: &Self) -> Ordering {
+        self.compare(other).then(self.is_borrowing.cmp(&other.is_borrowing))
+    }
+
+    /// The same share of somebody who borrows.
+    pub(super) fn of_borrower(self) -> Self {
+        Self { is_borrowing: true, ..self }
     }
 
     fn over_weight(&self) -> (u128, u128) {
@@ -122,6 +135,7 @@ impl Tree {
             let beyond = |pair: &Pair| self.usage(at, *pair).saturating_sub(node.quota[*pair]);
             let in_table = pairs.iter().filter(|pair| node.in_table[**pair]);
             let borrowed: u128 = in_table.map(|pair| u128::try_from(beyond(pair)).unwrap_or(0)).sum();
+            best.is_borrowing |= borrowed > 0;
             let known = (best.borrowed, best.lendable);
             if *lendable > 0 && borrowed > 0 && compare_fractions((borrowed, *lendable), known).is_gt() {
                 best = DominantShare { borrowed, lendable: *lendable, resource: Some(resource), ..best };

@@ -27,7 +27,7 @@ impl Siblings {
         let node = cluster.tree.node(cohort);
         let with_share = |child: &NodeIndex| (*child, cluster.share(*child));
         let mut queues: Vec<(NodeIndex, DominantShare)> = node.queues.iter().map(with_share).collect();
-        queues.sort_by(|(_, a), (_, b)| a.compare(b));
+        queues.sort_by(|(_, a), (_, b)| a.compare_borrowing(b));
         Self { queues, cohorts: node.cohorts.iter().map(with_share).collect() }
     }
 
@@ -35,7 +35,8 @@ impl Siblings {
     pub(super) fn largest_beside(&self, child: NodeIndex) -> Option<&DominantShare> {
         let queue = self.queues.iter().rev().find(|(known, _)| *known != child);
         let cohorts = self.cohorts.iter().filter(|(known, _)| *known != child);
-        queue.into_iter().chain(cohorts).map(|(_, share)| share).max_by(|a, b| a.compare(b))
+        let shares = queue.into_iter().chain(cohorts).map(|(_, share)| share);
+        shares.max_by(|a, b| a.compare_borrowing(b))
     }
 }
 
@@ -223,7 +224,7 @@ impl<'a> Targets<'a> {
                 && known.compare(&share).is_eq()
             {
                 level.left -= 1;
-                if share.is_borrowing()
+                if known.is_borrowing()
                     && !stale.contains(&queue)
                     && let Some(next) = candidates.first(cluster, queue, 0)
                 {
@@ -231,12 +232,13 @@ impl<'a> Targets<'a> {
                 }
             }
             while let Some(entry) = level.moved.pop_if(|entry| entry.share.compare(&share).is_eq()) {
-                if share.is_borrowing() || entry.queue == *own {
+                if entry.share.is_borrowing() || entry.queue == *own {
                     level.front.push((entry.queue, entry.next));
                 }
             }
             level.front.sort_by(|a, b| precedes(cluster, *own, *b, *a));
-            level.share = share;
+            // Whoever is there borrows, or is the workload's own queue.
+            level.share = share.of_borrower();
         }
         level.front.last().map(|(queue, _)| (*queue, level.share))
     }

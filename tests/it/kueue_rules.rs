@@ -127,6 +127,19 @@ fn the_second_strategy_takes_nobody_twice() {
     assert_eq!(victims(FAIR, &[pool], &queues, &running, &asks("a", 15, 5), 15), []);
 }
 
+#[test]
+fn who_borrows_what_nobody_lends_gives_it_back() {
+    // Nothing of the cohort is lent, so that the share of `other` is zero; it borrows all the same.
+    let mut own = queue("own", "all", 4);
+    own.groups[0].rows[0].quotas[0].lending_limit = Some(0);
+    let queues = [own, queue("other", "all", 0)];
+    let running = [holds("r", "other", 2)];
+    for fair in [FAIR, CLASSICAL] {
+        let found = victims(fair, &[], &queues, &running, &asks("own", 3, 0), 3);
+        assert_eq!(found, named(&[("r", "InCohortReclamation")]));
+    }
+}
+
 fn rows(flavors: &[(&str, i64)]) -> ResourceGroup {
     let row =
         |(flavor, nominal): &(&str, i64)| QuotaRow { flavor: (*flavor).to_owned(), quotas: cpu(*nominal) };

@@ -55,8 +55,7 @@ fn a_job_without_a_cost_owner_is_rejected_where_one_is_required() {
     assert_eq!(reasons(&required), [("a cost owner is required, and the job names none", 1)]);
     let summary = required.summary();
     assert_eq!((summary.jobs.submitted, summary.jobs.rejected, summary.jobs.completed), (3, 1, 2));
-    let warning =
-        "1 job rejected: a cost owner is required, and the job names none (first: job `2`)";
+    let warning = "1 job rejected: a cost owner is required, and the job names none (first: job `2`)";
     assert!(summary.warnings.iter().any(|known| known == warning), "{:?}", summary.warnings);
     assert_eq!(reasons(&run("[admission]\ncost_owner = 'team'\n", rows)), []);
 }

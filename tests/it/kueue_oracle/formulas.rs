@@ -146,13 +146,20 @@ impl Oracle<'_> {
             }
         }
         match self.weight(node) {
-            None => Share { infinite: best.above > 0, ..best },
+            None => Share { infinite: self.borrows(node), ..best },
             Some(weight) => Share {
                 above: best.above * i128::from(weight.denominator()),
                 below: best.below * i128::from(weight.numerator()),
                 ..best
             },
         }
+    }
+
+    /// Whether a node below another uses more of something than its quota, though nobody may have lent it.
+    pub(super) fn borrows(&self, node: &Node) -> bool {
+        let beyond =
+            |pair: &Pair| self.in_table(node, pair) && self.usage(node, pair) > self.subtree(node, pair);
+        self.parent(node).is_some() && self.pairs().iter().any(beyond)
     }
 
     pub(super) fn within(&self, node: &Node, contested: &BTreeSet<Pair>) -> bool {

@@ -259,7 +259,7 @@ impl Oracle<'_> {
                         continue;
                     }
                     let share = self.share(&child);
-                    let borrows = share.above > 0;
+                    let borrows = self.borrows(&child);
                     let has_some = left.get(&child).is_some_and(|list| !list.is_empty());
                     let is_queue = matches!(child, Node::Queue(_));
                     if !borrows && !path.contains(&child) || is_queue && !has_some {
