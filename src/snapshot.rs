@@ -71,7 +71,8 @@ pub struct Snapshot {
     pub exhausted: Vec<ResourceKind>,
     /// When ranks by past use are worked out again, where the order goes by them; `None`: in the next cycle.
     pub next_ranks: Option<Timestamp>,
-    /// What was decided and not answered yet: evictions from lost capacity.
+    /// What was decided and not answered yet: evictions from lost capacity, and what a policy of the caller's own did in a cycle
+    /// that was refused.
     pub undelivered: Vec<Decision>,
     /// One record for each eviction among these.
     pub evictions: Vec<Eviction>,

@@ -8,6 +8,7 @@ use core::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use super::{Job, State, Status};
+use crate::decision::Decision;
 use crate::error::{Error, ErrorKind, SnapshotFault, SnapshotPart};
 use crate::history::History;
 use crate::id::{JobId, NodeId, PoolId, TeamId};
@@ -361,11 +362,16 @@ impl State {
             hierarchy.reordered = 0;
         }
         let (undelivered, evictions) = (&snapshot.undelivered, &snapshot.evictions);
+        let named = undelivered.iter().flat_map(|decision| match *decision {
+            Decision::Evict { job, by, .. } => [Some(job), by],
+            Decision::Start { job, .. } => [Some(job), None],
+        });
+        if let Some(id) = named.flatten().find(|id| id.slot() >= self.jobs.len()) {
+            return Err(inside(SnapshotPart::Job(id))(ErrorKind::UnknownJob(id).into()));
+        }
         let evicted = undelivered.iter().filter_map(|decision| match *decision {
-            crate::Decision::Evict { job, attempt, pool, reason, by, .. } => {
-                Some((job, attempt, pool, reason, by))
-            }
-            crate::Decision::Start { .. } => None,
+            Decision::Evict { job, attempt, pool, reason, by, .. } => Some((job, attempt, pool, reason, by)),
+            Decision::Start { .. } => None,
         });
         if !evicted.eq(evictions.iter().map(|its| (its.job, its.attempt, its.pool, its.reason, its.by))) {
             return Err(SnapshotFault::Evictions.into());

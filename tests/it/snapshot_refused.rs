@@ -150,6 +150,10 @@ const CONTRADICTIONS: &[(Change, &str)] = &[
         },
         "the evictions of the snapshot that are not delivered are not those of its records",
     ),
+    (
+        |s| s.undelivered.push(Decision::Start { job: nobody(), attempt: 1, pool: POOL, alternative: 0 }),
+        "job 7#0 of the snapshot: there is no job 7#0, or it is finished",
+    ),
     (|s| s.memory.stopped.push(nobody()), "job 7#0 of the snapshot: there is no job 7#0, or it is finished"),
     (|s| s.memory.tried.push(s.running[0].job), "job 0#0 of the snapshot: job 0#0 is not waiting"),
     (
