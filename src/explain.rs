@@ -263,9 +263,9 @@ pub struct Lost {
     pub own_team: TeamId,
     /// The key K of that team.
     pub own_key: ShareKey,
-    /// Whether the keys are those after the grant, of a start in the last cycle by the one and of the waiting job by the
-    /// other: it is what a job lost that comes first again by what is held now. A scheduler that is built again from a
-    /// snapshot does not know of it. Otherwise the keys are those now.
+    /// Whether the keys are those after the grant, of the start in the last cycle and of the waiting job in its place: it is
+    /// what a job lost that comes first again by what is held now. A scheduler that is built again from a snapshot does not
+    /// know of it. Otherwise the keys are those now.
     pub after_grant: bool,
 }
 
@@ -491,9 +491,11 @@ pub struct Explanation {
     pub state: JobState,
     /// The key K of its team now.
     pub key: ShareKey,
-    /// The team whose waiting jobs for the same pools come first by what is held now. Where its own do, the one that came first
-    /// in the last cycle by the keys after the grant, in room that was enough for this job. `None` where neither is, and for
-    /// a running job.
+    /// The team whose waiting jobs for the same pools come first by what is held now. Of the job that comes first itself, the
+    /// team whose start in the last cycle took the room that the job had, by a smaller key after the grant. `None` where
+    /// others of its own team come first, for a running job, for one that may not borrow yet, and where the keys may not have
+    /// decided: where the order goes by other things, under reservations, where somebody was stopped in that cycle, where
+    /// the start was of another tier or class, and as soon as anything has happened since.
     pub lost: Option<Lost>,
     /// What it asks by each alternative in each pool, with what is free and what its team is entitled to; nothing for a
     /// running job.

@@ -7,7 +7,7 @@
 use core::cmp::Reverse;
 use std::collections::BTreeSet;
 
-use crate::id::{IdVec, ShapeId};
+use crate::id::{IdVec, JobId, ShapeId};
 use crate::line::{Line, Place, Waiter};
 use crate::tree::{MemberId, Tree};
 
@@ -170,6 +170,15 @@ impl Pending {
             let queue = &self.queues[*index];
             Some((queue.shape, queue.class, queue.line.head()?))
         })
+    }
+
+    /// The first job of each line of each leaf, or of each leaf alone.
+    pub(crate) fn firsts(&self, one_each: bool) -> Vec<JobId> {
+        let leaves = self.leaves_waiting();
+        if one_each {
+            return leaves.filter_map(|leaf| Some(self.first(leaf)?.1.job)).collect();
+        }
+        leaves.flat_map(|leaf| self.heads(leaf)).map(|(_, _, waiter)| waiter.job).collect()
     }
 
     /// How many lines of a leaf are not empty.

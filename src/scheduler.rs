@@ -5,6 +5,7 @@
 
 mod adopt;
 mod ask;
+mod lost;
 mod rejected;
 mod remedy;
 mod snapshot;
@@ -76,18 +77,28 @@ const MAX_NODES: u32 = 1 << 20;
 pub struct Scheduler {
     state: State,
     policy: Box<dyn Incremental>,
-    /// Whether the recorded decisions have been returned already.
-    delivered: bool,
-    /// When that was.
-    delivered_at: Timestamp,
+    answer: Answer,
+    /// When the last cycle was.
+    answered_at: Timestamp,
     /// Whose order or policy that is.
     decides: Decides,
 }
 
+/// How far the recorded decisions are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Answer {
+    /// The next cycle returns them.
+    Open,
+    /// The last cycle has returned them, and nothing has happened since.
+    Told,
+    /// They have been returned, and something has happened since.
+    Past,
+}
+
 impl Clone for Scheduler {
     fn clone(&self) -> Self {
-        let Self { delivered, delivered_at, decides, .. } = *self;
-        Self { state: self.state.clone(), policy: self.policy.copy(), delivered, delivered_at, decides }
+        let Self { answer, answered_at, decides, .. } = *self;
+        Self { state: self.state.clone(), policy: self.policy.copy(), answer, answered_at, decides }
     }
 }
 
@@ -151,7 +162,7 @@ impl Scheduler {
 
     fn of(state: State, decides: Decides, policy: impl FnOnce(&State) -> Box<dyn Incremental>) -> Self {
         let policy = policy(&state);
-        Self { state, policy, delivered: true, delivered_at: Timestamp::MIN, decides }
+        Self { state, policy, answer: Answer::Past, answered_at: Timestamp::MIN, decides }
     }
 
     /// What it was built from.
@@ -192,10 +203,10 @@ impl Scheduler {
             return Err(ErrorKind::SubmitAfterNow { submit: job.submit, now }.into());
         }
         if let Some(rejection) = shape.rejection.clone().or_else(|| self.state.forbids(leaf, shape)) {
-            self.state.advance(now)?;
+            self.happens(now)?;
             return Ok(Submission::Rejected(rejection));
         }
-        self.state.advance(now)?;
+        self.happens(now)?;
         job.shape = self.state.routes.for_length(job.shape, job.estimate_or_limit());
         let rank = self.rank(&job);
         let id = self.state.add(job, leaf, rank)?;
@@ -222,7 +233,7 @@ impl Scheduler {
         if self.state.job(job)?.status == Status::Waiting {
             return Err(ErrorKind::NotRunning(job).into());
         }
-        self.state.advance(now)?;
+        self.happens(now)?;
         if let Some((pool, room)) = self.state.finish(job) {
             self.policy.stopped(&self.state, job, pool, &room);
         }
@@ -238,7 +249,7 @@ impl Scheduler {
         if self.state.job(job)?.status != Status::Waiting {
             return self.complete(now, job);
         }
-        self.state.advance(now)?;
+        self.happens(now)?;
         self.policy.withdrawn(&self.state, job);
         self.state.forget(job);
         Ok(())
@@ -262,7 +273,7 @@ impl Scheduler {
         if pool.index() >= self.state.config.pools.len() {
             return Err(ErrorKind::UnknownPool(pool).into());
         }
-        self.state.advance(now)?;
+        self.happens(now)?;
         self.forget_delivered();
         let nodes_up = nodes_up.min(self.state.ledger.pool(pool).nodes_configured());
         let mut running = running_in(&self.state, pool);
@@ -290,15 +301,24 @@ impl Scheduler {
         self.state.advance(now)?;
         self.forget_delivered();
         self.policy.cycle(&mut self.state)?;
-        (self.delivered, self.delivered_at) = (true, now);
+        (self.answer, self.answered_at) = (Answer::Told, now);
         Ok(&self.state.decisions)
     }
 
     fn forget_delivered(&mut self) {
-        if core::mem::take(&mut self.delivered) {
+        if core::mem::replace(&mut self.answer, Answer::Open) != Answer::Open {
             self.state.decisions.clear();
             self.state.evictions.clear();
         }
+    }
+
+    /// Something happens outside at that time.
+    fn happens(&mut self, now: Timestamp) -> Result<(), Error> {
+        self.state.advance(now)?;
+        if self.answer == Answer::Told {
+            self.answer = Answer::Past;
+        }
+        Ok(())
     }
 
     /// What is known of each eviction in the answer of the last [`schedule`](Self::schedule), in the same order.
@@ -361,8 +381,8 @@ impl Scheduler {
     /// assert_eq!(digest.to_string(), "8935f05ac10563affdf3f814062721e7");
     /// ```
     pub fn log(&self) -> impl Iterator<Item = Logged<'_>> {
-        let answer = if self.delivered { self.state.decisions.as_slice() } else { &[] };
-        let (at, mut evictions) = (self.delivered_at, self.state.evictions.iter());
+        let answer = if self.answer == Answer::Open { &[] } else { self.state.decisions.as_slice() };
+        let (at, mut evictions) = (self.answered_at, self.state.evictions.iter());
         answer.iter().map(move |decision| {
             let is_eviction = matches!(decision, Decision::Evict { .. });
             Logged {
@@ -452,6 +472,11 @@ impl Scheduler {
     /// # Errors
     ///
     /// [`ErrorKind::UnknownJob`].
+    ///
+    /// # Complexity
+    ///
+    /// Of a waiting job O(lines of one team and shape x pools + teams); of the first that waits for its pools O(jobs alive +
+    /// starts of the last cycle x nodes) beside.
     ///
     /// # Examples
     ///

@@ -261,6 +261,10 @@ impl Incremental for Conservative {
         Ok(())
     }
 
+    fn firsts(&self, _: &State) -> Vec<JobId> {
+        self.pending.firsts(false)
+    }
+
     fn first_of(&self, state: &State, heads: &[(JobId, RouteId)]) -> Option<usize> {
         first_of(state, &*self.order, heads)
     }

@@ -24,6 +24,7 @@ use core::cmp::{Ordering, Reverse};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use self::change::class;
 use self::holds::{Gate, Holds};
 use self::reclaim::Reclaim;
 use super::first::first_of;
@@ -518,6 +519,10 @@ impl Incremental for Engine {
         Ok(())
     }
 
+    fn firsts(&self, _: &State) -> Vec<JobId> {
+        self.pending.firsts(self.head_only)
+    }
+
     fn first_of(&self, state: &State, heads: &[(JobId, RouteId)]) -> Option<usize> {
         first_of(state, &*self.order, heads)
     }
@@ -591,7 +596,3 @@ impl Incremental for Engine {
 
 /// The place of an inner member, whose head is no job in particular.
 const NO_PLACE: Place = Place { rank: 0, submit: Timestamp::MIN, number: 0 };
-
-fn class(state: &State, job: JobId) -> i32 {
-    state.routes.shape(state.alive(job).spec.shape).precedence
-}

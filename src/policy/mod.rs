@@ -33,7 +33,7 @@ use crate::line::Place;
 use crate::resources::{MAX_KINDS, Resources};
 use crate::route::RouteId;
 use crate::snapshot::Memory;
-use crate::state::State;
+use crate::state::{State, Status};
 use crate::time::Timestamp;
 use crate::tree::{Member, MemberId, Tree};
 use crate::value::Values;
@@ -57,6 +57,10 @@ pub(crate) trait Incremental: core::fmt::Debug + Send {
     fn resized(&mut self, state: &State, pool: PoolId);
     /// Makes every decision that can be made now.
     fn cycle(&mut self, state: &mut State) -> Result<(), Error>;
+    /// Waiting jobs, among them the first of each team and shape, where it may come first.
+    fn firsts(&self, state: &State) -> Vec<JobId> {
+        state.jobs().filter(|(_, job)| job.status == Status::Waiting).map(|(id, _)| id).collect()
+    }
     /// Which of some waiting jobs comes first by what their teams hold now; each is the first of its team, with the route that
     /// tells its tier.
     fn first_of(&self, state: &State, heads: &[(JobId, RouteId)]) -> Option<usize> {

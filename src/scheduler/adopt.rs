@@ -54,7 +54,7 @@ impl Scheduler {
             let Placed { since, .. } = *placed;
             return Err(ErrorKind::Since { since, submit: job.submit, now }.into());
         }
-        self.state.advance(now)?;
+        self.happens(now)?;
         job.shape = self.state.routes.for_length(job.shape, job.estimate_or_limit());
         let route = self.state.route_in(job.shape, placed.pool, placed.alternative)?;
         let id = self.state.add(job, leaf, self.rank(&job))?;

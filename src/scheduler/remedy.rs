@@ -1,26 +1,25 @@
-//! Remedy: what would let a waiting job start, and which comparison it lost.
+//! Remedy: what would let a waiting job start.
 //!
 //! For each route an amount of room and of allowance that is enough is put together, and then each amount is made as
 //! small as it can be while some route of the pool would do. Whose turn it is is asked only of a job that has room: a copy
 //! of the scheduler decides without those that come before it.
-//! Absent on purpose: who may be stopped for a job. Layer 6; uses `state`, `quota`.
+//! Absent on purpose: who may be stopped for a job, and which comparison it lost (see `lost`). Layer 6; uses `state`, `quota`.
 
 mod trial;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use self::trial::minimize;
 use super::Scheduler;
-use super::standing::{own_order, tier_route};
 use crate::decision::Decision;
 use crate::error::Error;
-use crate::explain::{Lost, Names, Need, Remedy};
+use crate::explain::{Names, Need, Remedy};
 use crate::id::{JobId, NodeId, ShapeId};
 use crate::ledger::PoolState;
 use crate::quantity::Quantity;
 use crate::resources::{ResourceKind, Resources};
 use crate::room::{DEVICE, Room};
-use crate::route::{Route, RouteId};
+use crate::route::Route;
 use crate::state::{State, Status};
 use crate::tree::MemberId;
 
@@ -136,7 +135,7 @@ impl Scheduler {
     }
 
     /// Whether two shapes may run in one pool.
-    fn competes(&self, a: ShapeId, b: ShapeId) -> bool {
+    pub(super) fn competes(&self, a: ShapeId, b: ShapeId) -> bool {
         let routes = &self.state.routes;
         let pools = |shape: ShapeId| routes.shape(shape).routes().map(|route| routes.route(route).pool);
         pools(a).any(|pool| pools(b).any(|other| other == pool))
@@ -147,99 +146,6 @@ impl Scheduler {
         let pools = config.pools.iter().map(|pool| pool.name.clone()).collect();
         let teams = config.teams.iter().map(|team| team.name.clone()).collect();
         Names { pools, teams, kinds: config.kinds.clone() }
-    }
-
-    /// The comparison that a waiting job lost, if the first job that waits for one of its pools is another team's.
-    pub(super) fn lost_to(&self, job: JobId) -> Option<Lost> {
-        let state = &self.state;
-        let known = state.job(job).ok()?;
-        let mut heads: BTreeMap<MemberId, JobId> = BTreeMap::new();
-        for (id, other) in state.jobs() {
-            if other.status == Status::Waiting && self.competes(known.spec.shape, other.spec.shape) {
-                let head = heads.entry(other.leaf).or_insert(id);
-                if own_order(state, id) < own_order(state, *head) {
-                    *head = id;
-                }
-            }
-        }
-        let heads: Vec<(JobId, RouteId)> =
-            heads.into_values().filter_map(|head| Some((head, tier_route(state, head)?))).collect();
-        if known.status != Status::Waiting {
-            return None;
-        }
-        let first = heads.get(self.policy.first_of(state, &heads)?)?.0;
-        let other = state.alive(first);
-        if other.leaf == known.leaf {
-            return self.lost_in_cycle(job);
-        }
-        let (theirs, own) = state.tree.rivals(other.leaf, known.leaf);
-        let team = |member| state.tree.member(member).team;
-        let key = |member| state.tree.key(member, &[]);
-        Some(Lost {
-            to: first,
-            team: team(theirs)?,
-            key: key(theirs),
-            own_team: team(own)?,
-            own_key: key(own),
-            after_grant: false,
-        })
-    }
-
-    /// The comparison that a waiting job lost in the cycle at this instant: the first start of another team in one of its
-    /// pools, with a smaller key after the grant, while as much was free there as the job asks. `None` where somebody was
-    /// stopped in that cycle.
-    fn lost_in_cycle(&self, job: JobId) -> Option<Lost> {
-        let state = &self.state;
-        let known = state.alive(job);
-        if !self.policy.after_grant() {
-            return None;
-        }
-        let started = |decision: &Decision| match decision {
-            Decision::Start { job: id, .. } if state.started_at(*id) == Some(state.now) => {
-                Some((*id, state.alive(*id).leaf, state.route_of(*id)?))
-            }
-            _ => None,
-        };
-        let starts = state.decisions.iter().map(started).collect::<Option<Vec<_>>>()?;
-        for (at, (id, leaf, route)) in starts.iter().enumerate() {
-            let pool = state.routes.route(*route).pool;
-            let since = &starts[at..];
-            let here = since.iter().map(|(_, _, route)| state.routes.route(*route));
-            let mut free = *state.ledger.pool(pool).free();
-            for route in here.filter(|route| route.pool == pool) {
-                free = free.checked_add(&route.total)?;
-            }
-            let mut routes = state.routes.shape(known.spec.shape).routes();
-            let fits = |own: &RouteId| {
-                let own = state.routes.route(*own);
-                own.pool == pool && own.total.fits_in(&free)
-            };
-            let (false, Some(own_route)) = (*leaf == known.leaf, routes.find(fits)) else { continue };
-            let (theirs, own) = state.tree.rivals(*leaf, known.leaf);
-            // What a member held before some of the starts, and with a grant.
-            let key = |member: MemberId, later: &[(JobId, MemberId, RouteId)], grant: Option<RouteId>| {
-                let mut held = state.tree.usage(member).to_vec();
-                for (_, leaf, route) in later {
-                    if state.tree.path(*leaf).any(|above| above == member) {
-                        for (held, charge) in held.iter_mut().zip(state.routes.charge(*route)) {
-                            *held = held.saturating_sub(*charge);
-                        }
-                    }
-                }
-                let charge = grant.map_or(&[][..], |route| state.routes.charge(route));
-                for (held, charge) in held.iter_mut().zip(charge) {
-                    *held = held.saturating_add(*charge);
-                }
-                state.tree.key_if(member, held.into_iter())
-            };
-            let (their_key, own_key) = (key(theirs, &since[1..], None), key(own, since, Some(own_route)));
-            if their_key < own_key {
-                let team = |member| state.tree.member(member).team;
-                let (team, own_team) = (team(theirs)?, team(own)?);
-                return Some(Lost { to: *id, team, key: their_key, own_team, own_key, after_grant: true });
-            }
-        }
-        None
     }
 }
 

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use super::Scheduler;
+use super::{Answer, Scheduler};
 use crate::error::{Error, ErrorKind, SnapshotFault, SnapshotPart};
 use crate::id::{JobId, NodeId, PoolId};
 use crate::policy::own::Policy;
@@ -27,7 +27,7 @@ impl Scheduler {
     /// See [`restore`](Self::restore).
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
-        self.state.snapshot(self.decides, self.delivered, self.policy.memory(&self.state))
+        self.state.snapshot(self.decides, self.answer != Answer::Open, self.policy.memory(&self.state))
     }
 
     /// A scheduler that goes on where another was written down: the same calls get the same answers from both, job by job and
@@ -143,7 +143,7 @@ impl Scheduler {
             self.policy.waits(&self.state, id);
         }
         self.policy.remember(&self.state, memory);
-        self.delivered = false;
+        self.answer = Answer::Open;
         Ok(self)
     }
 }

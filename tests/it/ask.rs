@@ -4,9 +4,10 @@
 use std::collections::BTreeSet;
 
 use fairshare::{
-    Allowance, Alternative, Config, Decision, EvictionBounds, JobId, JobSpec, JobState, Millis, Need,
-    OrderName, PolicySpec, PoolId, PoolSpec, Preemption, Quantity, Remedy, ResourceKind, Resources,
-    Scheduler, ShapeId, ShapeSpec, Size, Submission, TeamId, TeamSpec, Timestamp, Verdict,
+    Allowance, Alternative, Backfill, Config, Decision, EvictionBounds, JobId, JobSpec, JobState, Millis,
+    Need, NodeId, OrderName, Placed, PolicySpec, PoolId, PoolSpec, Preemption, Quantity, Remedy,
+    ResourceKind, Resources, Scheduler, ShapeId, ShapeSpec, Size, Submission, TeamId, TeamSpec, Timestamp,
+    Verdict,
 };
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -346,6 +347,83 @@ fn what_was_lost_by_the_keys_after_the_grant_is_told() {
     let keys = [lost.key.dominant().to_string(), lost.own_key.dominant().to_string()];
     assert_eq!(keys, ["5/14", "5/7"]);
     assert!(lost.after_grant);
+}
+
+/// One GPU is free on each of two nodes, which is no room for a worker that asks two.
+#[test]
+fn nothing_was_lost_where_there_was_no_room() {
+    let teams = ["a", "b", "c"].map(TeamSpec::new).to_vec();
+    let mut scheduler = Scheduler::new(Config::new(vec![PoolSpec::new("p", 2, gpus(2))], teams)).unwrap();
+    let spread = JobSpec::new(
+        TeamId::new(2),
+        scheduler.intern(&ShapeSpec::new(Alternative::new(gpus(1)).with_workers(2))).unwrap(),
+        Timestamp::ZERO,
+    );
+    let nodes = vec![(NodeId::new(0), 1), (NodeId::new(1), 1)];
+    let placed = Placed::new(PoolId::new(0), Timestamp::ZERO).on_nodes(nodes);
+    scheduler.adopt(Timestamp::ZERO, spread, &placed).unwrap();
+    let wide = submit(&mut scheduler, 0, &ShapeSpec::new(Alternative::new(gpus(2))), Timestamp::ZERO);
+    let small = submit(&mut scheduler, 1, &ShapeSpec::new(Alternative::new(gpus(1))), Timestamp::ZERO);
+    let started = scheduler.schedule(Timestamp::ZERO).unwrap().to_vec();
+    assert!(matches!(started[..], [Decision::Start { job, .. }] if job == small), "{started:?}");
+    assert_eq!(scheduler.explain(wide).unwrap().lost, None);
+}
+
+/// What is free now is not what was free in the cycle once anything has happened, and who comes later was not in it.
+#[test]
+fn what_was_lost_is_told_until_something_happens() {
+    let teams = vec![TeamSpec::new("a"), TeamSpec::new("b")];
+    let mut scheduler = Scheduler::new(Config::new(vec![PoolSpec::new("p", 1, gpus(4))], teams)).unwrap();
+    let [one, four] = [1, 4].map(|amount| ShapeSpec::new(Alternative::new(gpus(amount))));
+    let large = submit(&mut scheduler, 0, &four, Timestamp::ZERO);
+    let small = submit(&mut scheduler, 1, &one, Timestamp::ZERO);
+    let other = submit(&mut scheduler, 1, &one, Timestamp::ZERO);
+    scheduler.schedule(Timestamp::ZERO).unwrap();
+    let lost = |scheduler: &Scheduler| scheduler.explain(large).unwrap().lost.map(|lost| lost.to);
+    assert_eq!(lost(&scheduler), Some(small));
+    scheduler.complete(Timestamp::ZERO, other).unwrap();
+    assert_eq!(lost(&scheduler), None);
+    scheduler.schedule(Timestamp::ZERO).unwrap();
+    assert_eq!(lost(&scheduler), None, "nobody started in this cycle");
+}
+
+/// Where nothing may pass the first job of a team, the second did not lose by keys.
+#[test]
+fn who_stands_behind_another_of_its_team_lost_to_nobody_else() {
+    for (backfill, is_told) in [(Backfill::None, false), (Backfill::BestEffort, true)] {
+        let pools = vec![PoolSpec::new("p", 1, gpus(4)), PoolSpec::new("q", 1, gpus(2))];
+        let policy = PolicySpec::new(OrderName::Drf).with_backfill(backfill);
+        let config = Config::new(pools, ["a", "b", "c"].map(TeamSpec::new).to_vec()).with_policy(policy);
+        let mut scheduler = Scheduler::new(config).unwrap();
+        let queue = |scheduler: &mut Scheduler, team: u32, amount: u64, pool: u32| {
+            let shape = ShapeSpec::new(Alternative::new(gpus(amount)).in_pools(vec![PoolId::new(pool)]));
+            submit(scheduler, team, &shape, Timestamp::ZERO)
+        };
+        let _ = queue(&mut scheduler, 2, 2, 1);
+        scheduler.schedule(Timestamp::ZERO).unwrap();
+        let _ = queue(&mut scheduler, 0, 2, 1);
+        let second = queue(&mut scheduler, 0, 4, 0);
+        let _ = queue(&mut scheduler, 1, 1, 0);
+        assert_eq!(scheduler.schedule(Timestamp::ZERO).unwrap().len(), 1);
+        assert_eq!(scheduler.explain(second).unwrap().lost.is_some(), is_told, "{backfill:?}");
+    }
+}
+
+/// A quota comes before any key.
+#[test]
+fn what_started_within_a_quota_came_first_by_no_key() {
+    let mut teams = vec![TeamSpec::new("a"), TeamSpec::new("b")];
+    let quota = Allowance::new(PoolId::new(0), ResourceKind::GPU, Quantity::new(1_000));
+    for (quotas, expected) in [(vec![], true), (vec![quota], false)] {
+        teams[1].quota = quotas;
+        let pool = PoolSpec::new("p", 1, gpus(4));
+        let mut scheduler = Scheduler::new(Config::new(vec![pool], teams.clone())).unwrap();
+        let [one, four] = [1, 4].map(|amount| ShapeSpec::new(Alternative::new(gpus(amount))));
+        let large = submit(&mut scheduler, 0, &four, Timestamp::ZERO);
+        let _ = submit(&mut scheduler, 1, &one, Timestamp::ZERO);
+        scheduler.schedule(Timestamp::ZERO).unwrap();
+        assert_eq!(scheduler.explain(large).unwrap().lost.is_some(), expected);
+    }
 }
 
 #[test]

@@ -20,8 +20,9 @@
 use core::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::change::class;
 use super::holds::{Gate, Holds, leaves_amount};
-use super::{Engine, Pick, Spot, Stage, class};
+use super::{Engine, Pick, Spot, Stage};
 use crate::explain::Blocked;
 use crate::id::{JobId, PoolId, ShapeId};
 use crate::line::Waiter;

@@ -2,7 +2,7 @@
 //!
 //! Absent on purpose: why it does. Layer 5; uses `pending`, `lists`, `state`.
 
-use super::{Engine, class};
+use super::Engine;
 use crate::id::{JobId, PoolId, ShapeId};
 use crate::line::Waiter;
 use crate::resources::Resources;
@@ -67,4 +67,9 @@ impl Engine {
         watch.room = watch.room.max_each(room);
         watch.freed = true;
     }
+}
+
+/// The class of a job, as far as it comes before everything else.
+pub(super) fn class(state: &State, job: JobId) -> i32 {
+    state.routes.shape(state.alive(job).spec.shape).precedence
 }

@@ -6,7 +6,8 @@
 
 use core::cmp::Reverse;
 
-use super::{Engine, Stage, class};
+use super::change::class;
+use super::{Engine, Stage};
 use crate::id::{JobId, PoolId};
 use crate::route::RouteId;
 use crate::state::State;
