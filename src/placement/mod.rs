@@ -14,11 +14,13 @@ mod first_fit;
 mod fragmentation;
 mod random;
 
+use std::collections::BTreeSet;
+
 use crate::config::Placement;
 use crate::id::NodeId;
 use crate::ledger::{PoolState, Span};
-use crate::resources::Resources;
-use crate::room::{Room, part_of};
+use crate::resources::{ResourceKind, Resources};
+use crate::room::{DEVICE, Room, part_of};
 use crate::route::Route;
 
 /// Nodes are tried by this, the smallest first, and then by their number.
@@ -117,6 +119,34 @@ pub(crate) fn seat(
     spans: &mut Vec<Span>,
 ) {
     Seats { pool, request, workers }.seat(node, free, workers, spans);
+}
+
+/// Whether all workers of `route` have room where they are said to run, beside the others there. As where they are put, each
+/// node comes once, and on it each device.
+pub(crate) fn seats_beside(pool: &PoolState, route: &Route, spans: &[Span]) -> bool {
+    if pool.is_divisible() {
+        return spans.is_empty() && route.total.fits_in(pool.free());
+    }
+    let on_devices = part_of(&route.request) > 0;
+    let devices_of_node = pool.node_capacity()[ResourceKind::GPU].get().div_ceil(DEVICE);
+    let workers: u64 = spans.iter().map(|span| u64::from(span.workers)).sum();
+    let (mut nodes, mut devices) = (BTreeSet::new(), BTreeSet::new());
+    let mut have_room = |on_node: &[Span]| {
+        let node = on_node[0].node;
+        let Some(mut free) = pool.free_on(node).filter(|_| nodes.insert(node)).cloned() else { return false };
+        on_node.iter().all(|span| {
+            let is_there = match span.device {
+                Some(device) => on_devices && u64::from(device) < devices_of_node && free.can_share(device),
+                None => !on_devices,
+            };
+            let is_first = devices.insert((node, span.device));
+            is_there
+                && is_first
+                && span.workers > 0
+                && free.take(&route.request, span.workers, span.device)
+        })
+    };
+    workers == u64::from(route.workers) && spans.chunk_by(|a, b| a.node == b.node).all(&mut have_room)
 }
 
 /// When a node that has room for a worker is tried; `free` is what the node has free, now or at another time.

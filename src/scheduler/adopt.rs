@@ -4,12 +4,11 @@
 
 use super::Scheduler;
 use crate::error::{Error, ErrorKind};
-use crate::id::{JobId, NodeId};
+use crate::id::JobId;
 use crate::job::{JobSpec, Placed};
 use crate::ledger::{PoolState, Span};
 use crate::placement;
-use crate::resources::ResourceKind;
-use crate::room::{DEVICE, Room, part_of};
+use crate::room::Room;
 use crate::route::{Route, RouteId};
 use crate::state::State;
 use crate::time::Timestamp;
@@ -66,56 +65,38 @@ impl Scheduler {
 
 /// Where its workers are, as told or as placement has it.
 fn find_spans(state: &State, route: RouteId, placed: &Placed) -> Result<Vec<Span>, Error> {
-    let no_room = || Error::from(ErrorKind::NoRoom(placed.pool));
     let route = state.routes.route(route);
     let pool = state.ledger.pool(placed.pool);
-    let mut spans = Vec::new();
-    if !placed.devices.is_empty() {
-        return on_devices(pool, route, placed).ok_or_else(no_room);
-    }
-    if placed.nodes.is_empty() {
-        return if placement::find(pool, route, &[], &mut spans) { Ok(spans) } else { Err(no_room()) };
-    }
-    let mut named: Vec<(NodeId, u32)> = placed.nodes.clone();
-    named.sort_unstable();
-    let twice = named.windows(2).any(|pair| pair[0].0 == pair[1].0);
-    let workers: u64 = named.iter().map(|(_, workers)| u64::from(*workers)).sum();
-    let has_room = |(node, workers): &(NodeId, u32)| {
-        let free = pool.free_on(*node);
-        *workers > 0 && free.is_some_and(|free| free.times(&route.request) >= u64::from(*workers))
+    let mut found = Vec::new();
+    let spans = if !placed.devices.is_empty() {
+        on_devices(placed)
+    } else if !placed.nodes.is_empty() {
+        on_nodes(pool, route, placed)
+    } else {
+        placement::find(pool, route, &[], &mut found).then_some(found)
     };
-    if twice || pool.is_divisible() || workers != u64::from(route.workers) || !named.iter().all(has_room) {
-        return Err(no_room());
-    }
-    for (node, workers) in named {
-        let free = pool.free_on(node).ok_or_else(no_room)?;
-        placement::seat(pool, &route.request, (node, free), workers, &mut spans);
-    }
-    Ok(spans)
+    let spans = spans.filter(|spans| placement::seats_beside(pool, route, spans));
+    spans.ok_or_else(|| ErrorKind::NoRoom(placed.pool).into())
 }
 
-/// Its workers on the devices that are told, if each has room beside the others.
-fn on_devices(pool: &PoolState, route: &Route, placed: &Placed) -> Option<Vec<Span>> {
-    let mut named = placed.devices.clone();
+/// Its workers on the nodes that are told, on devices as placement has it; each node has room for its own.
+fn on_nodes(pool: &PoolState, route: &Route, placed: &Placed) -> Option<Vec<Span>> {
+    let mut named = placed.nodes.clone();
     named.sort_unstable();
-    let twice = named.windows(2).any(|pair| (pair[0].0, pair[0].1) == (pair[1].0, pair[1].1));
-    let workers: u64 = named.iter().map(|(_, _, workers)| u64::from(*workers)).sum();
-    let beside = placed.nodes.is_empty() && part_of(&route.request) > 0 && !pool.is_divisible();
-    if twice || !beside || workers != u64::from(route.workers) {
-        return None;
-    }
-    let devices = pool.node_capacity()[ResourceKind::GPU].get().div_ceil(DEVICE);
-    let mut spans: Vec<Span> = Vec::new();
-    let mut free = Room::default();
-    for (node, device, workers) in named {
-        if spans.last().is_none_or(|last| last.node != node) {
-            free = pool.free_on(node)?.clone();
-        }
-        let is_there = workers > 0 && u64::from(device) < devices && free.can_share(device);
-        if !is_there || !free.take(&route.request, workers, Some(device)) {
-            return None;
-        }
-        spans.push(Span { node, workers, device: Some(device) });
+    let mut spans = Vec::new();
+    for (at, (node, workers)) in named.iter().copied().enumerate() {
+        let is_first = at == 0 || named[at - 1].0 != node;
+        let has_room = |free: &&Room| free.times(&route.request) >= u64::from(workers);
+        let free = pool.free_on(node).filter(has_room).filter(|_| is_first && workers > 0)?;
+        placement::seat(pool, &route.request, (node, free), workers, &mut spans);
     }
     Some(spans)
+}
+
+/// Its workers on the devices that are told.
+fn on_devices(placed: &Placed) -> Option<Vec<Span>> {
+    let mut named = placed.devices.clone();
+    named.sort_unstable();
+    let on = |(node, device, workers)| Span { node, workers, device: Some(device) };
+    placed.nodes.is_empty().then(|| named.into_iter().map(on).collect())
 }

@@ -5,7 +5,6 @@
 //! Absent on purpose: what policies remember (see `policy`). Layer 3; uses `state`, `snapshot`.
 
 use core::cmp::Reverse;
-use std::collections::BTreeMap;
 
 use super::{Job, State, Status};
 use crate::decision::Decision;
@@ -15,9 +14,8 @@ use crate::id::{JobId, NodeId, PoolId, TeamId};
 use crate::job::{JobSpec, Placed};
 use crate::ledger::Span;
 use crate::line::Place;
+use crate::placement;
 use crate::quota::Guaranteed;
-use crate::resources::ResourceKind;
-use crate::room::{DEVICE, Room, part_of};
 use crate::route::{Route, RouteId};
 use crate::snapshot::{
     Decides, Float, Memory, PoolSnapshot, RunningJob, Snapshot, Spent, TeamSnapshot, Usage, WaitingJob,
@@ -301,37 +299,15 @@ impl State {
 
     /// Where the workers of a job are, if each has room there beside the others.
     fn restored_spans(&self, route: &Route, placed: &Placed) -> Option<Vec<Span>> {
-        let Placed { pool, nodes, devices, .. } = placed;
-        let pool = self.ledger.pool(*pool);
-        let on_devices = part_of(&route.request) > 0;
-        if pool.is_divisible() || on_devices != nodes.is_empty() || on_devices == devices.is_empty() {
-            let fits = nodes.is_empty() && devices.is_empty() && route.total.fits_in(pool.free());
-            return (pool.is_divisible() && fits).then(Vec::new);
-        }
-        let whole = nodes.iter().map(|(node, workers)| Span { node: *node, workers: *workers, device: None });
-        let parts = devices.iter().map(|(node, device, workers)| Span {
+        let whole = |(node, workers): &(NodeId, u32)| Span { node: *node, workers: *workers, device: None };
+        let part = |(node, device, workers): &(NodeId, u32, u32)| Span {
             node: *node,
             workers: *workers,
             device: Some(*device),
-        });
-        let spans: Vec<Span> = whole.chain(parts).collect();
-        let workers: u64 = spans.iter().map(|span| u64::from(span.workers)).sum();
-        let device_count = pool.node_capacity()[ResourceKind::GPU].get().div_ceil(DEVICE);
-        let mut rooms: BTreeMap<NodeId, Room> = BTreeMap::new();
-        let mut has_room = |span: &Span| {
-            let free = match rooms.entry(span.node) {
-                std::collections::btree_map::Entry::Occupied(known) => known.into_mut(),
-                std::collections::btree_map::Entry::Vacant(new) => {
-                    new.insert(pool.free_on(span.node)?.clone())
-                }
-            };
-            let is_there =
-                span.device.is_none_or(|device| u64::from(device) < device_count && free.can_share(device));
-            (is_there && span.workers > 0 && free.take(&route.request, span.workers, span.device))
-                .then_some(())
         };
-        let all = workers == u64::from(route.workers) && spans.iter().all(|span| has_room(span).is_some());
-        all.then_some(spans)
+        let spans: Vec<Span> =
+            placed.nodes.iter().map(whole).chain(placed.devices.iter().map(part)).collect();
+        placement::seats_beside(self.ledger.pool(placed.pool), route, &spans).then_some(spans)
     }
 
     /// What has been, and does not follow from who is alive.

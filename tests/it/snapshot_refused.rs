@@ -226,6 +226,37 @@ fn a_job_that_has_no_room_where_it_is_said_to_run_is_refused_by_name() {
     }
 }
 
+/// What a job has on one node is told side by side, and once for each device.
+#[test]
+fn devices_of_one_node_stand_side_by_side() {
+    let pool = PoolSpec::new("l4", 2, Resources::new().gpu(2));
+    let mut scheduler = Scheduler::new(Config::new(vec![pool], vec![TeamSpec::new("a")])).unwrap();
+    let half = Resources::new().with(ResourceKind::GPU, Quantity::new(500));
+    let shape = scheduler.intern(&ShapeSpec::new(Alternative::new(half).with_workers(3))).unwrap();
+    let _ = scheduler.submit(NOW, JobSpec::new(TeamId::new(0), shape, NOW)).unwrap();
+    scheduler.schedule(NOW).unwrap();
+    let written = scheduler.snapshot();
+    for (devices, is_refused) in [
+        ([(0, 0, 1), (0, 1, 1), (1, 0, 1)], false),
+        ([(1, 0, 1), (0, 1, 1), (0, 0, 1)], false),
+        ([(0, 0, 1), (1, 0, 1), (0, 1, 1)], true),
+        ([(0, 0, 1), (0, 0, 1), (0, 1, 1)], true),
+    ] {
+        let mut snapshot = written.clone();
+        let devices = devices.map(|(node, device, workers)| (NodeId::new(node), device, workers));
+        snapshot.running[0].placed.devices = devices.to_vec();
+        let restored = Scheduler::restore(&snapshot);
+        if is_refused {
+            let message = "job 0#0 of the snapshot: pool 0 has no room for the job where it is said to run";
+            assert_eq!(restored.err().map(|error| error.to_string()).as_deref(), Some(message));
+        } else {
+            let restored = restored.unwrap();
+            restored.check_invariants().unwrap();
+            assert_eq!(restored.snapshot(), snapshot);
+        }
+    }
+}
+
 /// A configuration may change while nobody runs: whoever has a larger quota keeps more, and a smaller one lets go.
 #[test]
 fn quotas_may_change_between_two_lives() {
