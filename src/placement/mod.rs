@@ -140,10 +140,7 @@ pub(crate) fn seats_beside(pool: &PoolState, route: &Route, spans: &[Span]) -> b
                 None => !on_devices,
             };
             let is_first = devices.insert((node, span.device));
-            is_there
-                && is_first
-                && span.workers > 0
-                && free.take(&route.request, span.workers, span.device)
+            is_there && is_first && span.workers > 0 && free.take(&route.request, span.workers, span.device)
         })
     };
     workers == u64::from(route.workers) && spans.chunk_by(|a, b| a.node == b.node).all(&mut have_room)

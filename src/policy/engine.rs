@@ -10,6 +10,7 @@
 //! Invariant: a route that somebody waits for is open, parked or set aside; at the end of a cycle none is open.
 //! Absent on purpose: what makes a team come first (see the orders). Layer 5; uses `lists`, `pending`, `state`.
 
+mod back_off;
 mod backfill;
 mod change;
 mod check;
@@ -461,7 +462,7 @@ impl Incremental for Engine {
 
     fn withdrawn(&mut self, state: &State, job: JobId) {
         self.event(None);
-        if !self.withdrawn_for_reclaim(job) {
+        if !self.withdrawn_for_reclaim(state, job) {
             self.leaves_line(state, job);
         }
     }
@@ -488,7 +489,7 @@ impl Incremental for Engine {
         self.renew_budgets(state);
         self.reopen_where_lines_merge(state);
         self.expire_bounds(state);
-        self.keep_back_off(state);
+        self.expire_back_off(state);
         for pool in (0..self.watches.len()).map(PoolId::at) {
             if self.watches[pool].freed && state.quotas.any() {
                 self.unhold(state, pool);
@@ -497,7 +498,6 @@ impl Incremental for Engine {
         }
         self.refresh_holds(state);
         loop {
-            // A start may use up the quota of who backs off, and an eviction may leave some of it.
             self.keep_back_off(state);
             state.judge();
             self.assign_holds(state);
@@ -531,13 +531,13 @@ impl Incremental for Engine {
         self.order.after_grant()
     }
 
-    fn backs_off_until(&self, job: JobId) -> Option<Timestamp> {
-        self.out_of_line_until(job)
+    fn backs_off_until(&self, state: &State, job: JobId) -> Option<Timestamp> {
+        self.out_of_line_until(state, job)
     }
 
     fn blocked(&self, state: &State, job: JobId) -> Result<Vec<Blocked>, Error> {
         let waiting = state.job(job)?;
-        if let Some(until) = self.out_of_line_until(job) {
+        if let Some(until) = self.out_of_line_until(state, job) {
             let routes = state.routes.shape(waiting.spec.shape).routes();
             let lacks = routes.flat_map(|route| lacks(state, waiting.leaf, route));
             return Ok(once_each(core::iter::once(Blocked::BackOff { until }).chain(lacks)));

@@ -71,7 +71,7 @@ pub(crate) trait Incremental: core::fmt::Debug + Send {
         false
     }
     /// Until when a waiting job may not run beyond its team's quota, and is passed over.
-    fn backs_off_until(&self, _job: JobId) -> Option<Timestamp> {
+    fn backs_off_until(&self, _state: &State, _job: JobId) -> Option<Timestamp> {
         None
     }
     /// What stops a waiting job.

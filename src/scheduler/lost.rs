@@ -68,7 +68,8 @@ impl Scheduler {
     /// was of another tier or class, and where anything has happened since.
     fn lost_in_cycle(&self, job: JobId) -> Option<Lost> {
         let by_keys = self.policy.after_grant() && self.state.config.policy.backfill != Backfill::Easy;
-        if !by_keys || self.answer != Answer::Told || self.policy.backs_off_until(job).is_some() {
+        if !by_keys || self.answer != Answer::Told || self.policy.backs_off_until(&self.state, job).is_some()
+        {
             return None;
         }
         let known = self.state.alive(job);

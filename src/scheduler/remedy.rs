@@ -76,7 +76,7 @@ impl Scheduler {
             // A budget is one for all routes: where it alone is in the way of one, no other needs more than that.
             found.retain(|remedy| remedy.needs.is_empty());
         }
-        if let Some(until) = self.policy.backs_off_until(job) {
+        if let Some(until) = self.policy.backs_off_until(state, job) {
             let left = until.as_millis().saturating_sub(state.now.as_millis());
             let amount = Quantity::new(u64::try_from(left).unwrap_or(0));
             for remedy in &mut found {

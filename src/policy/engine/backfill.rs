@@ -360,7 +360,7 @@ impl Engine {
         for (id, job) in state.jobs() {
             if let Status::Running { route, .. } = job.status {
                 timetables[state.routes.route(route).pool.index()].started(state, id);
-            } else if self.out_of_line_until(id).is_none() {
+            } else if self.out_of_line_until(state, id).is_none() {
                 *lengths.entry(job.spec.shape).or_default().entry(state.waiter(id).length).or_insert(0) += 1;
             }
         }

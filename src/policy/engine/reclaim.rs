@@ -14,13 +14,14 @@ use core::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::Engine;
+use super::back_off::BackOffs;
 use crate::config::{EvictionBounds, Preemption};
 use crate::id::{IdVec, JobId, PoolId, ShapeId};
 use crate::line::Waiter;
 use crate::policy::first::{Front, Present};
 use crate::reclaim::{Bounds, Plan, Rules, Running, Wanted, compare_leaves, holds_less, is_hopeless, search};
 use crate::route::RouteId;
-use crate::snapshot::{BackOff, Lost, Memory};
+use crate::snapshot::{Lost, Memory};
 use crate::state::State;
 use crate::time::{Millis, Timestamp};
 use crate::tree::{MemberId, Tree};
@@ -45,7 +46,7 @@ pub(super) struct Reclaim {
     /// Who was stopped for another job since the last event from outside.
     stopped: BTreeSet<JobId>,
     /// Who was stopped and may not borrow again before some instant.
-    backing_off: BTreeMap<JobId, BackOff>,
+    pub(super) backing_off: BackOffs,
     /// GPU time lost in an hour, by pool; the hour by its number.
     spent: IdVec<PoolId, (i64, u128)>,
     /// When a bound that stood in the way of a plan runs out.
@@ -93,7 +94,7 @@ impl Reclaim {
             versions: (0..pools).map(|_| 0).collect(),
             failed: BTreeMap::new(),
             stopped: BTreeSet::new(),
-            backing_off: BTreeMap::new(),
+            backing_off: BackOffs::default(),
             spent: (0..pools).map(|_| (0, 0)).collect(),
             wake: None,
             changed: false,
@@ -101,7 +102,7 @@ impl Reclaim {
     }
 
     /// Something has happened outside.
-    fn event(&mut self) {
+    pub(super) fn event(&mut self) {
         self.stopped.clear();
         self.changed = true;
     }
@@ -118,7 +119,7 @@ impl Reclaim {
     }
 
     fn next_wakeup(&self, now: Timestamp) -> Option<Timestamp> {
-        self.backing_off.values().map(|back_off| back_off.until).chain(self.wake).filter(|at| *at > now).min()
+        self.backing_off.ends().chain(self.wake).filter(|at| *at > now).min()
     }
 
     fn notes_wake(&mut self, at: Option<Timestamp>) {
@@ -261,7 +262,7 @@ impl Reclaim {
     fn write(&self, state: &State, memory: &mut Memory) {
         memory.changed = self.changed;
         memory.wake = self.wake;
-        memory.backing_off = self.backing_off.values().copied().collect();
+        memory.backing_off = self.backing_off.write();
         memory.stopped = self.stopped.iter().copied().collect();
         let is_current =
             |(job, version): &(&JobId, &u64)| self.version(state, state.alive(**job).spec.shape) == **version;
@@ -271,18 +272,18 @@ impl Reclaim {
         }
     }
 
-    /// Takes over what a memory has.
-    fn read(&mut self, state: &State, memory: &Memory) {
+    /// Takes over what a memory has; who stands in no line.
+    fn read(&mut self, state: &State, memory: &Memory) -> Vec<JobId> {
         // Who remembers nothing of any pool has searched for nobody.
         self.changed = memory.changed || memory.pools.is_empty();
         self.wake = memory.wake;
-        self.backing_off = memory.backing_off.iter().map(|back_off| (back_off.job, *back_off)).collect();
         self.stopped = memory.stopped.iter().copied().collect();
         let tried = |job: &JobId| (*job, self.version(state, state.alive(*job).spec.shape));
         self.failed = memory.tried.iter().map(tried).collect();
         for (spent, pool) in self.spent.iter_mut().zip(&memory.pools) {
             *spent = (pool.lost.hour, pool.lost.gpu_time);
         }
+        self.backing_off.read(state, &memory.backing_off)
     }
 
     /// Compares the running jobs with those of the state; the first difference, in words.
@@ -294,8 +295,8 @@ impl Reclaim {
         if running != self.running {
             return Err("reclaim knows of other running jobs than there are".to_owned());
         }
-        let mut kept = self.stopped.iter().chain(self.backing_off.keys()).chain(self.failed.keys());
-        match kept.find(|id| state.job(**id).is_err()) {
+        let kept = self.stopped.iter().chain(self.failed.keys()).copied();
+        match kept.chain(self.backing_off.jobs()).find(|id| state.job(*id).is_err()) {
             Some(id) => Err(format!("reclaim remembers job {id}, which is gone")),
             None => Ok(()),
         }
@@ -320,9 +321,7 @@ impl Engine {
 
     /// Takes over what a memory has; who stands in no line.
     pub(super) fn read_reclaim(&mut self, state: &State, memory: &Memory) -> Vec<JobId> {
-        let Some(reclaim) = &mut self.reclaim else { return Vec::new() };
-        reclaim.read(state, memory);
-        reclaim.backing_off.values().filter(|one| !one.in_line).map(|one| one.job).collect()
+        self.reclaim.as_mut().map_or_else(Vec::new, |reclaim| reclaim.read(state, memory))
     }
 
     /// The first jobs of the lines that are wanted, by leaf and class: those that could start if they had room.
@@ -438,7 +437,7 @@ impl Engine {
             reclaim.stopped.insert(*victim);
             let until = now.checked_add(reclaim.bounds.back_off).filter(|until| *until > now && !own);
             if let Some(until) = until {
-                reclaim.backing_off.insert(*victim, BackOff { job: *victim, until, in_line: false });
+                reclaim.backing_off.insert(state, *victim, until);
             } else {
                 self.queue(state, *victim);
             }
@@ -474,7 +473,8 @@ impl Engine {
         let Some(reclaim) = &mut self.reclaim else { return };
         reclaim.running.started(state, job);
         reclaim.failed.remove(&job);
-        reclaim.backing_off.remove(&job);
+        let _: Option<bool> = reclaim.backing_off.remove(state, job);
+        reclaim.backing_off.touch(state, job);
         if let Some(route) = state.route_of(job) {
             reclaim.changed_in(state.routes.route(route).pool);
         }
@@ -485,14 +485,15 @@ impl Engine {
         let Some(reclaim) = &mut self.reclaim else { return };
         reclaim.running.stopped(pool, job, state.alive(job).spec.preemptible);
         reclaim.stopped.remove(&job);
+        reclaim.backing_off.touch(state, job);
         reclaim.changed_in(pool);
     }
 
     /// A waiting job is withdrawn; whether it stood in no line.
-    pub(super) fn withdrawn_for_reclaim(&mut self, job: JobId) -> bool {
+    pub(super) fn withdrawn_for_reclaim(&mut self, state: &State, job: JobId) -> bool {
         let Some(reclaim) = &mut self.reclaim else { return false };
         reclaim.failed.remove(&job);
-        reclaim.backing_off.remove(&job).is_some_and(|back_off| !back_off.in_line)
+        reclaim.backing_off.remove(state, job) == Some(false)
     }
 
     /// Bounds that have run out count as an event from outside.
@@ -503,53 +504,6 @@ impl Engine {
             reclaim.failed.clear();
             reclaim.event();
         }
-    }
-
-    /// Who may borrow again, or could not borrow whatever it starts by, waits in line; who could again leaves it.
-    pub(super) fn keep_back_off(&mut self, state: &State) {
-        let Some(reclaim) = self.reclaim.as_mut().filter(|reclaim| !reclaim.backing_off.is_empty()) else {
-            return;
-        };
-        let within_quota = |job: JobId| {
-            let top = state.tree.below_root(state.alive(job).leaf);
-            let mut routes = state.routes.shape(state.alive(job).spec.shape).routes();
-            state.quotas.any()
-                && routes.all(|route| state.quotas.is_guaranteed(top, state.routes.route(route)))
-        };
-        let (mut joining, mut leaving, mut over) = (Vec::new(), Vec::new(), false);
-        reclaim.backing_off.retain(|job, back_off| {
-            let is_over = back_off.until <= state.now;
-            let in_line = is_over || within_quota(*job);
-            match (back_off.in_line, in_line) {
-                (false, true) => joining.push(*job),
-                (true, false) => leaving.push(*job),
-                _ => {}
-            }
-            back_off.in_line = in_line;
-            over |= is_over;
-            !is_over
-        });
-        if over {
-            reclaim.event();
-        }
-        for job in leaving {
-            self.leaves_line(state, job);
-        }
-        for job in joining {
-            self.queue(state, job);
-        }
-    }
-
-    /// Until when a waiting job may not borrow again, and stands in no line.
-    pub(super) fn out_of_line_until(&self, job: JobId) -> Option<Timestamp> {
-        let back_off = self.reclaim.as_ref()?.backing_off.get(&job)?;
-        (!back_off.in_line).then_some(back_off.until)
-    }
-
-    /// How many waiting jobs stand in no line.
-    pub(super) fn backing_off(&self) -> usize {
-        let outside = |reclaim: &Reclaim| reclaim.backing_off.values().filter(|one| !one.in_line).count();
-        self.reclaim.as_ref().map_or(0, outside)
     }
 
     /// When a bound runs out next.
