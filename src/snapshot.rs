@@ -22,9 +22,9 @@ use crate::time::{Millis, Timestamp};
 /// fields may be read and changed; what contradicts itself then is refused by name. With the feature `serde` it can be
 /// written in any format; numbers that may pass 64 bits are written as decimal text.
 ///
-/// A configuration that has changed since may take the place of the one inside, as long as its pools and teams are those of
-/// before, in the same order: weights, quotas, prices, the policy. What an order or a budget that was not there before
-/// needs to know begins from nothing.
+/// A configuration that has changed since may take the place of the one inside, by [`with_config`](Self::with_config), as
+/// long as its pools and teams are those of before, in the same order: weights, quotas, prices, the policy. What an order
+/// or a budget that was not there before needs to know begins from nothing.
 ///
 /// # Examples
 ///
@@ -83,6 +83,24 @@ pub struct Snapshot {
 impl Snapshot {
     /// The version that this release writes, and the only one that it reads.
     pub const VERSION: u32 = 1;
+
+    /// The same with another configuration: what the policy has tried in vain under the one before is forgotten, so that the
+    /// next cycle looks at everything again. Nothing is checked before [`Scheduler::restore`](crate::Scheduler::restore).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fairshare::{Config, PoolSpec, Resources, Scheduler, TeamSpec, Weight};
+    /// let config = |team| Config::new(vec![PoolSpec::new("l4", 1, Resources::new().gpu(4))], vec![team]);
+    /// let snapshot = Scheduler::new(config(TeamSpec::new("a"))).unwrap().snapshot();
+    /// let heavier = config(TeamSpec::new("a").with_weight(Weight::new(2, 1).unwrap()));
+    /// let scheduler = Scheduler::restore(&snapshot.with_config(heavier.clone())).unwrap();
+    /// assert_eq!(scheduler.config(), &heavier);
+    /// ```
+    #[must_use]
+    pub fn with_config(self, config: Config) -> Self {
+        Self { config, memory: self.memory.begun_again(), ..self }
+    }
 }
 
 /// Whose order or policy a scheduler decides by, and so by which call it is restored.
@@ -193,8 +211,8 @@ pub struct RunningJob {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Memory {
-    /// Something has happened since it last found nothing to do: since the last cycle under conservative backfilling, since
-    /// the last search for victims under preemption, since the last allocation under `Gavel`.
+    /// Something has happened since it last found nothing to do: since the last search for victims under preemption, since
+    /// the last allocation under `Gavel`. Always, where nothing is remembered of that.
     pub changed: bool,
     /// By pool; empty where it remembers nothing of any.
     pub pools: Vec<PoolMemory>,
@@ -208,6 +226,18 @@ pub struct Memory {
     pub wake: Option<Timestamp>,
     /// The rounds of `Gavel`.
     pub rounds: Option<Rounds>,
+}
+
+impl Memory {
+    /// Without what was found out by the rules of before, where others have come.
+    pub(crate) fn begun_again(mut self) -> Self {
+        self.changed = true;
+        self.tried.clear();
+        for pool in &mut self.pools {
+            pool.closed_by = None;
+        }
+        self
+    }
 }
 
 /// What a policy remembers of one pool.

@@ -322,11 +322,12 @@ impl Incremental for Conservative {
     }
 
     fn memory(&self, _: &State) -> Memory {
-        Memory { changed: self.changed, ..Memory::default() }
+        // A pass more starts nobody, unless more has changed than is told.
+        Memory { changed: true, ..Memory::default() }
     }
 
-    fn remember(&mut self, _: &State, memory: &Memory) {
-        self.changed = memory.changed;
+    fn remember(&mut self, _: &State, _: &Memory) {
+        self.changed = true;
     }
 
     fn waiting(&self) -> usize {

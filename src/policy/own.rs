@@ -163,7 +163,8 @@ impl Incremental for Own {
     }
 
     fn memory(&self, _: &State) -> Memory {
-        Memory::default()
+        // Whoever begins to search after it has not done so.
+        Memory { changed: true, ..Memory::default() }
     }
 
     fn remember(&mut self, _: &State, _: &Memory) {}

@@ -86,7 +86,9 @@ impl Scheduler {
     }
 
     /// Like [`restore`](Self::restore), with an order of the caller's own in place of the configured one: the order that the
-    /// scheduler had, or another.
+    /// scheduler had, or another. Where one of the caller's own follows another,
+    /// [`with_config`](crate::Snapshot::with_config) makes the next cycle look at everything again, as it does for
+    /// another configuration.
     ///
     /// # Errors
     ///
@@ -142,7 +144,11 @@ impl Scheduler {
         for (_, id) in waiting {
             self.policy.waits(&self.state, id);
         }
-        self.policy.remember(&self.state, memory);
+        if self.decides == snapshot.decides {
+            self.policy.remember(&self.state, memory);
+        } else {
+            self.policy.remember(&self.state, &memory.clone().begun_again());
+        }
         self.answer = Answer::Open;
         Ok(self)
     }

@@ -2,9 +2,9 @@
 
 use fairshare::snapshot::{Decides, Memory, RunningJob, Snapshot as Written, WaitingJob};
 use fairshare::{
-    Allowance, Alternative, Backfill, Budget, Config, Decision, EvictReason, JobId, JobSpec, Millis, NodeId,
-    OrderName, PolicySpec, PoolId, PoolSpec, Quantity, ResourceKind, Resources, Scheduler, ShapeId,
-    ShapeSpec, Snapshot, Spending, Submission, TeamId, TeamSpec, Timestamp,
+    Allowance, Alternative, Backfill, Budget, Config, Decision, Error, EvictReason, JobId, JobSpec, Millis,
+    NodeId, OrderName, Policy, PolicySpec, PoolId, PoolSpec, Preemption, Quantity, ResourceKind, Resources,
+    Scheduler, ShapeId, ShapeSpec, Snapshot, Spending, Submission, TeamId, TeamSpec, Timestamp, Txn,
 };
 
 use proptest::prelude::*;
@@ -285,6 +285,117 @@ fn quotas_may_change_between_two_lives() {
         [a.clone(), a, none.clone(), none],
         "who borrowed is within the quota again"
     );
+}
+
+/// One pool of four GPUs, and two teams of which the first may hold one.
+fn limited(policy: PolicySpec) -> Config {
+    let one = Allowance::new(POOL, ResourceKind::GPU, Quantity::new(1_000));
+    let teams = vec![TeamSpec::new("a").with_limit(one), TeamSpec::new("b")];
+    Config::new(vec![PoolSpec::new("l4", 1, Resources::new().gpu(4))], teams).with_policy(policy)
+}
+
+fn wait(scheduler: &mut Scheduler, team: u32, gpus: u64, at: i64) -> JobId {
+    let shape = ShapeSpec::new(Alternative::new(Resources::new().gpu(gpus)));
+    let shape = scheduler.intern(&shape).unwrap();
+    let at = Timestamp::from_millis(at);
+    match scheduler.submit(NOW, JobSpec::new(TeamId::new(team), shape, at)).unwrap() {
+        Submission::Queued(job) => job,
+        Submission::Rejected(reason) => panic!("{reason}"),
+    }
+}
+
+fn starts(mut scheduler: Scheduler) -> Vec<JobId> {
+    let decided = scheduler.schedule(NOW).unwrap().iter().filter_map(|decision| match decision {
+        Decision::Start { job, .. } => Some(*job),
+        _ => None,
+    });
+    let decided = decided.collect();
+    scheduler.check_invariants().unwrap();
+    decided
+}
+
+/// Whoever a limit stopped before starts in the first cycle after it was raised, though nothing else happens.
+#[test]
+fn whoever_may_start_under_another_configuration_does() {
+    let best_effort = PolicySpec::new(OrderName::Drf);
+    let conservative = best_effort.with_backfill(Backfill::Conservative);
+    let easy = best_effort.with_backfill(Backfill::Easy);
+    for (before, after) in
+        [(conservative, conservative), (best_effort, conservative), (conservative, easy), (easy, best_effort)]
+    {
+        let mut scheduler = Scheduler::new(limited(before)).unwrap();
+        let [_, second] = [0, 1].map(|at| wait(&mut scheduler, 0, 1, at));
+        assert_eq!(scheduler.schedule(NOW).unwrap().len(), 1);
+        let mut raised = limited(after);
+        raised.teams[0].limit[0].amount = Quantity::new(4_000);
+        let snapshot = scheduler.snapshot().with_config(raised);
+        assert_eq!(starts(Scheduler::restore(&snapshot).unwrap()), [second], "{before:?} {after:?}");
+        let with_order = Scheduler::restore_with_order(&snapshot, after.order()).unwrap();
+        assert_eq!(starts(with_order), [second]);
+    }
+}
+
+/// A policy of the caller's own left everything to the order that comes after it.
+#[test]
+fn an_order_goes_on_after_a_policy_of_the_callers_own() {
+    #[derive(Clone, Debug)]
+    struct Idle;
+    impl Policy for Idle {
+        fn copy(&self) -> Box<dyn Policy> {
+            Box::new(self.clone())
+        }
+        fn cycle(&mut self, _: &mut Txn<'_>) -> Result<(), Error> {
+            Ok(())
+        }
+    }
+    for backfill in [Backfill::None, Backfill::BestEffort, Backfill::Easy, Backfill::Conservative] {
+        let policy = PolicySpec::new(OrderName::Drf).with_backfill(backfill);
+        let mut scheduler = Scheduler::with_policy(limited(policy), Box::new(Idle)).unwrap();
+        let first = wait(&mut scheduler, 1, 4, 0);
+        assert_eq!(scheduler.schedule(NOW).unwrap(), []);
+        let restored = Scheduler::restore_with_order(&scheduler.snapshot(), policy.order()).unwrap();
+        assert_eq!(starts(restored), [first], "{backfill:?}");
+    }
+}
+
+/// A pool was closed by the oldest job; by length, another comes first.
+#[test]
+fn another_order_opens_what_was_closed() {
+    let fifo = PolicySpec::new(OrderName::Fifo).with_backfill(Backfill::None);
+    let mut scheduler = Scheduler::new(limited(fifo)).unwrap();
+    let _ = wait(&mut scheduler, 1, 3, 0);
+    scheduler.schedule(NOW).unwrap();
+    let large = wait(&mut scheduler, 1, 4, 1);
+    let short = scheduler.intern(&ShapeSpec::new(Alternative::new(Resources::new().gpu(1)))).unwrap();
+    let short = JobSpec::new(TeamId::new(1), short, NOW).with_estimate(Millis::new(1));
+    let Submission::Queued(short) = scheduler.submit(NOW, short).unwrap() else { unreachable!() };
+    assert_eq!(scheduler.schedule(NOW).unwrap(), []);
+    let snapshot = scheduler.snapshot();
+    assert_eq!(snapshot.memory.pools[0].closed_by, Some(large));
+    let sjf = PolicySpec::new(OrderName::Sjf).with_backfill(Backfill::None);
+    let another = snapshot.clone().with_config(limited(sjf));
+    assert_eq!(starts(Scheduler::restore(&another).unwrap()), [short]);
+    let own = Scheduler::restore_with_order(&snapshot, sjf.order()).unwrap();
+    assert_eq!(starts(own), [short]);
+}
+
+/// A search for victims that failed is made again under another quota.
+#[test]
+fn another_quota_lets_a_job_search_again() {
+    let policy = PolicySpec::new(OrderName::Fifo).with_preemption(Preemption::Reclaim);
+    let mut scheduler = Scheduler::new(limited(policy)).unwrap();
+    let _ = wait(&mut scheduler, 1, 4, 0);
+    scheduler.schedule(NOW).unwrap();
+    let mut config = limited(policy);
+    config.teams[0].limit.clear();
+    let snapshot = scheduler.snapshot().with_config(config.clone());
+    let mut scheduler = Scheduler::restore(&snapshot).unwrap();
+    let large = wait(&mut scheduler, 0, 4, 1);
+    let before = scheduler.schedule(NOW).unwrap().len();
+    let snapshot = scheduler.snapshot();
+    assert_eq!((before, snapshot.memory.tried.as_slice(), snapshot.memory.changed), (0, &[large][..], false));
+    config.teams[0].quota = vec![Allowance::new(POOL, ResourceKind::GPU, Quantity::new(4_000))];
+    assert_eq!(starts(Scheduler::restore(&snapshot.with_config(config)).unwrap()), [large]);
 }
 
 proptest! {
