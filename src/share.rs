@@ -154,6 +154,7 @@ impl Share {
     }
 }
 
+#[cfg(feature = "serde")]
 impl TryFrom<String> for Share {
     type Error = &'static str;
 
@@ -165,6 +166,7 @@ impl TryFrom<String> for Share {
     }
 }
 
+#[cfg(feature = "serde")]
 impl From<Share> for String {
     fn from(share: Share) -> Self {
         share.to_string()
