@@ -381,7 +381,8 @@ fn check(alternative: &Alternative, kinds: &ResourceKinds, pools: usize) -> Resu
     Err(ErrorKind::EmptyShape { what }.into())
 }
 
-fn is_eligible(alternative: &Alternative, index: usize, pool: &PoolSpec) -> bool {
+/// Whether an alternative may use a pool, by its number.
+pub(crate) fn is_eligible(alternative: &Alternative, index: usize, pool: &PoolSpec) -> bool {
     match &alternative.pools {
         Eligible::Any => true,
         Eligible::Accelerator(name) => pool.accelerator.as_ref() == Some(name),

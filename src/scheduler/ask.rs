@@ -8,10 +8,11 @@ use crate::decision::{Decision, EvictReason, Rejection, Submission};
 use crate::error::Error;
 use crate::explain::Explanation;
 use crate::id::{JobId, PoolId};
-use crate::job::{Alternative, Eligible, JobSpec, ShapeSpec};
+use crate::job::{Alternative, JobSpec, ShapeSpec};
 use crate::quantity::Quantity;
 use crate::resources::ResourceKind;
 use crate::room::{DEVICE, Room};
+use crate::route::is_eligible;
 use crate::time::Timestamp;
 
 /// What would become of a job that is submitted now.
@@ -171,13 +172,9 @@ impl Scheduler {
     /// No larger size could start whatever ran: whole GPUs on a node, or workers in a pool.
     fn bound(&self, one: &Alternative, by_gpus: bool) -> u64 {
         let state = &self.state;
-        let eligible = |(index, spec): &(usize, &crate::PoolSpec)| match &one.pools {
-            Eligible::Any => true,
-            Eligible::Accelerator(name) => spec.accelerator.as_ref() == Some(name),
-            Eligible::Pools(pools) => pools.contains(&PoolId::at(*index)),
-        };
-        let pools = state.config.pools.iter().enumerate().filter(eligible);
-        let most = pools.map(|(index, _)| {
+        let pools = state.config.pools.iter().enumerate();
+        let eligible = pools.filter(|(index, spec)| is_eligible(one, *index, spec));
+        let most = eligible.map(|(index, _)| {
             let pool = state.ledger.pool(PoolId::at(index));
             let nodes = u64::from(pool.nodes_up());
             let node = pool.node_capacity();
