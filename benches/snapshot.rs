@@ -8,7 +8,7 @@ mod common;
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use fairshare::{Backfill, OrderName, PolicySpec, PoolSpec, Resources, Scheduler};
+use fairshare::{Backfill, OrderName, PolicySpec, PoolSpec, Resources, Scheduler, TeamId};
 
 use common::Bed;
 
@@ -24,6 +24,11 @@ fn backlog(waiting: u32, backfill: Backfill) -> Scheduler {
     bed.scheduler
 }
 
+/// How many jobs run.
+fn running(scheduler: &Scheduler) -> u32 {
+    (0..TEAMS).filter_map(|team| scheduler.running(TeamId::new(team)).ok()).sum()
+}
+
 fn snapshots(c: &mut Criterion) {
     for (name, backfill) in [("best effort", Backfill::BestEffort), ("easy", Backfill::Easy)] {
         let mut group = c.benchmark_group(format!("snapshot, {name}"));
@@ -33,7 +38,10 @@ fn snapshots(c: &mut Criterion) {
             group.bench_function(BenchmarkId::new("write", waiting), |b| {
                 b.iter(|| {
                     let snapshot = black_box(&scheduler).snapshot();
-                    assert_eq!(snapshot.waiting.len(), waiting as usize);
+                    assert_eq!(
+                        (snapshot.waiting.len(), snapshot.running.len()),
+                        (waiting as usize, TEAMS as usize)
+                    );
                     snapshot
                 });
             });
@@ -42,7 +50,7 @@ fn snapshots(c: &mut Criterion) {
                 b.iter(|| {
                     let built =
                         Scheduler::restore(black_box(&snapshot)).expect("it was written by a scheduler");
-                    assert_eq!(built.waiting(), waiting as usize);
+                    assert_eq!((built.waiting(), running(&built)), (waiting as usize, TEAMS));
                     built
                 });
             });
