@@ -15,7 +15,7 @@ use crate::money::MicroUsd;
 use crate::money::PriceUnit;
 use crate::resources::{MAX_KINDS, ResourceKind};
 use crate::route::{Route, hourly};
-use crate::snapshot::Spent;
+use crate::snapshot::{Spent, SpentUnit};
 use crate::team::Spending;
 use crate::time::{Millis, Timestamp};
 use crate::tree::{MemberId, Tree};
@@ -172,16 +172,17 @@ impl Budgets {
     pub(crate) fn spent(&self, member: MemberId) -> Option<Spent> {
         let account = self.accounts.get(&member)?;
         let counted = Some(account.since).filter(|since| *since > Timestamp::MIN);
-        Some(Spent { amount: account.spent, counted, over: account.over })
+        let unit = if account.money { SpentUnit::Money } else { SpentUnit::GpuTime };
+        Some(Spent { unit, amount: account.spent, counted, over: account.over })
     }
 
-    /// From now on a member has spent so much; whether it has a budget.
-    pub(crate) fn set_spent(&mut self, member: MemberId, spent: Spent) -> bool {
-        let Some(account) = self.accounts.get_mut(&member) else { return false };
-        account.spent = spent.amount;
-        account.since = spent.counted.unwrap_or(Timestamp::MIN);
-        account.over = spent.over;
-        true
+    /// From now on a member that has a budget has spent so much of it, in its unit.
+    pub(crate) fn set_spent(&mut self, member: MemberId, spent: Spent) {
+        if let Some(account) = self.accounts.get_mut(&member) {
+            account.spent = spent.amount;
+            account.since = spent.counted.unwrap_or(Timestamp::MIN);
+            account.over = spent.over;
+        }
     }
 
     /// The highest team at or above a leaf that has spent its budget, with the end of its period.

@@ -46,6 +46,8 @@ pub enum SnapshotPart {
     Shape(ShapeId),
     /// A job, or what names it.
     Job(JobId),
+    /// The rounds of `Gavel`.
+    Rounds,
 }
 
 impl fmt::Display for SnapshotPart {
@@ -55,6 +57,7 @@ impl fmt::Display for SnapshotPart {
             Self::Team(team) => write!(f, "team {team}"),
             Self::Shape(shape) => write!(f, "shape {shape}"),
             Self::Job(job) => write!(f, "job {job}"),
+            Self::Rounds => f.write_str("the rounds"),
         }
     }
 }
@@ -77,7 +80,7 @@ pub enum SnapshotFault {
     },
     /// It says of another number of pools, or of teams, what is true of them than its configuration has.
     Length {
-        /// `pools`, `teams` or `remembered pools`.
+        /// `pools`, `teams`, `remembered pools`, or what else is told pool by pool.
         what: &'static str,
         /// Of how many it says so.
         found: usize,
@@ -101,8 +104,8 @@ pub enum SnapshotFault {
     NotGuaranteed(TeamId),
     /// Of a job: its slot comes after one of which nothing is said.
     Slot,
-    /// Of a team: it has spent something, and has no budget.
-    NoBudget,
+    /// Of a job, or of rounds: an amount that there cannot be.
+    Amount(&'static str),
 }
 
 impl From<SnapshotFault> for Error {
@@ -134,7 +137,7 @@ impl fmt::Display for SnapshotFault {
             Self::NeverStarts => f.write_str("it waits, and no pool can ever hold it"),
             Self::NotGuaranteed(team) => write!(f, "team {team} is neither its own nor above it"),
             Self::Slot => f.write_str("its slot comes after one that is neither used nor free"),
-            Self::NoBudget => f.write_str("it has spent something, and has no budget"),
+            Self::Amount(what) => write!(f, "{what} is no amount that can be"),
         }
     }
 }

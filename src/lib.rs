@@ -55,7 +55,7 @@
 //! | `cancel` of a waiting job | O(jobs of that team and shape) |
 //! | `schedule`, for each start | O(depth × log teams + open routes) comparisons, and the search for nodes |
 //! | `set_capacity` | O(jobs alive × log) |
-//! | `snapshot`, `restore` | O(jobs alive × log) |
+//! | `snapshot`, `restore` | O(most jobs ever alive at a time × log + teams), with quotas also O(teams × pools) |
 //! | `check_invariants` | O(everything) |
 //!
 //! With preemption, a blocked job that comes first and might take from somebody looks at every job that runs in its

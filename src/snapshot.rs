@@ -24,7 +24,7 @@ use crate::time::{Millis, Timestamp};
 ///
 /// A configuration that has changed since may take the place of the one inside, by [`with_config`](Self::with_config), as
 /// long as its pools and teams are those of before, in the same order: weights, quotas, prices, the policy. What an order
-/// or a budget that was not there before needs to know begins from nothing.
+/// or a budget that was not there before, or in another unit, needs to know begins from nothing.
 ///
 /// # Examples
 ///
@@ -146,13 +146,25 @@ pub struct TeamSnapshot {
     pub points: u64,
 }
 
-/// What a team has spent of its budget.
+/// What the budget of a team is counted in.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub enum SpentUnit {
+    /// Thousandths of a GPU times milliseconds.
+    GpuTime,
+    /// Thousandths of micro-USD an hour times milliseconds.
+    Money,
+}
+
+/// What a team has spent of its budget. Where the budget has become one in another unit, or is gone, it is not looked at.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Spent {
-    /// How much, in thousandths of a GPU, or of micro-USD an hour, times milliseconds: what ran until `counted`, in the
-    /// period of that instant.
+    /// In what.
+    pub unit: SpentUnit,
+    /// How much: what ran until `counted`, in the period of that instant.
     #[cfg_attr(feature = "serde", serde(with = "decimal"))]
     pub amount: u128,
     /// Until when it was counted; `None` before the first start.

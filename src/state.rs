@@ -7,6 +7,7 @@
 mod check;
 mod snapshot;
 
+pub(crate) use self::snapshot::inside;
 use crate::budget::Budgets;
 use crate::config::{Config, Placement};
 use crate::decision::{Decision, EvictReason, Eviction, Rejection, Side};

@@ -342,11 +342,7 @@ impl Incremental for Gavel {
 
     fn remember(&mut self, state: &State, memory: &Memory) {
         let Some(rounds) = &memory.rounds else { return };
-        // An amount for each pool, whatever else is said.
-        let read = |amounts: &[Float]| {
-            let amounts = amounts.iter().copied().map(Float::get);
-            amounts.chain(core::iter::repeat(0.0)).take(self.pools).collect::<Vec<_>>()
-        };
+        let read = |amounts: &[Float]| amounts.iter().copied().map(Float::get).collect::<Vec<_>>();
         (self.begun, self.allocated, self.changed) = (rounds.begun, rounds.allocated, memory.changed);
         self.had = read(&rounds.had);
         for turn in &rounds.turns {

@@ -9,8 +9,8 @@ use crate::error::{Error, ErrorKind, SnapshotFault, SnapshotPart};
 use crate::id::{JobId, NodeId, PoolId};
 use crate::policy::own::Policy;
 use crate::policy::{Demand, Order};
-use crate::snapshot::{Decides, Memory, PoolMemory, Reserved, Snapshot};
-use crate::state::{State, Status};
+use crate::snapshot::{Decides, Float, Memory, PoolMemory, Reserved, Rounds, Snapshot, Turn};
+use crate::state::{State, Status, inside};
 
 impl Scheduler {
     /// Everything that later decisions depend on, as a plain value.
@@ -20,7 +20,7 @@ impl Scheduler {
     ///
     /// # Complexity
     ///
-    /// O(jobs alive + shapes x log).
+    /// O(most jobs ever alive at a time + shapes + teams + pools).
     ///
     /// # Examples
     ///
@@ -32,7 +32,8 @@ impl Scheduler {
 
     /// A scheduler that goes on where another was written down: the same calls get the same answers from both, job by job and
     /// record by record. Only [`comparisons`](Self::comparisons) and [`reorderings`](Self::reorderings) begin at zero, and
-    /// [`evictions`](Self::evictions) has what was not answered yet alone.
+    /// of the last cycle nothing is known that it has answered: [`evictions`](Self::evictions) has what was not answered yet
+    /// alone, and [`explain`](Self::explain) tells no comparison that was [lost](crate::Lost::after_grant) in that cycle.
     ///
     /// # Errors
     ///
@@ -41,7 +42,7 @@ impl Scheduler {
     ///
     /// # Complexity
     ///
-    /// O(jobs alive x log).
+    /// O(most jobs ever alive at a time x log + teams), and with quotas O(teams x pools).
     ///
     /// # Examples
     ///
@@ -161,21 +162,20 @@ fn check_version(snapshot: &Snapshot) -> Result<(), Error> {
 
 /// Jobs that a policy remembers are there, and wait where they must.
 fn check_memory(state: &State, memory: &Memory) -> Result<(), Error> {
-    let of = |part: SnapshotPart| move |why: Error| Error::from(SnapshotFault::In { part, why });
     let (found, expected) = (memory.pools.len(), state.config.pools.len());
     if found != expected && found > 0 {
         return Err(SnapshotFault::Length { what: "remembered pools", found, expected }.into());
     }
-    let turns = memory.rounds.iter().flat_map(|rounds| &rounds.turns).map(|turn| turn.job);
-    for id in memory.stopped.iter().copied().chain(turns) {
-        state.job(id).map_err(of(SnapshotPart::Job(id)))?;
+    for id in memory.stopped.iter().copied() {
+        state.job(id).map_err(inside(SnapshotPart::Job(id)))?;
     }
+    memory.rounds.as_ref().map_or(Ok(()), |rounds| check_rounds(state, rounds))?;
     for id in &memory.tried {
-        waits(state, *id).map_err(of(SnapshotPart::Job(*id)))?;
+        waits(state, *id).map_err(inside(SnapshotPart::Job(*id)))?;
     }
     let mut backing_off = BTreeSet::new();
     for back_off in &memory.backing_off {
-        let refuse = of(SnapshotPart::Job(back_off.job));
+        let refuse = inside(SnapshotPart::Job(back_off.job));
         waits(state, back_off.job).map_err(&refuse)?;
         if !backing_off.insert(back_off.job) {
             return Err(refuse(SnapshotFault::Twice("its back-off").into()));
@@ -190,13 +190,49 @@ fn check_memory(state: &State, memory: &Memory) -> Result<(), Error> {
             waits(state, id)?;
             if outside.contains(&id) { Err(ErrorKind::NotWaiting(id).into()) } else { Ok(()) }
         };
-        let refuse = of(SnapshotPart::Pool(pool));
+        let refuse = inside(SnapshotPart::Pool(pool));
         closed_by.map_or(Ok(()), |id| stands(id).and_then(|()| asks_in(state, id, pool))).map_err(&refuse)?;
         let Some(held) = reservation else { continue };
         stands(held.job).and_then(|()| check_reserved(state, pool, held)).map_err(&refuse)?;
         if !holders.insert(held.job) {
-            return Err(of(SnapshotPart::Job(held.job))(SnapshotFault::Twice("its reservation").into()));
+            return Err(inside(SnapshotPart::Job(held.job))(SnapshotFault::Twice("its reservation").into()));
         }
+    }
+    Ok(())
+}
+
+/// What rounds tell is of the past, of jobs that are there, and an amount for each pool.
+fn check_rounds(state: &State, rounds: &Rounds) -> Result<(), Error> {
+    let mut times = [rounds.begun, rounds.allocated].into_iter().flatten();
+    if let Some(seen) = times.find(|seen| *seen > state.now) {
+        return Err(inside(SnapshotPart::Rounds)(ErrorKind::TimeBackwards { now: state.now, seen }.into()));
+    }
+    let expected = state.config.pools.len();
+    let check = |what: &'static str, pools: &'static str, amounts: &[Float], may_be: fn(f64) -> bool| {
+        if amounts.len() != expected {
+            let found = amounts.len();
+            return Err(Error::from(SnapshotFault::Length { what: pools, found, expected }));
+        }
+        let all =
+            amounts.iter().map(|amount| amount.get()).all(|amount| amount.is_finite() && may_be(amount));
+        if all { Ok(()) } else { Err(SnapshotFault::Amount(what).into()) }
+    };
+    check("what all have had", "pools in its rounds", &rounds.had, |amount| amount >= 0.0)
+        .map_err(inside(SnapshotPart::Rounds))?;
+    let mut seen = BTreeSet::new();
+    for Turn { job, parts, had, owed } in &rounds.turns {
+        let refuse = inside(SnapshotPart::Job(*job));
+        state.job(*job).map_err(&refuse)?;
+        if !seen.insert(*job) {
+            return Err(refuse(SnapshotFault::Twice("its turn").into()));
+        }
+        let pools = "pools in the turn of a job";
+        if let Some(parts) = parts {
+            check("what it is due", pools, parts, |_| true).map_err(&refuse)?;
+        }
+        check("what it is owed", pools, owed, |_| true).map_err(&refuse)?;
+        // What it is behind is divided by what it has had.
+        check("what it has had", pools, had, |amount| amount > 0.0).map_err(&refuse)?;
     }
     Ok(())
 }

@@ -326,9 +326,11 @@ impl State {
             let points = teams().filter_map(|(team, known)| Some((self.tree.leaf(team)?, known.points)));
             history.set_ranks(points, snapshot.next_ranks.unwrap_or(Timestamp::MIN));
         }
-        let members: Vec<MemberId> = self.tree.ids().collect();
-        for pool in 0..self.config.pools.len() {
-            self.promote_at(&members, PoolId::at(pool));
+        if self.quotas.any() {
+            let members: Vec<MemberId> = self.tree.ids().collect();
+            for pool in 0..self.config.pools.len() {
+                self.promote_at(&members, PoolId::at(pool));
+            }
         }
         if let Some(hierarchy) = &mut self.hierarchy {
             let is_exhausted = |group: &usize| snapshot.exhausted.contains(&self.values.kind(*group));
@@ -356,7 +358,7 @@ impl State {
         Ok(())
     }
 
-    /// What a team has spent and used: nothing until now, where it is not said.
+    /// What a team has spent and used: nothing until now, where it is not said, or in another unit.
     fn restore_team(&mut self, team: TeamId, known: &TeamSnapshot) -> Result<(), Error> {
         let (Some(node), Some(leaf)) = (self.tree.node(team), self.tree.leaf(team)) else { return Ok(()) };
         let counted = [known.budget.and_then(|spent| spent.counted)]
@@ -365,12 +367,10 @@ impl State {
         if let Some(seen) = counted.flatten().find(|seen| *seen > self.now) {
             return Err(ErrorKind::TimeBackwards { now: self.now, seen }.into());
         }
-        let nothing = self.budgets.spent(node);
-        let nothing = nothing.map(|spent| Spent { amount: 0, counted: Some(self.now), ..spent });
-        if let Some(spent) = known.budget.or(nothing)
-            && !self.budgets.set_spent(node, spent)
-        {
-            return Err(SnapshotFault::NoBudget.into());
+        if let Some(begun) = self.budgets.spent(node) {
+            let nothing = Spent { amount: 0, counted: Some(self.now), ..begun };
+            let spent = known.budget.filter(|spent| spent.unit == begun.unit);
+            self.budgets.set_spent(node, spent.unwrap_or(nothing));
         }
         let Some(history) = &mut self.history else { return Ok(()) };
         let own = (leaf != node).then_some((leaf, known.own_usage));
@@ -388,6 +388,6 @@ impl State {
 }
 
 /// Names the part of the snapshot that is refused.
-fn inside(part: SnapshotPart) -> impl Fn(Error) -> Error {
+pub(crate) fn inside(part: SnapshotPart) -> impl Fn(Error) -> Error {
     move |why| SnapshotFault::In { part, why }.into()
 }

@@ -4,59 +4,20 @@
 use std::collections::BTreeSet;
 
 use fairshare::{
-    Allowance, Alternative, Backfill, Config, Decision, EvictionBounds, JobId, JobSpec, JobState, Millis,
-    Need, NodeId, OrderName, Placed, PolicySpec, PoolId, PoolSpec, Preemption, Quantity, Remedy,
-    ResourceKind, Resources, Scheduler, ShapeId, ShapeSpec, Size, Submission, TeamId, TeamSpec, Timestamp,
-    Verdict,
+    Allowance, Alternative, Backfill, Config, Decision, EvictionBounds, JobId, JobSpec, Millis, Need, NodeId,
+    OrderName, Placed, PolicySpec, PoolId, PoolSpec, Preemption, Quantity, Remedy, ResourceKind, Resources,
+    Scheduler, ShapeId, ShapeSpec, Size, Submission, TeamId, TeamSpec, Timestamp, Verdict,
 };
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config as RunnerConfig, TestRunner};
 
-use crate::strategy::{Case, Op, case};
+use crate::lived::{live, submit};
+use crate::strategy::{Case, case};
 
 /// A scheduler that has lived through a case, and the time; its last cycle has just ended.
 fn lived(case: &Case) -> (Scheduler, Timestamp) {
-    let mut scheduler = Scheduler::new(case.config.clone()).unwrap();
-    let mut now = Timestamp::ZERO;
-    let mut jobs: Vec<JobId> = Vec::new();
-    for op in &case.ops {
-        match *op {
-            Op::Submit { team, shape, length, limit, fixed } => {
-                let shape = scheduler.intern(&case.shapes[shape % case.shapes.len()]).unwrap();
-                let team = TeamId::new(u32::try_from(team % case.config.teams.len()).unwrap());
-                let mut job = JobSpec::new(team, shape, now);
-                (job.estimate, job.time_limit) = (length.map(Millis::new), limit.map(Millis::new));
-                job.preemptible = !fixed;
-                if let Submission::Queued(job) = scheduler.submit(now, job).unwrap() {
-                    jobs.push(job);
-                }
-            }
-            Op::Complete(which) | Op::Cancel(which) => {
-                let running_only = matches!(op, Op::Complete(_));
-                let runs = |job: &JobId| {
-                    matches!(
-                        scheduler.explain_without_entitlements(*job).unwrap().state,
-                        JobState::Running { .. }
-                    )
-                };
-                let known: Vec<JobId> =
-                    jobs.iter().copied().filter(|job| !running_only || runs(job)).collect();
-                if let Some(job) = known.get(which % known.len().max(1)) {
-                    scheduler.cancel(now, *job).unwrap();
-                    jobs.retain(|other| other != job);
-                }
-            }
-            Op::SetUp { pool, up } => {
-                let pool = PoolId::new(u32::try_from(pool % case.config.pools.len()).unwrap());
-                scheduler.set_capacity(now, pool, up).unwrap();
-            }
-            Op::Schedule => {
-                scheduler.schedule(now).unwrap();
-            }
-            Op::Wait(millis) => now = Timestamp::from_millis(now.as_millis() + millis),
-        }
-    }
+    let (mut scheduler, now) = live(case, case.ops.len());
     scheduler.schedule(now).unwrap();
     (scheduler, now)
 }
@@ -289,14 +250,6 @@ fn a_small_job_in_a_large_pool_is_sized_in_few_trials() {
     let scheduler = Scheduler::new(Config::new(vec![pool], vec![TeamSpec::new("a")])).unwrap();
     let tenth = Resources::new().with(ResourceKind::CPU, Quantity::new(10));
     assert_eq!(asks(&scheduler, &ShapeSpec::new(Alternative::new(tenth))), Some(Size::Workers(6_400_000)));
-}
-
-fn submit(scheduler: &mut Scheduler, team: u32, shape: &ShapeSpec, now: Timestamp) -> JobId {
-    let shape = scheduler.intern(shape).unwrap();
-    match scheduler.submit(now, JobSpec::new(TeamId::new(team), shape, now)).unwrap() {
-        Submission::Queued(job) => job,
-        Submission::Rejected(why) => panic!("{why}"),
-    }
 }
 
 #[test]

@@ -474,6 +474,21 @@ fn whatever_is_forgotten_is_missed() {
     assert_eq!(unmissed, Vec::<&str>::new(), "nobody misses what is forgotten");
 }
 
+/// The same under `Gavel`.
+#[cfg(feature = "lp")]
+pub(crate) fn in_rounds(mut case: Case) -> Case {
+    case.config.policy.order = OrderName::Gavel;
+    case.config.policy.backfill = Backfill::BestEffort;
+    case.config.teams.iter_mut().for_each(|team| team.budget = None);
+    // Rounds take minutes, allocations half an hour.
+    for op in &mut case.ops {
+        if let Op::Wait(millis) = op {
+            *millis *= 700_000;
+        }
+    }
+    case
+}
+
 /// Whose turn it is under `Gavel`, and what everybody is due and has had.
 #[cfg(feature = "lp")]
 mod rounds {
@@ -483,17 +498,7 @@ mod rounds {
     const HALF_A_ROUND: Float = Float { mantissa: 180_000 >> 5, exponent: 5 };
 
     fn gavel(runner: &mut TestRunner) -> Case {
-        let mut case = case().new_tree(runner).unwrap().current();
-        case.config.policy.order = OrderName::Gavel;
-        case.config.policy.backfill = Backfill::BestEffort;
-        case.config.teams.iter_mut().for_each(|team| team.budget = None);
-        // Rounds take minutes, allocations half an hour.
-        for op in &mut case.ops {
-            if let Op::Wait(millis) = op {
-                *millis *= 700_000;
-            }
-        }
-        case
+        in_rounds(case().new_tree(runner).unwrap().current())
     }
 
     fn turns(s: &mut Snapshot, forget: impl Fn(&mut Turn)) {

@@ -2,21 +2,20 @@
 
 use fairshare::snapshot::{Decides, Memory, RunningJob, Snapshot as Written, WaitingJob};
 use fairshare::{
-    Allowance, Alternative, Backfill, Budget, Config, Decision, Error, EvictReason, JobId, JobSpec, Millis,
-    NodeId, OrderName, Policy, PolicySpec, PoolId, PoolSpec, Preemption, Quantity, ResourceKind, Resources,
-    Scheduler, ShapeId, ShapeSpec, Snapshot, Spending, Submission, TeamId, TeamSpec, Timestamp, Txn,
+    Allowance, Alternative, Backfill, Budget, Config, Decision, EvictReason, JobId, JobSpec, Millis, NodeId,
+    OrderName, PolicySpec, PoolId, PoolSpec, Quantity, ResourceKind, Resources, Scheduler, ShapeId,
+    ShapeSpec, Snapshot, Spending, Submission, TeamId, TeamSpec, Timestamp,
 };
 
-use proptest::prelude::*;
+#[cfg(feature = "lp")]
+use crate::snapshot_changed::{limited, wait};
 
-use crate::strategy::{Case, Op, case, policy};
-
-const NOW: Timestamp = Timestamp::from_millis(10_000);
-const POOL: PoolId = PoolId::new(0);
+pub(crate) const NOW: Timestamp = Timestamp::from_millis(10_000);
+pub(crate) const POOL: PoolId = PoolId::new(0);
 
 /// Two nodes with two GPUs and a pool of one amount; jobs of whole GPUs and of parts run, others wait, one of them with a
 /// reservation, and one slot is free. Jobs by slot: 0 and 1 run on nodes, 2 on a device, 3 in the amount, 5 and 6 wait.
-fn written() -> Snapshot {
+pub(crate) fn written() -> Snapshot {
     let node = Resources::new().gpu(2);
     let pools =
         vec![PoolSpec::new("l4", 2, node), PoolSpec::new("cpu", 1, Resources::new().cpu(4)).as_divisible()];
@@ -127,10 +126,6 @@ const CONTRADICTIONS: &[(Change, &str)] = &[
     (
         |s| s.running[0].guaranteed = vec![TeamId::new(1)],
         "job 0#0 of the snapshot: team 1 is neither its own nor above it",
-    ),
-    (
-        |s| s.teams[0].budget = s.teams[2].budget,
-        "team 0 of the snapshot: it has spent something, and has no budget",
     ),
     (
         |s| s.teams[2].budget.as_mut().unwrap().counted = Some(Timestamp::from_millis(10_001)),
@@ -257,199 +252,8 @@ fn devices_of_one_node_stand_side_by_side() {
     }
 }
 
-/// A configuration may change while nobody runs: whoever has a larger quota keeps more, and a smaller one lets go.
-#[test]
-fn quotas_may_change_between_two_lives() {
-    let guaranteed =
-        |snapshot: &Snapshot| snapshot.running.iter().map(|run| run.guaranteed.clone()).collect::<Vec<_>>();
-    let (a, none) = (vec![TeamId::new(0)], vec![]);
-    let before = written();
-    assert_eq!(guaranteed(&before), [a.clone(), a.clone(), none.clone(), none.clone()]);
-    for (gpus, expected) in [
-        (1_000, [a.clone(), none.clone(), none.clone(), none.clone()]),
-        (4_000, [a.clone(), a.clone(), none.clone(), none.clone()]),
-    ] {
-        let mut snapshot = before.clone();
-        snapshot.config.teams[0].quota[0].amount = Quantity::new(gpus);
-        let scheduler = Scheduler::restore(&snapshot).unwrap();
-        scheduler.check_invariants().unwrap();
-        assert_eq!(guaranteed(&scheduler.snapshot()), expected);
-    }
-    let mut snapshot = before;
-    snapshot.config.teams[0].quota[0].amount = Quantity::new(1_000);
-    let mut snapshot = Scheduler::restore(&snapshot).unwrap().snapshot();
-    snapshot.config.teams[0].quota[0].amount = Quantity::new(2_000);
-    let grown = Scheduler::restore(&snapshot).unwrap().snapshot();
-    assert_eq!(
-        guaranteed(&grown),
-        [a.clone(), a, none.clone(), none],
-        "who borrowed is within the quota again"
-    );
-}
-
-/// One pool of four GPUs, and two teams of which the first may hold one.
-fn limited(policy: PolicySpec) -> Config {
-    let one = Allowance::new(POOL, ResourceKind::GPU, Quantity::new(1_000));
-    let teams = vec![TeamSpec::new("a").with_limit(one), TeamSpec::new("b")];
-    Config::new(vec![PoolSpec::new("l4", 1, Resources::new().gpu(4))], teams).with_policy(policy)
-}
-
-fn wait(scheduler: &mut Scheduler, team: u32, gpus: u64, at: i64) -> JobId {
-    let shape = ShapeSpec::new(Alternative::new(Resources::new().gpu(gpus)));
-    let shape = scheduler.intern(&shape).unwrap();
-    let at = Timestamp::from_millis(at);
-    match scheduler.submit(NOW, JobSpec::new(TeamId::new(team), shape, at)).unwrap() {
-        Submission::Queued(job) => job,
-        Submission::Rejected(reason) => panic!("{reason}"),
-    }
-}
-
-fn starts(mut scheduler: Scheduler) -> Vec<JobId> {
-    let decided = scheduler.schedule(NOW).unwrap().iter().filter_map(|decision| match decision {
-        Decision::Start { job, .. } => Some(*job),
-        _ => None,
-    });
-    let decided = decided.collect();
-    scheduler.check_invariants().unwrap();
-    decided
-}
-
-/// Whoever a limit stopped before starts in the first cycle after it was raised, though nothing else happens.
-#[test]
-fn whoever_may_start_under_another_configuration_does() {
-    let best_effort = PolicySpec::new(OrderName::Drf);
-    let conservative = best_effort.with_backfill(Backfill::Conservative);
-    let easy = best_effort.with_backfill(Backfill::Easy);
-    for (before, after) in
-        [(conservative, conservative), (best_effort, conservative), (conservative, easy), (easy, best_effort)]
-    {
-        let mut scheduler = Scheduler::new(limited(before)).unwrap();
-        let [_, second] = [0, 1].map(|at| wait(&mut scheduler, 0, 1, at));
-        assert_eq!(scheduler.schedule(NOW).unwrap().len(), 1);
-        let mut raised = limited(after);
-        raised.teams[0].limit[0].amount = Quantity::new(4_000);
-        let snapshot = scheduler.snapshot().with_config(raised);
-        assert_eq!(starts(Scheduler::restore(&snapshot).unwrap()), [second], "{before:?} {after:?}");
-        let with_order = Scheduler::restore_with_order(&snapshot, after.order()).unwrap();
-        assert_eq!(starts(with_order), [second]);
-    }
-}
-
-/// A policy of the caller's own left everything to the order that comes after it.
-#[test]
-fn an_order_goes_on_after_a_policy_of_the_callers_own() {
-    #[derive(Clone, Debug)]
-    struct Idle;
-    impl Policy for Idle {
-        fn copy(&self) -> Box<dyn Policy> {
-            Box::new(self.clone())
-        }
-        fn cycle(&mut self, _: &mut Txn<'_>) -> Result<(), Error> {
-            Ok(())
-        }
-    }
-    for backfill in [Backfill::None, Backfill::BestEffort, Backfill::Easy, Backfill::Conservative] {
-        let policy = PolicySpec::new(OrderName::Drf).with_backfill(backfill);
-        let mut scheduler = Scheduler::with_policy(limited(policy), Box::new(Idle)).unwrap();
-        let first = wait(&mut scheduler, 1, 4, 0);
-        assert_eq!(scheduler.schedule(NOW).unwrap(), []);
-        let restored = Scheduler::restore_with_order(&scheduler.snapshot(), policy.order()).unwrap();
-        assert_eq!(starts(restored), [first], "{backfill:?}");
-    }
-}
-
-/// A pool was closed by the oldest job; by length, another comes first.
-#[test]
-fn another_order_opens_what_was_closed() {
-    let fifo = PolicySpec::new(OrderName::Fifo).with_backfill(Backfill::None);
-    let mut scheduler = Scheduler::new(limited(fifo)).unwrap();
-    let _ = wait(&mut scheduler, 1, 3, 0);
-    scheduler.schedule(NOW).unwrap();
-    let large = wait(&mut scheduler, 1, 4, 1);
-    let short = scheduler.intern(&ShapeSpec::new(Alternative::new(Resources::new().gpu(1)))).unwrap();
-    let short = JobSpec::new(TeamId::new(1), short, NOW).with_estimate(Millis::new(1));
-    let Submission::Queued(short) = scheduler.submit(NOW, short).unwrap() else { unreachable!() };
-    assert_eq!(scheduler.schedule(NOW).unwrap(), []);
-    let snapshot = scheduler.snapshot();
-    assert_eq!(snapshot.memory.pools[0].closed_by, Some(large));
-    let sjf = PolicySpec::new(OrderName::Sjf).with_backfill(Backfill::None);
-    let another = snapshot.clone().with_config(limited(sjf));
-    assert_eq!(starts(Scheduler::restore(&another).unwrap()), [short]);
-    let own = Scheduler::restore_with_order(&snapshot, sjf.order()).unwrap();
-    assert_eq!(starts(own), [short]);
-}
-
-/// A search for victims that failed is made again under another quota.
-#[test]
-fn another_quota_lets_a_job_search_again() {
-    let policy = PolicySpec::new(OrderName::Fifo).with_preemption(Preemption::Reclaim);
-    let mut scheduler = Scheduler::new(limited(policy)).unwrap();
-    let _ = wait(&mut scheduler, 1, 4, 0);
-    scheduler.schedule(NOW).unwrap();
-    let mut config = limited(policy);
-    config.teams[0].limit.clear();
-    let snapshot = scheduler.snapshot().with_config(config.clone());
-    let mut scheduler = Scheduler::restore(&snapshot).unwrap();
-    let large = wait(&mut scheduler, 0, 4, 1);
-    let before = scheduler.schedule(NOW).unwrap().len();
-    let snapshot = scheduler.snapshot();
-    assert_eq!((before, snapshot.memory.tried.as_slice(), snapshot.memory.changed), (0, &[large][..], false));
-    config.teams[0].quota = vec![Allowance::new(POOL, ResourceKind::GPU, Quantity::new(4_000))];
-    assert_eq!(starts(Scheduler::restore(&snapshot.with_config(config)).unwrap()), [large]);
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases.min(64), ..ProptestConfig::default() })]
-
-    /// Another policy goes on with what there is.
-    #[test]
-    fn the_policy_may_change_between_two_lives(case in case(), policy in policy()) {
-        let mut scheduler = Scheduler::new(case.config.clone()).unwrap();
-        let now = live(&case, &mut scheduler, case.ops.len());
-        let mut snapshot = scheduler.snapshot();
-        snapshot.config.policy = policy;
-        match Scheduler::restore(&snapshot) {
-            Ok(restored) => go_on(restored, now),
-            Err(error) => prop_assert_eq!(Some(error), Scheduler::new(snapshot.config).err()),
-        }
-    }
-}
-
-/// Lives through the first events of a case; until when.
-fn live(case: &Case, scheduler: &mut Scheduler, events: usize) -> Timestamp {
-    let mut now = Timestamp::ZERO;
-    let mut alive: Vec<JobId> = Vec::new();
-    for op in case.ops.iter().take(events) {
-        match *op {
-            Op::Submit { team, shape, length, limit, fixed } => {
-                let shape = scheduler.intern(&case.shapes[shape % case.shapes.len()]).unwrap();
-                let team = TeamId::new(u32::try_from(team % case.config.teams.len()).unwrap());
-                let mut job = JobSpec::new(team, shape, now);
-                (job.estimate, job.time_limit) = (length.map(Millis::new), limit.map(Millis::new));
-                job.preemptible = !fixed;
-                if let Submission::Queued(job) = scheduler.submit(now, job).unwrap() {
-                    alive.push(job);
-                }
-            }
-            Op::Complete(which) | Op::Cancel(which) if !alive.is_empty() => {
-                scheduler.cancel(now, alive.swap_remove(which % alive.len())).unwrap();
-            }
-            Op::SetUp { pool, up } => {
-                let pool = PoolId::new(u32::try_from(pool % case.config.pools.len()).unwrap());
-                scheduler.set_capacity(now, pool, up).unwrap();
-            }
-            Op::Schedule => {
-                scheduler.schedule(now).unwrap();
-            }
-            Op::Wait(millis) => now = Timestamp::from_millis(now.as_millis() + millis),
-            _ => {}
-        }
-    }
-    now
-}
-
 /// A scheduler that was built keeps every invariant, whatever happens: cycles, all that runs ends, cycles again.
-fn go_on(mut scheduler: Scheduler, now: Timestamp) {
+pub(crate) fn go_on(mut scheduler: Scheduler, now: Timestamp) {
     scheduler.check_invariants().unwrap();
     let mut now = now.max(scheduler.snapshot().now);
     for _ in 0..4 {
@@ -471,9 +275,14 @@ fn go_on(mut scheduler: Scheduler, now: Timestamp) {
 
 #[cfg(feature = "serde")]
 mod damaged {
+    use proptest::prelude::*;
     use serde_json::Value;
 
     use super::*;
+    use crate::lived::live;
+    #[cfg(feature = "lp")]
+    use crate::snapshot::in_rounds;
+    use crate::strategy::{Case, case};
 
     /// Where a value has numbers, lists and everything else that can be damaged.
     fn places(value: &Value, at: &str, found: &mut Vec<String>) {
@@ -524,27 +333,102 @@ mod damaged {
         }
     }
 
+    type Hits = Vec<(prop::sample::Index, usize)>;
+
+    fn hits() -> impl Strategy<Value = Hits> {
+        proptest::collection::vec((any::<prop::sample::Index>(), any::<usize>()), 1..5)
+    }
+
+    /// Damages what is written after some events, and goes on with what is built from that, if anything is.
+    fn damage_and_go_on(case: &Case, events: usize, hits: Hits) {
+        let (scheduler, now) = live(case, events);
+        let mut value = serde_json::to_value(scheduler.snapshot()).unwrap();
+        for (place, by) in hits {
+            let mut found = Vec::new();
+            places(&value, "", &mut found);
+            let place: &String = place.get(&found);
+            damage(value.pointer_mut(place).unwrap(), by);
+        }
+        let Ok(snapshot) = serde_json::from_value::<Snapshot>(value) else { return };
+        if let Ok(restored) = Scheduler::restore(&snapshot) {
+            go_on(restored, now);
+        }
+    }
+
     proptest! {
         /// Whatever is damaged is refused, or a scheduler is built that keeps every invariant; nothing panics.
         #[test]
-        fn what_is_damaged_is_refused_or_goes_on(
-            case in case(),
-            events in 0_usize..110,
-            hits in proptest::collection::vec((any::<prop::sample::Index>(), any::<usize>()), 1..5),
-        ) {
-            let mut scheduler = Scheduler::new(case.config.clone()).unwrap();
-            let now = live(&case, &mut scheduler, events);
-            let mut value = serde_json::to_value(scheduler.snapshot()).unwrap();
-            for (place, by) in hits {
-                let mut found = Vec::new();
-                places(&value, "", &mut found);
-                let place: &String = place.get(&found);
-                damage(value.pointer_mut(place).unwrap(), by);
-            }
-            let Ok(snapshot) = serde_json::from_value::<Snapshot>(value) else { return Ok(()) };
-            if let Ok(restored) = Scheduler::restore(&snapshot) {
-                go_on(restored, now);
-            }
+        fn what_is_damaged_is_refused_or_goes_on(case in case(), events in 0_usize..110, hits in hits()) {
+            damage_and_go_on(&case, events, hits);
         }
+    }
+
+    #[cfg(feature = "lp")]
+    proptest! {
+        #[test]
+        fn so_is_it_in_rounds(case in case(), events in 0_usize..110, hits in hits()) {
+            damage_and_go_on(&in_rounds(case), events, hits);
+        }
+    }
+}
+
+/// What is told of rounds is told of every pool, of what can be, and of the past.
+#[cfg(feature = "lp")]
+#[test]
+fn rounds_that_cannot_be_are_refused_by_name() {
+    use fairshare::snapshot::{Float, Rounds, Turn};
+
+    fn rounds(snapshot: &mut Snapshot) -> &mut Rounds {
+        snapshot.memory.rounds.as_mut().unwrap()
+    }
+    fn turn(snapshot: &mut Snapshot) -> &mut Turn {
+        &mut rounds(snapshot).turns[0]
+    }
+    const HUGE: Float = Float { mantissa: 1, exponent: 2_000 };
+    const LATER: Timestamp = Timestamp::from_millis(10_001);
+    const LATE: &str = "the rounds of the snapshot: time 10 s lies before 10.001 s, already seen";
+    const ALL_HAD: &str = "the rounds of the snapshot: what all have had is no amount that can be";
+    const HAD: &str = "job 0#0 of the snapshot: what it has had is no amount that can be";
+    const NO_POOLS: &str = "job 0#0 of the snapshot: the snapshot tells of 0 pools in the turn of a job, and its configuration has 1";
+    let mut scheduler = Scheduler::new(limited(PolicySpec::new(OrderName::Gavel))).unwrap();
+    let _ = [(); 2].map(|()| wait(&mut scheduler, 1, 3));
+    scheduler.schedule(NOW).unwrap();
+    let written = scheduler.snapshot();
+    let cases: &[(Change, &str)] = &[
+        (|s| rounds(s).begun = Some(LATER), LATE),
+        (|s| rounds(s).allocated = Some(LATER), LATE),
+        (
+            |s| rounds(s).had.clear(),
+            "the rounds of the snapshot: the snapshot tells of 0 pools in its rounds, and its configuration has 1",
+        ),
+        (|s| rounds(s).had[0].mantissa = -1, ALL_HAD),
+        (|s| rounds(s).had[0] = HUGE, ALL_HAD),
+        (|s| turn(s).had[0].mantissa = 0, HAD),
+        (|s| turn(s).had[0] = HUGE, HAD),
+        (|s| turn(s).owed[0] = HUGE, "job 0#0 of the snapshot: what it is owed is no amount that can be"),
+        (
+            |s| turn(s).parts.as_mut().unwrap()[0] = HUGE,
+            "job 0#0 of the snapshot: what it is due is no amount that can be",
+        ),
+        (
+            |s| turn(s).parts.as_mut().unwrap().push(HUGE),
+            "job 0#0 of the snapshot: the snapshot tells of 2 pools in the turn of a job, and its configuration has 1",
+        ),
+        (|s| turn(s).had.clear(), NO_POOLS),
+        (|s| turn(s).owed.clear(), NO_POOLS),
+        (
+            |s| {
+                let first = turn(s).clone();
+                rounds(s).turns.push(first);
+            },
+            "job 0#0 of the snapshot: its turn is there twice",
+        ),
+        (|s| turn(s).job = nobody(), "job 7#0 of the snapshot: there is no job 7#0, or it is finished"),
+    ];
+    for (change, message) in cases {
+        let mut snapshot = written.clone();
+        change(&mut snapshot);
+        let error = Scheduler::restore(&snapshot).err().map(|error| error.to_string());
+        assert_eq!(error.as_deref(), Some(*message));
     }
 }
