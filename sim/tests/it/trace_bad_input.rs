@@ -412,7 +412,9 @@ fn skypilot_tasks() {
     );
 }
 
-/// Lists of objects are JSON between the objects too.
+const CUT: &str = "the JSON ends too early\nhint: the file was cut off on its way: fetch it again";
+
+/// Lists of objects are JSON between the objects, before and behind them too.
 #[test]
 fn objects_of_json_are_separated_by_commas() {
     let one = "{\"kind\": \"Other\"}";
@@ -428,6 +430,25 @@ fn objects_of_json_are_separated_by_commas() {
             &text,
             &format!("line 1, character {character}: expected {expected}, found `{found}`"),
         );
+    }
+    for (rest, character, what) in [
+        ("garbage, \"items\": []}", 31, "expected `,` or `}` behind a list, found `g`"),
+        (", kind: 1}", 33, "this is no list of objects: key must be a string"),
+        (", \"a\": 1 \"b\": 2}", 40, "this is no list of objects: expected `,` or `}`"),
+        (", }", 33, "expected a key behind the comma, found `}`"),
+        (", \"items\": []}", 42, "the key `items` stands there twice"),
+        (", \"items\": 1}", 42, "the key `items` stands there twice"),
+        (", \"a\": [", 39, CUT),
+    ] {
+        let text = format!("{{\"items\": [{one}] {rest}");
+        refused("kueue", &text, &format!("line 1, character {character}: {what}"));
+    }
+    for (head, character, what) in [
+        ("\"kind\" 1, \"items\": [", 9, "this is no list of objects: expected `:`"),
+        ("\"items\": 1, \"items\": [", 23, "the key `items` stands there twice"),
+        ("\"items\" [", 10, "this is no Kubernetes object: expected `:`"),
+    ] {
+        refused("kueue", &format!("{{{head}{one}]}}"), &format!("line 1, character {character}: {what}"));
     }
     refused(
         "kueue",

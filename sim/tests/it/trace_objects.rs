@@ -47,6 +47,23 @@ fn kueue_traps() {
     );
 }
 
+/// The key of a list may stand far from its bracket; a text like it is none.
+#[test]
+fn kueue_lists() {
+    let nodes = |text: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("list.json"), text).unwrap();
+        let input = Input::parse(&format!("{}:kueue", folder.path().join("list.json").display()));
+        let options = TraceOptions { partial: true, ..TraceOptions::default() };
+        Trace::load(&[input], &options).unwrap().cluster.node_count()
+    };
+    let two = "[{\"kind\": \"Node\"}, {\"kind\": \"Node\"}]";
+    assert_eq!(nodes(&format!("{{\"items\" \n : \t{two}, \"metadata\": {{\"items\": []}}}}")), 2);
+    assert_eq!(nodes(&format!("{{\"kind\": \"Node\", \"metadata\": {{\"items\": {two}}}}}")), 1);
+    assert_eq!(nodes(&format!("{{\"kind\": \"Node\", \"name\": \"items\", \"x\": {two}}}")), 1);
+    assert_eq!(nodes(&format!("{{\"kind\": \"Node\", \"items\": {{}}, \"x\": {two}}}")), 1);
+}
+
 #[test]
 fn kueue_yaml() {
     let trace = load(&fixture("kueue.yaml")).unwrap();

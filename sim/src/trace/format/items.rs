@@ -5,7 +5,7 @@
 use std::io::{BufRead, BufReader};
 use std::rc::Rc;
 
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::locate::{Place, begins_letter, json_fault, json_offset};
 use crate::trace::error::{Fault, quoted};
@@ -28,8 +28,16 @@ enum Stand {
     Object,
     /// Inside an array, behind a comma.
     Comma,
-    /// Behind the array of a list: its other keys are passed over.
+    /// Behind the array of a list.
     After,
+}
+
+/// How much of a list's key and its colon was read last, blanks aside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Key {
+    Other,
+    Name,
+    Colon,
 }
 
 /// A stream of objects.
@@ -112,8 +120,8 @@ impl Items {
                     self.bump()?;
                     self.stand = if self.inside_list { Stand::After } else { Stand::Top };
                 }
-                (Stand::After, _) => {
-                    self.skip_rest_of_list()?;
+                (Stand::After, byte) => {
+                    self.skip_rest_of_list(byte)?;
                     self.stand = Stand::Top;
                 }
                 (Stand::Top | Stand::Array | Stand::Comma, b'{') => {
@@ -138,24 +146,78 @@ impl Items {
         self.buffer.clear();
         self.buffer_place = self.here();
         self.flow.record_starts(self.position);
-        let (mut depth, mut text, mut escaped) = (0_usize, false, false);
-        // Where the last string at depth one began, to find the key of a list.
-        let mut string_start = 0;
+        if self.scan(0, top)? {
+            return Ok(true);
+        }
+        self.buffer.extend_from_slice(b"[]}");
+        self.check_list()?;
+        self.stand = Stand::Array;
+        self.inside_list = true;
+        Ok(false)
+    }
+
+    /// Passes over the keys of a list behind its items, up to its closing brace.
+    fn skip_rest_of_list(&mut self, first: u8) -> Result<(), Fault> {
+        if !matches!(first, b',' | b'}') {
+            return Err(Fault::unreadable(0, "`,` or `}` behind a list", quoted(&[first])).at(self.here()));
+        }
+        self.buffer.clear();
+        self.buffer_place = self.here();
+        self.flow.record_starts(self.position);
+        self.scan(1, true)?;
+        if first == b'}' {
+            return Ok(());
+        }
+        // Without what stands before it, the comma is where an object would begin.
+        self.buffer[0] = b'{';
+        if self.buffer[1..].trim_ascii_start() == b"}" {
+            let place = self.buffer_place.moved(&self.buffer, self.buffer.len() - 1);
+            return Err(Fault::unreadable(0, "a key behind the comma", "`}`").at(place));
+        }
+        self.check_list()
+    }
+
+    /// Whether the buffer, which nobody reads on, is JSON: a list without its items.
+    fn check_list(&self) -> Result<(), Fault> {
+        serde_json::from_slice::<IgnoredAny>(&self.buffer).map(drop).map_err(|error| {
+            let fault = Fault::other(0, format!("this is no list of objects: {}", plain(&error)));
+            json_fault(fault, &error, &self.buffer, self.buffer_place)
+        })
+    }
+
+    /// Reads into the buffer up to the end of what is open at `depth`. The array of a list at the top ends it, behind
+    /// the bracket: then false.
+    fn scan(&mut self, mut depth: usize, top: bool) -> Result<bool, Fault> {
+        let (mut text, mut escaped, mut string_start) = (false, false, 0);
+        let (mut key, mut listed) = (Key::Other, self.stand == Stand::After);
         loop {
             let Some(byte) = self.peek()? else { return Err(self.ends_early()) };
-            if top && depth == 1 && !text && byte == b'[' && self.key_lists(string_start) {
-                self.bump()?;
-                self.stand = Stand::Array;
-                self.inside_list = true;
-                return Ok(false);
+            if key == Key::Colon && !byte.is_ascii_whitespace() {
+                if listed {
+                    let key = String::from_utf8_lossy(self.list).replace('"', "`");
+                    return Err(Fault::other(0, format!("the key {key} stands there twice")).at(self.here()));
+                }
+                if byte == b'[' {
+                    self.bump()?;
+                    return Ok(false);
+                }
+                listed = true;
             }
             self.bump()?;
             self.buffer.push(byte);
             if text {
                 text = escaped || byte != b'"';
                 escaped = !escaped && byte == b'\\';
+                if !text && top && depth == 1 && self.buffer[string_start..] == *self.list {
+                    key = Key::Name;
+                }
                 continue;
             }
+            key = match byte {
+                b':' if key == Key::Name => Key::Colon,
+                _ if byte.is_ascii_whitespace() => key,
+                _ => Key::Other,
+            };
             match byte {
                 b'"' => {
                     text = true;
@@ -172,33 +234,6 @@ impl Items {
                 return Ok(true);
             }
         }
-    }
-
-    fn key_lists(&self, string_start: usize) -> bool {
-        let key = self.buffer.get(string_start..).unwrap_or_default();
-        !self.list.is_empty() && key.strip_prefix(self.list).is_some_and(|rest| rest.trim_ascii() == b":")
-    }
-
-    /// Passes over the keys of a list behind its items, up to its closing brace.
-    fn skip_rest_of_list(&mut self) -> Result<(), Fault> {
-        self.flow.record_starts(self.position);
-        let (mut depth, mut text, mut escaped) = (1_usize, false, false);
-        while depth > 0 {
-            let Some(byte) = self.peek()? else { return Err(self.ends_early()) };
-            self.bump()?;
-            if text {
-                text = escaped || byte != b'"';
-                escaped = !escaped && byte == b'\\';
-                continue;
-            }
-            match byte {
-                b'"' => text = true,
-                b'{' | b'[' => depth += 1,
-                b'}' | b']' => depth -= 1,
-                _ => {}
-            }
-        }
-        Ok(())
     }
 
     /// The place of the next byte.
