@@ -264,6 +264,17 @@ fn kueue() {
         "kind",
         "expected a kind such as `Workload`, found nothing",
     );
+    for (object, way, found) in [
+        ("\"metadata\": $7", "metadata", "7"),
+        ("\"status\": {\"admission\": $\"cq\"}", "status.admission", "cq"),
+        ("\"spec\": {\"priorityClassRef\": $\"high\"}", "spec.priorityClassRef", "high"),
+        ("\"spec\": {\"podSets\": [{}, $3]}", "spec.podSets[1]", "3"),
+    ] {
+        let object = format!("{{\"kind\": \"Workload\", {object}}}");
+        let what = format!("expected a mapping, found `{found}`");
+        kueue_refused(&object, "Workload without name", way, &what);
+    }
+    refused("kueue", "- 7\n", "line 1, character 3, object without name: expected a mapping, found `7`");
     refused(
         "kueue",
         "{\"kind\": \"Workload\", \"status\": {\"conditions\": [\n{}, {\"lastTransitionTime\": \"soon\"}]}}",
@@ -332,6 +343,11 @@ fn numbers_of_kueue_are_not_guessed() {
             "\"initContainers\": [{}, {\"resources\": {\"limits\": $[1]}}]",
             "initContainers[1].resources.limits",
             "expected a mapping, found `[1]`",
+        ),
+        (
+            "\"containers\": [{\"resources\": $\"8 GPUs\"}]",
+            "containers[0].resources",
+            "expected a mapping, found `8 GPUs`",
         ),
         (
             "\"overhead\": {\"cpu\": $true}",

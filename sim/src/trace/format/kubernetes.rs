@@ -85,12 +85,12 @@ pub(super) fn kind(name: &str) -> Kind {
 /// Adds a node object (`kubectl get nodes -o json`) to the cluster; false for a cordoned one, which is left out.
 pub(super) fn add_node(object: &Value, cluster: &mut Cluster) -> Result<bool, Misread> {
     let root = Member::root(object);
-    if root.get("spec").get("unschedulable").flag()? == Some(true) {
+    if root.get("spec")?.get("unschedulable")?.flag()? == Some(true) {
         return Ok(false);
     }
-    let status = root.get("status");
-    let allocatable = status.get("allocatable");
-    let resources = if allocatable.is_absent() { status.get("capacity") } else { allocatable };
+    let status = root.get("status")?;
+    let allocatable = status.get("allocatable")?;
+    let resources = if allocatable.is_absent() { status.get("capacity")? } else { allocatable };
     let mut make = NodeMake::default();
     for (name, quantity) in resources.entries()? {
         let milli = u64::try_from(quantity.milli()?).map_err(|_| quantity.misread(QUANTITY))?;
@@ -106,7 +106,7 @@ pub(super) fn add_node(object: &Value, cluster: &mut Cluster) -> Result<bool, Mi
             Kind::Other | Kind::Ignored => {}
         }
     }
-    make.labels = labels(&root.get("metadata").get("labels"))?;
+    make.labels = labels(&root.get("metadata")?.get("labels")?)?;
     // The name of its host tells a node from all others of its make.
     make.labels.remove("kubernetes.io/hostname");
     if make.gpu_milli > 0 {

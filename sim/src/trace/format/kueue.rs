@@ -41,9 +41,9 @@ impl Kueue {
     /// Reads one object; whether it is a job.
     fn take(&mut self, object: &Value, row: &mut TraceRow) -> Result<bool, Misread> {
         let root = Member::root(object);
-        match root.get("kind").text()? {
+        match root.get("kind")?.text()? {
             "" if object.is_null() => {}
-            "" => return Err(root.get("kind").misread("a kind such as `Workload`")),
+            "" => return Err(root.get("kind")?.misread("a kind such as `Workload`")),
             "Workload" => {
                 row.clear();
                 row.line = self.documents.line();
@@ -52,8 +52,8 @@ impl Kueue {
             }
             "Node" => self.cordoned += u64::from(!add_node(object, &mut self.cluster)?),
             "ResourceFlavor" => {
-                let name = root.get("metadata").get("name").text()?;
-                let labels = labels(&root.get("spec").get("nodeLabels"))?;
+                let name = root.get("metadata")?.get("name")?.text()?;
+                let labels = labels(&root.get("spec")?.get("nodeLabels")?)?;
                 self.cluster.flavors.insert(name.to_owned(), labels);
             }
             kind => _ = self.passed_over.insert(kind.to_owned()),
@@ -63,18 +63,18 @@ impl Kueue {
 
     fn fill(&mut self, object: &Value, row: &mut TraceRow) -> Result<(), Misread> {
         let root = Member::root(object);
-        let (metadata, spec) = (root.get("metadata"), root.get("spec"));
-        let (namespace, name) = (metadata.get("namespace").text()?, metadata.get("name").text()?);
+        let (metadata, spec) = (root.get("metadata")?, root.get("spec")?);
+        let (namespace, name) = (metadata.get("namespace")?.text()?, metadata.get("name")?.text()?);
         if !namespace.is_empty() {
             row.name.push_str(namespace);
             row.name.push('/');
         }
         row.name.push_str(name);
-        row.submit_ms = metadata.get("creationTimestamp").instant()?;
-        let admission = root.get("status");
-        let admission = admission.get("admission");
-        let queue = admission.get("clusterQueue").text()?;
-        let local = spec.get("queueName").text()?;
+        row.submit_ms = metadata.get("creationTimestamp")?.instant()?;
+        let admission = root.get("status")?;
+        let admission = admission.get("admission")?;
+        let queue = admission.get("clusterQueue")?.text()?;
+        let local = spec.get("queueName")?.text()?;
         if queue.is_empty() {
             row.team.push_str(namespace);
             row.team.push('/');
@@ -89,14 +89,14 @@ impl Kueue {
             row.user.clone_from(&row.queue);
         }
         // The number is that of the class; the scenario gives classes their numbers.
-        spec.get("priority").whole::<i32>("a priority of 32 bits")?;
-        let class = spec.get("priorityClassRef").get("name").text()?;
-        let by_name = spec.get("priorityClassName").text()?;
+        spec.get("priority")?.whole::<i32>("a priority of 32 bits")?;
+        let class = spec.get("priorityClassRef")?.get("name")?.text()?;
+        let by_name = spec.get("priorityClassName")?.text()?;
         row.priority.push_str(if class.is_empty() { by_name } else { class });
-        row.limit_ms = limit(&spec.get("maximumExecutionTimeSeconds"))?;
+        row.limit_ms = limit(&spec.get("maximumExecutionTimeSeconds")?)?;
         conditions(&root, row)?;
-        self.request(&spec.get("podSets"), row)?;
-        row.pools.push_str(flavor(&admission.get("podSetAssignments"))?);
+        self.request(&spec.get("podSets")?, row)?;
+        row.pools.push_str(flavor(&admission.get("podSetAssignments")?)?);
         if name.is_empty() {
             row.reject = Some(Reason::MissingId);
         }
@@ -108,8 +108,8 @@ impl Kueue {
         let mut totals: BTreeMap<String, i128> = BTreeMap::new();
         let (mut pods, mut gpu_pods, mut first) = (0_i64, 0_i64, None);
         for set in sets.elements()? {
-            let count: i32 = set.get("count").whole("a number of pods")?.unwrap_or(1);
-            let one = pod(&set.get("template").get("spec"))?;
+            let count: i32 = set.get("count")?.whole("a number of pods")?.unwrap_or(1);
+            let one = pod(&set.get("template")?.get("spec")?)?;
             if count < 0 {
                 row.reject = Some(Reason::NoWorkers);
             }
@@ -185,9 +185,9 @@ fn pod(spec: &Member<'_, '_>) -> Result<Asked, Misread> {
         let most = to.entry(name).or_default();
         *most = (*most).max(milli);
     };
-    for one in spec.get("initContainers").elements()? {
+    for one in spec.get("initContainers")?.elements()? {
         let asked = container(&one)?;
-        let beside = one.get("restartPolicy").text()? == "Always";
+        let beside = one.get("restartPolicy")?.text()? == "Always";
         sum.negative |= asked.negative;
         for (name, milli) in asked.amounts {
             let before = sum.amounts.get(&name).copied().unwrap_or(0);
@@ -198,21 +198,21 @@ fn pod(spec: &Member<'_, '_>) -> Result<Asked, Misread> {
             }
         }
     }
-    for one in spec.get("containers").elements()? {
+    for one in spec.get("containers")?.elements()? {
         sum.add(container(&one)?);
     }
     for (name, milli) in first {
         raise(&mut sum.amounts, name, milli);
     }
-    sum.add(quantities(&spec.get("overhead"))?);
+    sum.add(quantities(&spec.get("overhead")?)?);
     Ok(sum)
 }
 
 fn container(container: &Member<'_, '_>) -> Result<Asked, Misread> {
-    let resources = container.get("resources");
+    let resources = container.get("resources")?;
     // A limit without a request is the request.
-    let mut asked = quantities(&resources.get("limits"))?;
-    let requests = quantities(&resources.get("requests"))?;
+    let mut asked = quantities(&resources.get("limits")?)?;
+    let requests = quantities(&resources.get("requests")?)?;
     asked.negative |= requests.negative;
     asked.amounts.extend(requests.amounts);
     Ok(asked)
@@ -245,14 +245,14 @@ struct Condition<'v> {
 /// Start, end and outcome from the conditions.
 fn conditions(root: &Member<'_, '_>, row: &mut TraceRow) -> Result<(), Misread> {
     let mut found: [Option<Condition<'_>>; 3] = [None, None, None];
-    for condition in root.get("status").get("conditions").elements()? {
+    for condition in root.get("status")?.get("conditions")?.elements()? {
         let one = Condition {
-            at_ms: condition.get("lastTransitionTime").instant()?,
-            reason: condition.get("reason").text()?,
-            message: condition.get("message").text()?,
+            at_ms: condition.get("lastTransitionTime")?.instant()?,
+            reason: condition.get("reason")?.text()?,
+            message: condition.get("message")?.text()?,
         };
-        let holds = condition.get("status").text()? == "True";
-        let kind = condition.get("type").text()?;
+        let holds = condition.get("status")?.text()? == "True";
+        let kind = condition.get("type")?.text()?;
         let known = ["Admitted", "QuotaReserved", "Finished"].iter().position(|known| *known == kind);
         if let (true, Some(place)) = (holds, known) {
             found[place].get_or_insert(one);
@@ -262,7 +262,7 @@ fn conditions(root: &Member<'_, '_>, row: &mut TraceRow) -> Result<(), Misread> 
     row.start_ms = admitted.or(reserved).and_then(|condition| condition.at_ms);
     row.end_ms = finished.as_ref().and_then(|condition| condition.at_ms);
     row.run_ms = row.end_ms.zip(row.start_ms).map(|(end, start)| end - start);
-    let active = root.get("spec").get("active").flag()?;
+    let active = root.get("spec")?.get("active")?.flag()?;
     match finished {
         Some(Condition { reason, message, .. }) => {
             let failed = reason.contains("Fail") || message.contains("ailed");
@@ -290,7 +290,7 @@ fn called(object: &Value) -> String {
 fn flavor<'v>(sets: &Member<'_, 'v>) -> Result<&'v str, Misread> {
     let (mut first, mut of_gpus) = (None, None);
     for set in sets.elements()? {
-        for (name, flavor) in set.get("flavors").entries()? {
+        for (name, flavor) in set.get("flavors")?.entries()? {
             let flavor = flavor.text()?;
             first.get_or_insert(flavor);
             if kind(name) == Kind::Gpu {

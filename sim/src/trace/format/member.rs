@@ -23,6 +23,8 @@ pub(super) struct Misread {
 /// What an amount looks like, for messages.
 pub(super) const QUANTITY: &str = "a quantity like `500m` or `2Gi`";
 
+static ABSENT: Value = Value::Null;
+
 #[derive(Debug, Clone, Copy)]
 enum Step<'p, 'v> {
     Root,
@@ -42,8 +44,14 @@ impl<'v> Member<'_, 'v> {
         Self { value, step: Step::Root }
     }
 
-    pub(super) fn get<'q>(&'q self, key: &'q str) -> Member<'q, 'v> {
-        Member { value: &self.value[key], step: Step::Key(self, key) }
+    /// The value of a key.
+    pub(super) fn get<'q>(&'q self, key: &'q str) -> Result<Member<'q, 'v>, Misread> {
+        let value = match self.value {
+            Value::Null => None,
+            Value::Object(map) => map.get(key),
+            _ => return Err(self.misread("a mapping")),
+        };
+        Ok(Member { value: value.unwrap_or(&ABSENT), step: Step::Key(self, key) })
     }
 
     pub(super) fn is_absent(&self) -> bool {
@@ -166,17 +174,17 @@ mod tests {
     fn the_way_is_told() {
         let object = serde_json::json!({"spec": {"sets": [{}, {"count": "x"}], "labels": {"a/b": 1}}});
         let root = Member::root(&object);
-        let spec = root.get("spec");
-        let sets = spec.get("sets");
+        let spec = root.get("spec").unwrap();
+        let sets = spec.get("sets").unwrap();
         let last = sets.elements().unwrap().last().unwrap();
-        let misread = last.get("count").whole::<i32>("a number of pods").unwrap_err();
+        let misread = last.get("count").unwrap().whole::<i32>("a number of pods").unwrap_err();
         assert_eq!(
             (misread.way.as_str(), misread.expected.as_str(), misread.found.as_str()),
             ("spec.sets[1].count", "a number of pods", "`x`")
         );
-        assert_eq!(last.get("other").whole::<i32>("").unwrap(), None);
-        assert_eq!(spec.get("labels").elements().err().unwrap().way, "spec.labels");
-        let labels = spec.get("labels");
+        assert_eq!(last.get("other").unwrap().whole::<i32>("").unwrap(), None);
+        assert_eq!(spec.get("labels").unwrap().elements().err().unwrap().way, "spec.labels");
+        let labels = spec.get("labels").unwrap();
         let (key, label) = labels.entries().unwrap().next().unwrap();
         assert_eq!((key, label.text().unwrap_err().way), ("a/b", "spec.labels.a/b".to_owned()));
     }

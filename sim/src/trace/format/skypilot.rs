@@ -216,22 +216,17 @@ impl Tasks {
     }
 
     fn fill(task: &Member<'_, '_>, row: &mut TraceRow) -> Result<(), Misread> {
-        row.title.push_str(task.get("name").text()?);
+        row.title.push_str(task.get("name")?.text()?);
         row.team.push_str("unknown");
-        row.workers = Some(task.get("num_nodes").whole("a number of nodes")?.unwrap_or(1));
-        let resources = task.get("resources");
-        // A task that is no mapping has no resources either.
-        for part in [task, &resources] {
-            part.entries().map(drop)?;
-        }
+        row.workers = Some(task.get("num_nodes")?.whole("a number of nodes")?.unwrap_or(1));
+        let resources = task.get("resources")?;
         let mut types = Vec::new();
         // Alternatives inherit what stands beside them.
-        let (ordered, any_of) = (resources.get("ordered"), resources.get("any_of"));
+        let (ordered, any_of) = (resources.get("ordered")?, resources.get("any_of")?);
         let choices = if ordered.is_absent() { any_of } else { ordered };
-        let base = alternatives(&resources.get("accelerators"))?;
+        let base = alternatives(&resources.get("accelerators")?)?;
         for choice in choices.elements()? {
-            choice.entries().map(drop)?;
-            let own = alternatives(&choice.get("accelerators"))?;
+            let own = alternatives(&choice.get("accelerators")?)?;
             types.extend(if own.is_empty() { base.clone() } else { own });
         }
         if choices.is_absent() {
@@ -241,7 +236,7 @@ impl Tasks {
         let mut choices = choices.elements()?;
         let first = choices.next().unwrap_or(resources);
         for part in [first, resources] {
-            let (cpus, gib) = (part.get("cpus"), part.get("memory"));
+            let (cpus, gib) = (part.get("cpus")?, part.get("memory")?);
             if !cpus.is_absent() {
                 let count = plus(&plain_text(cpus.value()), 3);
                 row.cpu_milli = count.ok_or_else(|| cpus.misread("a number of CPUs like `4` or `4+`"))?;
