@@ -264,6 +264,12 @@ fn kueue() {
         "kind",
         "expected a kind such as `Workload`, found nothing",
     );
+    kueue_refused(
+        "{\"kind\": \"Node\", \"status\": {\"allocatable\": {\"a/gpu\": 9007199254740, \"b/gpu\": $1}}}",
+        "Node without name",
+        "status.allocatable.b/gpu",
+        "expected a quantity like `500m` or `2Gi` within the range of this program, found `1`",
+    );
     for (object, way, found) in [
         ("\"metadata\": $7", "metadata", "7"),
         ("\"status\": {\"admission\": $\"cq\"}", "status.admission", "cq"),

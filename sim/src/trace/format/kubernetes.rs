@@ -94,13 +94,13 @@ pub(super) fn add_node(object: &Value, cluster: &mut Cluster) -> Result<bool, Mi
     let mut make = NodeMake::default();
     for (name, quantity) in resources.entries()? {
         let milli = u64::try_from(quantity.milli()?).map_err(|_| quantity.misread(QUANTITY))?;
-        let countable = !matches!(kind(name), Kind::Gpu | Kind::Cpu) || milli <= MAX_AMOUNT.unsigned_abs();
-        if !countable {
-            return Err(quantity.misread(format!("{QUANTITY} within the range of this program")));
-        }
+        let countable = |amount: u64| {
+            let expected = format!("{QUANTITY} within the range of this program");
+            if amount > MAX_AMOUNT.unsigned_abs() { Err(quantity.misread(expected)) } else { Ok(amount) }
+        };
         match kind(name) {
-            Kind::Gpu => make.gpu_milli += milli,
-            Kind::Cpu => make.cpu_milli = milli,
+            Kind::Gpu => make.gpu_milli = countable(make.gpu_milli.saturating_add(milli))?,
+            Kind::Cpu => make.cpu_milli = countable(milli)?,
             Kind::Memory => make.memory_bytes = milli / 1000,
             Kind::Other if milli > 0 => _ = make.others.insert(name.to_owned(), milli),
             Kind::Other | Kind::Ignored => {}
