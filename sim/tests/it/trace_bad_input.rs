@@ -384,6 +384,16 @@ fn skypilot() {
         "[{\"job_id\": 1,\n\"accelerators\": 8, \"status\": \"SUCCEEDED\"}]",
         "line 2, character 17, column `accelerators`: expected accelerators like `{\"H200\": 8}`, found `8`",
     );
+    for found in ["{\"A|B\":1}", "{\"A*2x8\":1}", "{\"A:0.5\":1}", "{\" \":1}", "{\"H200\":-1}"] {
+        refused(
+            "skypilot",
+            &format!("[{{\"job_id\": 1, \"accelerators\": {found}, \"status\": \"SUCCEEDED\"}}]"),
+            &format!(
+                "line 1, character 32, column `accelerators`: expected accelerators like `{{\"H200\": 8}}`, \
+                 found `{found}`"
+            ),
+        );
+    }
     refused(
         "skypilot",
         "{\"jobs\": [{\"job_id\": 1},\n {\"id\": 7}], \"total\": 1}",

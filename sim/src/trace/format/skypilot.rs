@@ -278,7 +278,7 @@ fn accelerators(value: &Value) -> Option<Vec<(String, i64)>> {
             .iter()
             .map(|(name, count)| {
                 let count = if count.is_null() { "1".to_owned() } else { plain_text(count) };
-                Some((name.clone(), number::scaled(count.as_bytes(), 3).ok()?))
+                counted(name, &count)
             })
             .collect(),
         Value::Array(list) => list.iter().map(|one| accelerator(one.as_str()?)).collect(),
@@ -297,6 +297,11 @@ fn alternatives(types: &Member<'_, '_>) -> Result<Vec<(String, i64)>, Misread> {
 /// `H200:8`, `H200`.
 fn accelerator(text: &str) -> Option<(String, i64)> {
     let (name, count) = text.split_once(':').unwrap_or((text, "1"));
+    counted(name, count)
+}
+
+/// A type with its count per node, in thousandths, where its name says nothing else in the syntax of alternatives.
+fn counted(name: &str, count: &str) -> Option<(String, i64)> {
     let name = name.trim();
     let count = number::scaled(count.trim().as_bytes(), 3).ok()?;
     let plain = !name.is_empty() && !name.contains(['|', '*', ':']);
