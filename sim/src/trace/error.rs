@@ -136,7 +136,7 @@ impl Fault {
 
     #[must_use]
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+        self.hint = Some(printable(&hint.into()));
         self
     }
 }
@@ -153,15 +153,15 @@ impl fmt::Display for Fault {
             (!self.column.is_empty()).then(|| format!("{field} `{}`", self.column)),
         ];
         let place: Vec<String> = parts.into_iter().flatten().collect();
-        if !place.is_empty() {
-            write!(f, "{}: ", place.join(", "))?;
-        }
-        match &self.kind {
-            FaultKind::Open(error) => f.write_str(open_reason(error)),
-            FaultKind::Machine(error) => write!(f, "reading stopped: {}", plain_reason(error)),
-            FaultKind::Unreadable { expected, found } => write!(f, "expected {expected}, found {found}"),
-            FaultKind::Other(sentence) => f.write_str(sentence),
-        }
+        let place = if place.is_empty() { String::new() } else { place.join(", ") + ": " };
+        let what = match &self.kind {
+            FaultKind::Open(error) => open_reason(error).to_owned(),
+            FaultKind::Machine(error) => format!("reading stopped: {}", plain_reason(error)),
+            FaultKind::Unreadable { expected, found } => format!("expected {expected}, found {found}"),
+            FaultKind::Other(sentence) => sentence.clone(),
+        };
+        // Names of columns, keys and objects come from the file.
+        f.write_str(&printable(&(place + &what)))
     }
 }
 

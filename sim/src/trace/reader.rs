@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 
 use super::cluster::Cluster;
-use super::error::{Fault, TraceError};
+use super::error::{Fault, TraceError, printable};
 use super::format::{Companions, MAX_AMOUNT, MAX_TIME_MS, SwfOptions, adapter, read_throughputs};
 use super::guess::{Format, guess};
 use super::input::{self, Flow, Input, Opened};
@@ -516,7 +516,7 @@ impl Checker {
         source.repairs = self.repairs.take();
         let prefix = format!("`{}`: ", source.path);
         for warning in warnings {
-            self.reading.warnings.push(prefix.clone() + &warning);
+            self.reading.warnings.push(prefix.clone() + &printable(&warning));
         }
         let jobs = |count: u64| if count == 1 { "1 job".to_owned() } else { format!("{count} jobs") };
         if self.above_limit > 0 {

@@ -34,6 +34,31 @@ fn native() {
     refused("1,noon,5,t,1,,", &format!("line 2, column `submit_s`: {INSTANT}, found `noon`"));
 }
 
+/// Names that a file gives to its columns and keys steer no terminal.
+#[test]
+fn control_characters_are_shown() {
+    refused(
+        "native",
+        "job_id,submit_s,run_s,team,res_\u{1b}[31m\n1,0,5,t,many\n",
+        "line 2, column `res_\\u{1b}[31m`: expected a number, found `many`",
+    );
+    refused(
+        "native",
+        "job_id,submit_s,run_s,te\u{1b}[1m\n",
+        "line 1: the column `team` is missing\nhint: the file has `job_id`, `submit_s`, `run_s`, `te\\u{1b}[1m`",
+    );
+    refused(
+        "native",
+        "job_id,submit_s,run_s,team,res_\u{7},res_\u{7}\n",
+        "line 1: the column `res_\\u{7}` stands there twice",
+    );
+    refused(
+        "kueue",
+        "{\"kind\": \"Node\", \"metadata\": {\"name\": \"\\u001b\", \"labels\": {\"\\u0007\": []}}}",
+        "line 1, character 70, Node `\\u{1b}`, field `metadata.labels.\\u{7}`: expected a text, found `[]`",
+    );
+}
+
 #[test]
 fn native_header_twice() {
     refused(

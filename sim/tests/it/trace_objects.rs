@@ -64,6 +64,18 @@ fn kueue_lists() {
     assert_eq!(nodes(&format!("{{\"kind\": \"Node\", \"items\": {{}}, \"x\": {two}}}")), 1);
 }
 
+/// What a warning quotes from a file steers no terminal.
+#[test]
+fn kinds_in_warnings_are_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("list.json");
+    std::fs::write(&path, "[{\"kind\": \"Node\"}, {\"kind\": \"Evil\\u001b[31m\\n\"}]").unwrap();
+    let options = TraceOptions { partial: true, ..TraceOptions::default() };
+    let input = Input::parse(&format!("{}:kueue", path.display()));
+    let trace = Trace::load(&[input], &options).unwrap();
+    assert!(trace.warnings[0].ends_with("are passed over: `Evil\\u{1b}[31m\\n`"), "{:?}", trace.warnings);
+}
+
 #[test]
 fn kueue_yaml() {
     let trace = load(&fixture("kueue.yaml")).unwrap();

@@ -14,7 +14,7 @@ use super::documents::Documents;
 use super::kubernetes::{Kind, add_node, kind, labels};
 use super::member::{Member, Misread};
 use crate::trace::cluster::Cluster;
-use crate::trace::error::{Fault, printable};
+use crate::trace::error::Fault;
 use crate::trace::input::Opened;
 use crate::trace::row::{Reason, RowSource, Status, TraceRow};
 
@@ -276,7 +276,7 @@ fn conditions(root: &Member<'_, '_>, row: &mut TraceRow) -> Result<(), Misread> 
 
 /// The kind of an object and its name, for messages.
 fn called(object: &Value) -> String {
-    let part = |value: &Value| printable(value.as_str().unwrap_or_default());
+    let part = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let (kind, metadata) = (part(&object["kind"]), &object["metadata"]);
     let kind = if kind.is_empty() { "object".to_owned() } else { kind };
     match (part(&metadata["namespace"]), part(&metadata["name"])) {

@@ -16,7 +16,7 @@ use ::parquet::file::reader::{FileReader, SerializedFileReader};
 use ::parquet::record::reader::RowIter;
 use ::parquet::record::{Field, Row};
 
-use crate::trace::error::{Fault, printable, quoted};
+use crate::trace::error::{Fault, quoted};
 use crate::trace::guess::Format;
 use crate::trace::input::Opened;
 use crate::trace::write::{gibibytes, milliseconds};
@@ -141,7 +141,7 @@ fn opendc_columns(names: &[String]) -> Result<(Vec<String>, Vec<Column>), Fault>
             header.push(native.to_owned());
             columns.push(Column { source, unit });
         } else if REQUIRED.contains(&name) {
-            let names: Vec<String> = names.iter().map(|name| format!("`{}`", printable(name))).collect();
+            let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
             return Err(Fault::other(0, format!("the column `{name}` is missing"))
                 .hint(format!("the file has {}", names.join(", "))));
         }
@@ -175,7 +175,7 @@ fn check(metadata: &ParquetMetaData) -> Result<u64, Fault> {
         };
         let column = column.column_path().string();
         return Err(Fault::other(0, format!("this is packed with {packing}, which cannot be read"))
-            .column(printable(&column))
+            .column(column)
             .hint("write the file with snappy, gzip, zstd or no compression"));
     }
     u64::try_from(found).map_err(|_| damaged(0))
