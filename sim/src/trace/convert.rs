@@ -84,7 +84,7 @@ pub fn convert(
     if survey.disordered {
         return through_memory(inputs, options, output);
     }
-    let columns = survey.columns.with_resources(&reading.shapes.resources);
+    let columns = survey.columns.with_resources(reading.shapes.resources.names());
     let writer = NativeWriter::new(output, columns).map_err(ConvertError::Write)?;
     let mut streaming = Streaming { writer, failed: None };
     reader::read(inputs, options, &mut streaming)?;
@@ -135,7 +135,7 @@ impl Sink for Survey {
         if !std::mem::replace(&mut self.used[checked.shape as usize], true) {
             let shape = &shapes.shapes[checked.shape as usize];
             self.columns.note_shape(shape);
-            self.asks.note(shape, &shapes.resources);
+            self.asks.note(shape, shapes.resources.names());
         }
         match &mut self.last {
             None => self.last = Some((checked.submit_ms, row.name.clone())),

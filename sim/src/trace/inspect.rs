@@ -444,7 +444,7 @@ impl Counter {
         Demand {
             shapes: &shapes.shapes,
             priorities: &shapes.priorities,
-            resources: &shapes.resources,
+            resources: shapes.resources.names(),
             run_ms,
             submissions: self.timed().then_some((self.first_ms, self.last_ms)),
             gpu: total.gpu,

@@ -158,6 +158,38 @@ impl Interner {
     }
 }
 
+/// So many further resources may have names, each of so many bytes: every worker that asks one is told by it.
+const MAX_RESOURCES: usize = 1000;
+
+/// Names of further resources by number.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ResourceNames {
+    names: Vec<String>,
+    numbers: Interner,
+}
+
+impl ResourceNames {
+    /// What all names have to be, for messages.
+    pub(crate) const EXPECTED: &str = "one of at most 1000 resources, each with a name of at most 1000 bytes";
+
+    /// The number of `name`, given on first sight; nothing where it is too long or one too many.
+    pub(crate) fn number(&mut self, name: &str) -> Option<usize> {
+        if let Some(known) = self.numbers.find(name) {
+            return Some(known as usize);
+        }
+        if self.names.len() == MAX_RESOURCES || name.len() > MAX_RESOURCES {
+            return None;
+        }
+        self.names.push(name.to_owned());
+        Some(self.numbers.intern(name) as usize)
+    }
+
+    /// All names in the order of their numbers.
+    pub(crate) fn names(&self) -> &[String] {
+        &self.names
+    }
+}
+
 /// Set in an entry of [`NameArena`] that points into the text instead of being the number itself.
 const TEXT: u64 = 1 << 63;
 

@@ -66,7 +66,7 @@ impl Trace {
         let mut trace = builder.finish();
         trace.shapes = reading.shapes.shapes;
         trace.priorities = reading.shapes.priorities;
-        trace.resources = reading.shapes.resources;
+        trace.resources = reading.shapes.resources.names().to_vec();
         trace.cluster = reading.cluster;
         trace.sources = reading.sources;
         trace.warnings = reading.warnings;

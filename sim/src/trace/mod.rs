@@ -3,6 +3,9 @@
 //! Bytes go through [`Input`] (plain, gzip or zstd), an adapter per format and the one reader that validates and
 //! repairs, into a [`Trace`]. Absent on purpose: the core crate; the engine makes job specifications.
 //!
+//! Bounds, each a typed error: a record has at most 1 MiB, an object of JSON 16 MiB, a file of YAML 64 MiB; a row at most
+//! 64 alternatives and 1000 pools, a trace 1000 further resources.
+//!
 //! ```no_run
 //! use fairshare_sim::trace::{Input, Trace, TraceOptions};
 //!

@@ -4,6 +4,7 @@
 //! these records into job specifications and keeps the true run times to itself.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::cluster::Cluster;
 use super::guess::Format;
@@ -132,8 +133,8 @@ pub struct TraceShape {
 pub struct TraceAlternative {
     /// Accelerator type; absent: any.
     pub accelerator: Option<String>,
-    /// Eligible pools; empty: any.
-    pub pools: Vec<String>,
+    /// Eligible pools, the same list for all alternatives; empty: any.
+    pub pools: Arc<[String]>,
     /// Gang size, at least 1.
     pub workers: u32,
     /// Per worker: (resource index, amount), ascending, without zeros.

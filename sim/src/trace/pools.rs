@@ -34,7 +34,7 @@ impl Asks {
     /// The same with jobs of one shape more.
     pub(crate) fn note(&mut self, shape: &TraceShape, resources: &[String]) {
         for alternative in &shape.alternatives {
-            for pool in &alternative.pools {
+            for pool in alternative.pools.iter() {
                 if self.pools.len() < POOLS_KEPT && !self.pools.contains(pool) {
                     self.pools.insert(pool.clone());
                 }

@@ -2,8 +2,10 @@
 //!
 //! Also reads the native syntax of alternatives, which every adapter writes. Absent on purpose: which pools exist.
 
+use std::sync::Arc;
+
 use super::error::{Fault, quoted};
-use super::interner::{ByteInterner, Interner};
+use super::interner::{ByteInterner, Interner, ResourceNames};
 use super::model::{CPU, FIRST_OTHER, GPU, MEMORY, TraceAlternative, TraceShape};
 use super::number;
 use super::row::TraceRow;
@@ -13,7 +15,7 @@ use super::row::TraceRow;
 pub(crate) struct ShapeTable {
     pub(crate) shapes: Vec<TraceShape>,
     pub(crate) priorities: Interner,
-    pub(crate) resources: Vec<String>,
+    pub(crate) resources: ResourceNames,
     /// The row's fields as written, to the shape: the usual way, without parsing.
     written: ByteInterner,
     written_shape: Vec<u32>,
@@ -24,10 +26,17 @@ pub(crate) struct ShapeTable {
     /// Old shapes are forgotten, so that rows which all ask for something else need no more memory than others.
     forgets: bool,
     forgotten: u64,
+    /// About how many bytes the shapes take.
+    bytes: usize,
 }
 
-/// How many ways to write a request are remembered where the old ones are forgotten.
+/// How many ways to write a request are remembered where the old ones are forgotten, and of how many bytes.
 const REMEMBERED: usize = 4096;
+const REMEMBERED_BYTES: usize = 32 << 20;
+
+/// A job may have so many alternatives, and so many pools.
+const MAX_ALTERNATIVES: usize = 64;
+const MAX_POOLS: usize = 1000;
 
 impl Default for ShapeTable {
     fn default() -> Self {
@@ -36,7 +45,7 @@ impl Default for ShapeTable {
         Self {
             shapes: Vec::new(),
             priorities,
-            resources: Vec::new(),
+            resources: ResourceNames::default(),
             written: ByteInterner::default(),
             written_shape: Vec::new(),
             canonical: ByteInterner::default(),
@@ -44,6 +53,7 @@ impl Default for ShapeTable {
             last: None,
             forgets: false,
             forgotten: 0,
+            bytes: 0,
         }
     }
 }
@@ -66,12 +76,12 @@ impl ShapeTable {
 
     /// The number of the row's shape.
     pub(crate) fn intern(&mut self, row: &TraceRow, resources: &[String]) -> Result<u32, Fault> {
-        if self.forgets && self.written_shape.len() >= REMEMBERED {
+        if self.forgets && (self.written_shape.len() >= REMEMBERED || self.bytes >= REMEMBERED_BYTES) {
             self.forget();
         }
         let mut key = std::mem::take(&mut self.key);
         key.clear();
-        self.write_key(row, resources, &mut key);
+        self.write_key(row, resources, &mut key)?;
         let found = match &mut self.last {
             Some((last, shape)) if *last == key => Some(*shape),
             _ => self.written.find(&key).map(|id| self.written_shape[id as usize]),
@@ -91,7 +101,7 @@ impl ShapeTable {
         self.shapes[shape as usize].alternatives.iter().all(|alternative| alternative.amounts.is_empty())
     }
 
-    fn write_key(&mut self, row: &TraceRow, resources: &[String], key: &mut Vec<u8>) {
+    fn write_key(&mut self, row: &TraceRow, resources: &[String], key: &mut Vec<u8>) -> Result<(), Fault> {
         let flags = match row.preemptible {
             None => 0_u8,
             Some(false) => 1,
@@ -109,8 +119,7 @@ impl ShapeTable {
         fixed[37..].copy_from_slice(&(row.others.len() as u64).to_le_bytes());
         key.extend_from_slice(&fixed);
         for &(position, amount) in &row.others {
-            let name = resources.get(position as usize).map_or("", String::as_str);
-            key.extend_from_slice(&self.resource(name).to_le_bytes());
+            key.extend_from_slice(&self.resource(row, resources, position)?.to_le_bytes());
             key.extend_from_slice(&amount.to_le_bytes());
         }
         // This byte never stands in UTF-8, so the key is unambiguous.
@@ -120,16 +129,17 @@ impl ShapeTable {
         key.extend_from_slice(row.pools.as_bytes());
         key.push(0xff);
         key.extend_from_slice(row.datasets.as_bytes());
+        Ok(())
     }
 
-    /// Index of a further resource.
-    fn resource(&mut self, name: &str) -> usize {
-        let known = self.resources.iter().position(|resource| resource == name);
-        FIRST_OTHER
-            + known.unwrap_or_else(|| {
-                self.resources.push(name.to_owned());
-                self.resources.len() - 1
-            })
+    /// Index of a further resource by its position in the source's list.
+    fn resource(&mut self, row: &TraceRow, resources: &[String], position: u32) -> Result<usize, Fault> {
+        let name = resources.get(position as usize).map_or("", String::as_str);
+        let number = self
+            .resources
+            .number(name)
+            .ok_or_else(|| Fault::unreadable(row.line, ResourceNames::EXPECTED, quoted(name.as_bytes())))?;
+        Ok(FIRST_OTHER + number)
     }
 
     fn add(&mut self, row: &TraceRow, resources: &[String], key: &[u8]) -> Result<u32, Fault> {
@@ -146,7 +156,9 @@ impl ShapeTable {
         } else {
             self.canonical.intern(canonical_text(&shape).as_bytes())
         };
+        self.bytes += key.len();
         if new {
+            self.bytes += size(&shape);
             self.shapes.push(shape);
         }
         self.written.intern(key);
@@ -155,12 +167,16 @@ impl ShapeTable {
     }
 
     fn alternatives(&mut self, row: &TraceRow, resources: &[String]) -> Result<Vec<TraceAlternative>, Fault> {
-        let pools: Vec<String> = list(&row.pools);
+        let pools = list(&row.pools);
+        if pools.len() > MAX_POOLS {
+            return Err(too_long(row, MAX_POOLS, "pools", pools.len()));
+        }
+        // One list for all: else each alternative would cost as much as all pools together.
+        let pools: Arc<[String]> = pools.into();
         let workers = worker_count(row.workers.unwrap_or(1)).ok_or_else(|| too_many(row))?;
         let mut others = Vec::new();
         for &(position, amount) in &row.others {
-            let name = resources.get(position as usize).map_or("", String::as_str);
-            others.push((self.resource(name), amount.unsigned_abs()));
+            others.push((self.resource(row, resources, position)?, amount.unsigned_abs()));
         }
         let build = |accelerator: Option<String>, workers: u32, gpu: i64, speed_milli: u32| {
             let mut amounts = vec![(GPU, gpu.unsigned_abs())];
@@ -172,12 +188,16 @@ impl ShapeTable {
             let fits = amounts.iter().all(|(_, amount)| {
                 amount.checked_mul(u64::from(workers)).is_some_and(|total| total <= 1 << 60)
             });
-            let pools = pools.clone();
+            let pools = Arc::clone(&pools);
             fits.then_some(TraceAlternative { accelerator, pools, workers, amounts, speed_milli })
                 .ok_or_else(|| too_many(row))
         };
         let mut alternatives = Vec::new();
-        for text in list(&row.accelerators) {
+        let written = list(&row.accelerators);
+        if written.len() > MAX_ALTERNATIVES {
+            return Err(too_long(row, MAX_ALTERNATIVES, "accelerators", written.len()));
+        }
+        for text in written {
             let (accelerator, form, speed_milli) = parse_alternative(&text).ok_or_else(|| {
                 let expected = "alternatives like `H200`, `H200:1|A100:0.5` or `H200*1x8:1|A100*2x8:0.5`";
                 Fault::unreadable(row.line, expected, quoted(text.as_bytes())).column("accelerators")
@@ -200,6 +220,18 @@ impl ShapeTable {
         }
         Ok(alternatives)
     }
+}
+
+fn too_long(row: &TraceRow, most: usize, column: &str, found: usize) -> Fault {
+    Fault::unreadable(row.line, format!("at most {most} {column}"), found.to_string()).column(column)
+}
+
+/// About how many bytes a shape takes.
+fn size(shape: &TraceShape) -> usize {
+    let texts = |texts: &[String]| texts.iter().map(|text| text.len() + 32).sum::<usize>();
+    let pools = shape.alternatives.first().map_or(0, |first| texts(&first.pools));
+    let alternatives = shape.alternatives.iter().map(|one| 128 + one.amounts.len() * 16);
+    128 + texts(&shape.datasets) + pools + alternatives.sum::<usize>()
 }
 
 fn too_many(row: &TraceRow) -> Fault {
@@ -263,6 +295,22 @@ fn canonical_text(shape: &TraceShape) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn large_shapes_are_forgotten_sooner() {
+        let mut shapes = ShapeTable::default();
+        shapes.forget_old();
+        let pools: Vec<String> =
+            (0..MAX_POOLS).map(|pool| format!("a-pool-with-a-long-name-{pool}")).collect();
+        for cpu in 1..=2_000 {
+            let row = TraceRow { cpu_milli: cpu, pools: pools.join("|"), ..TraceRow::default() };
+            shapes.intern(&row, &[]).unwrap();
+            let texts = |one: &TraceAlternative| one.pools.iter().map(String::len).sum::<usize>();
+            let kept: usize = shapes.shapes.iter().flat_map(|shape| &shape.alternatives).map(texts).sum();
+            assert!(kept < REMEMBERED_BYTES, "{kept}");
+        }
+        assert!(shapes.forgotten() > 0);
+    }
 
     #[test]
     fn old_shapes_are_forgotten_where_nobody_looks_them_up() {

@@ -85,9 +85,8 @@ impl Stream {
         if trace.priorities.len() < shapes.priorities.len() {
             trace.priorities.clone_from(&shapes.priorities);
         }
-        if trace.resources.len() < shapes.resources.len() {
-            trace.resources.clone_from(&shapes.resources);
-        }
+        let resources = shapes.resources.names();
+        trace.resources.extend_from_slice(resources.get(trace.resources.len()..).unwrap_or_default());
         Ok(!self.ended)
     }
 

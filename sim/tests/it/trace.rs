@@ -99,7 +99,7 @@ fn swf_partitions() {
     let pools: std::collections::BTreeSet<&str> = trace
         .jobs
         .iter()
-        .flat_map(|job| &trace.shapes[job.shape as usize].alternatives[0].pools)
+        .flat_map(|job| trace.shapes[job.shape as usize].alternatives[0].pools.iter())
         .map(String::as_str)
         .collect();
     assert_eq!((trace.jobs.len(), pools.len()), (188_041, 170));

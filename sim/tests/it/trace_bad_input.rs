@@ -1,5 +1,7 @@
 //! What every format says to a file that is not what it should be: whole messages, nothing read half.
 
+use std::fmt::Write as _;
+
 use fairshare_sim::trace::{Input, Trace, TraceOptions, inspect};
 
 use crate::trace::{folder, message};
@@ -56,6 +58,65 @@ fn control_characters_are_shown() {
         "kueue",
         "{\"kind\": \"Node\", \"metadata\": {\"name\": \"\\u001b\", \"labels\": {\"\\u0007\": []}}}",
         "line 1, character 70, Node `\\u{1b}`, field `metadata.labels.\\u{7}`: expected a text, found `[]`",
+    );
+}
+
+/// What one row may list is bounded: all alternatives and pools of it are kept.
+#[test]
+fn lists_of_a_row_are_bounded() {
+    let row = |accelerators: &str, pools: &str| {
+        format!("job_id,submit_s,run_s,team,accelerators,pools\n1,0,5,t,{accelerators},{pools}\n")
+    };
+    for (text, column, most) in
+        [(row(&"A:0.5|".repeat(65), ""), "accelerators", 64), (row("", &"p|".repeat(1001)), "pools", 1000)]
+    {
+        let found = most + 1;
+        refused(
+            "native",
+            &text,
+            &format!("line 2, column `{column}`: expected at most {most} {column}, found {found}"),
+        );
+    }
+    let folder = folder();
+    let path = folder.path().join("row.csv");
+    std::fs::write(&path, row(&"A:0.5|".repeat(64), &"p|".repeat(1000))).unwrap();
+    let trace = Trace::load(&[Input::parse(path.to_str().unwrap())], &TraceOptions::default()).unwrap();
+    let shape = &trace.shapes[0];
+    assert_eq!((shape.alternatives.len(), shape.alternatives[63].pools.len()), (64, 1000));
+}
+
+/// Names of further resources are kept for the whole trace.
+#[test]
+fn names_of_resources_are_bounded() {
+    let expected = "expected one of at most 1000 resources, each with a name of at most 1000 bytes";
+    let table = |count: usize| {
+        let mut text = String::from("job_id,submit_s,run_s,team");
+        (0..count).for_each(|number| write!(text, ",res_r{number}").unwrap());
+        text + "\n1,0,5,t" + &",1".repeat(count) + "\n"
+    };
+    refused("native", &table(1001), &format!("line 2: {expected}, found `r1000`"));
+    let long = "r".repeat(1001);
+    let shown = format!("`{}…`", "r".repeat(39));
+    refused(
+        "native",
+        &format!("job_id,submit_s,run_s,team,res_{long}\n1,0,5,t,1\n"),
+        &format!("line 2: {expected}, found {shown}"),
+    );
+    let folder = folder();
+    let path = folder.path().join("row.csv");
+    std::fs::write(&path, table(1000)).unwrap();
+    let trace = Trace::load(&[Input::parse(path.to_str().unwrap())], &TraceOptions::default()).unwrap();
+    assert_eq!(trace.resources.len(), 1000);
+    let requests: Vec<String> = (0..1001).map(|number| format!("\"r{number:04}\": 1")).collect();
+    let requests = requests.join(", ");
+    kueue_refused(
+        &format!(
+            "{{\"kind\": \"Workload\", \"spec\": {{\"podSets\": $[{{\"template\": {{\"spec\": {{\"containers\": \
+             [{{\"resources\": {{\"requests\": {{{requests}}}}}}}]}}}}}}]}}}}"
+        ),
+        "Workload without name",
+        "spec.podSets",
+        &format!("{expected}, found `r1000`"),
     );
 }
 

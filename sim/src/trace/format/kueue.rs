@@ -14,14 +14,15 @@ use super::documents::Documents;
 use super::kubernetes::{Kind, add_node, kind, labels};
 use super::member::{Member, Misread};
 use crate::trace::cluster::Cluster;
-use crate::trace::error::Fault;
+use crate::trace::error::{Fault, quoted};
 use crate::trace::input::Opened;
+use crate::trace::interner::ResourceNames;
 use crate::trace::row::{Reason, RowSource, Status, TraceRow};
 
 /// Reader of Workloads and nodes.
 pub(crate) struct Kueue {
     documents: Documents,
-    resources: Vec<String>,
+    resources: ResourceNames,
     passed_over: BTreeSet<String>,
     cluster: Cluster,
     cordoned: u64,
@@ -31,7 +32,7 @@ impl Kueue {
     pub(crate) fn new(opened: Opened) -> Result<Self, Fault> {
         Ok(Self {
             documents: Documents::new(opened, "kubectl prints it with `-o yaml`")?,
-            resources: Vec::new(),
+            resources: ResourceNames::default(),
             passed_over: BTreeSet::new(),
             cluster: Cluster::default(),
             cordoned: 0,
@@ -143,11 +144,10 @@ impl Kueue {
                 Kind::Cpu => row.cpu_milli = part,
                 Kind::Memory => row.memory_bytes = part,
                 Kind::Other if part > 0 => {
-                    let known = self.resources.iter().position(|known| *known == name);
-                    let position = known.unwrap_or_else(|| {
-                        self.resources.push(name);
-                        self.resources.len() - 1
-                    });
+                    let position = self.resources.number(&name).ok_or_else(|| Misread {
+                        found: quoted(name.as_bytes()),
+                        ..sets.misread(ResourceNames::EXPECTED)
+                    })?;
                     row.others.push((u32::try_from(position).unwrap_or(u32::MAX), part));
                 }
                 Kind::Other | Kind::Ignored => {}
@@ -313,7 +313,7 @@ impl RowSource for Kueue {
     }
 
     fn resources(&self) -> &[String] {
-        &self.resources
+        self.resources.names()
     }
 
     fn cluster(&mut self) -> Cluster {

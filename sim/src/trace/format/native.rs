@@ -5,6 +5,7 @@
 use super::table::{CSV, Table};
 use crate::trace::error::Fault;
 use crate::trace::input::Opened;
+use crate::trace::interner::Interner;
 use crate::trace::row::{Reason, RowSource, Status, TraceRow};
 
 /// What a column of the header means.
@@ -100,9 +101,13 @@ impl Native {
         }
         let mut native =
             Self { table, columns: Vec::new(), resources: Vec::new(), one_gpu: false, ignored: Vec::new() };
+        let mut names = Interner::default();
         for (index, name) in native.table.header().iter().enumerate() {
+            let before = names.len();
+            names.intern(name);
+            let new = names.len() > before;
             let known = NAMES.contains(&name.as_str()) || name.starts_with("res_");
-            if known && native.table.find(name) != Some(index) {
+            if known && !new {
                 return Err(Fault::other(1, format!("the column `{name}` stands there twice")));
             }
             if let Some((_, column)) = COLUMNS.iter().find(|(known, _)| known == name) {
@@ -111,7 +116,7 @@ impl Native {
                 let position = u32::try_from(native.resources.len()).unwrap_or(u32::MAX);
                 native.resources.push(resource.to_owned());
                 native.columns.push((index, Column::Other(position)));
-            } else if !native.ignored.contains(name) {
+            } else if new {
                 native.ignored.push(name.clone());
             }
         }
