@@ -350,6 +350,10 @@ fn compressed_data_that_breaks_off_anywhere() {
     refused("log.gz", &cut(log), &format!("line 2, column `character 8`: {ends}"));
     let objects = "apiVersion: v1\nkind: Workload\n";
     refused("objects.gz", &cut(objects), &format!("line 3, column `character 1`: {ends}"));
+    let mut bytes = gzip(objects.as_bytes());
+    bytes.push(b'x');
+    let behind = "line 3: expected the end of the file behind the gzip data, found other bytes";
+    refused("objects.gz", &bytes, behind);
 }
 
 #[test]

@@ -76,6 +76,18 @@ fn kinds_in_warnings_are_shown() {
     assert!(trace.warnings[0].ends_with("are passed over: `Evil\\u{1b}[31m\\n`"), "{:?}", trace.warnings);
 }
 
+/// YAML that is no text is told with its place.
+#[test]
+fn yaml_that_is_no_text() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("bytes.yaml");
+    std::fs::write(&path, b"apiVersion: v1\nkind: \xc3\x84\xff\n").unwrap();
+    let input = Input::parse(&format!("{}:kueue", path.display()));
+    let shown = message(Trace::load(&[input], &TraceOptions::default()));
+    let expected = "line 2, character 8: expected UTF-8 text, found `\\xff`";
+    assert_eq!(shown, format!("failed to read trace `bytes.yaml`\n{expected}"));
+}
+
 #[test]
 fn kueue_yaml() {
     let trace = load(&fixture("kueue.yaml")).unwrap();

@@ -13,7 +13,7 @@ use serde_saphyr::Spanned;
 use super::items::Items;
 use super::locate::{Marks, Place, place, yaml_place};
 use super::member::Misread;
-use crate::trace::error::Fault;
+use crate::trace::error::{Fault, quoted};
 use crate::trace::input::Opened;
 
 /// YAML is held whole; a longer file should be exported as JSON.
@@ -56,17 +56,16 @@ impl Documents {
         }
         let flow = Rc::clone(&opened.flow);
         flow.allow_records_of(MAX_YAML);
-        let mut text = String::new();
-        opened.bytes.take(MAX_YAML + 1).read_to_string(&mut text).map_err(|error| {
-            if error.kind() == std::io::ErrorKind::InvalidData {
-                Fault::other(0, "the YAML is no UTF-8 text")
-            } else {
-                flow.fault(0, error)
-            }
-        })?;
-        if text.len() as u64 > MAX_YAML {
+        let mut bytes = Vec::new();
+        opened.bytes.take(MAX_YAML + 1).read_to_end(&mut bytes).map_err(|error| flow.fault(0, error))?;
+        if bytes.len() as u64 > MAX_YAML {
             return Err(Fault::other(0, "this YAML is longer than 64 MiB").hint("export it as JSON"));
         }
+        let text = String::from_utf8(bytes).map_err(|error| {
+            let (bytes, at) = (error.as_bytes(), error.utf8_error().valid_up_to());
+            let found = bytes[at..].utf8_chunks().next().map_or(&[][..], |chunk| chunk.invalid());
+            Fault::unreadable(0, "UTF-8 text", quoted(found)).at(Place::START.moved(bytes, at))
+        })?;
         let documents: Vec<Spanned<Document>> = parse(&text).map_err(|error| {
             let fault = Fault::other(0, "this is no YAML of objects").hint(hint);
             match error.location() {
