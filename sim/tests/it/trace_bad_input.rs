@@ -356,17 +356,6 @@ fn kueue() {
         "status.allocatable.b/gpu",
         "expected a quantity like `500m` or `2Gi` within the range of this program, found `1`",
     );
-    for (object, way, found) in [
-        ("\"metadata\": $7", "metadata", "7"),
-        ("\"status\": {\"admission\": $\"cq\"}", "status.admission", "cq"),
-        ("\"spec\": {\"priorityClassRef\": $\"high\"}", "spec.priorityClassRef", "high"),
-        ("\"spec\": {\"podSets\": [{}, $3]}", "spec.podSets[1]", "3"),
-    ] {
-        let object = format!("{{\"kind\": \"Workload\", {object}}}");
-        let what = format!("expected a mapping, found `{found}`");
-        kueue_refused(&object, "Workload without name", way, &what);
-    }
-    refused("kueue", "- 7\n", "line 1, character 3, object without name: expected a mapping, found `7`");
     refused(
         "kueue",
         "{\"kind\": \"Workload\", \"status\": {\"conditions\": [\n{}, {\"lastTransitionTime\": \"soon\"}]}}",
@@ -389,6 +378,28 @@ fn kueue() {
         "{\"apiVersion\": \"v1\", \"kind\": \"List\", \"items\": [{\"é\": 1,, \"kind\": \"Workload\"}]}",
         "line 1, character 56: this is no Kubernetes object: key must be a string",
     );
+}
+
+#[test]
+fn mappings_of_kueue_are_mappings() {
+    for (object, way, found) in [
+        ("\"metadata\": $7", "metadata", "7"),
+        ("\"status\": {\"admission\": $\"cq\"}", "status.admission", "cq"),
+        ("\"spec\": {\"priorityClassRef\": $\"high\"}", "spec.priorityClassRef", "high"),
+        ("\"spec\": {\"podSets\": [{}, $3]}", "spec.podSets[1]", "3"),
+    ] {
+        let object = format!("{{\"kind\": \"Workload\", {object}}}");
+        let what = format!("expected a mapping, found `{found}`");
+        kueue_refused(&object, "Workload without name", way, &what);
+    }
+    // The longest key of those on the way.
+    refused(
+        "kueue",
+        "kind: Node\nmetadata:\n  labels: {app: web, app.kubernetes.io: 1, app.kubernetes.io/name: [1]}\n",
+        "line 3, character 68, Node without name, field `metadata.labels.app.kubernetes.io/name`: expected a text, \
+         found `[1]`",
+    );
+    refused("kueue", "- 7\n", "line 1, character 3, object without name: expected a mapping, found `7`");
 }
 
 #[test]

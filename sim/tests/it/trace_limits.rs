@@ -9,7 +9,8 @@ use std::process::{Command, Stdio};
 
 use crate::trace::{folder, gzip};
 
-/// Kilobytes of address space for one run; the longest record (YAML, 64 MiB) and its copies fit.
+/// Kilobytes of address space for one run. All that is read in parts needs less; a file of YAML, of up to 64 MiB, is held
+/// whole and may need more.
 const MEMORY: &str = "400000";
 
 /// Inspects what `feed` writes to standard input: how many bytes were taken, the exit code and stderr.

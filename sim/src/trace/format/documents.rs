@@ -11,12 +11,12 @@ use serde_json::{Map, Value};
 use serde_saphyr::Spanned;
 
 use super::items::Items;
-use super::locate::{Marks, Place, place, yaml_place};
+use super::locate::{Place, Way, place, yaml_place};
 use super::member::Misread;
 use crate::trace::error::{Fault, quoted};
 use crate::trace::input::Opened;
 
-/// YAML is held whole; a longer file should be exported as JSON.
+/// YAML is held whole, with up to twenty times as much for what stands in it; a longer file should be exported as JSON.
 const MAX_YAML: u64 = 64 << 20;
 
 /// More parts than this do not fit into so much text.
@@ -44,8 +44,9 @@ pub(crate) struct Yaml {
 struct Origin {
     place: Place,
     document: usize,
-    /// Which one of a document that is a list.
+    /// Which one of a document that is a list, or has one under [`ITEMS`].
     item: Option<usize>,
+    under_key: bool,
 }
 
 impl Documents {
@@ -75,9 +76,10 @@ impl Documents {
         })?;
         let mut objects = Vec::new();
         for (document, whole) in documents.into_iter().enumerate() {
-            let origin = Origin { place: place(&whole), document, item: None };
+            let origin = Origin { place: place(&whole), document, ..Origin::default() };
             match whole.value {
-                Document::Many(items) => {
+                Document::Many { items, under_key } => {
+                    let origin = Origin { under_key, ..origin };
                     for (item, one) in items.into_iter().enumerate() {
                         let origin = Origin { place: place(&one), item: Some(item), ..origin };
                         objects.push((origin, one.value));
@@ -110,7 +112,7 @@ impl Documents {
 
     /// Where the value at `way` of the current object begins (`spec.podSets[0].count`), else the innermost one on the
     /// way to it.
-    pub(crate) fn locate(&self, way: &str) -> Place {
+    pub(crate) fn locate(&self, way: &Way) -> Place {
         match self {
             Self::Json(items) => items.locate(way),
             Self::Yaml(yaml) => yaml.locate(way).unwrap_or(yaml.current.place),
@@ -120,20 +122,17 @@ impl Documents {
     /// A value of the current object is not what it should be.
     pub(super) fn refuse(&self, misread: Misread) -> Fault {
         let place = self.locate(&misread.way);
-        Fault::unreadable(0, misread.expected, misread.found).column(misread.way).at(place)
+        Fault::unreadable(0, misread.expected, misread.found).column(misread.way.to_string()).at(place)
     }
 }
 
 impl Yaml {
     /// Reads the text once more, for its places: nothing is kept of them as long as nothing is wrong.
-    fn locate(&self, way: &str) -> Option<Place> {
-        let documents: Vec<Spanned<Marks>> = parse(&self.text).ok()?;
-        let whole = documents.get(self.current.document)?;
-        let object = match self.current.item {
-            None => whole,
-            Some(item) => whole.value.get(ITEMS).unwrap_or(whole).value.element(item)?,
-        };
-        Some(yaml_place(object, way))
+    fn locate(&self, way: &Way) -> Option<Place> {
+        let Origin { document, item, under_key, .. } = self.current;
+        let object = if under_key { Way::default().key(ITEMS) } else { Way::default() };
+        let object = item.into_iter().fold(object, Way::index);
+        yaml_place(&self.text, document, &object.then(way))
     }
 }
 
@@ -154,7 +153,7 @@ fn parse<'de, T: Deserialize<'de>>(text: &'de str) -> Result<Vec<T>, serde_saphy
 /// A document of YAML: an object, or a list of them.
 enum Document {
     One(Value),
-    Many(Vec<Spanned<Value>>),
+    Many { items: Vec<Spanned<Value>>, under_key: bool },
 }
 
 impl<'de> Deserialize<'de> for Document {
@@ -221,7 +220,7 @@ impl<'de> Visitor<'de> for DocumentVisitor {
         while let Some(item) = parts.next_element()? {
             items.push(item);
         }
-        Ok(Document::Many(items))
+        Ok(Document::Many { items, under_key: false })
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut parts: A) -> Result<Document, A::Error> {
@@ -236,10 +235,13 @@ impl<'de> Visitor<'de> for DocumentVisitor {
             }
             match parts.next_value::<Listed>()?.0 {
                 Document::One(value) => _ = fields.insert(key, value),
-                many @ Document::Many(_) => items = Some(many),
+                Document::Many { items: many, .. } => items = Some(many),
             }
         }
-        Ok(items.unwrap_or(Document::One(fields.into())))
+        Ok(match items {
+            Some(items) => Document::Many { items, under_key: true },
+            None => Document::One(fields.into()),
+        })
     }
 }
 

@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use serde::de::{DeserializeOwned, IgnoredAny};
 
-use super::locate::{Place, begins_letter, json_fault, json_offset};
+use super::locate::{Place, Way, begins_letter, json_fault, json_offset};
 use crate::trace::error::{Fault, quoted};
 use crate::trace::input::{Flow, Guard, Opened};
 
@@ -82,7 +82,7 @@ impl Items {
     }
 
     /// Where the value at `way` of the current object begins, else the innermost one on the way to it.
-    pub(crate) fn locate(&self, way: &str) -> Place {
+    pub(crate) fn locate(&self, way: &Way) -> Place {
         self.buffer_place.moved(&self.buffer, json_offset(&self.buffer, way))
     }
 

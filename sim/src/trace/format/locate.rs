@@ -3,10 +3,10 @@
 //! A value is named by its way from the object, as in `spec.podSets[0].count`. Absent on purpose: what values mean, and
 //! what is said about them.
 
-use std::fmt::Write as _;
+use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::Spanned;
+use serde_saphyr::granit_parser::{Event, Parser, Span, StrInput};
 
 use crate::trace::error::Fault;
 
@@ -45,30 +45,59 @@ pub(super) fn json_fault(fault: Fault, error: &serde_json::Error, json: &[u8], s
     let seen = lines.map(<[u8]>::len).sum::<usize>() + error.column();
     if error.is_data() {
         let (way, offset) = json_value(json, seen);
-        fault.column(way).at(start.moved(json, offset))
+        fault.column(way.to_string()).at(start.moved(json, offset))
     } else {
         fault.at(start.moved(json, seen.saturating_sub(1)))
     }
 }
 
-/// Whether `way` is `wanted`, or leads to it.
-fn leads_to(way: &str, wanted: &str) -> bool {
-    let Some(rest) = wanted.strip_prefix(way) else { return false };
-    way.is_empty() || rest.is_empty() || rest.starts_with(['.', '['])
+/// One step from a value into it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Step {
+    Key(String),
+    Index(usize),
 }
 
-fn push_key(way: &mut String, key: &str) {
-    if !way.is_empty() {
-        way.push('.');
+/// The way from an object to a value in it. Keys stay whole: they may look like ways.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Way(Vec<Step>);
+
+impl Way {
+    pub(super) fn key(mut self, key: &str) -> Self {
+        self.0.push(Step::Key(key.to_owned()));
+        self
     }
-    way.push_str(key);
+
+    /// The way on from where this one ends.
+    pub(super) fn then(mut self, way: &Self) -> Self {
+        self.0.extend_from_slice(&way.0);
+        self
+    }
+
+    pub(super) fn index(mut self, index: usize) -> Self {
+        self.0.push(Step::Index(index));
+        self
+    }
+}
+
+impl fmt::Display for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, step) in self.0.iter().enumerate() {
+            match step {
+                Step::Key(key) if at == 0 => f.write_str(key)?,
+                Step::Key(key) => write!(f, ".{key}")?,
+                Step::Index(index) => write!(f, "[{index}]")?,
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Where in an object of JSON the value at `wanted` begins, else the innermost value on the way to it.
-pub(super) fn json_offset(json: &[u8], wanted: &str) -> usize {
+pub(super) fn json_offset(json: &[u8], wanted: &Way) -> usize {
     let (mut best, mut offset) = (0, 0);
     Walk::over(json, |way, start, _| {
-        if way.len() >= best && leads_to(way, wanted) {
+        if way.len() >= best && wanted.0.starts_with(way) {
             (best, offset) = (way.len(), start);
         }
     });
@@ -77,13 +106,13 @@ pub(super) fn json_offset(json: &[u8], wanted: &str) -> usize {
 
 /// The innermost value of an object of JSON of which a reader had seen all but the last of `seen` bytes, or which it
 /// refused at its opening bracket: its way and where it begins.
-fn json_value(json: &[u8], seen: usize) -> (String, usize) {
+fn json_value(json: &[u8], seen: usize) -> (Way, usize) {
     let opens = matches!(json.get(seen), Some(b'{' | b'['));
-    let mut found = (String::new(), 0);
+    let mut found = (Way::default(), 0);
     Walk::over(json, |way, start, end| {
         let holds = start < seen && seen <= end || opens && start == seen;
-        if holds && start >= found.1 && way.len() >= found.0.len() {
-            found = (way.to_owned(), start);
+        if holds && start >= found.1 && way.len() >= found.0.0.len() {
+            found = (Way(way.to_vec()), start);
         }
     });
     found
@@ -97,14 +126,14 @@ struct Walk<'a, F> {
     json: &'a [u8],
     at: usize,
     depth: usize,
-    way: String,
+    way: Vec<Step>,
     /// Told the way of each value, where it begins and where it ends.
     tell: F,
 }
 
-impl<'a, F: FnMut(&str, usize, usize)> Walk<'a, F> {
+impl<'a, F: FnMut(&[Step], usize, usize)> Walk<'a, F> {
     fn over(json: &'a [u8], tell: F) {
-        let _ = Self { json, at: 0, depth: 0, way: String::new(), tell }.value();
+        let _ = Self { json, at: 0, depth: 0, way: Vec::new(), tell }.value();
     }
 
     fn peek(&mut self) -> Option<u8> {
@@ -132,7 +161,6 @@ impl<'a, F: FnMut(&str, usize, usize)> Walk<'a, F> {
     fn inside(&mut self, list: bool) -> Option<()> {
         self.depth = (self.depth < MAX_DEPTH).then_some(self.depth + 1)?;
         self.at += 1;
-        let length = self.way.len();
         for index in 0_usize.. {
             if self.peek()? == b',' {
                 self.at += 1;
@@ -141,17 +169,17 @@ impl<'a, F: FnMut(&str, usize, usize)> Walk<'a, F> {
                 break;
             }
             if list {
-                let _ = write!(self.way, "[{index}]");
+                self.way.push(Step::Index(index));
             } else {
                 let key: String = serde_json::from_slice(self.string()?).ok()?;
-                push_key(&mut self.way, &key);
+                self.way.push(Step::Key(key));
                 if self.peek()? != b':' {
                     return None;
                 }
                 self.at += 1;
             }
             self.value()?;
-            self.way.truncate(length);
+            self.way.pop();
         }
         self.depth -= 1;
         self.at += 1;
@@ -173,51 +201,86 @@ impl<'a, F: FnMut(&str, usize, usize)> Walk<'a, F> {
     }
 }
 
-/// The places of a YAML document without its values.
-pub(super) enum Marks {
-    Scalar,
-    List(Vec<Spanned<Marks>>),
-    Map(Vec<(String, Spanned<Marks>)>),
+/// Where in a document of YAML, of which there may be several, the value at `wanted` begins, else the innermost one on
+/// the way to it. Nothing is kept of what is passed over.
+pub(super) fn yaml_place(text: &str, document: usize, wanted: &Way) -> Option<Place> {
+    let mut nodes = Nodes(Parser::new_from_str(text));
+    let mut begun = 0;
+    while begun <= document {
+        begun += usize::from(matches!(nodes.0.next()?.ok()?.0, Event::DocumentStart(..)));
+    }
+    let mut node = nodes.next()?;
+    let mut place = at(node.1);
+    for step in &wanted.0 {
+        let Some(part) = nodes.part(&node.0, step) else { break };
+        place = at(part.1);
+        node = part;
+    }
+    Some(place)
 }
 
-impl Marks {
-    /// The value of a key.
-    pub(super) fn get(&self, wanted: &str) -> Option<&Spanned<Self>> {
-        let Self::Map(parts) = self else { return None };
-        parts.iter().find(|(key, _)| key == wanted).map(|(_, value)| value)
-    }
+/// The nodes of YAML one after the other, and the ends of lists and mappings.
+struct Nodes<'t>(Parser<'t, StrInput<'t>>);
 
-    /// An element of a list.
-    pub(super) fn element(&self, index: usize) -> Option<&Spanned<Self>> {
-        let Self::List(parts) = self else { return None };
-        parts.get(index)
-    }
-}
-
-/// Where the value at `wanted` begins, else the innermost one on the way to it.
-pub(super) fn yaml_place(object: &Spanned<Marks>, wanted: &str) -> Place {
-    let (mut at, mut way) = (object, String::new());
-    loop {
-        let on = |key: &dyn Fn(&mut String)| {
-            let mut longer = way.clone();
-            key(&mut longer);
-            leads_to(&longer, wanted).then_some(longer)
-        };
-        let next = match &at.value {
-            Marks::Scalar => None,
-            Marks::List(parts) => parts
-                .iter()
-                .enumerate()
-                .find_map(|(index, part)| Some((on(&|way| _ = write!(way, "[{index}]"))?, part))),
-            Marks::Map(parts) => {
-                parts.iter().find_map(|(key, part)| Some((on(&|way| push_key(way, key))?, part)))
+impl<'t> Nodes<'t> {
+    fn next(&mut self) -> Option<(Event<'t>, Span)> {
+        loop {
+            let (event, span) = self.0.next()?.ok()?;
+            let node = matches!(
+                event,
+                Event::Alias(_)
+                    | Event::Scalar(..)
+                    | Event::SequenceStart(..)
+                    | Event::SequenceEnd
+                    | Event::MappingStart(..)
+                    | Event::MappingEnd
+            );
+            if node {
+                return Some((event, span));
             }
-        };
-        match next {
-            Some((longer, part)) => (way, at) = (longer, part),
-            None => return place(at),
         }
     }
+
+    /// The part of a list or mapping that has just begun.
+    fn part(&mut self, whole: &Event<'_>, step: &Step) -> Option<(Event<'t>, Span)> {
+        match (whole, step) {
+            (Event::SequenceStart(..), Step::Index(index)) => {
+                for _ in 0..*index {
+                    self.pass()?;
+                }
+                self.next().filter(|(event, _)| !matches!(event, Event::SequenceEnd))
+            }
+            (Event::MappingStart(..), Step::Key(wanted)) => loop {
+                match self.pass()? {
+                    Event::Scalar(key, ..) if key == wanted.as_str() => return self.next(),
+                    _ => self.pass()?,
+                };
+            },
+            _ => None,
+        }
+    }
+
+    /// Passes over a value, of which it gives the beginning; nothing at the end of what it would be a part of.
+    fn pass(&mut self) -> Option<Event<'t>> {
+        let (first, _) = self.next()?;
+        let mut depth = match first {
+            Event::SequenceStart(..) | Event::MappingStart(..) => 1_usize,
+            Event::SequenceEnd | Event::MappingEnd => return None,
+            _ => 0,
+        };
+        while depth > 0 {
+            match self.next()?.0 {
+                Event::SequenceStart(..) | Event::MappingStart(..) => depth += 1,
+                Event::SequenceEnd | Event::MappingEnd => depth -= 1,
+                _ => {}
+            }
+        }
+        Some(first)
+    }
+}
+
+fn at(span: Span) -> Place {
+    Place { line: span.start.line() as u64, character: span.start.col() as u64 + 1 }
 }
 
 /// Where a value of YAML begins.
@@ -226,126 +289,51 @@ pub(super) fn place<T>(value: &Spanned<T>) -> Place {
     Place { line: location.line(), character: location.column() }
 }
 
-impl<'de> Deserialize<'de> for Marks {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(MarksVisitor)
-    }
-}
-
-struct MarksVisitor;
-
-impl<'de> Visitor<'de> for MarksVisitor {
-    type Value = Marks;
-
-    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("any value")
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<Marks, E> {
-        Ok(Marks::Scalar)
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<Marks, E> {
-        Ok(Marks::Scalar)
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<Marks, E> {
-        Ok(Marks::Scalar)
-    }
-
-    fn visit_i128<E>(self, _: i128) -> Result<Marks, E> {
-        Ok(Marks::Scalar)
-    }
-
-    fn visit_u128<E>(self, _: u128) -> Result<Marks, E> {
-        Ok(Marks::Scalar)
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Marks, E> {
-        Ok(Marks::Scalar)
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<Marks, E> {
-        Ok(Marks::Scalar)
-    }
-
-    fn visit_unit<E>(self) -> Result<Marks, E> {
-        Ok(Marks::Scalar)
-    }
-
-    fn visit_none<E>(self) -> Result<Marks, E> {
-        Ok(Marks::Scalar)
-    }
-
-    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Marks, D::Error> {
-        Marks::deserialize(deserializer)
-    }
-
-    fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<Marks, D::Error> {
-        Marks::deserialize(deserializer)
-    }
-
-    fn visit_bytes<E>(self, _: &[u8]) -> Result<Marks, E> {
-        Ok(Marks::Scalar)
-    }
-
-    fn visit_enum<A: serde::de::EnumAccess<'de>>(self, data: A) -> Result<Marks, A::Error> {
-        use serde::de::VariantAccess as _;
-        let (IgnoredAny, variant) = data.variant()?;
-        variant.newtype_variant::<IgnoredAny>().map(|_| Marks::Scalar)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<Marks, A::Error> {
-        let mut list = Vec::new();
-        while let Some(part) = parts.next_element()? {
-            list.push(part);
-        }
-        Ok(Marks::List(list))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut parts: A) -> Result<Marks, A::Error> {
-        let mut map = Vec::new();
-        while let Some(part) = parts.next_entry()? {
-            map.push(part);
-        }
-        Ok(Marks::Map(map))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const JSON: &[u8] = br#"{"a": {"b.c": [1, {"d": "x, y"}]}, "e\"": true, "f": [[ ]]}"#;
+    const JSON: &[u8] = br#"{"a": {"b.c": [1, {"d": "x, y"}]}, "e\"": true, "f": [[ ]], "a.b": {"c": 2}}"#;
+
+    /// A way whose keys stand between slashes; numbers are places in lists.
+    fn way(steps: &str) -> Way {
+        let steps = steps.split('/').filter(|step| !step.is_empty());
+        steps.fold(Way::default(), |way, step| match step.parse() {
+            Ok(index) => way.index(index),
+            Err(_) => way.key(step),
+        })
+    }
 
     #[test]
     fn values_of_json_have_a_place() {
-        for (way, rest) in [
+        for (steps, rest) in [
             ("a", r#"{"b.c""#),
-            ("a.b.c[0]", "1,"),
-            ("a.b.c[1].d", "\"x, y\""),
+            ("a/b.c/0", "1,"),
+            ("a/b.c/1/d", "\"x, y\""),
+            ("a.b/c", "2}"),
             ("e\"", "true"),
-            ("f[0]", "[ ]"),
-            ("a.absent", r#"{"b.c""#),
+            ("f/0", "[ ]"),
+            ("a/absent", r#"{"b.c""#),
+            ("a/b", r#"{"b.c""#),
             ("absent", r#"{"a""#),
             ("", r#"{"a""#),
         ] {
-            let at = json_offset(JSON, way);
-            assert!(JSON[at..].starts_with(rest.as_bytes()), "{way}: {}", JSON[at..].escape_ascii());
+            let at = json_offset(JSON, &way(steps));
+            assert!(JSON[at..].starts_with(rest.as_bytes()), "{steps}: {}", JSON[at..].escape_ascii());
         }
     }
 
     #[test]
     fn brackets_without_end_do_not_exhaust_the_stack() {
         let text = [br#"{"a": 1, "b": "#.as_slice(), &b"[".repeat(1_000_000)].concat();
-        assert_eq!(json_offset(&text, "a"), 6);
+        assert_eq!(json_offset(&text, &way("a")), 6);
     }
 
     #[test]
     fn a_byte_of_json_has_a_value() {
         let after = |text: &str| {
             let json = std::str::from_utf8(JSON).unwrap();
-            json_value(JSON, json.find(text).unwrap() + text.len()).0
+            json_value(JSON, json.find(text).unwrap() + text.len()).0.to_string()
         };
         assert_eq!(after("[1"), "a.b.c[0]");
         assert_eq!(after("x, y\""), "a.b.c[1].d");
@@ -353,24 +341,30 @@ mod tests {
         assert_eq!(after("true"), "e\"");
         // At a bracket that opens, the value behind it.
         assert_eq!(after("\"f\": ["), "f[0]");
-        assert_eq!(after("[[ ]]}"), "");
+        assert_eq!(after("{\"c\": 2}}"), "");
     }
 
     #[test]
     fn values_of_yaml_have_a_place() {
-        let text = "# head\na:\n  - b: 1\n    c.d: {e: x}\n  - &k [2, 3]\nf: *k\n";
-        let marks: Spanned<Marks> = serde_saphyr::from_str(text).unwrap();
-        for (way, line, character) in [
-            ("", 2, 1),
-            ("a[0]", 3, 5),
-            ("a[0].b", 3, 8),
-            ("a[0].c.d.e", 4, 14),
-            ("a[1][1]", 5, 12),
-            ("f", 6, 4),
-            ("a[0].absent", 3, 5),
-            ("absent", 2, 1),
+        let text = "x: [1]\n---\n# head\na:\n  - b: 1\n    c.d: {e: x}\n  - &k [2, 3]\nf: *k\n? [a, b]\n: c\nc: 1\nc.d: [\"4\"]\n";
+        for (document, steps, line, character) in [
+            (0, "x/0", 1, 5),
+            (1, "", 4, 1),
+            (1, "a/0", 5, 5),
+            (1, "a/0/b", 5, 8),
+            (1, "a/0/c.d/e", 6, 14),
+            (1, "a/1/1", 7, 12),
+            (1, "a/2", 5, 3),
+            (1, "f", 8, 4),
+            (1, "f/0", 8, 4),
+            (1, "a/0/absent", 5, 5),
+            (1, "absent", 4, 1),
+            (1, "c.d/0", 12, 7),
+            (1, "c/d", 11, 4),
         ] {
-            assert_eq!(yaml_place(&marks, way), Place { line, character }, "{way}");
+            let found = yaml_place(text, document, &way(steps));
+            assert_eq!(found, Some(Place { line, character }), "{steps}");
         }
+        assert_eq!(yaml_place(text, 2, &way("")), None);
     }
 }

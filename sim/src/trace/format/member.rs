@@ -3,19 +3,18 @@
 //!
 //! Absent on purpose: what the values mean, and their place in the file (the reader of the objects knows it).
 
-use std::fmt::Write as _;
-
 use serde_json::Value;
 
 use super::kubernetes::quantity_milli;
+use super::locate::Way;
 use crate::trace::error::quoted;
 use crate::trace::time;
 
 /// What stands somewhere in an object and is not what it should be.
 #[derive(Debug)]
 pub(super) struct Misread {
-    /// The way to it, as in `spec.podSets[0].count`.
-    pub(super) way: String,
+    /// The way to it.
+    pub(super) way: Way,
     pub(super) expected: String,
     pub(super) found: String,
 }
@@ -62,32 +61,21 @@ impl<'v> Member<'_, 'v> {
         self.value
     }
 
-    fn write_way(&self, way: &mut String) {
+    fn way(&self) -> Way {
         match self.step {
-            Step::Root => {}
-            Step::Key(parent, key) => {
-                parent.write_way(way);
-                if !way.is_empty() {
-                    way.push('.');
-                }
-                way.push_str(key);
-            }
-            Step::Index(parent, index) => {
-                parent.write_way(way);
-                let _ = write!(way, "[{index}]");
-            }
+            Step::Root => Way::default(),
+            Step::Key(parent, key) => parent.way().key(key),
+            Step::Index(parent, index) => parent.way().index(index),
         }
     }
 
     pub(super) fn misread(&self, expected: impl Into<String>) -> Misread {
-        let mut way = String::new();
-        self.write_way(&mut way);
         let found = match self.value {
             Value::Null => "nothing".to_owned(),
             Value::String(text) => quoted(text.as_bytes()),
             other => quoted(other.to_string().as_bytes()),
         };
-        Misread { way, expected: expected.into(), found }
+        Misread { way: self.way(), expected: expected.into(), found }
     }
 
     /// A text; empty where it is absent.
@@ -179,14 +167,14 @@ mod tests {
         let last = sets.elements().unwrap().last().unwrap();
         let misread = last.get("count").unwrap().whole::<i32>("a number of pods").unwrap_err();
         assert_eq!(
-            (misread.way.as_str(), misread.expected.as_str(), misread.found.as_str()),
+            (misread.way.to_string().as_str(), misread.expected.as_str(), misread.found.as_str()),
             ("spec.sets[1].count", "a number of pods", "`x`")
         );
         assert_eq!(last.get("other").unwrap().whole::<i32>("").unwrap(), None);
-        assert_eq!(spec.get("labels").unwrap().elements().err().unwrap().way, "spec.labels");
+        assert_eq!(spec.get("labels").unwrap().elements().err().unwrap().way.to_string(), "spec.labels");
         let labels = spec.get("labels").unwrap();
         let (key, label) = labels.entries().unwrap().next().unwrap();
-        assert_eq!((key, label.text().unwrap_err().way), ("a/b", "spec.labels.a/b".to_owned()));
+        assert_eq!((key, label.text().unwrap_err().way.to_string()), ("a/b", "spec.labels.a/b".to_owned()));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! no job ids.
 
 use super::items::Items;
+use super::locate::Way;
 use super::machines::Machines;
 use super::table::{CSV, Table};
 use crate::trace::cluster::NodeMake;
@@ -88,14 +89,14 @@ impl PhillyLog {
         Self { items: Items::new(opened, "") }
     }
 
-    /// The local time under `key` of a job; `None` and the like stand for no time.
-    fn time(&self, job: &str, key: impl Fn() -> String, text: Option<&str>) -> Result<Option<i64>, Fault> {
+    /// The local time at `way` of a job; `None` and the like stand for no time.
+    fn time(&self, job: &str, way: impl Fn() -> Way, text: Option<&str>) -> Result<Option<i64>, Fault> {
         let Some(text) = text.filter(|text| !matches!(*text, "" | "None" | "null")) else { return Ok(None) };
         let unreadable = || {
-            let key = key();
-            let place = self.items.locate(&key);
+            let way = way();
+            let place = self.items.locate(&way);
             Fault::unreadable(0, "a date like `2017-10-09 07:01:55`", quoted(text.as_bytes()))
-                .column(key)
+                .column(way.to_string())
                 .at(place)
                 .hint(format!("it is in the job {}", quoted(job.as_bytes())))
         };
@@ -111,17 +112,17 @@ impl RowSource for PhillyLog {
         row.name.push_str(&job.jobid);
         row.team.push_str(&job.vc);
         row.user.push_str(job.user.as_deref().unwrap_or_default());
-        row.submit_ms =
-            self.time(&job.jobid, || "submitted_time".to_owned(), job.submitted_time.as_deref())?;
+        let way = || Way::default().key("submitted_time");
+        row.submit_ms = self.time(&job.jobid, way, job.submitted_time.as_deref())?;
         let gpus = |attempt: &Attempt| attempt.detail.iter().map(|detail| detail.gpus.len()).sum::<usize>();
         let count = job.attempts.iter().rev().map(gpus).find(|&count| count > 0).unwrap_or(0);
         row.request_gpus(i64::try_from(count).unwrap_or(i64::MAX));
         for (index, attempt) in job.attempts.iter().enumerate() {
             // Those between the first start and the last end say nothing more, but must be times.
-            let key = |name: &str| format!("attempts[{index}].{name}");
-            let start_ms = self.time(&job.jobid, || key("start_time"), attempt.start_time.as_deref())?;
+            let way = |name: &str| Way::default().key("attempts").index(index).key(name);
+            let start_ms = self.time(&job.jobid, || way("start_time"), attempt.start_time.as_deref())?;
             row.start_ms = if index == 0 { start_ms } else { row.start_ms };
-            row.end_ms = self.time(&job.jobid, || key("end_time"), attempt.end_time.as_deref())?;
+            row.end_ms = self.time(&job.jobid, || way("end_time"), attempt.end_time.as_deref())?;
         }
         row.run_ms = row.end_ms.zip(row.start_ms).map(|(end, start)| end - start);
         match job.status.as_str() {

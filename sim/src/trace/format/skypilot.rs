@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::documents::Documents;
 use super::items::Items;
+use super::locate::Way;
 use super::member::{Member, Misread};
 use crate::trace::error::{Fault, quoted};
 use crate::trace::input::Opened;
@@ -127,7 +128,7 @@ impl Records {
 
     fn fault(&self, key: &str, expected: &str, value: &Value) -> Fault {
         let found = quoted(plain_text(value).as_bytes());
-        Fault::unreadable(0, expected, found).column(key).at(self.items.locate(key))
+        Fault::unreadable(0, expected, found).column(key).at(self.items.locate(&Way::default().key(key)))
     }
 
     fn seconds(&self, key: &str, value: Option<&serde_json::Number>) -> Result<Option<i64>, Fault> {
@@ -193,7 +194,7 @@ impl RowSource for Records {
         if !record.is_one() {
             let sentence =
                 "this is no SkyPilot job record: it has none of the keys `job_id`, `submitted_at`, `status`";
-            return Err(Fault::other(0, sentence).at(self.items.locate("")));
+            return Err(Fault::other(0, sentence).at(self.items.locate(&Way::default())));
         }
         self.fill(&record, row)?;
         Ok(true)
