@@ -11,6 +11,7 @@ use std::rc::Rc;
 use sha2::{Digest, Sha256};
 
 use super::error::{Fault, FaultKind, quoted};
+use super::format::Place;
 use super::guess::Format;
 
 /// One record may be this long; a longer one ends the reading rather than filling the memory.
@@ -84,34 +85,7 @@ pub(crate) struct Flow {
     /// Something else stands behind the compressed data.
     trailing: Cell<bool>,
     /// Where in their text they end; for compressed files, whose data can break off anywhere.
-    end: RefCell<TextEnd>,
-}
-
-/// Where in a text its bytes end.
-#[derive(Debug, Default)]
-struct TextEnd {
-    line_ends: u64,
-    /// Letters behind the last line end.
-    letters: u64,
-    /// Bytes behind the last line end, unless they are more than a line of a table may have.
-    line: Vec<u8>,
-}
-
-impl TextEnd {
-    fn follow(&mut self, bytes: &[u8]) {
-        let mut rest = bytes;
-        if let Some(end) = bytes.iter().rposition(|&byte| byte == b'\n') {
-            self.line_ends += bytes[..=end].split(|&byte| byte == b'\n').skip(1).count() as u64;
-            self.letters = 0;
-            self.line.clear();
-            rest = &bytes[end + 1..];
-        }
-        // The second and later bytes of a letter in UTF-8 are those of the form 10xxxxxx.
-        self.letters += rest.iter().filter(|&&byte| byte & 0xc0 != 0x80).count() as u64;
-        if self.letters <= MAX_RECORD {
-            self.line.extend_from_slice(rest);
-        }
-    }
+    end: Cell<Place>,
 }
 
 impl Flow {
@@ -140,9 +114,8 @@ impl Flow {
             return Fault::new(0, kind);
         }
         if self.trailing.get() {
-            let line = self.end.borrow().line_ends + 1;
             let expected = "the end of the file behind the gzip data";
-            return Fault::unreadable(line, expected, "other bytes").hint(FETCH);
+            return Fault::unreadable(self.end.get().line, expected, "other bytes").hint(FETCH);
         }
         let name = match self.compression.get() {
             Compression::Zstd => "zstd",
@@ -152,15 +125,7 @@ impl Flow {
         let found =
             if error.kind() == io::ErrorKind::UnexpectedEof { "the end of the file" } else { "damage" };
         // Whatever came through before has been handed out, so what is missing would stand right behind it.
-        let end = self.end.borrow();
-        Fault::unreadable(end.line_ends + 1, format!("more {name} data"), found)
-            .column(format!("character {}", end.letters + 1))
-            .hint(FETCH)
-    }
-
-    /// The start of the line in which compressed data broke off.
-    pub(crate) fn broken_line(&self) -> Vec<u8> {
-        self.end.borrow().line.clone()
+        Fault::unreadable(0, format!("more {name} data"), found).at(self.end.get()).hint(FETCH)
     }
 
     /// Whether the file is gzip or zstd data.
@@ -233,7 +198,7 @@ impl Read for Guard {
         };
         flow.delivered.set(flow.delivered.get() + count as u64);
         if flow.is_compressed() {
-            flow.end.borrow_mut().follow(&buffer[..count]);
+            flow.end.set(flow.end.get().moved(&buffer[..count], count));
         }
         Ok(count)
     }
@@ -280,7 +245,7 @@ pub(crate) fn open_bytes(raw: Box<dyn Read>) -> Result<Opened, Fault> {
         record_limit: Cell::new(MAX_RECORD),
         too_long: Cell::new(false),
         trailing: Cell::new(false),
-        end: RefCell::default(),
+        end: Cell::new(Place::START),
     });
     let mut tap = Tap { inner: raw, flow: Rc::clone(&flow) };
     let magic = read_up_to(&mut tap, 4).map_err(|error| flow.fault(0, error))?;

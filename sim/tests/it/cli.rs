@@ -261,7 +261,7 @@ fn traces_that_cannot_be_read_are_refused() {
         (b"job_id,submit_s,run_s,team\na,0,10,\xff\n", "line 2, column `team`"),
         (
             &cut[..cut.len() - 9],
-            "line 3, column `gpu`: expected more gzip data, found the end of the file\nhint: ",
+            "line 3, character 13, column `gpu`: expected more gzip data, found the end of the file\nhint: ",
         ),
     ];
     for (bytes, part) in cases {

@@ -272,12 +272,13 @@ fn an_archive_cut_in_its_header_is_said_to_be_cut() {
     }
 }
 
-/// Of a message about data that breaks off: line, column, what else it says.
-fn broken(shown: &str, name: &str) -> (u64, String, String) {
+/// Of a message about data that breaks off: line, character, column, what else it says.
+fn broken(shown: &str, name: &str) -> (u64, usize, String, String) {
     let rest = shown.strip_prefix(&format!("failed to read trace `{name}`\nline ")).unwrap();
-    let (line, rest) = rest.split_once(", column `").unwrap();
+    let (line, rest) = rest.split_once(", character ").unwrap();
+    let (character, rest) = rest.split_once(", column `").unwrap();
     let (column, rest) = rest.split_once("`: ").unwrap();
-    (line.parse().unwrap(), column.to_owned(), rest.to_owned())
+    (line.parse().unwrap(), character.parse().unwrap(), column.to_owned(), rest.to_owned())
 }
 
 const FETCH: &str = "\nhint: the file was cut off or changed on its way: fetch it again";
@@ -294,7 +295,7 @@ fn truncated_gzip_and_zstd() {
         ("jobs.csv.zst", "zstd", zstd::encode_all(&text[..], 3).unwrap()),
     ] {
         let cut = write(&folder, name, &bytes[..bytes.len() / 2]);
-        let (line, column, rest) = broken(&message(load(&cut)), name);
+        let (line, character, column, rest) = broken(&message(load(&cut)), name);
         assert_eq!(rest, format!("expected more {format} data, found the end of the file{FETCH}"));
         // What can be unpacked of it ends in this line and this column.
         let mut unpacked = Vec::new();
@@ -306,7 +307,7 @@ fn truncated_gzip_and_zstd() {
         assert!(failed.is_err());
         let unpacked = String::from_utf8(unpacked).unwrap();
         let (lines, last) = unpacked.rsplit_once('\n').unwrap();
-        assert_eq!(line, lines.lines().count() as u64 + 1);
+        assert_eq!((line, character), (lines.lines().count() as u64 + 1, last.len() + 1));
         assert!((10_000..40_000).contains(&line), "{line}");
         assert_eq!(column, ["job_id", "submit_s", "run_s", "team", "gpu"][last.matches(',').count()]);
     }
@@ -325,7 +326,7 @@ fn compressed_data_that_breaks_off_anywhere() {
     refused(
         "jobs.zst",
         &zstd[..zstd.len() - 9],
-        "line 1, column `character 1`: expected more zstd data, found the end of the file",
+        "line 1, character 1: expected more zstd data, found the end of the file",
     );
     // A sound file with something else behind it.
     let mut bytes = gzip(text.as_bytes());
@@ -342,14 +343,17 @@ fn compressed_data_that_breaks_off_anywhere() {
         bytes[..bytes.len() - 5].to_vec()
     };
     let ends = "expected more gzip data, found the end of the file";
-    refused("field.gz", &cut(&(text + "2,1,\"5")), &format!("line 12, column `run_s`: {ends}"));
-    refused("header.gz", &cut("job_id,submit_s,run_s,t"), &format!("line 1, column `character 24`: {ends}"));
+    refused("field.gz", &cut(&(text + "2,1,\"5")), &format!("line 12, character 7, column `run_s`: {ends}"));
+    // The field begins in the line before.
+    let lines = HEADER.to_owned() + "1,0,5,\"te\nam";
+    refused("lines.gz", &cut(&lines), &format!("line 3, character 3, column `team`: {ends}"));
+    refused("header.gz", &cut("job_id,submit_s,run_s,t"), &format!("line 1, character 24: {ends}"));
     let swf = "; Äpfel\n1 0 0 5 1 0 0 1 9 0 1 1 1 1 1 1 -1 -1\n2 3 Ä";
-    refused("old.gz", &cut(swf), &format!("line 3, column `character 6`: {ends}"));
+    refused("old.gz", &cut(swf), &format!("line 3, character 6: {ends}"));
     let log = "[{\"status\": \"Pass\", \"vc\": \"a\", \"jobid\": \"1\",\n \"attem";
-    refused("log.gz", &cut(log), &format!("line 2, column `character 8`: {ends}"));
+    refused("log.gz", &cut(log), &format!("line 2, character 8: {ends}"));
     let objects = "apiVersion: v1\nkind: Workload\n";
-    refused("objects.gz", &cut(objects), &format!("line 3, column `character 1`: {ends}"));
+    refused("objects.gz", &cut(objects), &format!("line 3, character 1: {ends}"));
     let mut bytes = gzip(objects.as_bytes());
     bytes.push(b'x');
     let behind = "line 3: expected the end of the file behind the gzip data, found other bytes";

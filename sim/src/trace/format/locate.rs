@@ -19,17 +19,17 @@ pub(crate) struct Place {
 
 impl Place {
     /// Where a text begins.
-    pub(super) const START: Self = Self { line: 1, character: 1 };
+    pub(crate) const START: Self = Self { line: 1, character: 1 };
 
     /// The place of a byte of a text that begins here.
-    pub(super) fn moved(mut self, text: &[u8], offset: usize) -> Self {
-        for &byte in text.iter().take(offset) {
-            if byte == b'\n' {
-                self = Self { line: self.line + 1, character: 1 };
-            } else {
-                self.character += u64::from(begins_letter(byte));
-            }
+    pub(crate) fn moved(mut self, text: &[u8], offset: usize) -> Self {
+        let mut rest = text.get(..offset).unwrap_or(text);
+        if let Some(end) = rest.iter().rposition(|&byte| byte == b'\n') {
+            self.line += rest[..=end].split(|&byte| byte == b'\n').skip(1).count() as u64;
+            self.character = 1;
+            rest = &rest[end + 1..];
         }
+        self.character += rest.iter().filter(|&&byte| begins_letter(byte)).count() as u64;
         self
     }
 }

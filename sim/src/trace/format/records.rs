@@ -42,20 +42,14 @@ impl Record {
 /// Why a record cannot be told.
 #[derive(Debug)]
 pub(super) enum Broken {
-    /// The bytes break off.
-    Bytes(io::Error),
+    /// The bytes break off in this field.
+    Bytes { field: usize, error: io::Error },
     /// The quote at the start of this field is never closed.
     Unclosed { field: usize },
     /// Something other than the end of the field stands behind its closing quote.
     Behind { field: usize, found: Vec<u8> },
     /// This field of so many is no text.
     NoText { field: usize, fields: usize, found: Vec<u8> },
-}
-
-impl From<io::Error> for Broken {
-    fn from(error: io::Error) -> Self {
-        Self::Bytes(error)
-    }
 }
 
 /// The records of a file.
@@ -102,7 +96,7 @@ impl Records {
         record.text.clear();
         let more = self.skip_blank_lines();
         record.line = self.line;
-        if !more? {
+        if !more.map_err(|error| Broken::Bytes { field: 0, error })? {
             return Ok(false);
         }
         let (end, quotes) = self.split(&mut record.fields)?;
@@ -156,7 +150,7 @@ impl Records {
             let rest = data.get(at..).unwrap_or_default();
             let Some(offset) = rest.iter().position(|&byte| self.marks[usize::from(byte)]) else {
                 at = data.len();
-                if self.fill()? {
+                if self.more(fields.len())? {
                     continue;
                 }
                 fields.push((field, at));
@@ -191,13 +185,13 @@ impl Records {
             let rest = data.get(at..).unwrap_or_default();
             let Some(offset) = rest.iter().position(|&byte| byte == b'"') else {
                 at = data.len();
-                if self.fill()? {
+                if self.more(field)? {
                     continue;
                 }
                 return Err(Broken::Unclosed { field });
             };
             at += offset + 1;
-            if self.begin + at == self.end && !self.fill()? {
+            if self.begin + at == self.end && !self.more(field)? {
                 return Ok(at);
             }
             let data = &self.buffer[self.begin..self.end];
@@ -211,6 +205,11 @@ impl Records {
                 }
             }
         }
+    }
+
+    /// Reads on inside of a field.
+    fn more(&mut self, field: usize) -> Result<bool, Broken> {
+        self.fill().map_err(|error| Broken::Bytes { field, error })
     }
 
     /// Reads on; false at the end of the file.

@@ -28,7 +28,6 @@ pub(crate) const CSV: Dialect = Dialect { delimiter: b',', quoting: true };
 /// A delimited table, record by record.
 pub(crate) struct Table {
     records: Records,
-    dialect: Dialect,
     flow: Rc<Flow>,
     record: Record,
     header: Vec<String>,
@@ -57,7 +56,7 @@ impl Table {
     fn open(opened: Opened, dialect: Dialect, header: Vec<String>) -> Self {
         let flow = Rc::clone(&opened.flow);
         let records = Records::new(opened, dialect);
-        Self { records, dialect, flow, record: Record::default(), header, named: false }
+        Self { records, flow, record: Record::default(), header, named: false }
     }
 
     /// Names of the columns.
@@ -113,7 +112,7 @@ impl Table {
         let column =
             |field: usize| self.header.get(field).cloned().unwrap_or_else(|| (field + 1).to_string());
         match broken {
-            Broken::Bytes(error) => self.broken_off(error),
+            Broken::Bytes { field, error } => self.broken_off(field, error),
             Broken::Unclosed { field } => {
                 let expected = "a quote that closes the one at the start of the field";
                 let fault = Fault::unreadable(self.line(), expected, "the end of the file");
@@ -134,15 +133,10 @@ impl Table {
     }
 
     /// A record that could not be read to its end: where the data broke off, by the name of the column.
-    fn broken_off(&self, error: std::io::Error) -> Fault {
+    fn broken_off(&self, field: usize, error: std::io::Error) -> Fault {
         let fault = self.flow.fault(self.line(), error);
-        let mut inside = false;
-        let fields = self.flow.broken_line().into_iter().filter(|&byte| {
-            inside ^= self.dialect.quoting && byte == b'"';
-            byte == self.dialect.delimiter && !inside
-        });
-        match self.header.get(fields.count()) {
-            Some(name) if !fault.column.is_empty() => fault.column(name.as_str()),
+        match self.header.get(field) {
+            Some(name) if fault.inside.is_some() => fault.column(name.as_str()),
             _ => fault,
         }
     }
