@@ -13,6 +13,9 @@ use crate::trace::input::{Flow, Guard, Opened};
 /// Bytes that are asked for at once.
 const CHUNK: usize = 1 << 16;
 
+/// What is wrong is shown up to 40 letters; of a letter more, it is told that there are more.
+const SHOWN: usize = 41 * 4;
+
 /// One record: its fields as text, one after the other.
 #[derive(Debug, Default)]
 pub(super) struct Record {
@@ -199,11 +202,28 @@ impl Records {
                 b'"' => at += 1,
                 b'\n' | b'\r' => return Ok(at),
                 mark if mark == self.dialect.delimiter => return Ok(at),
-                _ => {
-                    let found = data[at..].split(|&byte| self.marks[usize::from(byte)]).next();
-                    return Err(Broken::Behind { field, found: found.unwrap_or_default().to_vec() });
-                }
+                _ => return Err(Broken::Behind { field, found: self.behind(at, field)? }),
             }
+        }
+    }
+
+    /// What stands from `at` up to a mark, as much of it as is shown: it does not depend on how the bytes arrive.
+    fn behind(&mut self, at: usize, field: usize) -> Result<Vec<u8>, Broken> {
+        loop {
+            let rest = &self.buffer[self.begin + at..self.end];
+            let end = rest.iter().take(SHOWN).position(|&byte| self.marks[usize::from(byte)]);
+            if end.is_none() && rest.len() < SHOWN && self.more(field)? {
+                continue;
+            }
+            let rest = &self.buffer[self.begin + at..self.end];
+            let found = &rest[..end.unwrap_or(rest.len().min(SHOWN))];
+            return Ok(match std::str::from_utf8(found) {
+                // Cut off inside of a letter.
+                Err(error) if found.len() == SHOWN && error.error_len().is_none() => {
+                    found[..error.valid_up_to()].to_vec()
+                }
+                _ => found.to_vec(),
+            });
         }
     }
 
@@ -261,6 +281,7 @@ fn no_text(bytes: &[u8], fields: &[(usize, usize)]) -> Broken {
 
 #[cfg(test)]
 mod tests {
+    use super::super::table::CSV;
     use super::*;
     use crate::trace::input::open_bytes;
 
@@ -315,6 +336,36 @@ mod tests {
         assert_eq!(broken("\"\"\""), "1: Unclosed { field: 0 }");
         assert_eq!(broken("a,\"x\n1,\"y,z"), "1: Behind { field: 1, found: [121] }");
         assert_eq!(broken("a,\"x\" ,z"), "1: Behind { field: 1, found: [32] }");
+    }
+
+    /// A reader that gives one byte at a time.
+    struct Slow(io::Cursor<Vec<u8>>);
+
+    impl io::Read for Slow {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let count = buffer.len().min(1);
+            self.0.read(&mut buffer[..count])
+        }
+    }
+
+    #[test]
+    fn what_stands_behind_a_quote_does_not_depend_on_how_bytes_arrive() {
+        let start = "a,".repeat(CHUNK) + "\"x\"";
+        for (behind, length) in
+            [("y", 1), ("yz,", 2), ("é\n", 2), (&"é".repeat(100), SHOWN), (&"€".repeat(100), SHOWN - 2)]
+        {
+            let text = (start.clone() + behind).into_bytes();
+            let found = |raw: Box<dyn io::Read>| {
+                let mut records = Records::new(open_bytes(raw).unwrap(), CSV);
+                match records.next(&mut Record::default()) {
+                    Err(Broken::Behind { found, .. }) => found,
+                    other => panic!("{other:?}"),
+                }
+            };
+            let fast = found(Box::new(io::Cursor::new(text.clone())));
+            assert_eq!(fast, found(Box::new(Slow(io::Cursor::new(text)))));
+            assert_eq!(fast, &behind.as_bytes()[..length]);
+        }
     }
 
     #[test]
