@@ -14,17 +14,7 @@ use crate::observer::{Observer, Transition, What};
 use crate::record::Record;
 use crate::setup::Setup;
 use crate::trace::Trace;
-
-/// Appends a field, in quotes where it needs them.
-pub(crate) fn field(line: &mut String, text: &str) {
-    if text.contains([',', '"', '\n', '\r']) {
-        line.push('"');
-        line.push_str(&text.replace('"', "\"\""));
-        line.push('"');
-    } else {
-        line.push_str(text);
-    }
-}
+pub(crate) use crate::trace::csv_field as field;
 
 /// Columns of `jobs.csv`.
 const JOBS: &str = "job_id,team,user,cost_owner,pool,nodes,workers,gpu,cpu,memory_gib,priority,submit_s,start_s,\

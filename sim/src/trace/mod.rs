@@ -69,4 +69,4 @@ pub use shape::{Factor, Instant, Transform};
 pub use stream::Stream;
 pub(crate) use time::timestamp_ms;
 pub use watch::Watch;
-pub(crate) use write::gibibytes as gibibytes_text;
+pub(crate) use write::{csv_field, gibibytes as gibibytes_text};

@@ -3,7 +3,7 @@
 //! Absent on purpose: order and validation; what is written reads back as the same jobs.
 
 use std::fmt::Write as _;
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 use std::rc::Rc;
 
 use super::interner::Interner;
@@ -156,8 +156,10 @@ impl Columns {
 
 /// Writes native CSV, one job at a time.
 pub(crate) struct NativeWriter<W: Write> {
-    csv: csv::Writer<W>,
+    output: BufWriter<W>,
     columns: Rc<Columns>,
+    /// The row that is being written, with a comma behind each field.
+    line: String,
     scratch: String,
 }
 
@@ -166,83 +168,104 @@ impl<W: Write> NativeWriter<W> {
         let asks = columns.gpu || columns.cpu || columns.memory || columns.accelerators;
         // Without any such column the reader would take a GPU per worker for granted.
         columns.gpu |= !asks && !columns.resources.iter().any(|(_, used)| *used);
-        let mut csv = csv::WriterBuilder::new().buffer_capacity(1 << 16).from_writer(output);
-        csv.write_record(columns.names()).map_err(plain)?;
-        let columns = Rc::new(columns);
-        Ok(Self { csv, columns, scratch: String::new() })
+        let names = columns.names();
+        let (output, columns) = (BufWriter::with_capacity(1 << 16, output), Rc::new(columns));
+        let mut writer = Self { output, columns, line: String::new(), scratch: String::new() };
+        for name in &names {
+            writer.text(true, name);
+        }
+        writer.end_line()?;
+        Ok(writer)
     }
 
     pub(crate) fn write(&mut self, line: &Line<'_>, priorities: &Interner) -> io::Result<()> {
         let columns = Rc::clone(&self.columns);
-        self.field(line.name)?;
-        self.text(true, &milliseconds(line.submit_ms))?;
-        self.text(true, &thousandths(line.run_ms))?;
-        self.text(true, line.team)?;
-        self.text(columns.user, line.user)?;
-        self.text(columns.owner, if line.owner == line.team { "" } else { line.owner })?;
+        self.field(line.name);
+        self.text(true, &milliseconds(line.submit_ms));
+        self.text(true, &thousandths(line.run_ms));
+        self.text(true, line.team);
+        self.text(columns.user, line.user);
+        self.text(columns.owner, if line.owner == line.team { "" } else { line.owner });
         let none = Extra::default();
         let extra = line.extra.unwrap_or(&none);
-        self.text(columns.title, &extra.title)?;
-        self.text(columns.priority, priorities.text(line.shape.priority))?;
-        self.request(line.shape, &columns)?;
-        self.number(columns.limit, || optional(line.limit_ms))?;
-        self.number(columns.estimate, || optional(line.estimate_ms))?;
+        self.text(columns.title, &extra.title);
+        self.text(columns.priority, priorities.text(line.shape.priority));
+        self.request(line.shape, &columns);
+        self.number(columns.limit, || optional(line.limit_ms));
+        self.number(columns.estimate, || optional(line.estimate_ms));
         self.text(
             columns.preemptible,
             line.shape.preemptible.map_or("", |yes| if yes { "true" } else { "false" }),
-        )?;
-        self.text(columns.dev, if line.shape.dev { "true" } else { "" })?;
-        self.number(columns.recorded, || line.start_ms.map(milliseconds).unwrap_or_default())?;
-        self.number(columns.recorded, || line.end_ms.map(milliseconds).unwrap_or_default())?;
-        self.text(columns.status, line.status.as_str())?;
-        self.number(columns.datasets, || line.shape.datasets.join("|"))?;
-        self.number(columns.checkpoint, || optional(extra.checkpoint_ms))?;
-        self.number(columns.restart, || optional(extra.restart_ms))?;
-        self.number(columns.deadline, || extra.deadline_ms.map(milliseconds).unwrap_or_default())?;
-        self.number(columns.gpu_utilization, || optional(extra.gpu_utilization_milli.map(u64::from)))?;
-        self.number(columns.after, || extra.after.join("|"))?;
+        );
+        self.text(columns.dev, if line.shape.dev { "true" } else { "" });
+        self.number(columns.recorded, || line.start_ms.map(milliseconds).unwrap_or_default());
+        self.number(columns.recorded, || line.end_ms.map(milliseconds).unwrap_or_default());
+        self.text(columns.status, line.status.as_str());
+        self.number(columns.datasets, || line.shape.datasets.join("|"));
+        self.number(columns.checkpoint, || optional(extra.checkpoint_ms));
+        self.number(columns.restart, || optional(extra.restart_ms));
+        self.number(columns.deadline, || extra.deadline_ms.map(milliseconds).unwrap_or_default());
+        self.number(columns.gpu_utilization, || optional(extra.gpu_utilization_milli.map(u64::from)));
+        self.number(columns.after, || extra.after.join("|"));
         for (index, (_, used)) in columns.resources.iter().enumerate() {
             let amount = line.shape.alternatives[0].amount(FIRST_OTHER + index);
-            self.text(*used, &if amount > 0 { thousandths(amount) } else { String::new() })?;
+            self.text(*used, &if amount > 0 { thousandths(amount) } else { String::new() });
         }
-        self.csv.write_record(None::<&[u8]>).map_err(plain)
+        self.end_line()
     }
 
-    fn request(&mut self, shape: &TraceShape, columns: &Columns) -> io::Result<()> {
+    fn request(&mut self, shape: &TraceShape, columns: &Columns) {
         let first = &shape.alternatives[0];
-        self.number(columns.workers, || first.workers.to_string())?;
-        self.number(columns.gpu, || thousandths(first.amount(GPU)))?;
-        self.number(columns.cpu, || thousandths(first.amount(CPU)))?;
-        self.number(columns.memory, || gibibytes(first.amount(MEMORY)))?;
-        self.number(columns.accelerators, || accelerators(&shape.alternatives))?;
-        self.number(columns.pools, || first.pools.join("|"))
+        self.number(columns.workers, || first.workers.to_string());
+        self.number(columns.gpu, || thousandths(first.amount(GPU)));
+        self.number(columns.cpu, || thousandths(first.amount(CPU)));
+        self.number(columns.memory, || gibibytes(first.amount(MEMORY)));
+        self.number(columns.accelerators, || accelerators(&shape.alternatives));
+        self.number(columns.pools, || first.pools.join("|"));
     }
 
-    fn text(&mut self, used: bool, text: &str) -> io::Result<()> {
-        if used { self.csv.write_field(text).map_err(plain) } else { Ok(()) }
+    fn text(&mut self, used: bool, text: &str) {
+        if used {
+            csv_field(&mut self.line, text);
+            self.line.push(',');
+        }
     }
 
     /// A text that is made only where its column is used.
-    fn number(&mut self, used: bool, make: impl FnOnce() -> String) -> io::Result<()> {
-        if used { self.csv.write_field(make()).map_err(plain) } else { Ok(()) }
+    fn number(&mut self, used: bool, make: impl FnOnce() -> String) {
+        if used {
+            self.text(true, &make());
+        }
     }
 
-    fn field(&mut self, value: &dyn std::fmt::Display) -> io::Result<()> {
+    fn field(&mut self, value: &dyn std::fmt::Display) {
         self.scratch.clear();
         let _ = write!(self.scratch, "{value}");
-        self.csv.write_field(&self.scratch).map_err(plain)
+        csv_field(&mut self.line, &self.scratch);
+        self.line.push(',');
+    }
+
+    fn end_line(&mut self) -> io::Result<()> {
+        self.line.pop();
+        self.line.push('\n');
+        self.output.write_all(self.line.as_bytes())?;
+        self.line.clear();
+        Ok(())
     }
 
     pub(crate) fn finish(mut self) -> io::Result<()> {
-        self.csv.flush()
+        self.output.flush()
     }
 }
 
-/// The CSV writer only fails where the output does.
-fn plain(error: csv::Error) -> io::Error {
-    match error.into_kind() {
-        csv::ErrorKind::Io(error) => error,
-        _ => io::Error::other("the row cannot be written"),
+/// Appends a field of CSV, in quotes where it needs them.
+pub(crate) fn csv_field(line: &mut String, text: &str) {
+    if text.bytes().any(|byte| matches!(byte, b',' | b'"' | b'\n' | b'\r')) {
+        line.push('"');
+        line.push_str(&text.replace('"', "\"\""));
+        line.push('"');
+    } else {
+        line.push_str(text);
     }
 }
 

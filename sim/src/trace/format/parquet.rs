@@ -16,6 +16,7 @@ use ::parquet::file::reader::{FileReader, SerializedFileReader};
 use ::parquet::record::reader::RowIter;
 use ::parquet::record::{Field, Row};
 
+use crate::trace::csv_field;
 use crate::trace::error::{Fault, quoted};
 use crate::trace::guess::Format;
 use crate::trace::input::Opened;
@@ -88,7 +89,7 @@ pub(crate) struct Rows {
     promised: u64,
     columns: Vec<Column>,
     team: bool,
-    text: Vec<u8>,
+    text: String,
     given: usize,
     /// Set once a row could not be read; every later read fails too.
     failed: bool,
@@ -122,11 +123,11 @@ pub(crate) fn open(path: &Path, opened: &Opened) -> Result<(Format, Rows), Fault
         let columns = (0..names.len()).map(plain).collect();
         (names, columns)
     };
-    let mut text = Vec::new();
+    let mut text = String::new();
     for (index, name) in header.iter().enumerate() {
         write_field(&mut text, index, name);
     }
-    text.push(b'\n');
+    text.push('\n');
     let iterator = RowIter::from_file_into(Box::new(reader));
     let format = if opendc { Format::OpenDc } else { Format::Parquet };
     let rows = Rows { path: shown, iterator, promised, columns, team: opendc, text, given: 0, failed: false };
@@ -193,7 +194,7 @@ impl Rows {
         if self.team {
             write_field(&mut self.text, index, "all");
         }
-        self.text.push(b'\n');
+        self.text.push('\n');
     }
 }
 
@@ -217,23 +218,17 @@ impl Read for Rows {
             }
         }
         let count = buffer.len().min(self.text.len() - self.given);
-        buffer[..count].copy_from_slice(&self.text[self.given..self.given + count]);
+        buffer[..count].copy_from_slice(&self.text.as_bytes()[self.given..self.given + count]);
         self.given += count;
         Ok(count)
     }
 }
 
-fn write_field(text: &mut Vec<u8>, index: usize, field: &str) {
+fn write_field(text: &mut String, index: usize, field: &str) {
     if index > 0 {
-        text.push(b',');
+        text.push(',');
     }
-    if field.contains(['"', ',', '\n', '\r']) {
-        text.push(b'"');
-        text.extend_from_slice(field.replace('"', "\"\"").as_bytes());
-        text.push(b'"');
-    } else {
-        text.extend_from_slice(field.as_bytes());
-    }
+    csv_field(text, field);
 }
 
 /// A value as text; absent ones are empty.
