@@ -433,6 +433,24 @@ fn an_inspection_as_csv_has_a_line_for_every_value() {
     let rows: Vec<(String, String)> = rows.deserialize().map(Result::unwrap).collect();
     assert!(rows.contains(&("schema".to_owned(), "sim.inspect/1".to_owned())), "{rows:?}");
     assert!(rows.contains(&("jobs".to_owned(), "1".to_owned())), "{rows:?}");
+    let ran = sim(folder.path(), &["trace", "inspect", "a, b.csv", "-o", "json"]);
+    let mut values = Vec::new();
+    plain_values(&serde_json::from_str(&ran.stdout).unwrap(), &mut values);
+    assert_eq!(rows.iter().map(|(_, value)| value.clone()).collect::<Vec<_>>(), values);
+    let paths: std::collections::BTreeSet<&str> = rows.iter().map(|(path, _)| path.as_str()).collect();
+    assert_eq!(paths.len(), rows.len(), "{rows:?}");
+}
+
+/// The values of JSON that hold no others, in the order of their keys.
+fn plain_values(value: &serde_json::Value, values: &mut Vec<String>) {
+    use serde_json::Value;
+    match value {
+        Value::Object(map) => map.values().for_each(|value| plain_values(value, values)),
+        Value::Array(list) => list.iter().for_each(|value| plain_values(value, values)),
+        Value::Null => values.push(String::new()),
+        Value::String(text) => values.push(text.clone()),
+        other => values.push(other.to_string()),
+    }
 }
 
 /// A full disk is no success, whatever was to be printed.

@@ -212,7 +212,7 @@ fn each_day_has_its_quotas_once() {
 
 /// What converting writes can be read: an amount beyond the range is refused where it stands.
 #[test]
-fn amounts_beyond_the_range_are_refused_in_every_format() {
+fn amounts_beyond_the_range_are_refused_and_others_come_back() {
     let pods = "name,cpu_milli,memory_mib,num_gpu,gpu_milli,gpu_spec,qos,pod_phase,creation_time,deletion_time,\
                 scheduled_time\n";
     for (name, text, line) in [
