@@ -94,7 +94,9 @@ fn pool<'a>(table: &'a Table, place: &Place, kinds: &mut Vec<&'a str>, faults: &
         let fault = Fault::new(&at.place, "the pool has too many nodes", label);
         faults.push(fault.hint("`divisible = true` counts the pool as one amount, without nodes"));
     }
-    let domains = nodes.map_or(Vec::new(), |nodes| domains(table, nodes, divisible, faults));
+    // Of a pool with too many nodes to tell apart no list of domains is made either: it could be as long.
+    let listed = nodes.filter(|nodes| divisible || *nodes <= MOST_NODES);
+    let domains = listed.map_or(Vec::new(), |nodes| domains(table, nodes, divisible, faults));
     let amounts = node.as_deref().unwrap_or(&[]);
     let tariff = table.get("price").and_then(|node| price::tariff(node, amounts, faults));
     let datasets = table.get("datasets").map(|node| faults.texts(node, "datasets")).unwrap_or_default();
