@@ -177,7 +177,7 @@ fn shares<W: Write>(setup: &Setup, trace: &Trace, record: &Record, rows: &mut Ro
     let entitled = entitlements(setup, trace, record, &demands, &held).map(|entitled| entitled.points);
     let held = in_slices(&held);
     let mut has_jobs = vec![false; setup.config.teams.len()];
-    trace.jobs.iter().for_each(|job| has_jobs[setup.team_of[job.team as usize].index()] = true);
+    record.came(trace).iter().for_each(|job| has_jobs[setup.team_of[job.team as usize].index()] = true);
     let jain_of = |slice: usize| {
         let teams = setup.config.teams.iter().zip(&held).zip(&has_jobs).filter(|(_, has_jobs)| **has_jobs);
         #[expect(clippy::cast_precision_loss, reason = "a weight, of which the ratio is printed")]

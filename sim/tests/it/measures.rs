@@ -6,7 +6,7 @@ use fairshare_sim::metrics::{caution, sums};
 use fairshare_sim::summary::Jobs;
 
 use crate::cli::set_up;
-use crate::support::{sim, simulate};
+use crate::support::{Finished, sim, simulate};
 
 /// One node of four GPUs; `urgent` stops others.
 const SCENARIO: &str = "\
@@ -445,6 +445,33 @@ fn a_user_alone_in_a_team_is_measured_as_the_team() {
     sums::check(&run.setup, &run.trace, &run.record).unwrap();
 }
 
+/// The same run, interrupted after a few hundred jobs.
+fn interrupted(run: Finished) -> Finished {
+    let looks = std::cell::Cell::new(0);
+    let stop = || {
+        looks.set(looks.get() + 1);
+        looks.get() > 2
+    };
+    let record = fairshare_sim::simulate(&run.setup, &run.trace, &mut (), &stop).unwrap();
+    Finished { record, ..run }
+}
+
+/// Of two teams one has not come when the run is interrupted.
+#[test]
+fn evenness_over_time_is_of_the_teams_that_came() {
+    let mut text = String::from("job_id,submit_s,run_s,team,gpu\n");
+    (0..1_000).for_each(|job| {
+        let _ = writeln!(text, "{job},{},5,{},1", job * 10, if job < 999 { "x" } else { "y" });
+    });
+    let part = interrupted(simulate(SCENARIO, &text));
+    assert_eq!(part.summary().fairness.as_ref().and_then(|fairness| fairness.jain), Some(1.0));
+    let mut series = Vec::new();
+    fairshare_sim::report::series::write(&part.setup, &part.trace, &part.record, &mut series).unwrap();
+    let series = String::from_utf8(series).unwrap();
+    let jain: Vec<&str> = series.lines().filter(|line| line.contains(",jain,")).collect();
+    assert!(jain.len() == 240 && jain.iter().all(|line| line.ends_with(",1")), "{jain:?}");
+}
+
 /// What was submitted when a run is interrupted is what its span is about.
 #[test]
 fn an_interrupted_run_spans_the_submissions_that_came() {
@@ -452,15 +479,7 @@ fn an_interrupted_run_spans_the_submissions_that_came() {
     (0..1_000).for_each(|job| {
         let _ = writeln!(text, "{job},{},5,x,1", job * 10);
     });
-    let run = simulate(SCENARIO, &text);
-    let looks = std::cell::Cell::new(0);
-    let stop = || {
-        looks.set(looks.get() + 1);
-        looks.get() > 2
-    };
-    let record = fairshare_sim::simulate(&run.setup, &run.trace, &mut (), &stop).unwrap();
-    let part = crate::support::Finished { record, ..run };
-    let summary = part.summary();
+    let summary = interrupted(simulate(SCENARIO, &text)).summary();
     assert!(summary.incomplete && summary.jobs.submitted < 1_000 && summary.jobs.submitted > 100);
     #[expect(clippy::cast_precision_loss, reason = "a number of jobs")]
     let last = (summary.jobs.submitted - 1) as f64 * 10.0;
