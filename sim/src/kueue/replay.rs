@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::fmt::Write as _;
 
 use fairshare::kueue::{Cluster, Pending, PodSet, Reason, Strategy, Verdict, Workload};
-use fairshare::{Eligible, EvictReason, LogDigest, PoolId};
+use fairshare::{Eligible, EvictReason, LogDigest, PoolId, Timestamp};
 
 use super::lines::{Lines, Waiting};
 use super::local::Locals;
@@ -134,6 +134,12 @@ pub(crate) fn replay<O: Observer>(
         record,
     };
     replay.run(interrupted)
+}
+
+/// A head of which it is not known what it asks.
+fn unasked(now: i64) -> SimError {
+    let at_s = Timestamp::from_millis(now).to_string();
+    SimError::Bug { at_s, what: "the head of a line asks nothing".to_owned() }
 }
 
 /// The scheduler's word for Kueue's reason.
@@ -308,8 +314,8 @@ impl<O: Observer> Replay<'_, O> {
         for head in &heads {
             self.ask(*head);
         }
-        let asked = |head: &Waiting| self.asked[head.queue].get(&head.shape);
-        let pending: Vec<&Pending> = heads.iter().filter_map(asked).collect();
+        let asked = |head: &Waiting| self.asked[head.queue].get(&head.shape).ok_or_else(|| unasked(now));
+        let pending: Vec<&Pending> = heads.iter().map(asked).collect::<Result<_, _>>()?;
         let outcome = self.cluster.cycle(&pending);
         let mut again = false;
         for at in outcome.order {
@@ -365,7 +371,7 @@ impl<O: Observer> Replay<'_, O> {
         flavors: &[BTreeMap<String, String>],
     ) -> Result<(), SimError> {
         let row = head.row;
-        let Some(pending) = self.asked[head.queue].get(&head.shape) else { return Ok(()) };
+        let pending = self.asked[head.queue].get(&head.shape).ok_or_else(|| unasked(now))?;
         let mut usage = Vec::new();
         let mut pool = 0;
         for (set, flavors) in pending.pod_sets.iter().zip(flavors) {
