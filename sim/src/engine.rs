@@ -14,7 +14,7 @@ use crate::error::SimError;
 use crate::event::{Completion, EventQueue};
 use crate::observer::{Cause, Observer, Transition, What};
 use crate::record::{Fate, LostAttempt, Outcome, Record, Rejected};
-use crate::saved::Saved;
+use crate::saved::{Begin, Saved};
 use crate::setup::{Setup, pool_id};
 use crate::trace::Trace;
 
@@ -114,7 +114,7 @@ impl Suspended {
         });
         let renumbered = |row: u32| Some(new[row as usize]).filter(|row| *row != u32::MAX);
         self.saved.renumber(renumbered);
-        for by_row in [&mut record.reaped, &mut record.restarts] {
+        for by_row in [&mut record.reaped, &mut record.restarts, &mut record.moving] {
             let old = std::mem::take(by_row).into_iter();
             by_row.extend(old.filter_map(|(row, ms)| Some((renumbered(row)?, ms))));
         }
@@ -496,7 +496,7 @@ impl<'a> Simulation<'a> {
     ) -> Result<Transition, SimError> {
         let live = &mut self.live[id.slot()];
         live.attempt = attempt;
-        let waited = now.abs_diff(live.since);
+        let waited_ms = now.abs_diff(live.since);
         live.since = now;
         let row = live.row;
         let job = &self.trace.jobs[row as usize];
@@ -504,66 +504,25 @@ impl<'a> Simulation<'a> {
             Shape::Known(_, kept) => kept.get(alternative).copied().unwrap_or(0),
             Shape::Unseen | Shape::Refused(_) => 0,
         };
-        let chosen = &self.trace.shapes[job.shape as usize].alternatives[usize::from(alternative)];
-        let attempted = self.saved.attempt(self.trace, row, chosen.speed_milli);
-        if attempted.restart_ms > 0 {
-            self.record.restarts.insert(row, attempted.restart_ms);
-        }
-        let run = attempted.run_ms;
-        let reaped = self.setup.reaps(self.trace, row, run);
-        let moving = self.setup.moving_ms(self.trace, row, pool);
-        let whole = run.and_then(|run| run.checked_add(moving));
-        if let Some(reaped) = reaped {
-            self.record.reaped.insert(row, reaped.spared_ms);
-        }
-        // What the reaper saves is counted too, so it is the whole run that must end in time.
-        let end = self.setup.end(self.trace, row, (self.record.begin_ms, now), whole)?;
-        let at =
-            reaped.map_or(end, |reaped| now.saturating_add_unsigned(moving.saturating_add(reaped.after_ms)));
-        self.completions.push(Completion { at, job: id, attempt });
         let divisible = self.setup.config.pools[pool].divisible;
         let nodes = if divisible { 0 } else { self.scheduler.placement(id).count() };
+        let nodes = u32::try_from(nodes).unwrap_or(u32::MAX);
         let pool = u32::try_from(pool).unwrap_or(u32::MAX);
-        let outcome = &mut self.record.outcomes[row as usize];
-        outcome.start_ms = now;
-        outcome.end_ms = at;
-        outcome.wait_ms += waited;
-        outcome.nodes = u32::try_from(nodes).unwrap_or(u32::MAX);
-        outcome.pool = pool;
-        outcome.alternative = alternative;
-        outcome.fate = Fate::Running;
+        let begin = Begin { now, waited_ms, pool, alternative, nodes };
+        let at = self.saved.begin((self.setup, self.trace, row), begin, &mut self.record)?;
+        self.completions.push(Completion { at, job: id, attempt });
         Ok(Transition { at: now, what: What::Started, row, attempt, pool, alternative, cause: None })
     }
 
     fn evict(&mut self, now: i64, id: JobId, attempt: u32, cause: Cause) -> Transition {
-        let (known, cause) = (cause, Some(cause));
         let live = &mut self.live[id.slot()];
         live.attempt = 0;
         live.since = now;
         let row = live.row;
-        let outcome = &mut self.record.outcomes[row as usize];
-        outcome.preemptions = outcome.preemptions.saturating_add(1);
-        outcome.fate = Fate::Waiting;
-        self.record.reaped.remove(&row);
-        let Outcome { pool, alternative, start_ms, .. } = *outcome;
-        let ran_ms =
-            now.abs_diff(start_ms).saturating_sub(self.setup.moving_ms(self.trace, row, pool as usize));
-        let restart_ms = self.record.restarts.remove(&row).unwrap_or(0);
-        let shape = &self.trace.shapes[self.trace.jobs[row as usize].shape as usize];
-        let speed = shape.alternatives[usize::from(alternative)].speed_milli;
-        let at_rounds_end = known.reason == EvictReason::Round;
-        let job = (self.setup, self.trace, row);
-        let kept_ms = self.saved.stopped(job, speed, (ran_ms, restart_ms), at_rounds_end);
-        self.record.lost.push(LostAttempt {
-            row,
-            pool,
-            alternative,
-            start_ms,
-            end_ms: now,
-            restart_ms,
-            kept_ms,
-            cause: known,
-        });
+        let when = (now, cause.reason == EvictReason::Round);
+        let lost = self.saved.stop((self.setup, self.trace, row), when, &mut self.record, |_| cause);
+        let LostAttempt { pool, alternative, .. } = lost;
+        let cause = Some(cause);
         Transition { at: now, what: What::Evicted, row, attempt, pool, alternative, cause }
     }
 

@@ -5,6 +5,8 @@
 
 use std::collections::BTreeMap;
 
+use fairshare::EvictReason;
+
 use crate::observer::{Cause, What};
 use crate::trace::{Status, Trace, TraceJob};
 
@@ -73,12 +75,38 @@ pub struct LostAttempt {
     pub start_ms: i64,
     /// To, ms.
     pub end_ms: i64,
-    /// How long it would have taken, from the start, until the job was where it had been, ms.
+    /// How long of it the job did what leads to where it had been, ms.
     pub restart_ms: u64,
+    /// How long it would have moved data sets, from the start, before that, ms.
+    pub moving_ms: u64,
     /// How long of it need not be run again, counted from then on, though data may have been moved before, ms.
     pub kept_ms: u64,
     /// Why it was stopped, and for whom.
     pub cause: Cause,
+}
+
+impl LostAttempt {
+    /// How long of it data sets were moved, ms.
+    pub(crate) fn moved_ms(&self) -> u64 {
+        self.moving_ms.min(self.end_ms.abs_diff(self.start_ms))
+    }
+
+    /// The part of that which need not be done again: a round's end leaves data sets where they came.
+    pub(crate) fn stays_ms(&self) -> u64 {
+        if self.cause.reason == EvictReason::Round { self.moved_ms() } else { 0 }
+    }
+
+    /// All of it, as work that has to be done again.
+    pub(crate) fn whole(&self) -> Stretch {
+        Stretch {
+            row: self.row as usize,
+            pool: self.pool as usize,
+            alternative: usize::from(self.alternative),
+            start_ms: self.start_ms,
+            end_ms: self.end_ms,
+            lost: true,
+        }
+    }
 }
 
 /// Jobs that can never start, by reason.
@@ -107,6 +135,8 @@ pub struct Record {
     pub reaped: BTreeMap<u32, u64>,
     /// Jobs whose last attempt follows an eviction, and how long it takes from its start until they are where they were, ms.
     pub restarts: BTreeMap<u32, u64>,
+    /// Jobs whose last attempt moves data sets first, and for how long, ms.
+    pub moving: BTreeMap<u32, u64>,
     /// Simulated time at the first submission, ms; meaningless before one.
     pub begin_ms: i64,
     /// Simulated time at the end of the run, ms.
@@ -171,39 +201,41 @@ impl Record {
         ends.chain(self.lost.iter().map(|lost| lost.end_ms)).max()
     }
 
-    /// Every stretch of time in which a job held resources. What an evicted attempt had saved is a stretch of its own, and
-    /// so is what a job does to be where it was.
+    /// The last attempt of a job that holds or held to its end, whole.
+    pub(crate) fn last_attempt(&self, row: u32, outcome: &Outcome) -> Stretch {
+        Stretch {
+            row: row as usize,
+            pool: outcome.pool as usize,
+            alternative: usize::from(outcome.alternative),
+            start_ms: outcome.start_ms,
+            end_ms: if outcome.fate == Fate::Running { self.end_ms } else { outcome.end_ms },
+            lost: false,
+        }
+    }
+
+    /// Every stretch of time in which a job held resources, in no order that means anything. What an evicted attempt had
+    /// saved is a stretch of its own, and so is what a job does to be where it was.
     pub fn stretches(&self) -> impl Iterator<Item = Stretch> + '_ {
+        // Few jobs come back from an eviction: what they do until they are where they were follows the attempts of all.
         let last = (0_u32..).zip(&self.outcomes).filter(|(_, outcome)| outcome.holds());
-        let last = last.flat_map(|(row, outcome)| {
-            let whole = Stretch {
-                row: row as usize,
-                pool: outcome.pool as usize,
-                alternative: usize::from(outcome.alternative),
-                start_ms: outcome.start_ms,
-                end_ms: if outcome.fate == Fate::Running { self.end_ms } else { outcome.end_ms },
-                lost: false,
-            };
+        let last = last.map(|(row, outcome)| {
             let restart_ms = self.restarts.get(&row).copied().unwrap_or(0);
-            let (back, useful) = whole.back_after(restart_ms);
-            back.into_iter().chain([useful])
+            self.last_attempt(row, outcome).after(restart_ms)
+        });
+        let back = self.restarts.iter().filter_map(|(row, restart_ms)| {
+            let outcome = self.outcomes.get(*row as usize).filter(|outcome| outcome.holds())?;
+            Some(self.last_attempt(*row, outcome).before(*restart_ms))
         });
         let lost = self.lost.iter().flat_map(|lost| {
-            let whole = Stretch {
-                row: lost.row as usize,
-                pool: lost.pool as usize,
-                alternative: usize::from(lost.alternative),
-                start_ms: lost.start_ms,
-                end_ms: lost.end_ms,
-                lost: true,
-            };
-            let (back, rest) = whole.back_after(lost.restart_ms);
-            let saved_until = rest.start_ms.saturating_add_unsigned(lost.kept_ms);
+            let rest = lost.whole().after(lost.restart_ms);
+            let saved_ms = lost.kept_ms.saturating_add(lost.stays_ms());
+            let saved_until = rest.start_ms.saturating_add_unsigned(saved_ms).min(rest.end_ms);
             let kept = Stretch { end_ms: saved_until, lost: false, ..rest };
             let again = Stretch { start_ms: saved_until, ..rest };
-            back.into_iter().chain((lost.kept_ms > 0).then_some(kept)).chain([again])
+            let back = (lost.restart_ms > 0).then(|| lost.whole().before(lost.restart_ms));
+            back.into_iter().chain((saved_ms > 0).then_some(kept)).chain([again])
         });
-        last.chain(lost)
+        last.chain(back).chain(lost)
     }
 }
 
@@ -225,11 +257,14 @@ pub struct Stretch {
 }
 
 impl Stretch {
-    /// The part, if any, in which a job that was stopped gets to where it was, and the rest.
-    fn back_after(self, restart_ms: u64) -> (Option<Self>, Self) {
-        let until = self.start_ms.saturating_add_unsigned(restart_ms).min(self.end_ms);
-        let back = Self { end_ms: until, lost: true, ..self };
-        ((restart_ms > 0).then_some(back), Self { start_ms: until, ..self })
+    /// The part in which a job that was stopped gets to where it was.
+    fn before(self, restart_ms: u64) -> Self {
+        Self { end_ms: self.after(restart_ms).start_ms, lost: true, ..self }
+    }
+
+    /// The rest.
+    fn after(self, restart_ms: u64) -> Self {
+        Self { start_ms: self.start_ms.saturating_add_unsigned(restart_ms).min(self.end_ms), ..self }
     }
 
     /// How long, ms.

@@ -2,11 +2,15 @@
 //!
 //! An attempt after an eviction begins with the job's restart cost, in which no work is done, whatever its speed. Checkpoints
 //! come at multiples of their interval since the start of an attempt, and save the work that was done until then. A round's
-//! end saves all, also of a restart that had not ended, and costs none. Invariant: what is saved never passes what was
-//! done. Absent on purpose: who is stopped (see `engine` and `kueue::replay`).
+//! end saves all, also of a restart that had not ended and of data sets that had not come, and costs none: data sets stay in a
+//! pool until the job starts in another or is evicted. Invariant: what is saved never passes what was done. Absent on purpose:
+//! who is stopped (see `engine` and `kueue::replay`).
 
 use std::collections::BTreeMap;
 
+use crate::error::SimError;
+use crate::observer::Cause;
+use crate::record::{Fate, LostAttempt, Outcome, Record};
 use crate::setup::Setup;
 use crate::speed::{run_at_speed, work_at_speed};
 use crate::trace::Trace;
@@ -42,35 +46,85 @@ struct Left {
     done_ms: u64,
     /// ms.
     restart_ms: u64,
+    /// The pool in which its data sets are, or come to be, and for how long they still move, ms.
+    moving: Option<(u32, u64)>,
 }
 
-/// An attempt to come.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Attempt {
-    /// How long all of it takes, ms; nothing where that cannot be counted.
-    pub(crate) run_ms: Option<u64>,
-    /// How long of it, from the start, goes by until the job is where it was, ms.
-    pub(crate) restart_ms: u64,
+/// Where and when an attempt begins.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Begin {
+    /// ms.
+    pub(crate) now: i64,
+    /// How long the job waited for it, ms.
+    pub(crate) waited_ms: u64,
+    /// Index of the pool.
+    pub(crate) pool: u32,
+    /// Index of the alternative, in the trace's shape.
+    pub(crate) alternative: u16,
+    /// How many nodes.
+    pub(crate) nodes: u32,
 }
 
 impl Saved {
-    /// The next attempt of a job at a speed in thousandths.
-    pub(crate) fn attempt(&self, trace: &Trace, row: u32, speed_milli: u32) -> Attempt {
-        let Left { done_ms, restart_ms } = self.0.get(&row).copied().unwrap_or_default();
+    /// Begins an attempt of a job, and writes down what it does first and whether the reaper stops it; when it ends, ms. It
+    /// moves its data sets, then is where it was, then works.
+    ///
+    /// # Errors
+    ///
+    /// [`SimError::Usage`] if it ends after the last time that can be counted.
+    pub(crate) fn begin(
+        &self,
+        (setup, trace, row): (&Setup, &Trace, u32),
+        begin: Begin,
+        record: &mut Record,
+    ) -> Result<i64, SimError> {
+        let Begin { now, waited_ms, pool, alternative, nodes } = begin;
+        let Left { done_ms, restart_ms, moving } = self.0.get(&row).copied().unwrap_or_default();
         let run_ms = trace.jobs[row as usize].run_ms;
-        let run = run_at_speed(run_ms - done_ms.min(run_ms), speed_milli);
-        Attempt { run_ms: run.and_then(|run| run.checked_add(restart_ms)), restart_ms }
+        let run = run_at_speed(run_ms - done_ms.min(run_ms), speed(trace, row, alternative));
+        let run = run.and_then(|run| run.checked_add(restart_ms));
+        let here = moving.filter(|(known, _)| *known == pool).map(|(_, left_ms)| left_ms);
+        let moving_ms = here.unwrap_or_else(|| setup.moving_ms(trace, row, pool as usize));
+        let reaped = setup.reaps(trace, row, run);
+        // What the reaper saves is counted too, so it is the whole run that must end in time.
+        let whole = run.and_then(|run| run.checked_add(moving_ms));
+        let end = setup.end(trace, row, (record.begin_ms, now), whole)?;
+        let end_ms = reaped
+            .map_or(end, |reaped| now.saturating_add_unsigned(moving_ms.saturating_add(reaped.after_ms)));
+        let spared_ms = reaped.map_or(0, |reaped| reaped.spared_ms);
+        let notes = [
+            (&mut record.restarts, restart_ms),
+            (&mut record.moving, moving_ms),
+            (&mut record.reaped, spared_ms),
+        ];
+        for (note, ms) in notes.into_iter().filter(|(_, ms)| *ms > 0) {
+            note.insert(row, ms);
+        }
+        let outcome = &mut record.outcomes[row as usize];
+        let wait_ms = outcome.wait_ms + waited_ms;
+        let (fate, preemptions) = (Fate::Running, outcome.preemptions);
+        *outcome = Outcome { start_ms: now, end_ms, wait_ms, nodes, preemptions, pool, alternative, fate };
+        Ok(end_ms)
     }
 
-    /// Notes that an attempt was stopped after `ran_ms`, of which it had `restart_ms` to come back; how long it worked, from
-    /// then on, that need not be done again.
-    pub(crate) fn stopped(
+    /// Stops the attempt of a job at `now`, and writes down what of it need not be done again; why is told from how long all
+    /// else took, ms.
+    pub(crate) fn stop(
         &mut self,
         (setup, trace, row): (&Setup, &Trace, u32),
-        speed_milli: u32,
-        (ran_ms, restart_ms): (u64, u64),
-        at_rounds_end: bool,
-    ) -> u64 {
+        (now, at_rounds_end): (i64, bool),
+        record: &mut Record,
+        cause: impl FnOnce(u64) -> Cause,
+    ) -> LostAttempt {
+        let outcome = &mut record.outcomes[row as usize];
+        outcome.preemptions = outcome.preemptions.saturating_add(1);
+        outcome.fate = Fate::Waiting;
+        let Outcome { pool, alternative, start_ms, .. } = *outcome;
+        record.reaped.remove(&row);
+        let [restart_ms, moving_ms] =
+            [&mut record.restarts, &mut record.moving].map(|noted| noted.remove(&row).unwrap_or(0));
+        let held_ms = now.abs_diff(start_ms);
+        let ran_ms = held_ms.saturating_sub(moving_ms);
         let recovery = setup.recovery.of(trace, row as usize);
         let until = match recovery.checkpoint_ms {
             _ if at_rounds_end => ran_ms,
@@ -80,12 +134,26 @@ impl Saved {
         let kept_ms = until.saturating_sub(restart_ms);
         let again_ms =
             if at_rounds_end { restart_ms.saturating_sub(ran_ms) } else { recovery.restart_ms.unwrap_or(0) };
-        if kept_ms > 0 || again_ms > 0 || restart_ms > 0 {
+        let reads = setup.moving_ms(trace, row, pool as usize) > 0;
+        let moving = (at_rounds_end && reads).then(|| (pool, moving_ms.saturating_sub(held_ms)));
+        if kept_ms > 0 || again_ms > 0 || self.0.contains_key(&row) || moving.is_some() {
             let left = self.0.entry(row).or_default();
-            left.done_ms += work_at_speed(kept_ms, speed_milli);
-            left.restart_ms = again_ms;
+            left.done_ms += work_at_speed(kept_ms, speed(trace, row, alternative));
+            (left.restart_ms, left.moving) = (again_ms, moving);
         }
-        kept_ms
+        let lost = LostAttempt {
+            row,
+            pool,
+            alternative,
+            start_ms,
+            end_ms: now,
+            restart_ms: restart_ms.min(ran_ms),
+            moving_ms,
+            kept_ms,
+            cause: cause(held_ms.saturating_sub(kept_ms)),
+        };
+        record.lost.push(lost);
+        lost
     }
 
     /// Forgets all rows but those that have a new number.
@@ -93,4 +161,10 @@ impl Saved {
         let old = std::mem::take(&mut self.0).into_iter();
         self.0 = old.filter_map(|(row, left)| Some((new(row)?, left))).collect();
     }
+}
+
+/// The speed of an alternative of a job, thousandths.
+fn speed(trace: &Trace, row: u32, alternative: u16) -> u32 {
+    let shape = &trace.shapes[trace.jobs[row as usize].shape as usize];
+    shape.alternatives[usize::from(alternative)].speed_milli
 }

@@ -49,6 +49,8 @@ pub struct Setup {
     knows_data: bool,
     /// Whether jobs may start where their data sets are not.
     reads_remotely: bool,
+    /// How long that moves them first, by shape and pool, ms.
+    moving: Vec<Vec<u64>>,
     across_domains: bool,
     /// Which jobs are let in, and where those go that name no pools.
     pub rules: Rules,
@@ -146,6 +148,8 @@ impl Setup {
             self.class_of = classes(scenario, trace, &mut Vec::new());
         }
         self.priority_names = trace.priorities.iter().map(str::to_owned).collect();
+        let known = self.moving.len();
+        self.moving.extend(pools::moving(&self.config, self.reads_remotely, &trace.shapes, known));
         let known = self.kind_of.len() - FIRST_OTHER;
         self.kind_of.extend(trace.resources.iter().skip(known).map(|name| self.config.kinds.find(name)));
         Ok(())
@@ -213,6 +217,7 @@ impl Setup {
         let priced = priced.filter_map(|(pool, tariff)| Some((pool, tariff.as_ref()?)));
         let countable_ms = countable_ms(priced.map(|(pool, tariff)| (tariff, tariff.charged(pool))));
         Ok(Self {
+            moving: pools::moving(&config, scenario.policy.reads_remotely, &trace.shapes, 0).collect(),
             config,
             team_of,
             class_of,

@@ -169,6 +169,7 @@ fn forget(trace: &mut Trace, state: &mut Suspended, tally: &mut Tally, setup: &S
         lost: record.lost.iter().filter_map(place).collect(),
         reaped: renumbered(&record.reaped),
         restarts: renumbered(&record.restarts),
+        moving: renumbered(&record.moving),
         end_ms: record.end_ms,
         ..Record::default()
     };

@@ -17,7 +17,7 @@ use super::tree::{Tree, pool_names, settings, signed};
 use crate::error::SimError;
 use crate::observer::{Cause, Observer, Transition, What};
 use crate::record::{Fate, LostAttempt, Outcome, Record, Rejected};
-use crate::saved::Saved;
+use crate::saved::{Begin, Saved};
 use crate::setup::Setup;
 use crate::trace::Trace;
 
@@ -228,6 +228,9 @@ impl<O: Observer> Replay<'_, O> {
             }
             while let Some(job) = self.trace.jobs.get(next_row).filter(|job| job.submit_ms <= now) {
                 let row = u32::try_from(next_row).unwrap_or(u32::MAX);
+                if next_row == 0 {
+                    self.record.begin_ms = job.submit_ms;
+                }
                 next_row += 1;
                 self.live[row as usize].since = job.submit_ms;
                 if self.shapes[job.shape as usize].is_none() {
@@ -404,38 +407,15 @@ impl<O: Observer> Replay<'_, O> {
         }
         self.running[at] = row;
         let job = &self.trace.jobs[row as usize];
-        let shape = &self.trace.shapes[job.shape as usize];
         let alternative = self.shapes[job.shape as usize].as_ref().map_or(0, |(_, alternative)| *alternative);
-        let speed = shape.alternatives[usize::from(alternative)].speed_milli;
-        let began_ms = self.trace.jobs.first().map_or(now, |job| job.submit_ms);
-        let attempted = self.saved.attempt(self.trace, row, speed);
-        if attempted.restart_ms > 0 {
-            self.record.restarts.insert(row, attempted.restart_ms);
-        }
-        let run = attempted.run_ms;
-        let reaped = self.setup.reaps(self.trace, row, run);
-        let moving = self.setup.moving_ms(self.trace, row, pool);
-        let run = run.and_then(|run| run.checked_add(moving));
-        if let Some(reaped) = reaped {
-            self.record.reaped.insert(row, reaped.spared_ms);
-        }
-        // What the reaper saves is counted too, so it is the whole run that must end in time.
-        let whole = self.setup.end(self.trace, row, (began_ms, now), run)?;
-        let end = reaped
-            .map_or(whole, |reaped| now.saturating_add_unsigned(moving.saturating_add(reaped.after_ms)));
         let live = &mut self.live[row as usize];
-        let waited = now.abs_diff(live.since);
+        let waited_ms = now.abs_diff(live.since);
         *live = Live { attempt: live.attempt + 1, at: Some(at), since: now };
         let attempt = live.attempt;
-        self.ends.push(Reverse((end, row, attempt)));
         let pool = u32::try_from(pool).unwrap_or(u32::MAX);
-        let outcome = &mut self.record.outcomes[row as usize];
-        outcome.start_ms = now;
-        outcome.end_ms = end;
-        outcome.wait_ms += waited;
-        outcome.pool = pool;
-        outcome.alternative = alternative;
-        outcome.fate = Fate::Running;
+        let begin = Begin { now, waited_ms, pool, alternative, nodes: 0 };
+        let end = self.saved.begin((self.setup, self.trace, row), begin, &mut self.record)?;
+        self.ends.push(Reverse((end, row, attempt)));
         self.tell(Transition { at: now, what: What::Started, row, attempt, pool, alternative, cause: None })
     }
 
@@ -463,34 +443,15 @@ impl<O: Observer> Replay<'_, O> {
 
     fn evict(&mut self, now: i64, row: u32, reason: Reason, by: u32) -> Result<(), SimError> {
         self.release(row);
-        self.record.reaped.remove(&row);
         let live = &mut self.live[row as usize];
         live.since = now;
         let attempt = live.attempt;
         self.back.push(row);
         self.back_at = now.saturating_add(BACK_AFTER_MS);
-        let outcome = &mut self.record.outcomes[row as usize];
-        outcome.preemptions = outcome.preemptions.saturating_add(1);
-        outcome.fate = Fate::Waiting;
-        let Outcome { pool, alternative, start_ms, .. } = *outcome;
-        let held_ms = now.abs_diff(start_ms);
-        let ran_ms = held_ms.saturating_sub(self.setup.moving_ms(self.trace, row, pool as usize));
-        let restart_ms = self.record.restarts.remove(&row).unwrap_or(0);
-        let shape = &self.trace.shapes[self.trace.jobs[row as usize].shape as usize];
-        let speed = shape.alternatives[usize::from(alternative)].speed_milli;
+        let cause = |lost_ms| Cause { reason: rule(reason), by: Some(by), lost_ms };
         let job = (self.setup, self.trace, row);
-        let kept_ms = self.saved.stopped(job, speed, (ran_ms, restart_ms), false);
-        let cause = Cause { reason: rule(reason), by: Some(by), lost_ms: held_ms.saturating_sub(kept_ms) };
-        self.record.lost.push(LostAttempt {
-            row,
-            pool,
-            alternative,
-            start_ms,
-            end_ms: now,
-            restart_ms,
-            kept_ms,
-            cause,
-        });
+        let lost = self.saved.stop(job, (now, false), &mut self.record, cause);
+        let LostAttempt { pool, alternative, cause, .. } = lost;
         let cause = Some(cause);
         self.tell(Transition { at: now, what: What::Evicted, row, attempt, pool, alternative, cause })
     }

@@ -1,6 +1,7 @@
 //! Egress: what it costs to read data sets where they are not.
 //!
-//! A job that starts in a pool without a replica of a data set that it reads moves all of it there, in every attempt anew:
+//! A job that starts in a pool without a replica of a data set that it reads moves all of it there, in every attempt anew but
+//! where the last one ended with a round of `gavel` in that pool:
 //! GB = Σ size / 10^9 bytes over such attempts and data sets. It comes from a pool of the same cloud that has a replica, for
 //! nothing; else from the pool that charges least for a GB that leaves it, the first of several. usd = Σ price × size, exact
 //! in micro-USD × bytes, rounded once; parts by largest remainder, so that those of owners and those of teams add up to it.
@@ -14,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::cost::apportion_by;
-use crate::record::Record;
+use crate::record::{LostAttempt, Record};
 use crate::setup::Setup;
 use crate::summary::dollars;
 use crate::trace::{Interner, Trace, compare_names};
@@ -88,32 +89,31 @@ impl Move<'_> {
     }
 }
 
-/// Everything that attempts moved, in order of their rows; evicted attempts last.
+/// Everything that attempts moved, in order of their rows; evicted attempts last. What an attempt of the same job had begun
+/// to move when a round ended was moved by that one.
 pub fn moves<'a>(setup: &'a Setup, trace: &'a Trace, record: &'a Record) -> impl Iterator<Item = Move<'a>> {
-    let last = (0..).zip(&record.outcomes).filter(|(_, outcome)| outcome.holds());
-    let last = last.map(|(row, outcome)| (row, outcome.pool as usize));
-    let lost = record.lost.iter().map(|lost| (lost.row as usize, lost.pool as usize));
-    last.chain(lost).flat_map(move |(row, pool)| {
+    let last = (0_u32..).zip(&record.outcomes).filter(|(_, outcome)| outcome.holds());
+    let last = last.map(|(row, outcome)| (row, outcome.pool, record.moving.get(&row).copied().unwrap_or(0)));
+    let lost = record.lost.iter().map(|lost| (lost.row, lost.pool, lost.moving_ms));
+    let anew =
+        |(row, pool, moving_ms): &(u32, u32, u64)| *moving_ms >= setup.moving_ms(trace, *row, *pool as usize);
+    last.chain(lost).filter(anew).flat_map(move |(row, pool, _)| {
+        let (row, pool) = (row as usize, pool as usize);
         let read: BTreeSet<&str> =
             trace.shapes[trace.jobs[row].shape as usize].datasets.iter().map(String::as_str).collect();
         read.into_iter().filter_map(move |dataset| one(setup, row, pool, dataset))
     })
 }
 
-/// For how long the last attempt of a job moved data sets, up to its end, ms.
-pub(crate) fn moved_ms(setup: &Setup, trace: &Trace, record: &Record, row: u32) -> u64 {
-    let pool = record.outcomes[row as usize].pool as usize;
-    setup.moving_ms(trace, row, pool).min(record.attempt_ms(row))
+/// For how long the last attempts of jobs moved data sets, up to their ends, by row, ms.
+pub(crate) fn moved_ms(record: &Record) -> impl Iterator<Item = (u32, u64)> + '_ {
+    record.moving.iter().map(|(row, moving_ms)| (*row, record.attempt_ms(*row).min(*moving_ms)))
 }
 
 /// For how long all attempts did.
-fn moving_ms(setup: &Setup, trace: &Trace, record: &Record) -> u64 {
-    let last = (0..).zip(&record.outcomes).filter(|(_, outcome)| outcome.holds());
-    let last = last.map(|(row, _)| moved_ms(setup, trace, record, row));
-    let lost = record.lost.iter().map(|lost| {
-        setup.moving_ms(trace, lost.row, lost.pool as usize).min(lost.end_ms.abs_diff(lost.start_ms))
-    });
-    last.chain(lost).fold(0, u64::saturating_add)
+fn moving_ms(record: &Record) -> u64 {
+    let lost = record.lost.iter().map(LostAttempt::moved_ms);
+    moved_ms(record).map(|(_, moved_ms)| moved_ms).chain(lost).fold(0, u64::saturating_add)
 }
 
 /// What starting in a pool moves of a data set; nothing where it has a replica.
@@ -193,7 +193,7 @@ impl Sums {
         if setup.dataset_sizes.is_empty() {
             return;
         }
-        self.moving_ms = self.moving_ms.saturating_add(moving_ms(setup, trace, record));
+        self.moving_ms = self.moving_ms.saturating_add(moving_ms(record));
         for one in moves(setup, trace, record) {
             let Some(size) = one.size else {
                 self.unknown += 1;

@@ -44,7 +44,7 @@ pub struct Usage {
     held: Vec<Vec<u128>>,
     /// The part of it for work that an eviction undid.
     lost: Vec<Vec<u128>>,
-    /// The part of it, in attempts that were not evicted, while data sets were moved.
+    /// The part of it, in attempts that were not evicted but at the end of a round, while data sets were moved.
     moving: Vec<Vec<u128>>,
     available: Vec<Vec<u128>>,
 }
@@ -68,6 +68,11 @@ impl Usage {
         let kinds: Vec<ResourceKind> = setup.config.kinds.iter().collect();
         let mut held = vec![vec![0_u128; kinds.len()]; setup.config.pools.len()];
         let (mut lost, mut moving) = (held.clone(), held.clone());
+        let add = |sums: &mut [Vec<u128>], (row, pool, alternative): (u32, u32, u16), length_ms: u64| {
+            for (kind, amount) in demands.of(trace, row as usize, alternative.into()).iter() {
+                sums[pool as usize][kind.index()] += u128::from(amount.get()) * u128::from(length_ms);
+            }
+        };
         for stretch in record.stretches() {
             let demand = demands.of(trace, stretch.row, stretch.alternative);
             let length = u128::from(stretch.length_ms());
@@ -77,14 +82,15 @@ impl Usage {
                 lost[stretch.pool][kind.index()] += if stretch.lost { more } else { 0 };
             }
         }
-        for (row, outcome) in (0..).zip(&record.outcomes).filter(|(_, outcome)| outcome.holds()) {
+        for (row, moved_ms) in egress::moved_ms(record) {
             // What a job does to be where it was is lost already.
             let lost_ms = record.restarts.get(&row).copied().unwrap_or(0);
-            let most_ms = record.attempt_ms(row).saturating_sub(lost_ms);
-            let length = u128::from(egress::moved_ms(setup, trace, record, row).min(most_ms));
-            for (kind, amount) in demands.of(trace, row as usize, outcome.alternative.into()).iter() {
-                moving[outcome.pool as usize][kind.index()] += u128::from(amount.get()) * length;
-            }
+            let length = moved_ms.min(record.attempt_ms(row).saturating_sub(lost_ms));
+            let outcome = &record.outcomes[row as usize];
+            add(&mut moving, (row, outcome.pool, outcome.alternative), length);
+        }
+        for lost in &record.lost {
+            add(&mut moving, (lost.row, lost.pool, lost.alternative), lost.stays_ms());
         }
         let of_pool = |pool: usize| kinds.iter().map(|kind| setup.available(pool, *kind, window)).collect();
         let available = (0..setup.config.pools.len()).map(of_pool).collect();

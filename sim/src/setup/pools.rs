@@ -1,23 +1,36 @@
-//! Pools: those of a scenario as the scheduler wants them.
+//! Pools: those of a scenario as the scheduler wants them, the data sets that they have, and how long these take to others.
 //!
 //! Absent on purpose: how many of their nodes are up (see `capacity`), and what they charge over time (see `tariff`).
 
-use fairshare::{DatasetSpec, PoolSpec, ResourceKinds, Resources};
+use fairshare::{Config, DatasetSpec, PoolSpec, ResourceKinds, Resources};
 
 use super::{Setup, pool_id};
 use crate::scenario::{Pool, Scenario};
 use crate::tariff::Tariff;
-use crate::trace::Trace;
+use crate::trace::{Trace, TraceShape};
 
 impl Setup {
     /// How long an attempt of a job moves data sets to a pool before it computes, ms.
     pub(crate) fn moving_ms(&self, trace: &Trace, row: u32, pool: usize) -> u64 {
-        let datasets = &trace.shapes[trace.jobs[row as usize].shape as usize].datasets;
-        if !self.reads_remotely || datasets.is_empty() {
-            return 0;
-        }
-        self.config.transfer_time(datasets, pool_id(pool)).get()
+        let times = self.moving.get(trace.jobs[row as usize].shape as usize);
+        times.and_then(|times| times.get(pool)).copied().unwrap_or(0)
     }
+}
+
+/// How long jobs of each shape move data sets to each pool before they compute, ms: those of the shapes from number `known`
+/// on. Nothing for those that never do.
+pub(super) fn moving(
+    config: &Config,
+    reads_remotely: bool,
+    shapes: &[TraceShape],
+    known: usize,
+) -> impl Iterator<Item = Vec<u64>> {
+    let of_shape = |shape: &TraceShape| {
+        let pools = 0..if shape.datasets.is_empty() { 0 } else { config.pools.len() };
+        pools.map(|pool| config.transfer_time(&shape.datasets, pool_id(pool)).get()).collect()
+    };
+    let shapes = shapes.iter().skip(known);
+    shapes.take(if reads_remotely { usize::MAX } else { 0 }).map(of_shape)
 }
 
 /// Data sets of known size, by name.

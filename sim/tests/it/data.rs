@@ -181,3 +181,60 @@ fn data_are_moved_anew_after_an_eviction() {
     let egress = finished.summary().egress.unwrap();
     assert_eq!((egress.moves, egress.moving_s), (2, 720.0));
 }
+
+/// Two jobs share the only pool that holds them in rounds of six minutes; their data take twelve to come there.
+#[cfg(feature = "lp")]
+#[test]
+fn data_sets_that_take_longer_than_a_round_come_in_several() {
+    let scenario = "[[dataset]]
+name = 'web'
+size = '900GB'
+[[pool]]
+name = 'near'
+cloud = 'a'
+nodes = 1
+node = { gpu = 1 }
+price = { gpu_hour = 4, egress_gb = 0.02 }
+datasets = ['web']
+[[pool]]
+name = 'far'
+cloud = 'b'
+nodes = 1
+node = { gpu = 2 }
+price = { gpu_hour = 1 }
+[policy]
+order = 'gavel'
+datasets = 'preferred'
+";
+    let jobs = "job_id,submit_s,run_s,team,gpu,datasets\n1,0,500,a,2,web\n2,0,500,a,2,web\n";
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("jobs.csv");
+    std::fs::write(&path, jobs).unwrap();
+    let inputs = [fairshare_sim::trace::Input { path, format: None }];
+    let trace =
+        fairshare_sim::trace::Trace::load(&inputs, &fairshare_sim::trace::TraceOptions::default()).unwrap();
+    let scenario = Scenario::parse("s.toml", scenario, &[]).unwrap();
+    let setup = fairshare_sim::Setup::new(&scenario, &trace).unwrap();
+    let looks = std::cell::Cell::new(0);
+    let stop = || {
+        looks.set(looks.get() + 1);
+        looks.get() > 4
+    };
+    let record = fairshare_sim::simulate(&setup, &trace, &mut (), &stop).unwrap();
+    assert!(!record.interrupted, "it goes on for ever");
+    let finished = Finished { scenario, setup, trace, record };
+    // Two rounds of each move data and one works; what is left of 500 s then follows.
+    let name = |name: &str, start, end| (name.to_owned(), start, end);
+    assert_eq!(finished.times(), [name("1", 2_160, 2_300), name("2", 2_300, 2_440)]);
+    let lost = &finished.record.lost;
+    let starts: Vec<(u32, i64)> = lost.iter().map(|lost| (lost.row, lost.start_ms / 360_000)).collect();
+    assert_eq!(starts, [(0, 0), (1, 1), (0, 2), (1, 3), (0, 4), (1, 5)]);
+    let still: Vec<u64> = lost.iter().map(|lost| lost.moving_ms / 1_000).collect();
+    assert_eq!(still, [720, 720, 360, 360, 0, 0]);
+    let summary = finished.summary();
+    let (egress, evictions) = (summary.egress.unwrap(), summary.evictions.unwrap());
+    assert_eq!((egress.moves, egress.usd, egress.moving_s), (2, Some(36.0), 1_440.0));
+    assert_eq!(evictions.lost_gpu_hours.to_bits(), 0.0_f64.to_bits(), "data sets stay when a round ends");
+    // Two GPUs work for 500 s twice, of three for 2,440 s.
+    assert!((summary.goodput["gpu"] * 3.0 * 2_440.0 - 2_000.0).abs() < 1e-6);
+}
