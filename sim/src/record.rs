@@ -183,6 +183,15 @@ impl Record {
         &trace.jobs[..if self.interrupted { seen() } else { trace.jobs.len() }]
     }
 
+    /// Until when a job waits or runs, ms; nothing for one that never does.
+    pub(crate) fn leaves_ms(&self, outcome: &Outcome) -> Option<i64> {
+        match outcome.fate {
+            Fate::Unseen | Fate::Rejected => None,
+            Fate::Ended => Some(outcome.end_ms),
+            Fate::Waiting | Fate::Running => Some(self.end_ms),
+        }
+    }
+
     /// How long the last attempt of a job has held resources, ms.
     pub(crate) fn attempt_ms(&self, row: u32) -> u64 {
         let outcome = &self.outcomes[row as usize];

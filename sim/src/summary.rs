@@ -11,7 +11,7 @@ use fairshare::ResourceKind;
 use serde::Serialize;
 
 use crate::metrics::blocked::{self, Blocked};
-use crate::metrics::blocked_users::{BlockedUser, blocked_users};
+use crate::metrics::blocked_users::{self, BlockedUser, Unmeasured, blocked_users};
 use crate::metrics::caution;
 use crate::metrics::cost::Costs;
 use crate::metrics::distribution::Distribution;
@@ -257,7 +257,8 @@ pub struct TeamSummary {
     /// What it was like to wait; absent where none of its jobs did, or entitlements are not measured.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub blocked: Option<Blocked>,
-    /// The same for each of its users, those who had to wait; absent where there are none, or the trace names no users.
+    /// The same for each of its users, those who had to wait; absent where there are none, the trace names no users, or there
+    /// are too many of them, which is a warning.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub blocked_users: Vec<BlockedUser>,
     /// Evictions of its jobs.
@@ -302,7 +303,7 @@ impl Summary {
         let priced = setup.is_priced();
         let money = priced.then(|| Money::new(&costs, trace, setup.money));
         let mut teams = teams(setup, trace, record, &by_team, &costs, money.as_ref());
-        let fairness = fairness(setup, trace, record, &demands, &firsts, &mut teams);
+        let (fairness, unmeasured) = fairness(setup, trace, record, &demands, &firsts, &mut teams);
         let mut warnings = warnings(setup, trace, record, &all.wait);
         let egress = egress(setup, trace, record);
         warnings.extend(egress.as_ref().and_then(Egress::caution));
@@ -312,6 +313,7 @@ impl Summary {
         warnings.extend(caution::of_emptying(jobs.submitted, seconds(span_ms), seconds(makespan_ms)));
         warnings.extend(caution::of_end(trace));
         warnings.extend(if info.trim.is_none() { caution::of_beginning(record) } else { None });
+        warnings.extend(unmeasured.and_then(Unmeasured::caution));
         Self {
             schema: SCHEMA,
             digest: record.digest.clone(),
@@ -352,7 +354,7 @@ impl Summary {
     }
 }
 
-/// Over the teams that submitted a job; each is told its mean share and entitlement.
+/// Over the teams that submitted a job; each is told its mean share and entitlement. Beside it, why users are not measured.
 fn fairness(
     setup: &Setup,
     trace: &Trace,
@@ -360,8 +362,8 @@ fn fairness(
     demands: &Demands,
     firsts: &Firsts,
     teams: &mut [TeamSummary],
-) -> Option<Fairness> {
-    let points = fairness::share_points(setup, trace, record, demands)?;
+) -> (Option<Fairness>, Option<Unmeasured>) {
+    let Some(points) = fairness::share_points(setup, trace, record, demands) else { return (None, None) };
     for (team, share) in teams.iter_mut().zip(fairness::means(&points)) {
         team.share_mean = Some(share);
     }
@@ -369,26 +371,35 @@ fn fairness(
     for (team, mean) in teams.iter_mut().zip(entitled.iter().flat_map(|entitled| &entitled.means)) {
         team.entitlement_mean = Some(*mean);
     }
-    let smallest = blocked::smallest_waiting(setup, trace, record, demands, firsts);
+    let of = |entitled: &Entitlements| blocked_users(setup, trace, record, demands, firsts, entitled);
+    let (users, unmeasured) = match entitled.as_ref().map(of) {
+        Some(Ok(users)) => (Some(users), None),
+        Some(Err(unmeasured)) => (None, Some(unmeasured)),
+        None => (None, None),
+    };
+    let smallest = match &users {
+        Some(users) => users.iter().map(|users| blocked_users::smallest_waiting(users)).collect(),
+        None => blocked::smallest_waiting(setup, trace, record, demands, firsts),
+    };
     let instants = entitled.iter().flat_map(|entitled| &entitled.blocked);
     for ((team, instants), smallest) in teams.iter_mut().zip(instants).zip(smallest) {
         team.blocked = instants.blocked(fairness::INSTANTS, smallest);
     }
-    let of = |entitled: &Entitlements| blocked_users(setup, trace, record, demands, firsts, &entitled.points);
-    for (team, users) in teams.iter_mut().zip(entitled.as_ref().and_then(of).unwrap_or_default()) {
+    for (team, users) in teams.iter_mut().zip(users.into_iter().flatten()) {
         team.blocked_users = users;
     }
     let active = teams.iter().filter(|team| team.jobs > 0);
     let shares: Vec<f64> = active.filter_map(|team| Some(team.share_mean? / team.weight)).collect();
     let times = finish_time::finish_times(setup, trace, record, demands);
-    (!shares.is_empty()).then(|| Fairness {
+    let fairness = (!shares.is_empty()).then(|| Fairness {
         jain: fairness::jain(&shares),
         share_deviation: entitled.as_ref().and_then(|entitled| entitled.share_deviation),
         finish_time_ratio_max: times.map(|times| times.max),
         finish_time_ratio_p99: times.map(|times| times.p99),
         finish_time_above_one: times.map(|times| times.above_one),
         deficit_gpu_hours: entitled.map(|entitled| entitled.deficit_gpu_hours),
-    })
+    });
+    (fairness, unmeasured)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "ms below 2^53 are exact")]

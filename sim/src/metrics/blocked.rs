@@ -70,36 +70,52 @@ pub fn smallest_waiting(
     demands: &Demands,
     firsts: &Firsts,
 ) -> Vec<Option<f64>> {
-    let team = |row: usize| setup.team_of[trace.jobs[row].team as usize].index();
-    smallest_waiting_of(setup, trace, record, demands, firsts, (setup.config.teams.len(), &team))
+    let waited = Waited::new(setup);
+    let mut smallest: Vec<Option<u64>> = vec![None; setup.config.teams.len()];
+    for row in 0..record.outcomes.len() {
+        if let Some(asked) = waited.asked(trace, record, demands, firsts, row) {
+            let known = &mut smallest[setup.team_of[trace.jobs[row].team as usize].index()];
+            *known = Some(known.map_or(asked, |known| known.min(asked)));
+        }
+    }
+    smallest.into_iter().map(|asked| asked.map(units)).collect()
 }
 
-/// The same for other parts: how many there are, and that of a row.
-pub(super) fn smallest_waiting_of(
-    setup: &Setup,
-    trace: &Trace,
-    record: &Record,
-    demands: &Demands,
-    firsts: &Firsts,
-    (parts, part_of): (usize, &dyn Fn(usize) -> usize),
-) -> Vec<Option<f64>> {
-    let has_gpus = setup.config.pools.iter().any(|pool| pool.node[ResourceKind::GPU].get() > 0);
-    let kind = if has_gpus { ResourceKind::GPU } else { ResourceKind::CPU };
-    let mut smallest: Vec<Option<u64>> = vec![None; parts];
-    for (row, outcome) in record.outcomes.iter().enumerate() {
+/// Jobs that did not start when they came.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Waited {
+    /// What they are measured by.
+    kind: ResourceKind,
+}
+
+impl Waited {
+    /// By GPUs, or by CPUs where no pool has any.
+    pub(super) fn new(setup: &Setup) -> Self {
+        let has_gpus = setup.config.pools.iter().any(|pool| pool.node[ResourceKind::GPU].get() > 0);
+        Self { kind: if has_gpus { ResourceKind::GPU } else { ResourceKind::CPU } }
+    }
+
+    /// What a job asked, in thousandths; nothing where it started when it came.
+    pub(super) fn asked(
+        self,
+        trace: &Trace,
+        record: &Record,
+        demands: &Demands,
+        firsts: &Firsts,
+        row: usize,
+    ) -> Option<u64> {
+        let outcome = &record.outcomes[row];
         let waited = match firsts.of(trace, record, row) {
             First::Start(millis) => millis > 0,
             First::Rejection => false,
             First::None => outcome.fate == Fate::Waiting,
         };
-        if !waited {
-            continue;
-        }
-        let asked = demands.of(trace, row, usize::from(outcome.alternative))[kind].get();
-        let known = &mut smallest[part_of(row)];
-        *known = Some(known.map_or(asked, |known| known.min(asked)));
+        waited.then(|| demands.of(trace, row, usize::from(outcome.alternative))[self.kind].get())
     }
-    #[expect(clippy::cast_precision_loss, reason = "units for people, from exact thousandths")]
-    let units = |thousandths: u64| thousandths as f64 / 1_000.0;
-    smallest.into_iter().map(|asked| asked.map(units)).collect()
+}
+
+/// Units for people, from exact thousandths.
+#[expect(clippy::cast_precision_loss, reason = "a rounded figure is what is asked for")]
+pub(super) fn units(thousandths: u64) -> f64 {
+    thousandths as f64 / 1_000.0
 }

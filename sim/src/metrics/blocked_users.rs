@@ -3,28 +3,31 @@
 //! A user is blocked at an instant at which one of the user's jobs in the team waits. entitlement of a user = the user's
 //! max-min part of what the team is entitled to (see `entitlement`): whoever asks less than an equal part gets what it
 //! asks, and the rest is divided equally among the others, where a user asks what all waiting and running jobs of it ask,
-//! as a dominant share. The parts of all users add up to the team's. held, time and smallest as in `blocked`. Jobs without
-//! a user are those of one user, `none`. Population: all jobs that were not rejected; estimator: sums over the sampled
-//! instants. Not measured beyond 10,000 pairs of team and user. Source: max-min fairness with demands, Bertsekas and
-//! Gallager, Data Networks, 2nd edition, section 6.5.2. Absent on purpose: users without a team (each team is told apart).
-
-use std::collections::BTreeMap;
+//! as a dominant share. Users whose dominant shares are of different kinds ask more in all than their team, of which one kind
+//! is dominant; what is divided is then larger than what the team is entitled to, as many times. Else the parts of all users
+//! add up to the team's. held, time and smallest as in `blocked`. Jobs without a user are those of one user, `none`.
+//! Population: all jobs that were not rejected; estimator: sums over the sampled instants. Not measured beyond 1,000 pairs of
+//! team and user, which is said: all users of a team are in memory at once, with 17 KB each. Source: max-min fairness with
+//! demands, Bertsekas and Gallager, Data Networks, 2nd edition, section 6.5.2. Absent on purpose: users without a team (each
+//! team is told apart).
 
 use fairshare::ShareGroup;
 use serde::Serialize;
 
 use super::Demands;
-use super::blocked::{Blocked, Instants, smallest_waiting_of};
+use super::blocked::{Blocked, Instants, Waited, units};
 use super::division::Division;
-use super::entitlement::{float, mean_value};
-use super::fairness::{Grid, INSTANTS, POINTS};
+use super::entitlement::{Entitlements, counted, float};
+use super::fairness::{Grid, INSTANTS, POINTS, change};
 use super::latency::Firsts;
-use crate::record::{Fate, Record, Stretch};
+use crate::record::{LostAttempt, Record, Stretch};
 use crate::setup::Setup;
 use crate::trace::{Trace, compare_names};
 
 /// Most pairs of team and user.
-const PAIRS: usize = 10_000;
+const PAIRS: usize = 1_000;
+/// Sums of shares that are closer than this, in parts of themselves, may be equal but for rounding.
+const ROUNDING: f64 = 1e-9;
 
 /// One user of a team who had to wait.
 #[derive(Clone, PartialEq, Debug, Serialize)]
@@ -36,7 +39,37 @@ pub struct BlockedUser {
     pub blocked: Blocked,
 }
 
+/// Why users are not measured.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Unmeasured {
+    /// No time passed, or no job names a user.
+    Nobody,
+    /// There are so many pairs of team and user.
+    TooMany(usize),
+}
+
+impl Unmeasured {
+    /// What is to be said of it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fairshare_sim::metrics::blocked_users::Unmeasured;
+    /// let said = "users who had to wait are not measured: there are 1001 pairs of team and user, at most 1000 are looked at";
+    /// assert_eq!(Unmeasured::TooMany(1_001).caution().as_deref(), Some(said));
+    /// assert_eq!(Unmeasured::Nobody.caution(), None);
+    /// ```
+    #[must_use]
+    pub fn caution(self) -> Option<String> {
+        let Self::TooMany(pairs) = self else { return None };
+        Some(format!(
+            "users who had to wait are not measured: there are {pairs} pairs of team and user, at most {PAIRS} are looked at"
+        ))
+    }
+}
+
 /// One user of one team at every point.
+#[derive(Clone, Debug, Default)]
 struct Profile {
     /// Dominant share of what is asked.
     asked: Vec<f64>,
@@ -44,6 +77,8 @@ struct Profile {
     held: Vec<f64>,
     /// Whether a job waits.
     waits: Vec<bool>,
+    /// What the smallest job asked that did not start when it came.
+    smallest: Option<u64>,
 }
 
 /// The blocked users of every team, by name, from what teams are entitled to at every point.
@@ -69,70 +104,125 @@ struct Profile {
 /// let demands = Demands::new(&setup, &trace);
 /// let shares = share_points(&setup, &trace, &record, &demands).unwrap();
 /// let entitled = entitlements(&setup, &trace, &record, &demands, &shares).unwrap();
-/// let found = blocked_users(&setup, &trace, &record, &demands, &Firsts::new(&record), &entitled.points).unwrap();
+/// let found = blocked_users(&setup, &trace, &record, &demands, &Firsts::new(&record), &entitled).unwrap();
 /// let [b] = &found[0][..] else { panic!("b alone had to wait: {found:?}") };
 /// assert_eq!((b.name.as_str(), b.blocked.time), ("b", 0.5));
 /// assert_eq!((b.blocked.held_over_entitled, b.blocked.smallest_waiting), (Some(0.5), Some(3.0)));
 /// ```
-#[must_use]
+///
+/// # Errors
+///
+/// [`Unmeasured`] where there is nobody to measure, or too many.
 pub fn blocked_users(
     setup: &Setup,
     trace: &Trace,
     record: &Record,
     demands: &Demands,
     firsts: &Firsts,
-    entitled: &[f64],
-) -> Option<Vec<Vec<BlockedUser>>> {
-    let grid = Grid::of(trace, record).filter(|_| trace.users.iter().any(|name| !name.is_empty()))?;
-    let pair_of_row = |row: usize| {
-        let job = &trace.jobs[row];
-        (setup.team_of[job.team as usize].index(), job.user)
-    };
-    let mut pairs: BTreeMap<(usize, u32), usize> =
-        (0..trace.jobs.len()).map(|row| (pair_of_row(row), 0)).collect();
-    if pairs.len() > PAIRS {
-        return None;
-    }
-    pairs.values_mut().enumerate().for_each(|(number, pair)| *pair = number);
-    let pair_of: Vec<usize> = (0..trace.jobs.len()).map(|row| pairs[&pair_of_row(row)]).collect();
-    let pair = |row: usize| pair_of[row];
-    let smallest = smallest_waiting_of(setup, trace, record, demands, firsts, (pairs.len(), &pair));
+    entitled: &Entitlements,
+) -> Result<Vec<Vec<BlockedUser>>, Unmeasured> {
+    let grid = Grid::of(trace, record).filter(|_| trace.users.iter().any(|name| !name.is_empty()));
+    let grid = grid.ok_or(Unmeasured::Nobody)?;
+    let teams = setup.config.teams.len();
     let rows: Vec<u32> = (0_u32..).take(trace.jobs.len()).collect();
-    let division = Division::new(&rows, pairs.len(), pair);
-    let view = View::new(setup, trace, record, demands, grid);
-    let users: Vec<((usize, u32), &[u32])> = pairs.keys().copied().zip(division.parts()).collect();
-    let mut found = vec![Vec::new(); setup.config.teams.len()];
-    let mut number = 0;
-    for users in users.chunk_by(|(a, _), (b, _)| a.0 == b.0) {
-        let team = users[0].0.0;
-        let profiles: Vec<Profile> = users.iter().map(|(_, rows)| view.profile(rows)).collect();
-        let instants = instants(&profiles, &entitled[team * POINTS..][..POINTS]);
-        for (((_, user), _), instants) in users.iter().zip(instants) {
-            if let Some(blocked) = instants.blocked(INSTANTS, smallest[number]) {
+    let by_team = Division::new(&rows, teams, |row| setup.team_of[trace.jobs[row].team as usize].index());
+    let mut numbers = Numbers::new(trace);
+    let users: Vec<Vec<u32>> = by_team.parts().map(|rows| numbers.users(rows)).collect();
+    let pairs: usize = users.iter().map(Vec::len).sum();
+    if pairs > PAIRS {
+        return Err(Unmeasured::TooMany(pairs));
+    }
+    let mut view = View::new(setup, trace, record, demands, firsts, (grid, entitled));
+    let mut profiles: Vec<Profile> = Vec::new();
+    let mut found = vec![Vec::new(); teams];
+    for (team, (rows, users)) in by_team.parts().zip(&users).enumerate() {
+        let by_user = numbers.divide(rows, users);
+        if profiles.len() < users.len() {
+            profiles.resize_with(users.len(), Profile::default);
+        }
+        for (profile, places) in profiles.iter_mut().zip(by_user.parts()) {
+            view.profile(rows, places, profile);
+        }
+        let profiles = &profiles[..users.len()];
+        let [points, asked] = [&entitled.points, &entitled.asked].map(|all| &all[team * POINTS..][..POINTS]);
+        for ((user, profile), instants) in users.iter().zip(profiles).zip(instants(profiles, points, asked)) {
+            if let Some(blocked) = instants.blocked(INSTANTS, profile.smallest.map(units)) {
                 let name = match trace.users.text(*user) {
                     "" => "none",
                     name => name,
                 };
                 found[team].push(BlockedUser { name: name.to_owned(), blocked });
             }
-            number += 1;
         }
         found[team].sort_by(|a: &BlockedUser, b| compare_names(&a.name, &b.name));
     }
-    Some(found)
+    Ok(found)
 }
 
-/// Sums over the points at which each user waits, where a team is `entitled` to so much.
-fn instants(users: &[Profile], entitled: &[f64]) -> Vec<Instants> {
+/// The least that a job of a team asked that did not start when it came, by what is known of all its users.
+#[must_use]
+pub fn smallest_waiting(users: &[BlockedUser]) -> Option<f64> {
+    users.iter().filter_map(|user| user.blocked.smallest_waiting).min_by(f64::total_cmp)
+}
+
+/// Users by their number within one team at a time.
+struct Numbers<'a> {
+    trace: &'a Trace,
+    /// By user; the largest number for those who are not in the team.
+    number: Vec<u32>,
+}
+
+impl<'a> Numbers<'a> {
+    fn new(trace: &'a Trace) -> Self {
+        Self { trace, number: vec![u32::MAX; trace.users.len()] }
+    }
+
+    /// Who submitted the jobs of a team, in order.
+    fn users(&mut self, rows: &[u32]) -> Vec<u32> {
+        let mut users = Vec::new();
+        for row in rows {
+            let user = self.trace.jobs[*row as usize].user;
+            let number = &mut self.number[user as usize];
+            if *number == u32::MAX {
+                *number = 0;
+                users.push(user);
+            }
+        }
+        users.sort_unstable();
+        self.forget(&users);
+        users
+    }
+
+    /// The places of each user's jobs among those of the team.
+    fn divide(&mut self, rows: &[u32], users: &[u32]) -> Division {
+        for (number, user) in (0_u32..).zip(users) {
+            self.number[*user as usize] = number;
+        }
+        let number = |row: usize| self.number[self.trace.jobs[row].user as usize] as usize;
+        let divided = Division::new(rows, users.len(), number);
+        self.forget(users);
+        divided
+    }
+
+    fn forget(&mut self, users: &[u32]) {
+        users.iter().for_each(|user| self.number[*user as usize] = u32::MAX);
+    }
+}
+
+/// Sums over the points at which each user waits, where a team is `entitled` to so much of what it `asks`.
+fn instants(users: &[Profile], entitled: &[f64], asks: &[f64]) -> Vec<Instants> {
     let mut sums = vec![Instants::default(); users.len()];
     let mut asked = Vec::with_capacity(users.len());
-    for (point, entitled) in entitled.iter().enumerate() {
+    for (point, (entitled, asks)) in entitled.iter().zip(asks).enumerate() {
         if !users.iter().any(|user| user.waits[point]) {
             continue;
         }
         asked.clear();
         asked.extend(users.iter().map(|user| user.asked[point]).filter(|asked| *asked > 0.0));
-        let most = level(&mut asked, *entitled);
+        let all: f64 = asked.iter().sum();
+        // Dominant shares of different kinds are no parts of one whole.
+        let scale = if all > asks * (1.0 + ROUNDING) { all / asks } else { 1.0 };
+        let most = level(&mut asked, entitled * scale);
         for (sum, user) in sums.iter_mut().zip(users).filter(|(_, user)| user.waits[point]) {
             sum.count += 1;
             sum.held += user.held[point];
@@ -173,121 +263,118 @@ struct View<'a> {
     trace: &'a Trace,
     record: &'a Record,
     demands: &'a Demands,
+    firsts: &'a Firsts,
     grid: Grid,
     groups: Vec<ShareGroup>,
-    /// What a unit counts, by shape and group.
-    worth: Vec<Vec<f64>>,
-    /// Stretches of evicted attempts, by row.
-    lost: BTreeMap<usize, Vec<Stretch>>,
+    worth: &'a [Vec<f64>],
+    waited: Waited,
+    /// Evicted attempts, by row.
+    lost: Vec<Stretch>,
+    changes: Changes,
+}
+
+/// What changes at every point, of one user; all zero between two users.
+struct Changes {
+    /// What is asked, group after group.
+    asked: Vec<i128>,
+    /// What is held, group after group.
+    held: Vec<i128>,
+    /// How many jobs wait.
+    waiting: Vec<i128>,
 }
 
 impl<'a> View<'a> {
-    fn new(setup: &Setup, trace: &'a Trace, record: &'a Record, demands: &'a Demands, grid: Grid) -> Self {
+    fn new(
+        setup: &Setup,
+        trace: &'a Trace,
+        record: &'a Record,
+        demands: &'a Demands,
+        firsts: &'a Firsts,
+        (grid, entitled): (Grid, &'a Entitlements),
+    ) -> Self {
         let groups = setup.config.share_groups().unwrap_or_default();
-        let worth = (0..trace.shapes.len())
-            .map(|shape| groups.iter().map(|group| mean_value(setup, trace, shape, group)).collect())
-            .collect();
-        let mut lost: BTreeMap<usize, Vec<Stretch>> = BTreeMap::new();
-        if !record.lost.is_empty() {
-            for stretch in record.stretches() {
-                if record.outcomes[stretch.row].preemptions > 0 {
-                    lost.entry(stretch.row).or_default().push(stretch);
+        let mut lost: Vec<Stretch> = record.lost.iter().map(LostAttempt::whole).collect();
+        lost.sort_by_key(|attempt| attempt.row);
+        let size = groups.len() * POINTS;
+        let changes = Changes { asked: vec![0; size], held: vec![0; size], waiting: vec![0; POINTS] };
+        let (worth, waited) = (&entitled.worth[..], Waited::new(setup));
+        Self { trace, record, demands, firsts, grid, groups, worth, waited, lost, changes }
+    }
+
+    /// One user's jobs at every point: those at some places of `rows`.
+    fn profile(&mut self, rows: &[u32], places: &[u32], profile: &mut Profile) {
+        profile.smallest = None;
+        for place in places {
+            let row = rows[*place as usize];
+            let asked = self.add(row);
+            profile.smallest = profile.smallest.into_iter().chain(asked).min();
+        }
+        let Profile { asked, held, waits, .. } = profile;
+        collect(&mut self.changes.asked, &self.groups, asked);
+        collect(&mut self.changes.held, &self.groups, held);
+        let mut level = 0;
+        waits.clear();
+        waits.extend(self.changes.waiting.iter_mut().map(|change| {
+            level += std::mem::take(change);
+            level > 0
+        }));
+    }
+
+    /// Adds the changes that a job makes, and says what it asked if it did not start when it came.
+    fn add(&mut self, row: u32) -> Option<u64> {
+        let at = row as usize;
+        let outcome = &self.record.outcomes[at];
+        let end = self.record.leaves_ms(outcome)?;
+        let job = &self.trace.jobs[at];
+        let (from, to) = (self.grid.before(job.submit_ms), self.grid.before(end));
+        if from < to {
+            change(&mut self.changes.waiting, from, to, 1);
+            let request = self.demands.of(self.trace, at, 0);
+            let asked = self.changes.asked.chunks_exact_mut(POINTS);
+            for ((changes, group), worth) in asked.zip(&self.groups).zip(&self.worth[job.shape as usize]) {
+                change(changes, from, to, counted(request[group.kind].get(), *worth));
+            }
+            if outcome.holds() {
+                self.hold(self.record.last_attempt(row, outcome));
+            }
+            if outcome.preemptions > 0 {
+                let first = self.lost.partition_point(|attempt| attempt.row < at);
+                let mut next = first;
+                while let Some(attempt) = self.lost.get(next).filter(|attempt| attempt.row == at) {
+                    self.hold(*attempt);
+                    next += 1;
                 }
             }
         }
-        Self { trace, record, demands, grid, groups, worth, lost }
+        self.waited.asked(self.trace, self.record, self.demands, self.firsts, at)
     }
 
-    /// One user's jobs at every point.
-    fn profile(&self, rows: &[u32]) -> Profile {
-        let width = self.groups.len();
-        let mut asked = vec![0.0; width * POINTS];
-        let mut held = vec![0_i64; width * POINTS];
-        let (mut alive, mut running) = (vec![0_i64; POINTS], vec![0_i64; POINTS]);
-        for row in rows {
-            let row = *row as usize;
-            let outcome = &self.record.outcomes[row];
-            let end = match outcome.fate {
-                Fate::Unseen | Fate::Rejected => continue,
-                Fate::Ended => outcome.end_ms,
-                Fate::Waiting | Fate::Running => self.record.end_ms,
-            };
-            let job = &self.trace.jobs[row];
-            let (from, to) = (self.grid.before(job.submit_ms), self.grid.before(end));
-            change(&mut alive, from, to, 1);
-            let request = self.demands.of(self.trace, row, 0);
-            for (index, group) in self.groups.iter().enumerate() {
-                let worth = self.worth[job.shape as usize][index];
-                let amount = float(u128::from(request[group.kind].get())) * worth;
-                change(&mut asked[index * POINTS..][..POINTS], from, to, amount);
-            }
-            if outcome.preemptions == 0 {
-                let stretch = Stretch {
-                    row,
-                    pool: outcome.pool as usize,
-                    alternative: usize::from(outcome.alternative),
-                    start_ms: outcome.start_ms,
-                    end_ms: end,
-                    lost: false,
-                };
-                if outcome.holds() {
-                    self.hold(stretch, &mut running, &mut held);
-                }
-            }
-            for stretch in self.lost.get(&row).into_iter().flatten() {
-                self.hold(*stretch, &mut running, &mut held);
-            }
-        }
-        let waits = {
-            let (mut living, mut run) = (0, 0);
-            let changes = alive.iter_mut().zip(&running);
-            let waits = changes.map(|(alive, running)| {
-                (living, run) = (living + *alive, run + running);
-                *alive = living;
-                living > run
-            });
-            waits.collect()
-        };
-        let mut profile = Profile { asked: vec![0.0; POINTS], held: vec![0.0; POINTS], waits };
-        let groups = asked.chunks(POINTS).zip(held.chunks(POINTS)).zip(&self.groups);
-        for ((asked, held), group) in groups {
-            let whole = float(u128::from(group.capacity));
-            let (mut asks, mut holds) = (0.0, 0_i64);
-            for point in 0..POINTS {
-                holds += held[point];
-                // Where nobody is left, nothing may be left of sums of floats.
-                asks = if alive[point] == 0 { 0.0 } else { asks + asked[point] };
-                #[expect(clippy::cast_precision_loss, reason = "below 2^53")]
-                let share = holds as f64 / whole;
-                profile.held[point] = profile.held[point].max(share);
-                profile.asked[point] = profile.asked[point].max(asks / whole);
-            }
-        }
-        profile
-    }
-
-    fn hold(&self, stretch: Stretch, running: &mut [i64], held: &mut [i64]) {
+    fn hold(&mut self, stretch: Stretch) {
         let (from, to) = (self.grid.before(stretch.start_ms), self.grid.before(stretch.end_ms));
-        change(running, from, to, 1);
+        change(&mut self.changes.waiting, from, to, -1);
         let demand = self.demands.of(self.trace, stretch.row, stretch.alternative);
-        for (index, group) in self.groups.iter().enumerate() {
-            // What a pool has of a group is valued at less than 2^53, so what is held is too.
-            let value = group.values[stretch.pool].saturating_mul(demand[group.kind].get());
-            let value = i64::try_from(value).unwrap_or(i64::MAX);
-            change(&mut held[index * POINTS..][..POINTS], from, to, value);
+        for (changes, group) in self.changes.held.chunks_exact_mut(POINTS).zip(&self.groups) {
+            let value = u128::from(group.values[stretch.pool]) * u128::from(demand[group.kind].get());
+            change(changes, from, to, i128::try_from(value).unwrap_or(i128::MAX));
         }
     }
 }
 
-/// Adds an amount from one point on, and takes it away from another on.
-fn change<T>(changes: &mut [T], from: usize, to: usize, amount: T)
-where
-    T: Copy + std::ops::AddAssign + std::ops::SubAssign,
-{
-    if from < to {
-        changes[from] += amount;
-        if to < changes.len() {
-            changes[to] -= amount;
+/// From changes of each group at every point, which are zero again then, to dominant shares.
+fn collect(changes: &mut [i128], groups: &[ShareGroup], shares: &mut Vec<f64>) {
+    shares.clear();
+    shares.resize(POINTS, 0.0);
+    for (changes, group) in changes.chunks_exact_mut(POINTS).zip(groups) {
+        let whole = float(u128::from(group.capacity));
+        let (mut level, mut share) = (0_i128, 0.0);
+        for (change, largest) in changes.iter_mut().zip(&mut *shares) {
+            if *change != 0 {
+                level += std::mem::take(change);
+                share = float(level.unsigned_abs()) / whole;
+            }
+            if share > *largest {
+                *largest = share;
+            }
         }
     }
 }

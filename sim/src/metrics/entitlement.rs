@@ -20,9 +20,9 @@ use fairshare::{Eligible, Fluid, FluidTeam, PoolSpec, ResourceKind, ShareGroup, 
 
 use super::Demands;
 use super::blocked::Instants;
-use super::fairness::{Grid, POINTS, held, means, running_sums};
+use super::fairness::{Grid, POINTS, change, held, means, running_sums};
 use super::utilization::capacity;
-use crate::record::{Fate, Record};
+use crate::record::Record;
 use crate::setup::Setup;
 use crate::trace::Trace;
 
@@ -42,6 +42,10 @@ pub struct Entitlements {
     pub deficit_gpu_hours: f64,
     /// By team, what it held and was entitled to while a job of it waited.
     pub blocked: Vec<Instants>,
+    /// What every team asks at every instant, as a dominant share, team after team.
+    pub asked: Vec<f64>,
+    /// What a unit of each share group counts, by shape of the trace.
+    pub(super) worth: Vec<Vec<f64>>,
 }
 
 /// What every team asks at every point, in all and of each group.
@@ -91,13 +95,14 @@ pub fn entitlements(
     let grid = Grid::of(trace, record).filter(|_| teams <= TEAMS)?;
     let groups = setup.config.share_groups().ok()?;
     let whole: Vec<u64> = groups.iter().map(|group| group.capacity).collect();
-    let asked = asked(setup, trace, record, demands, grid, &groups);
+    let worth = worth(setup, trace, &groups);
+    let asked = asked(setup, trace, record, demands, grid, (&groups, &worth));
     let held_gpus =
         held(setup, trace, record, demands, grid, (ResourceKind::GPU, &vec![1; setup.config.pools.len()]));
     let running = running(setup, trace, record, grid);
     let bare: Vec<FluidTeam> = (0..teams).map(|team| bare(setup, &groups, team)).collect();
     let mut blocked = vec![Instants::default(); teams];
-    let mut points = vec![0.0; teams * POINTS];
+    let (mut points, mut asks) = (vec![0.0; teams * POINTS], vec![0.0; teams * POINTS]);
     let (mut deviation, mut counted, mut deficit) = (0.0, 0_u32, 0.0);
     for point in 0..POINTS {
         let request = |team: usize| asked.valued.iter().map(move |group| group[team * POINTS + point]);
@@ -112,7 +117,8 @@ pub fn entitlements(
                 let dominant =
                     parts.filter_map(|(asks, has)| super::ratio(u128::from(*asks), u128::from(*has)));
                 tasks = optimum[member].tasks;
-                entitlement = tasks * dominant.fold(0.0, f64::max);
+                asks[at] = dominant.fold(0.0, f64::max);
+                entitlement = tasks * asks[at];
             }
             points[at] = entitlement;
             apart += (shares[at] - entitlement).abs();
@@ -137,6 +143,8 @@ pub fn entitlements(
         share_deviation: (counted > 0).then(|| deviation / f64::from(counted)),
         deficit_gpu_hours: deficit / 1_000.0 * slice_hours,
         blocked,
+        asked: asks,
+        worth,
     })
 }
 
@@ -214,20 +222,13 @@ fn asked(
     record: &Record,
     demands: &Demands,
     grid: Grid,
-    groups: &[ShareGroup],
+    (groups, worth): (&[ShareGroup], &[Vec<f64>]),
 ) -> Asked {
     let size = setup.config.teams.len() * POINTS;
     let mut valued = vec![vec![0_i128; size]; groups.len()];
     let (mut gpus, mut alive) = (vec![0_i128; size], vec![0_i128; size]);
-    let worth: Vec<Vec<f64>> = (0..trace.shapes.len())
-        .map(|shape| groups.iter().map(|group| mean_value(setup, trace, shape, group)).collect())
-        .collect();
     for (row, outcome) in record.outcomes.iter().enumerate() {
-        let end = match outcome.fate {
-            Fate::Unseen | Fate::Rejected => continue,
-            Fate::Ended => outcome.end_ms,
-            Fate::Waiting | Fate::Running => record.end_ms,
-        };
+        let Some(end) = record.leaves_ms(outcome) else { continue };
         let job = &trace.jobs[row];
         let (from, to) = (grid.before(job.submit_ms), grid.before(end));
         if from == to {
@@ -235,17 +236,14 @@ fn asked(
         }
         let start = setup.team_of[job.team as usize].index() * POINTS;
         let request = demands.of(trace, row, 0);
-        let add = |changes: &mut Vec<i128>, amount: i128| {
-            changes[start + from] += amount;
-            if to < POINTS {
-                changes[start + to] -= amount;
-            }
+        let add = |changes: &mut [i128], amount: i128| {
+            change(&mut changes[start..][..POINTS], from, to, amount);
         };
         add(&mut alive, 1);
         add(&mut gpus, i128::from(request[ResourceKind::GPU].get()));
         for (changes, (group, worth)) in valued.iter_mut().zip(groups.iter().zip(&worth[job.shape as usize]))
         {
-            add(changes, rounded(float(u128::from(request[group.kind].get())) * worth));
+            add(changes, counted(request[group.kind].get(), *worth));
         }
     }
     Asked {
@@ -255,16 +253,25 @@ fn asked(
     }
 }
 
+/// What an amount counts in a group of which a unit counts so much.
 #[expect(clippy::cast_possible_truncation, reason = "amounts are below 2^64")]
-fn rounded(value: f64) -> i128 {
-    value.round() as i128
+pub(super) fn counted(amount: u64, worth: f64) -> i128 {
+    (float(u128::from(amount)) * worth).round() as i128
 }
 
-/// What a unit of a group counts on average, by capacity, over the pools of a shape's first alternative.
-pub(super) fn mean_value(setup: &Setup, trace: &Trace, shape: usize, group: &ShareGroup) -> f64 {
-    let spec = setup.shape(&trace.shapes[shape]).ok();
-    let eligible = spec.and_then(|(spec, _)| Some(spec.alternatives.first()?.pools.clone()));
-    let may = |at: usize, pool: &PoolSpec| match &eligible {
+/// What a unit of each group counts on average, by capacity, over the pools of each shape's first alternative.
+fn worth(setup: &Setup, trace: &Trace, groups: &[ShareGroup]) -> Vec<Vec<f64>> {
+    let of_shape = |shape| {
+        let spec = setup.shape(shape).ok();
+        let eligible = spec.and_then(|(spec, _)| Some(spec.alternatives.first()?.pools.clone()));
+        groups.iter().map(|group| mean_value(setup, eligible.as_ref(), group)).collect()
+    };
+    trace.shapes.iter().map(of_shape).collect()
+}
+
+/// The same of one group over the pools that are eligible.
+fn mean_value(setup: &Setup, eligible: Option<&Eligible>, group: &ShareGroup) -> f64 {
+    let may = |at: usize, pool: &PoolSpec| match eligible {
         None => false,
         Some(Eligible::Any) => true,
         Some(Eligible::Accelerator(name)) => pool.accelerator.as_ref() == Some(name),
@@ -285,12 +292,7 @@ fn running(setup: &Setup, trace: &Trace, record: &Record, grid: Grid) -> Vec<u12
     for stretch in record.stretches() {
         let (from, to) = (grid.before(stretch.start_ms), grid.before(stretch.end_ms));
         let start = setup.team_of[trace.jobs[stretch.row].team as usize].index() * POINTS;
-        if from < to {
-            changes[start + from] += 1;
-            if to < POINTS {
-                changes[start + to] -= 1;
-            }
-        }
+        change(&mut changes[start..][..POINTS], from, to, 1);
     }
     running_sums(changes)
 }

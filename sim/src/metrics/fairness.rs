@@ -91,17 +91,24 @@ pub(super) fn held(
     for stretch in record.stretches() {
         let amount = demands.of(trace, stretch.row, stretch.alternative)[kind].get();
         let (start, end) = (grid.before(stretch.start_ms), grid.before(stretch.end_ms));
-        if amount == 0 || start == end {
+        if amount == 0 {
             continue;
         }
         let team = setup.team_of[trace.jobs[stretch.row].team as usize].index();
         let value = i128::try_from(values[stretch.pool] * u128::from(amount)).unwrap_or(i128::MAX);
-        changes[team * POINTS + start] += value;
-        if end < POINTS {
-            changes[team * POINTS + end] -= value;
-        }
+        change(&mut changes[team * POINTS..][..POINTS], start, end, value);
     }
     running_sums(changes)
+}
+
+/// Adds an amount from one point on, and takes it away from another on.
+pub(super) fn change(changes: &mut [i128], from: usize, to: usize, amount: i128) {
+    if from < to {
+        changes[from] += amount;
+        if to < changes.len() {
+            changes[to] -= amount;
+        }
+    }
 }
 
 /// From changes at points to what holds at them, team after team; in the memory of the changes.

@@ -445,6 +445,50 @@ fn a_user_alone_in_a_team_is_measured_as_the_team() {
     sums::check(&run.setup, &run.trace, &run.record).unwrap();
 }
 
+/// `y` holds seven of ten CPUs, `a` five of ten GPUs, and `b` three CPUs while it waits for two: half of the GPUs and half of
+/// the CPUs is what `x` is entitled to, and what its users ask.
+#[test]
+fn users_whose_dominant_shares_are_of_different_kinds_have_a_part_each() {
+    let scenario =
+        "[[pool]]\nname = 'p'\nnodes = 1\nnode = { gpu = 10, cpu = 10 }\n[policy]\norder = 'fifo'\n";
+    let jobs = "\
+job_id,submit_s,run_s,team,user,gpu,cpu
+1,0,100,y,c,,7
+2,0,100,x,a,5,
+3,0,100,x,b,,3
+4,0,100,x,b,,2
+";
+    let run = simulate(scenario, jobs);
+    let expected = [("1", 0, 100), ("2", 0, 100), ("3", 0, 100), ("4", 100, 200)];
+    assert_eq!(run.times(), expected.map(|(name, start, end)| (name.to_owned(), start, end)));
+    let summary = run.summary();
+    let team = summary.teams.iter().find(|team| team.name == "x").unwrap();
+    let [user] = &team.blocked_users[..] else { panic!("{:?}", team.blocked_users) };
+    let [user, team] = [&user.blocked, team.blocked.as_ref().unwrap()];
+    assert_eq!((user.time, team.time), (0.5, 0.5));
+    let [user, team] = [user, team].map(|blocked| blocked.held_over_entitled.unwrap());
+    assert!((user - 0.6).abs() < 1e-9, "three of the five CPUs that are `b`'s, not {user}");
+    assert!((team - 1.0).abs() < 1e-9, "{team}");
+    assert!(fairshare_sim::report::text::summary(&summary).contains("user below its part"));
+}
+
+#[test]
+fn too_many_users_to_be_measured_are_said() {
+    let warned = |users: u32| {
+        let mut text = String::from("job_id,submit_s,run_s,team,user,gpu\n");
+        (0..users).for_each(|user| {
+            let _ = writeln!(text, "{user},0,5,x,u{user},1");
+        });
+        let summary = simulate(SCENARIO, &text).summary();
+        let said = summary.warnings.into_iter().find(|warning| warning.contains("users who had to wait"));
+        (said, summary.teams[0].blocked_users.len(), summary.teams[0].blocked.is_some())
+    };
+    // Four jobs start when they come.
+    assert_eq!(warned(1_000), (None, 996, true));
+    let said = "users who had to wait are not measured: there are 1001 pairs of team and user, at most 1000 are looked at";
+    assert_eq!(warned(1_001), (Some(said.to_owned()), 0, true));
+}
+
 /// The same run, interrupted after a few hundred jobs.
 fn interrupted(run: Finished) -> Finished {
     let looks = std::cell::Cell::new(0);
