@@ -29,7 +29,7 @@ const PER_MICRO: u128 = 1_000 * 3_600_000;
 /// A node of three GPUs for ten dollars: each GPU costs a third of that, exactly.
 ///
 /// ```
-/// use fairshare::{MicroUsd, PoolSpec, Price, PriceUnit};
+/// use fairshare::{MicroUsd, Price, PriceUnit};
 /// use fairshare_sim::{Bought, Tariff, Unit};
 /// let price = Price { unit: PriceUnit::Gpu, hour: MicroUsd::new(10_000_000) };
 /// let mut tariffs = [Some(Tariff::new(price, Bought::Owned).for_each(3_000))];
@@ -77,7 +77,8 @@ impl Unit {
     }
 }
 
-const fn gcd(a: u64, b: u64) -> u64 {
+/// The greatest common divisor.
+pub(crate) const fn gcd(a: u64, b: u64) -> u64 {
     if b == 0 { a } else { gcd(b, a % b) }
 }
 
@@ -158,7 +159,8 @@ impl Tariff {
         self
     }
 
-    /// The price of a unit that holds first, to the nearest millionth of a dollar: what shares and choices are made by.
+    /// The price of a unit that holds first, to the nearest millionth of a dollar: what shares, choices and budgets of
+    /// dollars go by.
     #[must_use]
     pub fn first(&self) -> Price {
         let each = u128::from(self.each);
@@ -210,7 +212,7 @@ impl Tariff {
     /// Two GPUs for three hours; one dollar an hour until the first hour is over, then four:
     ///
     /// ```
-    /// use fairshare::{MicroUsd, PoolSpec, Price, PriceUnit};
+    /// use fairshare::{MicroUsd, Price, PriceUnit};
     /// use fairshare_sim::{Bought, Tariff, Unit};
     /// let price = Price { unit: PriceUnit::Gpu, hour: MicroUsd::new(1_000_000) };
     /// let tariff = Tariff::new(price, Bought::Owned).with_changes(vec![(3_600_000, MicroUsd::new(4_000_000))]);
@@ -246,7 +248,7 @@ fn piece(rate: Exact, amount: u64, from_ms: i64, to_ms: i64) -> Exact {
 /// A million dollars an hour can be counted for longer than time; the same for each of four billion GPUs for 1,255 years:
 ///
 /// ```
-/// use fairshare::{MicroUsd, PoolSpec, Price, PriceUnit};
+/// use fairshare::{MicroUsd, Price, PriceUnit};
 /// use fairshare_sim::{Bought, Tariff, countable_ms};
 /// let price = Price { unit: PriceUnit::Gpu, hour: MicroUsd::new(1_000_000_000_000) };
 /// let tariff = Tariff::new(price, Bought::Owned);

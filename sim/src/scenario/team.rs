@@ -7,8 +7,9 @@ use fairshare::{Quantity, Weight};
 use super::document::{Entry, Node, Table, Value};
 use super::fault::{Fault, Place, did_you_mean};
 use super::kueue;
-use super::value::{Faults, gcd};
+use super::value::Faults;
 use super::{Amount, Pool, Request, Team, UnknownTeams, budget};
+use crate::tariff::gcd;
 
 const KEYS: [&str; 10] =
     ["name", "parent", "weight", "quota", "limit", "borrow", "lend", "budget", "request", "kueue"];

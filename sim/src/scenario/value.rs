@@ -19,11 +19,6 @@ pub(super) struct Faults {
     pub(super) list: Vec<Fault>,
 }
 
-/// The greatest common divisor.
-pub(super) fn gcd(a: u64, b: u64) -> u64 {
-    if b == 0 { a } else { gcd(b, a % b) }
-}
-
 impl Faults {
     pub(super) fn push(&mut self, fault: Fault) {
         self.list.push(fault);
