@@ -2,11 +2,11 @@
 //!
 //! A pool that is owned or reserved charges price × capacity of what its price names, from the first submission to the
 //! last end; one that is bought on demand or at spot prices charges what jobs held. allocated = Σ price × amount held ×
-//! time; idle = total − allocated; lost = the part of allocated for what evicted jobs had to run again. Sums are integers
-//! (see `tariff`), rounded once, when they become micro-USD; parts are rounded by largest
-//! remainder so that printed parts add up to the printed whole. Population: all jobs that started, never trimmed. Accounts
-//! of whoever allocated (teams, owners, users, classes) each add up to allocated. Absent on purpose: prices over time
-//! (see `tariff`); egress: a data set has no size yet.
+//! time; idle = total − allocated; lost = the part of allocated for what evicted jobs had to run again, and for what they did
+//! until they were where they had been. Sums are integers (see `tariff`), rounded once, when they become micro-USD; parts are
+//! rounded by largest remainder so that printed parts add up to the printed whole. Population: all jobs that started, never
+//! trimmed. Accounts of whoever allocated (teams, owners, users, classes) each add up to allocated. Absent on purpose: prices
+//! over time (see `tariff`); what data sets cost that are read from elsewhere (see `egress`).
 
 use fairshare::ResourceKind;
 
@@ -31,7 +31,7 @@ pub struct Costs {
     pub users: Account,
     /// By the trace's number of the priority class.
     pub classes: Account,
-    /// What evicted jobs held in time that they had to run again.
+    /// What evicted jobs held in time that they had to run again, or until they were where they had been.
     pub lost: Exact,
 }
 

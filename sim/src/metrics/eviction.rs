@@ -1,7 +1,8 @@
 //! Eviction: how often running jobs were stopped, by which rule, and what was lost.
 //!
-//! by rule: evictions. lost GPU-hours = Σ GPUs × time of evicted attempts that has to be run again. ratio = evictions /
-//! starts. Population: all attempts. Exact counts; hours from exact thousandths × ms.
+//! by rule: evictions. lost GPU-hours = Σ GPUs × time of evicted attempts that has to be run again, and time that goes by in
+//! later attempts until a job is where it had been. ratio = evictions / starts. Population: all attempts. Exact counts; hours
+//! from exact thousandths × ms.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +18,7 @@ use crate::record::Record;
 pub struct Evictions {
     /// Evictions by rule.
     pub by_rule: BTreeMap<&'static str, u64>,
-    /// GPU-hours that have to be run again.
+    /// GPU-hours that have to be run again, or went by until jobs were where they had been.
     pub lost_gpu_hours: f64,
     /// Evictions over starts.
     pub ratio: f64,

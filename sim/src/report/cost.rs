@@ -4,9 +4,9 @@
 //! and one for each pool that charges for what nobody held (`x_Line` is `idle`). Rows of one kind add up to the
 //! summary's `allocated` and `idle`, to the millionth of a dollar; so do those of `egress`, data sets that left a
 //! pool (see `metrics::egress`), where the scenario says sizes and prices. `x_` marks columns that are ours;
-//! `x_LostCost` is the part for what evicted jobs had to run again. The period is from the first submission to the
-//! last end; a trace whose clock starts at zero starts in 1970. Absent on purpose: rows for single jobs (see
-//! `jobs.csv`).
+//! `x_LostCost` is the part for what evicted jobs had to run again, and for what they did until they were where they
+//! had been. The period is from the first submission to the last end; a trace whose clock starts at zero starts in 1970.
+//! Absent on purpose: rows for single jobs (see `jobs.csv`).
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
