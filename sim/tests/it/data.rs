@@ -2,6 +2,8 @@
 
 use fairshare_sim::Scenario;
 
+#[cfg(feature = "lp")]
+use crate::support::simulate_part;
 use crate::support::{Finished, simulate};
 
 const NEAR_AND_FAR: &str = "[[pool]]
@@ -186,43 +188,12 @@ fn data_are_moved_anew_after_an_eviction() {
 #[cfg(feature = "lp")]
 #[test]
 fn data_sets_that_take_longer_than_a_round_come_in_several() {
-    let scenario = "[[dataset]]
-name = 'web'
-size = '900GB'
-[[pool]]
-name = 'near'
-cloud = 'a'
-nodes = 1
-node = { gpu = 1 }
-price = { gpu_hour = 4, egress_gb = 0.02 }
-datasets = ['web']
-[[pool]]
-name = 'far'
-cloud = 'b'
-nodes = 1
-node = { gpu = 2 }
-price = { gpu_hour = 1 }
-[policy]
-order = 'gavel'
-datasets = 'preferred'
-";
+    let scenario =
+        MOVING.replace("450GB", "900GB").replace("gpu = 2", "gpu = 1").replace("gpu = 4", "gpu = 2");
+    let scenario = scenario.replace("fifo", "gavel").replace("backfill = 'best-effort'\n", "");
     let jobs = "job_id,submit_s,run_s,team,gpu,datasets\n1,0,500,a,2,web\n2,0,500,a,2,web\n";
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("jobs.csv");
-    std::fs::write(&path, jobs).unwrap();
-    let inputs = [fairshare_sim::trace::Input { path, format: None }];
-    let trace =
-        fairshare_sim::trace::Trace::load(&inputs, &fairshare_sim::trace::TraceOptions::default()).unwrap();
-    let scenario = Scenario::parse("s.toml", scenario, &[]).unwrap();
-    let setup = fairshare_sim::Setup::new(&scenario, &trace).unwrap();
-    let looks = std::cell::Cell::new(0);
-    let stop = || {
-        looks.set(looks.get() + 1);
-        looks.get() > 4
-    };
-    let record = fairshare_sim::simulate(&setup, &trace, &mut (), &stop).unwrap();
-    assert!(!record.interrupted, "it goes on for ever");
-    let finished = Finished { scenario, setup, trace, record };
+    let finished = simulate_part(&scenario, jobs, 4);
+    assert!(!finished.record.interrupted, "it goes on for ever");
     // Two rounds of each move data and one works; what is left of 500 s then follows.
     let name = |name: &str, start, end| (name.to_owned(), start, end);
     assert_eq!(finished.times(), [name("1", 2_160, 2_300), name("2", 2_300, 2_440)]);

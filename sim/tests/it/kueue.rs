@@ -333,8 +333,8 @@ fn objects_without_queues_are_refused_and_a_cluster_where_nobody_waits_says_so()
     assert!(ran.stdout.ends_with("\n\nno job waits\n"), "{}", ran.stdout);
 }
 
-/// Two Workloads that have finished, in both versions, and one that waits: all of a queue of two GPUs.
-const FINISHED: &str = r#"---
+/// A queue of two GPUs.
+const QUEUE: &str = "---
 apiVersion: kueue.x-k8s.io/v1beta1
 kind: ClusterQueue
 metadata: {name: search}
@@ -347,48 +347,50 @@ apiVersion: kueue.x-k8s.io/v1beta1
 kind: LocalQueue
 metadata: {namespace: a, name: lq}
 spec: {clusterQueue: search}
----
-apiVersion: kueue.x-k8s.io/v1beta1
+";
+/// A Workload of as many pods as `COUNT`, of so many GPUs each.
+const WORKLOAD: &str = r#"---
+apiVersion: kueue.x-k8s.io/VERSION
 kind: Workload
-metadata: {namespace: a, name: first, uid: u1, creationTimestamp: "2026-01-01T00:00:00Z"}
+metadata: {namespace: a, name: NAME, uid: NAME, creationTimestamp: "2026-01-01T00:CREATEDZ"}
 spec:
   queueName: lq
-  podSets: [{name: main, count: 2, template: {spec: {containers: [{resources: {requests: {nvidia.com/gpu: 1}}}]}}}]
-status:
-  admission:
-    clusterQueue: search
-    podSetAssignments: [{name: main, count: 2, flavors: {nvidia.com/gpu: h200}, resourceUsage: {nvidia.com/gpu: "2"}}]
-  conditions:
-  - {type: Admitted, status: "True", reason: Admitted, lastTransitionTime: "2026-01-01T00:00:10Z"}
-  - {type: Finished, status: "True", reason: Succeeded, lastTransitionTime: "2026-01-01T00:01:50Z"}
----
-apiVersion: kueue.x-k8s.io/v1beta2
-kind: Workload
-metadata: {namespace: a, name: second, uid: u2, creationTimestamp: "2026-01-01T00:00:20Z"}
-spec:
-  queueName: lq
-  podSets: [{name: main, count: 1, template: {spec: {containers: [{resources: {requests: {nvidia.com/gpu: 2}}}]}}}]
-status:
-  admission:
-    clusterQueue: search
-    podSetAssignments: [{name: main, count: 1, flavors: {nvidia.com/gpu: h200}, resourceUsage: {nvidia.com/gpu: "2"}}]
-  conditions:
-  - {type: Admitted, status: "True", reason: Admitted, lastTransitionTime: "2026-01-01T00:01:50Z"}
-  - {type: Finished, status: "True", reason: Succeeded, lastTransitionTime: "2026-01-01T00:02:40Z"}
----
-apiVersion: kueue.x-k8s.io/v1beta2
-kind: Workload
-metadata: {namespace: a, name: third, uid: u3, creationTimestamp: "2026-01-01T00:02:20Z"}
-spec:
-  queueName: lq
-  podSets: [{name: main, count: 1, template: {spec: {containers: [{resources: {requests: {nvidia.com/gpu: 2}}}]}}}]
+  podSets: [{name: main, count: COUNT, template: {spec: {containers: [{resources: {requests: {nvidia.com/gpu: GPUS}}}]}}}]
 "#;
+/// What follows where it has finished; it held two GPUs.
+const STATUS: &str = r#"status:
+  admission:
+    clusterQueue: search
+    podSetAssignments: [{name: main, count: COUNT, flavors: {nvidia.com/gpu: h200}, resourceUsage: {nvidia.com/gpu: "2"}}]
+  conditions:
+  - {type: Admitted, status: "True", reason: Admitted, lastTransitionTime: "2026-01-01T00:ADMITTEDZ"}
+  - {type: Finished, status: "True", reason: Succeeded, lastTransitionTime: "2026-01-01T00:FINISHEDZ"}
+"#;
+
+/// Two Workloads that have finished, in both versions, and one that waits: all of a queue of two GPUs.
+fn finished() -> String {
+    let workload = |version: &str, name: &str, created: &str, [count, gpus]: [&str; 2], then: &str| {
+        let words =
+            [("VERSION", version), ("NAME", name), ("CREATED", created), ("COUNT", count), ("GPUS", gpus)];
+        let text = WORKLOAD.to_owned() + then;
+        words.into_iter().fold(text, |text, (word, value)| text.replace(word, value))
+    };
+    let over =
+        |admitted: &str, finished: &str| STATUS.replace("ADMITTED", admitted).replace("FINISHED", finished);
+    [
+        QUEUE.to_owned(),
+        workload("v1beta1", "first", "00:00", ["2", "1"], &over("00:10", "01:50")),
+        workload("v1beta2", "second", "00:20", ["1", "2"], &over("01:50", "02:40")),
+        workload("v1beta2", "third", "02:20", ["1", "2"], ""),
+    ]
+    .concat()
+}
 
 /// What `kubectl` prints is the cluster and the trace at once: what was, and what would have been under other rules.
 #[test]
 fn finished_workloads_are_a_trace_under_every_policy() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("objects.yaml"), FINISHED).unwrap();
+    std::fs::write(folder.path().join("objects.yaml"), finished()).unwrap();
     let done = |arguments: &[&str]| {
         let ran = sim(folder.path(), arguments);
         assert_eq!(ran.code, 0, "{arguments:?}: {}", ran.stderr);

@@ -6,7 +6,7 @@ use fairshare_sim::metrics::{caution, sums};
 use fairshare_sim::summary::Jobs;
 
 use crate::cli::set_up;
-use crate::support::{Finished, sim, simulate};
+use crate::support::{sim, simulate, simulate_part};
 
 /// One node of four GPUs; `urgent` stops others.
 const SCENARIO: &str = "\
@@ -489,17 +489,6 @@ fn too_many_users_to_be_measured_are_said() {
     assert_eq!(warned(1_001), (Some(said.to_owned()), 0, true));
 }
 
-/// The same run, interrupted after a few hundred jobs.
-fn interrupted(run: Finished) -> Finished {
-    let looks = std::cell::Cell::new(0);
-    let stop = || {
-        looks.set(looks.get() + 1);
-        looks.get() > 2
-    };
-    let record = fairshare_sim::simulate(&run.setup, &run.trace, &mut (), &stop).unwrap();
-    Finished { record, ..run }
-}
-
 /// Of two teams one has not come when the run is interrupted.
 #[test]
 fn evenness_over_time_is_of_the_teams_that_came() {
@@ -507,7 +496,7 @@ fn evenness_over_time_is_of_the_teams_that_came() {
     (0..1_000).for_each(|job| {
         let _ = writeln!(text, "{job},{},5,{},1", job * 10, if job < 999 { "x" } else { "y" });
     });
-    let part = interrupted(simulate(SCENARIO, &text));
+    let part = simulate_part(SCENARIO, &text, 2);
     assert_eq!(part.summary().fairness.as_ref().and_then(|fairness| fairness.jain), Some(1.0));
     let mut series = Vec::new();
     fairshare_sim::report::series::write(&part.setup, &part.trace, &part.record, &mut series).unwrap();
@@ -523,7 +512,7 @@ fn an_interrupted_run_spans_the_submissions_that_came() {
     (0..1_000).for_each(|job| {
         let _ = writeln!(text, "{job},{},5,x,1", job * 10);
     });
-    let summary = interrupted(simulate(SCENARIO, &text)).summary();
+    let summary = simulate_part(SCENARIO, &text, 2).summary();
     assert!(summary.incomplete && summary.jobs.submitted < 1_000 && summary.jobs.submitted > 100);
     #[expect(clippy::cast_precision_loss, reason = "a number of jobs")]
     let last = (summary.jobs.submitted - 1) as f64 * 10.0;

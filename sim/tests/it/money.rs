@@ -112,15 +112,21 @@ fn every_account_adds_up_to_what_is_allocated() {
     assert_eq!(shown, ["0.8", "0.51", "0.29"]);
 }
 
-#[test]
-fn the_cost_file_has_a_row_for_all_that_pay_and_for_what_is_idle() {
+/// Files by name that a checked run of a scenario and a trace writes.
+fn written(scenario: &str, jobs: &str) -> impl Fn(&str) -> String + use<> {
     let folder = folder();
-    std::fs::write(folder.path().join("scenario.toml"), pool("gpu_hour = 3.6")).unwrap();
-    std::fs::write(folder.path().join("jobs.csv"), JOBS).unwrap();
+    std::fs::write(folder.path().join("scenario.toml"), scenario).unwrap();
+    std::fs::write(folder.path().join("jobs.csv"), jobs).unwrap();
     let ran =
         sim(folder.path(), &["run", "scenario.toml", "--trace", "jobs.csv", "-q", "--check", "--out", "out"]);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
-    let text = std::fs::read_to_string(folder.path().join("out/cost.csv")).unwrap();
+    move |name| std::fs::read_to_string(folder.path().join("out").join(name)).unwrap()
+}
+
+#[test]
+fn the_cost_file_has_a_row_for_all_that_pay_and_for_what_is_idle() {
+    let read = written(&pool("gpu_hour = 3.6"), JOBS);
+    let text = read("cost.csv");
     let period = "1970-01-01T00:00:00Z,1970-01-01T00:03:20Z";
     let row = |usd: &str, what: &str, hours: &str, whose: &str| {
         format!(
@@ -137,7 +143,7 @@ fn the_cost_file_has_a_row_for_all_that_pay_and_for_what_is_idle() {
     assert_eq!(text.lines().skip(1).collect::<Vec<_>>(), expected);
     let columns = text.lines().next().unwrap().split(',').count();
     assert!(text.lines().all(|line| line.split(',').count() == columns), "{text}");
-    let manifest = std::fs::read_to_string(folder.path().join("out/manifest.json")).unwrap();
+    let manifest = read("manifest.json");
     assert!(manifest.contains("\"cost.csv\""), "{manifest}");
 }
 
@@ -146,13 +152,7 @@ fn the_cost_file_has_a_row_for_all_that_pay_and_for_what_is_idle() {
 fn capacity_that_is_gone_is_neither_charged_nor_idle() {
     let scenario = "[[pool]]\nname = 'l4'\nnodes = 2\nnode = { gpu = 2 }\nprice = { gpu_hour = 3.6 }\n\
                     [[capacity]]\npool = 'l4'\nfrom = 50\nnodes = 1\n[[capacity]]\npool = 'l4'\nfrom = 75\nnodes = 2\n";
-    let folder = folder();
-    std::fs::write(folder.path().join("scenario.toml"), scenario).unwrap();
-    std::fs::write(folder.path().join("jobs.csv"), "job_id,submit_s,run_s,team,gpu\n1,0,100,a,2\n").unwrap();
-    let ran =
-        sim(folder.path(), &["run", "scenario.toml", "--trace", "jobs.csv", "-q", "--check", "--out", "out"]);
-    assert_eq!(ran.code, 0, "{}", ran.stderr);
-    let text = std::fs::read_to_string(folder.path().join("out/cost.csv")).unwrap();
+    let text = written(scenario, "job_id,submit_s,run_s,team,gpu\n1,0,100,a,2\n")("cost.csv");
     // 4 GPUs for 75 s and 2 for 25 s are there: 350 GPU-seconds, of which 200 are held, at 0.001 dollars each.
     let shown = |line: usize| {
         let fields: Vec<&str> = text.lines().nth(line).unwrap().split(',').collect();
@@ -274,13 +274,7 @@ job_id,submit_s,run_s,team,gpu,datasets,cost_owner,priority,pools
 
 #[test]
 fn data_sets_are_paid_for_where_they_leave_a_cloud() {
-    let folder = folder();
-    std::fs::write(folder.path().join("scenario.toml"), DATA).unwrap();
-    std::fs::write(folder.path().join("jobs.csv"), READERS).unwrap();
-    let ran =
-        sim(folder.path(), &["run", "scenario.toml", "--trace", "jobs.csv", "-q", "--check", "--out", "out"]);
-    assert_eq!(ran.code, 0, "{}", ran.stderr);
-    let read = |name: &str| std::fs::read_to_string(folder.path().join("out").join(name)).unwrap();
+    let read = written(DATA, READERS);
     let summary: serde_json::Value = serde_json::from_str(&read("summary.json")).unwrap();
     let (egress, decisions) = (&summary["egress"], read("decisions.csv"));
     assert_eq!(summary["jobs"]["preemptions"], 1, "{decisions}");

@@ -67,11 +67,28 @@ impl Finished {
 
 /// Simulates a scenario and a native trace given as texts, every invariant checked after every event.
 pub(crate) fn simulate(scenario: &str, jobs: &str) -> Finished {
+    replay(Scenario::parse("scenario.toml", scenario, &[]).unwrap(), trace(jobs), true)
+}
+
+/// The same, interrupted when it asks more often than so many times whether it is.
+pub(crate) fn simulate_part(scenario: &str, jobs: &str, looks: usize) -> Finished {
+    let (scenario, trace) = (Scenario::parse("scenario.toml", scenario, &[]).unwrap(), trace(jobs));
+    let setup = Setup::new(&scenario, &trace).unwrap();
+    let looked = std::cell::Cell::new(0);
+    let interrupted = || {
+        looked.set(looked.get() + 1);
+        looked.get() > looks
+    };
+    let record = fairshare_sim::simulate(&setup, &trace, &mut (), &interrupted).unwrap();
+    Finished { scenario, setup, trace, record }
+}
+
+/// A native trace given as text.
+fn trace(jobs: &str) -> Trace {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("jobs.csv");
     std::fs::write(&path, jobs).unwrap();
-    let trace = Trace::load(&[Input { path, format: None }], &TraceOptions::default()).unwrap();
-    replay(Scenario::parse("scenario.toml", scenario, &[]).unwrap(), trace, true)
+    Trace::load(&[Input { path, format: None }], &TraceOptions::default()).unwrap()
 }
 
 /// Simulates, with every invariant checked or not.

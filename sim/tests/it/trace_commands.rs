@@ -318,10 +318,9 @@ error: the throughput table lies outside the scenario's folder
     );
 }
 
-/// The program in a folder, with more of a trace on its standard input than a pipe holds: once that is written, somebody
-/// reads and has set up what an interrupt does.
+/// The program in a folder, with the beginning of a trace on its standard input.
 #[cfg(unix)]
-fn reading(folder: &Path, arguments: &[&str]) -> (Child, ChildStdin) {
+fn begun(folder: &Path, arguments: &[&str]) -> (Child, ChildStdin) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_sim"))
         .args(arguments)
         .current_dir(folder)
@@ -332,6 +331,13 @@ fn reading(folder: &Path, arguments: &[&str]) -> (Child, ChildStdin) {
         .unwrap();
     let mut stdin = child.stdin.take().unwrap();
     stdin.write_all(b"job_id,submit_s,run_s,team\n").unwrap();
+    (child, stdin)
+}
+
+/// The same with more than a pipe holds: once that is written, somebody reads and has set up what an interrupt does.
+#[cfg(unix)]
+fn reading(folder: &Path, arguments: &[&str]) -> (Child, ChildStdin) {
+    let (child, mut stdin) = begun(folder, arguments);
     for job in 0..30_000 {
         writeln!(stdin, "{job},{job},5,search").unwrap();
     }
@@ -365,15 +371,8 @@ fn an_interrupt_ends_what_waits_for_standard_input() {
 #[test]
 fn an_interrupt_is_no_end_of_the_trace() {
     for _ in 0..16 {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_sim"))
-            .args(["trace", "inspect", "-"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut stdin = child.stdin.take().unwrap();
-        stdin.write_all(b"job_id,submit_s,run_s,team\n1,0,5,a\n").unwrap();
+        let (mut child, mut stdin) = begun(Path::new("."), &["trace", "inspect", "-"]);
+        stdin.write_all(b"1,0,5,a\n").unwrap();
         // It catches interrupts, and sleeps: it waits for more.
         let waits = |status: String| {
             let field = |name: &str| {
