@@ -15,7 +15,7 @@ use crate::metrics::blocked_users::{self, BlockedUser, Unmeasured, blocked_users
 use crate::metrics::caution;
 use crate::metrics::cost::Costs;
 use crate::metrics::distribution::Distribution;
-use crate::metrics::division::{Division, Figures, figures, figures_beside};
+use crate::metrics::division::{Counted, Division, Figures, figures, figures_beside};
 use crate::metrics::egress::{Egress, egress};
 use crate::metrics::entitlement::Entitlements;
 use crate::metrics::eviction::{Evictions, evictions};
@@ -25,8 +25,9 @@ use crate::metrics::population::{self, Trim};
 use crate::metrics::queue::{Queue, queue};
 use crate::metrics::reclaimed::{self, Reclaimed};
 use crate::metrics::routing::{self, Routed};
+use crate::metrics::shares::Shares;
 use crate::metrics::utilization::{Usage, offered_load};
-use crate::metrics::{Demands, entitlement, fairness, finish_time, ratio};
+use crate::metrics::{Demands, fairness, finish_time, ratio};
 use crate::record::{Fate, Record};
 use crate::scenario::{Scenario, policy_label};
 use crate::setup::Setup;
@@ -280,6 +281,18 @@ impl Summary {
     /// All measures of a run.
     #[must_use]
     pub fn new(scenario: &Scenario, setup: &Setup, trace: &Trace, record: &Record, info: &RunInfo) -> Self {
+        Self::and_shares(scenario, setup, trace, record, info).0
+    }
+
+    /// The same, with what teams held and were entitled to over time.
+    #[must_use]
+    pub fn and_shares(
+        scenario: &Scenario,
+        setup: &Setup,
+        trace: &Trace,
+        record: &Record,
+        info: &RunInfo,
+    ) -> (Self, Shares) {
         let demands = Demands::new(setup, trace);
         let first = record.first_submit_ms(trace);
         let last_submit = record.came(trace).last().map(|job| job.submit_ms);
@@ -291,19 +304,14 @@ impl Summary {
         let window = first.zip(record.last_end_ms());
         let usage = Usage::new(setup, trace, record, &demands, window);
         let costs = Costs::new(setup, trace, record, &demands, window);
-        let rows = population::rows(trace, record, info.trim);
-        let team_of = |row: usize| setup.team_of[trace.jobs[row].team as usize].index();
         let firsts = Firsts::new(record);
-        let all = figures(trace, record, &firsts, &rows, &Division::undivided(rows.len()))[0];
-        let parts = |division: &Division| figures_beside(&all, trace, record, &firsts, &rows, division);
-        let by_team = parts(&Division::new(&rows, setup.config.teams.len(), team_of));
-        let by_group = groups::divided(setup, trace, record, &demands, &rows, parts);
-        drop(rows);
+        let (all, by_team, by_group) = divided(setup, trace, record, &demands, &firsts, info.trim);
         let load = offered_load(setup, trace, record);
         let priced = setup.is_priced();
         let money = priced.then(|| Money::new(&costs, trace, setup.money));
         let mut teams = teams(setup, trace, record, &by_team, &costs, money.as_ref());
-        let (fairness, unmeasured) = fairness(setup, trace, record, &demands, &firsts, &mut teams);
+        let shares = Shares::new(setup, trace, record, &demands);
+        let (fairness, unmeasured) = fairness(setup, trace, record, &demands, &firsts, &shares, &mut teams);
         let mut warnings = warnings(setup, trace, record, &all.wait);
         let egress = egress(setup, trace, record);
         warnings.extend(egress.as_ref().and_then(Egress::caution));
@@ -314,7 +322,7 @@ impl Summary {
         warnings.extend(caution::of_end(trace));
         warnings.extend(if info.trim.is_none() { caution::of_beginning(record) } else { None });
         warnings.extend(unmeasured.and_then(Unmeasured::caution));
-        Self {
+        let summary = Self {
             schema: SCHEMA,
             digest: record.digest.clone(),
             policy: setup
@@ -350,8 +358,27 @@ impl Summary {
             pools: pools(setup, &usage, money.as_ref()),
             teams,
             warnings,
-        }
+        };
+        (summary, shares)
     }
+}
+
+/// The figures of all jobs that count, of each team's, and of the groups'.
+fn divided(
+    setup: &Setup,
+    trace: &Trace,
+    record: &Record,
+    demands: &Demands,
+    firsts: &Firsts,
+    trim: Option<Trim>,
+) -> (Figures, Vec<Figures>, [Vec<Figures>; 3]) {
+    let rows = population::rows(trace, record, trim);
+    let team_of = |row: usize| setup.team_of[trace.jobs[row].team as usize].index();
+    let counted = Counted { trace, record, firsts, rows: &rows };
+    let all = figures(counted, &Division::undivided(rows.len()))[0];
+    let parts = |division: &Division| figures_beside(&all, counted, division);
+    let by_team = parts(&Division::new(&rows, setup.config.teams.len(), team_of));
+    (all, by_team, groups::divided(setup, trace, record, demands, &rows, parts))
 }
 
 /// Over the teams that submitted a job; each is told its mean share and entitlement. Beside it, why users are not measured.
@@ -361,18 +388,19 @@ fn fairness(
     record: &Record,
     demands: &Demands,
     firsts: &Firsts,
+    shares: &Shares,
     teams: &mut [TeamSummary],
 ) -> (Option<Fairness>, Option<Unmeasured>) {
-    let Some(points) = fairness::share_points(setup, trace, record, demands) else { return (None, None) };
-    for (team, share) in teams.iter_mut().zip(fairness::means(&points)) {
+    let Shares { held: Some(points), entitled } = shares else { return (None, None) };
+    let entitled = entitled.as_ref();
+    for (team, share) in teams.iter_mut().zip(fairness::means(points)) {
         team.share_mean = Some(share);
     }
-    let entitled = entitlement::entitlements(setup, trace, record, demands, &points);
     for (team, mean) in teams.iter_mut().zip(entitled.iter().flat_map(|entitled| &entitled.means)) {
         team.entitlement_mean = Some(*mean);
     }
     let of = |entitled: &Entitlements| blocked_users(setup, trace, record, demands, firsts, entitled);
-    let (users, unmeasured) = match entitled.as_ref().map(of) {
+    let (users, unmeasured) = match entitled.map(of) {
         Some(Ok(users)) => (Some(users), None),
         Some(Err(unmeasured)) => (None, Some(unmeasured)),
         None => (None, None),
@@ -393,7 +421,7 @@ fn fairness(
     let times = finish_time::finish_times(setup, trace, record, demands);
     let fairness = (!shares.is_empty()).then(|| Fairness {
         jain: fairness::jain(&shares),
-        share_deviation: entitled.as_ref().and_then(|entitled| entitled.share_deviation),
+        share_deviation: entitled.and_then(|entitled| entitled.share_deviation),
         finish_time_ratio_max: times.map(|times| times.max),
         finish_time_ratio_p99: times.map(|times| times.p99),
         finish_time_above_one: times.map(|times| times.above_one),

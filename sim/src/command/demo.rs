@@ -29,8 +29,8 @@ pub fn demo(arguments: &Demo, world: &World<'_>) -> Result<Output, SimError> {
     let setup = Setup::new(&scenario, &trace)?;
     let record = simulate(&setup, &trace, &mut (), world.interrupted)?;
     let info = RunInfo { argv: world.argv.clone(), ..RunInfo::default() };
-    let summary = Summary::new(&scenario, &setup, &trace, &record, &info);
-    let page = report::html::page(&setup, &trace, &record, &summary);
+    let (summary, shares) = Summary::and_shares(&scenario, &setup, &trace, &record, &info);
+    let page = report::html::page(&setup, &trace, &record, &summary, &shares);
     whole::write(&arguments.report, |out| std::io::Write::write_all(out, page.as_bytes()))?;
     let mut output = Output::new(render(&summary, arguments.output));
     output.notes.extend(summary.warnings.iter().map(|warning| format!("warning: {warning}")));

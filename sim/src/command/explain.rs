@@ -26,7 +26,7 @@ pub fn explain(arguments: &Explain, world: &World<'_>) -> Result<Output, SimErro
         SimError::usage_with_hint(message, "names stand in the first column of `jobs.csv`")
     })?;
     let mut watch = Watch::new(&again.setup, trace, row);
-    let (record, summary) = again.run(world, &mut watch)?;
+    let (record, summary, _) = again.run(world, &mut watch)?;
     let life = Life::new(&again.setup, trace, &record, row, &summary.policy, watch.intervals());
     let mut output = Output::new(match arguments.output {
         OutputFormat::Table => report::folders::life(&life),

@@ -17,9 +17,9 @@ use crate::whole;
 pub fn report(arguments: &Report, world: &World<'_>) -> Result<Output, SimError> {
     let results = Results::open(&arguments.folder)?;
     let again = Again::new(&results, world)?;
-    let (record, summary) = again.run(world, &mut ())?;
+    let (record, summary, shares) = again.run(world, &mut ())?;
     let path = arguments.report.clone().unwrap_or_else(|| arguments.folder.join("report.html"));
-    let page = report::html::page(&again.setup, &again.trace, &record, &summary);
+    let page = report::html::page(&again.setup, &again.trace, &record, &summary, &shares);
     whole::write(&path, |out| std::io::Write::write_all(out, page.as_bytes()))?;
     let mut output = Output::new(String::new());
     output.notes.push(format!("wrote `{}`", path.display()));

@@ -7,7 +7,7 @@ use crate::cli::{OutputFormat, Quantiles, Run};
 use crate::error::SimError;
 use crate::exit_code::ExitCode;
 use crate::gate::Gate;
-use crate::metrics::{self, population::Trim};
+use crate::metrics::{self, population::Trim, shares::Shares};
 use crate::observer::Observer;
 use crate::progress::{self, Progress};
 use crate::record::Record;
@@ -86,15 +86,16 @@ impl<'a> Again<'a> {
         &self,
         world: &World<'_>,
         observer: &mut O,
-    ) -> Result<(Record, Summary), SimError> {
+    ) -> Result<(Record, Summary, Shares), SimError> {
         let mut progress = Progress::new(self.trace.jobs.len(), world.watched);
         let watching = &mut (progress.as_mut(), observer);
         let record = simulate(&self.setup, &self.trace, watching, world.interrupted)?;
-        let summary = Summary::new(&self.scenario, &self.setup, &self.trace, &record, &self.info);
+        let (summary, shares) =
+            Summary::and_shares(&self.scenario, &self.setup, &self.trace, &record, &self.info);
         if !record.interrupted {
             self.results.check_decisions(&summary.digest)?;
         }
-        Ok((record, summary))
+        Ok((record, summary, shares))
     }
 }
 
@@ -119,13 +120,13 @@ fn whole(
     let setup = Setup::new(scenario, &trace)?;
     let record = replay(arguments, world, &setup, &trace, folder, timings)?;
     timings.phase("simulate");
-    let summary = Summary::new(scenario, &setup, &trace, &record, info);
+    let (summary, shares) = Summary::and_shares(scenario, &setup, &trace, &record, info);
     if arguments.check {
         metrics::sums::check(&setup, &trace, &record)?;
     }
     timings.phase("measure");
     if let Some(folder) = folder {
-        folder.results(&setup, &trace, &record, &summary)?;
+        folder.results(&setup, &trace, &record, &summary, &shares)?;
         timings.phase("write");
     }
     Ok(Done { summary, trace, interrupted: record.interrupted })

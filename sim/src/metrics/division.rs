@@ -1,8 +1,9 @@
 //! Division: the figures of the jobs that count, and of parts of them, as teams, classes, sizes and pools make them.
 //!
 //! The jobs of a division are put in order by their part once, by counting, and every measure is taken part by part through
-//! one buffer. One division is looked at after the other, so that the order of one alone is in memory. Formulas are those of `wait`, `slowdown` and `latency`; population and
-//! quantiles as in `population` and `distribution`. Absent on purpose: what the parts are (see `groups`).
+//! one buffer. One division is looked at after the other, so that the order of one alone is in memory. Formulas are those of
+//! `wait`, `slowdown` and `latency`; population and quantiles as in `population` and `distribution`. Absent on purpose: what
+//! the parts are (see `groups`).
 
 use super::distribution::Distribution;
 use super::latency::Firsts;
@@ -85,15 +86,23 @@ pub struct Figures {
     pub first_decision: Distribution,
 }
 
-/// The figures of each part of `rows`.
+/// The jobs that count, and what became of them.
+#[derive(Clone, Copy, Debug)]
+pub struct Counted<'a> {
+    /// Everything that was submitted.
+    pub trace: &'a Trace,
+    /// What became of it.
+    pub record: &'a Record,
+    /// When jobs started first.
+    pub firsts: &'a Firsts,
+    /// Which of them count.
+    pub rows: &'a [u32],
+}
+
+/// The figures of each part of the jobs that count.
 #[must_use]
-pub fn figures(
-    trace: &Trace,
-    record: &Record,
-    firsts: &Firsts,
-    rows: &[u32],
-    division: &Division,
-) -> Vec<Figures> {
+pub fn figures(counted: Counted<'_>, division: &Division) -> Vec<Figures> {
+    let Counted { trace, record, firsts, rows } = counted;
     let mut found = vec![Figures::default(); division.ends.len()];
     let response = |row: usize| wait::response(trace.jobs[row].submit_ms, record.outcomes[row].end_ms);
     let mut measure = |value: &dyn Fn(usize) -> u64, field: fn(&mut Figures) -> &mut Distribution| {
@@ -114,15 +123,8 @@ pub fn figures(
 
 /// The same, given those of all: they are not worked out again where one part has all.
 #[must_use]
-pub fn figures_beside(
-    all: &Figures,
-    trace: &Trace,
-    record: &Record,
-    firsts: &Firsts,
-    rows: &[u32],
-    division: &Division,
-) -> Vec<Figures> {
-    let Some(whole) = division.whole else { return figures(trace, record, firsts, rows, division) };
+pub fn figures_beside(all: &Figures, counted: Counted<'_>, division: &Division) -> Vec<Figures> {
+    let Some(whole) = division.whole else { return figures(counted, division) };
     let mut found = vec![Figures::default(); division.ends.len()];
     found[whole] = *all;
     found

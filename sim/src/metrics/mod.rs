@@ -22,6 +22,7 @@ pub mod queue;
 pub mod reclaimed;
 pub mod routing;
 pub mod series;
+pub mod shares;
 pub mod slowdown;
 pub mod sums;
 pub mod utilization;

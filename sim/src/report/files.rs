@@ -11,6 +11,7 @@ use super::manifest::{Listed, Manifest};
 use super::versus::Versus;
 use crate::compare::Comparison;
 use crate::error::SimError;
+use crate::metrics::shares::Shares;
 use crate::record::Record;
 use crate::setup::Setup;
 use crate::summary::Summary;
@@ -90,11 +91,12 @@ impl Folder {
         trace: &Trace,
         record: &Record,
         summary: &Summary,
+        shares: &Shares,
     ) -> Result<(), SimError> {
         write(&self.path.join("jobs.csv"), |out| super::csv::jobs(setup, trace, record, out))?;
-        write(&self.path.join("series.csv"), |out| super::series::write(setup, trace, record, out))?;
+        write(&self.path.join("series.csv"), |out| super::series::write(setup, trace, record, shares, out))?;
         self.text("summary.json", &super::json::text(summary))?;
-        self.text("report.html", &super::html::page(setup, trace, record, summary))?;
+        self.text("report.html", &super::html::page(setup, trace, record, summary, shares))?;
         self.text("metrics.txt", &super::openmetrics::text(setup, trace, record))?;
         let mut names =
             vec!["decisions.csv", "jobs.csv", "metrics.txt", "report.html", "series.csv", "summary.json"];

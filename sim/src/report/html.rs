@@ -14,6 +14,7 @@ use super::text::{count, percent, usd, whole};
 use crate::duration::human_s;
 use crate::metrics::Demands;
 use crate::metrics::distribution::Distribution;
+use crate::metrics::shares::Shares;
 use crate::record::Record;
 use crate::setup::Setup;
 use crate::summary::Summary;
@@ -35,6 +36,7 @@ pub(super) struct Page<'a> {
     pub(super) trace: &'a Trace,
     pub(super) record: &'a Record,
     pub(super) summary: &'a Summary,
+    pub(super) shares: &'a Shares,
     pub(super) demands: Demands,
     /// Colour of each team, by the scheduler's number.
     pub(super) colour: Vec<usize>,
@@ -42,9 +44,9 @@ pub(super) struct Page<'a> {
 
 /// The whole page.
 #[must_use]
-pub fn page(setup: &Setup, trace: &Trace, record: &Record, summary: &Summary) -> String {
+pub fn page(setup: &Setup, trace: &Trace, record: &Record, summary: &Summary, shares: &Shares) -> String {
     let demands = Demands::new(setup, trace);
-    let page = Page { setup, trace, record, summary, demands, colour: colours(summary) };
+    let page = Page { setup, trace, record, summary, shares, demands, colour: colours(summary) };
     let mut html = String::new();
     page.head(&mut html);
     page.headline(&mut html);

@@ -13,9 +13,10 @@ use super::csv::field;
 use super::html::{COLOURED, OTHERS, Page};
 use super::series::up;
 use super::text::percent;
+use crate::metrics::fairness;
 use crate::metrics::series::Slices;
+use crate::metrics::shares::{evenness, in_slices};
 use crate::metrics::utilization::{capacity, main_kind};
-use crate::metrics::{entitlement, fairness};
 use crate::record::Fate;
 
 /// Slices of time in a chart.
@@ -203,19 +204,14 @@ impl Page<'_> {
         let teams = self.setup.config.teams.len();
         let Some((from, to)) = self.window().filter(|_| teams <= TEAMS_SHARED) else { return };
         let shares = self.shares_over_time(from, to);
-        let active: Vec<bool> = self.summary.teams.iter().map(|team| team.jobs > 0).collect();
         let mut lines: Vec<Series> = Vec::new();
         for colour in 0..COLOURED {
             if let Some(team) = self.colour.iter().position(|own| *own == colour) {
                 lines.push(Series { name: self.colour_name(colour), colour, values: shares[team].clone() });
             }
         }
-        let jain = |index: usize| {
-            let weighted = self.summary.teams.iter().zip(&shares).zip(&active).filter(|(_, active)| **active);
-            let weighted: Vec<f64> = weighted.map(|((team, share), _)| share[index] / team.weight).collect();
-            fairness::jain(&weighted).unwrap_or(0.0)
-        };
-        lines.push(Series { name: "Jain".to_owned(), colour: 9, values: (0..SLICES).map(jain).collect() });
+        let even = evenness(self.setup, self.trace, self.record, &shares);
+        lines.push(Series { name: "Jain".to_owned(), colour: 9, values: even });
         let caption = Caption {
             id: "shares".to_owned(),
             title: "Share of the whole by team, and Jain's index".to_owned(),
@@ -237,26 +233,12 @@ impl Page<'_> {
 
     /// What every team was entitled to, on the axes of the shares above it.
     fn entitled(&self, (from, to): (i64, i64), y: &Axis, html: &mut String) {
-        let (setup, trace, record, demands) = (self.setup, self.trace, self.record, &self.demands);
-        let shares = fairness::share_points(setup, trace, record, demands);
-        let entitled =
-            shares.and_then(|shares| entitlement::entitlements(setup, trace, record, demands, &shares));
-        let Some(entitled) = entitled else { return };
-        let instants = fairness::INSTANTS as usize;
+        let Some(entitled) = &self.shares.entitled else { return };
+        let entitled = in_slices(&entitled.points, SLICES);
         let mut lines: Vec<Series> = Vec::new();
         for colour in 0..COLOURED {
             let Some(team) = self.colour.iter().position(|own| *own == colour) else { continue };
-            let points = &entitled.points[team * instants..(team + 1) * instants];
-            #[expect(clippy::cast_precision_loss, reason = "a few instants")]
-            let mean = |slice: usize| {
-                let part = &points[slice * instants / SLICES..(slice + 1) * instants / SLICES];
-                part.iter().sum::<f64>() / part.len().max(1) as f64
-            };
-            lines.push(Series {
-                name: self.colour_name(colour),
-                colour,
-                values: (0..SLICES).map(mean).collect(),
-            });
+            lines.push(Series { name: self.colour_name(colour), colour, values: entitled[team].clone() });
         }
         let caption = Caption {
             id: "entitled".to_owned(),

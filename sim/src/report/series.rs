@@ -10,14 +10,13 @@
 use std::io::{self, Write};
 use std::iter;
 
-use fairshare::{ResourceKind, TeamSpec, Timestamp};
+use fairshare::{ResourceKind, Timestamp};
 
 use super::csv::{field, push};
 use crate::metrics::Demands;
-use crate::metrics::entitlement::entitlements;
-use crate::metrics::fairness::{INSTANTS, jain, share_points};
 use crate::metrics::queue::waits;
 use crate::metrics::series::Slices;
+use crate::metrics::shares::{Shares, evenness, in_slices};
 use crate::metrics::utilization::{capacity, main_kind};
 use crate::record::Record;
 use crate::setup::Setup;
@@ -26,12 +25,18 @@ use crate::trace::Trace;
 /// How many slices.
 const SLICES: usize = 240;
 
-/// Writes the file; only the header where no time passed.
+/// Writes the file, with the [`Shares`] of the run; only the header where no time passed.
 ///
 /// # Errors
 ///
 /// What the writer says.
-pub fn write(setup: &Setup, trace: &Trace, record: &Record, out: &mut impl Write) -> io::Result<()> {
+pub fn write(
+    setup: &Setup,
+    trace: &Trace,
+    record: &Record,
+    measured: &Shares,
+    out: &mut impl Write,
+) -> io::Result<()> {
     out.write_all(b"from_s,to_s,measure,pool,resource,team,value\n")?;
     let window = record.first_submit_ms(trace).zip(record.last_end_ms()).filter(|(from, to)| to > from);
     let Some((from, to)) = window else { return Ok(()) };
@@ -39,7 +44,7 @@ pub fn write(setup: &Setup, trace: &Trace, record: &Record, out: &mut impl Write
     let mut rows = Rows { out, slices: &empty, line: String::new() };
     allocated(setup, trace, record, &empty, &mut rows)?;
     waiting(setup, trace, record, &empty, &mut rows)?;
-    shares(setup, trace, record, &mut rows)
+    shares(setup, trace, record, measured, &mut rows)
 }
 
 struct Rows<'a, W> {
@@ -171,38 +176,21 @@ fn waiting<W: Write>(
 }
 
 /// What teams held and were entitled to, and how evenly it was divided.
-fn shares<W: Write>(setup: &Setup, trace: &Trace, record: &Record, rows: &mut Rows<'_, W>) -> io::Result<()> {
-    let demands = Demands::new(setup, trace);
-    let Some(held) = share_points(setup, trace, record, &demands) else { return Ok(()) };
-    let entitled = entitlements(setup, trace, record, &demands, &held).map(|entitled| entitled.points);
-    let held = in_slices(&held);
-    let mut has_jobs = vec![false; setup.config.teams.len()];
-    record.came(trace).iter().for_each(|job| has_jobs[setup.team_of[job.team as usize].index()] = true);
-    let jain_of = |slice: usize| {
-        let teams = setup.config.teams.iter().zip(&held).zip(&has_jobs).filter(|(_, has_jobs)| **has_jobs);
-        #[expect(clippy::cast_precision_loss, reason = "a weight, of which the ratio is printed")]
-        let weight = |team: &TeamSpec| team.weight.numerator() as f64 / team.weight.denominator() as f64;
-        let weighted: Vec<f64> = teams.map(|((team, share), _)| share[slice] / weight(team)).collect();
-        jain(&weighted).unwrap_or(0.0)
-    };
-    rows.write(["jain", "", "", ""], &(0..SLICES).map(jain_of).collect::<Vec<_>>())?;
-    let measures = [("share", Some(held)), ("entitlement", entitled.map(|points| in_slices(&points)))];
-    for (measure, values) in measures {
+fn shares<W: Write>(
+    setup: &Setup,
+    trace: &Trace,
+    record: &Record,
+    shares: &Shares,
+    rows: &mut Rows<'_, W>,
+) -> io::Result<()> {
+    let Some(held) = &shares.held else { return Ok(()) };
+    let held = in_slices(held, SLICES);
+    rows.write(["jain", "", "", ""], &evenness(setup, trace, record, &held))?;
+    let entitled = shares.entitled.as_ref().map(|entitled| in_slices(&entitled.points, SLICES));
+    for (measure, values) in [("share", Some(held)), ("entitlement", entitled)] {
         for (team, values) in setup.config.teams.iter().zip(values.iter().flatten()) {
             rows.write([measure, "", "", &team.name], values)?;
         }
     }
     Ok(())
-}
-
-/// By team, the mean of the instants in every slice.
-fn in_slices(points: &[f64]) -> Vec<Vec<f64>> {
-    let instants = INSTANTS as usize;
-    let mean = |points: &[f64], slice: usize| {
-        let part = &points[slice * instants / SLICES..(slice + 1) * instants / SLICES];
-        #[expect(clippy::cast_precision_loss, reason = "a few instants")]
-        let count = part.len() as f64;
-        part.iter().sum::<f64>() / count
-    };
-    points.chunks(instants).map(|points| (0..SLICES).map(|slice| mean(points, slice)).collect()).collect()
 }

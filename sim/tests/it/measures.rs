@@ -2,11 +2,11 @@
 
 use std::fmt::Write as _;
 
-use fairshare_sim::metrics::{caution, sums};
+use fairshare_sim::metrics::{Demands, caution, shares::Shares, sums};
 use fairshare_sim::summary::Jobs;
 
 use crate::cli::set_up;
-use crate::support::{sim, simulate, simulate_part};
+use crate::support::{Finished, sim, simulate, simulate_part};
 
 /// One node of four GPUs; `urgent` stops others.
 const SCENARIO: &str = "\
@@ -106,9 +106,7 @@ fn an_eviction_counts_in_every_measure_as_computed_by_hand() {
     near("/pools/0/utilization/gpu", 700.0 / 760.0);
     near("/goodput/gpu", 540.0 / 760.0);
     near("/pools/0/goodput/gpu", 540.0 / 760.0);
-    let mut series = Vec::new();
-    fairshare_sim::report::series::write(&run.setup, &run.trace, &run.record, &mut series).unwrap();
-    let series = String::from_utf8(series).unwrap();
+    let series = series(&run);
     // Slices begin and end at whole ms, so that not all are of one length.
     let lost = series.lines().filter(|line| line.contains(",lost,l4,gpu,,")).map(|line| {
         let number = |column: usize| line.split(',').nth(column).unwrap().parse::<f64>().unwrap();
@@ -489,6 +487,15 @@ fn too_many_users_to_be_measured_are_said() {
     assert_eq!(warned(1_001), (Some(said.to_owned()), 0, true));
 }
 
+/// `series.csv` of a run.
+fn series(run: &Finished) -> String {
+    let Finished { setup, trace, record, .. } = run;
+    let shares = Shares::new(setup, trace, record, &Demands::new(setup, trace));
+    let mut series = Vec::new();
+    fairshare_sim::report::series::write(setup, trace, record, &shares, &mut series).unwrap();
+    String::from_utf8(series).unwrap()
+}
+
 /// Of two teams one has not come when the run is interrupted.
 #[test]
 fn evenness_over_time_is_of_the_teams_that_came() {
@@ -498,9 +505,7 @@ fn evenness_over_time_is_of_the_teams_that_came() {
     });
     let part = simulate_part(SCENARIO, &text, 2);
     assert_eq!(part.summary().fairness.as_ref().and_then(|fairness| fairness.jain), Some(1.0));
-    let mut series = Vec::new();
-    fairshare_sim::report::series::write(&part.setup, &part.trace, &part.record, &mut series).unwrap();
-    let series = String::from_utf8(series).unwrap();
+    let series = series(&part);
     let jain: Vec<&str> = series.lines().filter(|line| line.contains(",jain,")).collect();
     assert!(jain.len() == 240 && jain.iter().all(|line| line.ends_with(",1")), "{jain:?}");
 }

@@ -1,0 +1,80 @@
+//! Shares: what every team held and was entitled to over time, worked out once for all who tell of it.
+//!
+//! Instants, populations and limits are those of `fairness` and `entitlement`; a mean over a slice of time is that of the
+//! instants in it. Absent on purpose: the formulas.
+
+use fairshare::TeamSpec;
+
+use super::Demands;
+use super::entitlement::{Entitlements, entitlements};
+use super::fairness::{POINTS, jain, share_points};
+use crate::record::Record;
+use crate::setup::Setup;
+use crate::trace::Trace;
+
+/// What teams held and were entitled to at every instant.
+///
+/// # Examples
+///
+/// `x` holds three of four GPUs for 100 s and `y` the fourth, of two that it asks:
+///
+/// ```
+/// use fairshare_sim::metrics::{Demands, shares::Shares};
+/// use fairshare_sim::{Scenario, Setup, simulate, trace::{Input, Trace, TraceOptions}};
+/// let text = "[[pool]]\nname = 'p'\nnodes = 1\nnode = { gpu = 4 }\n[policy]\norder = 'fifo'\n";
+/// let scenario = Scenario::parse("shares", text, &[]).unwrap();
+/// let folder = tempfile::tempdir().unwrap();
+/// let path = folder.path().join("jobs.csv");
+/// std::fs::write(&path, "job_id,submit_s,run_s,team,gpu\n1,0,100,x,3\n2,0,100,y,1\n3,0,100,y,1\n").unwrap();
+/// let trace = Trace::load(&[Input { path, format: None }], &TraceOptions::default()).unwrap();
+/// let setup = Setup::new(&scenario, &trace).unwrap();
+/// let record = simulate(&setup, &trace, &mut (), &|| false).unwrap();
+/// let shares = Shares::new(&setup, &trace, &record, &Demands::new(&setup, &trace));
+/// let of_team = |points: &[f64]| (points[0], points[1_000]);
+/// assert_eq!(shares.held.as_deref().map(of_team), Some((0.75, 0.25)));
+/// assert_eq!(shares.entitled.map(|entitled| of_team(&entitled.points)), Some((0.5, 0.5)));
+/// ```
+#[derive(Clone, Debug)]
+pub struct Shares {
+    /// What they held, team after team; nothing where that is not measured.
+    pub held: Option<Vec<f64>>,
+    /// What they were entitled to; nothing where that is not measured.
+    pub entitled: Option<Entitlements>,
+}
+
+impl Shares {
+    /// Those of a run.
+    #[must_use]
+    pub fn new(setup: &Setup, trace: &Trace, record: &Record, demands: &Demands) -> Self {
+        let held = share_points(setup, trace, record, demands);
+        let entitled = held.as_ref().and_then(|held| entitlements(setup, trace, record, demands, held));
+        Self { held, entitled }
+    }
+}
+
+/// By team, the mean of the instants in every one of so many slices.
+pub(crate) fn in_slices(points: &[f64], slices: usize) -> Vec<Vec<f64>> {
+    let mean = |points: &[f64], slice: usize| {
+        let part = &points[slice * POINTS / slices..(slice + 1) * POINTS / slices];
+        #[expect(clippy::cast_precision_loss, reason = "a few instants")]
+        let count = part.len() as f64;
+        part.iter().sum::<f64>() / count
+    };
+    points.chunks(POINTS).map(|points| (0..slices).map(|slice| mean(points, slice)).collect()).collect()
+}
+
+/// How even shares over weights are in every slice, from the shares by team: Jain's index over the teams that submitted a
+/// job, zero where nobody holds anything.
+pub(crate) fn evenness(setup: &Setup, trace: &Trace, record: &Record, shares: &[Vec<f64>]) -> Vec<f64> {
+    let mut came = vec![false; setup.config.teams.len()];
+    record.came(trace).iter().for_each(|job| came[setup.team_of[job.team as usize].index()] = true);
+    #[expect(clippy::cast_precision_loss, reason = "a weight, of which the ratio is printed")]
+    let weight = |team: &TeamSpec| team.weight.numerator() as f64 / team.weight.denominator() as f64;
+    let teams = setup.config.teams.iter().zip(shares).zip(came).filter(|(_, came)| *came);
+    let teams: Vec<(f64, &Vec<f64>)> = teams.map(|((team, shares), _)| (weight(team), shares)).collect();
+    let of_slice = |slice: usize| {
+        let weighted: Vec<f64> = teams.iter().map(|(weight, shares)| shares[slice] / weight).collect();
+        jain(&weighted).unwrap_or(0.0)
+    };
+    (0..shares.first().map_or(0, Vec::len)).map(of_slice).collect()
+}
