@@ -60,6 +60,10 @@ pub(super) fn record(setup: &Setup, trace: &Trace) -> Result<(Record, Vec<String
         held_ms += u128::from(outcome.end_ms.abs_diff(outcome.start_ms));
         record.end_ms = record.end_ms.max(outcome.end_ms);
         let (at, number) = (Timestamp::from_millis(start_ms), u32::try_from(row).unwrap_or(u32::MAX));
+        let moving_ms = setup.moving_ms(trace, number, home.pool as usize);
+        if moving_ms > 0 {
+            record.moving.insert(number, moving_ms);
+        }
         let (kind, pool) = (EntryKind::Start, PoolId::new(home.pool));
         digest.add(&Entry { at, kind, number, attempt: 0, pool, alternative: home.alternative });
         record.outcomes.push(outcome);

@@ -67,6 +67,20 @@ fn what_was_recorded_is_measured_as_a_policy_is() {
     );
 }
 
+/// 450 GB come to the first pool that fits in 360 s, of the thousand that the job held one of two GPUs.
+#[test]
+fn what_was_recorded_moves_its_data_sets_as_a_policy_does() {
+    let folder = folder();
+    let scenario = "[[dataset]]\nname = 'web'\nsize = '450GB'\n\
+                    [[pool]]\nname = 'far'\ncloud = 'b'\nnodes = 1\nnode = { gpu = 1 }\n\
+                    [[pool]]\nname = 'near'\ncloud = 'a'\nnodes = 1\nnode = { gpu = 1 }\ndatasets = ['web']\n\
+                    [policy]\norder = 'fifo'\ndatasets = 'preferred'\n";
+    let jobs = "job_id,submit_s,run_s,team,gpu,datasets,start_s,end_s\n1,0,1000,a,1,web,0,1000\n";
+    let value = json(&compare(folder.path(), scenario, jobs, &["--policy", "recorded", "-o", "json"]));
+    assert_eq!(value["policies"][0]["utilization"]["gpu"].as_f64(), Some(0.5));
+    assert_eq!(value["policies"][0]["goodput"]["gpu"].as_f64(), Some(0.32));
+}
+
 #[test]
 fn recorded_needs_a_trace_that_says_when_jobs_started() {
     let folder = folder();
