@@ -284,15 +284,16 @@ impl Setup {
         (began_ms, now): (i64, i64),
         run_ms: Option<u64>,
     ) -> Result<i64, SimError> {
-        let name = || printable(&trace.names.get(row as usize).to_string());
-        let end = run_ms.and_then(|run| now.checked_add_unsigned(run)).ok_or_else(|| {
-            SimError::usage(format!("job `{}` would end after the last time that can be counted", name()))
-        })?;
+        let late = |last: &str| {
+            let name = printable(&trace.names.get(row as usize).to_string());
+            format!("job `{name}` would end after the last time {last}")
+        };
+        let end = run_ms.and_then(|run| now.checked_add_unsigned(run));
+        let end = end.ok_or_else(|| SimError::usage(late("that can be counted")))?;
         if end.abs_diff(began_ms) <= self.countable_ms {
             return Ok(end);
         }
-        let message = format!("job `{}` would end after the last time to which costs can be counted", name());
-        Err(self.uncountable(message))
+        Err(self.uncountable(late("to which costs can be counted")))
     }
 
     /// Whether jobs that run for `run_ms` in all, each in a pool that it fits, can be charged.

@@ -17,7 +17,7 @@ use serde::Serialize;
 use super::Demands;
 use super::blocked::{Blocked, Instants, Waited, units};
 use super::division::Division;
-use super::entitlement::{Entitlements, counted, float};
+use super::entitlement::{Entitlements, float};
 use super::fairness::{Grid, INSTANTS, POINTS, change};
 use super::latency::Firsts;
 use crate::record::{LostAttempt, Record, Stretch};
@@ -205,7 +205,9 @@ impl<'a> Numbers<'a> {
     }
 
     fn forget(&mut self, users: &[u32]) {
-        users.iter().for_each(|user| self.number[*user as usize] = u32::MAX);
+        for user in users {
+            self.number[*user as usize] = u32::MAX;
+        }
     }
 }
 
@@ -266,7 +268,8 @@ struct View<'a> {
     firsts: &'a Firsts,
     grid: Grid,
     groups: Vec<ShareGroup>,
-    worth: &'a [Vec<f64>],
+    /// What a job of each shape asks of each group.
+    by_shape: &'a [Vec<i128>],
     waited: Waited,
     /// Evicted attempts, by row.
     lost: Vec<Stretch>,
@@ -297,8 +300,8 @@ impl<'a> View<'a> {
         lost.sort_by_key(|attempt| attempt.row);
         let size = groups.len() * POINTS;
         let changes = Changes { asked: vec![0; size], held: vec![0; size], waiting: vec![0; POINTS] };
-        let (worth, waited) = (&entitled.worth[..], Waited::new(setup));
-        Self { trace, record, demands, firsts, grid, groups, worth, waited, lost, changes }
+        let (by_shape, waited) = (&entitled.by_shape[..], Waited::new(setup));
+        Self { trace, record, demands, firsts, grid, groups, by_shape, waited, lost, changes }
     }
 
     /// One user's jobs at every point: those at some places of `rows`.
@@ -329,10 +332,9 @@ impl<'a> View<'a> {
         let (from, to) = (self.grid.before(job.submit_ms), self.grid.before(end));
         if from < to {
             change(&mut self.changes.waiting, from, to, 1);
-            let request = self.demands.of(self.trace, at, 0);
             let asked = self.changes.asked.chunks_exact_mut(POINTS);
-            for ((changes, group), worth) in asked.zip(&self.groups).zip(&self.worth[job.shape as usize]) {
-                change(changes, from, to, counted(request[group.kind].get(), *worth));
+            for (changes, amount) in asked.zip(&self.by_shape[job.shape as usize]) {
+                change(changes, from, to, *amount);
             }
             if outcome.holds() {
                 self.hold(self.record.last_attempt(row, outcome));

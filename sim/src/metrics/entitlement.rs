@@ -16,7 +16,7 @@
 //! Estimators: plain means of the sampled instants. Rejected jobs ask nothing. Not measured beyond 256 teams: it is an
 //! optimum for each instant. Absent on purpose: shares that are held (see `fairness`).
 
-use fairshare::{Eligible, Fluid, FluidTeam, PoolSpec, ResourceKind, ShareGroup, TeamId};
+use fairshare::{Eligible, Fluid, FluidTeam, PoolSpec, ResourceKind, Resources, ShareGroup, TeamId};
 
 use super::Demands;
 use super::blocked::Instants;
@@ -24,7 +24,7 @@ use super::fairness::{Grid, POINTS, change, held, means, running_sums};
 use super::utilization::capacity;
 use crate::record::Record;
 use crate::setup::Setup;
-use crate::trace::Trace;
+use crate::trace::{Trace, TraceShape};
 
 /// Most teams for which an optimum is worked out at every instant.
 const TEAMS: usize = 256;
@@ -44,8 +44,8 @@ pub struct Entitlements {
     pub blocked: Vec<Instants>,
     /// What every team asks at every instant, as a dominant share, team after team.
     pub asked: Vec<f64>,
-    /// What a unit of each share group counts, by shape of the trace.
-    pub(super) worth: Vec<Vec<f64>>,
+    /// What a job of each shape asks of each share group.
+    pub(super) by_shape: Vec<Vec<i128>>,
 }
 
 /// What every team asks at every point, in all and of each group.
@@ -95,18 +95,20 @@ pub fn entitlements(
     let grid = Grid::of(trace, record).filter(|_| teams <= TEAMS)?;
     let groups = setup.config.share_groups().ok()?;
     let whole: Vec<u64> = groups.iter().map(|group| group.capacity).collect();
-    let worth = worth(setup, trace, &groups);
-    let asked = asked(setup, trace, record, demands, grid, (&groups, &worth));
+    let by_shape = asked_by_shape(setup, trace, demands, &groups);
+    let asked = asked(setup, trace, record, demands, grid, (groups.len(), &by_shape));
     let held_gpus =
         held(setup, trace, record, demands, grid, (ResourceKind::GPU, &vec![1; setup.config.pools.len()]));
     let running = running(setup, trace, record, grid);
     let bare: Vec<FluidTeam> = (0..teams).map(|team| bare(setup, &groups, team)).collect();
+    let mut competition = Competition::new(&whole, &bare);
     let mut blocked = vec![Instants::default(); teams];
     let (mut points, mut asks) = (vec![0.0; teams * POINTS], vec![0.0; teams * POINTS]);
     let (mut deviation, mut counted, mut deficit) = (0.0, 0_u32, 0.0);
     for point in 0..POINTS {
         let request = |team: usize| asked.valued.iter().map(move |group| group[team * POINTS + point]);
-        let (fluid, members) = competing(&whole, &bare, request);
+        competition.ask(request);
+        let Competition { members, fluid, .. } = &competition;
         let optimum = fluid.rounded_entitlements().ok()?;
         let (mut apart, mut sum) = (0.0, 0.0);
         for (team, member) in members.iter().enumerate() {
@@ -136,7 +138,7 @@ pub fn entitlements(
             counted += 1;
         }
     }
-    let slice_hours = float(grid.span) / float(POINTS as u128) / 3_600_000.0;
+    let slice_hours = float(u128::from(grid.span)) / float(POINTS as u128) / 3_600_000.0;
     Some(Entitlements {
         means: means(&points),
         points,
@@ -144,44 +146,75 @@ pub fn entitlements(
         deficit_gpu_hours: deficit / 1_000.0 * slice_hours,
         blocked,
         asked: asks,
-        worth,
+        by_shape,
     })
 }
 
-/// The teams that ask anything, and those above them, with the number that each has among them: whoever asks nothing
-/// changes nobody's part.
-fn competing<R: Iterator<Item = u128>>(
-    whole: &[u64],
-    bare: &[FluidTeam],
-    request: impl Fn(usize) -> R,
-) -> (Fluid, Vec<Option<usize>>) {
-    let mut competes = vec![false; bare.len()];
-    for team in 0..bare.len() {
-        if request(team).any(|amount| amount > 0) {
-            let mut at = Some(team);
-            while let Some(team) = at.filter(|team| !competes[*team]) {
-                competes[team] = true;
-                at = bare[team].parent.map(TeamId::index);
+/// The teams that ask anything, and those above them: whoever asks nothing changes nobody's part. What does not change from
+/// one point to the next stays.
+struct Competition<'a> {
+    bare: &'a [FluidTeam],
+    /// Which of all teams compete.
+    competes: Vec<bool>,
+    /// Which do so at the point that is looked at.
+    now: Vec<bool>,
+    /// The number that each team has among them.
+    members: Vec<Option<usize>>,
+    fluid: Fluid,
+}
+
+impl<'a> Competition<'a> {
+    fn new(whole: &[u64], bare: &'a [FluidTeam]) -> Self {
+        let [competes, now] = [(); 2].map(|()| vec![false; bare.len()]);
+        let members = vec![None; bare.len()];
+        Self { bare, competes, now, members, fluid: Fluid::new(whole.to_vec(), Vec::new()) }
+    }
+
+    /// Lets every team ask what it does at a point.
+    fn ask<R: Iterator<Item = u128>>(&mut self, request: impl Fn(usize) -> R) {
+        self.now.fill(false);
+        for team in 0..self.bare.len() {
+            if !self.now[team] && request(team).any(|amount| amount > 0) {
+                let mut at = Some(team);
+                while let Some(team) = at.filter(|team| !self.now[*team]) {
+                    self.now[team] = true;
+                    at = self.bare[team].parent.map(TeamId::index);
+                }
             }
         }
+        if self.now != self.competes {
+            std::mem::swap(&mut self.now, &mut self.competes);
+            self.admit();
+        }
+        for (team, member) in self.members.iter().enumerate() {
+            let Some(member) = member else { continue };
+            let amounts = request(team).map(|amount| u64::try_from(amount).unwrap_or(u64::MAX));
+            let asked = &mut self.fluid.teams[*member].request;
+            asked.clear();
+            asked.extend(amounts);
+        }
     }
-    let mut count = 0..;
-    let members: Vec<Option<usize>> =
-        competes.iter().map(|competes| competes.then(|| count.next()).flatten()).collect();
-    let teams = (0..bare.len()).filter(|team| competes[*team]).map(|team| {
-        let parent = bare[team].parent.and_then(|parent| members[parent.index()]);
-        let amounts = request(team).map(|amount| u64::try_from(amount).unwrap_or(u64::MAX));
-        let mut fluid = bare[team].clone();
-        fluid.request = amounts.collect();
-        fluid.parent = parent.and_then(|parent| u32::try_from(parent).ok()).map(TeamId::new);
-        fluid
-    });
-    (Fluid::new(whole.to_vec(), teams.collect()), members)
+
+    /// Numbers those who compete.
+    fn admit(&mut self) {
+        let mut count = 0..;
+        let number = |competes: &bool| competes.then(|| count.next()).flatten();
+        self.members = self.competes.iter().map(number).collect();
+        let competing = self.bare.iter().zip(&self.competes).filter(|(_, competes)| **competes);
+        let teams = competing.map(|(bare, _)| {
+            let mut fluid = bare.clone();
+            let parent = bare.parent.and_then(|parent| self.members[parent.index()]);
+            fluid.parent = parent.and_then(|parent| u32::try_from(parent).ok()).map(TeamId::new);
+            fluid
+        });
+        self.fluid.teams = teams.collect();
+    }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a rounded figure is what is asked for")]
 pub(super) fn float(value: u128) -> f64 {
-    value as f64
+    // Nearly all are below 2^64, of which a machine knows how to round them.
+    u64::try_from(value).map_or_else(|_| value as f64, |value| value as f64)
 }
 
 /// A team with its quota and limit by group, that asks nothing yet.
@@ -222,10 +255,10 @@ fn asked(
     record: &Record,
     demands: &Demands,
     grid: Grid,
-    (groups, worth): (&[ShareGroup], &[Vec<f64>]),
+    (groups, by_shape): (usize, &[Vec<i128>]),
 ) -> Asked {
     let size = setup.config.teams.len() * POINTS;
-    let mut valued = vec![vec![0_i128; size]; groups.len()];
+    let mut valued = vec![vec![0_i128; size]; groups];
     let (mut gpus, mut alive) = (vec![0_i128; size], vec![0_i128; size]);
     for (row, outcome) in record.outcomes.iter().enumerate() {
         let Some(end) = record.leaves_ms(outcome) else { continue };
@@ -241,9 +274,8 @@ fn asked(
         };
         add(&mut alive, 1);
         add(&mut gpus, i128::from(request[ResourceKind::GPU].get()));
-        for (changes, (group, worth)) in valued.iter_mut().zip(groups.iter().zip(&worth[job.shape as usize]))
-        {
-            add(changes, counted(request[group.kind].get(), *worth));
+        for (changes, amount) in valued.iter_mut().zip(&by_shape[job.shape as usize]) {
+            add(changes, *amount);
         }
     }
     Asked {
@@ -253,23 +285,26 @@ fn asked(
     }
 }
 
-/// What an amount counts in a group of which a unit counts so much.
-#[expect(clippy::cast_possible_truncation, reason = "amounts are below 2^64")]
-pub(super) fn counted(amount: u64, worth: f64) -> i128 {
-    (float(u128::from(amount)) * worth).round() as i128
-}
-
-/// What a unit of each group counts on average, by capacity, over the pools of each shape's first alternative.
-fn worth(setup: &Setup, trace: &Trace, groups: &[ShareGroup]) -> Vec<Vec<f64>> {
-    let of_shape = |shape| {
+/// What a job of each shape asks of each group by its first alternative, a unit counting what it does on average.
+fn asked_by_shape(setup: &Setup, trace: &Trace, demands: &Demands, groups: &[ShareGroup]) -> Vec<Vec<i128>> {
+    let of_shape = |(shape, demands): (&TraceShape, &Vec<Resources>)| {
         let spec = setup.shape(shape).ok();
         let eligible = spec.and_then(|(spec, _)| Some(spec.alternatives.first()?.pools.clone()));
-        groups.iter().map(|group| mean_value(setup, eligible.as_ref(), group)).collect()
+        let of_group = |group: &ShareGroup| {
+            let amount = demands.first().map_or(0, |request| request[group.kind].get());
+            rounded(float(u128::from(amount)) * mean_value(setup, eligible.as_ref(), group))
+        };
+        groups.iter().map(of_group).collect()
     };
-    trace.shapes.iter().map(of_shape).collect()
+    trace.shapes.iter().zip(&demands.by_shape).map(of_shape).collect()
 }
 
-/// The same of one group over the pools that are eligible.
+#[expect(clippy::cast_possible_truncation, reason = "amounts are below 2^64")]
+fn rounded(value: f64) -> i128 {
+    value.round() as i128
+}
+
+/// What a unit of a group counts on average, by capacity, over the pools that are eligible.
 fn mean_value(setup: &Setup, eligible: Option<&Eligible>, group: &ShareGroup) -> f64 {
     let may = |at: usize, pool: &PoolSpec| match eligible {
         None => false,
@@ -289,10 +324,10 @@ fn mean_value(setup: &Setup, eligible: Option<&Eligible>, group: &ShareGroup) ->
 /// How many jobs of each team run, team after team.
 fn running(setup: &Setup, trace: &Trace, record: &Record, grid: Grid) -> Vec<u128> {
     let mut changes = vec![0_i128; setup.config.teams.len() * POINTS];
-    for stretch in record.stretches() {
+    record.stretches().for_each(|stretch| {
         let (from, to) = (grid.before(stretch.start_ms), grid.before(stretch.end_ms));
         let start = setup.team_of[trace.jobs[stretch.row].team as usize].index() * POINTS;
         change(&mut changes[start..][..POINTS], from, to, 1);
-    }
+    });
     running_sums(changes)
 }

@@ -25,21 +25,26 @@ const TEAMS: usize = 20_000;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Grid {
     from: i64,
-    pub(super) span: u128,
+    /// ms; not zero.
+    pub(super) span: u64,
 }
 
 impl Grid {
     /// From the first submission to the last end; nothing where no time passed.
     pub(super) fn of(trace: &Trace, record: &Record) -> Option<Self> {
         let (from, to) = record.first_submit_ms(trace).zip(record.last_end_ms())?;
-        (to > from).then(|| Self { from, span: u128::from(to.abs_diff(from)) })
+        (to > from).then(|| Self { from, span: to.abs_diff(from) })
     }
 
     /// How many of the points lie before `at`.
     pub(super) fn before(self, at: i64) -> usize {
-        let offset = u128::from(at.abs_diff(self.from)) * 2 * POINTS as u128;
-        // Point k lies before it if (2k + 1)·span < offset.
-        let odd = if offset == 0 { 0 } else { (offset - 1) / self.span + 1 };
+        let passed = at.abs_diff(self.from);
+        // Point k lies before it if (2k + 1)·span < 2·points·passed. Two thousand times what passes in a run is below 2^64 but
+        // for clocks that nobody has.
+        let odd = match passed.checked_mul(2 * u64::from(INSTANTS)) {
+            Some(offset) => u128::from(offset.div_ceil(self.span)),
+            None => (u128::from(passed) * 2 * u128::from(INSTANTS)).div_ceil(u128::from(self.span)),
+        };
         usize::try_from(odd / 2).unwrap_or(POINTS).min(POINTS)
     }
 }
@@ -88,16 +93,16 @@ pub(super) fn held(
 ) -> Vec<u128> {
     // First the changes, then their running sums; a sum is never negative.
     let mut changes = vec![0_i128; setup.config.teams.len() * POINTS];
-    for stretch in record.stretches() {
+    record.stretches().for_each(|stretch| {
         let amount = demands.of(trace, stretch.row, stretch.alternative)[kind].get();
-        let (start, end) = (grid.before(stretch.start_ms), grid.before(stretch.end_ms));
         if amount == 0 {
-            continue;
+            return;
         }
+        let (start, end) = (grid.before(stretch.start_ms), grid.before(stretch.end_ms));
         let team = setup.team_of[trace.jobs[stretch.row].team as usize].index();
         let value = i128::try_from(values[stretch.pool] * u128::from(amount)).unwrap_or(i128::MAX);
         change(&mut changes[team * POINTS..][..POINTS], start, end, value);
-    }
+    });
     running_sums(changes)
 }
 
@@ -161,5 +166,7 @@ mod tests {
         let grid = Grid { from: -100, span: 10_000 };
         let before = [-100, -95, -94, -85, -84, 9_894, 9_895, 9_896, 9_900].map(|at| grid.before(at));
         assert_eq!(before, [0, 0, 1, 1, 2, 999, 999, 1_000, 1_000]);
+        let all = Grid { from: i64::MIN, span: u64::MAX };
+        assert_eq!([i64::MIN, 0, i64::MAX].map(|at| all.before(at)), [0, 500, 1_000]);
     }
 }

@@ -73,7 +73,7 @@ impl Usage {
                 sums[pool as usize][kind.index()] += u128::from(amount.get()) * u128::from(length_ms);
             }
         };
-        for stretch in record.stretches() {
+        record.stretches().for_each(|stretch| {
             let demand = demands.of(trace, stretch.row, stretch.alternative);
             let length = u128::from(stretch.length_ms());
             for (kind, amount) in demand.iter() {
@@ -81,7 +81,7 @@ impl Usage {
                 held[stretch.pool][kind.index()] += more;
                 lost[stretch.pool][kind.index()] += if stretch.lost { more } else { 0 };
             }
-        }
+        });
         for (row, moved_ms) in egress::moved_ms(record) {
             // What a job does to be where it was is lost already.
             let lost_ms = record.restarts.get(&row).copied().unwrap_or(0);
