@@ -332,12 +332,15 @@ fn what_was_lost_is_told_until_something_happens() {
     let small = submit(&mut scheduler, 1, &one, Timestamp::ZERO);
     let other = submit(&mut scheduler, 1, &one, Timestamp::ZERO);
     scheduler.schedule(Timestamp::ZERO).unwrap();
-    let lost = |scheduler: &Scheduler| scheduler.explain(large).unwrap().lost.map(|lost| lost.to);
-    assert_eq!(lost(&scheduler), Some(small));
+    let lost = |scheduler: &Scheduler, job| scheduler.explain(job).unwrap().lost.map(|lost| lost.to);
+    assert_eq!(lost(&scheduler, large), Some(small));
+    scheduler.cancel(Timestamp::ZERO, large).unwrap();
+    let late = submit(&mut scheduler, 0, &four, Timestamp::ZERO);
+    assert_eq!(lost(&scheduler, late), None, "it came after the cycle");
     scheduler.complete(Timestamp::ZERO, other).unwrap();
-    assert_eq!(lost(&scheduler), None);
+    assert_eq!(lost(&scheduler, late), None);
     scheduler.schedule(Timestamp::ZERO).unwrap();
-    assert_eq!(lost(&scheduler), None, "nobody started in this cycle");
+    assert_eq!(lost(&scheduler, late), None, "nobody started in this cycle");
 }
 
 /// Where nothing may pass the first job of a team, the second did not lose by keys.
