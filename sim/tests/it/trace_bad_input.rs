@@ -310,10 +310,10 @@ fn kueue_refused(object: &str, called: &str, way: &str, what: &str) {
     let place = text.chars().position(|letter| letter == '$').unwrap() + 1;
     let expected = format!("line 1, character {place}, {called}, field `{way}`: {what}");
     refused("kueue", &text.replace('$', ""), &expected);
-    // The same as YAML, which JSON nearly is; behind two lines of comments and one of another document.
-    let text = format!("# é\nkind: Other\n---\n- kind: Ä\n- {object}\n");
-    let place = text.lines().nth(4).unwrap().chars().position(|letter| letter == '$').unwrap() + 1;
-    let expected = format!("line 5, character {place}, {called}, field `{way}`: {what}");
+    // The same as YAML, which JSON nearly is; behind comments, a document without anything and another one.
+    let text = format!("# é\n---\n---\nkind: Other\n---\n- kind: Ä\n- {object}\n");
+    let place = text.lines().nth(6).unwrap().chars().position(|letter| letter == '$').unwrap() + 1;
+    let expected = format!("line 7, character {place}, {called}, field `{way}`: {what}");
     refused("kueue", &text.replace('$', ""), &expected);
 }
 

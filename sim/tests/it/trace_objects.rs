@@ -221,6 +221,19 @@ fn skypilot_task_files() {
     );
 }
 
+/// What an alternative says itself counts before what stands beside all of them.
+#[test]
+fn skypilot_alternatives_inherit() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("task.yaml");
+    let text = "resources:\n  cpus: 4\n  memory: 8\n  any_of:\n  - {accelerators: L4, cpus: 16}\n  - {accelerators: T4}\n";
+    std::fs::write(&path, text).unwrap();
+    let options = TraceOptions { partial: true, ..TraceOptions::default() };
+    let input = Input::parse(&format!("{}:skypilot-task", path.display()));
+    let trace = Trace::load(&[input], &options).unwrap();
+    assert_eq!(request(&trace, 0), (1, 1000, 16_000, 8 << 30));
+}
+
 #[test]
 fn json_that_is_no_trace() {
     let folder = tempfile::tempdir().unwrap();

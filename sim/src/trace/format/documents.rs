@@ -43,7 +43,8 @@ pub(crate) struct Yaml {
 #[derive(Debug, Clone, Copy, Default)]
 struct Origin {
     place: Place,
-    document: usize,
+    /// Where the document begins.
+    whole: Place,
     /// Which one of a document that is a list, or has one under [`ITEMS`].
     item: Option<usize>,
     under_key: bool,
@@ -75,8 +76,9 @@ impl Documents {
             }
         })?;
         let mut objects = Vec::new();
-        for (document, whole) in documents.into_iter().enumerate() {
-            let origin = Origin { place: place(&whole), document, ..Origin::default() };
+        for whole in documents {
+            let begin = place(&whole);
+            let origin = Origin { place: begin, whole: begin, ..Origin::default() };
             match whole.value {
                 Document::Many { items, under_key } => {
                     let origin = Origin { under_key, ..origin };
@@ -129,10 +131,10 @@ impl Documents {
 impl Yaml {
     /// Reads the text once more, for its places: nothing is kept of them as long as nothing is wrong.
     fn locate(&self, way: &Way) -> Option<Place> {
-        let Origin { document, item, under_key, .. } = self.current;
+        let Origin { whole, item, under_key, .. } = self.current;
         let object = if under_key { Way::default().key(ITEMS) } else { Way::default() };
         let object = item.into_iter().fold(object, Way::index);
-        yaml_place(&self.text, document, &object.then(way))
+        yaml_place(&self.text, whole, &object.then(way))
     }
 }
 

@@ -11,7 +11,7 @@ use serde_saphyr::granit_parser::{Event, Parser, Span, StrInput};
 use crate::trace::error::Fault;
 
 /// A place in a text, both from 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(crate) struct Place {
     pub(crate) line: u64,
     pub(crate) character: u64,
@@ -201,15 +201,19 @@ impl<'a, F: FnMut(&[Step], usize, usize)> Walk<'a, F> {
     }
 }
 
-/// Where in a document of YAML, of which there may be several, the value at `wanted` begins, else the innermost one on
-/// the way to it. Nothing is kept of what is passed over.
-pub(super) fn yaml_place(text: &str, document: usize, wanted: &Way) -> Option<Place> {
+/// Where in the document of YAML whose value begins at `whole` the value at `wanted` begins, else the innermost one on
+/// the way to it. Documents without a value count as none, and so they are not told by number. Nothing is kept of what
+/// is passed over.
+pub(super) fn yaml_place(text: &str, whole: Place, wanted: &Way) -> Option<Place> {
     let mut nodes = Nodes(Parser::new_from_str(text));
-    let mut begun = 0;
-    while begun <= document {
-        begun += usize::from(matches!(nodes.0.next()?.ok()?.0, Event::DocumentStart(..)));
-    }
-    let mut node = nodes.next()?;
+    let mut node = loop {
+        if matches!(nodes.0.next()?.ok()?.0, Event::DocumentStart(..)) {
+            let root = nodes.next()?;
+            if at(root.1) >= whole {
+                break root;
+            }
+        }
+    };
     let mut place = at(node.1);
     for step in &wanted.0 {
         let Some(part) = nodes.part(&node.0, step) else { break };
@@ -346,25 +350,26 @@ mod tests {
 
     #[test]
     fn values_of_yaml_have_a_place() {
-        let text = "x: [1]\n---\n# head\na:\n  - b: 1\n    c.d: {e: x}\n  - &k [2, 3]\nf: *k\n? [a, b]\n: c\nc: 1\nc.d: [\"4\"]\n";
-        for (document, steps, line, character) in [
-            (0, "x/0", 1, 5),
-            (1, "", 4, 1),
-            (1, "a/0", 5, 5),
-            (1, "a/0/b", 5, 8),
-            (1, "a/0/c.d/e", 6, 14),
-            (1, "a/1/1", 7, 12),
-            (1, "a/2", 5, 3),
-            (1, "f", 8, 4),
-            (1, "f/0", 8, 4),
-            (1, "a/0/absent", 5, 5),
-            (1, "absent", 4, 1),
-            (1, "c.d/0", 12, 7),
-            (1, "c/d", 11, 4),
+        let text = "---\nx: [1]\n---\n---\n# head\na:\n  - b: 1\n    c.d: {e: x}\n  - &k [2, 3]\nf: *k\n? [a, b]\n: c\nc: 1\nc.d: [\"4\"]\n";
+        let (first, last) = (Place { line: 2, character: 1 }, Place { line: 6, character: 1 });
+        for (whole, steps, line, character) in [
+            (first, "x/0", 2, 5),
+            (last, "", 6, 1),
+            (last, "a/0", 7, 5),
+            (last, "a/0/b", 7, 8),
+            (last, "a/0/c.d/e", 8, 14),
+            (last, "a/1/1", 9, 12),
+            (last, "a/2", 7, 3),
+            (last, "f", 10, 4),
+            (last, "f/0", 10, 4),
+            (last, "a/0/absent", 7, 5),
+            (last, "absent", 6, 1),
+            (last, "c.d/0", 14, 7),
+            (last, "c/d", 13, 4),
         ] {
-            let found = yaml_place(text, document, &way(steps));
+            let found = yaml_place(text, whole, &way(steps));
             assert_eq!(found, Some(Place { line, character }), "{steps}");
         }
-        assert_eq!(yaml_place(text, 2, &way("")), None);
+        assert_eq!(yaml_place(text, Place { line: 99, character: 1 }, &way("")), None);
     }
 }

@@ -236,7 +236,7 @@ impl Tasks {
         types.dedup();
         let mut choices = choices.elements()?;
         let first = choices.next().unwrap_or(resources);
-        for part in [first, resources] {
+        for part in [resources, first] {
             let (cpus, gib) = (part.get("cpus")?, part.get("memory")?);
             if !cpus.is_absent() {
                 let count = plus(&plain_text(cpus.value()), 3);
