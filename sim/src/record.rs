@@ -137,6 +137,9 @@ pub struct Record {
     pub restarts: BTreeMap<u32, u64>,
     /// Jobs whose last attempt moves data sets first, and for how long, ms.
     pub moving: BTreeMap<u32, u64>,
+    /// How often a job was held back since preemption went round: it had been preempted again and again, and nothing else
+    /// happened.
+    pub held: u64,
     /// Simulated time at the first submission, ms; meaningless before one.
     pub begin_ms: i64,
     /// Simulated time at the end of the run, ms.

@@ -320,6 +320,7 @@ impl Summary {
         warnings.extend(caution::of_counts(named(), &jobs));
         warnings.extend(caution::of_emptying(jobs.submitted, seconds(span_ms), seconds(makespan_ms)));
         warnings.extend(caution::of_end(trace));
+        warnings.extend(caution::of_circles(record.held));
         warnings.extend(if info.trim.is_none() { caution::of_beginning(record) } else { None });
         warnings.extend(unmeasured.and_then(Unmeasured::caution));
         let summary = Self {

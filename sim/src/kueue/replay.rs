@@ -1,7 +1,9 @@
 //! Replay of a trace under Kueue's rules: pools as flavors, teams as cluster queues, quota alone decides.
 //!
 //! At every instant: completions, then arrivals, then cycles until one decides nothing. A victim gives its quota back at
-//! once and waits again from the next instant on, at the latest a second later, so that no instant lasts for ever. The
+//! once and waits again from the next instant on, at the latest a second later, so that no instant lasts for ever. Kueue's
+//! fair preemption can go round: two that take turns in preempting each other would do so for as long as nothing else
+//! happens. So whoever has been preempted several times since the last job came or ended waits until the next one does. The
 //! first alternative of a job counts. Absent on purpose: nodes, reservations, and Kueue's rules (see the library).
 
 use std::cmp::Reverse;
@@ -25,6 +27,8 @@ use crate::trace::Trace;
 const CYCLES_PER_LOOK: u32 = 256;
 /// When a victim is looked at again, if nothing happens before.
 const BACK_AFTER_MS: i64 = 1_000;
+/// So often may a job be preempted while no job comes or ends.
+const PREEMPTIONS_AT_REST: u32 = 3;
 
 /// Kueue's part of `[policy]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +68,8 @@ struct Live {
     at: Option<usize>,
     /// It has waited since, or runs since, ms.
     since: i64,
+    /// How often it was preempted since the event of this number.
+    preempted: (u32, u64),
 }
 
 struct Replay<'a, O: Observer> {
@@ -91,6 +97,10 @@ struct Replay<'a, O: Observer> {
     /// Victims that wait for the next instant.
     back: Vec<u32>,
     back_at: i64,
+    /// Victims that wait until a job comes or ends.
+    held: Vec<u32>,
+    /// How many instants had jobs that came or ended.
+    events: u64,
     saved: Saved,
     digest: LogDigest,
     record: Record,
@@ -129,6 +139,8 @@ pub(crate) fn replay<O: Observer>(
         ends: BinaryHeap::new(),
         back: Vec::new(),
         back_at: 0,
+        held: Vec::new(),
+        events: 0,
         saved: Saved::default(),
         digest: LogDigest::new(),
         record,
@@ -218,13 +230,11 @@ impl<O: Observer> Replay<'_, O> {
             for row in std::mem::take(&mut self.back) {
                 self.wait(row);
             }
-            while let Some(Reverse((at, row, attempt))) =
-                self.ends.peek().copied().filter(|end| end.0.0 <= now)
-            {
+            let (came, mut ended) = (next_row, false);
+            while let Some((at, row, attempt)) = self.next_end().filter(|end| end.0 <= now) {
                 self.ends.pop();
-                if self.live[row as usize].attempt == attempt && self.live[row as usize].at.is_some() {
-                    self.end(at, row, attempt)?;
-                }
+                self.end(at, row, attempt)?;
+                ended = true;
             }
             while let Some(job) = self.trace.jobs.get(next_row).filter(|job| job.submit_ms <= now) {
                 let row = u32::try_from(next_row).unwrap_or(u32::MAX);
@@ -243,6 +253,12 @@ impl<O: Observer> Replay<'_, O> {
                 }
                 self.record.outcomes[row as usize].fate = Fate::Waiting;
                 self.wait(row);
+            }
+            if ended || came < next_row {
+                self.events += 1;
+                for row in std::mem::take(&mut self.held) {
+                    self.wait(row);
+                }
             }
             while self.cycle(now)? {
                 cycles = cycles.wrapping_add(1);
@@ -266,11 +282,27 @@ impl<O: Observer> Replay<'_, O> {
         Ok(self.record)
     }
 
-    fn next_instant(&self, next_row: usize) -> Option<i64> {
+    fn next_instant(&mut self, next_row: usize) -> Option<i64> {
         let arrival = self.trace.jobs.get(next_row).map(|job| job.submit_ms);
-        let end = self.ends.peek().map(|Reverse((at, ..))| *at);
+        let end = self.next_end().map(|(at, ..)| at);
+        if arrival.or(end).is_none() {
+            // Nothing else will happen, so that nobody has to wait for it.
+            self.back.append(&mut self.held);
+        }
         let back = (!self.back.is_empty()).then_some(self.back_at);
         [arrival, end, back].into_iter().flatten().min()
+    }
+
+    /// The next end of an attempt that runs: when, whose, and which. Those of attempts that were preempted are forgotten.
+    fn next_end(&mut self) -> Option<(i64, u32, u32)> {
+        loop {
+            let (at, row, attempt) = self.ends.peek()?.0;
+            let live = &self.live[row as usize];
+            if live.attempt == attempt && live.at.is_some() {
+                return Some((at, row, attempt));
+            }
+            self.ends.pop();
+        }
     }
 
     /// Where a job waits; cohorts that are as written have nobody of their own.
@@ -410,7 +442,7 @@ impl<O: Observer> Replay<'_, O> {
         let alternative = self.shapes[job.shape as usize].as_ref().map_or(0, |(_, alternative)| *alternative);
         let live = &mut self.live[row as usize];
         let waited_ms = now.abs_diff(live.since);
-        *live = Live { attempt: live.attempt + 1, at: Some(at), since: now };
+        *live = Live { attempt: live.attempt + 1, at: Some(at), since: now, ..*live };
         let attempt = live.attempt;
         let pool = u32::try_from(pool).unwrap_or(u32::MAX);
         let begin = Begin { now, waited_ms, pool, alternative, nodes: 0 };
@@ -445,8 +477,15 @@ impl<O: Observer> Replay<'_, O> {
         self.release(row);
         let live = &mut self.live[row as usize];
         live.since = now;
+        let (times, since) = live.preempted;
+        live.preempted = (if since == self.events { times + 1 } else { 1 }, self.events);
         let attempt = live.attempt;
-        self.back.push(row);
+        if live.preempted.0 < PREEMPTIONS_AT_REST {
+            self.back.push(row);
+        } else {
+            self.held.push(row);
+            self.record.held += 1;
+        }
         self.back_at = now.saturating_add(BACK_AFTER_MS);
         let cause = |lost_ms| Cause { reason: rule(reason), by: Some(by), lost_ms };
         let job = (self.setup, self.trace, row);

@@ -59,6 +59,26 @@ pub fn of_end(trace: &Trace) -> Option<String> {
     ))
 }
 
+/// What is to be said of jobs that were held back so often since preemption went round.
+///
+/// # Examples
+///
+/// ```
+/// use fairshare_sim::metrics::caution::of_circles;
+/// assert_eq!(of_circles(0), None);
+/// assert!(of_circles(2).unwrap().starts_with("preemption went round 2 times"));
+/// ```
+#[must_use]
+pub fn of_circles(held: u64) -> Option<String> {
+    let times = if held == 1 { "once".to_owned() } else { format!("{held} times") };
+    (held > 0).then(|| {
+        format!(
+            "preemption went round {times}: a job that had been preempted three times while no job came or ended was held until \
+             one did; `strategies = [\"LessThanOrEqualToFinalShare\"]` in `[policy]` does not go round"
+        )
+    })
+}
+
 /// What is to be said of a run of `makespan_s` whose last job comes after `span_s`.
 ///
 /// # Examples
