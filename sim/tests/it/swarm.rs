@@ -66,7 +66,7 @@ fn organisation(seed: u64) -> (String, String) {
         let (weight, quota) = (1 + numbers.below(3), numbers.below(7));
         let parent = if at == 0 { "y" } else { "x" };
         write!(teams, "[[team]]\nname = '{name}'\nweight = {weight}\nparent = '{parent}'\n").unwrap();
-        write!(teams, "quota = {{ p = {{ gpu = {} }} }}\n", quota.min(4)).unwrap();
+        writeln!(teams, "quota = {{ p = {{ gpu = {} }} }}", quota.min(4)).unwrap();
     }
     let scenario = format!(
         "[[pool]]\nname = 'p'\nnodes = 1\nnode = {{ gpu = 16 }}\ndivisible = true\n[[team]]\nname = 'x'\n[[team]]\nname = \

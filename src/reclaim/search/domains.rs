@@ -69,7 +69,9 @@ impl Search<'_> {
         }
         let Chosen { within, victims, first_node, .. } = best?.clone();
         (self.within, self.first_node) = (within, first_node);
-        victims.into_iter().for_each(|candidate| self.take(candidate));
+        for candidate in victims {
+            self.take(candidate);
+        }
         Some(())
     }
 
