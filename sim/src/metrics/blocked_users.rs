@@ -365,18 +365,30 @@ impl<'a> View<'a> {
 /// From changes of each group at every point, which are zero again then, to dominant shares.
 fn collect(changes: &mut [i128], groups: &[ShareGroup], shares: &mut Vec<f64>) {
     shares.clear();
-    shares.resize(POINTS, 0.0);
     for (changes, group) in changes.chunks_exact_mut(POINTS).zip(groups) {
         let whole = float(u128::from(group.capacity));
         let (mut level, mut share) = (0_i128, 0.0);
-        for (change, largest) in changes.iter_mut().zip(&mut *shares) {
+        let of_point = |change: &mut i128| {
             if *change != 0 {
                 level += std::mem::take(change);
-                share = float(level.unsigned_abs()) / whole;
+                share = amount(level) / whole;
             }
-            if share > *largest {
-                *largest = share;
+            share
+        };
+        let of_group = changes.iter_mut().map(of_point);
+        if shares.is_empty() {
+            shares.extend(of_group);
+        } else {
+            for (largest, share) in shares.iter_mut().zip(of_group) {
+                *largest = if share > *largest { share } else { *largest };
             }
         }
     }
+    shares.resize(POINTS, 0.0);
+}
+
+/// An amount of a group, as far as that of a team is counted: to 2^64.
+#[expect(clippy::cast_precision_loss, reason = "a rounded figure is what is asked for")]
+fn amount(level: i128) -> f64 {
+    u64::try_from(level).unwrap_or(u64::MAX) as f64
 }

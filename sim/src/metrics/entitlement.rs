@@ -213,8 +213,7 @@ impl<'a> Competition<'a> {
 
 #[expect(clippy::cast_precision_loss, reason = "a rounded figure is what is asked for")]
 pub(super) fn float(value: u128) -> f64 {
-    // Nearly all are below 2^64, of which a machine knows how to round them.
-    u64::try_from(value).map_or_else(|_| value as f64, |value| value as f64)
+    value as f64
 }
 
 /// A team with its quota and limit by group, that asks nothing yet.
