@@ -224,7 +224,8 @@ pub struct Compare {
 /// `sim prices`.
 #[derive(Debug, Args)]
 pub struct Prices {
-    /// A catalog of one cloud (`vms.csv`); the table of this program unless given.
+    /// A catalog of one cloud (`vms.csv`), plain, .gz or .zst; `-` is standard input; the table of this program unless
+    /// given.
     #[arg(value_name = "CATALOG")]
     pub catalog: Option<PathBuf>,
     /// Only this accelerator.

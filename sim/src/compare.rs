@@ -21,6 +21,7 @@ pub use replica::block_ms;
 
 use crate::metrics::distribution::Distribution;
 use crate::metrics::population::{self, Trim};
+use crate::metrics::reclaimed::Reclaimed;
 use crate::metrics::slowdown::bounded;
 use crate::record::Record;
 use crate::summary::{CostUsd, Fairness, Jobs, Provenance, Summary};
@@ -75,6 +76,9 @@ pub struct Measured {
     /// Fairness.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fairness: Option<Fairness>,
+    /// What stopping idle jobs saved; absent without a reaper.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reaper: Option<Reclaimed>,
     /// By team, in the same order under every policy.
     pub teams: Vec<TeamMeasured>,
 }
@@ -144,7 +148,7 @@ pub struct TeamDifference {
 type Figure = (&'static str, fn(&Summary) -> Option<f64>);
 
 /// What is compared whole.
-const FIGURES: [Figure; 13] = [
+const FIGURES: [Figure; 17] = [
     ("wait_s.mean", |summary| summary.wait_s.mean),
     ("wait_s.p50", |summary| summary.wait_s.p50),
     ("wait_s.p95", |summary| summary.wait_s.p95),
@@ -158,7 +162,41 @@ const FIGURES: [Figure; 13] = [
     ("cost_usd.total", |summary| Some(summary.cost_usd?.total)),
     ("cost_usd.idle", |summary| Some(summary.cost_usd?.idle)),
     ("cost_usd.lost", |summary| Some(summary.cost_usd?.lost)),
+    ("reaper.jobs", |summary| whole(summary.reaper?.jobs)),
+    ("reaper.gpu_hours", |summary| Some(summary.reaper?.gpu_hours)),
+    ("reaper.usd", |summary| summary.reaper?.usd),
+    ("reaper.false_kills", |summary| whole(summary.reaper?.false_kills?)),
 ];
+
+/// Differences below this are of rounding: times are of milliseconds, money of millionths, ratios of far more.
+const NOISE: f64 = 1e-9;
+
+/// A number of jobs beside other figures.
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::unnecessary_wraps,
+    reason = "far below 2^53; a figure may be absent"
+)]
+fn whole(number: u64) -> Option<f64> {
+    Some(number as f64)
+}
+
+/// `value` less `baseline`, where they differ by more than rounding.
+///
+/// # Examples
+///
+/// ```
+/// use fairshare_sim::compare::apart;
+/// assert_eq!(apart(5.99e-16, 0.0), 0.0);
+/// assert_eq!(apart(1e12 + 0.0001, 1e12), 0.0);
+/// assert_eq!(apart(0.25, 0.5), -0.25);
+/// ```
+#[must_use]
+pub fn apart(value: f64, baseline: f64) -> f64 {
+    let difference = value - baseline;
+    let noise = NOISE.max(1e-12 * value.abs().max(baseline.abs()));
+    if difference.abs() <= noise && value.is_finite() { 0.0 } else { difference }
+}
 
 /// The mean differences of one policy on one trace.
 #[derive(Clone, Debug)]
@@ -209,7 +247,7 @@ impl Runs<'_> {
         let base = &self.runs[self.baseline].0;
         let sample = |(summary, record): &(Summary, Record)| {
             let pairs = self.pairs(record);
-            let figure = |(_, value): &Figure| Some(value(summary)? - value(base)?);
+            let figure = |(_, value): &Figure| Some(apart(value(summary)?, value(base)?));
             Sample {
                 wait: Interval::new(&pairs.waits).mean,
                 slowdown: Interval::new(&pairs.slowdowns).mean,
@@ -266,13 +304,8 @@ impl Comparison {
     #[must_use]
     pub fn new(runs: &Runs<'_>, replicas: &[Replica], cautions: Vec<String>) -> Self {
         let base = &runs.runs[runs.baseline].0;
-        let mut warnings: Vec<String> = Vec::new();
-        let all = runs.runs.iter().flat_map(|(summary, _)| summary.warnings.iter().cloned()).chain(cautions);
-        for warning in all {
-            if !warnings.contains(&warning) {
-                warnings.push(warning);
-            }
-        }
+        let mut warnings = attributed(runs.runs.iter().map(|(summary, _)| summary));
+        warnings.extend(cautions);
         let method = if replicas.is_empty() { "batch-means" } else { "bootstrap" };
         #[expect(clippy::cast_precision_loss, reason = "seconds for people, from exact ms")]
         let block_s = || block_ms(replica::span_ms(runs.trace)) as f64 / 1_000.0;
@@ -289,6 +322,29 @@ impl Comparison {
             warnings,
         }
     }
+}
+
+/// What is said of every policy once; of some, with their names.
+fn attributed<'a>(summaries: impl Iterator<Item = &'a Summary>) -> Vec<String> {
+    let mut said: Vec<(&str, Vec<&str>)> = Vec::new();
+    let mut all = 0;
+    for summary in summaries {
+        all += 1;
+        for warning in &summary.warnings {
+            match said.iter_mut().find(|(text, _)| text == warning) {
+                Some((_, policies)) => policies.push(&summary.policy),
+                None => said.push((warning, vec![&summary.policy])),
+            }
+        }
+    }
+    let text = |(warning, policies): (&str, Vec<&str>)| {
+        if policies.len() == all {
+            warning.to_owned()
+        } else {
+            format!("{}: {warning}", policies.join(" and "))
+        }
+    };
+    said.into_iter().map(text).collect()
 }
 
 fn measured(summary: &Summary) -> Measured {
@@ -311,6 +367,7 @@ fn measured(summary: &Summary) -> Measured {
         goodput: summary.goodput.clone(),
         cost_usd: summary.cost_usd,
         fairness: summary.fairness,
+        reaper: summary.reaper,
         teams: summary.teams.iter().map(team).collect(),
     }
 }
@@ -333,7 +390,7 @@ fn differences(runs: &Runs<'_>, replicas: &[Replica]) -> Vec<Difference> {
         };
         let figure = |(number, (name, value)): (usize, &Figure)| {
             let (value, baseline) = (value(summary), value(base));
-            let difference = value.zip(baseline).map(|(value, baseline)| value - baseline);
+            let difference = value.zip(baseline).map(|(value, baseline)| apart(value, baseline));
             let interval = Interval::of_replicas(difference, &drawn(&|sample| sample.figures[number]), 0);
             let Interval { low, high, verdict, .. } = interval;
             FigureDifference { figure: name, value, baseline, difference, low, high, verdict }

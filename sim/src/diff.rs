@@ -1,17 +1,24 @@
 //! Difference: what changed between two results folders, from their files alone.
 //!
 //! Jobs are matched by name. A job has *moved* if its start, end, pool, status or number of evictions differs. The first
-//! decision that differs is where the two runs part: everything after it may follow from it. Absent on purpose:
-//! intervals and verdicts, which need both runs' jobs in one trace (see `compare`).
+//! decision that differs is where the two runs part: everything after it may follow from it. Why a job moved is told as
+//! far as the files say it: it was stopped for another in one of the runs, or others of its pool started before it in one
+//! of them and not in the other, or those before it hold their room for another time. Files that are not those of the
+//! manifest are refused. Absent on purpose: intervals and verdicts, which need both runs' jobs in one trace (see
+//! `compare`).
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
 use crate::error::SimError;
+use crate::report::text::numbered;
 use crate::results::Results;
+use crate::summary::SCHEMA;
 use crate::trace::compare_names;
 
+/// Teams that are named of those whose jobs pass another.
+const NAMED: usize = 3;
 /// How many moved jobs are listed.
 const LISTED: usize = 20;
 
@@ -21,6 +28,9 @@ pub struct Diff {
     schema: &'static str,
     /// The policies.
     pub policies: [String; 2],
+    /// What should be known: a side that is partial.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
     /// What of the inputs differs; empty where all is equal.
     pub inputs: Vec<String>,
     /// Figures of the summaries that differ.
@@ -97,6 +107,8 @@ pub struct Moved {
     /// Wait in `b` less wait in `a`, seconds; null where it did not start in both.
     pub wait_change_s: Option<f64>,
     /// What differs, in words.
+    pub what: String,
+    /// Why, as far as the two runs say it.
     pub why: String,
 }
 
@@ -113,8 +125,15 @@ struct Row {
     preemptions: u64,
 }
 
+impl Row {
+    /// When it started, seconds; nothing where it did not.
+    fn start(&self) -> Option<f64> {
+        self.start_s.parse().ok()
+    }
+}
+
 fn rows(results: &Results) -> Result<Vec<Row>, SimError> {
-    let text = results.text("jobs.csv")?;
+    let text = results.checked_text("jobs.csv")?;
     let mut reader = csv::Reader::from_reader(text.as_bytes());
     let shown = results.folder.join("jobs.csv");
     let fault = |error: csv::Error| SimError::usage(format!("`{}` cannot be read: {error}", shown.display()));
@@ -122,11 +141,36 @@ fn rows(results: &Results) -> Result<Vec<Row>, SimError> {
 }
 
 fn summary(results: &Results) -> Result<serde_json::Value, SimError> {
-    let text = results.text("summary.json")?;
-    serde_json::from_str(&text).map_err(|error| {
-        let shown = results.folder.join("summary.json");
-        SimError::usage(format!("`{}` cannot be read: {error}", shown.display()))
-    })
+    let text = results.checked_text("summary.json")?;
+    let shown = results.folder.join("summary.json");
+    let value: serde_json::Value = serde_json::from_str(&text)
+        .map_err(|error| SimError::usage(format!("`{}` cannot be read: {error}", shown.display())))?;
+    let schema = value.get("schema").and_then(serde_json::Value::as_str).unwrap_or("none");
+    if schema != SCHEMA {
+        let shown = shown.display();
+        let message =
+            format!("`{shown}` is no summary that is known here: its schema is `{schema}`, not `{SCHEMA}`");
+        return Err(SimError::usage(message));
+    }
+    Ok(value)
+}
+
+/// `decisions.csv`: the lines, and for each job that was stopped how, by its last eviction.
+struct Decisions {
+    text: String,
+    stopped: BTreeMap<String, String>,
+}
+
+fn decisions(results: &Results) -> Result<Decisions, SimError> {
+    let text = results.checked_text("decisions.csv")?;
+    let mut stopped = BTreeMap::new();
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
+    for row in reader.records().flatten().filter(|row| row.get(1) == Some("evict")) {
+        let [job, reason, by] = [2, 6, 7].map(|column| row.get(column).unwrap_or_default());
+        let by = if by.is_empty() { String::new() } else { format!(" for job {by}") };
+        stopped.insert(job.to_owned(), format!("stopped by {reason}{by}"));
+    }
+    Ok(Decisions { text, stopped })
 }
 
 impl Diff {
@@ -139,14 +183,27 @@ impl Diff {
         let summaries = [summary(a)?, summary(b)?];
         let policy = |value: &serde_json::Value| value["policy"].as_str().unwrap_or("?").to_owned();
         let (before, after) = (rows(a)?, rows(b)?);
-        let (jobs, teams, moved) = jobs(&before, &after);
+        let [first_decisions, second_decisions] = [decisions(a)?, decisions(b)?];
+        let (jobs, teams, mut moved) = jobs(&before, &after);
+        let cause = Cause {
+            pairs: pairs(&before, &after),
+            stopped: [&first_decisions.stopped, &second_decisions.stopped],
+        };
+        for one in &mut moved {
+            one.why = cause.of(&one.job);
+        }
+        let partial = |(which, results): (&str, &Results)| {
+            let said = || format!("the {which} was interrupted: what it holds is partial");
+            (!results.manifest.complete).then(said)
+        };
         Ok(Self {
             schema: "sim.diff/1",
             policies: [policy(&summaries[0]), policy(&summaries[1])],
+            warnings: [("first", a), ("second", b)].into_iter().filter_map(partial).collect(),
             inputs: inputs(a, b),
             figures: figures(&summaries),
             jobs,
-            first_difference: first(&a.text("decisions.csv")?, &b.text("decisions.csv")?),
+            first_difference: first(&first_decisions.text, &second_decisions.text),
             teams,
             moved,
         })
@@ -243,8 +300,13 @@ fn jobs(before: &[Row], after: &[Row]) -> (Counts, Vec<TeamChange>, Vec<Moved>) 
             Some(change) if change > 0.0 => counts.later += 1,
             _ => counts.otherwise += 1,
         }
-        let why = why(was, row);
-        moved.push(Moved { job: row.job_id.clone(), team: row.team.clone(), wait_change_s: change, why });
+        moved.push(Moved {
+            job: row.job_id.clone(),
+            team: row.team.clone(),
+            wait_change_s: change,
+            what: what(was, row),
+            why: String::new(),
+        });
     }
     counts.only_a = old.len() as u64;
     let size = |moved: &Moved| moved.wait_change_s.map_or(f64::INFINITY, f64::abs);
@@ -264,8 +326,77 @@ fn jobs(before: &[Row], after: &[Row]) -> (Counts, Vec<TeamChange>, Vec<Moved>) 
     (counts, teams, moved)
 }
 
+/// Rows of the jobs that are in both.
+fn pairs<'a>(before: &'a [Row], after: &'a [Row]) -> BTreeMap<&'a str, (&'a Row, &'a Row)> {
+    let old: BTreeMap<&str, &Row> = before.iter().map(|row| (row.job_id.as_str(), row)).collect();
+    let pair = |row: &'a Row| Some((row.job_id.as_str(), (*old.get(row.job_id.as_str())?, row)));
+    after.iter().filter_map(pair).collect()
+}
+
+/// What both runs say of why a job moved.
+struct Cause<'a> {
+    pairs: BTreeMap<&'a str, (&'a Row, &'a Row)>,
+    /// How jobs were stopped, in the first and in the second.
+    stopped: [&'a BTreeMap<String, String>; 2],
+}
+
+impl Cause<'_> {
+    fn of(&self, job: &str) -> String {
+        let Some(&(was, is)) = self.pairs.get(job) else { return String::new() };
+        let [before, after] = self.stopped.map(|stopped| stopped.get(job));
+        match (before, after) {
+            (None, Some(how)) => return format!("it is {how}"),
+            (Some(how), None) => return format!("it is no longer {how}"),
+            _ => {}
+        }
+        if [was, is].iter().any(|row| row.status == "rejected") {
+            return "what it asks can be had in one of the two only".to_owned();
+        }
+        // Never started counts as later than all.
+        let later = |row: &Row| row.start().unwrap_or(f64::INFINITY);
+        let (old, new) = (later(was), later(is));
+        if old.total_cmp(&new).is_eq() {
+            let pool =
+                if was.pool == is.pool { "it runs for another time" } else { "it runs in another pool" };
+            return pool.to_owned();
+        }
+        let is_later = new > old;
+        let pool = if is.pool.is_empty() || !is_later { &was.pool } else { &is.pool };
+        let passes = |other: &&(&Row, &Row)| {
+            let (a, b) = (later(other.0), later(other.1));
+            let there = if is_later { &other.1.pool } else { &other.0.pool };
+            let order = if is_later { b < new && a > old } else { a < old && b > new };
+            order && (pool.is_empty() || there == pool)
+        };
+        let mut teams: BTreeMap<&str, u64> = BTreeMap::new();
+        for (other, _) in self.pairs.values().filter(passes) {
+            *teams.entry(&other.team).or_default() += 1;
+        }
+        let all = teams.values().sum();
+        if all == 0 {
+            let before = |other: &&(&Row, &Row)| later(other.0) < old && later(other.1) < new;
+            let moved = self.pairs.values().filter(before).any(|(was, is)| was.end_s != is.end_s);
+            let how = if moved { "jobs before it end at another time" } else { "other room is free" };
+            return format!("no job passes it: {how}");
+        }
+        let mut teams: Vec<(&str, u64)> = teams.into_iter().collect();
+        teams.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| compare_names(a.0, b.0)));
+        let more = if teams.len() > NAMED { ", \u{2026}" } else { "" };
+        let named = teams.iter().take(NAMED).map(|(team, jobs)| format!("{team} {jobs}"));
+        let named = named.collect::<Vec<_>>().join(", ");
+        let jobs = numbered(all, "job");
+        let how = if is_later {
+            "now before it that started after it"
+        } else {
+            "now after it that started before it"
+        };
+        let starts = if all == 1 { "starts" } else { "start" };
+        format!("{jobs} {starts} {how} ({named}{more})")
+    }
+}
+
 /// What differs between two rows of one job.
-fn why(was: &Row, is: &Row) -> String {
+fn what(was: &Row, is: &Row) -> String {
     let mut parts = Vec::new();
     for (name, was, is) in [
         ("status", &was.status, &is.status),

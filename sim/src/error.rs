@@ -52,6 +52,12 @@ pub enum SimError {
         /// What the machine says.
         source: io::Error,
     },
+    /// It was stopped from outside before there was a result.
+    #[error("interrupted while {during}: there is no result")]
+    Interrupted {
+        /// What was being done.
+        during: &'static str,
+    },
     /// An invariant broke: a bug of this program.
     #[error("an invariant broke at {at_s} s: {what}")]
     Bug {
@@ -88,6 +94,7 @@ impl SimError {
             Self::Scenario(_) | Self::Trace(_) | Self::Usage { .. } | Self::Refused { .. } => ExitCode::Usage,
             Self::Read { .. } | Self::Write { .. } => ExitCode::Machine,
             Self::Bug { .. } => ExitCode::Bug,
+            Self::Interrupted { .. } => ExitCode::Interrupted,
         }
     }
 
@@ -109,6 +116,7 @@ impl SimError {
                 );
                 text
             }
+            Self::Interrupted { .. } => self.to_string(),
             Self::Usage { .. } | Self::Refused { .. } => format!("error: {self}"),
         }
     }

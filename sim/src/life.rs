@@ -1,13 +1,15 @@
 //! Life: what one job did and what stopped it, interval by interval.
 //!
 //! An observer that asks the scheduler after every cycle of decisions why the job waits. Cycles in a row that name the
-//! same kinds of reasons in the same pools are one interval, told in the words of its first cycle. Starts of other jobs
-//! meanwhile are counted by team: they are what the room went to. Absent on purpose: formatting (see `report`).
+//! same kinds of reasons, of the same pools, jobs and teams, and the same team that comes first, are one interval; an
+//! amount that moves meanwhile is told from its least to its most. What would have unblocked the job is that of the
+//! interval's first cycle. Starts of other jobs meanwhile are counted by team: they are what the room went to. Absent on
+//! purpose: formatting (see `report`).
 
 use std::collections::BTreeMap;
 use std::mem::{Discriminant, discriminant};
 
-use fairshare::{Blocked, JobId, JobState, Scheduler};
+use fairshare::{Blocked, Explanation, JobId, JobState, Scheduler, TeamId};
 use serde::Serialize;
 
 use crate::error::SimError;
@@ -31,9 +33,15 @@ pub struct Interval {
     /// The pool, where it runs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pool: Option<String>,
-    /// What stopped it, where it waits.
+    /// What stopped it, where it waits; why it can never start, where it is rejected.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub reasons: Vec<String>,
+    /// The comparison of shares that its team lost, where another team's jobs came first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lost: Option<String>,
+    /// What would have let it start, one way each; at the beginning of the interval.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unblocked_by: Vec<String>,
     /// Jobs of each team that started meanwhile, most first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub others_started: Vec<Started>,
@@ -87,6 +95,11 @@ impl Life {
         intervals: Vec<Interval>,
     ) -> Self {
         let index = row as usize;
+        let mut intervals = intervals;
+        let why = record.rejected.iter().find(|(_, rejected)| rejected.rows.contains(&row));
+        if let Some((why, last)) = why.zip(intervals.last_mut().filter(|last| last.state == "rejected")) {
+            last.reasons = vec![why.0.clone()];
+        }
         let team = setup.team_of[trace.jobs[index].team as usize].index();
         Self {
             schema: "sim.explanation/1",
@@ -101,8 +114,59 @@ impl Life {
     }
 }
 
-/// What makes two cycles tell the same.
-type Kind = Vec<(Discriminant<Blocked>, Option<usize>)>;
+/// Whose a reason is.
+type Holder = (Option<JobId>, Option<TeamId>);
+
+/// What makes two cycles tell the same: their reasons, and the team that comes first.
+type Kind = (Vec<(Discriminant<Blocked>, Option<usize>, Holder)>, Option<(TeamId, bool)>);
+
+/// A text whose numbers move from cycle to cycle: the words with the least and with the most of the first that does.
+#[derive(Debug)]
+struct Moving {
+    least: (f64, String),
+    most: (f64, String),
+}
+
+impl Moving {
+    fn new(value: f64, words: String) -> Self {
+        Self { least: (value, words.clone()), most: (value, words) }
+    }
+
+    fn add(&mut self, value: f64, words: String) {
+        if value < self.least.0 {
+            self.least = (value, words);
+        } else if value > self.most.0 {
+            self.most = (value, words);
+        }
+    }
+
+    fn told(&self) -> String {
+        spanned(&self.least.1, &self.most.1)
+    }
+}
+
+/// One text for two that differ in some words, such as numbers: `0 free` and `3 free` are `0 to 3 free`.
+///
+/// # Examples
+///
+/// ```
+/// use fairshare_sim::life::spanned;
+/// assert_eq!(spanned("asks 4, has 0 free", "asks 4, has 3 free"), "asks 4, has 0 to 3 free");
+/// assert_eq!(spanned("one of them", "both"), "one of them; then both");
+/// ```
+#[must_use]
+pub fn spanned(least: &str, most: &str) -> String {
+    if least == most {
+        return least.to_owned();
+    }
+    let [a, b] = [least, most].map(|text| text.split(' ').collect::<Vec<_>>());
+    if a.len() != b.len() {
+        return format!("{least}; then {most}");
+    }
+    let bare = |word: &str| word.trim_end_matches([',', ';']).to_owned();
+    let word = |(a, b): (&&str, &&str)| if a == b { (*a).to_owned() } else { format!("{} to {b}", bare(a)) };
+    a.iter().zip(&b).map(word).collect::<Vec<_>>().join(" ")
+}
 
 /// Watches one job.
 #[derive(Debug)]
@@ -114,7 +178,10 @@ pub struct Watch<'a> {
     /// Rows of all jobs that are alive, by slot: names for reasons.
     rows: Vec<u32>,
     waiting: bool,
-    kind: Kind,
+    /// What the last cycle told, while the job waits.
+    kind: Option<Kind>,
+    reasons: Vec<Moving>,
+    lost: Option<Moving>,
     started: BTreeMap<u32, u64>,
     intervals: Vec<Interval>,
 }
@@ -135,7 +202,9 @@ impl<'a> Watch<'a> {
             job: None,
             rows: Vec::new(),
             waiting: false,
-            kind: Kind::new(),
+            kind: None,
+            reasons: Vec::new(),
+            lost: None,
             started: BTreeMap::new(),
             intervals: Vec::new(),
         }
@@ -151,11 +220,40 @@ impl<'a> Watch<'a> {
     /// Writes down who started during the last interval.
     fn settle(&mut self) {
         let started = std::mem::take(&mut self.started);
+        let (reasons, lost) = (std::mem::take(&mut self.reasons), self.lost.take());
         let Some(last) = self.intervals.last_mut().filter(|last| last.state == "waits") else { return };
         let mut teams: Vec<(u64, u32)> = started.into_iter().map(|(team, jobs)| (jobs, team)).collect();
         teams.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
         let name = |(jobs, team): (u64, u32)| Started { team: self.trace.teams.text(team).to_owned(), jobs };
         last.others_started = teams.into_iter().map(name).collect();
+        last.reasons = reasons.iter().map(Moving::told).collect();
+        last.lost = lost.as_ref().map(Moving::told);
+    }
+
+    fn name(&self, job: JobId) -> String {
+        let row = self.rows.get(job.slot()).copied().unwrap_or(u32::MAX) as usize;
+        if row < self.trace.jobs.len() { self.trace.names.get(row).to_string() } else { job.to_string() }
+    }
+
+    /// The comparison of shares that was lost, in words, and the share of its own team.
+    fn comparison(&self, explanation: &Explanation) -> Option<(f64, String)> {
+        let lost = explanation.lost.as_ref()?;
+        let team = |team: TeamId| &self.setup.config.teams[team.index()].name;
+        let (theirs, own) = (lost.key.dominant(), lost.own_key.dominant());
+        let (to, their_team, own_team) = (self.name(lost.to), team(lost.team), team(lost.own_team));
+        let percent = |share: f64| format!("{:.1}%", share * 100.0);
+        let [theirs, own_share] = [percent(theirs.to_f64()), percent(own.to_f64())];
+        let words = if lost.after_grant {
+            format!(
+                "team `{their_team}` came first: {theirs} over its weight with job {to}, `{own_team}` would hold {own_share} \
+                 with this one"
+            )
+        } else {
+            format!(
+                "team `{their_team}` comes first: it holds {theirs} over its weight, `{own_team}` {own_share}"
+            )
+        };
+        Some((own.to_f64(), words))
     }
 
     fn begin(&mut self, at: i64, state: &'static str) -> &mut Interval {
@@ -170,6 +268,8 @@ impl<'a> Watch<'a> {
             attempt: None,
             pool: None,
             reasons: Vec::new(),
+            lost: None,
+            unblocked_by: Vec::new(),
             others_started: Vec::new(),
             ended_by: None,
         });
@@ -189,6 +289,32 @@ fn pool_of(reason: &Blocked) -> Option<usize> {
         | Blocked::Kept { pool, .. }
         | Blocked::Reservation { pool, .. } => Some(pool.index()),
         _ => None,
+    }
+}
+
+/// Another job or a team.
+const fn holder_of(reason: &Blocked) -> Holder {
+    match reason {
+        Blocked::Limit { team, .. } | Blocked::Budget { team, .. } => (None, *team),
+        Blocked::Reservation { behind, .. } | Blocked::Line { behind } => (Some(*behind), None),
+        _ => (None, None),
+    }
+}
+
+/// The amount of a reason that moves.
+#[expect(clippy::cast_precision_loss, reason = "only compared")]
+fn amount_of(reason: &Blocked) -> f64 {
+    match reason {
+        Blocked::Room { free, .. } | Blocked::Kept { free, .. } => free.get() as f64,
+        Blocked::Device { on_device, .. } => on_device.get() as f64,
+        Blocked::Scattered { room_for, .. } | Blocked::AcrossDomains { room_for, .. } => *room_for as f64,
+        Blocked::Limit { used, .. } => used.get() as f64,
+        Blocked::Reservation { until, .. }
+        | Blocked::Budget { until, .. }
+        | Blocked::BackOff { until }
+        | Blocked::Round { until } => until.as_millis() as f64,
+        Blocked::Team { ahead } => *ahead as f64,
+        _ => 0.0,
     }
 }
 
@@ -212,7 +338,7 @@ impl Observer for Watch<'_> {
             }
             return Ok(());
         }
-        self.kind.clear();
+        self.kind = None;
         match what {
             What::Rejected => {
                 self.begin(at, "rejected").to_s = Some(seconds(at));
@@ -232,7 +358,8 @@ impl Observer for Watch<'_> {
                 let rule = cause.map_or("eviction", |cause| cause.reason.as_str());
                 if let Some(last) = self.intervals.last_mut() {
                     last.to_s = Some(seconds(at));
-                    last.ended_by = Some(by.map_or(rule.to_owned(), |by| format!("{rule}, for job {by}")));
+                    let rule = format!("stopped by {rule}");
+                    last.ended_by = Some(by.map_or(rule.clone(), |by| format!("{rule}, for job {by}")));
                 }
             }
             What::Ended | What::Reaped => {
@@ -250,16 +377,28 @@ impl Observer for Watch<'_> {
         let Some(job) = self.job.filter(|_| self.waiting) else { return };
         let Ok(explanation) = scheduler.explain_without_entitlements(job) else { return };
         let JobState::Waiting(reasons) = &explanation.state else { return };
-        let kind: Kind = reasons.iter().map(|reason| (discriminant(reason), pool_of(reason))).collect();
-        if kind == self.kind {
+        let kind: Kind = (
+            reasons.iter().map(|reason| (discriminant(reason), pool_of(reason), holder_of(reason))).collect(),
+            explanation.lost.as_ref().map(|lost| (lost.team, lost.after_grant)),
+        );
+        let words = explanation.reasons(&|job| self.name(job));
+        let amounts = reasons.iter().map(amount_of);
+        let lost = self.comparison(&explanation);
+        if self.kind.as_ref() != Some(&kind) {
+            let helps = scheduler.remedies(job).unwrap_or_default();
+            let helps =
+                helps.iter().filter(|remedy| !remedy.needs.is_empty()).map(ToString::to_string).collect();
+            self.begin(at, "waits").unblocked_by = helps;
+            self.kind = Some(kind);
+            self.reasons = amounts.zip(words).map(|(amount, words)| Moving::new(amount, words)).collect();
+            self.lost = lost.map(|(share, words)| Moving::new(share, words));
             return;
         }
-        let name = |job: JobId| {
-            let row = self.rows.get(job.slot()).copied().unwrap_or(u32::MAX) as usize;
-            if row < self.trace.jobs.len() { self.trace.names.get(row).to_string() } else { job.to_string() }
-        };
-        let words = explanation.reasons(&name);
-        self.kind = kind;
-        self.begin(at, "waits").reasons = words;
+        for (moving, (amount, words)) in self.reasons.iter_mut().zip(amounts.zip(words)) {
+            moving.add(amount, words);
+        }
+        if let (Some(moving), Some((share, words))) = (&mut self.lost, lost) {
+            moving.add(share, words);
+        }
     }
 }

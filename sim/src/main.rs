@@ -53,9 +53,16 @@ fn main() -> process::ExitCode {
         Ok(output)
     });
     let exit = match done {
-        // Whether all was read that was to be is not known.
-        Ok(output) if output.exit != ExitCode::Interrupted && arrived.load(Ordering::Relaxed) => {
-            ExitCode::Interrupted
+        Ok(mut output) if output.exit != ExitCode::Interrupted && arrived.load(Ordering::Relaxed) => {
+            if output.settled {
+                output.failures.push("interrupted when the work was done: its result is whole".to_owned());
+                let printed = print(&output, cli.talk.quiet);
+                if printed == ExitCode::Machine { printed } else { ExitCode::Interrupted }
+            } else {
+                // Whether all was read that was to be is not known.
+                anstream::eprintln!("interrupted: there is no result");
+                ExitCode::Interrupted
+            }
         }
         Ok(output) => print(&output, cli.talk.quiet),
         Err(error) => {
@@ -102,6 +109,7 @@ fn panicked(panic: &std::panic::PanicHookInfo<'_>) {
 fn interrupt() {
     if INTERRUPTED.swap(true, Ordering::Relaxed) || !ASKED.load(Ordering::Relaxed) {
         fairshare_sim::whole::abandon();
+        anstream::eprintln!("interrupted: there is no result");
         process::exit(i32::from(ExitCode::Interrupted.code()));
     }
 }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Parser as _;
 use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
 
 use crate::cli::{Cli, Command, Run};
 use crate::error::{SimError, plain_reason};
@@ -235,13 +236,25 @@ impl Results {
         Err(SimError::Bug { at_s: "0".to_owned(), what })
     }
 
-    /// The text of one of its files.
+    /// The text of one of its files, which must be what the manifest says that the run left.
     ///
     /// # Errors
     ///
-    /// As [`Results::open`].
-    pub fn text(&self, name: &str) -> Result<String, SimError> {
+    /// As [`Results::open`]; [`SimError::Usage`] naming the file with both digests.
+    pub fn checked_text(&self, name: &str) -> Result<String, SimError> {
         let path = self.folder.join(name);
-        std::fs::read_to_string(&path).map_err(|error| unreadable(&path, error))
+        let shown = path.display();
+        let listed = self.manifest.files.iter().find(|file| file.name == name).ok_or_else(|| {
+            let manifest = self.folder.join("manifest.json");
+            SimError::usage(format!("`{}` does not list `{name}`", manifest.display()))
+        })?;
+        let bytes = std::fs::read(&path).map_err(|error| unreadable(&path, error))?;
+        let now = Sha256::digest(&bytes).iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
+        if now != listed.sha256 {
+            let message =
+                format!("`{shown}` has changed: sha256 is {now}, the manifest says {}", listed.sha256);
+            return Err(SimError::usage_with_hint(message, "run again, or fetch the folder again"));
+        }
+        String::from_utf8(bytes).map_err(|_| SimError::usage(format!("`{shown}` is no text")))
     }
 }

@@ -23,6 +23,10 @@ const REPLICAS_MAX: u64 = 10_000;
 ///
 /// [`SimError`] if anything named cannot be read or an invariant broke.
 pub fn compare(arguments: &Compare, world: &World<'_>) -> Result<Output, SimError> {
+    if let [only] = arguments.policies.as_slice() {
+        let message = format!("`--policy {only}` alone is compared with nothing");
+        return Err(SimError::usage_with_hint(message, "name at least two policies"));
+    }
     let baseline = baseline(arguments)?;
     let info = RunInfo {
         argv: without_out(&world.argv),
@@ -48,7 +52,7 @@ pub fn compare(arguments: &Compare, world: &World<'_>) -> Result<Output, SimErro
     let contenders = scenarios.into_iter().zip(&arguments.policies).map(contender);
     let contenders = contenders.collect::<Result<Vec<_>, _>>()?;
     // A folder that cannot be made is said before anything is run.
-    let folder = arguments.out.as_deref().map(Folder::create).transpose()?;
+    let folder = arguments.out.as_deref().map(Folder::of_comparison).transpose()?;
     let (comparison, runs) = run_all(&contenders, &trace, &info, (baseline, arguments.replicas), world)?;
     if let Some(folder) = folder {
         folder.comparison(&comparison, &report::versus::page(&comparison, &runs))?;
@@ -60,8 +64,12 @@ pub fn compare(arguments: &Compare, world: &World<'_>) -> Result<Output, SimErro
     });
     output.notes.extend(report::text::guesses(&trace.sources));
     output.notes.extend(report::text::repairs(&trace).iter().map(|note| format!("repaired: {note}")));
-    output.notes.extend(comparison.warnings.iter().map(|warning| format!("warning: {warning}")));
+    output.notes.extend(report::text::warnings(&comparison.warnings));
+    output.settled = true;
     if comparison.incomplete {
+        output
+            .notes
+            .push("interrupted: what is here is partial, and its intervals are of fewer replicas".to_owned());
         output.exit = ExitCode::Interrupted;
     }
     Ok(output)

@@ -33,7 +33,7 @@ pub fn demo(arguments: &Demo, world: &World<'_>) -> Result<Output, SimError> {
     let page = report::html::page(&setup, &trace, &record, &summary, &shares);
     whole::write(&arguments.report, |out| std::io::Write::write_all(out, page.as_bytes()))?;
     let mut output = Output::new(render(&summary, arguments.output));
-    output.notes.extend(summary.warnings.iter().map(|warning| format!("warning: {warning}")));
+    output.notes.extend(report::text::warnings(&summary.warnings));
     let written = format!("wrote `{}`: who holds what, who waits, what it costs", arguments.report.display());
     output.notes.push(written);
     if arguments.output == OutputFormat::Table {

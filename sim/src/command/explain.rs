@@ -33,7 +33,9 @@ pub fn explain(arguments: &Explain, world: &World<'_>) -> Result<Output, SimErro
         OutputFormat::Json => report::json::pretty(&life),
         OutputFormat::Csv => report::json::flat(&life),
     });
+    output.settled = true;
     if record.interrupted {
+        output.notes.push("interrupted: the life of the job is told as far as the run came".to_owned());
         output.exit = ExitCode::Interrupted;
     }
     Ok(output)

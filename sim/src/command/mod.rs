@@ -52,12 +52,14 @@ pub struct Output {
     pub failures: Vec<String>,
     /// How the process ends.
     pub exit: ExitCode,
+    /// All that was to be read is known to have been read: an interrupt that came later has taken nothing from it.
+    pub settled: bool,
 }
 
 impl Output {
     /// A result and nothing to say about it.
     #[must_use]
     pub fn new(result: String) -> Self {
-        Self { result, notes: Vec::new(), failures: Vec::new(), exit: ExitCode::Ok }
+        Self { result, notes: Vec::new(), failures: Vec::new(), exit: ExitCode::Ok, settled: false }
     }
 }

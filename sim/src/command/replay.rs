@@ -51,9 +51,7 @@ pub fn replay(arguments: &Replay, world: &World<'_>) -> Result<Output, SimError>
     };
     let (summary, output) = super::run::run_for(&run, &then)?;
     if output.exit == ExitCode::Interrupted {
-        let mut output = Output::new(String::new());
-        output.exit = ExitCode::Interrupted;
-        return Ok(output);
+        return Err(SimError::Interrupted { during: "the run was done again" });
     }
     let traces = summary.provenance.traces.iter();
     let digests = traces.map(|trace| (trace.path.as_str(), trace.digest.as_str()));
@@ -66,6 +64,7 @@ pub fn replay(arguments: &Replay, world: &World<'_>) -> Result<Output, SimError>
         let _ = writeln!(output.result, "{name:<16}{bytes:>12} bytes  sha256 {}  same", &sha256[..12]);
     }
     output.notes.push(format!("decisions {}: the same bytes", summary.digest));
+    output.settled = true;
     Ok(output)
 }
 

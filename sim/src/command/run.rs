@@ -45,14 +45,16 @@ pub(crate) fn run_for(arguments: &Run, world: &World<'_>) -> Result<(Summary, Ou
     scenario.policy.spec.seed = info.seed;
     let mut timings = Timings::new(world.clock);
     let folder = match arguments.quantiles {
-        Quantiles::Exact => arguments.out.as_deref().map(Folder::create).transpose()?,
+        Quantiles::Exact => arguments.out.as_deref().map(Folder::of_run).transpose()?,
         Quantiles::Sketch => None,
     };
     let done = match arguments.quantiles {
         Quantiles::Exact => whole(arguments, world, &scenario, &info, folder.as_ref(), &mut timings)?,
         Quantiles::Sketch => parts(arguments, world, &scenario, &info, &mut timings)?,
     };
-    let output = conclude(arguments, world, &gates, folder.as_ref(), &done, &timings)?;
+    let mut output = conclude(arguments, world, &gates, folder.as_ref(), &done, &timings)?;
+    // A trace that is held whole was read to its end before it was replayed.
+    output.settled = arguments.quantiles == Quantiles::Exact;
     Ok((done.summary, output))
 }
 
@@ -180,7 +182,7 @@ fn conclude(
         output.notes.extend(report::text::provenance(summary));
     }
     output.notes.extend(report::text::repairs(trace).iter().map(|note| format!("repaired: {note}")));
-    output.notes.extend(summary.warnings.iter().map(|warning| format!("warning: {warning}")));
+    output.notes.extend(report::text::warnings(&summary.warnings));
     if arguments.timings {
         let jobs = usize::try_from(summary.jobs.submitted).unwrap_or(usize::MAX);
         output.notes.push(timings.text(jobs));
@@ -258,6 +260,10 @@ pub(crate) fn load(
     let mut options = scenario.trace_options(strict);
     options.watch = progress::reading(world.watched);
     let mut trace = Trace::load(&inputs, &options)?;
+    if (world.interrupted)() {
+        // The end that was met may be that of a pipe that the same interrupt closed.
+        return Err(SimError::Interrupted { during: "the trace was read" });
+    }
     let lists = !trace.cluster.is_empty();
     let jobless = |source: &Source| !source.format.holds_jobs() || (lists && source.rows == 0);
     if let (true, Some(source)) = (trace.sources.iter().all(jobless), trace.sources.first()) {

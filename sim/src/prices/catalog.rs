@@ -13,6 +13,7 @@
 //! accelerators, whose units differ between catalogs.
 
 use std::collections::BTreeMap;
+use std::io::Read as _;
 use std::path::Path;
 
 use fairshare::MicroUsd;
@@ -80,15 +81,35 @@ impl Found {
 /// [`SimError::Usage`] if it cannot be opened, is no catalog, or a number in it is none.
 pub fn read(path: &Path) -> Result<Prices, SimError> {
     let shown = path.display().to_string();
-    let bytes = std::fs::read(path).map_err(|error| {
+    let unreadable = |error: std::io::Error| {
         SimError::usage(format!("failed to read catalog `{shown}`: {}", plain_reason(&error)))
-    })?;
-    let digest = Sha256::digest(&bytes).iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
+    };
+    let raw = if path.as_os_str() == "-" {
+        let mut bytes = Vec::new();
+        std::io::stdin().read_to_end(&mut bytes).map(|_| bytes)
+    } else {
+        std::fs::read(path)
+    };
+    let raw = raw.map_err(unreadable)?;
+    let digest = Sha256::digest(&raw).iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
+    let bytes = plain(raw).map_err(unreadable)?;
     let mut found = Found::default();
     let (rows, count) = rows(&shown, &bytes, &mut found)?;
     let offers = offers(rows, &mut found);
     let origin = Origin { path: shown, digest, rows: count };
     Ok(Prices::new(vec![origin], offers, found.faults))
+}
+
+/// What is in a file that may be gzip or zstd data, which its first bytes say.
+fn plain(raw: Vec<u8>) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    match raw[..] {
+        [0x1f, 0x8b, ..] => {
+            flate2::read::MultiGzDecoder::new(&raw[..]).read_to_end(&mut bytes).map(|_| bytes)
+        }
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => zstd::stream::decode_all(&raw[..]),
+        _ => Ok(raw),
+    }
 }
 
 /// All rows with a price, and how many rows there are.

@@ -13,17 +13,18 @@ use crate::setup::Setup;
     reason = "a chart shows far fewer digits"
 )]
 pub(super) fn below(waits: &[u64], place: f64) -> f64 {
-    let limit = (libm::pow(10.0, place) * 1_000.0) as u64;
+    // Rounded, so that the place of the longest wait, which is a logarithm, does not fall short of it.
+    let limit = libm::round(libm::pow(10.0, place) * 1_000.0) as u64;
     waits.partition_point(|wait| *wait <= limit) as f64 / waits.len().max(1) as f64
 }
 
 /// Points on a line of waits.
 const POINTS: usize = 160;
 
-/// Where a line of waits has its points, on the axis of waits.
+/// Where a line of waits has its points, on the axis of waits: the last at its end.
 #[expect(clippy::cast_precision_loss, reason = "160 points")]
 pub(super) fn wait_places(axis: &Axis) -> Vec<f64> {
-    let place = |index: usize| axis.from + (axis.to - axis.from) * (index as f64 + 0.5) / POINTS as f64;
+    let place = |index: usize| axis.from + (axis.to - axis.from) * (index as f64 + 1.0) / POINTS as f64;
     (0..POINTS).map(place).collect()
 }
 

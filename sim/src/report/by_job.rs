@@ -1,25 +1,23 @@
-//! Panels about jobs: how long they wait, how much longer they take by size, what they cost, and single lives.
+//! Panels about jobs: how long they wait, how much longer they take by size, and what they cost.
 //!
-//! Absent on purpose: drawing (see `chart`) and panels over time (see `over_time`).
+//! Absent on purpose: drawing (see `chart`) panels over time (see `over_time`) and single lives (see
+//! `lives`).
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use fairshare::ResourceKind;
 
-use super::axes::{below, log_axis, part_axis, time_axis, unit, wait_places};
-use super::chart::{self, Axis, Bar, Caption, Series, Stretch, escape};
+use super::axes::{below, log_axis, part_axis, unit, wait_places};
+use super::bill::Bill;
+use super::chart::{self, Bar, Caption, Series, Stands};
 use super::csv::field;
 use super::html::{COLOURED, OTHERS, Page, TEAMS_SHOWN};
 use super::over_time::{short, wait_table};
-use super::text::{count, decimal, usd};
+use super::text::{decimal, numbered, usd, usd_of_cents, whole};
 use crate::metrics::distribution::Distribution;
 use crate::metrics::{population, slowdown};
-use crate::record::Fate;
 use crate::summary::TeamSummary;
-
-/// Jobs among the single lives.
-const LIVES: usize = 500;
 
 impl Page<'_> {
     pub(super) fn waits(&self, html: &mut String) {
@@ -51,7 +49,7 @@ impl Page<'_> {
         };
         html.push_str("<section><h2>How long they wait</h2>\n");
         self.legend(html);
-        html.push_str(&chart::lines(&caption, &axis, &part_axis(), &lines));
+        html.push_str(&chart::lines(&caption, &axis, &part_axis(), &lines, Stands::End));
         html.push_str("</section>\n");
     }
 
@@ -86,7 +84,8 @@ impl Page<'_> {
             let jobs = values.len();
             let _ = writeln!(text, "{name},{jobs},{},{},{}", short(mean), short(p50), short(p95));
             let [average, median, high] = [mean, p50, p95].map(decimal);
-            let label = format!("mean {average}, median {median}, p95 {high} ({} jobs)", count(jobs as u64));
+            let jobs = numbered(jobs as u64, "job");
+            let label = format!("mean {average}, median {median}, p95 {high} ({jobs})");
             bars.push(Bar {
                 name: format!("{name} {unit}").replace(&format!("{unit} {unit}"), unit),
                 parts: vec![(0, mean)],
@@ -114,17 +113,21 @@ impl Page<'_> {
     pub(super) fn spending(&self, html: &mut String) {
         let teams = &self.summary.teams;
         let priced = self.summary.cost_usd;
+        let bill = Bill::new(self.summary);
         let bar = |(index, team): (usize, &TeamSummary)| {
-            let (length, label) = match team.cost_usd {
-                Some(cost) => (cost, usd(cost)),
-                None => (team.gpu_hours, format!("{:.0} GPU-hours", team.gpu_hours)),
+            let (length, label) = match team.cost_usd.zip(bill.as_ref()) {
+                Some((cost, bill)) => (cost, usd_of_cents(bill.teams[index])),
+                None => (team.gpu_hours, format!("{} GPU-hours", whole(team.gpu_hours))),
             };
             Bar { name: team.name.clone(), parts: vec![(self.colour[index], length)], label }
         };
         let mut bars: Vec<Bar> = teams.iter().enumerate().take(TEAMS_SHOWN).map(bar).collect();
-        if let Some(cost) = priced {
-            for (name, value) in [("idle", cost.idle), ("lost to evictions", cost.lost)] {
-                bars.push(Bar { name: name.to_owned(), parts: vec![(OTHERS, value)], label: usd(value) });
+        if let Some((cost, bill)) = priced.zip(bill.as_ref()) {
+            for (name, value, cents) in
+                [("idle", cost.idle, bill.idle), ("lost to evictions", cost.lost, bill.lost)]
+            {
+                let label = usd_of_cents(cents);
+                bars.push(Bar { name: name.to_owned(), parts: vec![(OTHERS, value)], label });
             }
         }
         if let Some(value) = self.summary.egress.as_ref().and_then(|egress| egress.usd) {
@@ -134,11 +137,11 @@ impl Page<'_> {
             return;
         }
         let title = if priced.is_some() { "What it costs, by team" } else { "GPU-hours by team" };
-        let description = match priced {
-            Some(cost) => format!(
+        let description = match &bill {
+            Some(bill) => format!(
                 "{} in all, {} of it idle; what evictions lost is within the teams' figures.",
-                usd(cost.total),
-                usd(cost.idle)
+                usd_of_cents(bill.total),
+                usd_of_cents(bill.idle)
             ),
             None => "No pool has a price, so the bars are GPU-hours.".to_owned(),
         };
@@ -153,83 +156,5 @@ impl Page<'_> {
         html.push_str(&chart::bars(&caption, &bars));
         self.more_teams(html);
         html.push_str("</section>\n");
-    }
-
-    /// The jobs around the job that waited longest.
-    pub(super) fn lives(&self, html: &mut String) {
-        let outcomes = &self.record.outcomes;
-        let longest = (0..outcomes.len()).max_by_key(|row| (outcomes[*row].wait_ms, std::cmp::Reverse(*row)));
-        let Some(longest) = longest else { return };
-        let first = longest.saturating_sub(LIVES / 2).min(outcomes.len().saturating_sub(LIVES));
-        let last = (first + LIVES).min(outcomes.len());
-        let rows = first..last;
-        let mut attempts: Vec<(usize, i64, i64, Option<crate::observer::Cause>)> = Vec::new();
-        for lost in self.record.lost.iter().filter(|lost| rows.contains(&(lost.row as usize))) {
-            attempts.push((lost.row as usize, lost.start_ms, lost.end_ms, Some(lost.cause)));
-        }
-        for row in rows.clone().filter(|row| outcomes[*row].holds()) {
-            let outcome = &outcomes[row];
-            let end = if outcome.fate == Fate::Running { self.record.end_ms } else { outcome.end_ms };
-            attempts.push((row, outcome.start_ms, end, None));
-        }
-        attempts.sort_unstable_by_key(|(row, start, ..)| (*row, *start));
-        let from = self.trace.jobs[first].submit_ms;
-        let Some(to) = attempts.iter().map(|(_, _, end, _)| *end).max().filter(|to| *to > from) else {
-            return;
-        };
-        #[expect(clippy::cast_precision_loss, reason = "a chart shows far fewer digits")]
-        let after = |at: i64| (at - from) as f64;
-        let mut text = "job,team,waits_from_s,start_s,end_s,pool,ends,for_job\n".to_owned();
-        let mut stretches = Vec::new();
-        for (index, &(row, start, end, cause)) in attempts.iter().enumerate() {
-            let before = index.checked_sub(1).map(|index| attempts[index]).filter(|before| before.0 == row);
-            let wait = before.map_or(self.trace.jobs[row].submit_ms, |before| before.2);
-            let by = cause.and_then(|cause| cause.by).map(|by| by as usize);
-            self.life_row(row, [wait, start, end].map(|at| at.abs_diff(from)), cause, &mut text);
-            let by = by.filter(|by| rows.contains(by)).map(|by| by - first);
-            let colour = self.colour[self.team_of(row)];
-            let [wait, start, end] = [wait, start, end].map(after);
-            stretches.push(Stretch { row: row - first, colour, wait, start, end, cut: cause.is_some(), by });
-        }
-        let caption = Caption {
-            id: "lives".to_owned(),
-            title: format!("{} jobs around the one that waited longest", count((last - first) as u64)),
-            description: "A row for each job in order of submission: a thin line while it waits, a bar while it runs. \
-                          A bar that ends in a mark was evicted; the dashed line leads to the job it made way for."
-                .to_owned(),
-            table: text,
-            zoom: "lives",
-        };
-        let _ = writeln!(html, "<section><h2>{}</h2>", escape(&caption.title));
-        self.legend(html);
-        let _ = writeln!(html, "<p class=\"small\">{}</p>", caption.description);
-        let axis =
-            Axis { label: "time since the first of these submissions".to_owned(), ..time_axis(from, to) };
-        html.push_str(&chart::gantt(&caption, &axis, last - first, &stretches));
-        html.push_str("</section>\n");
-    }
-
-    fn life_row(
-        &self,
-        row: usize,
-        times: [u64; 3],
-        cause: Option<crate::observer::Cause>,
-        text: &mut String,
-    ) {
-        field(text, &self.trace.names.get(row).to_string());
-        text.push(',');
-        field(text, &self.summary.teams[self.team_of(row)].name);
-        for time in times {
-            let _ = write!(text, ",{}", fairshare::Millis::new(time));
-        }
-        text.push(',');
-        // An earlier attempt may have been elsewhere; the file of decisions says where.
-        let pool = if cause.is_none() { Some(self.record.outcomes[row].pool as usize) } else { None };
-        field(text, pool.map_or("", |pool| self.setup.config.pools[pool].name.as_str()));
-        let _ = write!(text, ",{},", cause.map_or("ended", |cause| cause.reason.as_str()));
-        if let Some(by) = cause.and_then(|cause| cause.by) {
-            field(text, &self.trace.names.get(by as usize).to_string());
-        }
-        text.push('\n');
     }
 }

@@ -3,7 +3,11 @@
 //! Every chart has a title and a description for readers that do not see it, and its numbers as a link: CSV with one row
 //! for each mark that can be pointed at, in the same order. Absent on purpose: scripts, and knowledge of simulations.
 
+mod points;
+
 use std::fmt::Write as _;
+
+pub use points::{Point, scatter};
 
 /// Width of every chart, in user units.
 const WIDTH: f64 = 960.0;
@@ -15,6 +19,15 @@ const RIGHT: f64 = 16.0;
 const TOP: f64 = 12.0;
 /// Room below the plot, for the axis.
 const BOTTOM: f64 = 40.0;
+
+/// About the width of a letter, in user units.
+const LETTER: f64 = 6.5;
+
+/// About the width of a text.
+#[expect(clippy::cast_precision_loss, reason = "a few dozen letters")]
+fn width_of(text: &str) -> f64 {
+    text.chars().count() as f64 * LETTER
+}
 
 /// A mark on an axis.
 #[derive(Clone, Debug, PartialEq)]
@@ -196,10 +209,13 @@ fn axes(x: &Axis, y: &Axis, height: f64, svg: &mut String) {
     for tick in &x.ticks {
         let at = x.place(tick.at, LEFT, right);
         let (end, base) = (bottom + 4.0, bottom + 18.0);
+        // A label whose half would leave the picture ends at its edge.
+        let half = width_of(&tick.label) / 2.0;
+        let (anchor, text) = if at + half > WIDTH { ("end", WIDTH - 1.0) } else { ("mid", at) };
         let _ = writeln!(
             svg,
             "<g class=\"tick\" data-x=\"{at:.1}\"><path class=\"axis\" d=\"M{at:.1} {bottom}V{end}\"/>\
-             <text class=\"mid\" x=\"{at:.1}\" y=\"{base}\">{}</text></g>",
+             <text class=\"{anchor}\" x=\"{text:.1}\" y=\"{base}\">{}</text></g>",
             escape(&tick.label)
         );
     }
@@ -208,10 +224,12 @@ fn axes(x: &Axis, y: &Axis, height: f64, svg: &mut String) {
     let _ =
         writeln!(svg, "<text class=\"label mid\" x=\"{middle}\" y=\"{base}\">{}</text>", escape(&x.label));
     let up = f64::midpoint(TOP, bottom);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few dozen letters")]
+    let fits = (height / LETTER) as usize;
     let _ = writeln!(
         svg,
         "<text class=\"label mid\" transform=\"translate(14 {up}) rotate(-90)\">{}</text>",
-        escape(&y.label)
+        escape(&cut(&y.label, fits))
     );
 }
 
@@ -276,21 +294,31 @@ fn steps(values: &[f64], place: impl Fn(f64) -> f64, edge: impl Fn(usize) -> f64
     }
 }
 
+/// Where in its slice of the x axis a point of a line stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Stands {
+    /// In the middle: it is an average over the slice.
+    Middle,
+    /// At the end: it is about everything up to there.
+    End,
+}
+
 /// Lines through points at equal distances on the x axis.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "a few hundred points")]
-pub fn lines(caption: &Caption, x: &Axis, y: &Axis, lines: &[Series]) -> String {
+pub fn lines(caption: &Caption, x: &Axis, y: &Axis, lines: &[Series], stands: Stands) -> String {
     let height = 300.0;
     let (bottom, right) = (height - BOTTOM, WIDTH - RIGHT);
     let mut svg = open(caption, Some(x), height);
     axes(x, y, height, &mut svg);
     svg.push_str(&plot(height));
     let count = lines.first().map_or(0, |line| line.values.len());
+    let within = if stands == Stands::Middle { 0.5 } else { 1.0 };
     for line in lines {
         let mut path = String::new();
         for (index, value) in line.values.iter().enumerate() {
             let letter = if path.is_empty() { 'M' } else { 'L' };
-            let across = LEFT + (right - LEFT) * (index as f64 + 0.5) / count.max(1) as f64;
+            let across = LEFT + (right - LEFT) * (index as f64 + within) / count.max(1) as f64;
             let _ = write!(path, "{letter}{across:.1} {:.1}", y.place(*value, bottom, TOP));
         }
         let colour = line.colour;
@@ -362,14 +390,16 @@ pub struct Stretch {
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "a few hundred rows")]
 pub fn gantt(caption: &Caption, x: &Axis, rows: usize, stretches: &[Stretch]) -> String {
-    let tall = (3.0 * rows as f64).clamp(80.0, 900.0);
+    // The label of the rows fits into the least height.
+    let tall = (3.0 * rows as f64).clamp(100.0, 900.0);
     let (height, row) = (TOP + tall + BOTTOM, tall / rows.max(1) as f64);
     let mut svg = open(caption, Some(x), height);
     let y =
         Axis { from: 0.0, to: 1.0, ticks: Vec::new(), label: "jobs by submission".to_owned(), is_log: false };
     axes(x, &y, height, &mut svg);
     svg.push_str(&plot(height));
-    let place = |value: f64| x.place(value, LEFT, WIDTH - RIGHT);
+    let right = WIDTH - RIGHT;
+    let place = |value: f64| x.place(value, LEFT, right);
     let top = |index: usize| TOP + row * index as f64;
     for one in stretches {
         let (from, to, at) = (place(one.wait), place(one.start), top(one.row) + row / 2.0);
@@ -392,54 +422,22 @@ pub fn gantt(caption: &Caption, x: &Axis, rows: usize, stretches: &[Stretch]) ->
                 let _ = writeln!(svg, "<path class=\"who\" d=\"M{end:.1} {at:.1}V{to:.1}\"/>");
             }
         }
-    }
-    close(caption, &mut svg);
-    svg
-}
-
-/// A point with a name.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Point {
-    /// Name, beside it.
-    pub name: String,
-    /// Colour.
-    pub colour: usize,
-    /// Across.
-    pub x: f64,
-    /// Up.
-    pub y: f64,
-    /// Whether it is full, and joined with the others that are, from left to right.
-    pub front: bool,
-}
-
-/// Points with their names; those on the front are full and joined.
-#[must_use]
-pub fn scatter(caption: &Caption, x: &Axis, y: &Axis, points: &[Point]) -> String {
-    let height = 300.0;
-    let (bottom, right) = (height - BOTTOM, WIDTH - RIGHT);
-    let mut svg = open(caption, Some(x), height);
-    axes(x, y, height, &mut svg);
-    svg.push_str(&plot(height));
-    let at = |point: &Point| (x.place(point.x, LEFT, right), y.place(point.y, bottom, TOP));
-    let mut front: Vec<(f64, f64)> = points.iter().filter(|point| point.front).map(at).collect();
-    front.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let joined: Vec<String> = front.iter().map(|(across, up)| format!("{across:.1} {up:.1}")).collect();
-    if joined.len() > 1 {
-        let _ = writeln!(svg, "<path class=\"limit\" d=\"M{}\"/>", joined.join("L"));
-    }
-    for point in points {
-        let (across, up) = at(point);
-        let colour = point.colour;
-        let style = if point.front { format!("c{colour}") } else { format!("hollow l{colour}") };
-        // Names that would leave the picture stand left of their points.
-        let (text, end) = if across > right - 200.0 { (across - 12.0, " end") } else { (across + 12.0, "") };
-        let _ = writeln!(
-            svg,
-            "<circle class=\"m area t t{colour} {style}\" cx=\"{across:.1}\" cy=\"{up:.1}\" r=\"6\"/>\
-             <text class=\"name{end}\" x=\"{text:.1}\" y=\"{:.1}\">{}</text>",
-            up + 4.0,
-            escape(&point.name)
-        );
+        // What goes on beyond an edge says so there.
+        let (high, low) = (at - 2.5, at + 2.5);
+        if from < LEFT - 0.05 {
+            let tail = LEFT + 6.0;
+            let _ = writeln!(
+                svg,
+                "<path class=\"beyond c{colour}\" d=\"M{LEFT} {at:.1}L{tail} {high:.1}V{low:.1}Z\"/>"
+            );
+        }
+        if place(one.end) > right + 0.05 {
+            let tail = right - 6.0;
+            let _ = writeln!(
+                svg,
+                "<path class=\"beyond c{colour}\" d=\"M{right} {at:.1}L{tail} {high:.1}V{low:.1}Z\"/>"
+            );
+        }
     }
     close(caption, &mut svg);
     svg
@@ -518,6 +516,43 @@ mod tests {
         assert_eq!(labels(128.0), ["0", "50", "100", "150"]);
         assert_eq!(labels(0.9), ["0", "0.2", "0.4", "0.6", "0.8", "1"]);
         assert_eq!(labels(23_000.0), ["0", "5000", "10k", "15k", "20k", "25k"]);
+    }
+
+    #[test]
+    fn what_reaches_beyond_the_plot_is_marked_at_its_edge() {
+        let caption = Caption {
+            id: String::new(),
+            title: String::new(),
+            description: String::new(),
+            table: String::new(),
+            zoom: "",
+        };
+        let x = Axis::from_zero(10.0, "");
+        let stretch =
+            |wait: f64, end: f64| Stretch { row: 0, colour: 0, wait, start: 5.0, end, cut: false, by: None };
+        let marks = |one: Stretch| gantt(&caption, &x, 1, &[one]).matches("class=\"beyond").count();
+        assert_eq!(
+            [stretch(0.0, 10.0), stretch(-1.0, 10.0), stretch(0.0, 11.0), stretch(-1.0, 11.0)].map(marks),
+            [0, 1, 1, 2]
+        );
+    }
+
+    #[test]
+    fn labels_at_the_edge_of_a_picture_end_there() {
+        let tick = |at: f64, label: &str| Tick { at, label: label.to_owned() };
+        let x = Axis {
+            from: 0.0,
+            to: 2.0,
+            ticks: vec![tick(1.0, "60 min"), tick(2.0, "120 min")],
+            label: String::new(),
+            is_log: false,
+        };
+        let y = Axis { ticks: Vec::new(), label: "GPUs asked by jobs that wait".repeat(3), ..x.clone() };
+        let mut svg = String::new();
+        axes(&x, &y, 152.0, &mut svg);
+        assert!(svg.contains("<text class=\"mid\" x=\"504.0\" y=\"130\">60 min</text>"), "{svg}");
+        assert!(svg.contains("<text class=\"end\" x=\"959.0\" y=\"130\">120 min</text>"), "{svg}");
+        assert!(svg.contains("\u{2026}</text>"), "a label longer than the picture is high is cut: {svg}");
     }
 
     #[test]

@@ -4,29 +4,85 @@
 
 use std::fmt::Write as _;
 
-use super::text::{TEAMS_SHOWN, WIDTH, count, cut, decimal, name_width, optional, percent, usd, whole};
+use super::text::{
+    TEAMS_SHOWN, WIDTH, count, cut, decimal, more, name_width, numbered, optional, percent, reaper_parts,
+    usd, whole,
+};
 use crate::compare::Comparison;
 use crate::duration::human_s;
+use crate::trace::printable;
 
 /// Policies that fit side by side in the table of teams.
 const SIDE_BY_SIDE: usize = 4;
+
+/// Columns of a policy's name in the tables, without the gap after it.
+const NAME: usize = 25;
+
+/// What the columns and rows of policies are headed.
+struct Headings {
+    /// By policy.
+    names: Vec<String>,
+    /// Of the baseline.
+    baseline: String,
+    /// The names are numbers, which stand for these policies.
+    numbered: bool,
+}
+
+impl Headings {
+    /// Names, unless two of them are the same where their column ends: then numbers.
+    fn new(comparison: &Comparison) -> Self {
+        let policies: Vec<&str> = comparison.policies.iter().map(|run| run.policy.as_str()).collect();
+        let narrow = column(policies.len()).min(NAME);
+        let mut short: Vec<String> = policies.iter().map(|policy| cut(policy, narrow)).collect();
+        short.sort();
+        let numbered = short.windows(2).any(|pair| pair[0] == pair[1]);
+        let heading = |(index, policy): (usize, &&str)| {
+            if numbered { format!("[{}]", index + 1) } else { printable(policy) }
+        };
+        let names: Vec<String> = policies.iter().enumerate().map(heading).collect();
+        let baseline = policies.iter().position(|policy| *policy == comparison.baseline);
+        let baseline = baseline.map_or_else(String::new, |index| names[index].clone());
+        Self { names, baseline, numbered }
+    }
+
+    /// Of the policies beside the baseline, in the order of their differences.
+    fn of_others<'a>(&'a self, comparison: &'a Comparison) -> impl Iterator<Item = &'a String> {
+        let baseline = comparison.policies.iter().position(|run| run.policy == comparison.baseline);
+        self.names.iter().enumerate().filter(move |(index, _)| Some(*index) != baseline).map(|(_, name)| name)
+    }
+}
+
+/// Columns of one of `policies` side by side.
+fn column(policies: usize) -> usize {
+    ((WIDTH - 18 - 10) / policies.clamp(1, SIDE_BY_SIDE)).min(26)
+}
 
 /// Several policies side by side.
 #[must_use]
 pub fn text(comparison: &Comparison) -> String {
     let mut text = String::new();
+    let headings = Headings::new(comparison);
+    if comparison.incomplete {
+        text.push_str("INCOMPLETE: the comparison was interrupted, and everything here is partial\n\n");
+    }
+    if headings.numbered {
+        for (name, run) in headings.names.iter().zip(&comparison.policies) {
+            let _ = writeln!(text, "{name} {}", printable(&run.policy));
+        }
+        text.push('\n');
+    }
     let time = |value: Option<f64>| value.map_or("-".to_owned(), human_s);
-    let name = name_width(comparison.policies.iter().map(|run| run.policy.as_str()), "policy", 30);
+    let name = name_width(headings.names.iter().map(String::as_str), "policy", NAME + 1);
     let _ = writeln!(
         text,
         "{:<name$}{:>12}{:>12}{:>10}{:>8}{:>7}",
         "policy", "wait mean", "wait p95", "slowdown", "gpu", "jain"
     );
-    for run in &comparison.policies {
+    for (heading, run) in headings.names.iter().zip(&comparison.policies) {
         let _ = writeln!(
             text,
             "{:<name$}{:>12}{:>12}{:>10}{:>8}{:>7}",
-            cut(&run.policy, name),
+            cut(heading, name),
             time(run.wait_s.mean),
             time(run.wait_s.p95),
             run.bounded_slowdown.mean.map_or("-".to_owned(), decimal),
@@ -34,40 +90,58 @@ pub fn text(comparison: &Comparison) -> String {
             optional(run.fairness.and_then(|fairness| fairness.jain)),
         );
     }
-    waits(comparison, name, &mut text);
-    figures(comparison, &mut text);
-    teams_side_by_side(comparison, &mut text);
+    reapers(comparison, &headings, &mut text);
+    waits(comparison, &headings, name, &mut text);
+    figures(comparison, &headings, &mut text);
+    teams_side_by_side(comparison, &headings, &mut text);
     text.lines().fold(String::new(), |text, line| text + line.trim_end() + "\n")
 }
 
+/// What stopping idle jobs saved under each policy.
+fn reapers(comparison: &Comparison, headings: &Headings, text: &mut String) {
+    for (heading, run) in headings.names.iter().zip(&comparison.policies) {
+        if let Some(reaper) = &run.reaper {
+            let _ = writeln!(text, "reaper under {}:", cut(heading, WIDTH - 14));
+            let parts = reaper_parts(reaper);
+            let (first, rest) = parts.split_at(parts.len().min(2));
+            let _ = writeln!(text, "  {}{}", first.join(", "), if rest.is_empty() { "" } else { "," });
+            if !rest.is_empty() {
+                let _ = writeln!(text, "  {}", rest.join(", "));
+            }
+        }
+    }
+}
+
 /// The paired waits, with their intervals.
-fn waits(comparison: &Comparison, name: usize, text: &mut String) {
-    let _ = writeln!(text, "\nmean wait per job against {}, with a 95 % interval", comparison.baseline);
+fn waits(comparison: &Comparison, headings: &Headings, name: usize, text: &mut String) {
+    let baseline = cut(&headings.baseline, NAME + 1);
+    let _ = writeln!(text, "\nmean wait per job against {baseline}, with a 95 % interval");
     if comparison.replicas > 0 {
         let block = comparison.block_s.map_or(String::new(), human_s);
-        let replicas = count(comparison.replicas);
-        let _ = writeln!(text, "from {replicas} replicas of the trace, made of blocks of {block}");
+        let replicas = numbered(comparison.replicas, "replica");
+        let _ = writeln!(text, "from {replicas} of the trace, made of blocks of {block}");
     }
-    for difference in &comparison.differences {
+    for (heading, difference) in headings.of_others(comparison).zip(&comparison.differences) {
         let wait = difference.wait_s;
         let interval = match (wait.low, wait.high) {
             (Some(low), Some(high)) => format!("[{}, {}]", signed_s(low), signed_s(high)),
             _ if comparison.replicas > 0 => "[too few replicas]".to_owned(),
             _ => "[too few jobs]".to_owned(),
         };
-        let shown = cut(&difference.policy, name);
+        let shown = cut(heading, name);
         let mean = wait.mean.map_or("-".to_owned(), signed_s);
         let _ = writeln!(text, "{shown:<name$}{mean:>13}  {interval}  {}", verdict(wait.verdict, true));
     }
 }
 
 /// Figures of the whole run, where replicas tell how sure their differences are.
-fn figures(comparison: &Comparison, text: &mut String) {
+fn figures(comparison: &Comparison, headings: &Headings, text: &mut String) {
     if comparison.replicas == 0 {
         return;
     }
-    for difference in &comparison.differences {
-        let _ = writeln!(text, "\n{} less {}", difference.policy, comparison.baseline);
+    let half = (WIDTH - " less ".len()) / 2;
+    for (heading, difference) in headings.of_others(comparison).zip(&comparison.differences) {
+        let _ = writeln!(text, "\n{} less {}", cut(heading, half), cut(&headings.baseline, half));
         for figure in difference.figures.iter().filter(|figure| figure.difference.is_some()) {
             let shown =
                 |value: Option<f64>| value.map_or("-".to_owned(), |value| signed(figure.figure, value));
@@ -128,13 +202,13 @@ pub(super) fn shown(figure: &str, size: f64) -> String {
 }
 
 /// The mean waits of every team under the first policies.
-fn teams_side_by_side(comparison: &Comparison, text: &mut String) {
+fn teams_side_by_side(comparison: &Comparison, headings: &Headings, text: &mut String) {
     let shown = &comparison.policies[..comparison.policies.len().min(SIDE_BY_SIDE)];
     let Some(first) = shown.first() else { return };
-    let width = ((WIDTH - 18 - 10) / shown.len()).min(26);
+    let width = column(shown.len());
     let _ = write!(text, "\n{:<18}{:>10}", "team, mean wait", "jobs");
-    for run in shown {
-        let _ = write!(text, "{:>width$}", cut(&run.policy, width));
+    for heading in headings.names.iter().take(shown.len()) {
+        let _ = write!(text, "{:>width$}", cut(heading, width));
     }
     text.push('\n');
     for (index, team) in first.teams.iter().enumerate().take(TEAMS_SHOWN) {
@@ -145,12 +219,10 @@ fn teams_side_by_side(comparison: &Comparison, text: &mut String) {
         }
         text.push('\n');
     }
-    for (more, what) in [
-        (first.teams.len().saturating_sub(TEAMS_SHOWN), "teams"),
-        (comparison.policies.len() - shown.len(), "policies"),
-    ] {
-        if more > 0 {
-            let _ = writeln!(text, "and {more} more {what} (all of them with `-o json`)");
-        }
+    more(first.teams.len(), TEAMS_SHOWN, "team", text);
+    let left = comparison.policies.len() - shown.len();
+    if left > 0 {
+        let policies = if left == 1 { "policy" } else { "policies" };
+        let _ = writeln!(text, "and {left} more {policies} (all of them with `-o json`)");
     }
 }

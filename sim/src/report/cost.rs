@@ -126,7 +126,7 @@ struct Charge {
     line: &'static str,
     what: String,
     category: &'static str,
-    /// Thousandths of the unit.
+    /// Billionths of the unit, so that the price times the quantity is the cost to the millionth of a dollar.
     quantity: u128,
     unit: &'static str,
     service: [String; 2],
@@ -152,14 +152,15 @@ impl<W: Write> Lines<'_, W> {
             Bought::OnDemand => "Standard",
             Bought::Spot => "Dynamic",
         };
+        let kind = if tariff.unit == PriceUnit::Cpu { "CPU" } else { "GPU" };
         let charge = Charge {
             line,
             what: format!("{line} capacity of {}", spec.name),
             category,
             // Of an hour, rounded to the nearest.
-            quantity: (amount + 1_800_000) / 3_600_000,
+            quantity: (amount * 10 + 18) / 36,
             unit: if tariff.unit == PriceUnit::Cpu { "CPU Hours" } else { "GPU Hours" },
-            service: ["Compute".to_owned(), spec.accelerator.clone().unwrap_or_else(|| "CPU".to_owned())],
+            service: ["Compute".to_owned(), spec.accelerator.clone().unwrap_or_else(|| kind.to_owned())],
             micro,
             lost,
         };
@@ -187,7 +188,7 @@ impl<W: Write> Lines<'_, W> {
                 line: "egress",
                 what: format!("data sets that left {}", self.setup.config.pools[pool].name),
                 category: "Standard",
-                quantity: (bytes + egress::GB / 2_000) / (egress::GB / 1_000),
+                quantity: bytes * BILLION / egress::GB,
                 unit: "GB",
                 service: ["Networking".to_owned(), "Egress".to_owned()],
                 micro,
@@ -207,7 +208,7 @@ impl<W: Write> Lines<'_, W> {
         for time in [self.window.0, self.window.1] {
             push(line, format_args!(",{}", rfc3339(time)));
         }
-        let quantity = fairshare::Millis::new(u64::try_from(charge.quantity).unwrap_or(u64::MAX));
+        let quantity = billionths(charge.quantity);
         let unit = charge.unit;
         push(line, format_args!(",{},{quantity},{unit},{quantity},{unit}", charge.category));
         let spec = &self.setup.config.pools[pool];
@@ -236,6 +237,15 @@ impl<W: Write> Lines<'_, W> {
         push(line, format_args!(",{}\n", money(charge.lost)));
         self.out.write_all(line.as_bytes())
     }
+}
+
+/// Billionths in a unit.
+const BILLION: u128 = 1_000_000_000;
+
+/// Billionths of a unit, without zeros at the end.
+fn billionths(quantity: u128) -> String {
+    let text = format!("{}.{:09}", quantity / BILLION, quantity % BILLION);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 /// A time of the trace as a date; empty where no calendar reaches.

@@ -6,11 +6,9 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::text::{cut, name_width, percent};
+use super::text::{WIDTH, cut, name_width, percent};
 use crate::decide::{Decided, JobDecision, ShareKind};
 
-/// Columns of the table.
-const WIDTH: usize = 80;
 /// Columns of what happens to a job.
 const ACTION: usize = 11;
 
@@ -71,7 +69,7 @@ fn reasons(line: &JobDecision, width: usize) -> Vec<String> {
 }
 
 /// Breaks a text at its spaces; a longer word stands by itself.
-fn wrap(text: &str, width: usize) -> Vec<String> {
+pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split(' ') {
         let fits = lines

@@ -28,14 +28,41 @@ pub struct Folder {
 }
 
 impl Folder {
-    /// The folder, made if it is not there.
+    /// The folder of a run, made if it is not there.
     ///
     /// # Errors
     ///
-    /// [`SimError::Write`] if it cannot be made.
-    pub fn create(path: &Path) -> Result<Self, SimError> {
+    /// [`SimError::Write`] if it cannot be made; [`SimError::Usage`] if it holds a comparison.
+    pub fn of_run(path: &Path) -> Result<Self, SimError> {
+        Self::without(path, "compare.json", "a comparison", "a run")
+    }
+
+    /// The folder of a comparison, made if it is not there.
+    ///
+    /// # Errors
+    ///
+    /// [`SimError::Write`] if it cannot be made; [`SimError::Usage`] if it holds a run.
+    pub fn of_comparison(path: &Path) -> Result<Self, SimError> {
+        Self::without(path, "manifest.json", "a run", "a comparison")
+    }
+
+    /// Both have a report of the same name, so that one would pass for the other's.
+    fn without(path: &Path, mark: &str, there: &str, comes: &str) -> Result<Self, SimError> {
+        if path.join(mark).exists() {
+            let message = format!("`{}` holds the results of {there}", path.display());
+            return Err(SimError::usage_with_hint(message, format!("name another folder for {comes}")));
+        }
         fs::create_dir_all(path).map_err(|error| SimError::write(path, error))?;
         Ok(Self { path: path.to_path_buf() })
+    }
+
+    /// Removes a file of earlier results, if it is there.
+    fn remove(&self, name: &str) -> Result<(), SimError> {
+        let path = self.path.join(name);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(SimError::write(&path, error)),
+            _ => Ok(()),
+        }
     }
 
     /// Writes one text.
@@ -48,7 +75,7 @@ impl Folder {
     }
 
     /// Begins `decisions.csv`, the first of the files of a run. A manifest of an earlier run goes first, and the new one
-    /// comes last, so that a folder with a manifest is whole.
+    /// comes last, so that a folder with a manifest is whole; so do files that not every run leaves.
     ///
     /// # Errors
     ///
@@ -58,12 +85,8 @@ impl Folder {
         setup: &'a Setup,
         trace: &'a Trace,
     ) -> Result<DecisionLog<'a, WholeFile>, SimError> {
-        let manifest = self.path.join("manifest.json");
-        match fs::remove_file(&manifest) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(SimError::write(&manifest, error));
-            }
-            _ => {}
+        for name in ["manifest.json", "cost.csv", "timings.json"] {
+            self.remove(name)?;
         }
         let path = self.path.join("decisions.csv");
         let out = WholeFile::create(&path).map_err(|error| SimError::write(&path, error))?;
@@ -114,6 +137,13 @@ impl Folder {
     ///
     /// [`SimError::Write`] if the machine refuses.
     pub fn comparison(&self, comparison: &Comparison, versus: &Versus) -> Result<(), SimError> {
+        // Pictures of an earlier comparison, which may have been of more teams.
+        let earlier = fs::read_dir(&self.path).map_err(|error| SimError::write(&self.path, error))?;
+        for name in earlier.flatten().filter_map(|entry| entry.file_name().into_string().ok()) {
+            if super::versus::is_picture(&name) && !versus.pictures.contains_key(&name) {
+                self.remove(&name)?;
+            }
+        }
         for (name, picture) in &versus.pictures {
             self.text(name, picture)?;
         }

@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::text::{count, cut, decimal};
+use super::decision::wrap;
+use super::text::{WIDTH, count, cut, decimal, numbered};
 use crate::diff::Diff;
 use crate::duration::human_s;
 use crate::life::{Interval, Life};
@@ -11,6 +12,28 @@ use crate::life::{Interval, Life};
 const INTERVALS_SHOWN: usize = 40;
 /// Teams in a table.
 const TEAMS_SHOWN: usize = 20;
+
+/// Columns before what is said of an interval.
+const REASON: usize = 28;
+
+/// An instant of the trace's clock: as a date where it is one, of seconds since 1970.
+fn instant(seconds: f64) -> String {
+    #[expect(clippy::cast_possible_truncation, reason = "an instant of a trace, in whole seconds")]
+    let date = (seconds >= DATES_FROM_S).then(|| jiff::Timestamp::from_second(seconds as i64).ok()).flatten();
+    match date {
+        Some(date) => format!("{date} ({} s)", plain(seconds)),
+        None => format!("{} s", plain(seconds)),
+    }
+}
+
+/// Seconds without separators, as they stand in files.
+fn plain(seconds: f64) -> String {
+    let text = format!("{seconds:.3}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// Clocks that start at zero do not come here, and those that count from 1970 are beyond: the year 2000.
+const DATES_FROM_S: f64 = 946_684_800.0;
 
 fn change(seconds: f64) -> String {
     let sign = if seconds < 0.0 { "-" } else { "+" };
@@ -25,11 +48,14 @@ pub fn diff(diff: &Diff) -> String {
     for input in &diff.inputs {
         let _ = writeln!(text, "the inputs differ: {input}");
     }
+    for warning in &diff.warnings {
+        let _ = writeln!(text, "INCOMPLETE: {warning}");
+    }
     let jobs = &diff.jobs;
     let _ = writeln!(
         text,
-        "\n{} jobs in both: {} as they were, {} sooner, {} later, {} changed otherwise",
-        count(jobs.both),
+        "\n{} in both: {} as they were, {} sooner, {} later, {} changed otherwise",
+        numbered(jobs.both, "job"),
         count(jobs.same),
         count(jobs.sooner),
         count(jobs.later),
@@ -37,7 +63,7 @@ pub fn diff(diff: &Diff) -> String {
     );
     for (number, which) in [(jobs.only_a, "first"), (jobs.only_b, "second")] {
         if number > 0 {
-            let _ = writeln!(text, "{} jobs only in the {which}", count(number));
+            let _ = writeln!(text, "{} only in the {which}", numbered(number, "job"));
         }
     }
     if !diff.figures.is_empty() {
@@ -50,7 +76,11 @@ pub fn diff(diff: &Diff) -> String {
     if let Some(first) = &diff.first_difference {
         let _ = writeln!(text, "\nfirst decision that differs: line {} of decisions.csv", first.line);
         for (sign, line) in [("-", &first.a), ("+", &first.b)] {
-            let _ = writeln!(text, "  {sign} {}", if line.is_empty() { "(no more)" } else { line });
+            let _ = writeln!(
+                text,
+                "  {sign} {}",
+                if line.is_empty() { "(no more)".to_owned() } else { cut(line, WIDTH - 4) }
+            );
         }
     }
     let moved = diff.teams.iter().filter(|team| team.wait_change_s.abs() > 0.0);
@@ -63,11 +93,17 @@ pub fn diff(diff: &Diff) -> String {
     }
     for (index, moved) in diff.moved.iter().enumerate() {
         if index == 0 {
-            let _ = writeln!(text, "\n{:<16}{:<14}{:>12}  what", "job", "team", "wait");
+            let _ = writeln!(text, "\n{:<16}{:<14}{:>12}  what, and why", "job", "team", "wait");
         }
         let wait = moved.wait_change_s.map_or("-".to_owned(), change);
         let (job, team) = (cut(&moved.job, 16), cut(&moved.team, 14));
-        let _ = writeln!(text, "{job:<16}{team:<14}{wait:>12}  {}", moved.why);
+        let indent = 16 + 14 + 12 + 2;
+        let _ = write!(text, "{job:<16}{team:<14}{wait:>12}  ");
+        let lines = [&moved.what, &moved.why].into_iter().flat_map(|said| wrap(said, WIDTH - indent));
+        for (index, line) in lines.filter(|line| !line.is_empty()).enumerate() {
+            let indent = if index == 0 { 0 } else { indent };
+            let _ = writeln!(text, "{:indent$}{line}", "");
+        }
     }
     text.lines().fold(String::new(), |text, line| text + line.trim_end() + "\n")
 }
@@ -77,7 +113,9 @@ pub fn diff(diff: &Diff) -> String {
 pub fn life(life: &Life) -> String {
     let Life { job, team, policy, status, submit_s, wait_s, intervals, .. } = life;
     let mut text = format!("job {job} of team {team} under {policy}: {status}\n");
-    let _ = writeln!(text, "submitted at {} s, waited {} in all\n", decimal(*submit_s), human_s(*wait_s));
+    let waited =
+        if *status == "rejected" { String::new() } else { format!(", waited {} in all", human_s(*wait_s)) };
+    let _ = writeln!(text, "submitted at {}{waited}\n", instant(*submit_s));
     let _ = writeln!(text, "{:>14}{:>12}  what", "after", "for");
     for interval in intervals.iter().take(INTERVALS_SHOWN) {
         row(interval, *submit_s, &mut text);
@@ -100,13 +138,20 @@ fn row(interval: &Interval, submit_s: f64, text: &mut String) {
         (state, _) => state.to_owned(),
     };
     let _ = writeln!(text, "{after:>14}{length:>12}  {what}");
-    for reason in &interval.reasons {
-        let _ = writeln!(text, "{:>28}{reason}", "");
+    let mut said = interval.reasons.clone();
+    said.extend(interval.lost.clone());
+    if !interval.unblocked_by.is_empty() {
+        said.push(format!("it could have started with {}", interval.unblocked_by.join(", or ")));
+    }
+    for line in said.iter().flat_map(|text| wrap(text, WIDTH - REASON)) {
+        let _ = writeln!(text, "{:REASON$}{line}", "");
     }
     if !interval.others_started.is_empty() {
         let teams = interval.others_started.iter().take(4);
         let teams: Vec<String> = teams.map(|started| format!("{} {}", started.team, started.jobs)).collect();
         let more = if interval.others_started.len() > 4 { ", …" } else { "" };
-        let _ = writeln!(text, "{:>28}started meanwhile: {}{more}", "", teams.join(", "));
+        for line in wrap(&format!("started meanwhile: {}{more}", teams.join(", ")), WIDTH - REASON) {
+            let _ = writeln!(text, "{:REASON$}{line}", "");
+        }
     }
 }

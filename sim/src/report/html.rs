@@ -8,9 +8,10 @@ use std::fmt::Write as _;
 
 use sha2::{Digest as _, Sha256};
 
+use super::bill::Bill;
 use super::chart::escape;
 use super::over_time::SLICES;
-use super::text::{count, percent, usd, whole};
+use super::text::{count, numbered, percent, reaper_parts, usd, usd_of_cents, whole};
 use crate::duration::human_s;
 use crate::metrics::Demands;
 use crate::metrics::distribution::Distribution;
@@ -110,11 +111,15 @@ impl Page<'_> {
         html.push_str(&open(&format!("Simulation under {}", self.summary.policy), ""));
         let _ = writeln!(html, "<header><h1>Simulation under <em>{policy}</em></h1>");
         let jobs = &self.summary.jobs;
-        let mut line = format!("{} jobs of {} teams", count(jobs.submitted), self.summary.teams.len());
+        let teams = self.summary.teams.len() as u64;
+        let mut line = format!("{} of {}", numbered(jobs.submitted, "job"), numbered(teams, "team"));
         let _ = write!(line, ", submitted over {}", human_s(self.summary.span_s));
-        for (number, word) in
-            [(jobs.failed, "failed"), (jobs.rejected, "rejected"), (jobs.unfinished, "unfinished")]
-        {
+        for (number, word) in [
+            (jobs.failed, "failed"),
+            (jobs.cancelled, "cancelled"),
+            (jobs.rejected, "rejected"),
+            (jobs.unfinished, "unfinished"),
+        ] {
             if number > 0 {
                 let _ = write!(line, ", {} {word}", count(number));
             }
@@ -147,13 +152,16 @@ impl Page<'_> {
             let _ = writeln!(html, "<div><dt>{name}</dt><dd>{}</dd></div>", escape(&value));
         }
         html.push_str("</dl>\n");
+        if let Some(reaper) = &summary.reaper {
+            let _ = writeln!(html, "<p class=\"small\">Reaper: {}.</p>", reaper_parts(reaper).join(", "));
+        }
     }
 
     fn teams(&self, html: &mut String) {
-        let priced = self.summary.cost_usd.is_some();
+        let bill = Bill::new(self.summary);
         html.push_str("<section><h2>Teams</h2>\n<table><thead><tr><th>team</th><th>weight</th><th>jobs</th>");
         html.push_str("<th>mean wait</th><th>median</th><th>p95</th><th>longest</th><th>GPU-hours</th>");
-        html.push_str(if priced {
+        html.push_str(if bill.is_some() {
             "<th>cost</th></tr></thead>\n<tbody>\n"
         } else {
             "</tr></thead>\n<tbody>\n"
@@ -172,8 +180,8 @@ impl Page<'_> {
                 let _ = write!(html, "<td>{}</td>", value.map_or("–".to_owned(), human_s));
             }
             let _ = write!(html, "<td>{}</td>", whole(team.gpu_hours));
-            if let Some(cost) = team.cost_usd {
-                let _ = write!(html, "<td>{}</td>", usd(cost));
+            if let Some(bill) = &bill {
+                let _ = write!(html, "<td>{}</td>", usd_of_cents(bill.teams[index]));
             }
             html.push_str("</tr>\n");
         }
@@ -184,7 +192,8 @@ impl Page<'_> {
 
     pub(super) fn more_teams(&self, html: &mut String) {
         if let Some(more) = self.summary.teams.len().checked_sub(TEAMS_SHOWN).filter(|more| *more > 0) {
-            let _ = writeln!(html, "<p class=\"small\">and {more} more teams, in summary.json</p>");
+            let more = numbered(more as u64, "more team");
+            let _ = writeln!(html, "<p class=\"small\">and {more}, in summary.json</p>");
         }
     }
 

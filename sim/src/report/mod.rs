@@ -1,6 +1,7 @@
 //! Report: results as bytes. The only files that format.
 
 mod axes;
+mod bill;
 mod blocked;
 mod by_job;
 pub mod chart;
@@ -12,6 +13,7 @@ pub mod files;
 pub mod folders;
 pub mod html;
 pub mod json;
+mod lives;
 pub mod manifest;
 pub mod openmetrics;
 mod over_time;

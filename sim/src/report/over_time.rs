@@ -8,11 +8,11 @@ use std::fmt::Write as _;
 use fairshare::ResourceKind;
 
 use super::axes::{time_axis, unit};
-use super::chart::{self, Axis, Caption, Series, escape};
+use super::chart::{self, Axis, Caption, Series, Stands, escape};
 use super::csv::field;
 use super::html::{COLOURED, OTHERS, Page};
 use super::series::up;
-use super::text::percent;
+use super::text::{numbered, percent, whole as rounded};
 use crate::metrics::fairness;
 use crate::metrics::series::Slices;
 use crate::metrics::shares::{evenness, in_slices};
@@ -83,8 +83,9 @@ impl Page<'_> {
             colour,
             values: slices.averages().into_iter().map(|value| value / scale).collect(),
         };
-        let layers = slices.iter().enumerate().map(layer);
-        layers.filter(|layer| layer.colour != OTHERS || self.colour.contains(&OTHERS)).collect()
+        // Where there are fewer teams than colours, the others are nobody's.
+        let layers = slices.iter().enumerate().filter(|(colour, _)| self.colour.contains(colour));
+        layers.map(layer).collect()
     }
 
     pub(super) fn colour_name(&self, colour: usize) -> String {
@@ -123,25 +124,32 @@ impl Page<'_> {
         html.push_str("<section><h2>Who holds what</h2>\n");
         self.legend(html);
         let time = time_axis(from, to);
+        let empty = Slices::new(from, to, SLICES);
         for (index, pool) in self.setup.config.pools.iter().enumerate().take(POOLS_SHOWN) {
             let kind = main_kind(pool);
             let (scale, unit) = unit(self.setup, kind);
             #[expect(clippy::cast_precision_loss, reason = "a chart shows far fewer digits")]
             let whole = capacity(pool)[kind].get() as f64 / scale;
             let layers = self.layers(&slices[index], scale);
-            let limit: Vec<f64> =
-                up(self.setup, index, kind, &slices[index][0]).map(|up| up / scale).collect();
+            let limit: Vec<f64> = up(self.setup, index, kind, &empty).map(|up| up / scale).collect();
             let moves = limit.iter().any(|up| (up - limit[0]).abs() > 0.0);
             let limit = if moves { &limit[..] } else { &limit[..1] };
             let of = if moves { "of at most " } else { "of " };
             let used = self.summary.pools[index].utilization.get(self.setup.config.kinds.name(kind)).copied();
             let name = escape(&pool.name);
-            let _ =
-                writeln!(html, "<h3>{name} <small>{} {of}{whole} {unit} used</small></h3>", percent(used));
+            let _ = writeln!(
+                html,
+                "<h3>{name} <small>{} {of}{} {unit} used</small></h3>",
+                percent(used),
+                rounded(whole)
+            );
             let caption = Caption {
                 id: format!("pool{index}"),
                 title: format!("{unit} of {} held over time, by team", pool.name),
-                description: format!("Stacked by team; the line is the capacity {of}{whole} {unit}."),
+                description: format!(
+                    "Stacked by team; the line is the capacity {of}{} {unit}.",
+                    rounded(whole)
+                ),
                 table: table("after_s", &starts(&slices[index][0], SLICES, from), &layers),
                 zoom: "time",
             };
@@ -149,8 +157,8 @@ impl Page<'_> {
             html.push_str(&chart::stacked(&caption, &time, &y, &layers, limit));
         }
         if pools > POOLS_SHOWN {
-            let more = pools - POOLS_SHOWN;
-            let _ = writeln!(html, "<p class=\"small\">and {more} more pools, in series.csv</p>");
+            let more = numbered((pools - POOLS_SHOWN) as u64, "more pool");
+            let _ = writeln!(html, "<p class=\"small\">and {more}, in series.csv</p>");
         }
         html.push_str("</section>\n");
     }
@@ -226,7 +234,7 @@ impl Page<'_> {
         self.legend(html);
         let _ = writeln!(html, "<p class=\"small\">{}</p>", escape(&caption.description));
         let y = Axis::from_zero(1.0, "share of the whole (1 = all)");
-        html.push_str(&chart::lines(&caption, &time_axis(from, to), &y, &lines));
+        html.push_str(&chart::lines(&caption, &time_axis(from, to), &y, &lines, Stands::Middle));
         self.entitled((from, to), &y, html);
         html.push_str("</section>\n");
     }
@@ -252,7 +260,7 @@ impl Page<'_> {
         };
         let _ =
             writeln!(html, "<h3>Entitled to</h3>\n<p class=\"small\">{}</p>", escape(&caption.description));
-        html.push_str(&chart::lines(&caption, &time_axis(from, to), y, &lines));
+        html.push_str(&chart::lines(&caption, &time_axis(from, to), y, &lines, Stands::Middle));
     }
 
     /// The largest share over kinds, by team and slice.

@@ -7,18 +7,21 @@
   tip.hidden = true;
   document.body.append(tip);
 
-  const parse = (text) => text.trim().split('\n').map((line) => {
-    const fields = [];
-    const pattern = /("(?:[^"]|"")*"|[^,]*)(?:,|$)/g;
-    while (pattern.lastIndex < line.length || fields.length === 0) {
-      const field = pattern.exec(line)[1];
-      fields.push(field.startsWith('"') ? field.slice(1, -1).replaceAll('""', '"') : field);
+  // A field in quotes may hold commas, quotes and the ends of lines.
+  const parse = (text) => {
+    const rows = [[]];
+    const pattern = /(?:"((?:[^"]|"")*)"|([^",\n]*))(,|\n|$)/g;
+    while (pattern.lastIndex < text.length) {
+      const [, quoted, plain, end] = pattern.exec(text);
+      rows[rows.length - 1].push(quoted === undefined ? plain : quoted.replaceAll('""', '"'));
+      if (end === '\n') rows.push([]);
     }
-    if (line.endsWith(',')) fields.push('');
-    return fields;
-  });
+    if (text.endsWith(',')) rows[rows.length - 1].push('');
+    return rows.filter((row) => row.length > 0);
+  };
   const human = (seconds) => {
     const units = [[86400, 'd'], [3600, 'h'], [60, 'min'], [1, 's']];
+    if (seconds < 0) return `-${human(-seconds)}`;
     if (seconds < 1) return `${+seconds.toFixed(2)} s`;
     const first = units.findIndex(([size]) => seconds >= size);
     const [size, name] = units[first];
@@ -44,11 +47,14 @@
     const row = chart.rows[index];
     if (!row) return '';
     const lines = [];
+    // Over time most teams hold nothing most of the time; elsewhere nothing is a value like others.
+    const sparse = chart.figure.dataset.zoom === 'time' && row.length > 3;
     row.forEach((value, column) => {
       const name = chart.names[column];
-      if (value === '' || (value === '0' && column > 0 && row.length > 3)) return;
-      const timed = name.endsWith('_s') && value !== '' && !Number.isNaN(Number(value));
-      lines.push(`${name.replace(/_s$/, '').replaceAll('_', ' ')}: ${timed ? human(Number(value)) : value}`);
+      if (value === '' || (value === '0' && column > 0 && sparse)) return;
+      const timed = name.endsWith('_s') && !Number.isNaN(Number(value));
+      const told = timed ? name.replace(/_s$/, '').replaceAll('_', ' ') : name;
+      lines.push(`${told}: ${timed ? human(Number(value)) : value}`.replace(/[\u0000-\u001f\u007f]+/g, ' '));
     });
     return lines.slice(0, 16).join('\n');
   };

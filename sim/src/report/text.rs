@@ -4,12 +4,15 @@
 
 use std::fmt::Write as _;
 
+use super::bill::Bill;
 use crate::duration::human_s;
-use crate::metrics::cost::apportion_by;
 use crate::metrics::distribution::Distribution;
+use crate::metrics::reclaimed::Reclaimed;
 use crate::summary::Summary;
 use crate::trace::{Source, Trace, printable};
 
+/// Pools shown before the rest is summed up in a line.
+const POOLS_SHOWN: usize = 20;
 /// Teams shown before the rest is summed up in a line.
 pub(super) const TEAMS_SHOWN: usize = 40;
 /// Columns of the table.
@@ -39,28 +42,25 @@ fn head(summary: &Summary, text: &mut String) {
         (jobs.cancelled, "cancelled"),
         (jobs.rejected, "rejected"),
         (jobs.unfinished, "unfinished"),
-        (jobs.preemptions, "preemptions"),
     ] {
         if number > 0 {
             counts.push(format!("{} {word}", count(number)));
         }
     }
-    let _ = writeln!(text, "policy    {}", summary.policy);
-    let _ = writeln!(text, "jobs      {}", counts.join(", "));
+    if jobs.preemptions > 0 {
+        counts.push(numbered(jobs.preemptions, "preemption"));
+    }
+    folded("policy", &[printable(&summary.policy)], text);
+    folded("jobs", &counts, text);
     let time = format!(
         "{} of submissions, {} until the last end",
         human_s(summary.span_s),
         human_s(summary.makespan_s)
     );
     let _ = writeln!(text, "time      {time}");
-    if let Some(cost) = &summary.cost_usd {
-        let _ = writeln!(
-            text,
-            "cost      {} = {} allocated + {} idle",
-            usd(cost.total),
-            usd(cost.allocated),
-            usd(cost.idle)
-        );
+    if let Some(bill) = Bill::new(summary) {
+        let [total, allocated, idle] = [bill.total, bill.allocated, bill.idle].map(usd_of_cents);
+        let _ = writeln!(text, "cost      {total} = {allocated} allocated + {idle} idle");
     }
     if let Some(egress) = summary.egress.as_ref().filter(|egress| egress.moves > 0) {
         let price = egress.usd.map_or(String::new(), |value| format!(", {} beside the cost", usd(value)));
@@ -71,13 +71,49 @@ fn head(summary: &Summary, text: &mut String) {
             whole(egress.moving_s)
         );
     }
+    if let Some(reaper) = &summary.reaper {
+        folded("reaper", &reaper_parts(reaper), text);
+    }
     if let Some(queue) = summary.queue.as_ref().filter(|queue| queue.jobs_max > 0) {
         let line = sparkline(&queue.jobs_over_time);
-        let _ = writeln!(text, "waiting   {line}  {} jobs at most", count(queue.jobs_max));
+        let _ = writeln!(text, "waiting   {line}  {} at most", numbered(queue.jobs_max, "job"));
     }
     if summary.incomplete {
         let _ = writeln!(text, "INCOMPLETE: the run was interrupted");
     }
+}
+
+/// What stopping idle jobs saved, in words.
+pub(super) fn reaper_parts(reaper: &Reclaimed) -> Vec<String> {
+    let mut parts = vec![
+        format!("{} stopped for idling", numbered(reaper.jobs, "job")),
+        format!("{} GPU-hours reclaimed", whole(reaper.gpu_hours)),
+    ];
+    if let Some(usd) = reaper.usd {
+        parts.push(format!("{} reclaimed", self::usd(usd)));
+    }
+    if let Some(kills) = reaper.false_kills {
+        parts.push(format!("{} that would have completed", numbered(kills, "false kill")));
+    }
+    parts
+}
+
+/// A line of the head, in as many as it takes.
+fn folded(name: &str, parts: &[String], text: &mut String) {
+    let mut line = format!("{name:<10}");
+    for (index, part) in parts.iter().enumerate() {
+        let comma = if index + 1 < parts.len() { "," } else { "" };
+        let length = line.chars().count();
+        if index > 0 && length + 1 + part.chars().count() + comma.len() > WIDTH {
+            let _ = writeln!(text, "{}", line.trim_end());
+            line = format!("{:<10}", "");
+        } else if index > 0 {
+            line.push(' ');
+        }
+        line.push_str(part);
+        line.push_str(comma);
+    }
+    let _ = writeln!(text, "{line}");
 }
 
 /// Values from nothing to the largest, as bars of eight heights; what is more than nothing is seen.
@@ -114,12 +150,12 @@ fn waits(summary: &Summary, text: &mut String) {
 
 fn pools(summary: &Summary, text: &mut String) {
     let name = name_width(summary.pools.iter().map(|pool| pool.name.as_str()), "pool", 22);
-    let costs = summary.cost_usd.is_some();
+    let bill = Bill::new(summary);
     let _ =
         write!(text, "{:<name$}{:>8}{:>8}{:>8}{:>8}{:>8}", "pool", "nodes", "load", "gpu", "cpu", "memory");
-    let _ = writeln!(text, "{}", if costs { format!("{:>14}", "idle cost") } else { String::new() });
-    let cents = cents(summary.pools.iter().map(|pool| pool.idle_usd), summary.cost_usd.map(|cost| cost.idle));
-    for (index, pool) in summary.pools.iter().enumerate() {
+    let idle = bill.as_ref().map_or(String::new(), |_| format!("{:>14}", "idle cost"));
+    let _ = writeln!(text, "{idle}");
+    for (index, pool) in summary.pools.iter().enumerate().take(POOLS_SHOWN) {
         let load = summary.offered_load.get(&pool.name).copied().flatten();
         let _ = write!(
             text,
@@ -131,25 +167,33 @@ fn pools(summary: &Summary, text: &mut String) {
         for kind in ["gpu", "cpu", "memory"] {
             let _ = write!(text, "{:>8}", percent(pool.utilization.get(kind).copied()));
         }
-        if costs {
-            let _ = write!(text, "{:>14}", usd_of_cents(cents.get(index).copied()));
+        if let Some(bill) = &bill {
+            let _ = write!(text, "{:>14}", usd_of_cents(bill.idle_by_pool[index]));
         }
         text.push('\n');
+    }
+    more(summary.pools.len(), POOLS_SHOWN, "pool", text);
+}
+
+/// How many of a table are not in it.
+pub(super) fn more(all: usize, shown: usize, what: &str, text: &mut String) {
+    if all > shown {
+        let more = numbered((all - shown) as u64, &format!("more {what}"));
+        let _ = writeln!(text, "and {more} (all of them with `-o json`)");
     }
 }
 
 fn teams(summary: &Summary, text: &mut String) {
-    let costs = summary.cost_usd.is_some();
-    let room = WIDTH - 7 - 10 - 12 - 12 - 11 - if costs { 13 } else { 0 };
+    let bill = Bill::new(summary);
+    let room = WIDTH - 7 - 10 - 12 - 12 - 11 - if bill.is_some() { 13 } else { 0 };
     let name = name_width(summary.teams.iter().map(|team| team.name.as_str()), "team", room);
     let _ = write!(
         text,
         "{:<name$}{:>7}{:>10}{:>12}{:>12}{:>11}",
         "team", "weight", "jobs", "wait mean", "wait p95", "GPU-hours"
     );
-    let _ = writeln!(text, "{}", if costs { format!("{:>13}", "cost") } else { String::new() });
-    let cents =
-        cents(summary.teams.iter().map(|team| team.cost_usd), summary.cost_usd.map(|cost| cost.allocated));
+    let cost = bill.as_ref().map_or(String::new(), |_| format!("{:>13}", "cost"));
+    let _ = writeln!(text, "{cost}");
     for (index, team) in summary.teams.iter().enumerate().take(TEAMS_SHOWN) {
         let Distribution { mean, p95, .. } = team.wait_s;
         let time = |value: Option<f64>| value.map_or("-".to_owned(), human_s);
@@ -163,15 +207,12 @@ fn teams(summary: &Summary, text: &mut String) {
             time(p95),
             whole(team.gpu_hours),
         );
-        if costs {
-            let _ = write!(text, "{:>13}", usd_of_cents(cents.get(index).copied()));
+        if let Some(bill) = &bill {
+            let _ = write!(text, "{:>13}", usd_of_cents(bill.teams[index]));
         }
         text.push('\n');
     }
-    if summary.teams.len() > TEAMS_SHOWN {
-        let more = summary.teams.len() - TEAMS_SHOWN;
-        let _ = writeln!(text, "and {more} more teams (all of them with `-o json`)");
-    }
+    more(summary.teams.len(), TEAMS_SHOWN, "team", text);
 }
 
 /// Which formats were told from the content, for stderr.
@@ -197,6 +238,46 @@ pub fn provenance(summary: &Summary) -> Vec<String> {
     notes
 }
 
+/// Warnings of one kind that are told one by one.
+const TOLD: usize = 3;
+
+/// Warnings, for stderr. Those that differ in names and numbers alone are of one kind: of many the first are told.
+///
+/// # Examples
+///
+/// ```
+/// use fairshare_sim::report::text::warnings;
+/// let said: Vec<String> = (1..=40).map(|pool| format!("pool `{pool}` is offered {pool}.5 times")).collect();
+/// let told = warnings(&said);
+/// assert_eq!(told[2..], ["warning: pool `3` is offered 3.5 times", "warning: and 37 more like this (all of them with `-o json`)"]);
+/// ```
+#[must_use]
+pub fn warnings(warnings: &[String]) -> Vec<String> {
+    let kind = |warning: &str| -> String {
+        let quoted = warning.split('`').enumerate().filter(|(index, _)| index.is_multiple_of(2));
+        quoted.flat_map(|(_, text)| text.chars()).filter(|letter| !letter.is_ascii_digit()).collect()
+    };
+    let mut kinds: Vec<(String, Vec<&String>)> = Vec::new();
+    for warning in warnings {
+        let own = kind(warning);
+        match kinds.iter_mut().find(|(kind, _)| *kind == own) {
+            Some((_, same)) => same.push(warning),
+            None => kinds.push((own, vec![warning])),
+        }
+    }
+    let mut told = Vec::new();
+    for (_, same) in kinds {
+        // One more is no longer than to say that there is one more.
+        let shown = if same.len() <= TOLD + 1 { same.len() } else { TOLD };
+        told.extend(same[..shown].iter().map(|warning| format!("warning: {warning}")));
+        if shown < same.len() {
+            let more = count((same.len() - shown) as u64);
+            told.push(format!("warning: and {more} more like this (all of them with `-o json`)"));
+        }
+    }
+    told
+}
+
 /// What was repaired in the traces, for stderr.
 #[must_use]
 pub fn repairs(trace: &Trace) -> Vec<String> {
@@ -215,16 +296,9 @@ pub fn repairs(trace: &Trace) -> Vec<String> {
     notes
 }
 
-/// Cents that add up to the whole.
-fn cents(parts: impl Iterator<Item = Option<f64>>, whole: Option<f64>) -> Vec<u128> {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "micro-USD of a printed sum")]
-    let micro = |usd: f64| (usd * 1_000_000.0).round() as u128;
-    let parts: Vec<u128> = parts.map(|part| part.map_or(0, micro)).collect();
-    whole.map_or(Vec::new(), |whole| apportion_by(&parts, 10_000, (micro(whole) + 5_000) / 10_000))
-}
-
-fn usd_of_cents(cents: Option<u128>) -> String {
-    cents.map_or("-".to_owned(), |cents| format!("${}.{:02}", grouped(cents / 100), cents % 100))
+/// Dollars of cents.
+pub(super) fn usd_of_cents(cents: u128) -> String {
+    format!("${}.{:02}", grouped(cents / 100), cents % 100)
 }
 
 /// Dollars with cents.
@@ -232,7 +306,20 @@ fn usd_of_cents(cents: Option<u128>) -> String {
 pub fn usd(value: f64) -> String {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "cents of a printed sum")]
     let cents = (value * 100.0).round() as u128;
-    usd_of_cents(Some(cents))
+    usd_of_cents(cents)
+}
+
+/// A number and what it is of, in the singular or the plural.
+///
+/// # Examples
+///
+/// ```
+/// use fairshare_sim::report::text::numbered;
+/// assert_eq!([1, 2_000].map(|number| numbered(number, "job")), ["1 job", "2,000 jobs"]);
+/// ```
+#[must_use]
+pub fn numbered(number: u64, what: &str) -> String {
+    format!("{} {what}{}", count(number), if number == 1 { "" } else { "s" })
 }
 
 /// A whole number with separators.

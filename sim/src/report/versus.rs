@@ -7,13 +7,13 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::axes::{below, log_axis, part_axis, wait_places};
-use super::chart::{self, Axis, Bar, Caption, Point, Series, escape};
+use super::chart::{self, Axis, Bar, Caption, Point, Series, Stands, escape};
 use super::comparison::{shown, signed, verdict};
 use super::csv::field;
 use super::html::{self, COLOURED};
 use super::over_time::{short, wait_table};
 use super::picture::picture;
-use super::text::count;
+use super::text::numbered;
 use crate::compare::{Comparison, Runs};
 use crate::duration::human_s;
 use crate::metrics::population;
@@ -33,6 +33,12 @@ pub struct Versus {
     pub pictures: BTreeMap<String, String>,
 }
 
+/// Whether a file has the name of a picture of a comparison.
+pub(super) fn is_picture(name: &str) -> bool {
+    let of_team = |name: &str| name.strip_prefix("waits-").is_some_and(|place| place.parse::<u8>().is_ok());
+    name.strip_suffix(".svg").is_some_and(|name| matches!(name, "waits" | "teams" | "front") || of_team(name))
+}
+
 struct Page<'a> {
     comparison: &'a Comparison,
     runs: &'a Runs<'a>,
@@ -47,7 +53,7 @@ pub fn page(comparison: &Comparison, runs: &Runs<'_>) -> Versus {
     let title = format!("{} policies on the same jobs", names.len());
     let mut page = Page { comparison, runs, html: html::open(&title, &title), pictures: BTreeMap::new() };
     let jobs = comparison.policies.first().map_or(0, |run| run.jobs.submitted);
-    let line = format!("{} jobs under {}", count(jobs), names.join(", "));
+    let line = format!("{} under {}", numbered(jobs, "job"), names.join(", "));
     let _ = writeln!(page.html, "<p>{}</p></header>", escape(&line));
     if comparison.incomplete {
         page.html.push_str("<p class=\"warn\">It was interrupted: everything here is partial.</p>\n");
@@ -79,6 +85,14 @@ impl Page<'_> {
             );
         }
         self.html.push_str("</ul>\n");
+    }
+
+    /// Says how many teams are not among the drawn ones.
+    fn left_out(&mut self, teams: usize, why: &str) {
+        if teams > 0 {
+            let more = numbered(teams as u64, "more team");
+            let _ = writeln!(self.html, "<p class=\"small\">and {more}: {why}</p>");
+        }
     }
 
     /// The beginning of a section of one chart.
@@ -138,9 +152,9 @@ impl Page<'_> {
         let how = if comparison.replicas > 0 {
             let block = comparison.block_s.map_or(String::new(), human_s);
             format!(
-                "95 % intervals from {} bootstrap replicas of the trace, made of blocks of {block}; a word only where the \
-                 interval leaves zero out.",
-                count(comparison.replicas)
+                "95 % intervals from {} of the trace, made of blocks of {block}; a word only where the interval leaves zero \
+                 out.",
+                numbered(comparison.replicas, "bootstrap replica")
             )
         } else {
             "Intervals for these figures take replicas of the trace (--replicas N).".to_owned()
@@ -156,6 +170,7 @@ impl Page<'_> {
             let by_use = teams[*b].gpu_hours.total_cmp(&teams[*a].gpu_hours);
             by_use.then(teams[*b].jobs.cmp(&teams[*a].jobs)).then(a.cmp(b))
         });
+        let left = if teams.len() > 1 { largest.len().saturating_sub(TEAMS) } else { 0 };
         largest.truncate(if teams.len() > 1 { TEAMS } else { 0 });
         let names: Vec<String> = largest.iter().map(|team| teams[*team].name.clone()).collect();
         self.html.push_str("<section><h2>How long they wait</h2>\n");
@@ -165,6 +180,7 @@ impl Page<'_> {
             let _ = writeln!(self.html, "<h3>{}</h3>", escape(&name));
             self.ecdf(Some(team), &format!("waits-{place}"), &format!("Waits of {name}"));
         }
+        self.left_out(left, &format!("the {TEAMS} that held most are drawn; all are in compare.json"));
         self.html.push_str("</section>\n");
     }
 
@@ -200,7 +216,7 @@ impl Page<'_> {
             table: wait_table(&places, &lines),
             zoom: "wait",
         };
-        self.draw(&chart::lines(&caption, &axis, &part_axis(), &lines), id, title);
+        self.draw(&chart::lines(&caption, &axis, &part_axis(), &lines, Stands::End), id, title);
     }
 
     /// Mean waits of every team under every policy.
@@ -218,7 +234,7 @@ impl Page<'_> {
                 text.push(',');
                 field(&mut text, &name);
                 let _ = writeln!(text, ",{},{}", short(mean), waits.count);
-                let label = format!("{} under {name} ({} jobs)", human_s(mean), count(waits.count));
+                let label = format!("{} under {name} ({})", human_s(mean), numbered(waits.count, "job"));
                 let name = if number == 0 { team.name.clone() } else { String::new() };
                 bars.push(Bar { name, parts: vec![(colour, mean)], label });
             }
@@ -234,6 +250,8 @@ impl Page<'_> {
         };
         self.begin(&caption);
         self.draw(&chart::bars(&caption, &bars), "teams", title);
+        let with_jobs = first.teams.iter().filter(|team| team.jobs > 0).count();
+        self.left_out(with_jobs.saturating_sub(TEAMS_BARRED), "all are in compare.json");
         self.html.push_str("</section>\n");
     }
 

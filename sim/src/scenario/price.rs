@@ -69,6 +69,12 @@ pub(super) fn tariff(node: &Node, amounts: &[(String, Quantity)], faults: &mut F
         return None;
     };
     let key = format!("{prefix}{unit}");
+    // What is not bought today may be tomorrow, by one word.
+    for other in PRICES.into_iter().filter(|other| *other != key) {
+        if let Some(node) = table.get(other) {
+            faults.money(node, other)?;
+        }
+    }
     let (price, each) = price(table, &key, unit, amounts, faults)?;
     let changes = changes(table, &key, unit, amounts, faults)?;
     let egress_gb = match table.get("egress_gb") {
@@ -103,11 +109,16 @@ fn price(
 ) -> Option<(Price, u64)> {
     let node = table.get(key)?;
     let hour = faults.money(node, key)?;
-    let unit = match unit {
-        "gpu_hour" => PriceUnit::Gpu,
-        "cpu_hour" => PriceUnit::Cpu,
+    let (unit, resource) = match unit {
+        "gpu_hour" => (PriceUnit::Gpu, "gpu"),
+        "cpu_hour" => (PriceUnit::Cpu, "cpu"),
         _ => return by_node(node, key, hour, amounts, faults),
     };
+    if !amounts.iter().any(|(known, amount)| known == resource && *amount != Quantity::ZERO) {
+        let label = format!("the node has no `{resource}` to charge it by");
+        faults.push(Fault::new(&node.place, format!("`{key}` charges for nothing"), label));
+        return None;
+    }
     Some((Price { unit, hour }, 1_000))
 }
 

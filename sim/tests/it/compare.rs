@@ -89,7 +89,12 @@ fn recorded_needs_a_trace_that_says_when_jobs_started() {
     let message = "error: policy `recorded` needs a trace that says when its jobs started, and this one does not\n\
                    hint: the native columns are `start_s` and `end_s`\n";
     assert_eq!((ran.code, ran.stderr.as_str()), (2, message));
-    let ran = compare(folder.path(), ONE_GPU, jobs, &["--policy", "fifo", "--replicas", "10001"]);
+    let ran = compare(
+        folder.path(),
+        ONE_GPU,
+        jobs,
+        &["--policy", "fifo", "--policy", "drf", "--replicas", "10001"],
+    );
     let message = "error: `--replicas 10001` is more than 10000\nhint: an interval needs about twenty\n";
     assert_eq!((ran.code, ran.stderr.as_str()), (2, message));
 }
@@ -98,7 +103,12 @@ fn recorded_needs_a_trace_that_says_when_jobs_started() {
 fn a_job_that_fits_several_pools_is_counted_in_the_first() {
     let folder = folder();
     let scenario = format!("{}{}", ONE_GPU, ONE_GPU.replace("'l4'", "'more'"));
-    let ran = compare(folder.path(), &scenario, RECORDED, &["--policy", "recorded", "-o", "json"]);
+    let ran = compare(
+        folder.path(),
+        &scenario,
+        RECORDED,
+        &["--policy", "recorded", "--policy", "fifo", "-o", "json"],
+    );
     let warning = "warning: recorded: 3 jobs that could have run in several pools: counted in the first\n";
     assert!(ran.stderr.contains(warning), "{}", ran.stderr);
     assert_eq!(json(&ran)["policies"][0]["cost_usd"]["allocated"].as_f64(), Some(0.041));
@@ -157,6 +167,122 @@ fn the_same_policy_twice_differs_by_nothing_on_any_replica() {
         assert_eq!((interval["low"].as_f64(), interval["high"].as_f64()), (Some(0.0), Some(0.0)));
         assert_eq!(interval["verdict"], "undecided");
     }
+}
+
+#[test]
+fn one_policy_is_compared_with_nothing() {
+    let folder = folder();
+    let ran = compare(folder.path(), ONE_GPU, RECORDED, &["--policy", "drf", "--out", "out"]);
+    let message = "error: `--policy drf` alone is compared with nothing\nhint: name at least two policies\n";
+    assert_eq!((ran.code, ran.stdout.as_str(), ran.stderr.as_str()), (2, "", message));
+    assert!(!folder.path().join("out").exists());
+}
+
+/// Names that are the same where their columns end are told apart by numbers, and every line fits.
+#[test]
+fn policies_that_differ_late_in_their_names_have_headings_of_their_own() {
+    let folder = folder();
+    let scenario = format!("{ONE_GPU}[policy]\npreemption = 'reclaim'\n");
+    let long = ["drf,preemption=reclaim,placement=fragmentation", "drf,preemption=reclaim,placement=random"];
+    let more = ["-q", "--replicas", "1", "--policy", long[0], "--policy", long[1]];
+    let ran = compare(folder.path(), &scenario, &week(), &more);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let table = ran.stdout;
+    assert!(table.starts_with("[1] drf,") && table.contains("\n[2] drf,"), "{table}");
+    let heads: Vec<&str> = table.lines().filter(|line| line.starts_with("team, mean wait")).collect();
+    assert!(heads[0].ends_with(" [1]                       [2]"), "{table}");
+    assert!(table.contains("\n[2] less [1]\n"), "{table}");
+    assert!(
+        table.contains("\nmean wait per job against [1], with a 95 % interval\nfrom 1 replica of the trace")
+    );
+    for line in table.lines().filter(|line| !line.starts_with('[')) {
+        assert!(line.chars().count() <= 80, "{line}");
+    }
+}
+
+/// What is said of one policy names it; what is said of all does not.
+#[test]
+fn warnings_of_some_policies_name_them() {
+    let folder = folder();
+    let mut jobs = "job_id,submit_s,run_s,team,gpu,estimate_s\n".to_owned();
+    for job in 0..1_000 {
+        // The first hundred find the GPU free; the others come at once.
+        let (submit, run) = if job < 100 { (job * 10, 5) } else { (2_000, 50 + job % 100) };
+        let _ = writeln!(jobs, "{job},{submit},{run},a,1,{run}");
+    }
+    let ran = compare(folder.path(), ONE_GPU, &jobs, &["--policy", "fifo", "--policy", "sjf"]);
+    let warnings: Vec<&str> = ran.stderr.lines().filter(|line| line.starts_with("warning: ")).collect();
+    for policy in ["fifo", "sjf"] {
+        let start = format!("warning: {policy},backfill=easy: ");
+        let own =
+            warnings.iter().filter(|line| line.starts_with(&start) && line.contains("first tenth")).count();
+        assert_eq!(own, 1, "{}", ran.stderr);
+    }
+    let shared = warnings.iter().filter(|line| line.starts_with("warning: pool `l4` is offered")).count();
+    assert_eq!(shared, 1, "{}", ran.stderr);
+}
+
+/// What the same work adds up to in another order differs in its last digits; that is no verdict.
+#[test]
+fn rounding_is_no_difference() {
+    let folder = folder();
+    let jobs =
+        (0..30).map(|job| format!("{job},{},{},t{},1,{},{}\n", job * 7, 7, job % 3, job * 7, job * 7 + 7));
+    let jobs = format!("job_id,submit_s,run_s,team,gpu,start_s,end_s\n{}", jobs.collect::<String>());
+    let more = ["-o", "json", "--policy", "recorded", "--policy", "fifo", "--replicas", "5"];
+    let value = json(&compare(folder.path(), ONE_GPU, &jobs, &more));
+    for figure in value["differences"][0]["figures"].as_array().unwrap() {
+        let apart = figure["difference"].as_f64().unwrap_or(0.0);
+        assert!(apart == 0.0 || apart.abs() > 1e-9, "{figure}");
+        assert!(apart.abs() > 0.0 || figure["verdict"] == "undecided", "{figure}");
+    }
+}
+
+#[test]
+fn what_a_reaper_saved_is_told_of_every_policy() {
+    let folder = folder();
+    let scenario = format!("{ONE_GPU}[reaper]\ngpu_utilization_below = 0.2\nwindow = '1h'\n");
+    let jobs = "job_id,submit_s,run_s,team,gpu,gpu_utilization,status\n1,0,10800,a,1,0.1,completed\n2,5,60,b,1,0.9,completed\n";
+    let ran =
+        compare(folder.path(), &scenario, jobs, &["--policy", "fifo", "--policy", "drf", "--out", "out"]);
+    for policy in ["fifo", "drf"] {
+        let told = format!(
+            "reaper under {policy}:\n  1 job stopped for idling, 2 GPU-hours reclaimed,\n  $7.20 reclaimed, 1 false kill that \
+             would have completed\n"
+        );
+        assert!(ran.stdout.contains(&told), "{}{}", ran.stdout, ran.stderr);
+    }
+    let page = std::fs::read_to_string(folder.path().join("out/report.html")).unwrap();
+    assert!(
+        page.contains("<tr><th scope=\"row\">reaper gpu hours</th><td>2 GPU-h</td>"),
+        "the page says it too"
+    );
+}
+
+/// A folder holds a run or a comparison: the report of one would pass for the other's.
+#[test]
+fn a_folder_of_a_run_takes_no_comparison_and_the_other_way_round() {
+    let folder = folder();
+    let policies = ["-q", "--policy", "fifo", "--policy", "drf", "--out", "versus"];
+    let three = RECORDED.replace("6,5,a", "6,5,c");
+    assert_eq!(compare(folder.path(), ONE_GPU, &three, &policies).code, 0);
+    let run =
+        |out: &str| sim(folder.path(), &["run", "scenario.toml", "--trace", "jobs.csv", "-q", "--out", out]);
+    let ran = run("versus");
+    let message = "error: `versus` holds the results of a comparison\nhint: name another folder for a run\n";
+    assert_eq!((ran.code, ran.stderr.as_str()), (2, message));
+    assert_eq!(run("one").code, 0);
+    let ran =
+        compare(folder.path(), ONE_GPU, RECORDED, &["--policy", "fifo", "--policy", "drf", "--out", "one"]);
+    let message = "error: `one` holds the results of a run\nhint: name another folder for a comparison\n";
+    assert_eq!((ran.code, ran.stderr.as_str()), (2, message));
+    // A picture of a team that the new comparison does not have is gone; what others left there is not.
+    let versus = folder.path().join("versus");
+    std::fs::write(versus.join("mine.svg"), "").unwrap();
+    assert!(versus.join("waits-2.svg").exists());
+    assert_eq!(compare(folder.path(), ONE_GPU, RECORDED, &policies).code, 0);
+    assert!(!versus.join("waits-2.svg").exists() && versus.join("waits-1.svg").exists());
+    assert!(versus.join("mine.svg").exists());
 }
 
 #[test]

@@ -163,7 +163,8 @@ fn a_job_is_told_interval_by_interval() {
     assert_eq!((&value["schema"], &value["team"]), (&"sim.explanation/1".into(), &"ads".into()));
     let expected = serde_json::json!([
         {"from_s": 1.0, "to_s": 10.0, "state": "waits",
-         "reasons": ["pool `l4`: the job asks 4 gpu, the pool has 2 free"],
+         "reasons": ["pool `l4`: the job asks 4 gpu, the pool has 1 to 2 free"],
+         "unblocked_by": ["pool `l4`: 3 gpu more free on node 0"],
          "others_started": [{"team": "search", "jobs": 1}]},
         {"from_s": 10.0, "to_s": 20.0, "state": "runs", "attempt": 1, "pool": "l4", "ended_by": "ended"},
     ]);
@@ -182,10 +183,132 @@ fn two_runs_are_compared_job_by_job() {
     assert_eq!(value["jobs"], counts);
     let first = serde_json::json!({"line": 3, "a": "2,start,c,1,l4,1,,,", "b": "1,start,b,1,l4,1,,,"});
     assert_eq!(value["first_difference"], first);
-    let moved = serde_json::json!([{"job": "b", "team": "ads", "wait_change_s": -9.0, "why": "start 10 > 1, end 20 > 11"}]);
+    let why = "1 job starts now after it that started before it (search 1)";
+    let moved = serde_json::json!([{
+        "job": "b", "team": "ads", "wait_change_s": -9.0, "what": "start 10 > 1, end 20 > 11", "why": why
+    }]);
     assert_eq!(value["moved"], moved);
     let same = sim(folder.path(), &["diff", "out", "out"]);
     assert!(same.stdout.contains("3 jobs in both: 3 as they were"), "{}", same.stdout);
+}
+
+/// Under another policy one job passes another: both say which, and a job that is stopped says for whom.
+#[test]
+fn why_a_job_moved_is_told() {
+    let scenario = "[[pool]]\nname = 'l4'\nnodes = 1\nnode = { gpu = 1 }\n\
+                    [[priority]]\nname = 'urgent'\nvalue = 10\n[policy]\nbackfill = 'none'\n";
+    let jobs = "job_id,submit_s,run_s,team,gpu,priority,estimate_s\nx,0,100,a,1,,100\nlong,1,500,a,1,,500\nshort,2,10,b,1,,10\nurgent,105,20,b,1,urgent,20\n";
+    let folder = set_up(scenario, jobs.as_bytes());
+    run(folder.path(), "fifo", &["--policy", "fifo"]);
+    run(folder.path(), "sjf", &["--policy", "sjf"]);
+    run(folder.path(), "stops", &["--policy", "fifo,preemption=priority"]);
+    let moved = |a: &str, b: &str| {
+        let ran = sim(folder.path(), &["diff", a, b, "-o", "json"]);
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        let value: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+        let moved = value["moved"].as_array().unwrap().iter();
+        moved
+            .map(|one| format!("{}: {}", one["job"].as_str().unwrap(), one["why"].as_str().unwrap()))
+            .collect::<Vec<_>>()
+    };
+    let why = moved("fifo", "sjf");
+    assert!(
+        why.contains(&"short: 2 jobs start now after it that started before it (a 1, b 1)".to_owned()),
+        "{why:?}"
+    );
+    assert!(
+        why.contains(&"long: 2 jobs start now before it that started after it (b 2)".to_owned()),
+        "{why:?}"
+    );
+    let why = moved("fifo", "stops");
+    assert!(why.contains(&"long: it is stopped by priority for job urgent".to_owned()), "{why:?}");
+    let why = moved("stops", "fifo");
+    assert!(why.contains(&"long: it is no longer stopped by priority for job urgent".to_owned()), "{why:?}");
+    let table = sim(folder.path(), &["diff", "fifo", "sjf"]).stdout;
+    assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
+}
+
+#[test]
+fn files_that_are_not_those_of_the_run_are_no_side_of_a_difference() {
+    let folder = made();
+    run(folder.path(), "other", &[]);
+    let path = |name: &str| folder.path().join("other").join(name);
+    for name in ["jobs.csv", "summary.json", "decisions.csv"] {
+        let whole = fs::read_to_string(path(name)).unwrap();
+        for damaged in ["garbage\n", &whole[..whole.len() * 3 / 4], ""] {
+            fs::write(path(name), damaged).unwrap();
+            let ran = sim(folder.path(), &["diff", "out", "other"]);
+            let start = format!("error: `other/{name}` has changed: sha256 is ");
+            assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{name}");
+            assert!(ran.stderr.starts_with(&start), "{}", ran.stderr);
+        }
+        fs::write(path(name), whole).unwrap();
+    }
+    let manifest = fs::read_to_string(path("manifest.json")).unwrap();
+    fs::write(path("manifest.json"), manifest.replace("\"complete\": true", "\"complete\": false")).unwrap();
+    let ran = sim(folder.path(), &["diff", "out", "other"]);
+    assert!(
+        ran.stdout.contains("\nINCOMPLETE: the second was interrupted: what it holds is partial\n"),
+        "{}",
+        ran.stdout
+    );
+}
+
+/// What an earlier run left and this one does not is gone.
+#[test]
+fn a_run_leaves_no_file_of_the_run_before() {
+    let priced = format!("{SCENARIO}\n");
+    let folder = set_up(&priced.replace("node = {", "price = { gpu_hour = 2 }\nnode = {"), JOBS.as_bytes());
+    run(folder.path(), "out", &["--timings"]);
+    let there = |name: &str| folder.path().join("out").join(name).exists();
+    assert!(there("cost.csv") && there("timings.json"));
+    fs::write(folder.path().join("scenario.toml"), SCENARIO).unwrap();
+    run(folder.path(), "out", &[]);
+    assert!(!there("cost.csv") && !there("timings.json") && there("jobs.csv"));
+}
+
+#[test]
+fn a_rejected_job_and_an_evicted_one_are_told_why() {
+    let scenario = "[[pool]]\nname = 'l4'\nnodes = 1\nnode = { gpu = 1 }\n\
+                    [[priority]]\nname = 'urgent'\nvalue = 10\n[policy]\norder = 'fifo'\npreemption = 'priority'\n";
+    let start = 1_735_689_600;
+    let jobs = format!(
+        "job_id,submit_s,run_s,team,gpu,priority\nlong,{start},500,a,1,\nbig,{},10,b,2,\nurgent,{},20,b,1,urgent\n",
+        start + 2,
+        start + 150
+    );
+    let folder = set_up(scenario, jobs.as_bytes());
+    run(folder.path(), "out", &[]);
+    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let told = sim(folder.path(), &["explain", "out", "big"]).stdout;
+    assert!(told.contains("\nsubmitted at 2025-01-01T00:00:02Z (1735689602 s)\n"), "{told}");
+    let reason = fs::read_to_string(folder.path().join("out/jobs.csv")).unwrap();
+    let reason =
+        reason.lines().find(|line| line.starts_with("big,")).unwrap().rsplit(',').next().unwrap().to_owned();
+    assert!(
+        !reason.is_empty() && told.contains("  rejected\n") && words(&told).contains(&reason),
+        "{told} {reason}"
+    );
+    let told = sim(folder.path(), &["explain", "out", "long"]).stdout;
+    assert!(told.contains("runs in l4, attempt 1; stopped by priority, for job urgent\n"), "{told}");
+}
+
+/// Behind another holder of a reservation it is another interval, and a share comparison that was lost is told.
+#[test]
+fn the_lost_comparison_of_shares_is_told_with_what_would_have_helped() {
+    let scenario = "[[pool]]\nname = 'l4'\nnodes = 1\nnode = { gpu = 4 }\n[policy]\norder = 'drf'\n";
+    let jobs = "job_id,submit_s,run_s,team,gpu\na1,0,1000,a,2\na2,0,1000,a,2\na3,1,100,a,2\nb1,2,100,b,2\nb2,2,100,b,2\n";
+    let folder = set_up(scenario, jobs.as_bytes());
+    run(folder.path(), "out", &[]);
+    let ran = sim(folder.path(), &["explain", "out", "a3", "-o", "json"]);
+    let value: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    let intervals = value["intervals"].as_array().unwrap();
+    let lost = intervals.iter().find_map(|one| one["lost"].as_str()).unwrap_or_default();
+    assert!(lost.contains("team `b`") && lost.contains("`a`") && lost.contains('%'), "{value}");
+    assert!(intervals[0]["unblocked_by"].as_array().is_some_and(|ways| !ways.is_empty()), "{value}");
+    let table = sim(folder.path(), &["explain", "out", "a3"]).stdout;
+    assert!(table.contains("it could have started with pool `l4`: "), "{table}");
+    assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
 }
 
 /// A disk that is full after some kilobytes, by the limit that a shell can set on files.
@@ -286,7 +409,7 @@ fn a_scenario_of_machines_or_objects_is_whole_or_not_there() {
 #[test]
 fn a_folder_that_cannot_be_made_is_said_before_anything_runs() {
     let folder = made();
-    for command in [&["run"][..], &["compare", "--policy", "fifo"]] {
+    for command in [&["run"][..], &["compare", "--policy", "fifo", "--policy", "drf"]] {
         let more = ["scenario.toml", "--trace", "jobs.csv", "-q", "--out", "jobs.csv/out"];
         let ran = sim(folder.path(), &[command, &more].concat());
         assert_eq!(

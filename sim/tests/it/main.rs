@@ -16,6 +16,7 @@ mod decide;
 mod domains;
 mod folders;
 mod history;
+mod interrupted;
 mod kueue;
 mod kueue_cases;
 mod kueue_load;

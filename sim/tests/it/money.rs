@@ -131,20 +131,41 @@ fn the_cost_file_has_a_row_for_all_that_pay_and_for_what_is_idle() {
     let row = |usd: &str, what: &str, hours: &str, whose: &str| {
         format!(
             "{usd},{usd},USD,Usage,{what} capacity of l4,{period},Committed,{hours},GPU Hours,{hours},GPU Hours,\
-             Compute,CPU,north,north-1,l4,,{whose},0"
+             Compute,GPU,north,north-1,l4,,{whose},0"
         )
     };
     let expected = [
-        row("0.3", "used", "0.083", "a,used,east,a,ann,10"),
-        row("0.2", "used", "0.056", "a,used,west,a,bob,"),
-        row("0.01", "used", "0.003", "b,used,west,b,ann,"),
-        row("0.29", "idle", "0.081", ",idle,,,,"),
+        row("0.3", "used", "0.083333333", "a,used,east,a,ann,10"),
+        row("0.2", "used", "0.055555556", "a,used,west,a,bob,"),
+        row("0.01", "used", "0.002777778", "b,used,west,b,ann,"),
+        row("0.29", "idle", "0.080555556", ",idle,,,,"),
     ];
     assert_eq!(text.lines().skip(1).collect::<Vec<_>>(), expected);
     let columns = text.lines().next().unwrap().split(',').count();
     assert!(text.lines().all(|line| line.split(',').count() == columns), "{text}");
     let manifest = read("manifest.json");
     assert!(manifest.contains("\"cost.csv\""), "{manifest}");
+}
+
+/// Price times quantity is the cost, of every row, however short the job.
+#[test]
+fn quantities_of_the_cost_file_are_as_exact_as_its_costs() {
+    let folder = folder();
+    std::fs::write(folder.path().join("scenario.toml"), pool("gpu_hour = 1")).unwrap();
+    let jobs = "job_id,submit_s,run_s,team,gpu\n1,0,5,a,1\n2,0,1,b,1\n3,0,0.036,c,1\n";
+    std::fs::write(folder.path().join("jobs.csv"), jobs).unwrap();
+    let ran =
+        sim(folder.path(), &["run", "scenario.toml", "--trace", "jobs.csv", "-q", "--check", "--out", "out"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let text = std::fs::read_to_string(folder.path().join("out/cost.csv")).unwrap();
+    let mut rows = 0;
+    for line in text.lines().skip(1) {
+        let fields: Vec<&str> = line.split(',').collect();
+        let number = |column: usize| fields[column].parse::<f64>().unwrap();
+        assert!((number(0) - number(8)).abs() < 1.1e-6 && number(8) > 0.0, "{line}");
+        rows += 1;
+    }
+    assert_eq!(rows, 4);
 }
 
 /// Two nodes of two GPUs at 3.6 dollars, one of them gone from 50 s to 75 s. One job holds two GPUs from 0 to 100 s.
@@ -158,7 +179,7 @@ fn capacity_that_is_gone_is_neither_charged_nor_idle() {
         let fields: Vec<&str> = text.lines().nth(line).unwrap().split(',').collect();
         (fields[0].to_owned(), fields[10].to_owned(), fields[19].to_owned())
     };
-    let expected = [("0.2", "0.056", "used"), ("0.15", "0.042", "idle")];
+    let expected = [("0.2", "0.055555556", "used"), ("0.15", "0.041666667", "idle")];
     let expected = expected.map(|(usd, hours, line)| (usd.to_owned(), hours.to_owned(), line.to_owned()));
     assert_eq!([shown(1), shown(2)], expected);
 }
@@ -183,6 +204,25 @@ fn bad_prices_are_named_with_their_place() {
         "`gpu_hour` is not what it should be",
         "-3.5",
         "expected dollars: a number from 0 to 1000000 with at most six decimals, found `-3.5`",
+    );
+    // A price that nobody pays today is a price all the same.
+    price_refused(
+        "gpu_hour = 1, spot_gpu_hour = -2",
+        "`spot_gpu_hour` is not what it should be",
+        "-2",
+        "expected dollars: a number from 0 to 1000000 with at most six decimals, found `-2`",
+    );
+    price_refused(
+        "gpu_hour = 1, reserved_gpu_hour = \"abc\"",
+        "`reserved_gpu_hour` is not what it should be",
+        "\"abc\"",
+        "expected dollars: a number from 0 to 1000000 with at most six decimals, found the text `abc`",
+    );
+    price_refused(
+        "cpu_hour = 1",
+        "`cpu_hour` charges for nothing",
+        "1",
+        "the node has no `cpu` to charge it by",
     );
     price_refused(
         "gpu_hour = 1, bought = \"spot\"",

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::support::{Ran, sim};
+use crate::support::{Ran, sim, sim_fed};
 use crate::trace::folder;
 
 const HEADER: &str =
@@ -93,6 +93,35 @@ fn the_table_for_people_fits() {
     assert!(all.lines().all(|line| line.chars().count() <= 80), "{all}");
     let warned = prices("a,H100,8,1,1,,r1,,\nb,H100,8,1,1,8,r1,,\n", &[]);
     assert_eq!(warned.stderr, "warning: 1 row with no price: left out (line 2)\n");
+}
+
+/// As standard input, and compressed, which the first bytes say, not the name.
+#[test]
+fn a_catalog_comes_by_standard_input_or_compressed() {
+    use std::io::Write as _;
+    let text = format!("{HEADER}a,H100,8,1,1,16,r1,,\n");
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(text.as_bytes()).unwrap();
+    let forms =
+        [text.clone().into_bytes(), gzip.finish().unwrap(), zstd::encode_all(text.as_bytes(), 1).unwrap()];
+    let folder = folder();
+    let rows = |ran: Ran| {
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        ran.stdout.lines().skip(1).map(str::to_owned).collect::<Vec<_>>()
+    };
+    for bytes in forms {
+        std::fs::write(folder.path().join("vms"), &bytes).unwrap();
+        let named = rows(sim(folder.path(), &["prices", "vms"]));
+        assert_eq!(named, ["H100        r1              8x a                            2        -"]);
+        assert_eq!(rows(sim_fed(folder.path(), &["prices", "-"], &bytes)), named);
+    }
+    std::fs::write(folder.path().join("vms"), [0x1f, 0x8b, 8, 0]).unwrap();
+    let ran = sim(folder.path(), &["prices", "vms"]);
+    assert!(
+        ran.code == 2 && ran.stderr.starts_with("error: failed to read catalog `vms`: "),
+        "{}",
+        ran.stderr
+    );
 }
 
 #[test]

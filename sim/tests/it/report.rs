@@ -1,6 +1,7 @@
 //! The report as bytes: what every chart shows is behind its link, the policy names digests, and figures are the summary's.
 //! That it works in a browser is tested by `.ci/report.mjs`.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
@@ -146,6 +147,107 @@ fn the_line_of_the_capacity_moves_with_it() {
     assert!(before.iter().all(|at| *at == before[0]) && after.iter().all(|at| *at == after[1]), "{line}");
     assert_ne!(before[0], after[1]);
     assert!(page.contains("<small>66.7% of at most 4 GPUs used</small>"));
+}
+
+/// While one node of four is up the line is at a quarter of the height of all four, whatever teams hold meanwhile.
+#[test]
+fn the_line_of_the_capacity_is_what_is_up_alone() {
+    let scenario = "[[pool]]\nname = 'l4'\nnodes = 4\nnode = { gpu = 4 }\n\
+                    [[capacity]]\npool = 'l4'\nfrom = 3000\nnodes = 1\n\
+                    [[capacity]]\npool = 'l4'\nfrom = 9000\nnodes = 3\n";
+    let jobs = b"job_id,submit_s,run_s,team,gpu\n1,0,12000,a,4\n2,0,2900,a,12\n3,0,1000,b,4\n";
+    let folder = set_up(scenario, jobs);
+    let page = page(folder.path());
+    let (_, line) = page.split_once("class=\"limit\" d=\"M").unwrap();
+    let line = line.split_once('"').unwrap().0;
+    let (first, rest) = line.split_once('H').unwrap();
+    let place = |text: &str| text.parse::<f64>().unwrap();
+    let rest = rest.split('V').skip(1).map(|step| place(step.split_once('H').unwrap().0));
+    let heights: Vec<f64> = std::iter::once(place(first.split_once(' ').unwrap().1)).chain(rest).collect();
+    let whole = 220.0 - heights[0];
+    let parts = [heights[30], heights[120], heights[210]].map(|at| (220.0 - at) / whole);
+    for (part, expected) in parts.iter().zip([1.0, 0.25, 0.75]) {
+        assert!((part - expected).abs() < 2e-3, "{parts:?} of {line}");
+    }
+    assert!(heights.iter().all(|at| (12.0..=220.0).contains(at)), "in the picture: {line}");
+}
+
+#[test]
+fn every_line_of_waits_ends_at_all_and_every_column_has_a_name() {
+    let scenario = "[[pool]]\nname = 'l4'\nnodes = 1\nnode = { gpu = 1 }\n";
+    let jobs = b"job_id,submit_s,run_s,team,gpu\n1,0,1300,a,1\n2,0,2300.5,b,1\n3,0,471,b,1\n4,0,10,c,1\n5,4100,7,b,1\n";
+    let folder = set_up(scenario, jobs);
+    let charts = charts(&page(folder.path()));
+    let waits = charts.iter().find(|chart| chart.id == "waits").unwrap();
+    assert_eq!(waits.rows[0], ["at_most_s", "a", "b", "c"]);
+    let last = waits.rows.last().unwrap();
+    assert_eq!(last[1..], ["1", "1", "1"], "{last:?}");
+    let before = &waits.rows[waits.rows.len() - 2];
+    assert_eq!(before[2], "0.667", "the longest wait is that of one job of team b: {before:?}");
+    assert_eq!(last[0], "3610.5", "and the line ends with it");
+    for chart in &charts {
+        assert!(chart.rows[0].iter().all(|name| !name.is_empty()), "{}: {:?}", chart.id, chart.rows[0]);
+    }
+    let pool = charts.iter().find(|chart| chart.id == "pool0").unwrap();
+    assert_eq!(pool.rows[0], ["after_s", "a", "b", "c"], "three teams, three columns");
+}
+
+/// Five parts of a cent each, of which printed parts must make two cents and a half, rounded once.
+#[test]
+fn costs_on_the_page_are_those_of_the_terminal_and_add_up() {
+    let scenario = "[[pool]]\nname = 'l4'\nnodes = 1\nnode = { gpu = 8 }\nprice = { gpu_hour = 1 }\n";
+    let row = |team: usize| format!("{team},0,{},t{team},1\n", 198 + team);
+    let jobs = (0..8).map(row).collect::<Vec<_>>().concat();
+    let folder = set_up(scenario, format!("job_id,submit_s,run_s,team,gpu\n{jobs}").as_bytes());
+    let ran = sim(folder.path(), &["run", "scenario.toml", "--trace", "jobs.csv", "-q", "--out", "out"]);
+    let page = fs::read_to_string(folder.path().join("out/report.html")).unwrap();
+    let table = page.split_once("<h2>Teams</h2>").unwrap().1.split_once("</table>").unwrap().0;
+    let mut sum = 0;
+    for team in 0..8 {
+        let name = format!("t{team} ");
+        let line = ran.stdout.lines().find(|line| line.starts_with(&name)).unwrap();
+        let cost = line.rsplit(' ').next().unwrap();
+        assert!(table.contains(&format!("</i>t{team}</th>")), "{table}");
+        let row = table.split_once(&format!("</i>t{team}</th>")).unwrap().1.split_once("</tr>").unwrap().0;
+        assert!(row.ends_with(&format!("<td>{cost}</td>")), "{line} on the page: {row}");
+        let label = format!(">t{team}</text>");
+        let bar = page.split_once(&label).unwrap().1.split_once("</text>").unwrap().0;
+        assert!(bar.ends_with(&format!(">{cost}")), "{line} as a bar: {bar}");
+        sum += cost.trim_start_matches("$0.").parse::<u32>().unwrap();
+    }
+    let head = ran.stdout.lines().find(|line| line.starts_with("cost")).unwrap();
+    let cents = |text: &str| text.trim_start_matches("$0.").parse::<u32>().unwrap();
+    let words: Vec<&str> = head.split_whitespace().collect();
+    let [total, allocated, idle] = [words[1], words[3], words[6]].map(cents);
+    assert_eq!((allocated + idle, sum), (total, allocated), "{head}");
+}
+
+/// One job waits for weeks; the others are told apart all the same.
+#[test]
+fn single_lives_are_those_that_start_with_the_longest_wait() {
+    let scenario =
+        "[[pool]]\nname = 'l4'\nnodes = 1\nnode = { gpu = 2 }\n[policy]\nbackfill = 'best-effort'\n";
+    let mut jobs = "job_id,submit_s,run_s,team,gpu\nfirst,0,1000000,a,1\nlong,1,600,a,2\n".to_owned();
+    for job in 0..1_200 {
+        let _ = writeln!(jobs, "{job},{},600,b,1", 2 + job * 1_000);
+    }
+    let folder = set_up(scenario, jobs.as_bytes());
+    let page = page(folder.path());
+    let charts = charts(&page);
+    let lives = charts.iter().find(|chart| chart.id == "lives").unwrap();
+    let rows: Vec<&Vec<String>> = lives.rows.iter().skip(1).collect();
+    assert_eq!(lives.svg.matches("class=\"m ").count(), rows.len());
+    assert!(rows.len() <= 500 && rows.len() > 400, "{}", rows.len());
+    let number = |text: &str| text.parse::<f64>().unwrap();
+    let long = rows.iter().find(|row| row[0] == "long").unwrap();
+    assert!(number(&long[2]) < -400_000.0, "its wait begins long before what is shown: {long:?}");
+    let (_, to) = page.split_once("id=\"lives\"").unwrap().1.split_once("data-to=\"").unwrap();
+    let width = number(to.split_once('"').unwrap().0) / 1_000.0;
+    assert!(width < 1_000_000.0, "{width}");
+    let inside = rows.iter().filter(|row| (0.0..=width).contains(&number(&row[3]))).count();
+    assert!(inside + 1 >= rows.len(), "they start in what is shown: {inside} of {}", rows.len());
+    assert!(lives.svg.contains("class=\"beyond"), "the long wait is cut at the edge, with a mark");
+    assert!(page.contains("jobs that start around the one that waited longest</h2>"));
 }
 
 #[test]

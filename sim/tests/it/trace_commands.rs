@@ -326,7 +326,7 @@ fn begun(folder: &Path, arguments: &[&str]) -> (Child, ChildStdin) {
         .current_dir(folder)
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
-        .stderr(Stdio::null())
+        .stderr(Stdio::piped())
         .spawn()
         .unwrap();
     let mut stdin = child.stdin.take().unwrap();
@@ -359,9 +359,15 @@ fn an_interrupt_ends_what_waits_for_standard_input() {
     let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("../traces/demo");
     let commands = [&["trace", "inspect", "-"][..], &["run", "scenario.toml", "--trace", "-"]];
     for arguments in commands.iter().cycle().take(24) {
-        let (mut child, stdin) = reading(&demo, arguments);
+        let (child, stdin) = reading(&demo, arguments);
         interrupt(&child, stdin);
-        assert_eq!(child.wait().unwrap().code(), Some(130), "{arguments:?}");
+        let ended = child.wait_with_output().unwrap();
+        let said = String::from_utf8(ended.stderr).unwrap();
+        assert_eq!(ended.status.code(), Some(130), "{arguments:?}: {said}");
+        assert!(
+            said.starts_with("interrupted") && said.ends_with("there is no result\n"),
+            "{arguments:?}: {said}"
+        );
     }
 }
 

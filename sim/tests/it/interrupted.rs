@@ -1,0 +1,70 @@
+//! Interrupts, at instants that are chosen by how often a command has looked: what is said of what there is.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use clap::Parser as _;
+use fairshare_sim::cli::{Cli, Command};
+use fairshare_sim::command::{self, Output, World};
+use fairshare_sim::{ExitCode, SimError};
+
+use crate::cli::set_up;
+
+const SCENARIO: &str = "[[pool]]\nname = 'l4'\nnodes = 1\nnode = { gpu = 1 }\n";
+
+fn jobs() -> String {
+    let rows = (0..3_000).map(|job| format!("{job},{job},{},t{},1\n", 1 + job % 7, job % 3));
+    format!("job_id,submit_s,run_s,team,gpu\n{}", rows.collect::<String>())
+}
+
+/// What a command leaves that is interrupted from its look number `look` on.
+fn interrupted(arguments: &[&str], look: usize) -> Result<Output, SimError> {
+    let folder = set_up(SCENARIO, jobs().as_bytes());
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let [scenario, jobs] = ["scenario.toml", "jobs.csv"].map(path);
+    let argv: Vec<&str> = [&["sim", arguments[0], &scenario, "--trace", &jobs], &arguments[1..]].concat();
+    let looks = AtomicUsize::new(0);
+    let world = World {
+        argv: Vec::new(),
+        variables: Vec::new(),
+        interrupted: &|| looks.fetch_add(1, Ordering::Relaxed) >= look,
+        clock: &|| Duration::ZERO,
+        watched: false,
+        verbose: false,
+    };
+    match Cli::try_parse_from(argv).unwrap().command {
+        Command::Run(arguments) => command::run::run(&arguments, &world),
+        Command::Compare(arguments) => command::compare::compare(&arguments, &world),
+        _ => unreachable!(),
+    }
+}
+
+#[test]
+fn what_is_interrupted_while_its_trace_is_read_says_so() {
+    for arguments in [&["run"][..], &["compare", "--policy", "fifo", "--policy", "drf"]] {
+        let error = interrupted(arguments, 0).unwrap_err();
+        let told = (error.exit_code(), error.message());
+        let message = "interrupted while the trace was read: there is no result".to_owned();
+        assert_eq!(told, (ExitCode::Interrupted, message), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_partial_comparison_says_so_first() {
+    let output =
+        interrupted(&["compare", "--policy", "fifo", "--policy", "drf", "--replicas", "40"], 60).unwrap();
+    assert_eq!(output.exit, ExitCode::Interrupted);
+    let first = "INCOMPLETE: the comparison was interrupted, and everything here is partial\n";
+    assert!(output.result.starts_with(first), "{}", output.result);
+    assert!(output.notes.iter().any(|note| note.starts_with("interrupted: ")), "{:?}", output.notes);
+}
+
+/// What comes when the work is done takes nothing from it.
+#[test]
+fn a_run_that_is_over_is_whole_whatever_comes_then() {
+    let output = interrupted(&["run"], usize::MAX).unwrap();
+    assert!(output.settled && output.exit == ExitCode::Ok && !output.result.contains("INCOMPLETE"));
+    let output = interrupted(&["run"], 1).unwrap();
+    assert_eq!(output.exit, ExitCode::Interrupted);
+    assert!(output.result.contains("INCOMPLETE: the run was interrupted\n"), "{}", output.result);
+}
