@@ -306,6 +306,7 @@ impl Comparison {
         let base = &runs.runs[runs.baseline].0;
         let mut warnings = attributed(runs.runs.iter().map(|(summary, _)| summary));
         warnings.extend(cautions);
+        warnings.extend(runs.runs.iter().filter_map(|(summary, _)| overfull(summary)));
         let method = if replicas.is_empty() { "batch-means" } else { "bootstrap" };
         #[expect(clippy::cast_precision_loss, reason = "seconds for people, from exact ms")]
         let block_s = || block_ms(replica::span_ms(runs.trace)) as f64 / 1_000.0;
@@ -345,6 +346,16 @@ fn attributed<'a>(summaries: impl Iterator<Item = &'a Summary>) -> Vec<String> {
         }
     };
     said.into_iter().map(text).collect()
+}
+
+/// What is to be said where more was recorded than the scenario's pools have.
+fn overfull(summary: &Summary) -> Option<String> {
+    let (kind, held) = summary.utilization.iter().find(|(_, held)| **held > 1.0 + NOISE)?;
+    Some(format!(
+        "{}: jobs held {:.1}% of the {kind} of the scenario's pools: what was recorded had more than they have",
+        summary.policy,
+        held * 100.0
+    ))
 }
 
 fn measured(summary: &Summary) -> Measured {

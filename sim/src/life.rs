@@ -152,6 +152,7 @@ impl Moving {
 /// ```
 /// use fairshare_sim::life::spanned;
 /// assert_eq!(spanned("asks 4, has 0 free", "asks 4, has 3 free"), "asks 4, has 0 to 3 free");
+/// assert_eq!(spanned("b 10.0%, a 50.0%", "b 0.0%, a 100.0%"), "b 0.0% to 10.0%, a 50.0% to 100.0%");
 /// assert_eq!(spanned("one of them", "both"), "one of them; then both");
 /// ```
 #[must_use]
@@ -164,7 +165,17 @@ pub fn spanned(least: &str, most: &str) -> String {
         return format!("{least}; then {most}");
     }
     let bare = |word: &str| word.trim_end_matches([',', ';']).to_owned();
-    let word = |(a, b): (&&str, &&str)| if a == b { (*a).to_owned() } else { format!("{} to {b}", bare(a)) };
+    let number = |word: &str| bare(word).trim_end_matches('%').parse::<f64>().ok();
+    let word = |(a, b): (&&str, &&str)| {
+        if a == b {
+            return (*a).to_owned();
+        }
+        // A number that falls while the first one rises is told from its least as well.
+        let falls = number(a).zip(number(b)).is_some_and(|(a, b)| a > b);
+        let (low, high) = if falls { (b, a) } else { (a, b) };
+        let end = &b[bare(b).len()..];
+        format!("{} to {}{end}", bare(low), bare(high))
+    };
     a.iter().zip(&b).map(word).collect::<Vec<_>>().join(" ")
 }
 
@@ -237,7 +248,12 @@ impl<'a> Watch<'a> {
 
     /// The comparison of shares that was lost, in words, and the share of its own team.
     fn comparison(&self, explanation: &Explanation) -> Option<(f64, String)> {
+        use fairshare::OrderName::{Drf, DrfCurrent, Hdrf};
         let lost = explanation.lost.as_ref()?;
+        // Who comes first by another rule has not come first by its share.
+        if !matches!(self.setup.config.policy.order, Drf | DrfCurrent | Hdrf) || lost.key > lost.own_key {
+            return None;
+        }
         let team = |team: TeamId| &self.setup.config.teams[team.index()].name;
         let (theirs, own) = (lost.key.dominant(), lost.own_key.dominant());
         let (to, their_team, own_team) = (self.name(lost.to), team(lost.team), team(lost.own_team));

@@ -41,6 +41,7 @@ pub fn demo(arguments: &Demo, world: &World<'_>) -> Result<Output, SimError> {
             .notes
             .push("next: `sim demo --policy fifo`, or `sim init > scenario.toml` for your own".to_owned());
     }
+    output.settled = true;
     if record.interrupted {
         output.exit = ExitCode::Interrupted;
     }

@@ -4,7 +4,6 @@ use super::run::Again;
 use super::{Output, World};
 use crate::cli::results::Report;
 use crate::error::SimError;
-use crate::exit_code::ExitCode;
 use crate::report;
 use crate::results::Results;
 use crate::whole;
@@ -18,13 +17,15 @@ pub fn report(arguments: &Report, world: &World<'_>) -> Result<Output, SimError>
     let results = Results::open(&arguments.folder)?;
     let again = Again::new(&results, world)?;
     let (record, summary, shares) = again.run(world, &mut ())?;
+    if record.interrupted {
+        // The report that is there may be whole.
+        return Err(SimError::Interrupted { during: "the run was done again" });
+    }
     let path = arguments.report.clone().unwrap_or_else(|| arguments.folder.join("report.html"));
     let page = report::html::page(&again.setup, &again.trace, &record, &summary, &shares);
     whole::write(&path, |out| std::io::Write::write_all(out, page.as_bytes()))?;
     let mut output = Output::new(String::new());
     output.notes.push(format!("wrote `{}`", path.display()));
-    if record.interrupted {
-        output.exit = ExitCode::Interrupted;
-    }
+    output.settled = true;
     Ok(output)
 }

@@ -3,6 +3,7 @@
 //! Prices in a catalog are for a whole machine; here they are for one accelerator. Zones of a region are one offer, at
 //! their lowest prices. What is wrong and what is done about it:
 //! - no price, or zero: the row is left out;
+//! - an accelerator of which there are none: the row is left out;
 //! - spot above on demand: the row is left out, since another tariff has leaked into one of the two;
 //! - spot equal to on demand: the spot price is dropped, since it stands for one that is not known;
 //! - host and accelerator in separate rows (a row without a machine type): joined where the machine's name says which it
@@ -40,6 +41,7 @@ const G2: [(&str, u32); 8] =
 
 const EMPTY: (&str, &str) = ("no price", "left out");
 const ZERO: (&str, &str) = ("price of zero", "left out");
+const NONE: (&str, &str) = ("accelerators of number zero", "left out");
 const ABOVE: (&str, &str) = ("spot above on demand", "left out");
 const EQUAL: (&str, &str) = ("spot equal to on demand", "spot price dropped");
 const ALONE: (&str, &str) = ("accelerator without its host", "kept, without the host's price");
@@ -199,6 +201,9 @@ fn offers(rows: Vec<Row>, found: &mut Found) -> Vec<Offer> {
         known.spot = [known.spot, row.spot].into_iter().flatten().min();
     }
     let hosts: Vec<&Row> = machines.values().filter(|row| row.accelerator.is_empty()).collect();
+    for row in machines.values().filter(|row| !row.accelerator.is_empty() && row.count == 0) {
+        found.note(NONE, row.line);
+    }
     let mut offers: Vec<(u64, Offer)> = Vec::new();
     for row in machines.values().filter(|row| !row.accelerator.is_empty() && row.count > 0) {
         if !row.instance.is_empty() {

@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 use super::bill::Bill;
 use super::chart::escape;
 use super::over_time::SLICES;
-use super::text::{count, numbered, percent, reaper_parts, usd, usd_of_cents, whole};
+use super::text::{by_kind, count, numbered, percent, reaper_parts, usd, usd_of_cents, whole};
 use crate::duration::human_s;
 use crate::metrics::Demands;
 use crate::metrics::distribution::Distribution;
@@ -202,8 +202,8 @@ impl Page<'_> {
         html.push_str("<section><h2>About these numbers</h2>\n");
         if !summary.warnings.is_empty() {
             html.push_str("<ul class=\"notes\">\n");
-            for warning in &summary.warnings {
-                let _ = writeln!(html, "<li>{}</li>", escape(warning));
+            for warning in by_kind(&summary.warnings, "all of them in summary.json") {
+                let _ = writeln!(html, "<li>{}</li>", escape(&warning));
             }
             html.push_str("</ul>\n");
         }

@@ -253,6 +253,14 @@ const TOLD: usize = 3;
 /// ```
 #[must_use]
 pub fn warnings(warnings: &[String]) -> Vec<String> {
+    by_kind(warnings, "all of them with `-o json`")
+        .iter()
+        .map(|warning| format!("warning: {warning}"))
+        .collect()
+}
+
+/// Warnings, of many of one kind the first, and how many more there are and where.
+pub(super) fn by_kind(warnings: &[String], all: &str) -> Vec<String> {
     let kind = |warning: &str| -> String {
         let quoted = warning.split('`').enumerate().filter(|(index, _)| index.is_multiple_of(2));
         quoted.flat_map(|(_, text)| text.chars()).filter(|letter| !letter.is_ascii_digit()).collect()
@@ -269,10 +277,10 @@ pub fn warnings(warnings: &[String]) -> Vec<String> {
     for (_, same) in kinds {
         // One more is no longer than to say that there is one more.
         let shown = if same.len() <= TOLD + 1 { same.len() } else { TOLD };
-        told.extend(same[..shown].iter().map(|warning| format!("warning: {warning}")));
+        told.extend(same[..shown].iter().map(|warning| (*warning).clone()));
         if shown < same.len() {
             let more = count((same.len() - shown) as u64);
-            told.push(format!("warning: and {more} more like this (all of them with `-o json`)"));
+            told.push(format!("and {more} more like this ({all})"));
         }
     }
     told

@@ -13,8 +13,8 @@ use super::csv::field;
 use super::html::{self, COLOURED};
 use super::over_time::{short, wait_table};
 use super::picture::picture;
-use super::text::numbered;
-use crate::compare::{Comparison, Runs};
+use super::text::{by_kind, numbered};
+use crate::compare::{Comparison, Difference, FigureDifference, Interval, Runs};
 use crate::duration::human_s;
 use crate::metrics::population;
 use crate::record::Fate;
@@ -37,6 +37,16 @@ pub struct Versus {
 pub(super) fn is_picture(name: &str) -> bool {
     let of_team = |name: &str| name.strip_prefix("waits-").is_some_and(|place| place.parse::<u8>().is_ok());
     name.strip_suffix(".svg").is_some_and(|name| matches!(name, "waits" | "teams" | "front") || of_team(name))
+}
+
+/// A mean paired difference: what a person reads, the figure whose unit it has, and where it is found.
+type Paired = (&'static str, &'static str, fn(&Difference) -> Interval);
+
+/// The ends of an interval and what they say, below a difference; nothing where there are none.
+fn ends(name: &str, interval: &Interval) -> String {
+    let Some((low, high)) = interval.low.zip(interval.high) else { return String::new() };
+    let word = verdict(interval.verdict, name.contains("_s."));
+    format!("<br><small>{} to {}: {word}</small>", signed(name, low), signed(name, high))
 }
 
 struct Page<'a> {
@@ -76,7 +86,15 @@ impl Page<'_> {
 
     fn legend(&mut self) {
         self.html.push_str("<ul class=\"legend\">");
-        for (name, colour) in self.names().into_iter().take(COLOURED) {
+        let names = self.names();
+        let shown = if names.len() > COLOURED {
+            let others: Vec<&str> = names[COLOURED..].iter().map(|(name, _)| name.as_str()).collect();
+            let others = (others.join("; "), COLOURED);
+            names.iter().take(COLOURED).cloned().chain([others]).collect()
+        } else {
+            names
+        };
+        for (name, colour) in shown {
             let _ = write!(
                 self.html,
                 "<li><button type=\"button\" class=\"key\" data-k=\"{colour}\" aria-pressed=\"false\">\
@@ -123,6 +141,19 @@ impl Page<'_> {
             let _ = write!(html, "<th>{}</th>", escape(&difference.policy));
         }
         html.push_str("</tr></thead>\n<tbody>\n");
+        let paired: [Paired; 2] = [
+            ("wait per job, paired", "wait_s.mean", |one| one.wait_s),
+            ("slowdown per job, paired", "bounded_slowdown.mean", |one| one.bounded_slowdown),
+        ];
+        for (label, name, value) in paired {
+            let _ = write!(html, "<tr><th scope=\"row\">{label}</th><td></td>");
+            for difference in &comparison.differences {
+                let interval = value(difference);
+                let mean = interval.mean.map_or("\u{2013}".to_owned(), |mean| signed(name, mean));
+                let _ = write!(html, "<td>{mean}{}</td>", ends(name, &interval));
+            }
+            html.push_str("</tr>\n");
+        }
         for (number, figure) in first.figures.iter().enumerate() {
             if comparison.differences.iter().all(|one| one.figures[number].value.is_none())
                 && figure.baseline.is_none()
@@ -139,11 +170,8 @@ impl Page<'_> {
                 if let Some(apart) = figure.difference {
                     let _ = write!(html, "<br><small>{}</small>", signed(name, apart));
                 }
-                if let (Some(low), Some(high)) = (figure.low, figure.high) {
-                    let word = verdict(figure.verdict, name.contains("_s."));
-                    let (low, high) = (signed(name, low), signed(name, high));
-                    let _ = write!(html, "<br><small>{low} to {high}: {word}</small>");
-                }
+                let FigureDifference { difference: mean, low, high, verdict, .. } = *figure;
+                html.push_str(&ends(name, &Interval { mean, low, high, jobs: 0, verdict }));
                 html.push_str("</td>");
             }
             html.push_str("</tr>\n");
@@ -157,7 +185,9 @@ impl Page<'_> {
                 numbered(comparison.replicas, "bootstrap replica")
             )
         } else {
-            "Intervals for these figures take replicas of the trace (--replicas N).".to_owned()
+            "Paired per job: over the jobs that ended under both, 95 % intervals by batch means. Intervals for the other \
+             figures take replicas of the trace (--replicas N)."
+                .to_owned()
         };
         let _ = writeln!(html, "<p class=\"small\">{how}</p></section>");
     }
@@ -300,8 +330,8 @@ impl Page<'_> {
         let comparison = self.comparison;
         let html = &mut self.html;
         html.push_str("<section><h2>About these numbers</h2>\n<ul class=\"notes\">\n");
-        for warning in &comparison.warnings {
-            let _ = writeln!(html, "<li>{}</li>", escape(warning));
+        for warning in by_kind(&comparison.warnings, "all of them in compare.json") {
+            let _ = writeln!(html, "<li>{}</li>", escape(&warning));
         }
         let provenance = &comparison.provenance;
         let _ = writeln!(

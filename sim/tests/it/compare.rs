@@ -76,7 +76,12 @@ fn what_was_recorded_moves_its_data_sets_as_a_policy_does() {
                     [[pool]]\nname = 'near'\ncloud = 'a'\nnodes = 1\nnode = { gpu = 1 }\ndatasets = ['web']\n\
                     [policy]\norder = 'fifo'\ndatasets = 'preferred'\n";
     let jobs = "job_id,submit_s,run_s,team,gpu,datasets,start_s,end_s\n1,0,1000,a,1,web,0,1000\n";
-    let value = json(&compare(folder.path(), scenario, jobs, &["--policy", "recorded", "-o", "json"]));
+    let value = json(&compare(
+        folder.path(),
+        scenario,
+        jobs,
+        &["--policy", "recorded", "--policy", "fifo", "-o", "json"],
+    ));
     assert_eq!(value["policies"][0]["utilization"]["gpu"].as_f64(), Some(0.5));
     assert_eq!(value["policies"][0]["goodput"]["gpu"].as_f64(), Some(0.32));
 }
@@ -220,6 +225,37 @@ fn warnings_of_some_policies_name_them() {
     }
     let shared = warnings.iter().filter(|line| line.starts_with("warning: pool `l4` is offered")).count();
     assert_eq!(shared, 1, "{}", ran.stderr);
+}
+
+#[test]
+fn a_record_of_more_than_the_pools_have_is_said() {
+    let folder = folder();
+    let jobs = "job_id,submit_s,run_s,team,gpu,start_s,end_s\n1,0,100,a,1,0,100\n2,0,100,a,1,0,100\n";
+    let ran = compare(folder.path(), ONE_GPU, jobs, &["--policy", "recorded", "--policy", "fifo"]);
+    let said = "warning: recorded: jobs held 200.0% of the gpu of the scenario's pools: what was recorded had more than \
+                they have\n";
+    assert!(ran.stderr.contains(said), "{}", ran.stderr);
+}
+
+/// The page says the intervals that the terminal does, also without replicas, and names every policy.
+#[test]
+fn a_page_has_intervals_of_paired_waits_and_every_policy_in_its_legend() {
+    let folder = folder();
+    let names =
+        ["fifo", "sjf", "drf", "drf-current", "fifo,backfill=none", "sjf,backfill=none", "drf,backfill=none"];
+    let more = ["drf-current,backfill=none", "sjf,placement=random", "drf,placement=random"];
+    let policies = names.iter().chain(&more).flat_map(|name| ["--policy", name]);
+    let arguments: Vec<&str> = policies.chain(["-o", "json", "--out", "out"]).collect();
+    let value = json(&compare(folder.path(), ONE_GPU, &week(), &arguments));
+    let page = std::fs::read_to_string(folder.path().join("out/report.html")).unwrap();
+    let row = page.split_once("<tr><th scope=\"row\">wait per job, paired</th>").unwrap().1;
+    let row = row.split_once("</tr>").unwrap().0;
+    assert_eq!(row.matches(" to ").count(), 9, "an interval for each but the baseline: {row}");
+    assert!(value["differences"][0]["wait_s"]["low"].is_f64());
+    let legend = page.split_once("<ul class=\"legend\">").unwrap().1.split_once("</ul>").unwrap().0;
+    for policy in value["policies"].as_array().unwrap() {
+        assert!(legend.contains(policy["policy"].as_str().unwrap()), "{policy} in {legend}");
+    }
 }
 
 /// What the same work adds up to in another order differs in its last digits; that is no verdict.

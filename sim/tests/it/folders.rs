@@ -311,6 +311,27 @@ fn the_lost_comparison_of_shares_is_told_with_what_would_have_helped() {
     assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
 }
 
+/// By order of submission no share decides; another holder of a reservation is another interval.
+#[test]
+fn who_is_waited_for_is_told_anew_when_it_changes() {
+    let scenario =
+        "[[pool]]\nname = 'h'\nnodes = 1\nnode = { gpu = 4 }\n[policy]\norder = 'fifo'\nbackfill = 'easy'\n";
+    let jobs = "job_id,submit_s,run_s,team,gpu,time_limit_s\n1,0,3600,a,3,7200\n6,1,100,c,2,100\n7,2,100,c,4,100\n8,3,50,b,1,20000\n";
+    let folder = set_up(scenario, jobs.as_bytes());
+    run(folder.path(), "out", &[]);
+    let ran = sim(folder.path(), &["explain", "out", "8", "-o", "json"]);
+    let value: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    let waits: Vec<&serde_json::Value> =
+        value["intervals"].as_array().unwrap().iter().filter(|one| one["state"] == "waits").collect();
+    assert!(waits.len() > 1, "{value}");
+    let held = |one: &serde_json::Value| one["reasons"].to_string();
+    assert!(
+        held(waits[0]).contains("job 6,") && waits[1..].iter().all(|one| !held(one).contains("job 6,")),
+        "{value}"
+    );
+    assert!(waits.iter().all(|one| one["lost"].is_null()), "{value}");
+}
+
 /// A disk that is full after some kilobytes, by the limit that a shell can set on files.
 #[cfg(unix)]
 #[test]

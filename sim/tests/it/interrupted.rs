@@ -59,6 +59,37 @@ fn a_partial_comparison_says_so_first() {
     assert!(output.notes.iter().any(|note| note.starts_with("interrupted: ")), "{:?}", output.notes);
 }
 
+/// A report that is written again and interrupted meanwhile is none: the one that is there stays.
+#[test]
+fn a_report_that_is_whole_is_not_replaced_by_a_partial_one() {
+    let folder = set_up(SCENARIO, jobs().as_bytes());
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let [scenario, jobs, out] = ["scenario.toml", "jobs.csv", "out"].map(path);
+    let world = |argv: Vec<String>, interrupted| World {
+        argv,
+        variables: Vec::new(),
+        interrupted,
+        clock: &|| Duration::ZERO,
+        watched: false,
+        verbose: false,
+    };
+    let argv = ["run", &scenario, "--trace", &jobs, "--out", &out].map(str::to_owned);
+    let line = std::iter::once("sim".to_owned()).chain(argv.clone());
+    let Command::Run(arguments) = Cli::try_parse_from(line).unwrap().command else { unreachable!() };
+    command::run::run(&arguments, &world(argv.to_vec(), &|| false)).unwrap();
+    let report = folder.path().join("out/report.html");
+    let whole = std::fs::read(&report).unwrap();
+    let line = ["sim", "report", &out];
+    let Command::Report(arguments) = Cli::try_parse_from(line).unwrap().command else { unreachable!() };
+    let looks = AtomicUsize::new(0);
+    let later = || looks.fetch_add(1, Ordering::Relaxed) >= 1;
+    let error = command::report::report(&arguments, &world(Vec::new(), &later)).unwrap_err();
+    assert_eq!(error.message(), "interrupted while the run was done again: there is no result");
+    assert!(std::fs::read(&report).unwrap() == whole);
+    let done = command::report::report(&arguments, &world(Vec::new(), &|| false)).unwrap();
+    assert!(done.settled && std::fs::read(&report).unwrap() == whole);
+}
+
 /// What comes when the work is done takes nothing from it.
 #[test]
 fn a_run_that_is_over_is_whole_whatever_comes_then() {

@@ -93,6 +93,8 @@ fn the_table_for_people_fits() {
     assert!(all.lines().all(|line| line.chars().count() <= 80), "{all}");
     let warned = prices("a,H100,8,1,1,,r1,,\nb,H100,8,1,1,8,r1,,\n", &[]);
     assert_eq!(warned.stderr, "warning: 1 row with no price: left out (line 2)\n");
+    let warned = prices("a,H100,8,1,1,9,r1,,\nb,H100,0,1,1,8,r1,,\n", &[]);
+    assert_eq!(warned.stderr, "warning: 1 row with accelerators of number zero: left out (line 3)\n");
 }
 
 /// As standard input, and compressed, which the first bytes say, not the name.
