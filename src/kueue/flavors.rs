@@ -283,9 +283,12 @@ impl Cluster {
             let amounts = requests().filter(|(resource, _)| covered.contains(*resource)).collect();
             let asked = Asked { queue, pending, set, group, amounts };
             let Some(tried) = self.best_flavor(assignment, &asked) else {
-                let wanted: Vec<String> =
-                    asked.amounts.iter().map(|(resource, amount)| format!("{amount} {resource}")).collect();
-                return Err(format!("no flavor could ever hold {}", wanted.join(", ")));
+                let wanted: Vec<&str> = asked.amounts.iter().map(|(resource, _)| *resource).collect();
+                return Err(format!(
+                    "insufficient unused quota for {} in every flavor that pod set `{}` may use",
+                    wanted.join(", "),
+                    set.name
+                ));
             };
             found.push(tried);
         }

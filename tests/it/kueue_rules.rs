@@ -259,7 +259,7 @@ fn of_equal_ratios_the_first_resource_by_name_dominates() {
 fn beyond_its_quota_a_flavor_may_preempt_only_below_another_cohort_or_while_borrowing() {
     let preempts = |verdict: &Verdict| match verdict {
         Verdict::Wait { why, .. } if why.starts_with("too little quota is free") => true,
-        Verdict::Wait { why, .. } if why.starts_with("no flavor could ever hold") => false,
+        Verdict::Wait { why, .. } if why.starts_with("insufficient unused quota for ") => false,
         other => panic!("{other:?}"),
     };
     // Nobody can be preempted, whoever may be: `b` is within its quota.
