@@ -14,7 +14,7 @@ use fairshare::{
 
 use crate::capacity::Capacities;
 use crate::error::SimError;
-use crate::kueue::{KueueRules, Weights};
+use crate::kueue::{KueueRules, Weights, unheeded};
 use crate::reaper::{Reaped, Reaper, Suspect};
 use crate::saved::Recovery;
 use crate::scenario::{Amount, Scenario, Team, UnknownTeams, did_you_mean};
@@ -90,7 +90,9 @@ pub(crate) struct Known {
     /// Jobs that must wait for others.
     after: usize,
     /// Jobs that read data sets.
-    datasets: usize,
+    pub(crate) datasets: usize,
+    /// Jobs that say that nobody may stop them.
+    pub(crate) spared: usize,
     /// Jobs that say how busy their GPUs were.
     utilized: usize,
 }
@@ -105,6 +107,7 @@ impl Known {
     pub(crate) fn of_rows(trace: &Trace, first: usize) -> Self {
         let bare = |job: &&TraceJob| trace.lengths(job) == Lengths::default();
         let reads = |job: &&TraceJob| !trace.shapes[job.shape as usize].datasets.is_empty();
+        let spared = |job: &&TraceJob| trace.shapes[job.shape as usize].preemptible == Some(false);
         let count = |has: fn(&Extra) -> bool| {
             trace.extras.iter().filter(|(row, extra)| *row >= first && has(extra)).count()
         };
@@ -112,6 +115,7 @@ impl Known {
             bare: trace.jobs[first..].iter().filter(bare).count(),
             after: count(|extra| !extra.after.is_empty()),
             datasets: trace.jobs[first..].iter().filter(reads).count(),
+            spared: trace.jobs[first..].iter().filter(spared).count(),
             utilized: count(|extra| extra.gpu_utilization_milli.is_some()),
         }
     }
@@ -122,6 +126,7 @@ impl Known {
             bare: self.bare + other.bare,
             after: self.after + other.after,
             datasets: self.datasets + other.datasets,
+            spared: self.spared + other.spared,
             utilized: self.utilized + other.utilized,
         }
     }
@@ -200,11 +205,7 @@ impl Setup {
         let kueue = scenario.policy.kueue;
         let objects = if kueue.is_some() { scenario.kueue.objects.as_slice() } else { &[] };
         let local_queues = Weights::new(objects)?;
-        if kueue.is_some() && scenario.pools.iter().any(|pool| !pool.divisible) {
-            warnings.push(
-                "kueue looks at quota alone: pools are counted as one amount, not node by node".to_owned(),
-            );
-        }
+        warnings.extend(unheeded(scenario, known, knows_data));
         let rules = scenario.rules.clone();
         let dev_class = rules.dev.as_ref().and_then(|dev| dev.class.as_ref());
         let value = |name: &String| scenario.priorities.iter().find(|(known, _)| known == name);

@@ -29,7 +29,7 @@ use crate::metrics::shares::Shares;
 use crate::metrics::utilization::{Usage, offered_load};
 use crate::metrics::{Demands, fairness, finish_time, ratio};
 use crate::record::{Fate, Record};
-use crate::scenario::{Scenario, policy_label};
+use crate::scenario::{Scenario, kueue_label, policy_label};
 use crate::setup::Setup;
 use crate::trace::{Trace, printable};
 pub use money::{CostUsd, NamedCost, OwnerCost};
@@ -307,7 +307,7 @@ impl Summary {
         let firsts = Firsts::new(record);
         let (all, by_team, by_group) = divided(setup, trace, record, &demands, &firsts, info.trim);
         let load = offered_load(setup, trace, record);
-        let priced = setup.is_priced();
+        let (policy, priced) = (setup.config.policy, setup.is_priced());
         let money = priced.then(|| Money::new(&costs, trace, setup.money));
         let mut teams = teams(setup, trace, record, &by_team, &costs, money.as_ref());
         let shares = Shares::new(setup, trace, record, &demands);
@@ -328,7 +328,7 @@ impl Summary {
             digest: record.digest.clone(),
             policy: setup
                 .kueue
-                .map_or_else(|| policy_label(setup.config.policy, priced), |rules| rules.label().to_owned()),
+                .map_or_else(|| policy_label(policy, priced), |rules| kueue_label(rules, policy)),
             incomplete: record.interrupted,
             provenance: provenance(scenario, trace, info),
             jobs,

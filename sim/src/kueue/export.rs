@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 use super::error::KueueError;
 use super::job::{self, Names};
 use super::objects::Objects;
+use super::quantity::bytes;
 use super::queue::REACHES;
 use super::replay::{KueueRules, shapes};
 use super::snapshot::{Options, Snapshot};
@@ -389,13 +390,6 @@ pub(super) fn new(kind: &str, name: &str, namespace: Option<&str>, spec: Value) 
         object["spec"] = spec;
     }
     object
-}
-
-/// Whole units of a power of 1024 where they are.
-fn bytes(amount: i64) -> String {
-    const UNITS: [(&str, u32); 4] = [("Ti", 40), ("Gi", 30), ("Mi", 20), ("Ki", 10)];
-    let unit = UNITS.iter().find(|(_, shift)| amount > 0 && amount.trailing_zeros() >= *shift);
-    unit.map_or_else(|| amount.to_string(), |(name, shift)| format!("{}{name}", amount >> shift))
 }
 
 /// A weight as a quantity: exact to a billionth, as fine as Kubernetes keeps it.

@@ -2,11 +2,11 @@
 //!
 //! One file for each concept: [`Quantity`] is an amount, `field` a place in an object with the faults that are told
 //! of it, `queue`, `workload` and `config` are the kinds, [`Objects`] is everything that was read, [`Snapshot`] what
-//! it means together, `add` one more job, `decide` the cycle. The other way round, `tree` makes a scenario's teams
-//! Kueue's queues, `export` writes them and the jobs (`job`) as objects, and `replay` runs a trace with the jobs in
-//! `lines`, and what users have used in `local`. `import` makes objects a scenario: `plain` what it says in its own
-//! words, `same` what it still lacks. `text` is YAML and TOML. Absent on purpose: Kueue's rules (see
-//! `fairshare::kueue`).
+//! it means together, `overuse` what cohorts hold beyond their means, `add` one more job, `decide` the cycle. The other
+//! way round, `tree` makes a scenario's teams Kueue's queues, `export` writes them and the jobs (`job`) as objects, and
+//! `replay` runs a trace with the jobs in `lines`, what users have used in `local`, and what it does not follow in
+//! `unheeded`. `import` makes objects a scenario: `plain` what it says in its own words, `same` what it still lacks.
+//! `text` is YAML and TOML. Absent on purpose: Kueue's rules (see `fairshare::kueue`).
 
 mod add;
 mod config;
@@ -19,6 +19,7 @@ mod job;
 mod lines;
 mod local;
 mod objects;
+mod overuse;
 mod plain;
 mod quantity;
 mod queue;
@@ -27,9 +28,10 @@ mod same;
 mod snapshot;
 mod text;
 mod tree;
+mod unheeded;
 mod workload;
 
-pub(crate) use config::{LISTS, legal_strategies, parse_strategies};
+pub(crate) use config::{LISTS, legal_strategies, parse_strategies, strategy_names};
 pub use error::KueueError;
 pub(crate) use export::decide;
 pub use export::{Exported, export};
@@ -42,3 +44,4 @@ pub use replay::KueueRules;
 pub(crate) use replay::replay;
 pub use snapshot::{Options, Snapshot};
 pub use text::yaml;
+pub(crate) use unheeded::unheeded;

@@ -153,6 +153,23 @@ fn binary(whole: &str, fraction: &str, shift: u32) -> i128 {
     whole.saturating_add(part).saturating_add(i128::from(kept.len() < fraction.len()))
 }
 
+/// Whole units of a power of 1024 where they are.
+pub(super) fn bytes(amount: i64) -> String {
+    const UNITS: [(&str, u32); 4] = [("Ti", 40), ("Gi", 30), ("Mi", 20), ("Ki", 10)];
+    let unit = UNITS.iter().find(|(_, shift)| amount > 0 && amount.trailing_zeros() >= *shift);
+    unit.map_or_else(|| amount.to_string(), |(name, shift)| format!("{}{name}", amount >> shift))
+}
+
+/// An amount of [`Quantity::amount`] as people write it.
+pub(super) fn written(resource: &str, amount: i64) -> String {
+    match resource {
+        "cpu" if amount % 1_000 == 0 => (amount / 1_000).to_string(),
+        "cpu" => format!("{amount}m"),
+        "memory" => bytes(amount),
+        _ => amount.to_string(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,6 +10,7 @@ use fairshare::kueue::{
 
 use super::error::KueueError;
 use super::objects::Objects;
+use super::overuse::overused_cohorts;
 use super::workload::{Assigned, Workload};
 
 /// What the command line says over the objects' own configuration.
@@ -91,7 +92,7 @@ impl Snapshot {
         let cohorts: Vec<Cohort> = objects.cohorts.iter().map(|(_, cohort)| cohort.clone()).collect();
         let queues: Vec<ClusterQueue> = objects.queues.iter().map(|(_, queue, _)| queue.clone()).collect();
         let admitted = parts.admitted.iter().map(|workload| workload.name.clone()).collect();
-        let cluster = Cluster::new(settings, &cohorts, &queues, parts.admitted)
+        let cluster = Cluster::new(settings, &cohorts, &queues, parts.admitted.clone())
             .map_err(|error| contradiction(objects, &error))?;
         let mut warnings = objects.notes();
         warnings.extend(context.warnings());
@@ -100,6 +101,7 @@ impl Snapshot {
                 "ClusterQueue `{queue}` holds more {resource} of flavor `{flavor}` than it could ever use"
             )
         }));
+        warnings.extend(overused_cohorts(objects, &parts.admitted));
         let names = parts.pending.iter().map(|workload| workload.name.clone()).collect();
         Ok(Self {
             cluster,

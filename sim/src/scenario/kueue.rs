@@ -2,13 +2,14 @@
 //!
 //! Values become those of Kubernetes' objects as they stand. Absent on purpose: what they mean there (see `kueue`).
 
+use fairshare::{Backfill, PolicySpec, Preemption};
 use serde_json::{Map, Value as Json};
 
 use super::KueueWords;
 use super::document::{Node, Table, Value};
 use super::fault::Fault;
 use super::value::Faults;
-use crate::kueue::{KueueRules, LISTS, legal_strategies};
+use crate::kueue::{KueueRules, LISTS, legal_strategies, strategy_names};
 
 /// The parts of an object that may be given.
 const PARTS: [&str; 4] = ["kind", "metadata", "spec", "status"];
@@ -91,6 +92,25 @@ fn strategies(node: &Node, rules: &mut KueueRules, faults: &mut Faults) {
             format!("expected a list of {LISTS}"),
         )),
     }
+}
+
+/// Kueue's rules as `--policy` takes them: what differs from the defaults of a replay.
+pub(crate) fn label(rules: KueueRules, spec: PolicySpec) -> String {
+    let mut label = rules.label().to_owned();
+    let mut add = |key: &str, value: &str| label.extend([",", key, "=", value]);
+    if spec.backfill == Backfill::None {
+        add("backfill", spec.backfill.as_str());
+    }
+    if spec.preemption != Preemption::None {
+        add("preemption", spec.preemption.as_str());
+    }
+    // Nothing but shares asks for strategies.
+    if rules.fair_sharing && rules.strategies != KueueRules::default().strategies {
+        let names: Vec<String> =
+            strategy_names(rules.strategies).iter().map(|name| format!("\"{name}\"")).collect();
+        add("strategies", &format!("[{}]", names.join(",")));
+    }
+    label
 }
 
 fn object(table: &Table) -> Json {

@@ -31,6 +31,7 @@ use sha2::{Digest as _, Sha256};
 pub use document::Override;
 pub use fault::ScenarioError;
 pub(crate) use fault::did_you_mean;
+pub(crate) use kueue::label as kueue_label;
 pub(crate) use read::SECTIONS;
 
 use crate::capacity::Capacities;

@@ -22,6 +22,7 @@ mod kueue_cases;
 mod kueue_load;
 mod kueue_replay;
 mod kueue_roundtrip;
+mod kueue_told;
 mod measures;
 mod money;
 mod packing;

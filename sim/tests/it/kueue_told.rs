@@ -1,0 +1,166 @@
+//! What is said beside the decisions on Kueue objects: warnings, notes, reasons, labels.
+
+use serde_json::{Value, json};
+
+use crate::support::{Ran, sim};
+
+/// A queue of two CPUs and 4 GiB in a cohort, with its local queue of the same name in the namespace `ns`.
+pub(crate) fn queue(name: &str, cohort: &str) -> String {
+    format!(
+        "---\napiVersion: kueue.x-k8s.io/v1beta1\nkind: ClusterQueue\nmetadata: {{name: {name}}}\nspec:\n  cohort: {cohort}\n  \
+         resourceGroups:\n  - coveredResources: [cpu, memory]\n    flavors:\n    - name: default\n      resources:\n      \
+         - {{name: cpu, nominalQuota: 2}}\n      - {{name: memory, nominalQuota: 4Gi}}\n---\napiVersion: \
+         kueue.x-k8s.io/v1beta1\nkind: LocalQueue\nmetadata: {{namespace: ns, name: {name}}}\nspec: {{clusterQueue: {name}}}\n"
+    )
+}
+
+/// A Workload of so many pods, each of one CPU and 1 GiB; with the queue that has admitted it, or none.
+pub(crate) fn workload(name: &str, queue: &str, pods: u32, is_admitted: bool) -> String {
+    let status = format!(
+        "status:\n  conditions:\n  - {{type: QuotaReserved, status: \"True\", lastTransitionTime: \"2026-08-01T10:00:00Z\"}}\n  \
+         admission:\n    clusterQueue: {queue}\n    podSetAssignments:\n    - {{name: main, count: {pods}, flavors: {{cpu: \
+         default, memory: default}}, resourceUsage: {{cpu: {pods}, memory: {pods}Gi}}}}\n"
+    );
+    format!(
+        "---\napiVersion: kueue.x-k8s.io/v1beta1\nkind: Workload\nmetadata: {{namespace: ns, name: {name}, creationTimestamp: \
+         \"2026-08-01T09:00:00Z\"}}\nspec:\n  queueName: {queue}\n  podSets:\n  - name: main\n    count: {pods}\n    template: \
+         {{spec: {{containers: [{{resources: {{requests: {{cpu: 1, memory: 1Gi}}}}}}]}}}}\n{}",
+        if is_admitted { status.as_str() } else { "" }
+    )
+}
+
+pub(crate) fn decide(text: &str, arguments: &[&str]) -> Ran {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("objects.yaml"), text).unwrap();
+    sim(folder.path(), &[&["decide", "objects.yaml"], arguments].concat())
+}
+
+pub(crate) fn decided(text: &str) -> Value {
+    let ran = decide(text, &["-o", "json"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    serde_json::from_str(&ran.stdout).unwrap()
+}
+
+#[test]
+fn what_a_cohort_holds_beyond_its_means_is_a_warning() {
+    let queues = queue("a", "all") + &queue("b", "all");
+    let full = queues.clone() + &workload("wa", "a", 2, true) + &workload("wb", "b", 2, true);
+    assert_eq!(decided(&full)["warnings"], json!([]));
+    // Neither queue is beyond what it could use alone.
+    let over = queues.clone() + &workload("wa", "a", 3, true) + &workload("wb", "b", 3, true);
+    let cohort = "Cohort `all` holds 6 cpu of flavor `default`, and could never use more than 4";
+    assert_eq!(decided(&over)["warnings"], json!([cohort]));
+    assert_eq!(decide(&over, &[]).stderr, format!("warning: {cohort}\n"));
+    // What one queue explains is told of that queue, and what it does not explain of the cohort too.
+    let one = queues.clone() + &workload("wa", "a", 5, true);
+    let of_queue = "ClusterQueue `a` holds more cpu of flavor `default` than it could ever use";
+    assert_eq!(decided(&one)["warnings"], json!([of_queue]));
+    let both = one + &workload("wb", "b", 1, true);
+    let cohort = cohort.replace('6', "6");
+    assert_eq!(decided(&both)["warnings"], json!([of_queue, cohort]));
+}
+
+#[test]
+fn a_cohort_that_may_borrow_little_is_told_and_those_above_it_only_of_more() {
+    let parent = |name: &str, parent: &str, limit: &str| {
+        format!(
+            "---\napiVersion: kueue.x-k8s.io/v1beta1\nkind: Cohort\nmetadata: {{name: {name}}}\nspec:\n  parentName: {parent}\n  \
+             resourceGroups:\n  - coveredResources: [cpu, memory]\n    flavors:\n    - name: default\n      resources:\n      \
+             - {{name: cpu, nominalQuota: 0, borrowingLimit: {limit}}}\n      - {{name: memory, nominalQuota: 0}}\n"
+        )
+    };
+    let tree = parent("left", "top", "1") + &parent("right", "top", "9");
+    let queues = queue("a", "left") + &queue("b", "left") + &queue("c", "right");
+    let held = workload("wa", "a", 3, true) + &workload("wb", "b", 3, true);
+    // `left` may use its four and one more; `top` has six.
+    let left = "Cohort `left` holds 6 cpu of flavor `default`, and could never use more than 5";
+    assert_eq!(decided(&(tree.clone() + &queues + &held))["warnings"], json!([left]));
+    let top = "Cohort `top` holds 8 cpu of flavor `default`, and could never use more than 6";
+    let more = tree + &queues + &held + &workload("wc", "c", 2, true);
+    assert_eq!(decided(&more)["warnings"], json!([left, top]));
+}
+
+#[test]
+fn of_what_could_fit_later_nobody_says_that_it_never_could() {
+    let text = queue("a", "all")
+        + &queue("b", "all")
+        + &workload("wa", "a", 3, true)
+        + &workload("wb", "b", 2, false);
+    let decision = &decided(&text)["decisions"][0];
+    assert_eq!(decision["action"], "wait", "{decision}");
+    let found = decide(&text.replace("cpu: 1, memory: 1Gi", "cpu: 1500m, memory: 1Gi"), &["-o", "json"]);
+    let found: Value = serde_json::from_str(&found.stdout).unwrap();
+    let why = "insufficient unused quota for cpu, memory in every flavor that pod set `main` may use";
+    let expected = json!({"job": "wb", "action": "wait", "pool": null, "flavors": null, "victims": [], "why": why});
+    assert_eq!(found["decisions"], json!([expected]));
+}
+
+/// Two pools of which one has a data set, a team with a budget, and bounds on evictions.
+const SCENARIO: &str = "[[pool]]\nname = 'p'\nnodes = 1\nnode = { gpu = 4 }\ndivisible = true\n[[pool]]\nname = 'r'\nnodes = \
+                        1\nnode = { gpu = 4 }\ndivisible = true\ndatasets = ['d']\n[[team]]\nname = 'a'\nquota = { p = { gpu \
+                        = 4 } }\nbudget = { gpu_hours = 1, period = '1d' }\n[[team]]\nname = 'b'\n[policy]\norder = \
+                        'drf'\nbackfill = 'best-effort'\n[policy.eviction]\nminimum_run = '10h'\n";
+const JOBS: &str = "job_id,submit_s,run_s,team,gpu,datasets,preemptible\nj1,0,10,a,1,d,false\nj2,0,10,b,1,,true\n";
+
+/// The policies of a comparison, and what is said of them.
+fn compared(scenario: &str, jobs: &str, policies: &[&str]) -> (Vec<Value>, Vec<String>) {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("scenario.toml"), scenario).unwrap();
+    std::fs::write(folder.path().join("jobs.csv"), jobs).unwrap();
+    let policies = policies.iter().flat_map(|policy| ["--policy", policy]);
+    let arguments = ["compare", "scenario.toml", "--trace", "jobs.csv", "-o", "json"];
+    let ran = sim(folder.path(), &arguments.into_iter().chain(policies).collect::<Vec<&str>>());
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let found: Value = serde_json::from_str(&ran.stdout).unwrap();
+    let labels = found["policies"].as_array().unwrap().iter().map(|run| run["policy"].clone()).collect();
+    let warnings = ran.stderr.lines().filter_map(|line| line.strip_prefix("warning: "));
+    (labels, warnings.map(str::to_owned).collect())
+}
+
+#[test]
+fn the_label_of_kueue_tells_what_differs() {
+    let policies = [
+        "kueue",
+        "kueue,preemption=none,backfill=best-effort",
+        "kueue,preemption=reclaim",
+        "kueue,backfill=none,preemption=priority",
+        "kueue,strategies=[\"LessThanInitialShare\"]",
+        "kueue,fair_sharing=false,preemption=reclaim",
+        "kueue,fair_sharing=false,strategies=[\"LessThanInitialShare\"]",
+    ];
+    let (labels, _) = compared(SCENARIO, JOBS, &policies);
+    let expected = [
+        policies[0],
+        policies[0],
+        policies[2],
+        policies[3],
+        policies[4],
+        policies[5],
+        "kueue,fair_sharing=false",
+    ];
+    assert_eq!(labels, expected);
+    // A label is a policy that can be given again.
+    let labels: Vec<&str> = labels.iter().filter_map(Value::as_str).collect();
+    assert_eq!(compared(SCENARIO, JOBS, &labels).0, labels);
+}
+
+#[test]
+fn what_replays_under_kueue_do_not_follow_is_said_where_it_is_there() {
+    let of_kueue = |scenario: &str, jobs: &str, policy: &str| -> Vec<String> {
+        let (_, warnings) = compared(scenario, jobs, &["drf", policy]);
+        warnings.into_iter().filter(|warning| warning.starts_with("kueue ")).collect()
+    };
+    let datasets = "kueue does not look at `datasets`: those of 1 jobs may be elsewhere";
+    let preemptible = "kueue does not look at `preemptible`: 1 jobs that say `false` may be stopped all the same";
+    let budget = "kueue knows no `budget`: that of 1 team may be overspent without end";
+    let eviction = "kueue knows no bounds on evictions: `[policy.eviction]` is not followed";
+    let all = [datasets, preemptible, budget, eviction];
+    assert_eq!(of_kueue(SCENARIO, JOBS, "kueue,preemption=reclaim"), all);
+    // Where nobody is stopped, nobody need be spared.
+    assert_eq!(of_kueue(SCENARIO, JOBS, "kueue"), [datasets, budget, eviction]);
+    assert_eq!(of_kueue(SCENARIO, JOBS, "fifo"), [""; 0]);
+    let plain = SCENARIO.replace("budget = { gpu_hours = 1, period = '1d' }\n", "");
+    let plain = plain.replace("[policy.eviction]\nminimum_run = '10h'\n", "");
+    let jobs = "job_id,submit_s,run_s,team,gpu\nj1,0,10,a,1\nj2,0,10,b,1\n";
+    assert_eq!(of_kueue(&plain, jobs, "kueue,preemption=reclaim"), [""; 0]);
+}
