@@ -162,10 +162,11 @@ pub fn of_scenario(scenario: &Scenario) -> Result<Decided, SimError> {
     let names: Vec<String> = (0..trace.jobs.len()).map(|row| trace.names.get(row).to_string()).collect();
     for runs_on_named_nodes in [true, false] {
         for (row, name) in names.iter().enumerate() {
-            if let Some((pool, nodes)) = by_name.get(name.as_str()).and_then(|job| job.running.as_ref())
+            if let Some(job) = by_name.get(name.as_str())
+                && let Some((pool, nodes)) = &job.running
                 && nodes.is_empty() != runs_on_named_nodes
             {
-                cluster.adopt(row, name, *pool, nodes)?;
+                cluster.adopt(row, name, *pool, nodes).map_err(|error| at(&job.place, error))?;
             }
         }
     }
@@ -222,17 +223,27 @@ pub(crate) fn snapshot_trace(snapshot: &Snapshot, now_ms: i64) -> Result<Trace, 
     }
     let described = |line: u64| {
         let job = usize::try_from(line).ok().and_then(|line| snapshot.jobs.get(line.checked_sub(2)?));
-        job.map_or_else(|| "a job".to_owned(), |job| format!("job `{}`", job.name))
+        job.map_or_else(|| "a job".to_owned(), |job| format!("{}: job `{}`", job.place, job.name))
     };
     let trace = Trace::from_native("the snapshot", text.into_bytes(), &TraceOptions::default());
     let trace = trace.map_err(|error| misread(error, &described))?;
     for repair in trace.sources.iter().flat_map(|source| source.repairs.values()) {
         if repair.action != RepairAction::Sorted {
             let line = repair.first_lines.first().copied().unwrap_or_default();
-            return Err(SimError::usage(format!("{} makes no sense: {}", described(line), repair.text)));
+            // What a trace does about it is not done here.
+            let what = repair.text.trim_end_matches(": not used");
+            return Err(SimError::usage(format!("{} makes no sense: {what}", described(line))));
         }
     }
     Ok(trace)
+}
+
+/// What is wrong with a job, said with the place of the job.
+fn at(place: &str, error: SimError) -> SimError {
+    match error {
+        SimError::Usage { message, hint } => SimError::Usage { message: format!("{place}: {message}"), hint },
+        other => other,
+    }
 }
 
 /// What the reader could not read, said of the job and not of a line that nobody has written.

@@ -26,6 +26,17 @@ pub(super) struct Place {
     pub(super) span: Range<usize>,
 }
 
+impl Place {
+    /// File, line and column, both from 1.
+    pub(super) fn shown(&self, sources: &[SourceText]) -> String {
+        let Some(source) = sources.get(self.source) else { return String::new() };
+        let before = source.text.get(..self.span.start).unwrap_or(&source.text);
+        let line = before.rsplit('\n').next().unwrap_or_default();
+        let (number, column) = (before.matches('\n').count() + 1, line.chars().count() + 1);
+        format!("{}:{number}:{column}", source.name)
+    }
+}
+
 /// One thing that is wrong.
 #[derive(Debug, Clone)]
 pub(super) struct Fault {

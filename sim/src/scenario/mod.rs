@@ -104,6 +104,8 @@ pub struct Snapshot {
 pub struct SnapshotJob {
     /// Its id.
     pub name: String,
+    /// File, line and column of its id.
+    pub place: String,
     /// Columns of the native trace, with their values as that format writes them.
     pub columns: Vec<(String, String)>,
     /// Index of the pool in which it runs, and the node of each worker where that is said; `None`: it waits.
@@ -296,7 +298,7 @@ impl Scenario {
     pub fn parse(name: &str, text: &str, overrides: &[Override]) -> Result<Self, ScenarioError> {
         let document = Document::parse(name, text, overrides)
             .map_err(|(sources, fault)| ScenarioError::faults(sources, vec![fault]))?;
-        let mut scenario = read::scenario(&document.root)
+        let mut scenario = read::scenario(&document)
             .map_err(|faults| ScenarioError::faults(document.sources.clone(), faults))?;
         name.clone_into(&mut scenario.path);
         scenario.digest = digest(text, overrides);
@@ -319,7 +321,7 @@ impl Scenario {
     pub fn add_pending(&mut self, name: &str, text: &str) -> Result<(), ScenarioError> {
         let document = Document::parse(name, text, &[])
             .map_err(|(sources, fault)| ScenarioError::faults(sources, vec![fault]))?;
-        let jobs = read::pending(&document.root, &self.pools)
+        let jobs = read::pending(&document, &self.pools)
             .map_err(|faults| ScenarioError::faults(document.sources.clone(), faults))?;
         self.snapshot.get_or_insert_default().jobs.extend(jobs);
         Ok(())

@@ -4,7 +4,7 @@ use std::path::{Component, Path, PathBuf};
 
 use fairshare::{Backfill, ClassScope, OrderName, Placement, PolicySpec, PriceUnit};
 
-use super::document::{Node, Table, Value};
+use super::document::{Document, Node, Table, Value};
 use super::fault::{Fault, Place};
 use super::valuation;
 use super::value::{Faults, Later};
@@ -61,7 +61,8 @@ const KUEUE: &str = "kueue";
 const SWF: [&str; 5] = ["run", "unusable", "processors", "pools", "memory"];
 
 /// Reads the whole tree.
-pub(super) fn scenario(root: &Table) -> Result<Scenario, Vec<Fault>> {
+pub(super) fn scenario(document: &Document) -> Result<Scenario, Vec<Fault>> {
+    let root = &document.root;
     let mut faults = Faults::default();
     faults.keys(root, "a scenario", &SECTIONS, &SECTIONS_LATER);
     let pools = pool::pools(root, &mut faults);
@@ -89,7 +90,7 @@ pub(super) fn scenario(root: &Table) -> Result<Scenario, Vec<Fault>> {
     let (trace, swf) = trace(root, &mut faults);
     let gavel_throughputs = gavel_throughputs(root, &mut faults);
     let selection = selection(root, &mut faults);
-    let snapshot = snapshot::snapshot(root, &pools, &mut faults);
+    let snapshot = snapshot::snapshot(document, &pools, &mut faults);
     let kueue = kueue::words(root, &mut faults);
     if !faults.list.is_empty() {
         return Err(faults.list);
@@ -117,9 +118,9 @@ pub(super) fn scenario(root: &Table) -> Result<Scenario, Vec<Fault>> {
 }
 
 /// Reads the waiting jobs of a file beside the scenario.
-pub(super) fn pending(root: &Table, pools: &[Pool]) -> Result<Vec<SnapshotJob>, Vec<Fault>> {
+pub(super) fn pending(document: &Document, pools: &[Pool]) -> Result<Vec<SnapshotJob>, Vec<Fault>> {
     let mut faults = Faults::default();
-    let jobs = snapshot::pending(root, pools, &mut faults);
+    let jobs = snapshot::pending(document, pools, &mut faults);
     if faults.list.is_empty() { Ok(jobs) } else { Err(faults.list) }
 }
 

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use super::document::{Entry, Node, Table, Value};
+use super::document::{Document, Entry, Node, Table, Value};
 use super::fault::{Fault, Place, did_you_mean};
 use super::value::{Faults, list};
 use super::{Pool, Snapshot, SnapshotJob, kueue};
@@ -20,7 +20,8 @@ const KUEUE: &str = "kueue";
 const RESOURCE: &str = "res_";
 
 /// The snapshot of a scenario, if it has one.
-pub(super) fn snapshot(root: &Table, pools: &[Pool], faults: &mut Faults) -> Option<Snapshot> {
+pub(super) fn snapshot(document: &Document, pools: &[Pool], faults: &mut Faults) -> Option<Snapshot> {
+    let root = &document.root;
     let table = root.get("snapshot").and_then(|node| faults.table(node, "snapshot"));
     let mut now_ms = None;
     if let Some(table) = table {
@@ -39,17 +40,25 @@ pub(super) fn snapshot(root: &Table, pools: &[Pool], faults: &mut Faults) -> Opt
         }
     }
     let any = table.is_some() || !jobs.is_empty();
-    any.then(|| Snapshot { now_ms, jobs: jobs.into_iter().map(|(job, _)| job).collect() })
+    any.then(|| Snapshot { now_ms, jobs: placed(jobs, document) })
 }
 
 /// The waiting jobs of a file beside the scenario: `[[pending]]` tables, or the keys of one.
-pub(super) fn pending(root: &Table, pools: &[Pool], faults: &mut Faults) -> Vec<SnapshotJob> {
+pub(super) fn pending(document: &Document, pools: &[Pool], faults: &mut Faults) -> Vec<SnapshotJob> {
+    let root = &document.root;
     if root.get("pending").is_some() {
         faults.keys(root, "a file of jobs to add", &["pending"], &[]);
-        return read_jobs(root, "pending", pools, faults).into_iter().map(|(job, _)| job).collect();
+        return placed(read_jobs(root, "pending", pools, faults), document);
     }
     let place = Place { source: 0, span: 0..0 };
-    job(root, &place, "pending", pools, faults).into_iter().map(|(job, _)| job).collect()
+    placed(job(root, &place, "pending", pools, faults).into_iter().collect(), document)
+}
+
+/// Jobs that know where they stand, for what is only found once they are put together.
+fn placed(jobs: Vec<(SnapshotJob, Place)>, document: &Document) -> Vec<SnapshotJob> {
+    let with =
+        |(job, place): (SnapshotJob, Place)| SnapshotJob { place: place.shown(&document.sources), ..job };
+    jobs.into_iter().map(with).collect()
 }
 
 fn read_jobs(root: &Table, key: &str, pools: &[Pool], faults: &mut Faults) -> Vec<(SnapshotJob, Place)> {
@@ -101,7 +110,8 @@ fn job(
     }
     team?;
     let place = name_node?.place.clone();
-    Some((SnapshotJob { name: name?, columns, running, kueue: kueue::parts(table, faults) }, place))
+    let kueue = kueue::parts(table, faults);
+    Some((SnapshotJob { name: name?, place: String::new(), columns, running, kueue }, place))
 }
 
 /// The node of each worker, by number.

@@ -175,27 +175,27 @@ fn refused(text: &str, message: &str) {
 fn a_snapshot_that_makes_no_sense_is_refused() {
     refused(
         &format!("{RUNNING}[[running]]\njob_id = 'r3'\nteam = 'y'\ngpu = 2\npool = 'b'\n"),
-        "error: job `r3` cannot run in pool `b`: beside the other jobs there is no room for it",
+        "error: cluster.toml:38:10: job `r3` cannot run in pool `b`: beside the other jobs there is no room for it",
     );
     refused(
         "[[running]]\njob_id = 'r3'\nteam = 'y'\ngpu = 5\npool = 'a'\n",
-        "error: job `r3` cannot run in pool `a`: what it asks does not fit there",
+        "error: cluster.toml:23:10: job `r3` cannot run in pool `a`: what it asks does not fit there",
     );
     refused(
         "[[running]]\njob_id = 'r3'\nteam = 'y'\ngpu = 1\npool = 'a'\nnodes = [2]\n",
-        "error: job `r3` cannot run in pool `a`: beside the other jobs there is no room for it",
+        "error: cluster.toml:23:10: job `r3` cannot run in pool `a`: beside the other jobs there is no room for it",
     );
     refused(
         "[[running]]\njob_id = 'r3'\nteam = 'y'\ngpu = 1\npool = 'a'\nsubmit_s = 20\nstart_s = 10\n",
-        "error: job `r3` makes no sense: recorded start and end out of order: not used",
+        "error: cluster.toml:23:10: job `r3` makes no sense: recorded start and end out of order",
     );
     refused(
         "[[running]]\njob_id = 'r3'\nteam = 'y'\ngpu = 1\npool = 'a'\nsubmit_s = 20\nstart_s = 110\n",
-        "error: job `r3` cannot run since 110 s: it was submitted at 20 s, and it is 100 s",
+        "error: cluster.toml:23:10: job `r3` cannot run since 110 s: it was submitted at 20 s, and it is 100 s",
     );
     refused(
         "[[pending]]\njob_id = 'p'\nteam = 'y'\ngpu = 'one'\n",
-        "error: job `p`: column `gpu`: expected a number, found `one`",
+        "error: cluster.toml:23:10: job `p`: column `gpu`: expected a number, found `one`",
     );
     refused(
         "[[pending]]\njob_id = 'p'\nteam = 'y'\ngpu = 1\n[[pending]]\njob_id = 'p'\nteam = 'y'\ngpu = 1\n",
