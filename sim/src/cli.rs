@@ -267,7 +267,7 @@ pub struct Decide {
     #[arg(long, value_name = "cpu=0,gpu=1")]
     pub resource_weights: Option<String>,
     /// Kueue objects: the local queue of an added job that names none.
-    #[arg(long, value_name = "[NAMESPACE/]NAME")]
+    #[arg(long, value_name = "[NAMESPACE/]NAME", requires = "add")]
     pub queue: Option<String>,
     /// A setting over the file: `policy.order=fifo`, `team.search.weight=2`.
     #[arg(long = "set", value_name = "KEY=VALUE")]
@@ -288,7 +288,10 @@ Examples:
 
 A job has the columns of the native trace as keys: `job_id` and `team`, then what it asks. One that runs also \
 has its `pool`, and may have `start_s` and `nodes`, the number of the node of each worker. The time is `now_s` \
-of `[snapshot]`, else the latest time that a job names; a job without `submit_s` came then.";
+of `[snapshot]`, else the latest time that a job names; a job without `submit_s` came then.
+
+Kueue objects are decided upon by Kueue's rules; with another --policy by that, on the scenario that \
+`sim kueue import` makes of them.";
 
 /// `sim shares`.
 #[derive(Debug, Args)]

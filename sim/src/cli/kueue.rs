@@ -23,6 +23,9 @@ pub struct Import {
     /// Write Workloads that have finished as a trace, which the scenario names.
     #[arg(long, value_name = "FILE")]
     pub trace: Option<PathBuf>,
+    /// Whether shares decide; else as the objects' configuration says, else not.
+    #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub fair_sharing: Option<bool>,
     /// Where to write the scenario; stdout unless given.
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,

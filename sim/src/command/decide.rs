@@ -34,10 +34,16 @@ pub fn decide(arguments: &cli::Decide, world: &World<'_>) -> Result<Output, SimE
 /// By what the first file is. Standard input is read once, so what was looked at is handed on.
 fn decided(arguments: &cli::Decide, world: &World<'_>) -> Result<Decided, SimError> {
     let path = &arguments.files[0];
+    let inputs = arguments.files.iter().chain(&arguments.add);
+    if inputs.filter(|path| *path == Path::new("-")).count() > 1 {
+        return Err(SimError::usage("`-` is given twice, and standard input can be read once"));
+    }
     // What cannot be opened is told in the words of scenarios.
     let first = kueue::opened(path).ok();
     match first {
-        Some(first) if kueue::are_objects(&first.head) => objects(arguments, first),
+        Some(first) if kueue::are_objects(&first.head) || is_no_toml(path) => {
+            objects(arguments, first, world)
+        }
         first => {
             if let Some(name) = only_for_objects(arguments) {
                 let message =
@@ -53,6 +59,15 @@ fn decided(arguments: &cli::Decide, world: &World<'_>) -> Result<Decided, SimErr
             scenario(arguments, &text, world)
         }
     }
+}
+
+/// Whether a file is called as no scenario is.
+fn is_no_toml(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let plain = name.trim_end_matches(".gz").trim_end_matches(".zst");
+    Path::new(plain).extension().is_some_and(|extension| {
+        ["yaml", "yml", "json"].iter().any(|known| extension.eq_ignore_ascii_case(known))
+    })
 }
 
 /// An option that is given and means nothing to a scenario.
@@ -99,17 +114,23 @@ fn read(path: &Path) -> std::io::Result<String> {
 }
 
 /// Objects of Kueue.
-fn objects(arguments: &cli::Decide, first: Opened) -> Result<Decided, SimError> {
+fn objects(arguments: &cli::Decide, first: Opened, world: &World<'_>) -> Result<Decided, SimError> {
+    let (path, others) = arguments.files.split_first().ok_or_else(|| SimError::usage("no file is given"))?;
+    let mut files = vec![(path.display().to_string(), first)];
+    for path in others {
+        files.push((path.display().to_string(), kueue::opened(path)?));
+    }
     if let Some(policy) = arguments.policy.as_deref().filter(|policy| *policy != "kueue") {
-        let message = format!("policy `{policy}` cannot decide on Kueue objects");
-        return Err(SimError::usage_with_hint(message, "objects are decided by `kueue`"));
+        return by_other_policy(arguments, policy, files, world);
+    }
+    if !arguments.settings.is_empty() {
+        let message = format!("`--set` is for scenarios, and `{}` holds Kueue objects", path.display());
+        return Err(SimError::usage_with_hint(message, "`sim kueue import` makes them a scenario"));
     }
     let options = options(arguments)?;
-    let (path, others) = arguments.files.split_first().ok_or_else(|| SimError::usage("no file is given"))?;
     let mut objects = Objects::default();
-    objects.add(&path.display().to_string(), first)?;
-    for path in others {
-        objects.add(&path.display().to_string(), kueue::opened(path)?)?;
+    for (name, opened) in files {
+        objects.add(&name, opened)?;
     }
     for path in &arguments.add {
         let opened = kueue::opened(path)?;
@@ -123,6 +144,27 @@ fn objects(arguments: &cli::Decide, first: Opened) -> Result<Decided, SimError> 
         return Err(SimError::usage_with_hint(message, hint));
     }
     Ok(snapshot.decide())
+}
+
+/// Objects of Kueue as the scenario that they come to, under a policy that is not Kueue's own.
+fn by_other_policy(
+    arguments: &cli::Decide,
+    policy: &str,
+    files: Vec<(String, Opened)>,
+    world: &World<'_>,
+) -> Result<Decided, SimError> {
+    let added = (!arguments.add.is_empty()).then_some("add");
+    if let Some(name) = only_for_objects(arguments).or(added) {
+        let message = format!("`--{name}` goes with Kueue's own rules, and policy `{policy}` is to decide");
+        let hint = "write the scenario with `sim kueue import`, and change that";
+        return Err(SimError::usage_with_hint(message, hint));
+    }
+    let overrides = overrides(&arguments.settings, Some(policy), world)?;
+    let imported = kueue::import_opened(files, None, None)?;
+    let scenario = Scenario::parse("the imported scenario", &imported.scenario, &overrides)?;
+    let mut decided = of_scenario(&scenario)?;
+    decided.warnings.splice(0..0, imported.notes);
+    Ok(decided)
 }
 
 /// What the command line says over the objects' own configuration.

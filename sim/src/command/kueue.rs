@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::path::Path;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::settings::overrides;
 use super::{Output, World};
@@ -27,7 +27,11 @@ pub fn kueue(command: &KueueCommand, world: &World<'_>) -> Result<Output, SimErr
 }
 
 fn import(arguments: &Import) -> Result<Output, SimError> {
-    let imported = kueue::import(&arguments.files, arguments.trace.as_deref())?;
+    let mut files = Vec::new();
+    for path in &arguments.files {
+        files.push((path.display().to_string(), kueue::opened(path)?));
+    }
+    let imported = kueue::import_opened(files, arguments.fair_sharing, arguments.trace.as_deref())?;
     let mut notes = imported.notes;
     if let Some(path) = &arguments.trace {
         notes.extend(finished(&imported.finished, path)?);
@@ -41,19 +45,33 @@ fn finished(workloads: &[Value], path: &Path) -> Result<Vec<String>, SimError> {
         let message = format!("no Workload has finished: there is nothing to write to `{}`", path.display());
         return Err(SimError::usage_with_hint(message, "leave `--trace` away"));
     }
-    let list = json!({"apiVersion": "v1", "kind": "List", "items": workloads}).to_string();
+    // A line each, so that what is said of lines can be said of Workloads.
+    let lines: Vec<String> = workloads.iter().map(Value::to_string).collect();
+    let list = format!("{{\"apiVersion\":\"v1\",\"kind\":\"List\",\"items\":[\n{}\n]}}", lines.join(",\n"));
+    let name = |line: &u64| {
+        let metadata = &workloads.get(usize::try_from(*line).ok()?.checked_sub(2)?)?["metadata"];
+        let part = |key: &str| metadata[key].as_str().unwrap_or_default();
+        let between = if part("namespace").is_empty() { "" } else { "/" };
+        Some(format!("`{}{between}{}`", part("namespace"), part("name")))
+    };
     let trace = Trace::from_workloads("finished Workloads", list.into_bytes(), &TraceOptions::default())?;
     whole::write(path, |out| trace.write_native(out))?;
     let mut notes = trace.warnings;
     for repair in trace.sources.iter().flat_map(|source| source.repairs.values()) {
-        notes.push(format!("{} of the finished Workloads: {}", repair.count, repair.text));
+        let mut names: Vec<String> = repair.first_lines.iter().filter_map(name).collect();
+        let more = usize::try_from(repair.count).map_or(0, |count| count.saturating_sub(names.len()));
+        if more > 0 {
+            names.push(format!("{more} more"));
+        }
+        notes.push(format!("finished Workloads, {}: {}", repair.text, names.join(", ")));
     }
     Ok(notes)
 }
 
 fn export(arguments: &Export, world: &World<'_>) -> Result<Output, SimError> {
     let scenario = Scenario::load(&arguments.scenario, &overrides(&arguments.settings, None, world)?)?;
-    let exported = kueue::export(&scenario)?;
+    let mut exported = kueue::export(&scenario)?;
+    exported.notes.extend(kueue::note_of_time(&scenario, &exported)?);
     written(kueue::yaml(&exported.objects), arguments.out.as_deref(), exported.notes)
 }
 

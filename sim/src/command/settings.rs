@@ -3,6 +3,8 @@
 //! Others may use the prefix of variables as well, so one that is none of ours is said and not refused, unless it is
 //! likely to be a misspelling. Absent on purpose: the variables of the process, which [`World`] carries.
 
+use std::collections::BTreeSet;
+
 use super::World;
 use crate::error::SimError;
 use crate::scenario::{Override, SECTIONS, did_you_mean};
@@ -38,7 +40,14 @@ pub(super) fn policy_overrides(origin: &str, policy: &str) -> Result<Vec<Overrid
     }
     let setting = |setting: String| Override { origin: origin.to_owned(), setting };
     let mut overrides = vec![setting(format!("policy.order={name}"))];
+    let mut keys = BTreeSet::new();
     for part in parts {
+        if let Some((key, _)) = part.split_once('=')
+            && !keys.insert(key.trim())
+        {
+            let message = format!("{} sets `{}` twice", given(origin, policy), key.trim());
+            return Err(SimError::usage(message));
+        }
         if let Some((key, order)) = part.split_once('=')
             && key.trim() == "order"
         {

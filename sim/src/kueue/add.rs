@@ -8,16 +8,19 @@ use serde_json::Value;
 
 use super::error::KueueError;
 use super::field::{Field, Object};
-use super::objects::Objects;
+use super::objects::{Objects, is_foreign};
 use super::quantity::Quantity;
 use super::workload::{Class, Pods, Workload};
-use crate::trace::{Documents, Opened};
+use crate::trace::{Documents, Opened, printable};
 
 const EXPECTED: &str = "a Workload, a batch/v1 Job or a SkyPilot task";
+const NODES: &str = "a number of nodes, at least one";
 const QUEUE_LABEL: &str = "kueue.x-k8s.io/queue-name";
 
 impl Objects {
     /// Adds the jobs of a file; `queue` is the local queue of those that name none.
+    ///
+    /// The tasks of a pipeline run one after another, so that the first of them alone is added.
     pub(crate) fn add_jobs(
         &mut self,
         file: &str,
@@ -26,39 +29,65 @@ impl Objects {
     ) -> Result<(), KueueError> {
         let bytes = |fault| KueueError::bytes(file, fault);
         let mut documents = Documents::new(opened, "it should be YAML or JSON").map_err(bytes)?;
-        let mut some = false;
+        let (mut some, mut tasks) = (false, 0_usize);
         while let Some(value) = documents.next("job").map_err(bytes)? {
             let value: Value = value;
-            if value.is_null() {
+            if value.is_null() || is_head_of_pipeline(&value) {
                 continue;
             }
             some = true;
-            let kind = value["kind"].as_str();
-            let name = value["metadata"]["name"].as_str().or_else(|| value["name"].as_str());
-            let unknown = std::mem::take(&mut self.unknown);
-            let label = kind.unwrap_or("SkyPilot task");
-            let object =
-                Object { file, kind: label, name: name.unwrap_or("task").to_owned(), unknown: &unknown };
-            let root = Field::root(&object, &value);
-            let read = match kind {
-                Some("Workload") => Workload::read(&root),
-                Some("Job") => Workload::of_job(&root),
-                None if ["resources", "run", "setup", "num_nodes"]
-                    .iter()
-                    .any(|key| !value[*key].is_null()) =>
-                {
-                    task(&root)
-                }
-                _ => Err(KueueError::file(
-                    file,
-                    format!("expected {EXPECTED}, found an object of kind `{label}`"),
-                )),
-            };
-            let placed = read.and_then(|workload| self.place_job(workload, &root, queue));
-            self.unknown = unknown;
-            self.workloads.push(placed?);
+            let is_task = is_task(&value);
+            tasks += usize::from(is_task);
+            if !is_task || tasks == 1 {
+                self.add_job(file, &value, queue).map_err(|error| error.located(&documents))?;
+            }
+        }
+        if tasks > 1 {
+            let note = format!(
+                "`{}` is a pipeline of {tasks} tasks, which run one after another: the first alone is added",
+                printable(file)
+            );
+            self.noted.borrow_mut().odd.insert(note);
         }
         if some { Ok(()) } else { Err(KueueError::file(file, format!("expected {EXPECTED}, found nothing"))) }
+    }
+
+    fn add_job(&mut self, file: &str, value: &Value, queue: Option<&str>) -> Result<(), KueueError> {
+        let expected = |found: &str| KueueError::file(file, format!("expected {EXPECTED}, found {found}"));
+        if !value.is_object() {
+            return Err(expected("no object"));
+        }
+        let kind = value["kind"].as_str();
+        let version = value["apiVersion"].as_str();
+        let foreign = version.filter(|version| match kind {
+            Some("Job") => *version != "batch/v1",
+            Some(kind) => is_foreign(kind, version),
+            None => false,
+        });
+        if let (Some(kind), Some(version)) = (kind, foreign) {
+            return Err(expected(&format!("a `{}` of `{}`", printable(kind), printable(version))));
+        }
+        let metadata = &value["metadata"];
+        let names = [&metadata["name"], &metadata["generateName"], &value["name"]];
+        let name = names.into_iter().find_map(Value::as_str).unwrap_or_default();
+        let name = match metadata["namespace"].as_str() {
+            Some(namespace) if !namespace.is_empty() => format!("{namespace}/{name}"),
+            _ => name.to_owned(),
+        };
+        let noted = std::mem::take(&mut self.noted);
+        let object = Object { file, kind: kind.unwrap_or("SkyPilot task"), name, noted: &noted };
+        let root = Field::root(&object, value);
+        let read = match kind {
+            Some("Workload") => Workload::read(&root),
+            Some("Job") => Workload::of_job(&root),
+            Some(kind) => Err(expected(&format!("an object of kind `{}`", printable(kind)))),
+            None if is_task(value) => task(&root),
+            None => Err(expected("an object without `kind`")),
+        };
+        let placed = read.and_then(|workload| self.place_job(workload, &root, queue));
+        self.noted = noted;
+        self.workloads.push(placed?);
+        Ok(())
     }
 
     /// Gives a job its queue, and what is called otherwise there than where it was written.
@@ -79,10 +108,8 @@ impl Objects {
             });
             let Some(name) = name else {
                 let what = "expected a label that names its LocalQueue, found none";
-                let path = format!("metadata.labels.{QUEUE_LABEL}");
-                return Err(root
-                    .sentence_at(&path, what)
-                    .hint("name the queue with `--queue [NAMESPACE/]NAME`"));
+                let label = root.get("metadata").get("labels").get(QUEUE_LABEL);
+                return Err(label.sentence(what).hint("name the queue with `--queue [NAMESPACE/]NAME`"));
             };
             name.clone_into(&mut workload.queue);
             if let Some(namespace) = namespace {
@@ -101,9 +128,19 @@ impl Objects {
             return Err(root.sentence(what).hint("name the queue with `--queue [NAMESPACE/]NAME`"));
         };
         namespace.clone_into(&mut workload.namespace);
-        let taken = |known: &Workload| known.namespace == workload.namespace && known.name == workload.name;
-        if self.workloads.iter().any(taken) {
-            return Err(root.sentence("there is a Workload of this name already"));
+        workload.added = true;
+        let taken = |name: &str| {
+            let same = |known: &Workload| known.namespace == workload.namespace && known.name == name;
+            self.workloads.iter().any(same)
+        };
+        if taken(&workload.name) {
+            if root.get("metadata").get("generateName").is_absent() {
+                return Err(root.sentence("there is a Workload of this name already"));
+            }
+            let mut numbered = (2_u32..).map(|number| format!("{}{number}", workload.name));
+            let free = numbered.find(|name| !taken(name));
+            workload.name = free.unwrap_or_default();
+            workload.uid.clone_from(&workload.name);
         }
         let gpu = self.gpu_resource(&workload);
         for set in &mut workload.pods {
@@ -128,6 +165,17 @@ impl Objects {
         let mut names = quotas.map(|quota| quota.resource.as_str());
         names.find(|name| *name == "gpu" || name.ends_with("/gpu")).unwrap_or("nvidia.com/gpu").to_owned()
     }
+}
+
+/// Whether a document names a pipeline, whose tasks follow.
+fn is_head_of_pipeline(value: &Value) -> bool {
+    value.as_object().is_some_and(|keys| keys.len() == 1 && keys.contains_key("name"))
+}
+
+/// Whether a document is a task of `SkyPilot`.
+fn is_task(value: &Value) -> bool {
+    let keys = ["resources", "run", "setup", "num_nodes"];
+    value["kind"].is_null() && keys.iter().any(|key| !value[*key].is_null())
 }
 
 /// Stands for GPUs until it is known what the queue calls them.
@@ -157,7 +205,11 @@ fn task(root: &Field<'_>) -> Result<Workload, KueueError> {
     if let Some(gpus) = accelerators(&pick("accelerators"))? {
         requests.insert(GPU.to_owned(), gpus);
     }
-    let count = root.get("num_nodes").integer("a number of nodes")?.unwrap_or(1);
+    let nodes = root.get("num_nodes");
+    let count: u32 = nodes.integer(NODES)?.unwrap_or(1);
+    if count == 0 {
+        return Err(nodes.fault(NODES));
+    }
     let name = root.get("name").name()?.unwrap_or_else(|| "task".to_owned());
     let queues = [
         resources.get("labels").get(QUEUE_LABEL),

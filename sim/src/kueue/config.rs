@@ -61,7 +61,7 @@ pub(super) fn configuration(root: &Field<'_>) -> Result<Configuration, KueueErro
     let mut configuration = Configuration::default();
     let sharing = root.get("fairSharing");
     if !sharing.is_absent() {
-        sharing.known(&["enable", "preemptionStrategies"]);
+        sharing.known(&["enable", "preemptionStrategies"])?;
         let early = root.get("apiVersion").text()?.is_some_and(|version| version.ends_with("/v1beta1"));
         configuration.fair_sharing = Some(sharing.get("enable").flag()?.unwrap_or(!early));
         let list = sharing.get("preemptionStrategies");

@@ -83,6 +83,19 @@ pub fn export(scenario: &Scenario) -> Result<Exported, SimError> {
     Ok(exporter.out)
 }
 
+/// What is to be said where objects are of another time than the scenario: they have none of their own.
+pub(crate) fn note_of_time(scenario: &Scenario, exported: &Exported) -> Result<Option<String>, KueueError> {
+    let Some(now_ms) = scenario.snapshot.as_ref().and_then(|snapshot| snapshot.now_ms) else {
+        return Ok(None);
+    };
+    let latest_ms = Objects::of_values(&scenario.path, &exported.objects)?.latest_ms;
+    let now = fairshare::Timestamp::from_millis(now_ms);
+    let note = format!(
+        "objects are of the latest time in them: `sim decide --now {now}` decides as the scenario does"
+    );
+    Ok((latest_ms != Some(now_ms)).then_some(note))
+}
+
 /// One cycle on the snapshot of a scenario under Kueue's rules: on the objects that it is exported as.
 pub(crate) fn decide(scenario: &Scenario) -> Result<Decided, SimError> {
     let exported = export(scenario)?;
@@ -98,8 +111,8 @@ impl Objects {
     /// The same objects without a text.
     pub(super) fn of_values(file: &str, values: &[Value]) -> Result<Self, KueueError> {
         let mut objects = Self::default();
-        for (line, value) in (1..).zip(values) {
-            objects.take(file, value, line)?;
+        for value in values {
+            objects.take(file, value, 0)?;
         }
         Ok(objects)
     }

@@ -9,10 +9,13 @@ use serde_json::Value;
 
 use super::error::KueueError;
 use super::quantity::Quantity;
-use crate::trace::{printable, quoted, timestamp_ms};
+use crate::trace::{Way, printable, quoted, timestamp_ms};
 
 /// What an amount looks like, for messages.
 pub(super) const QUANTITY: &str = "a quantity like `500m` or `2Gi`";
+
+/// What holds keys, for messages.
+pub(super) const MAPPING: &str = "a mapping";
 
 /// An object of a file, by kind and name.
 #[derive(Debug)]
@@ -21,26 +24,41 @@ pub(super) struct Object<'a> {
     pub(super) kind: &'a str,
     /// With its namespace, where it has one.
     pub(super) name: String,
-    /// Fields that nobody knows, by kind and path without positions: noted once.
-    pub(super) unknown: &'a RefCell<BTreeSet<String>>,
+    /// What is noted of it.
+    pub(super) noted: &'a RefCell<Noted>,
+}
+
+/// Fields that decide nothing here, by kind and path without positions: each is told once.
+#[derive(Debug, Default)]
+pub(super) struct Noted {
+    /// Nobody knows them.
+    pub(super) unknown: BTreeSet<String>,
+    /// Kueue looks at them.
+    pub(super) unheeded: BTreeSet<String>,
+    /// What is allowed here and would not be in a cluster, in sentences.
+    pub(super) odd: BTreeSet<String>,
 }
 
 /// A value inside an object; null where it is absent.
 #[derive(Debug, Clone)]
 pub(super) struct Field<'a> {
     object: &'a Object<'a>,
-    path: String,
+    way: Way,
     value: &'a Value,
 }
 
 impl<'a> Field<'a> {
     pub(super) fn root(object: &'a Object<'a>, value: &'a Value) -> Self {
-        Self { object, path: String::new(), value }
+        Self { object, way: Way::default(), value }
     }
 
     pub(super) fn get(&self, key: &str) -> Self {
-        let path = if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) };
-        Self { object: self.object, path, value: &self.value[key] }
+        Self { object: self.object, way: self.way.clone().key(key), value: &self.value[key] }
+    }
+
+    /// Whether a key is written, be it without a value.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.value.get(key).is_some()
     }
 
     /// The first of several names that is there: versions name some fields differently.
@@ -58,27 +76,59 @@ impl<'a> Field<'a> {
     }
 
     /// Notes every key that is not among these.
-    pub(super) fn known(&self, keys: &[&str]) {
-        for key in self.value.as_object().into_iter().flat_map(serde_json::Map::keys) {
-            if !keys.contains(&key.as_str()) {
-                self.get(key).ignored();
+    pub(super) fn known(&self, keys: &[&str]) -> Result<(), KueueError> {
+        for (key, field) in self.entries()? {
+            if !keys.contains(&key) {
+                field.ignored();
             }
+        }
+        Ok(())
+    }
+
+    /// Notes that nobody knows what stands here.
+    pub(super) fn ignored(&self) {
+        let note = self.plain_path();
+        self.object.noted.borrow_mut().unknown.insert(note);
+    }
+
+    /// Notes that Kueue would look at what stands here, if anything does.
+    pub(super) fn unheeded(&self) {
+        let is_empty = match self.value {
+            Value::Null => true,
+            Value::Array(list) => list.is_empty(),
+            Value::Object(map) => map.is_empty(),
+            _ => false,
+        };
+        if !is_empty {
+            let note = self.plain_path();
+            self.object.noted.borrow_mut().unheeded.insert(note);
         }
     }
 
-    /// Notes that what stands here is not looked at.
-    pub(super) fn ignored(&self) {
+    /// Notes that what stands here could not stand in a cluster.
+    pub(super) fn odd(&self, what: &str) {
+        let object = self.object;
+        let place = format!(
+            "{} `{}`, field `{}`",
+            object.kind,
+            printable(&object.name),
+            printable(&self.way.to_string())
+        );
+        object.noted.borrow_mut().odd.insert(format!("{place}: {what}"));
+    }
+
+    /// The kind and the path without positions.
+    fn plain_path(&self) -> String {
         let mut plain = String::new();
         let mut inside = false;
-        for letter in self.path.chars() {
+        for letter in self.way.to_string().chars() {
             inside |= letter == '[';
             if !inside {
                 plain.push(letter);
             }
             inside &= letter != ']';
         }
-        let note = format!("{} {}", self.object.kind, printable(&plain));
-        self.object.unknown.borrow_mut().insert(note);
+        format!("{} {}", self.object.kind, printable(&plain))
     }
 
     /// The fault that something else was expected here.
@@ -93,12 +143,7 @@ impl<'a> Field<'a> {
 
     /// A fault in other words.
     pub(super) fn sentence(&self, what: impl Into<String>) -> KueueError {
-        KueueError::at(self.object, &self.path, what)
-    }
-
-    /// A fault in other words, of a place below.
-    pub(super) fn sentence_at(&self, path: &str, what: impl Into<String>) -> KueueError {
-        KueueError::at(self.object, path, what)
+        KueueError::at(self.object, &self.way, what)
     }
 
     /// A text, or a number as it is written.
@@ -115,7 +160,7 @@ impl<'a> Field<'a> {
             Value::Array(list) => Ok(list
                 .iter()
                 .enumerate()
-                .map(|(index, value)| Self { path: format!("{}[{index}]", self.path), value, ..self.clone() })
+                .map(|(index, value)| Self { way: self.way.clone().index(index), value, ..self.clone() })
                 .collect()),
             _ => Err(self.fault("a list")),
         }
@@ -125,7 +170,7 @@ impl<'a> Field<'a> {
         match self.value {
             Value::Null => Ok(Vec::new()),
             Value::Object(map) => Ok(map.iter().map(|(key, _)| (key.as_str(), self.get(key))).collect()),
-            _ => Err(self.fault("a mapping")),
+            _ => Err(self.fault(MAPPING)),
         }
     }
 

@@ -43,11 +43,26 @@ pub(super) struct Words {
 ///
 /// [`SimError`] where objects cannot be read or contradict each other, or no queue has quota.
 pub fn import<P: AsRef<Path>>(paths: &[P], trace: Option<&Path>) -> Result<Imported, SimError> {
-    let mut source = Source::default();
+    let mut files = Vec::new();
     for path in paths {
         let path = path.as_ref();
-        source.add(&path.display().to_string(), opened(path)?)?;
+        files.push((path.display().to_string(), opened(path)?));
     }
+    import_opened(files, None, trace)
+}
+
+/// The same of files that are open; `fair_sharing` is over what their configuration says.
+pub(crate) fn import_opened(
+    files: Vec<(String, Opened)>,
+    fair_sharing: Option<bool>,
+    trace: Option<&Path>,
+) -> Result<Imported, SimError> {
+    let mut source = Source::default();
+    for (name, opened) in files {
+        source.add(&name, opened)?;
+    }
+    let configuration = &mut source.objects.configuration;
+    configuration.fair_sharing = fair_sharing.or(configuration.fair_sharing);
     source.import(trace)
 }
 
@@ -57,11 +72,9 @@ pub fn import<P: AsRef<Path>>(paths: &[P], trace: Option<&Path>) -> Result<Impor
 ///
 /// As [`import`].
 pub fn import_text(file: &str, text: &str, trace: Option<&Path>) -> Result<Imported, SimError> {
-    let mut source = Source::default();
     let bytes = Box::new(std::io::Cursor::new(text.as_bytes().to_vec()));
     let opened = crate::trace::open_bytes(bytes).map_err(|fault| KueueError::bytes(file, fault))?;
-    source.add(file, opened)?;
-    source.import(trace)
+    import_opened(vec![(file.to_owned(), opened)], None, trace)
 }
 
 /// Objects, read and as they stand.
@@ -79,8 +92,11 @@ impl Source {
         let mut documents = Documents::new(opened, hint).map_err(bytes)?;
         while let Some(value) = documents.next("Kubernetes object").map_err(bytes)? {
             let value: Value = value;
-            if !value.is_null() {
-                self.objects.take(file, &value, documents.line())?;
+            if value.is_null() {
+                continue;
+            }
+            let read = self.objects.take(file, &value, documents.line());
+            if read.map_err(|error| error.located(&documents))? {
                 self.values.push(value);
             }
         }

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::config::{Configuration, configuration};
 use super::error::KueueError;
-use super::field::{Field, Object};
+use super::field::{Field, MAPPING, Noted, Object};
 use super::queue::{self, LocalQueue};
 use super::workload::{Class, Workload};
 use crate::trace::{Documents, Input, Opened, open, open_bytes, timestamp_ms};
@@ -33,9 +33,10 @@ pub struct Objects {
     pub(super) configuration: Configuration,
     /// The latest time that stands anywhere in the objects.
     pub(super) latest_ms: Option<i64>,
-    pub(super) unknown: RefCell<BTreeSet<String>>,
+    pub(super) noted: RefCell<Noted>,
     passed_over: BTreeSet<String>,
-    seen: BTreeSet<(String, String)>,
+    /// File and line of each object, by kind and name.
+    seen: BTreeMap<(String, String), (String, u64)>,
 }
 
 impl Objects {
@@ -44,6 +45,26 @@ impl Objects {
     pub fn have_queues(&self) -> bool {
         !self.queues.is_empty()
     }
+}
+
+/// The kinds that are read, with the versions of them; one that ends in a slash stands for all of its group.
+const VERSIONS: [(&str, &[&str]); 9] = [
+    ("ClusterQueue", &KUEUE),
+    ("Cohort", &["kueue.x-k8s.io/v1alpha1", KUEUE[0], KUEUE[1]]),
+    ("LocalQueue", &KUEUE),
+    ("ResourceFlavor", &KUEUE),
+    ("Workload", &KUEUE),
+    ("WorkloadPriorityClass", &KUEUE),
+    ("PriorityClass", &["scheduling.k8s.io/"]),
+    ("Configuration", &["config.kueue.x-k8s.io/"]),
+    ("ConfigMap", &["v1"]),
+];
+const KUEUE: [&str; 2] = ["kueue.x-k8s.io/v1beta1", "kueue.x-k8s.io/v1beta2"];
+
+/// Whether an object of a kind that is read is of another group or version than that kind.
+pub(super) fn is_foreign(kind: &str, version: &str) -> bool {
+    let is = |known: &&str| version == *known || known.ends_with('/') && version.starts_with(known);
+    VERSIONS.iter().any(|(known, versions)| *known == kind && !versions.iter().any(is))
 }
 
 /// How to get objects that can be read.
@@ -108,15 +129,17 @@ impl Objects {
             let value: Value = value;
             // A document of comments alone.
             if !value.is_null() {
-                self.take(file, &value, documents.line())?;
+                self.take(file, &value, documents.line()).map_err(|error| error.located(&documents))?;
             }
         }
         Ok(())
     }
 
-    pub(super) fn take(&mut self, file: &str, value: &Value, line: u64) -> Result<(), KueueError> {
+    /// Reads one object of a file; false where it is of a kind that is passed over.
+    pub(super) fn take(&mut self, file: &str, value: &Value, line: u64) -> Result<bool, KueueError> {
         let Some(kind) = value["kind"].as_str() else {
-            let what = format!("line {line}: expected a `kind` such as `ClusterQueue`, found none");
+            let at = if line > 0 { format!("line {line}: ") } else { String::new() };
+            let what = format!("{at}expected a `kind` such as `ClusterQueue`, found none");
             return Err(KueueError::file(file, what).hint(HINT));
         };
         let metadata = &value["metadata"];
@@ -124,31 +147,50 @@ impl Objects {
         let (namespace, own) = (part("namespace"), part("name"));
         let name = if namespace.is_empty() { own.clone() } else { format!("{namespace}/{own}") };
         // Taken out for as long as `self` is changed, and put back with what was noted.
-        let unknown = std::mem::take(&mut self.unknown);
-        let object = Object { file, kind, name: name.clone(), unknown: &unknown };
+        let noted = std::mem::take(&mut self.noted);
+        let object = Object { file, kind, name: name.clone(), noted: &noted };
         let root = Field::root(&object, value);
-        let known = self.read(&root, kind, &namespace, &own);
+        let version = root.get("apiVersion").text();
+        let known = version.and_then(|version| {
+            if let Some(version) = version.filter(|version| is_foreign(kind, version)) {
+                self.passed_over.insert(format!("{kind} of {version}"));
+                return Ok(false);
+            }
+            let known = self.read(&root, kind, &namespace, &own)?;
+            if !known {
+                self.passed_over.insert(kind.to_owned());
+            }
+            Ok(known)
+        });
         drop(root);
         drop(object);
-        self.unknown = unknown;
-        if known? {
-            self.note_times(value);
-            if kind != "Configuration"
-                && kind != "ConfigMap"
-                && !self.seen.insert((kind.to_owned(), name.clone()))
-            {
-                return Err(KueueError::new(
-                    file,
-                    kind,
-                    &name,
-                    "metadata.name",
-                    "there are two of this name",
-                ));
-            }
-        } else {
-            self.passed_over.insert(kind.to_owned());
+        self.noted = noted;
+        if !known? {
+            return Ok(false);
         }
-        Ok(())
+        self.note_times(value);
+        if kind == "Configuration" || kind == "ConfigMap" {
+            return Ok(true);
+        }
+        let before = self.seen.insert((kind.to_owned(), name.clone()), (file.to_owned(), line));
+        if let Some((other, line)) = before {
+            let what = if other == file && line == 0 {
+                "there are two of this name".to_owned()
+            } else if other == file {
+                format!("there are two of this name: the other is in line {line}")
+            } else {
+                format!("there are two of this name: the other is in line {line} of `{other}`")
+            };
+            let object = Object { file, kind, name, noted: &self.noted };
+            return Err(Field::root(&object, value).get("metadata").get("name").sentence(what));
+        }
+        Ok(true)
+    }
+
+    /// The line in which an object begins, by its kind and its name with the namespace.
+    pub(super) fn line(&self, kind: &str, name: &str) -> Option<u64> {
+        let known = self.seen.get(&(kind.to_owned(), name.to_owned()));
+        known.map(|(_, line)| *line).filter(|line| *line > 0)
     }
 
     /// Reads one object; false for a kind that is not for Kueue.
@@ -176,8 +218,14 @@ impl Objects {
         }
         match kind {
             "ClusterQueue" | "Cohort" | "LocalQueue" | "ResourceFlavor" | "Workload" => {
-                root.known(&["apiVersion", "kind", "metadata", "spec", "status"]);
+                root.known(&["apiVersion", "kind", "metadata", "spec", "status"])?;
                 root.get("metadata").get("name").required_name()?;
+                for part in ["spec", "status"] {
+                    root.get(part).entries()?;
+                }
+                if kind == "ClusterQueue" && root.get("spec").is_absent() && root.has("spec") {
+                    return Err(root.get("spec").fault(MAPPING));
+                }
             }
             "Configuration" => {
                 self.configuration = configuration(root)?;
@@ -196,8 +244,12 @@ impl Objects {
                 self.local_queues.insert((namespace.to_owned(), name.to_owned()), queue::local_queue(root)?);
             }
             "ResourceFlavor" => {
+                let spec = root.get("spec");
+                for key in ["nodeTaints", "tolerations", "topologyName"] {
+                    spec.get(key).unheeded();
+                }
                 let mut labels = BTreeMap::new();
-                for (label, value) in root.get("spec").get("nodeLabels").entries()? {
+                for (label, value) in spec.get("nodeLabels").entries()? {
                     labels.extend(value.plain_text()?.map(|value| (label.to_owned(), value)));
                 }
                 self.flavors.insert(name.to_owned(), labels);
@@ -254,10 +306,14 @@ impl Objects {
         if !self.passed_over.is_empty() {
             notes.push(format!("kinds that are passed over: {}", quoted(&self.passed_over)));
         }
-        let unknown = self.unknown.borrow();
-        if !unknown.is_empty() {
-            notes.push(format!("fields that are not known are ignored: {}", quoted(&unknown)));
+        let noted = self.noted.borrow();
+        if !noted.unknown.is_empty() {
+            notes.push(format!("fields that are not known are ignored: {}", quoted(&noted.unknown)));
         }
+        if !noted.unheeded.is_empty() {
+            notes.push(format!("fields at which Kueue looks and this does not: {}", quoted(&noted.unheeded)));
+        }
+        notes.extend(noted.odd.iter().cloned());
         notes
     }
 }

@@ -343,6 +343,8 @@ impl<'a> Plain<'a> {
         let Some((queue, _)) = self.seat(workload).filter(|(_, holds)| *holds == runs) else { return };
         let Some(job) = self.job_of(workload) else { return };
         let section = if runs { "running" } else { "pending" };
+        let reserved = workload.conditions.get("QuotaReserved").filter(|_| runs);
+        let since = reserved.and_then(|condition| condition.at_ms);
         let _ = write!(text, "\n[[{section}]]\njob_id = {}\nteam = {}\n", toml_text(&job), toml_text(&queue));
         if runs {
             let flavors =
@@ -350,13 +352,15 @@ impl<'a> Plain<'a> {
             if let Some(pool) = flavors.chain(self.pools.keys()).next() {
                 let _ = writeln!(text, "pool = {}", toml_text(pool));
             }
-            let since = workload.conditions.get("QuotaReserved").and_then(|condition| condition.at_ms);
             if let Some(since) = since {
                 let _ = writeln!(text, "start_s = {}", toml_text(&time(since)));
             }
         }
         if let Some(created) = workload.created_ms {
-            let _ = writeln!(text, "submit_s = {}", toml_text(&time(created)));
+            // Clocks of a cluster differ, and a scenario takes no start before the submission: what that was is said
+            // in Kueue's words then.
+            let submit = since.map_or(created, |since| since.min(created));
+            let _ = writeln!(text, "submit_s = {}", toml_text(&time(submit)));
         }
         let class = workload.class.as_ref().filter(|class| {
             let value = self.objects.classes.get(&("WorkloadPriorityClass", class.name.clone()));

@@ -53,16 +53,20 @@ pub(super) fn cluster_queue(root: &Field<'_>, name: &str) -> Result<(ClusterQueu
         "admissionScope",
         "admissionChecks",
         "admissionChecksStrategy",
-    ]);
+    ])?;
+    for key in ["namespaceSelector", "admissionChecks", "admissionChecksStrategy"] {
+        spec.get(key).unheeded();
+    }
     let mut queue = ClusterQueue::new(name);
     queue.cohort = spec.either(["cohortName", "cohort"]).name()?;
     queue.weight = weight(&spec)?;
-    queue.groups = groups(&spec.get("resourceGroups"))?;
+    let below = if queue.cohort.is_none() { Below::Nothing } else { Below::Cohort };
+    queue.groups = groups(&spec.get("resourceGroups"), Some(below))?;
     queue.preemption = preemption(&spec.get("preemption"))?;
     queue.fungibility = fungibility(&spec.get("flavorFungibility"))?;
     queue.stopped = spec.get("stopPolicy").word(&STOPS, false)?;
     let scope = spec.get("admissionScope");
-    scope.known(&["admissionMode"]);
+    scope.known(&["admissionMode"])?;
     let modes = [("UsageBasedAdmissionFairSharing", true), ("NoAdmissionFairSharing", false)];
     queue.admission_fair_sharing = scope.get("admissionMode").word(&modes, false)?;
     let strict = spec.get("queueingStrategy").word(&STRATEGIES, false)?;
@@ -72,20 +76,20 @@ pub(super) fn cluster_queue(root: &Field<'_>, name: &str) -> Result<(ClusterQueu
 /// Reads a `Cohort`.
 pub(super) fn cohort(root: &Field<'_>, name: &str) -> Result<Cohort, KueueError> {
     let spec = root.get("spec");
-    spec.known(&["parentName", "parent", "resourceGroups", "fairSharing"]);
+    spec.known(&["parentName", "parent", "resourceGroups", "fairSharing"])?;
     let mut cohort = Cohort::new(name);
     cohort.parent = spec.either(["parentName", "parent"]).name()?;
     cohort.weight = weight(&spec)?;
-    cohort.groups = groups(&spec.get("resourceGroups"))?;
+    cohort.groups = groups(&spec.get("resourceGroups"), None)?;
     Ok(cohort)
 }
 
 /// Reads a `LocalQueue`.
 pub(super) fn local_queue(root: &Field<'_>) -> Result<LocalQueue, KueueError> {
     let spec = root.get("spec");
-    spec.known(&["clusterQueue", "fairSharing", "stopPolicy"]);
+    spec.known(&["clusterQueue", "fairSharing", "stopPolicy"])?;
     let usage = root.get("status").get("fairSharing").get("admissionFairSharingStatus");
-    usage.known(&["consumedResources", "lastUpdate"]);
+    usage.known(&["consumedResources", "lastUpdate"])?;
     usage.get("lastUpdate").time()?;
     let mut consumed = BTreeMap::new();
     for (resource, amount) in usage.get("consumedResources").entries()? {
@@ -103,7 +107,7 @@ pub(super) fn local_queue(root: &Field<'_>) -> Result<LocalQueue, KueueError> {
 /// `fairSharing.weight`: one where it is absent, `None` for zero.
 fn weight(spec: &Field<'_>) -> Result<Option<Weight>, KueueError> {
     let sharing = spec.get("fairSharing");
-    sharing.known(&["weight"]);
+    sharing.known(&["weight"])?;
     let field = sharing.get("weight");
     let Some(quantity) = field.quantity()? else { return Ok(Some(Weight::ONE)) };
     if quantity == Quantity::default() {
@@ -114,9 +118,9 @@ fn weight(spec: &Field<'_>) -> Result<Option<Weight>, KueueError> {
 }
 
 fn preemption(field: &Field<'_>) -> Result<Preemption, KueueError> {
-    field.known(&["withinClusterQueue", "reclaimWithinCohort", "borrowWithinCohort"]);
+    field.known(&["withinClusterQueue", "reclaimWithinCohort", "borrowWithinCohort"])?;
     let borrow = field.get("borrowWithinCohort");
-    borrow.known(&["policy", "maxPriorityThreshold"]);
+    borrow.known(&["policy", "maxPriorityThreshold"])?;
     let may = borrow.get("policy").word(&[("Never", false), ("LowerPriority", true)], false)?;
     let threshold = borrow.get("maxPriorityThreshold").integer("a priority of 32 bits")?;
     Ok(Preemption {
@@ -127,7 +131,7 @@ fn preemption(field: &Field<'_>) -> Result<Preemption, KueueError> {
 }
 
 fn fungibility(field: &Field<'_>) -> Result<Fungibility, KueueError> {
-    field.known(&["whenCanBorrow", "whenCanPreempt", "preference"]);
+    field.known(&["whenCanBorrow", "whenCanPreempt", "preference"])?;
     let standard = Fungibility::default();
     // `Borrow` and `Preempt` are what the first versions called it to stop there.
     let borrow =
@@ -148,12 +152,20 @@ fn fungibility(field: &Field<'_>) -> Result<Fungibility, KueueError> {
     })
 }
 
-fn groups(field: &Field<'_>) -> Result<Vec<ResourceGroup>, KueueError> {
+/// Where a queue is, which decides which limits a cluster would take of it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Below {
+    Nothing,
+    Cohort,
+}
+
+/// `below` is where the queue is whose groups they are; `None`: they are a cohort's.
+fn groups(field: &Field<'_>, below: Option<Below>) -> Result<Vec<ResourceGroup>, KueueError> {
     let mut resources_seen = BTreeSet::new();
     let mut flavors_seen = BTreeSet::new();
     let mut groups = Vec::new();
     for group in field.items()? {
-        group.known(&["coveredResources", "flavors"]);
+        group.known(&["coveredResources", "flavors"])?;
         let mut covered = BTreeSet::new();
         for resource in group.get("coveredResources").items()? {
             let name = resource.required_name()?;
@@ -164,7 +176,7 @@ fn groups(field: &Field<'_>) -> Result<Vec<ResourceGroup>, KueueError> {
         }
         let mut rows = Vec::new();
         for flavor in group.get("flavors").items()? {
-            let row = row(&flavor, &covered)?;
+            let row = row(&flavor, &covered, below)?;
             if !flavors_seen.insert(row.flavor.clone()) {
                 return Err(flavor
                     .get("name")
@@ -181,13 +193,13 @@ fn groups(field: &Field<'_>) -> Result<Vec<ResourceGroup>, KueueError> {
 }
 
 /// One flavor with a quota for each covered resource.
-fn row(flavor: &Field<'_>, covered: &BTreeSet<String>) -> Result<QuotaRow, KueueError> {
-    flavor.known(&["name", "resources"]);
+fn row(flavor: &Field<'_>, covered: &BTreeSet<String>, below: Option<Below>) -> Result<QuotaRow, KueueError> {
+    flavor.known(&["name", "resources"])?;
     let name = flavor.get("name").required_name()?;
     let mut quotas = Vec::new();
     let mut seen = BTreeSet::new();
     for field in flavor.get("resources").items()? {
-        field.known(&["name", "nominalQuota", "borrowingLimit", "lendingLimit"]);
+        field.known(&["name", "nominalQuota", "borrowingLimit", "lendingLimit"])?;
         let resource = field.get("name").required_name()?;
         if !seen.insert(resource.clone()) {
             return Err(field.sentence(format!("resource `{resource}` has two quotas in flavor `{name}`")));
@@ -197,6 +209,14 @@ fn row(flavor: &Field<'_>, covered: &BTreeSet<String>) -> Result<QuotaRow, Kueue
         };
         let nominal = amount("nominalQuota")?.ok_or_else(|| field.get("nominalQuota").fault(QUANTITY))?;
         let (borrowing_limit, lending_limit) = (amount("borrowingLimit")?, amount("lendingLimit")?);
+        for (key, limit) in [("borrowingLimit", borrowing_limit), ("lendingLimit", lending_limit)] {
+            if below == Some(Below::Nothing) && limit.is_some() {
+                field.get(key).odd("a limit of what is below no cohort means nothing");
+            }
+        }
+        if below.is_some() && lending_limit.is_some_and(|limit| limit > nominal) {
+            field.get("lendingLimit").odd("above the nominal quota, all of which may be lent");
+        }
         quotas.push(Quota { resource, nominal, borrowing_limit, lending_limit });
     }
     let missing: Vec<String> = covered.difference(&seen).map(|resource| format!("`{resource}`")).collect();

@@ -65,6 +65,11 @@ impl Snapshot {
     ///
     /// [`KueueError`], naming the object that contradicts others, and its field.
     pub fn new(objects: &Objects, options: &Options) -> Result<Self, KueueError> {
+        Self::put_together(objects, options)
+            .map_err(|error| error.near(|kind, name| objects.line(kind, name)))
+    }
+
+    fn put_together(objects: &Objects, options: &Options) -> Result<Self, KueueError> {
         let namespaces: BTreeSet<&str> = objects.workloads.iter().map(|w| w.namespace.as_str()).collect();
         let mut weights = objects.configuration.resource_weights.clone();
         weights.extend(options.resource_weights.clone());
@@ -190,6 +195,9 @@ impl Context<'_> {
             return Ok(());
         }
         if !workload.active {
+            if workload.added {
+                parts.held.push(Held { name, why: "it is not active: nobody looks at it".to_owned() });
+            }
             return Ok(());
         }
         let priority = self.priority(workload);

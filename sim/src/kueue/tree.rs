@@ -158,8 +158,8 @@ fn read<T>(
     parts: &Parts,
     read: impl FnOnce(&Field<'_>) -> Result<T, KueueError>,
 ) -> Result<T, KueueError> {
-    let unknown = RefCell::default();
-    let object = Object { file: "the scenario", kind, name: name.to_owned(), unknown: &unknown };
+    let noted = RefCell::default();
+    let object = Object { file: "the scenario", kind, name: name.to_owned(), noted: &noted };
     read(&Field::root(&object, &Value::Object(parts.clone())))
 }
 

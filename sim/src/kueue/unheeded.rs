@@ -35,7 +35,8 @@ pub(crate) fn unheeded(scenario: &Scenario, known: Known, knows_data: bool) -> V
     }
     let budgets = scenario.teams.iter().filter(|team| team.budget.is_some()).count();
     if budgets > 0 {
-        let whose = if budgets == 1 { "that of 1 team".to_owned() } else { format!("those of {budgets} teams") };
+        let whose =
+            if budgets == 1 { "that of 1 team".to_owned() } else { format!("those of {budgets} teams") };
         warnings.push(format!("kueue knows no `budget`: {whose} may be overspent without end"));
     }
     if scenario.policy.spec.bounds != EvictionBounds::default() {

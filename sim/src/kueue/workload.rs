@@ -73,9 +73,12 @@ pub(super) struct Workload {
     pub(super) requeue_ms: Option<i64>,
     /// Pods that have ended and gave back their quota, by pod set.
     pub(super) reclaimable: BTreeMap<String, u32>,
+    /// Somebody asks what would become of it.
+    pub(super) added: bool,
 }
 
 const COUNT: &str = "a number of pods";
+const TRUTHS: [(&str, bool); 3] = [("True", true), ("False", false), ("Unknown", false)];
 
 impl Workload {
     /// Its name with the namespace, as `kubectl` asks for it.
@@ -90,7 +93,12 @@ impl Workload {
     /// Reads the metadata that every kind has.
     pub(super) fn named(root: &Field<'_>) -> Result<Self, KueueError> {
         let metadata = root.get("metadata");
-        let name = metadata.get("name").required_name()?;
+        // What is only about to be created may leave the end of its name to the cluster.
+        let begins = metadata.get("generateName").name()?;
+        let name = match (metadata.get("name").name()?, begins) {
+            (Some(name), _) | (None, Some(name)) => name,
+            (None, None) => metadata.get("name").required_name()?,
+        };
         let mut workload = Self::blank(root.object().file, &name);
         workload.namespace = metadata.get("namespace").name()?.unwrap_or_default();
         workload.uid = metadata.get("uid").name()?.unwrap_or(name);
@@ -115,6 +123,7 @@ impl Workload {
             admission: None,
             requeue_ms: None,
             reclaimable: BTreeMap::new(),
+            added: false,
         }
     }
 
@@ -131,7 +140,7 @@ impl Workload {
             "priorityClassRef",
             "active",
             "maximumExecutionTimeSeconds",
-        ]);
+        ])?;
         workload.queue = spec.get("queueName").name()?.unwrap_or_default();
         workload.priority = spec.get("priority").integer("a priority of 32 bits")?;
         workload.class = class(&spec)?;
@@ -140,13 +149,16 @@ impl Workload {
             workload.pods.push(pods(&set)?);
         }
         workload.read_status(&root.get("status"))?;
+        if workload.admission.is_none() && !workload.conditions.contains_key("Finished") {
+            asks_for_pods(&spec.get("podSets"))?;
+        }
         Ok(workload)
     }
 
     fn read_status(&mut self, status: &Field<'_>) -> Result<(), KueueError> {
         for condition in status.get("conditions").items()? {
             let at_ms = condition.get("lastTransitionTime").time()?;
-            let holds = condition.get("status").text()? == Some("True");
+            let holds = condition.get("status").word(&TRUTHS, false)?;
             let kind = condition.get("type").required_name()?;
             let reason = condition.get("reason").name()?.unwrap_or_default();
             if holds {
@@ -173,8 +185,13 @@ impl Workload {
                 Ok((resource.to_owned(), field.quantity()?.unwrap_or_default().amount(resource)))
             });
             let amounts = amounts.collect::<Result<BTreeMap<_, _>, KueueError>>()?;
+            let pods = set.get("name").name()?.unwrap_or_else(|| "main".to_owned());
+            // What it holds follows from the pod set of this name, unless it says so itself.
+            if usage.is_absent() && !self.pods.iter().any(|known| known.name == pods) {
+                return Err(set.get("name").fault("the name of one of its pod sets"));
+            }
             sets.push(Assigned {
-                pods: set.get("name").name()?.unwrap_or_else(|| "main".to_owned()),
+                pods,
                 flavors,
                 usage: (!usage.is_absent()).then_some(amounts),
                 count: set.get("count").integer(COUNT)?,
@@ -234,10 +251,27 @@ fn class(spec: &Field<'_>) -> Result<Option<Class>, KueueError> {
     Ok(Some(Class { kind: spec.get("priorityClassSource").word(&sources, None)?, name }))
 }
 
+/// What waits for quota has pods, and each of them says what it runs.
+fn asks_for_pods(sets: &Field<'_>) -> Result<(), KueueError> {
+    let pods = sets.items()?;
+    if pods.is_empty() {
+        return Err(sets.fault("at least one pod set"));
+    }
+    for set in pods {
+        let containers = set.get("template").get("spec").get("containers");
+        if containers.is_absent() {
+            return Err(containers.fault("a list of containers"));
+        }
+    }
+    Ok(())
+}
+
 fn pods(set: &Field<'_>) -> Result<Pods, KueueError> {
-    set.known(&["name", "count", "minCount", "template", "topologyRequest"]);
+    set.known(&["name", "count", "minCount", "template", "topologyRequest"])?;
+    set.get("topologyRequest").unheeded();
     let template = set.get("template");
-    template.known(&["metadata", "spec"]);
+    template.known(&["metadata", "spec"])?;
+    template.get("spec").get("tolerations").unheeded();
     let count = set.get("count").integer(COUNT)?.unwrap_or(1);
     let field = set.get("minCount");
     let min_count = field.integer(COUNT)?;

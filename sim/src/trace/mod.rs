@@ -45,7 +45,7 @@ pub use cluster::{Cluster, NodeMake, QuotaSeries};
 pub use convert::{Conversion, ConvertError, convert};
 pub use error::{Fault, FaultKind, Inside, TraceError};
 pub(crate) use error::{printable, quoted};
-pub(crate) use format::{Documents, MAX_TIME_MS, NATIVE_COLUMNS};
+pub(crate) use format::{Documents, MAX_TIME_MS, NATIVE_COLUMNS, Place, Way};
 pub use format::{SwfMemory, SwfOptions, SwfPools, SwfProcessors, SwfRun, SwfUnusable};
 pub use guess::Format;
 pub use input::Input;

@@ -191,7 +191,7 @@ fn one_more_job() {
     let ran = sim(folder.path(), &["decide", "objects.yaml", "--add", "job.yaml"]);
     assert_eq!(
         ran.stderr,
-        "error: failed to read Kueue objects `job.yaml`\nSkyPilot task `extra`, field \
+        "error: failed to read Kueue objects `job.yaml`\nline 1, character 1, SkyPilot task `extra`, field \
          `metadata.labels.kueue.x-k8s.io/queue-name`: expected a label that names its LocalQueue, found none\nhint: name the \
          queue with `--queue [NAMESPACE/]NAME`\n"
     );
@@ -203,53 +203,53 @@ fn what_is_wrong_is_told_by_object_and_field() {
         (
             "nominalQuota: 500m",
             "nominalQuota: 1.5.0",
-            "ClusterQueue `search`, field `spec.resourceGroups[0].flavors[0].resources[0].nominalQuota`: expected a quantity \
+            "line 19, character 37, ClusterQueue `search`, field `spec.resourceGroups[0].flavors[0].resources[0].nominalQuota`: expected a quantity \
              like `500m` or `2Gi`, found `1.5.0`",
         ),
         (
             "nominalQuota: 500m",
             "lendingLimit: 1",
-            "ClusterQueue `search`, field `spec.resourceGroups[0].flavors[0].resources[0].nominalQuota`: expected a quantity \
+            "line 19, character 11, ClusterQueue `search`, field `spec.resourceGroups[0].flavors[0].resources[0].nominalQuota`: expected a quantity \
              like `500m` or `2Gi`, found nothing",
         ),
         (
             "        - {name: cpu, nominalQuota: 500m}\n",
             "",
-            "ClusterQueue `search`, field `spec.resourceGroups[0].flavors[0].resources`: flavor `h200` has no quota: expected \
+            "line 19, character 11, ClusterQueue `search`, field `spec.resourceGroups[0].flavors[0].resources`: flavor `h200` has no quota: expected \
              one of `cpu`",
         ),
         (
             "spec: {clusterQueue: ads}",
             "spec: {clusterQueue: bats}",
-            "LocalQueue `b/lq`, field `spec.clusterQueue`: expected the name of a ClusterQueue among the objects, found `bats`",
+            "line 37, LocalQueue `b/lq`, field `spec.clusterQueue`: expected the name of a ClusterQueue among the objects, found `bats`",
         ),
         (
             "      clusterQueue: ads",
             "      clusterQueue: bats",
-            "Workload `b/train`, field `status.admission.clusterQueue`: expected the name of a ClusterQueue among the objects, \
+            "line 45, Workload `b/train`, field `status.admission.clusterQueue`: expected the name of a ClusterQueue among the objects, \
              found `bats`",
         ),
         (
             "flavors: {nvidia.com/gpu: h200}",
             "flavors: {}",
-            "Workload `b/train`, field `status.admission.podSetAssignments[0].flavors`: expected a flavor for resource \
+            "line 45, Workload `b/train`, field `status.admission.podSetAssignments[0].flavors`: expected a flavor for resource \
              `nvidia.com/gpu`, found none",
         ),
         (
             "reclaimWithinCohort: Any",
             "reclaimWithinCohort: Some",
-            "ClusterQueue `search`, field `spec.preemption.reclaimWithinCohort`: expected one of `Never`, `LowerPriority`, \
+            "line 13, character 74, ClusterQueue `search`, field `spec.preemption.reclaimWithinCohort`: expected one of `Never`, `LowerPriority`, \
              `LowerOrNewerEqualPriority`, `Any`, found `Some`",
         ),
         (
             "metadata: {name: ads}",
             "metadata: {name: search}",
-            "ClusterQueue `search`, field `metadata.name`: there are two of this name",
+            "line 23, character 20, ClusterQueue `search`, field `metadata.name`: there are two of this name: the other is in line 7",
         ),
         (
             "value: 100",
             "value: high",
-            "WorkloadPriorityClass `urgent`, field `value`: expected a priority of 32 bits, found `high`",
+            "line 44, character 10, WorkloadPriorityClass `urgent`, field `value`: expected a priority of 32 bits, found `high`",
         ),
     ];
     for (good, bad, message) in cases {
@@ -266,7 +266,7 @@ fn cohorts_above_themselves_are_told() {
         format!("---\nkind: Cohort\nmetadata: {{name: {name}}}\nspec: {{parentName: {parent}}}\n")
     };
     let ran = decide(&(cohort("a", "b") + &cohort("b", "c") + &cohort("c", "a")), &[]);
-    let expected = "error: failed to read Kueue objects `objects.yaml`\nCohort `a`, field `spec.parentName`: expected a cohort \
+    let expected = "error: failed to read Kueue objects `objects.yaml`\nline 2, Cohort `a`, field `spec.parentName`: expected a cohort \
                     above it, found one below it: `a` would be above itself\n";
     assert_eq!((ran.code, ran.stderr.as_str()), (2, expected));
 }

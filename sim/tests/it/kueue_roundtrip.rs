@@ -357,7 +357,7 @@ fn what_is_wrong_is_told() {
         told("o.yaml", &bad, &["import", "o.yaml"]),
         (
             2,
-            "error: failed to read Kueue objects `o.yaml`\nClusterQueue `search`, field \
+            "error: failed to read Kueue objects `o.yaml`\nline 19, character 37, ClusterQueue `search`, field \
              `spec.resourceGroups[0].flavors[0].resources[0].nominalQuota`: expected a quantity like `500m` or `2Gi`, found \
              `1.5.0`\n"
                 .to_owned()

@@ -56,7 +56,6 @@ fn what_a_cohort_holds_beyond_its_means_is_a_warning() {
     let of_queue = "ClusterQueue `a` holds more cpu of flavor `default` than it could ever use";
     assert_eq!(decided(&one)["warnings"], json!([of_queue]));
     let both = one + &workload("wb", "b", 1, true);
-    let cohort = cohort.replace('6', "6");
     assert_eq!(decided(&both)["warnings"], json!([of_queue, cohort]));
 }
 
@@ -91,7 +90,8 @@ fn of_what_could_fit_later_nobody_says_that_it_never_could() {
     let found = decide(&text.replace("cpu: 1, memory: 1Gi", "cpu: 1500m, memory: 1Gi"), &["-o", "json"]);
     let found: Value = serde_json::from_str(&found.stdout).unwrap();
     let why = "insufficient unused quota for cpu, memory in every flavor that pod set `main` may use";
-    let expected = json!({"job": "wb", "action": "wait", "pool": null, "flavors": null, "victims": [], "why": why});
+    let expected =
+        json!({"job": "wb", "action": "wait", "pool": null, "flavors": null, "victims": [], "why": why});
     assert_eq!(found["decisions"], json!([expected]));
 }
 
@@ -100,7 +100,8 @@ const SCENARIO: &str = "[[pool]]\nname = 'p'\nnodes = 1\nnode = { gpu = 4 }\ndiv
                         1\nnode = { gpu = 4 }\ndivisible = true\ndatasets = ['d']\n[[team]]\nname = 'a'\nquota = { p = { gpu \
                         = 4 } }\nbudget = { gpu_hours = 1, period = '1d' }\n[[team]]\nname = 'b'\n[policy]\norder = \
                         'drf'\nbackfill = 'best-effort'\n[policy.eviction]\nminimum_run = '10h'\n";
-const JOBS: &str = "job_id,submit_s,run_s,team,gpu,datasets,preemptible\nj1,0,10,a,1,d,false\nj2,0,10,b,1,,true\n";
+const JOBS: &str =
+    "job_id,submit_s,run_s,team,gpu,datasets,preemptible\nj1,0,10,a,1,d,false\nj2,0,10,b,1,,true\n";
 
 /// The policies of a comparison, and what is said of them.
 fn compared(scenario: &str, jobs: &str, policies: &[&str]) -> (Vec<Value>, Vec<String>) {
@@ -151,7 +152,8 @@ fn what_replays_under_kueue_do_not_follow_is_said_where_it_is_there() {
         warnings.into_iter().filter(|warning| warning.starts_with("kueue ")).collect()
     };
     let datasets = "kueue does not look at `datasets`: those of 1 jobs may be elsewhere";
-    let preemptible = "kueue does not look at `preemptible`: 1 jobs that say `false` may be stopped all the same";
+    let preemptible =
+        "kueue does not look at `preemptible`: 1 jobs that say `false` may be stopped all the same";
     let budget = "kueue knows no `budget`: that of 1 team may be overspent without end";
     let eviction = "kueue knows no bounds on evictions: `[policy.eviction]` is not followed";
     let all = [datasets, preemptible, budget, eviction];
@@ -163,4 +165,66 @@ fn what_replays_under_kueue_do_not_follow_is_said_where_it_is_there() {
     let plain = plain.replace("[policy.eviction]\nminimum_run = '10h'\n", "");
     let jobs = "job_id,submit_s,run_s,team,gpu\nj1,0,10,a,1\nj2,0,10,b,1\n";
     assert_eq!(of_kueue(&plain, jobs, "kueue,preemption=reclaim"), [""; 0]);
+}
+
+#[test]
+fn what_kueue_looks_at_and_this_does_not_is_told_once() {
+    let text = queue("a", "all") + &workload("wa", "a", 1, false) + &workload("wb", "a", 1, false);
+    let flavor = "---\napiVersion: kueue.x-k8s.io/v1beta1\nkind: ResourceFlavor\nmetadata: {name: default}\nspec:\n  nodeTaints: \
+                  [{key: gpu, effect: NoSchedule}]\n  tolerations: [{key: gpu}]\n  topologyName: racks\n";
+    let heeded = text
+        .replace("  resourceGroups:", "  namespaceSelector: {}\n  admissionChecks: []\n  resourceGroups:")
+        + &flavor.replace("nodeTaints: [{key: gpu, effect: NoSchedule}]", "nodeTaints: []");
+    let some = "fields at which Kueue looks and this does not: `ResourceFlavor spec.tolerations`, `ResourceFlavor \
+                spec.topologyName`";
+    assert_eq!(decided(&heeded)["warnings"], json!([some]));
+    let unheeded = text
+        .replace(
+            "  resourceGroups:",
+            "  namespaceSelector: {matchLabels: {team: x}}\n  admissionChecks: [provision]\n  resourceGroups:",
+        )
+        .replace("    count: 1\n", "    count: 1\n    topologyRequest: {required: rack}\n")
+        .replace("{spec: {containers", "{spec: {tolerations: [{key: gpu}], containers")
+        + flavor;
+    let all = "fields at which Kueue looks and this does not: `ClusterQueue spec.admissionChecks`, `ClusterQueue \
+               spec.namespaceSelector`, `ResourceFlavor spec.nodeTaints`, `ResourceFlavor spec.tolerations`, \
+               `ResourceFlavor spec.topologyName`, `Workload spec.podSets.template.spec.tolerations`, `Workload \
+               spec.podSets.topologyRequest`";
+    assert_eq!(decided(&unheeded)["warnings"], json!([all]));
+}
+
+#[test]
+fn objects_of_other_groups_and_versions_are_passed_over_and_listed_once() {
+    let text = queue("a", "all") + &workload("wa", "a", 1, false);
+    let others = queue("b", "all").replace("kueue.x-k8s.io/v1beta1", "example.com/v1")
+        + &queue("c", "all").replace("kueue.x-k8s.io/v1beta1", "kueue.x-k8s.io/v9")
+        + &queue("d", "all").replace("kueue.x-k8s.io/v1beta1", "kueue.x-k8s.io/v9")
+        + "---\napiVersion: pkg.crossplane.io/v1\nkind: Configuration\nmetadata: {name: x}\nfairSharing: {}\n";
+    let found = decided(&(text.clone() + &others));
+    let listed = "kinds that are passed over: `ClusterQueue of example.com/v1`, `ClusterQueue of kueue.x-k8s.io/v9`, \
+                  `Configuration of pkg.crossplane.io/v1`, `LocalQueue of example.com/v1`, `LocalQueue of kueue.x-k8s.io/v9`";
+    assert_eq!(found["warnings"], json!([listed]));
+    let names: Vec<&str> =
+        found["shares"].as_array().unwrap().iter().filter_map(|it| it["name"].as_str()).collect();
+    assert_eq!(names, ["all", "a"]);
+    // What names no version is Kueue's, as are the versions that there are.
+    for version in ["apiVersion: kueue.x-k8s.io/v1beta2\n", ""] {
+        let same = text.replace("apiVersion: kueue.x-k8s.io/v1beta1\n", version);
+        assert_eq!(decided(&same)["warnings"], json!([]), "{version}");
+    }
+}
+
+#[test]
+fn limits_that_no_cluster_would_take_are_told() {
+    let limit = |limit: &str| {
+        queue("a", "all").replace("nominalQuota: 2}", &format!("nominalQuota: 2, {limit}}}"))
+            + &queue("b", "all")
+    };
+    let field = "ClusterQueue `a`, field `spec.resourceGroups[0].flavors[0].resources[0]";
+    let above = format!("{field}.lendingLimit`: above the nominal quota, all of which may be lent");
+    assert_eq!(decided(&limit("lendingLimit: 3"))["warnings"], json!([above]));
+    assert_eq!(decided(&limit("lendingLimit: 2, borrowingLimit: 9"))["warnings"], json!([]));
+    let alone = limit("lendingLimit: 1, borrowingLimit: 9").replacen("  cohort: all\n", "", 1);
+    let nothing = |key: &str| format!("{field}.{key}`: a limit of what is below no cohort means nothing");
+    assert_eq!(decided(&alone)["warnings"], json!([nothing("borrowingLimit"), nothing("lendingLimit")]));
 }

@@ -19,6 +19,7 @@ mod history;
 mod interrupted;
 mod kueue;
 mod kueue_cases;
+mod kueue_faults;
 mod kueue_load;
 mod kueue_replay;
 mod kueue_roundtrip;

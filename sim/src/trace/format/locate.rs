@@ -63,7 +63,7 @@ enum Step {
 pub(crate) struct Way(Vec<Step>);
 
 impl Way {
-    pub(super) fn key(mut self, key: &str) -> Self {
+    pub(crate) fn key(mut self, key: &str) -> Self {
         self.0.push(Step::Key(key.to_owned()));
         self
     }
@@ -74,7 +74,7 @@ impl Way {
         self
     }
 
-    pub(super) fn index(mut self, index: usize) -> Self {
+    pub(crate) fn index(mut self, index: usize) -> Self {
         self.0.push(Step::Index(index));
         self
     }

@@ -30,7 +30,7 @@ pub use swf::{SwfMemory, SwfOptions, SwfPools, SwfProcessors, SwfRun, SwfUnusabl
 
 pub(crate) use documents::Documents;
 pub(crate) use gavel::{Throughputs, read_throughputs};
-pub(crate) use locate::Place;
+pub(crate) use locate::{Place, Way};
 pub(crate) use native::NAMES as NATIVE_COLUMNS;
 pub(crate) use pai::Tasks as PaiTaskTable;
 pub(crate) use table::{MAX_AMOUNT, MAX_TIME_MS};
