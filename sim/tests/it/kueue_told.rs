@@ -149,7 +149,10 @@ fn the_label_of_kueue_tells_what_differs() {
 fn what_replays_under_kueue_do_not_follow_is_said_where_it_is_there() {
     let of_kueue = |scenario: &str, jobs: &str, policy: &str| -> Vec<String> {
         let (_, warnings) = compared(scenario, jobs, &["drf", policy]);
-        warnings.into_iter().filter(|warning| warning.starts_with("kueue ")).collect()
+        // What is said of one of the policies begins with its label.
+        let of_policy =
+            warnings.iter().filter_map(|warning| warning.strip_prefix(policy)?.strip_prefix(": "));
+        of_policy.filter(|warning| warning.starts_with("kueue ")).map(str::to_owned).collect()
     };
     let datasets = "kueue does not look at `datasets`: those of 1 jobs may be elsewhere";
     let preemptible =
