@@ -5,7 +5,7 @@
 
 use core::fmt;
 
-use crate::id::{JobId, PoolId, ShapeId, TeamId};
+use crate::id::{JobId, NodeId, PoolId, ShapeId, TeamId};
 use crate::time::Timestamp;
 
 /// Why a call was refused. The state is as it was before the call.
@@ -89,6 +89,8 @@ pub enum SnapshotFault {
     },
     /// Its undelivered evictions are not those of its records.
     Evictions,
+    /// Of a pool: its exceptions are not as many nodes that are down among the first as are up among the others.
+    Exceptions,
     /// Some part of it cannot be true.
     In {
         /// The part.
@@ -132,6 +134,9 @@ impl fmt::Display for SnapshotFault {
             Self::Evictions => f.write_str(
                 "the evictions of the snapshot that are not delivered are not those of its records",
             ),
+            Self::Exceptions => {
+                f.write_str("its exceptions are not nodes that are down and as many others that are up")
+            }
             Self::In { part, why } => write!(f, "{part} of the snapshot: {why}"),
             Self::Twice(what) => write!(f, "{what} is there twice"),
             Self::NeverStarts => f.write_str("it waits, and no pool can ever hold it"),
@@ -245,6 +250,13 @@ pub enum ErrorKind {
     UnknownTeam(TeamId),
     /// No pool of that id.
     UnknownPool(PoolId),
+    /// A node that its pool does not have; a divisible pool has none.
+    UnknownNode {
+        /// The pool's name.
+        pool: String,
+        /// The node.
+        node: NodeId,
+    },
     /// No shape of that id.
     UnknownShape(ShapeId),
     /// No such job: never submitted, or finished, or cancelled.
@@ -345,6 +357,7 @@ impl fmt::Display for ErrorKind {
             Self::EmptyShape { what } => write!(f, "a shape has no {what}"),
             Self::UnknownTeam(team) => write!(f, "there is no team {team}"),
             Self::UnknownPool(pool) => write!(f, "there is no pool {pool}"),
+            Self::UnknownNode { pool, node } => write!(f, "pool `{pool}` has no node {node}"),
             Self::UnknownShape(shape) => write!(f, "there is no shape {shape}"),
             Self::UnknownJob(job) => write!(f, "there is no job {job}, or it is finished"),
             Self::NotRunning(job) => write!(f, "job {job} is not running"),

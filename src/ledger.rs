@@ -126,6 +126,49 @@ impl PoolState {
         self.up
     }
 
+    /// Whether a node is up.
+    pub(crate) fn is_up(&self, node: NodeId) -> bool {
+        self.nodes.get(node).is_some_and(|node| node.up)
+    }
+
+    /// Every node that is up with what is free on it, and the first `more` of those that are down, in order.
+    pub(crate) fn nodes_and_more(&self, more: u32) -> impl Iterator<Item = (NodeId, Option<&Room>)> {
+        let mut left = more;
+        let numbered = self.nodes.iter().enumerate().map(|(number, node)| (NodeId::at(number), node));
+        numbered.filter_map(move |(number, node)| {
+            if node.up {
+                return Some((number, Some(&node.free)));
+            }
+            left = left.checked_sub(1)?;
+            Some((number, None))
+        })
+    }
+
+    /// Takes a node up or down that is empty; whether it was not so before. A divisible pool has no nodes.
+    fn turn(&mut self, node: NodeId, up: bool) -> bool {
+        if self.nodes.get(node).is_none_or(|known| known.up == up) {
+            return false;
+        }
+        debug_assert!(*self.nodes[node].free.amounts() == self.node, "a node goes down under a job");
+        if !up {
+            self.unshelve(node);
+        }
+        self.nodes[node].up = up;
+        if up {
+            self.shelve(node);
+        }
+        true
+    }
+
+    /// From now on so many nodes are up.
+    fn count_up(&mut self, up: u32) {
+        let capacity = self.node.checked_mul(u64::from(up)).unwrap_or_default();
+        debug_assert!(self.taken.fits_in(&capacity), "capacity falls below what is taken");
+        self.free = capacity.checked_sub(&self.taken).unwrap_or_default();
+        self.up = up;
+        self.allocations = self.allocations.wrapping_add(1);
+    }
+
     /// Nodes that the configuration names.
     pub(crate) fn nodes_configured(&self) -> u32 {
         self.configured
@@ -425,24 +468,18 @@ impl Ledger {
     pub(crate) fn set_nodes_up(&mut self, pool: PoolId, up: u32) {
         let pool = &mut self.pools[pool];
         let up = up.min(pool.configured);
-        if !pool.divisible {
-            for number in up..pool.up {
-                let node = NodeId::new(number);
-                debug_assert!(*pool.nodes[node].free.amounts() == pool.node, "a node goes down under a job");
-                pool.unshelve(node);
-                pool.nodes[node].up = false;
-            }
-            for number in pool.up..up {
-                let node = NodeId::new(number);
-                pool.nodes[node].up = true;
-                pool.shelve(node);
-            }
+        for node in (0..pool.configured).map(NodeId::new) {
+            pool.turn(node, node < NodeId::new(up));
         }
-        let capacity = pool.node.checked_mul(u64::from(up)).unwrap_or_default();
-        debug_assert!(pool.taken.fits_in(&capacity), "capacity falls below what is taken");
-        pool.free = capacity.checked_sub(&pool.taken).unwrap_or_default();
-        pool.up = up;
-        pool.allocations = pool.allocations.wrapping_add(1);
+        pool.count_up(up);
+    }
+
+    /// From now on a node is up or down. It is empty if it goes down: the caller has evicted.
+    pub(crate) fn set_node(&mut self, pool: PoolId, node: NodeId, up: bool) {
+        let pool = &mut self.pools[pool];
+        if pool.turn(node, up) {
+            pool.count_up(if up { pool.up.saturating_add(1) } else { pool.up.saturating_sub(1) });
+        }
     }
 
     /// Recomputes totals and shelves; the first difference, in words.

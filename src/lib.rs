@@ -54,7 +54,7 @@
 //! | `complete`, `cancel` of a running job | O(depth + nodes of the job × log nodes) |
 //! | `cancel` of a waiting job | O(jobs of that team and shape) |
 //! | `schedule`, for each start | O(depth × log teams + open routes) comparisons, and the search for nodes |
-//! | `set_capacity` | O(jobs alive × log) |
+//! | `set_capacity`, `set_node` | O(nodes of the pool + jobs alive × log) |
 //! | `snapshot`, `restore` | O(most jobs ever alive at a time × log + teams), with quotas also O(teams × pools) |
 //! | `check_invariants` | O(everything) |
 //!

@@ -22,8 +22,8 @@ use crate::time::Timestamp;
 enum Free {
     /// In a divisible pool.
     Amount(Resources),
-    /// On each node that is up; and how many workers have room together: in each domain, where all must be in one.
-    Nodes { rooms: IdVec<NodeId, Room>, slots: Vec<u64> },
+    /// On each node, `None` where it is down; and how many workers have room together: in each domain, where all must be in one.
+    Nodes { rooms: IdVec<NodeId, Option<Room>>, slots: Vec<u64> },
 }
 
 /// What is free in a pool for one job at one instant.
@@ -43,7 +43,8 @@ impl Outlook {
         let free = if pool.is_divisible() {
             Free::Amount(*pool.free())
         } else {
-            let rooms: IdVec<NodeId, Room> = pool.nodes().map(|(_, room)| room.clone()).collect();
+            let numbers = (0..pool.nodes_configured()).map(NodeId::new);
+            let rooms = numbers.map(|node| pool.free_on(node).cloned()).collect();
             let mut slots = vec![0_u64; if route.confined { pool.domain_count() } else { 1 }];
             for (node, room) in pool.nodes() {
                 let here = &mut slots[group(pool, route, node)];
@@ -148,7 +149,8 @@ impl Outlook {
                 let wanted = state.routes.route(self.route);
                 let pool = state.ledger.pool(wanted.pool);
                 for span in spans {
-                    let room = &mut rooms[span.node];
+                    // No job is on a node that is down.
+                    let Some(room) = &mut rooms[span.node] else { continue };
                     let before = room.times(&wanted.request);
                     if is_free {
                         room.give(&its.request, span.workers, span.device);
@@ -178,7 +180,8 @@ impl Outlook {
         let (nodes, spare) = match &self.free {
             Free::Amount(free) => (Vec::new(), free.checked_sub(&route.total)?),
             Free::Nodes { rooms, .. } => {
-                let free = rooms.iter().enumerate().map(|(node, room)| (NodeId::at(node), room));
+                let free = rooms.iter().enumerate();
+                let free = free.filter_map(|(node, room)| Some((NodeId::at(node), room.as_ref()?)));
                 let spans = placement::find_among(state.ledger.pool(route.pool), route, free)?;
                 let mut nodes: Vec<NodeId> = spans.iter().map(|span| span.node).collect();
                 nodes.sort_unstable();

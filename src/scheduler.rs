@@ -5,6 +5,7 @@
 
 mod adopt;
 mod ask;
+mod capacity;
 mod lost;
 mod rejected;
 mod remedy;
@@ -27,7 +28,6 @@ use crate::policy::engine::Engine;
 use crate::policy::gavel::Gavel;
 use crate::policy::own::{Own, Policy};
 use crate::policy::{Demand, Incremental, Order, order};
-use crate::reclaim::{first_without_room, running_in};
 use crate::resources::Resources;
 use crate::share::ShareKey;
 use crate::snapshot::Decides;
@@ -252,39 +252,6 @@ impl Scheduler {
         self.happens(now)?;
         self.policy.withdrawn(&self.state, job);
         self.state.forget(job);
-        Ok(())
-    }
-
-    /// From now on the first `nodes_up` nodes of a pool are up; more than are configured count as all of them.
-    ///
-    /// Jobs on nodes that go down are evicted. In a divisible pool jobs are until the rest fits: those beyond the quota of
-    /// their team below the root first, then the lowest class, then those of the team that would be served last, then
-    /// the least work lost, then those that started last. The evictions come first in the answer of the next
-    /// [`schedule`](Self::schedule), and the jobs wait again in their old places.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::UnknownPool`], [`ErrorKind::TimeBackwards`].
-    ///
-    /// # Complexity
-    ///
-    /// O(jobs alive x log): a rare event looks at all of them.
-    pub fn set_capacity(&mut self, now: Timestamp, pool: PoolId, nodes_up: u32) -> Result<(), Error> {
-        if pool.index() >= self.state.config.pools.len() {
-            return Err(ErrorKind::UnknownPool(pool).into());
-        }
-        self.happens(now)?;
-        self.forget_delivered();
-        let nodes_up = nodes_up.min(self.state.ledger.pool(pool).nodes_configured());
-        let mut running = running_in(&self.state, pool);
-        while let Some(job) = first_without_room(&self.state, pool, nodes_up, &running) {
-            running.retain(|other| *other != job);
-            let Some((pool, room)) = self.state.evict(job) else { break };
-            self.policy.stopped(&self.state, job, pool, &room);
-            self.policy.waits(&self.state, job);
-        }
-        self.state.ledger.set_nodes_up(pool, nodes_up);
-        self.policy.resized(&self.state, pool);
         Ok(())
     }
 

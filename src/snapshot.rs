@@ -121,8 +121,11 @@ pub enum Decides {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct PoolSnapshot {
-    /// How many of its nodes are up: the first ones.
+    /// How many of its nodes are up: the first ones, but for the exceptions.
     pub nodes_up: u32,
+    /// The first ones that are down all the same, and as many of the others that are up in their place; in order, each once.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub exceptions: Vec<NodeId>,
     /// How many jobs have started in it: what nodes are drawn by at random.
     pub starts: u64,
     /// What was asked for in it, and by how many workers, where placement goes by that.

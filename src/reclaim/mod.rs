@@ -154,12 +154,13 @@ pub(crate) fn running_in(state: &State, pool: PoolId) -> Vec<JobId> {
     state.jobs().filter(|(_, job)| here(job.status)).map(|(id, _)| id).collect()
 }
 
-/// Which of the jobs that run in a pool gives way next when only the first `nodes_up` nodes of it are left: one on a node
-/// that is lost; in a divisible pool, one that holds some of what is short, until the rest fits.
+/// Which of the jobs that run in a pool gives way next when only `nodes_up` nodes of it are left: one on a node that is lost;
+/// in a divisible pool, one that holds some of what is short, until the rest fits.
 pub(crate) fn first_without_room(
     state: &State,
     pool: PoolId,
     nodes_up: u32,
+    is_lost: &dyn Fn(NodeId) -> bool,
     running: &[JobId],
 ) -> Option<JobId> {
     let known = state.ledger.pool(pool);
@@ -167,7 +168,7 @@ pub(crate) fn first_without_room(
     let is_over = |kind: ResourceKind| known.taken()[kind] > capacity[kind];
     let must_go = |id: JobId| {
         if !known.is_divisible() {
-            return state.spans(id).any(|span| span.node >= NodeId::new(nodes_up));
+            return state.spans(id).any(|span| is_lost(span.node));
         }
         match state.alive(id).status {
             Status::Running { route, .. } => {

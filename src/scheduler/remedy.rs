@@ -203,12 +203,6 @@ fn free_with(pool: &PoolState, nodes: u32) -> Option<Resources> {
     pool.free().checked_add(&pool.node_capacity().checked_mul(u64::from(nodes))?)
 }
 
-/// The nodes that come up first when so many more do.
-fn down(pool: &PoolState, nodes: u32) -> impl Iterator<Item = NodeId> + use<> {
-    let up = pool.nodes_up();
-    (up..up.saturating_add(nodes)).map(NodeId::new)
-}
-
 /// What a node must have free beside what it has.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Default, Debug)]
 struct Given {
@@ -324,7 +318,7 @@ fn on_nodes(
     let pool = state.ledger.pool(route.pool);
     let node = pool.node_capacity();
     let empty = Room::of_node(node);
-    let rooms = pool.nodes().chain(down(pool, nodes).map(|node| (node, &empty)));
+    let rooms = pool.nodes_and_more(nodes).map(|(node, free)| (node, free.unwrap_or(&empty)));
     let mut hosted: Vec<Host<'_>> =
         rooms.map(|(node, free)| (node, free, free.times(&route.request), Given::default())).collect();
     if route.confined {

@@ -95,7 +95,11 @@ impl State {
     fn pool_snapshot(&self, pool: PoolId) -> PoolSnapshot {
         let known = self.ledger.pool(pool);
         let asked = known.demand().map(|(request, workers)| (*request, workers)).collect();
-        PoolSnapshot { nodes_up: known.nodes_up(), starts: known.starts(), asked }
+        let nodes_up = known.nodes_up();
+        let is_exception = |node: &NodeId| known.is_up(*node) != (*node < NodeId::new(nodes_up));
+        let numbers = if known.is_divisible() { 0 } else { known.nodes_configured() };
+        let exceptions = (0..numbers).map(NodeId::new).filter(is_exception).collect();
+        PoolSnapshot { nodes_up, exceptions, starts: known.starts(), asked }
     }
 
     fn team_snapshot(&self, team: TeamId) -> Option<TeamSnapshot> {
@@ -124,6 +128,7 @@ impl State {
                 return Err(inside(SnapshotPart::Pool(pool))(ErrorKind::TooMany("nodes up").into()));
             }
             self.ledger.set_nodes_up(pool, known.nodes_up);
+            self.restore_exceptions(pool, known).map_err(inside(SnapshotPart::Pool(pool)))?;
         }
         self.restore_slots(snapshot, rank)?;
         let mut running: Vec<&RunningJob> = snapshot.running.iter().collect();
@@ -355,6 +360,24 @@ impl State {
             return Err(SnapshotFault::Evictions.into());
         }
         (self.decisions, self.evictions) = (undelivered.clone(), evictions.clone());
+        Ok(())
+    }
+
+    /// Which nodes are down in place of others.
+    fn restore_exceptions(&mut self, pool: PoolId, known: &PoolSnapshot) -> Result<(), Error> {
+        let state = self.ledger.pool(pool);
+        let are_nodes = known.exceptions.is_sorted_by(|a, b| a < b)
+            && known.exceptions.last().is_none_or(|last| last.index() < state.nodes_configured() as usize);
+        let down = known.exceptions.partition_point(|node| *node < NodeId::new(known.nodes_up));
+        if state.is_divisible() && !known.exceptions.is_empty()
+            || !are_nodes
+            || down * 2 != known.exceptions.len()
+        {
+            return Err(SnapshotFault::Exceptions.into());
+        }
+        for (at, node) in known.exceptions.iter().enumerate() {
+            self.ledger.set_node(pool, *node, at >= down);
+        }
         Ok(())
     }
 

@@ -14,7 +14,9 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config as RunnerConfig, TestRunner};
 
 use crate::oracle::{Job, Oracle, Rule, Run, Spot};
-use crate::strategy::{Case, Op, case, gangs_in_domains, reading_from_elsewhere, reserving_case};
+use crate::strategy::{
+    Case, Op, case, gangs_in_domains, node_by_node, reading_from_elsewhere, reserving_case,
+};
 
 /// What a case went through.
 #[expect(clippy::struct_excessive_bools, reason = "each is one corner, counted by itself")]
@@ -41,6 +43,8 @@ pub(crate) struct Seen {
     pub(crate) moved: bool,
     /// Jobs of one shape have their routes in different orders, for one of them is longer.
     pub(crate) by_length: bool,
+    /// A node is down and a later one up.
+    pub(crate) hole: bool,
     /// A gang is larger than every domain.
     pub(crate) too_large_for_domain: bool,
     /// A gang waits although a pool has room for all of it, but no domain has.
@@ -322,6 +326,20 @@ impl Replay<'_> {
                 self.scheduler.check_invariants().unwrap();
                 self.schedule();
             }
+            Op::Turn { pool, node } => {
+                let pool = pool % self.case.config.pools.len();
+                let spec = &self.case.config.pools[pool];
+                if spec.divisible {
+                    return;
+                }
+                let node = node % spec.nodes;
+                let up = self.oracle.turn(pool, node as usize);
+                let id = PoolId::new(u32::try_from(pool).unwrap());
+                self.scheduler.set_node(self.now, id, NodeId::new(node), up).unwrap();
+                self.seen.hole |= self.oracle.has_hole(pool);
+                self.scheduler.check_invariants().unwrap();
+                self.schedule();
+            }
             Op::Schedule => {
                 self.schedule();
             }
@@ -384,9 +402,28 @@ proptest! {
     }
 
     #[test]
+    fn nodes_go_down_one_by_one_as_the_model_asks_for(case in node_by_node()) {
+        replay(&case);
+    }
+
+    #[test]
     fn data_sets_come_from_where_the_model_asks_for(case in reading_from_elsewhere()) {
         replay(&case);
     }
+}
+
+#[test]
+fn nodes_go_down_before_others() {
+    let mut runner = TestRunner::deterministic();
+    let cases = RunnerConfig::default().cases.max(512);
+    let (mut holes, mut evicted) = (0, 0);
+    for _ in 0..cases {
+        let seen = replay(&node_by_node().new_tree(&mut runner).unwrap().current());
+        holes += u32::from(seen.hole);
+        evicted += u32::from(seen.hole && seen.evicted);
+    }
+    println!("of {cases}: nodes down before others {holes}, with evictions {evicted}");
+    assert!(holes * 4 >= cases && evicted * 10 >= cases, "{holes} and {evicted} of {cases} cases");
 }
 
 #[test]

@@ -42,6 +42,7 @@ pub(crate) fn live(case: &Case, events: usize) -> (Scheduler, Timestamp) {
                 let pool = PoolId::new(u32::try_from(pool % case.config.pools.len()).unwrap());
                 scheduler.set_capacity(now, pool, up).unwrap();
             }
+            Op::Turn { .. } => {}
             Op::Schedule => {
                 scheduler.schedule(now).unwrap();
             }

@@ -87,7 +87,8 @@ pub(crate) struct Oracle {
     jobs: Vec<Job>,
     waiting: Vec<usize>,
     running: Vec<Run>,
-    up: Vec<usize>,
+    /// The nodes that are down; of a divisible pool as many numbers.
+    down: Vec<BTreeSet<usize>>,
     served: Vec<u64>,
     clock: u64,
     /// Starts so far, by pool.
@@ -119,7 +120,7 @@ fn times(request: &Resources, by: u64) -> Option<Resources> {
 
 impl Oracle {
     pub(crate) fn new(config: Config, rule: Rule) -> Self {
-        let up = config.pools.iter().map(|pool| pool.nodes as usize).collect();
+        let down = config.pools.iter().map(|_| BTreeSet::new()).collect();
         let pools = config.pools.len();
         let members = 2 * config.teams.len() + 1;
         Self {
@@ -133,7 +134,7 @@ impl Oracle {
             jobs: Vec::new(),
             waiting: Vec::new(),
             running: Vec::new(),
-            up,
+            down,
             served: vec![0; members],
             clock: 0,
             starts: vec![0; pools],
@@ -194,7 +195,26 @@ impl Oracle {
 
     pub(crate) fn set_up(&mut self, pool: usize, up: usize) {
         self.event();
-        self.up[pool] = up;
+        self.down[pool] = (up..self.pool(pool).nodes as usize).collect();
+    }
+
+    /// A node goes down, or comes up if it is down; whether it is up then.
+    pub(crate) fn turn(&mut self, pool: usize, node: usize) -> bool {
+        self.event();
+        let was_down = self.down[pool].remove(&node);
+        if !was_down {
+            self.down[pool].insert(node);
+        }
+        was_down
+    }
+
+    /// Whether a node is down and a later one up.
+    pub(crate) fn has_hole(&self, pool: usize) -> bool {
+        self.down[pool].first().is_some_and(|first| *first < self.up(pool))
+    }
+
+    fn up(&self, pool: usize) -> usize {
+        self.pool(pool).nodes as usize - self.down[pool].len()
     }
 
     fn pool(&self, pool: usize) -> &PoolSpec {
@@ -202,7 +222,7 @@ impl Oracle {
     }
 
     fn free_in_pool(&self, pool: usize, running: &[Run]) -> Resources {
-        let mut free = times(&self.pool(pool).node, self.up[pool] as u64).unwrap();
+        let mut free = times(&self.pool(pool).node, self.up(pool) as u64).unwrap();
         for run in running.iter().filter(|run| run.pool == pool) {
             let alternative = &self.jobs[self.index_of(run.number)].alternatives[run.alternative];
             free = free
@@ -269,8 +289,10 @@ impl Oracle {
             return Some(Vec::new());
         }
         let request = &alternative.request;
-        let mut nodes: Vec<_> =
-            (0..self.up[pool]).map(|node| (self.least_on_node(pool, node, request, moments), node)).collect();
+        let mut nodes: Vec<_> = (0..self.pool(pool).nodes as usize)
+            .filter(|node| !self.down[pool].contains(node))
+            .map(|node| (self.least_on_node(pool, node, request, moments), node))
+            .collect();
         nodes.retain(|(_, node)| avoid.iter().all(|other| other.node != *node));
         nodes.retain(|(free, _)| free.fits(request));
         let mut nodes = self.choose_domain(pool, alternative, nodes);

@@ -1,9 +1,10 @@
 //! A call that is refused changes nothing, whatever went before; and configurations that are refused, by their words.
 
 use fairshare::{
-    Allowance, Alternative, Budget, Config, Decision, ErrorKind, JobId, JobSpec, MicroUsd, Millis, Placed,
-    PolicySpec, PoolId, PoolSpec, Price, PriceUnit, Quantity, ResourceKind, Resources, Scheduler, ShapeId,
-    ShapeSpec, Share, ShareKey, ShareValue, Spending, Submission, TeamId, TeamSpec, Timestamp, Weight,
+    Allowance, Alternative, Budget, Config, Decision, ErrorKind, JobId, JobSpec, MicroUsd, Millis, NodeId,
+    Placed, PolicySpec, PoolId, PoolSpec, Price, PriceUnit, Quantity, ResourceKind, Resources, Scheduler,
+    ShapeId, ShapeSpec, Share, ShareKey, ShareValue, Spending, Submission, TeamId, TeamSpec, Timestamp,
+    Weight,
 };
 use proptest::prelude::*;
 
@@ -53,6 +54,7 @@ impl Known {
                 scheduler.set_capacity(*now, pool, up).unwrap();
                 self.decide(scheduler, *now);
             }
+            Op::Turn { .. } => {}
             Op::Schedule => self.decide(scheduler, *now),
             Op::Wait(millis) => *now = Timestamp::from_millis(now.as_millis() + millis),
         }
@@ -99,6 +101,11 @@ fn refuse_all(case: &Case, scheduler: &mut Scheduler, now: Timestamp, known: &Kn
         (scheduler.schedule(early).err(), backwards.clone()),
         (scheduler.set_capacity(early, PoolId::new(0), 0).err(), backwards.clone()),
         (scheduler.set_capacity(now, no_pool, 0).err(), ErrorKind::UnknownPool(no_pool)),
+        (scheduler.set_node(now, no_pool, NodeId::new(0), false).err(), ErrorKind::UnknownPool(no_pool)),
+        (
+            scheduler.set_node(now, PoolId::new(0), NodeId::new(99), false).err(),
+            ErrorKind::UnknownNode { pool: scheduler.config().pools[0].name.clone(), node: NodeId::new(99) },
+        ),
         (scheduler.adopt(now, job, &Placed::new(no_pool, now)).err(), ErrorKind::UnknownPool(no_pool)),
         (scheduler.share_key(no_team).err(), ErrorKind::UnknownTeam(no_team)),
         (scheduler.running(no_team).err(), ErrorKind::UnknownTeam(no_team)),

@@ -4,21 +4,21 @@
 //! each event everything that can be asked has one answer, and both write the same snapshot. A meta-test counts how often
 //! what is hard to remember is there at such a moment, another leaves out one field after the other and is found out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 
 #[cfg(feature = "lp")]
 use fairshare::snapshot::Turn;
 use fairshare::snapshot::{Float, PoolMemory, Spent, TeamSnapshot};
 use fairshare::{
-    Backfill, ClassScope, Decision, Error, JobId, JobSpec, Millis, OrderName, Policy, PoolId, Preemption,
-    Scheduler, Snapshot, Submission, TeamId, Timestamp, Txn,
+    Backfill, ClassScope, Decision, Error, JobId, JobSpec, Millis, NodeId, OrderName, Policy, PoolId,
+    Preemption, Scheduler, Snapshot, Submission, TeamId, Timestamp, Txn,
 };
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
 
-use crate::strategy::{Case, Op, case, reserving_case};
+use crate::strategy::{Case, Op, case, node_by_node, reserving_case};
 
 /// How often something was there when a snapshot was made.
 type Corners = BTreeMap<&'static str, u32>;
@@ -82,6 +82,8 @@ struct Twins<'a> {
     now: Timestamp,
     /// Whether each job that is alive runs.
     alive: BTreeMap<JobId, bool>,
+    /// The nodes that are down, by pool.
+    down: BTreeSet<(usize, NodeId)>,
     events: usize,
     /// What the second forgets whenever it is written down; both write the same where it is nothing.
     forget: Option<Forget>,
@@ -91,8 +93,8 @@ struct Twins<'a> {
 impl<'a> Twins<'a> {
     fn new(case: &'a Case, making: Making, forget: Option<Forget>) -> Self {
         let [one, two] = [(); 2].map(|()| (making.new)(case));
-        let (now, alive, events) = (Timestamp::ZERO, BTreeMap::new(), 0);
-        Self { case, making, one, two, now, alive, events, forget, corners: Corners::new() }
+        let (now, alive, down, events) = (Timestamp::ZERO, BTreeMap::new(), BTreeSet::new(), 0);
+        Self { case, making, one, two, now, alive, down, events, forget, corners: Corners::new() }
     }
 
     /// Writes the second down and builds it again.
@@ -217,6 +219,19 @@ impl<'a> Twins<'a> {
                 let pool = PoolId::new(u32::try_from(pool % self.case.config.pools.len()).unwrap());
                 self.both(|scheduler| scheduler.set_capacity(now, pool, up))?;
             }
+            Op::Turn { pool, node } => {
+                let (at, id) =
+                    (pool % self.case.config.pools.len(), |at| PoolId::new(u32::try_from(at).unwrap()));
+                let spec = &self.case.config.pools[at];
+                if !spec.divisible {
+                    let node = NodeId::new(node % spec.nodes);
+                    let was_down = self.down.remove(&(at, node));
+                    if !was_down {
+                        self.down.insert((at, node));
+                    }
+                    self.both(|scheduler| scheduler.set_node(now, id(at), node, was_down))?;
+                }
+            }
             Op::Schedule => self.decide()?,
             Op::Wait(millis) => self.now = Timestamp::from_millis(self.now.as_millis() + millis),
         }
@@ -314,6 +329,11 @@ proptest! {
 
     #[test]
     fn a_scheduler_goes_on_where_it_was_written_down(case in case(), restarts in any::<u64>()) {
+        lives_on(&case, CONFIGURED, restarts & restarts.rotate_left(7));
+    }
+
+    #[test]
+    fn so_does_one_whose_nodes_go_down_one_by_one(case in node_by_node(), restarts in any::<u64>()) {
         lives_on(&case, CONFIGURED, restarts & restarts.rotate_left(7));
     }
 

@@ -95,6 +95,10 @@ const CONTRADICTIONS: &[(Change, &str)] = &[
     (|s| s.shapes[1] = s.shapes[0].clone(), "shape 1 of the snapshot: the shape is there twice"),
     (|s| s.shapes[1].alternatives.clear(), "shape 1 of the snapshot: a shape has no alternatives"),
     (|s| s.pools[0].nodes_up = 3, "pool 0 of the snapshot: there are too many nodes up"),
+    (
+        |s| s.pools[0].exceptions = vec![NodeId::new(0)],
+        "pool 0 of the snapshot: its exceptions are not nodes that are down and as many others that are up",
+    ),
     (|s| s.free[0] = s.waiting[0].job, "job 5#0 of the snapshot: the slot is there twice"),
     (|s| s.free.clear(), "job 6#0 of the snapshot: its slot comes after one that is neither used nor free"),
     (|s| s.waiting[1].number = s.running[0].number, "job 6#0 of the snapshot: the number is there twice"),

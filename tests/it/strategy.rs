@@ -11,10 +11,24 @@ use proptest::prelude::*;
 /// One thing that happens; numbers are taken modulo what there is.
 #[derive(Clone, Debug)]
 pub(crate) enum Op {
-    Submit { team: usize, shape: usize, length: Option<u64>, limit: Option<u64>, fixed: bool },
+    Submit {
+        team: usize,
+        shape: usize,
+        length: Option<u64>,
+        limit: Option<u64>,
+        fixed: bool,
+    },
     Complete(usize),
     Cancel(usize),
-    SetUp { pool: usize, up: u32 },
+    SetUp {
+        pool: usize,
+        up: u32,
+    },
+    /// A node goes down, or comes up if it is down.
+    Turn {
+        pool: usize,
+        node: u32,
+    },
     Schedule,
     Wait(i64),
 }
@@ -311,6 +325,20 @@ pub(crate) fn reading_from_elsewhere() -> impl Strategy<Value = Case> {
 }
 
 /// Cases in which most jobs are gangs, and pools have several fabric domains.
+/// Nodes go down and come up one by one.
+pub(crate) fn node_by_node() -> impl Strategy<Value = Case> {
+    prop_oneof![2 => case().boxed(), 1 => gangs_in_domains().boxed(), 1 => reserving_case().boxed()].prop_map(
+        |mut case| {
+            for op in &mut case.ops {
+                if let Op::SetUp { pool, up } = *op {
+                    *op = Op::Turn { pool, node: up };
+                }
+            }
+            case
+        },
+    )
+}
+
 pub(crate) fn gangs_in_domains() -> impl Strategy<Value = Case> {
     let splits = vec((3_u32..=6, 1_u32..32), 3);
     let gangs = vec(prop_oneof![2 => Just(1_u32), 3 => Just(2), 2 => Just(3), 1 => Just(5)], 10);

@@ -68,6 +68,7 @@ impl Twins {
                 self.two.set_capacity(self.now, pool, up).unwrap();
                 self.decide();
             }
+            Op::Turn { .. } => {}
             Op::Schedule => {
                 self.decide();
                 assert!(self.decide().is_empty(), "a second cycle at one instant decides something");

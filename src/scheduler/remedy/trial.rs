@@ -2,7 +2,7 @@
 //!
 //! Absent on purpose: what is needed at first (see `remedy`). Layer 6; uses `state`, `quota`.
 
-use super::{down, free_with};
+use super::free_with;
 use crate::explain::Need;
 use crate::id::{NodeId, PoolId, ShapeId};
 use crate::ledger::PoolState;
@@ -85,11 +85,12 @@ impl<'a> Trial<'a> {
         if pool.is_divisible() {
             return;
         }
-        let nodes = pool.nodes().map(|(node, _)| node).chain(down(pool, self.nodes));
-        let hosted: Vec<(NodeId, u64)> = nodes.map(|node| (node, self.room_on(needs, node))).collect();
-        self.hosted = hosted.iter().map(|(_, workers)| *workers).collect();
+        let nodes = pool.nodes_and_more(self.nodes);
+        let hosted: Vec<(NodeId, u64)> = nodes.map(|(node, _)| (node, self.room_on(needs, node))).collect();
+        self.hosted = vec![0; pool.nodes_configured() as usize];
         self.together = vec![0; if self.route.confined { pool.domain_count().max(1) } else { 1 }];
         for (node, workers) in hosted {
+            self.hosted[node.index()] = workers;
             let domain = self.domain(node);
             self.together[domain] = self.together[domain].saturating_add(workers);
         }

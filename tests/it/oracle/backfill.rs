@@ -50,7 +50,7 @@ impl Oracle {
         let taken = over.fold(times(&holder.request, u64::from(holder.workers)).unwrap(), |sum, amount| {
             sum.checked_add(&amount).unwrap()
         });
-        taken.fits_in(&times(&self.pool(pool).node, self.up[pool] as u64).unwrap()).then_some(Vec::new())
+        taken.fits_in(&times(&self.pool(pool).node, self.up(pool) as u64).unwrap()).then_some(Vec::new())
     }
 
     /// The runs that have not ended by some instant after now.

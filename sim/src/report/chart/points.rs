@@ -103,7 +103,7 @@ mod tests {
     fn names_of_points_at_one_place_stand_apart() {
         let point = |name: &str| Point { name: name.to_owned(), colour: 0, x: 0.0, y: 0.0, front: true };
         let points = ["drf", "fifo", "drf,preemption=reclaim"].map(point);
-        let labels = labels(&[(900.0, 100.0); 3], &points, (TOP, 260.0));
+        let labels = labels(&[(WIDTH - RIGHT, 100.0); 3], &points, (TOP, 260.0));
         assert!(labels.iter().all(|label| label.is_left));
         let mut heights: Vec<f64> = labels.iter().map(|label| label.y).collect();
         heights.sort_by(f64::total_cmp);
