@@ -404,6 +404,7 @@ impl<'a> Simulation<'a> {
                 .rejected
                 .insert(reason.to_owned(), Rejected { count: 1, first, detail, rows: vec![row] });
         }
+        observer.rejected(row, reason);
         let what = What::Rejected;
         let transition = Transition { at, what, row, attempt: 0, pool: 0, alternative: 0, cause: None };
         self.tell(transition, observer)

@@ -88,6 +88,10 @@ pub trait Observer {
     #[inline]
     fn queued(&mut self, _row: u32, _job: JobId) {}
 
+    /// A job can never start, for this reason; its transition follows.
+    #[inline]
+    fn rejected(&mut self, _row: u32, _reason: &str) {}
+
     /// A job changed its state.
     ///
     /// # Errors
@@ -127,6 +131,11 @@ impl<O: Observer> Observer for &mut O {
     }
 
     #[inline]
+    fn rejected(&mut self, row: u32, reason: &str) {
+        (**self).rejected(row, reason);
+    }
+
+    #[inline]
     fn decided(&mut self, at: i64, scheduler: &Scheduler) {
         (**self).decided(at, scheduler);
     }
@@ -152,6 +161,13 @@ impl<O: Observer> Observer for Option<O> {
     fn queued(&mut self, row: u32, job: JobId) {
         if let Some(observer) = self {
             observer.queued(row, job);
+        }
+    }
+
+    #[inline]
+    fn rejected(&mut self, row: u32, reason: &str) {
+        if let Some(observer) = self {
+            observer.rejected(row, reason);
         }
     }
 
@@ -185,6 +201,12 @@ impl<A: Observer, B: Observer> Observer for (A, B) {
     fn queued(&mut self, row: u32, job: JobId) {
         self.0.queued(row, job);
         self.1.queued(row, job);
+    }
+
+    #[inline]
+    fn rejected(&mut self, row: u32, reason: &str) {
+        self.0.rejected(row, reason);
+        self.1.rejected(row, reason);
     }
 
     #[inline]

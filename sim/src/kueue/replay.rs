@@ -502,6 +502,7 @@ impl<O: Observer> Replay<'_, O> {
         let rejected = known.or_insert(Rejected { first, ..Rejected::default() });
         rejected.count += 1;
         rejected.rows.push(row);
+        self.observer.rejected(row, reason);
         let what = What::Rejected;
         self.tell(Transition { at, what, row, attempt: 0, pool: 0, alternative: 0, cause: None })
     }

@@ -164,6 +164,8 @@ pub struct DecisionLog<'a, W> {
     path: std::path::PathBuf,
     out: W,
     line: String,
+    /// Why the job of the next line is rejected, if it is.
+    rejection: String,
 }
 
 impl<'a, W: Write> DecisionLog<'a, W> {
@@ -179,7 +181,7 @@ impl<'a, W: Write> DecisionLog<'a, W> {
         mut out: W,
     ) -> Result<Self, SimError> {
         out.write_all(DECISIONS.as_bytes()).map_err(|error| SimError::write(&path, error))?;
-        Ok(Self { trace, setup, path, out, line: String::new() })
+        Ok(Self { trace, setup, path, out, line: String::new(), rejection: String::new() })
     }
 
     /// The writer, all lines written.
@@ -194,6 +196,11 @@ impl<'a, W: Write> DecisionLog<'a, W> {
 }
 
 impl<W: Write> Observer for DecisionLog<'_, W> {
+    fn rejected(&mut self, _row: u32, reason: &str) {
+        self.rejection.clear();
+        self.rejection.push_str(reason);
+    }
+
     fn transition(&mut self, transition: Transition) -> Result<(), SimError> {
         if transition.what == What::Ended {
             return Ok(());
@@ -221,6 +228,10 @@ impl<W: Write> Observer for DecisionLog<'_, W> {
             push(line, format_args!(",{}", Millis::new(cause.lost_ms)));
         } else if transition.what == What::Reaped {
             line.push_str(",idle,,");
+        } else if transition.what == What::Rejected {
+            line.push(',');
+            field(line, &self.rejection);
+            line.push_str(",,");
         } else {
             line.push_str(",,,");
         }

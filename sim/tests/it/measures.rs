@@ -353,6 +353,12 @@ fn a_rejected_job_says_why_in_its_row() {
     let last = |row: usize| text.lines().nth(row).unwrap().rsplit(',').next().unwrap().to_owned();
     let why = "a worker asks for more than a node has in any eligible pool";
     assert_eq!([last(0), last(1), last(2)], ["reason".to_owned(), why.to_owned(), String::new()]);
+    let (path, out) = (std::path::PathBuf::from("decisions.csv"), Vec::new());
+    let mut log = fairshare_sim::report::csv::DecisionLog::new(&run.setup, &run.trace, path, out).unwrap();
+    fairshare_sim::simulate(&run.setup, &run.trace, &mut log, &|| false).unwrap();
+    let text = String::from_utf8(log.finish().unwrap()).unwrap();
+    let lines: Vec<&str> = text.lines().skip(1).collect();
+    assert_eq!(lines, [format!("0,reject,a,,,,{why},,").as_str(), "0,start,b,1,l4,1,,,"]);
 }
 
 #[test]
