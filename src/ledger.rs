@@ -18,6 +18,8 @@ use crate::quantity::Quantity;
 use crate::resources::{ResourceKind, Resources};
 use crate::room::{DEVICE, Room};
 
+/// So many counts a node are kept of shelves by domain at most.
+const COUNTS_PER_NODE: usize = 16;
 /// Most shelves of a pool; a node with more units shares shelves.
 const MAX_SHELVES: u64 = 1024;
 
@@ -57,7 +59,8 @@ pub(crate) struct PoolState {
     shelves: Vec<BTreeSet<(Quantity, NodeId)>>,
     /// The number after the last node of each fabric domain; one where the pool is one domain.
     domain_ends: Vec<u32>,
-    /// How many nodes of each domain stand on which shelf, domain by domain; none where the pool is one domain.
+    /// How many nodes of each domain stand on which shelf, domain by domain; none where the pool is one domain, and where
+    /// domains are so small that the counts would be more than what they are about.
     by_domain: Vec<u32>,
     /// How many nodes have a device of which a part is taken.
     broken: usize,
@@ -100,8 +103,9 @@ impl PoolState {
         if !spec.divisible {
             let shelves = usize::try_from(most.checked_div(unit)?).ok()?.checked_add(1)?;
             pool.shelves.resize_with(shelves, BTreeSet::new);
-            if pool.domain_count() > 1 {
-                pool.by_domain = vec![0; shelves.checked_mul(pool.domain_count())?];
+            let counts = shelves.checked_mul(pool.domain_count())?;
+            if pool.domain_count() > 1 && counts <= (spec.nodes as usize).saturating_mul(COUNTS_PER_NODE) {
+                pool.by_domain = vec![0; counts];
             }
             pool.nodes =
                 (0..spec.nodes).map(|_| Node { free: Room::of_node(&spec.node), up: true }).collect();
@@ -355,8 +359,11 @@ impl PoolState {
         self.might_hold(request, workers, counts)
     }
 
-    /// The same of the nodes of one domain, where there are several.
+    /// The same of the nodes of one domain, where there are several; yes where they are not counted.
     pub(crate) fn may_hold_in(&self, domain: usize, request: &Resources, workers: u64) -> bool {
+        if self.by_domain.is_empty() {
+            return true;
+        }
         let first = domain.saturating_mul(self.shelves.len());
         let counts = self.by_domain.iter().skip(first).take(self.shelves.len());
         self.might_hold(request, workers, counts.map(|count| u64::from(*count)))
