@@ -323,6 +323,7 @@ impl Summary {
         warnings.extend(caution::of_circles(record.held));
         warnings.extend(if info.trim.is_none() { caution::of_beginning(record) } else { None });
         warnings.extend(unmeasured.and_then(Unmeasured::caution));
+        warnings.extend(crate::metrics::entitlement::caution(setup.config.teams.len()));
         let summary = Self {
             schema: SCHEMA,
             digest: record.digest.clone(),

@@ -161,6 +161,7 @@ impl Tally {
         warnings.extend(caution::of_counts(named(), &self.jobs));
         let lengths = [span_ms, makespan_ms].map(summary::seconds);
         warnings.extend(caution::of_emptying(self.jobs.submitted, lengths[0], lengths[1]));
+        warnings.push(caution::OF_SKETCH.to_owned());
         Summary {
             quantiles: Some(QUANTILES),
             jobs: self.jobs,

@@ -29,6 +29,25 @@ use crate::trace::{Trace, TraceShape};
 /// Most teams for which an optimum is worked out at every instant.
 const TEAMS: usize = 256;
 
+/// What is to be said of an organisation with so many teams.
+///
+/// # Examples
+///
+/// ```
+/// use fairshare_sim::metrics::entitlement::caution;
+/// assert_eq!(caution(256), None);
+/// assert!(caution(257).unwrap().starts_with("what teams are entitled to is not measured"));
+/// ```
+#[must_use]
+pub fn caution(teams: usize) -> Option<String> {
+    (teams > TEAMS).then(|| {
+        format!(
+            "what teams are entitled to is not measured: there are {teams}, and an optimum at every instant is worked out for {TEAMS} \
+             at most; deficit, share deviation and blocked teams are left out with it"
+        )
+    })
+}
+
 /// What teams were entitled to.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Entitlements {
