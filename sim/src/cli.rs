@@ -140,6 +140,7 @@ pub struct Demo {
 /// `sim run`.
 #[derive(Debug, Args)]
 #[command(after_help = RUN_AFTER)]
+#[expect(clippy::struct_excessive_bools, reason = "one independent flag each")]
 pub struct Run {
     /// The scenario (TOML); `-` is standard input.
     #[arg(value_name = "SCENARIO")]
@@ -159,6 +160,9 @@ pub struct Run {
     /// Write all results into this folder.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+    /// Write each CSV of --out as Parquet too; the program must be built with `--features parquet`.
+    #[arg(long)]
+    pub parquet: bool,
     /// Form of the result on stdout.
     #[arg(short, long, value_enum, default_value_t, value_name = "FORM")]
     pub output: OutputFormat,

@@ -59,9 +59,10 @@ pub fn replay(arguments: &Replay, world: &World<'_>) -> Result<Output, SimError>
     results.check_decisions(&summary.digest)?;
     let files = compare(&results, &scratch.path)?;
     let mut output = Output::new(String::new());
+    let width = files.iter().map(|file| file.name.len() + 1).fold(16, usize::max);
     for file in files {
         let Listed { name, bytes, sha256 } = file;
-        let _ = writeln!(output.result, "{name:<16}{bytes:>12} bytes  sha256 {}  same", &sha256[..12]);
+        let _ = writeln!(output.result, "{name:<width$}{bytes:>12} bytes  sha256 {}  same", &sha256[..12]);
     }
     output.notes.push(format!("decisions {}: the same bytes", summary.digest));
     output.settled = true;

@@ -32,6 +32,7 @@ pub fn run(arguments: &Run, world: &World<'_>) -> Result<Output, SimError> {
 
 /// The same, with the summary itself.
 pub(crate) fn run_for(arguments: &Run, world: &World<'_>) -> Result<(Summary, Output), SimError> {
+    check_parquet(arguments)?;
     let gates = arguments.fail_if.iter().map(|text| Gate::parse(text)).collect::<Result<Vec<_>, _>>()?;
     let info = RunInfo {
         argv: without_out(&world.argv),
@@ -56,6 +57,20 @@ pub(crate) fn run_for(arguments: &Run, world: &World<'_>) -> Result<(Summary, Ou
     // A trace that is held whole was read to its end before it was replayed.
     output.settled = arguments.quantiles == Quantiles::Exact;
     Ok((done.summary, output))
+}
+
+/// Parquet lies beside the CSV files of a folder, and only some builds write it. The parser is not asked, since the command
+/// line in a manifest is without its folder.
+fn check_parquet(arguments: &Run) -> Result<(), SimError> {
+    if arguments.parquet && arguments.out.is_none() {
+        let message = "`--parquet` writes beside the CSV files of `--out`, which is not given";
+        return Err(SimError::usage_with_hint(message, "add `--out DIR`"));
+    }
+    if arguments.parquet && !cfg!(feature = "parquet") {
+        let hint = "build it with `cargo build --release --bin sim --features parquet`";
+        return Err(SimError::usage_with_hint("`--parquet`: this program was built without Parquet", hint));
+    }
+    Ok(())
 }
 
 /// A run that is to be done again from its manifest.
@@ -128,7 +143,7 @@ fn whole(
     }
     timings.phase("measure");
     if let Some(folder) = folder {
-        folder.results(&setup, &trace, &record, &summary, &shares)?;
+        folder.results(&setup, &trace, &record, &summary, &shares, arguments.parquet)?;
         timings.phase("write");
     }
     Ok(Done { summary, trace, interrupted: record.interrupted })

@@ -13,7 +13,7 @@ use std::io::{self, Write};
 
 use fairshare::{MicroUsd, PriceUnit};
 
-use super::csv::{field, push};
+use super::csv::{Columns, Kind, field, header, push};
 use crate::metrics::cost::{Costs, apportion, apportion_by, of_stretch};
 use crate::metrics::{Demands, egress};
 use crate::record::Record;
@@ -21,10 +21,18 @@ use crate::setup::Setup;
 use crate::tariff::{Bought, Exact};
 use crate::trace::{Trace, compare_names};
 
-const COLUMNS: &str = "BilledCost,EffectiveCost,BillingCurrency,ChargeCategory,ChargeDescription,ChargePeriodStart,\
-                       ChargePeriodEnd,PricingCategory,PricingQuantity,PricingUnit,ConsumedQuantity,ConsumedUnit,\
-                       ServiceCategory,ServiceName,ProviderName,RegionId,ResourceId,ResourceType,SubAccountName,\
-                       x_Line,x_CostOwner,x_Team,x_User,x_Class,x_LostCost\n";
+/// Columns of the file.
+pub(super) const COLUMNS: Columns = &[
+    (Kind::Number, "BilledCost,EffectiveCost"),
+    (Kind::Text, "BillingCurrency,ChargeCategory,ChargeDescription,ChargePeriodStart,ChargePeriodEnd"),
+    (Kind::Text, "PricingCategory"),
+    (Kind::Number, "PricingQuantity"),
+    (Kind::Text, "PricingUnit"),
+    (Kind::Number, "ConsumedQuantity"),
+    (Kind::Text, "ConsumedUnit,ServiceCategory,ServiceName,ProviderName,RegionId,ResourceId,ResourceType"),
+    (Kind::Text, "SubAccountName,x_Line,x_CostOwner,x_Team,x_User,x_Class"),
+    (Kind::Number, "x_LostCost"),
+];
 
 /// Whose a row is: pool, then numbers of owner, team, user and class.
 type Whose = (usize, [u32; 4]);
@@ -44,7 +52,7 @@ struct Held {
 ///
 /// What the writer says.
 pub fn write(setup: &Setup, trace: &Trace, record: &Record, out: &mut impl Write) -> io::Result<()> {
-    out.write_all(COLUMNS.as_bytes())?;
+    out.write_all(header(COLUMNS).as_bytes())?;
     let window = record.first_submit_ms(trace).zip(record.last_end_ms());
     let (Some(window), true) = (window, setup.is_priced()) else { return Ok(()) };
     let demands = Demands::new(setup, trace);

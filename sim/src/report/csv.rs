@@ -16,9 +16,38 @@ use crate::setup::Setup;
 use crate::trace::Trace;
 pub(crate) use crate::trace::csv_field as field;
 
+/// What the cells of a column hold, as far as they are not empty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Anything.
+    Text,
+    /// Whole numbers.
+    Whole,
+    /// Numbers with decimals: seconds, amounts, money.
+    Number,
+}
+
+/// All columns of a file in their order, those of one kind that follow each other with commas between them.
+pub(super) type Columns = &'static [(Kind, &'static str)];
+
+/// The first line of a file.
+pub(super) fn header(columns: Columns) -> String {
+    let names: Vec<&str> = columns.iter().map(|(_, names)| *names).collect();
+    names.join(",") + "\n"
+}
+
 /// Columns of `jobs.csv`.
-const JOBS: &str = "job_id,team,user,cost_owner,pool,nodes,workers,gpu,cpu,memory_gib,priority,submit_s,start_s,\
-                    end_s,wait_s,run_s,status,preemptions,lost_s,cost_usd,reason\n";
+pub(super) const JOBS: Columns = &[
+    (Kind::Text, "job_id,team,user,cost_owner,pool"),
+    (Kind::Whole, "nodes,workers"),
+    (Kind::Number, "gpu,cpu,memory_gib"),
+    (Kind::Text, "priority"),
+    (Kind::Number, "submit_s,start_s,end_s,wait_s,run_s"),
+    (Kind::Text, "status"),
+    (Kind::Whole, "preemptions"),
+    (Kind::Number, "lost_s,cost_usd"),
+    (Kind::Text, "reason"),
+];
 
 /// Writes `jobs.csv`: one row per submitted job, in order of submission.
 ///
@@ -32,7 +61,7 @@ pub fn jobs(setup: &Setup, trace: &Trace, record: &Record, out: &mut impl Write)
         .iter()
         .flat_map(|(reason, rejected)| rejected.rows.iter().map(move |row| (*row as usize, reason.as_str())));
     let reasons: BTreeMap<usize, &str> = rejected.collect();
-    out.write_all(JOBS.as_bytes())?;
+    out.write_all(header(JOBS).as_bytes())?;
     let mut line = String::new();
     for row in 0..trace.jobs.len() {
         let status = record.status(trace, row);
@@ -153,7 +182,15 @@ impl Ledger {
 }
 
 /// Columns of `decisions.csv`.
-const DECISIONS: &str = "time_s,action,job_id,attempt,pool,workers,reason,for_job,lost_s\n";
+pub(super) const DECISIONS: Columns = &[
+    (Kind::Number, "time_s"),
+    (Kind::Text, "action,job_id"),
+    (Kind::Whole, "attempt"),
+    (Kind::Text, "pool"),
+    (Kind::Whole, "workers"),
+    (Kind::Text, "reason,for_job"),
+    (Kind::Number, "lost_s"),
+];
 
 /// Writes `decisions.csv` while a run goes on: starts, evictions, rejections and what the reaper stops, in the order
 /// in which they were made.
@@ -180,7 +217,7 @@ impl<'a, W: Write> DecisionLog<'a, W> {
         path: std::path::PathBuf,
         mut out: W,
     ) -> Result<Self, SimError> {
-        out.write_all(DECISIONS.as_bytes()).map_err(|error| SimError::write(&path, error))?;
+        out.write_all(header(DECISIONS).as_bytes()).map_err(|error| SimError::write(&path, error))?;
         Ok(Self { trace, setup, path, out, line: String::new(), rejection: String::new() })
     }
 

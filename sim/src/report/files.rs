@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
-use super::csv::DecisionLog;
+use super::csv::{self, Columns, DecisionLog};
 use super::manifest::{Listed, Manifest};
+#[cfg(feature = "parquet")]
+use super::parquet;
 use super::versus::Versus;
 use crate::compare::Comparison;
 use crate::error::SimError;
@@ -20,6 +22,14 @@ use crate::whole::{WholeFile, write};
 
 /// Bytes that are read at once.
 const BUFFER: usize = 1 << 18;
+
+/// Every CSV of a run, what it is called as Parquet, and its columns.
+const TABLES: [(&str, &str, Columns); 4] = [
+    ("cost.csv", "cost.parquet", super::cost::COLUMNS),
+    ("decisions.csv", "decisions.parquet", csv::DECISIONS),
+    ("jobs.csv", "jobs.parquet", csv::JOBS),
+    ("series.csv", "series.parquet", super::series::COLUMNS),
+];
 
 /// The folder of `--out`.
 #[derive(Debug)]
@@ -85,7 +95,8 @@ impl Folder {
         setup: &'a Setup,
         trace: &'a Trace,
     ) -> Result<DecisionLog<'a, WholeFile>, SimError> {
-        for name in ["manifest.json", "cost.csv", "timings.json"] {
+        let packed = TABLES.iter().map(|(_, packed, _)| *packed);
+        for name in ["manifest.json", "cost.csv", "timings.json"].into_iter().chain(packed) {
             self.remove(name)?;
         }
         let path = self.path.join("decisions.csv");
@@ -103,7 +114,7 @@ impl Folder {
         file.finish().map_err(|error| SimError::write(&self.path.join("decisions.csv"), error))
     }
 
-    /// Writes everything that is known after a run.
+    /// Writes everything that is known after a run; with `parquet` each CSV in that form too.
     ///
     /// # Errors
     ///
@@ -115,8 +126,9 @@ impl Folder {
         record: &Record,
         summary: &Summary,
         shares: &Shares,
+        parquet: bool,
     ) -> Result<(), SimError> {
-        write(&self.path.join("jobs.csv"), |out| super::csv::jobs(setup, trace, record, out))?;
+        write(&self.path.join("jobs.csv"), |out| csv::jobs(setup, trace, record, out))?;
         write(&self.path.join("series.csv"), |out| super::series::write(setup, trace, record, shares, out))?;
         self.text("summary.json", &super::json::text(summary))?;
         self.text("report.html", &super::html::page(setup, trace, record, summary, shares))?;
@@ -127,8 +139,29 @@ impl Folder {
             write(&self.path.join("cost.csv"), |out| super::cost::write(setup, trace, record, out))?;
             names.insert(0, "cost.csv");
         }
+        if parquet {
+            for (name, packed, columns) in TABLES {
+                if names.contains(&name) {
+                    self.pack(name, packed, columns)?;
+                    names.push(packed);
+                }
+            }
+            names.sort_unstable();
+        }
         let files = names.into_iter().map(|name| self.listed(name)).collect::<Result<_, _>>()?;
         self.text("manifest.json", &Manifest::new(summary, files).text())
+    }
+
+    #[cfg(feature = "parquet")]
+    fn pack(&self, name: &str, packed: &str, columns: Columns) -> Result<(), SimError> {
+        let csv = self.path.join(name);
+        write(&self.path.join(packed), |out| parquet::write(File::open(csv)?, columns, out))
+    }
+
+    /// The command line is refused before it comes to this.
+    #[cfg(not(feature = "parquet"))]
+    fn pack(&self, _: &str, packed: &str, _: Columns) -> Result<(), SimError> {
+        Err(SimError::write(&self.path.join(packed), io::ErrorKind::Unsupported.into()))
     }
 
     /// Writes a comparison: its figures, its page and its pictures.

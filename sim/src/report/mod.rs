@@ -17,6 +17,8 @@ mod lives;
 pub mod manifest;
 pub mod openmetrics;
 mod over_time;
+#[cfg(feature = "parquet")]
+mod parquet;
 pub mod picture;
 pub mod series;
 pub mod shares;

@@ -12,7 +12,7 @@ use std::iter;
 
 use fairshare::{ResourceKind, Timestamp};
 
-use super::csv::{field, push};
+use super::csv::{Columns, Kind, field, header, push};
 use crate::metrics::Demands;
 use crate::metrics::queue::waits;
 use crate::metrics::series::Slices;
@@ -21,6 +21,10 @@ use crate::metrics::utilization::{capacity, main_kind};
 use crate::record::Record;
 use crate::setup::Setup;
 use crate::trace::Trace;
+
+/// Columns of the file.
+pub(super) const COLUMNS: Columns =
+    &[(Kind::Number, "from_s,to_s"), (Kind::Text, "measure,pool,resource,team"), (Kind::Number, "value")];
 
 /// How many slices.
 const SLICES: usize = 240;
@@ -37,7 +41,7 @@ pub fn write(
     measured: &Shares,
     out: &mut impl Write,
 ) -> io::Result<()> {
-    out.write_all(b"from_s,to_s,measure,pool,resource,team,value\n")?;
+    out.write_all(header(COLUMNS).as_bytes())?;
     let window = record.first_submit_ms(trace).zip(record.last_end_ms()).filter(|(from, to)| to > from);
     let Some((from, to)) = window else { return Ok(()) };
     let empty = Slices::new(from, to, SLICES);

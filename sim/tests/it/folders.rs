@@ -439,3 +439,29 @@ fn a_folder_that_cannot_be_made_is_said_before_anything_runs() {
         );
     }
 }
+
+#[test]
+fn parquet_lies_in_a_folder() {
+    let message = "error: `--parquet` writes beside the CSV files of `--out`, which is not given\nhint: add `--out DIR`";
+    let run = ["run", "scenario.toml", "--trace", "jobs.csv", "--parquet"];
+    let folder = made();
+    refused(&sim(folder.path(), &run), message);
+    refused(&sim(folder.path(), &[&run[..], &["--quantiles", "sketch"]].concat()), message);
+}
+
+/// Before anything runs, and when it is to run again.
+#[cfg(not(feature = "parquet"))]
+#[test]
+fn parquet_without_the_feature_is_refused() {
+    let message = "error: `--parquet`: this program was built without Parquet\n\
+                   hint: build it with `cargo build --release --bin sim --features parquet`";
+    let folder = made();
+    let run = ["run", "scenario.toml", "--trace", "jobs.csv", "--parquet", "--out", "new"];
+    refused(&sim(folder.path(), &run), message);
+    assert!(!folder.path().join("new").exists());
+    let path = folder.path().join("out/manifest.json");
+    let manifest = fs::read_to_string(&path).unwrap();
+    assert!(manifest.contains("\"-q\""), "{manifest}");
+    fs::write(&path, manifest.replace("\"-q\"", "\"--parquet\"")).unwrap();
+    refused(&sim(folder.path(), &["replay", "out"]), message);
+}

@@ -31,6 +31,8 @@ mod preemption;
 mod prices;
 mod replay;
 mod report;
+#[cfg(feature = "parquet")]
+mod results_parquet;
 mod runs;
 mod shares;
 mod streamed;
