@@ -421,13 +421,14 @@ fn fairness(
     let active = teams.iter().filter(|team| team.jobs > 0);
     let shares: Vec<f64> = active.filter_map(|team| Some(team.share_mean? / team.weight)).collect();
     let times = finish_time::finish_times(setup, trace, record, demands);
+    let has_gpus = setup.config.pools.iter().any(|pool| pool.node[ResourceKind::GPU].get() > 0);
     let fairness = (!shares.is_empty()).then(|| Fairness {
         jain: fairness::jain(&shares),
         share_deviation: entitled.and_then(|entitled| entitled.share_deviation),
         finish_time_ratio_max: times.map(|times| times.max),
         finish_time_ratio_p99: times.map(|times| times.p99),
         finish_time_above_one: times.map(|times| times.above_one),
-        deficit_gpu_hours: entitled.map(|entitled| entitled.deficit_gpu_hours),
+        deficit_gpu_hours: entitled.filter(|_| has_gpus).map(|entitled| entitled.deficit_gpu_hours),
     });
     (fairness, unmeasured)
 }

@@ -533,3 +533,12 @@ fn an_interrupted_run_spans_the_submissions_that_came() {
     // Five seconds of one GPU in ten, of four.
     assert!((load - 0.125).abs() < 1e-3, "{load}");
 }
+
+#[test]
+fn no_gpu_time_is_due_where_there_are_no_gpus() {
+    let scenario = "[[pool]]\nname = 'p'\nnodes = 1\nnode = { cpu = 4 }\n";
+    let summary = simulate(scenario, "job_id,submit_s,run_s,team,cpu\na,0,100,x,4\nb,0,100,y,4\n").summary();
+    let fairness = summary.fairness.unwrap();
+    assert!(fairness.share_deviation.is_some());
+    assert_eq!(fairness.deficit_gpu_hours, None);
+}
