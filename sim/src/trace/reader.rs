@@ -19,6 +19,9 @@ use super::row::{Facts, Missing, Reason, RowSource, TraceRow};
 use super::shapes::ShapeTable;
 use super::watch::Watch;
 
+/// All of what there is, in thousandths.
+const WHOLE: i64 = 1_000;
+
 /// Switches of the reading.
 #[derive(Debug, Clone, Default)]
 pub struct TraceOptions {
@@ -452,6 +455,10 @@ impl Checker {
         if backwards {
             self.repairs.note(Reason::RecordedBackwards, row.line)?;
             (row.start_ms, row.end_ms) = (None, None);
+        }
+        if row.gpu_utilization_milli.is_some_and(|part| part > WHOLE) {
+            self.repairs.note(Reason::BeyondAll, row.line)?;
+            row.gpu_utilization_milli = None;
         }
         let run_ms = duration(row.run_ms).unwrap_or_default();
         self.run_ms = total(self.run_ms, run_ms, row.line)?;

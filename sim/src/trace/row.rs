@@ -98,6 +98,8 @@ pub enum Reason {
     MixedTypes,
     /// Kept: recorded times go backwards, so the recorded start and end are not used.
     RecordedBackwards,
+    /// Kept: of GPUs more than all is used, as in per cent, so that how much is used is not known.
+    BeyondAll,
 }
 
 impl Reason {
@@ -135,6 +137,7 @@ impl Reason {
             Self::MixedTypes => "mixed_types",
             Self::UnlikeTasks => "unlike_tasks",
             Self::RecordedBackwards => "recorded_backwards",
+            Self::BeyondAll => "beyond_all",
         }
     }
 
@@ -172,6 +175,7 @@ impl Reason {
             Self::UnlikeTasks => "tasks ask for unlike amounts: equal parts",
             Self::MixedTypes => "GPUs of several types in one job: all of the most frequent",
             Self::RecordedBackwards => "recorded start and end out of order: not used",
+            Self::BeyondAll => "GPU utilization above 1, the whole: not used",
         }
     }
 
@@ -184,7 +188,8 @@ impl Reason {
             | Self::NeverStarted
             | Self::UnlikeTasks
             | Self::MixedTypes
-            | Self::RecordedBackwards => RepairAction::Kept,
+            | Self::RecordedBackwards
+            | Self::BeyondAll => RepairAction::Kept,
             _ => RepairAction::LeftOut,
         }
     }

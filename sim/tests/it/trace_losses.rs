@@ -255,3 +255,13 @@ fn shaping_says_what_it_cannot_keep() {
     let help = sim(folder.path(), &["trace", "shape", "--help"]).stdout;
     assert!(help.contains("Recorded starts and ends stay where only"), "{help}");
 }
+
+#[test]
+fn utilization_above_the_whole_is_not_used() {
+    let text = "job_id,submit_s,run_s,team,gpu,gpu_utilization\n1,0,9,a,1,10\n2,0,9,a,1,1\n3,0,9,a,1,0.05\n";
+    let files = [("jobs.csv", text)];
+    assert_eq!(repairs(&files, 0), [("beyond_all", 1, vec![2])]);
+    let trace = together(&files, false).unwrap();
+    let parts = (0..3).map(|row| trace.extras.get(row).and_then(|extra| extra.gpu_utilization_milli));
+    assert_eq!(parts.collect::<Vec<_>>(), [None, Some(1_000), Some(50)]);
+}
