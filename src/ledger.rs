@@ -475,7 +475,8 @@ impl Ledger {
     pub(crate) fn set_nodes_up(&mut self, pool: PoolId, up: u32) {
         let pool = &mut self.pools[pool];
         let up = up.min(pool.configured);
-        for node in (0..pool.configured).map(NodeId::new) {
+        // A divisible pool has none, however many it counts.
+        for node in (0..pool.nodes.len()).map(NodeId::at) {
             pool.turn(node, node < NodeId::new(up));
         }
         pool.count_up(up);

@@ -1,7 +1,7 @@
 //! Log: every decision as a line that a person reads and a program compares, and one number for all of them.
 //!
 //! Nothing is kept here: the caller writes lines where it likes, and a digest is as large after a million decisions as
-//! after one. Absent on purpose: decisions that were never made, such as a job's end, which follows from its start.
+//! after one. Absent on purpose: what nobody decides, such as that a job has ended.
 //! Layer 2; uses `decision`, `id`, `time`.
 
 use core::fmt;

@@ -314,7 +314,7 @@ impl Scheduler {
     }
 
     /// The answer of the last [`schedule`](Self::schedule), decision by decision with what is known of the evictions: lines
-    /// for a log. Empty again as soon as the scheduler is told anything that starts or stops a job before the next cycle.
+    /// for a log. It is there until the next cycle, or until capacity changes.
     ///
     /// # Complexity
     ///
