@@ -70,11 +70,6 @@ impl DominantShare {
         self.compare(other).then(self.is_borrowing.cmp(&other.is_borrowing))
     }
 
-    /// The same share of somebody who borrows.
-    pub(super) fn of_borrower(self) -> Self {
-        Self { is_borrowing: true, ..self }
-    }
-
     fn over_weight(&self) -> (u128, u128) {
         let weight = self.weight.unwrap_or(Weight::ONE);
         let above = self.borrowed.saturating_mul(u128::from(weight.denominator()));

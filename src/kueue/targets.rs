@@ -116,10 +116,8 @@ struct Level {
     left: usize,
     /// Others that have been looked at, the largest share last.
     moved: Vec<Entry>,
-    /// Those with the largest share of all, the next one last, each with its next candidate as in [`Entry`].
-    front: Vec<(NodeIndex, usize)>,
-    /// Their share.
-    share: DominantShare,
+    /// Those with the largest share of all, the next one last.
+    front: Vec<Entry>,
     cohorts: Vec<(NodeIndex, DominantShare)>,
 }
 
@@ -202,8 +200,7 @@ impl<'a> Targets<'a> {
         let cohorts = siblings.cohorts.iter().map(now).collect();
         let left = siblings.queues.len();
         let (moved, front) = (Vec::new(), Vec::new());
-        let mut level =
-            Level { cohort: at, siblings, left, moved, front, share: DominantShare::ZERO, cohorts };
+        let mut level = Level { cohort: at, siblings, left, moved, front, cohorts };
         for queue in self.stale.iter().copied().filter(|queue| cluster.tree.node(*queue).parent == at) {
             if let Some(next) = self.candidates.first(cluster, queue, 0) {
                 level.insert(Entry { queue, share: cluster.share(queue), next });
@@ -228,19 +225,17 @@ impl<'a> Targets<'a> {
                     && !stale.contains(&queue)
                     && let Some(next) = candidates.first(cluster, queue, 0)
                 {
-                    level.front.push((queue, next));
+                    level.front.push(Entry { queue, share: known, next });
                 }
             }
             while let Some(entry) = level.moved.pop_if(|entry| entry.share.compare(&share).is_eq()) {
                 if entry.share.is_borrowing() || entry.queue == *own {
-                    level.front.push((entry.queue, entry.next));
+                    level.front.push(entry);
                 }
             }
-            level.front.sort_by(|a, b| precedes(cluster, *own, *b, *a));
-            // Whoever is there borrows, or is the workload's own queue.
-            level.share = share.of_borrower();
+            level.front.sort_by(|a, b| precedes(cluster, *own, b, a));
         }
-        level.front.last().map(|(queue, _)| (*queue, level.share))
+        level.front.last().map(|first| (first.queue, first.share))
     }
 
     /// The level of a queue that came last from `next`.
@@ -253,10 +248,10 @@ impl<'a> Targets<'a> {
     pub(super) fn pop(&mut self, cluster: &Cluster, queue: NodeIndex) -> Option<usize> {
         let candidates = self.candidates;
         let front = &mut self.level(cluster, queue)?.front;
-        let (_, place) = front.last_mut().filter(|(first, _)| *first == queue)?;
-        let workload = cluster.queues[queue].workloads[*place];
-        match candidates.first(cluster, queue, *place + 1) {
-            Some(next) => *place = next,
+        let first = front.last_mut().filter(|first| first.queue == queue)?;
+        let workload = cluster.queues[queue].workloads[first.next];
+        match candidates.first(cluster, queue, first.next + 1) {
+            Some(next) => first.next = next,
             None => drop(front.pop()),
         }
         Some(workload)
@@ -274,15 +269,15 @@ impl<'a> Targets<'a> {
             at = parent;
         }
         let Some(level) = self.level(cluster, queue) else { return };
-        if let Some((queue, next)) = level.front.pop_if(|(first, _)| *first == queue) {
-            level.insert(Entry { queue, share: cluster.share(queue), next });
+        if let Some(first) = level.front.pop_if(|first| first.queue == queue) {
+            level.insert(Entry { share: cluster.share(queue), ..first });
         }
     }
 
     /// No more of the queue that came last.
     pub(super) fn drop_queue(&mut self, cluster: &Cluster, queue: NodeIndex) {
         if let Some(level) = self.level(cluster, queue) {
-            level.front.pop_if(|(first, _)| *first == queue);
+            level.front.pop_if(|first| first.queue == queue);
         }
     }
 
@@ -300,9 +295,9 @@ impl<'a> Targets<'a> {
 }
 
 /// `Less` for the one from which is taken first, of two with equal shares.
-fn precedes(cluster: &Cluster, own: NodeIndex, a: (NodeIndex, usize), b: (NodeIndex, usize)) -> Ordering {
-    let next = |(queue, place): (NodeIndex, usize)| &cluster.admitted[cluster.queues[queue].workloads[place]];
-    let rank = |(queue, _): (NodeIndex, usize)| cluster.tree.node(queue).rank;
+fn precedes(cluster: &Cluster, own: NodeIndex, a: &Entry, b: &Entry) -> Ordering {
+    let next = |entry: &Entry| &cluster.admitted[cluster.queues[entry.queue].workloads[entry.next]];
+    let rank = |entry: &Entry| cluster.tree.node(entry.queue).rank;
     compare(own, next(a), next(b)).then_with(|| rank(a).cmp(&rank(b)))
 }
 
@@ -311,9 +306,8 @@ impl Level {
     fn insert(&mut self, entry: Entry) {
         let at = self.moved.partition_point(|known| known.share.compare(&entry.share).is_lt());
         self.moved.insert(at, entry);
-        if !self.front.is_empty() && self.share.compare(&entry.share).is_le() {
-            let share = self.share;
-            self.moved.extend(self.front.drain(..).map(|(queue, next)| Entry { queue, share, next }));
+        if self.front.last().is_some_and(|first| first.share.compare(&entry.share).is_le()) {
+            self.moved.append(&mut self.front);
             self.moved.sort_by(|a, b| a.share.compare(&b.share));
         }
     }

@@ -140,6 +140,22 @@ fn who_borrows_what_nobody_lends_gives_it_back() {
     }
 }
 
+#[test]
+fn who_borrows_nothing_has_no_endless_share_for_want_of_weight() {
+    // `sub` borrows, so that what is its is taken before what is of the workload's own queue, which has no weight and borrows
+    // nothing.
+    let mut own = queue("own", "all", 10);
+    own.weight = None;
+    let sub = Cohort { parent: Some("all".to_owned()), ..Cohort::new("sub") };
+    let running = [holds("o", "own", 6), holds("r", "b", 4)];
+    for weight in [None, Some(Weight::ONE)] {
+        own.weight = weight;
+        let queues = [own.clone(), queue("b", "sub", 0)];
+        let found = victims(FAIR, std::slice::from_ref(&sub), &queues, &running, &asks("own", 4, 5), 4);
+        assert_eq!(found, named(&[("r", "InCohortReclamation")]), "{weight:?}");
+    }
+}
+
 fn rows(flavors: &[(&str, i64)]) -> ResourceGroup {
     let row =
         |(flavor, nominal): &(&str, i64)| QuotaRow { flavor: (*flavor).to_owned(), quotas: cpu(*nominal) };
