@@ -49,6 +49,10 @@ pub(crate) fn run_for(arguments: &Run, world: &World<'_>) -> Result<(Summary, Ou
         Quantiles::Exact => arguments.out.as_deref().map(Folder::of_run).transpose()?,
         Quantiles::Sketch => None,
     };
+    if let Some(folder) = &folder {
+        let inputs = inputs(&arguments.traces, &scenario)?;
+        folder.spare(&inputs.iter().map(|input| input.path.as_path()).collect::<Vec<_>>())?;
+    }
     let done = match arguments.quantiles {
         Quantiles::Exact => whole(arguments, world, &scenario, &info, folder.as_ref(), &mut timings)?,
         Quantiles::Sketch => parts(arguments, world, &scenario, &info, &mut timings)?,

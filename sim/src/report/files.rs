@@ -31,6 +31,9 @@ const TABLES: [(&str, &str, Columns); 4] = [
     ("series.csv", "series.parquet", super::series::COLUMNS),
 ];
 
+/// What else is in the folder of a run.
+const OTHERS: [&str; 5] = ["summary.json", "manifest.json", "report.html", "metrics.txt", "timings.json"];
+
 /// The folder of `--out`.
 #[derive(Debug)]
 pub struct Folder {
@@ -66,6 +69,39 @@ impl Folder {
         Ok(Self { path: path.to_path_buf() })
     }
 
+    /// Refuses to write over what the run is made from.
+    ///
+    /// # Errors
+    ///
+    /// [`SimError::Usage`] if one of the inputs is called as a file of results in this folder is.
+    pub fn spare(&self, inputs: &[&Path]) -> Result<(), SimError> {
+        let here = fs::canonicalize(&self.path).ok();
+        for input in inputs {
+            let name = input.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            let packed = TABLES.iter().any(|(table, packed, _)| name == *table || name == *packed);
+            let is_result = packed || OTHERS.contains(&name);
+            let folder = fs::canonicalize(input).ok().and_then(|path| Some(path.parent()?.to_path_buf()));
+            if is_result && folder.is_some() && folder == here {
+                let message =
+                    format!("`--out {}` would write over `{}`", self.path.display(), input.display());
+                return Err(SimError::usage_with_hint(message, "name another folder"));
+            }
+        }
+        Ok(())
+    }
+
+    /// The files of an earlier run that the next one may not leave: those that its manifest lists.
+    fn left_by_earlier(&self) -> Vec<&'static str> {
+        let Ok(manifest) = fs::read_to_string(self.path.join("manifest.json")) else { return Vec::new() };
+        let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap_or_default();
+        let files = manifest["files"].as_array().map_or(&[][..], Vec::as_slice);
+        let is_listed = |name: &&str| files.iter().any(|file| file["name"] == **name);
+        let packed = TABLES.iter().map(|(_, packed, _)| *packed);
+        let listed = packed.chain(["cost.csv"]).filter(is_listed);
+        // Times differ between runs, and are in no list.
+        listed.chain(["timings.json", "manifest.json"]).collect()
+    }
+
     /// Removes a file of earlier results, if it is there.
     fn remove(&self, name: &str) -> Result<(), SimError> {
         let path = self.path.join(name);
@@ -85,7 +121,7 @@ impl Folder {
     }
 
     /// Begins `decisions.csv`, the first of the files of a run. A manifest of an earlier run goes first, and the new one
-    /// comes last, so that a folder with a manifest is whole; so do files that not every run leaves.
+    /// comes last, so that a folder with a manifest is whole; with it goes what it lists and not every run leaves.
     ///
     /// # Errors
     ///
@@ -95,8 +131,7 @@ impl Folder {
         setup: &'a Setup,
         trace: &'a Trace,
     ) -> Result<DecisionLog<'a, WholeFile>, SimError> {
-        let packed = TABLES.iter().map(|(_, packed, _)| *packed);
-        for name in ["manifest.json", "cost.csv", "timings.json"].into_iter().chain(packed) {
+        for name in self.left_by_earlier().into_iter().rev() {
             self.remove(name)?;
         }
         let path = self.path.join("decisions.csv");
@@ -171,10 +206,12 @@ impl Folder {
     /// [`SimError::Write`] if the machine refuses.
     pub fn comparison(&self, comparison: &Comparison, versus: &Versus) -> Result<(), SimError> {
         // Pictures of an earlier comparison, which may have been of more teams.
-        let earlier = fs::read_dir(&self.path).map_err(|error| SimError::write(&self.path, error))?;
-        for name in earlier.flatten().filter_map(|entry| entry.file_name().into_string().ok()) {
-            if super::versus::is_picture(&name) && !versus.pictures.contains_key(&name) {
-                self.remove(&name)?;
+        if self.path.join("compare.json").exists() {
+            let earlier = fs::read_dir(&self.path).map_err(|error| SimError::write(&self.path, error))?;
+            for name in earlier.flatten().filter_map(|entry| entry.file_name().into_string().ok()) {
+                if super::versus::is_picture(&name) && !versus.pictures.contains_key(&name) {
+                    self.remove(&name)?;
+                }
             }
         }
         for (name, picture) in &versus.pictures {

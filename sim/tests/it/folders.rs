@@ -267,6 +267,29 @@ fn a_run_leaves_no_file_of_the_run_before() {
     assert!(!there("cost.csv") && !there("timings.json") && there("jobs.csv"));
 }
 
+/// What no run left is nobody's to remove, and what a run is made from is not written over.
+#[test]
+fn a_run_leaves_the_files_of_others_alone() {
+    let folder = set_up(SCENARIO, JOBS.as_bytes());
+    let others = ["cost.csv", "timings.json", "jobs.parquet", "waits-7.svg"];
+    fs::create_dir(folder.path().join("out")).unwrap();
+    for name in others {
+        fs::write(folder.path().join("out").join(name), "mine").unwrap();
+    }
+    let all = |when: &str| {
+        for name in others {
+            let text = fs::read_to_string(folder.path().join("out").join(name));
+            assert_eq!(text.as_deref().ok(), Some("mine"), "{when}: {name}");
+        }
+    };
+    run(folder.path(), "out", &[]);
+    all("a run");
+    let ran = sim(folder.path(), &["run", "scenario.toml", "--trace", "jobs.csv", "-q", "--out", "."]);
+    let message = "error: `--out .` would write over `jobs.csv`\nhint: name another folder\n";
+    assert_eq!((ran.code, ran.stderr.as_str()), (2, message));
+    assert_eq!(fs::read_to_string(folder.path().join("jobs.csv")).unwrap(), JOBS);
+}
+
 #[test]
 fn a_rejected_job_and_an_evicted_one_are_told_why() {
     let scenario = "[[pool]]\nname = 'l4'\nnodes = 1\nnode = { gpu = 1 }\n\
