@@ -244,12 +244,13 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// Without what was found out by the rules of before, where others have come.
+    /// Without what was found out by the rules of before, where others have come: that is an event from outside.
     pub(crate) fn begun_again(mut self) -> Self {
         self.changed = true;
         self.tried.clear();
+        self.stopped.clear();
         for pool in &mut self.pools {
-            pool.closed_by = None;
+            (pool.closed_by, pool.moved) = (None, false);
         }
         self
     }

@@ -22,7 +22,7 @@ impl Scheduler {
     ///
     /// # Complexity
     ///
-    /// O(jobs alive x log): a rare event looks at all of them.
+    /// O(nodes of the pool + jobs alive x log): a rare event looks at all of them.
     pub fn set_capacity(&mut self, now: Timestamp, pool: PoolId, nodes_up: u32) -> Result<(), Error> {
         if pool.index() >= self.state.config.pools.len() {
             return Err(ErrorKind::UnknownPool(pool).into());

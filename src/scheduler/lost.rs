@@ -22,7 +22,7 @@ impl Scheduler {
     pub(super) fn lost_to(&self, job: JobId) -> Option<Lost> {
         let state = &self.state;
         let known = state.job(job).ok()?;
-        if known.status != Status::Waiting {
+        if known.status != Status::Waiting || self.policy.backs_off_until(state, job).is_some() {
             return None;
         }
         let mut heads: BTreeMap<MemberId, JobId> = BTreeMap::new();
@@ -36,7 +36,7 @@ impl Scheduler {
             }
         }
         if !heads.contains_key(&known.leaf) {
-            // The first of its team waits for other pools, and nothing may pass it; or it backs off.
+            // The first of its team waits for other pools, and nothing may pass it.
             return None;
         }
         let heads: Vec<(JobId, RouteId)> =
@@ -68,8 +68,7 @@ impl Scheduler {
     /// was of another tier or class, and where anything has happened since.
     fn lost_in_cycle(&self, job: JobId) -> Option<Lost> {
         let by_keys = self.policy.after_grant() && self.state.config.policy.backfill != Backfill::Easy;
-        if !by_keys || self.answer != Answer::Told || self.policy.backs_off_until(&self.state, job).is_some()
-        {
+        if !by_keys || self.answer != Answer::Told {
             return None;
         }
         let known = self.state.alive(job);

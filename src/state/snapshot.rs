@@ -346,11 +346,16 @@ impl State {
         }
         let (undelivered, evictions) = (&snapshot.undelivered, &snapshot.evictions);
         let named = undelivered.iter().flat_map(|decision| match *decision {
-            Decision::Evict { job, by, .. } => [Some(job), by],
-            Decision::Start { job, .. } => [Some(job), None],
+            Decision::Evict { job, by, pool, .. } => [Some((job, pool)), by.map(|by| (by, pool))],
+            Decision::Start { job, pool, .. } => [Some((job, pool)), None],
         });
-        if let Some(id) = named.flatten().find(|id| id.slot() >= self.jobs.len()) {
-            return Err(inside(SnapshotPart::Job(id))(ErrorKind::UnknownJob(id).into()));
+        for (id, pool) in named.flatten() {
+            if id.slot() >= self.jobs.len() {
+                return Err(inside(SnapshotPart::Job(id))(ErrorKind::UnknownJob(id).into()));
+            }
+            if pool.index() >= self.config.pools.len() {
+                return Err(inside(SnapshotPart::Job(id))(ErrorKind::UnknownPool(pool).into()));
+            }
         }
         let evicted = undelivered.iter().filter_map(|decision| match *decision {
             Decision::Evict { job, attempt, pool, reason, by, .. } => Some((job, attempt, pool, reason, by)),

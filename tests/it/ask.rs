@@ -6,14 +6,14 @@ use std::collections::BTreeSet;
 use fairshare::{
     Allowance, Alternative, Backfill, Config, Decision, EvictionBounds, JobId, JobSpec, Millis, Need, NodeId,
     OrderName, Placed, PolicySpec, PoolId, PoolSpec, Preemption, Quantity, Remedy, ResourceKind, Resources,
-    Scheduler, ShapeId, ShapeSpec, Size, Submission, TeamId, TeamSpec, Timestamp, Verdict,
+    Scheduler, ShapeId, ShapeSpec, Size, Submission, TeamId, TeamSpec, Timestamp, Verdict, Weight,
 };
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config as RunnerConfig, TestRunner};
 
 use crate::lived::{live, submit};
-use crate::strategy::{Case, case};
+use crate::strategy::{Case, case, node_by_node};
 
 /// A scheduler that has lived through a case, and the time; its last cycle has just ended.
 fn lived(case: &Case) -> (Scheduler, Timestamp) {
@@ -105,13 +105,13 @@ fn check_largest(case: &Case, seen: &mut Seen) {
     }
 }
 
-/// Whether a job starts once so many of the others for its pools are gone, after a while, with more nodes up.
+/// Whether a job starts once so many of the others for its pools are gone, after a while, with so many more nodes up.
 fn starts(
     scheduler: &Scheduler,
     job: JobId,
     without: usize,
     at: Timestamp,
-    up: Option<(PoolId, u32)>,
+    more: Option<(PoolId, u64)>,
 ) -> bool {
     let pools = |job: JobId| -> BTreeSet<PoolId> {
         scheduler.explain(job).unwrap().asked.iter().map(|asked| asked.pool).collect()
@@ -122,17 +122,26 @@ fn starts(
     for other in others.filter(|other| !pools(*other).is_disjoint(&own)).take(without) {
         then.cancel(at, other).unwrap();
     }
-    if let Some((pool, up)) = up {
-        then.set_capacity(at, pool, up).unwrap();
+    if let Some((pool, more)) = more {
+        bring_up(&mut then, at, pool, more);
     }
     let decided = then.schedule(at).unwrap();
     decided.iter().any(|decided| matches!(decided, Decision::Start { job: id, .. } if *id == job))
 }
 
-fn nodes_up(case: &Case, scheduler: &Scheduler, pool: PoolId) -> u32 {
-    let spec = &case.config.pools[pool.index()];
-    let (kind, one) = spec.node.iter().next().unwrap();
-    u32::try_from(scheduler.capacity(pool).unwrap()[kind].get() / one.get()).unwrap()
+/// The first of the nodes that are down come up.
+fn bring_up(scheduler: &mut Scheduler, at: Timestamp, pool: PoolId, more: u64) {
+    let snapshot = scheduler.snapshot();
+    let (spec, known) = (&snapshot.config.pools[pool.index()], &snapshot.pools[pool.index()]);
+    if spec.divisible {
+        scheduler.set_capacity(at, pool, known.nodes_up + u32::try_from(more).unwrap()).unwrap();
+        return;
+    }
+    let is_down = |node: &NodeId| (node.index() < known.nodes_up as usize) == known.exceptions.contains(node);
+    let down = (0..spec.nodes).map(NodeId::new).filter(is_down);
+    for node in down.take(usize::try_from(more).unwrap()) {
+        scheduler.set_node(at, pool, node, true).unwrap();
+    }
 }
 
 fn check_turns(case: &Case, seen: &mut Seen) {
@@ -146,13 +155,11 @@ fn check_turns(case: &Case, seen: &mut Seen) {
             let [need] = needs[..] else { continue };
             let amount = need.amount().get();
             let after = |wait: u64| Timestamp::from_millis(now.as_millis() + i64::try_from(wait).unwrap());
-            let up =
-                |more: u64| Some((*pool, nodes_up(case, &scheduler, *pool) + u32::try_from(more).unwrap()));
             // Whether it starts with so much of what it needs, when it is its turn.
             let with = |amount: u64| match need {
                 Need::Turn { .. } => starts(&scheduler, job, usize::try_from(amount).unwrap(), now, None),
                 Need::Wait { .. } => starts(&scheduler, job, usize::MAX, after(amount), None),
-                Need::Nodes { .. } => starts(&scheduler, job, usize::MAX, now, up(amount)),
+                Need::Nodes { .. } => starts(&scheduler, job, usize::MAX, now, Some((*pool, amount))),
                 _ => panic!("{need:?}"),
             };
             match need {
@@ -183,6 +190,11 @@ proptest! {
 
     #[test]
     fn without_what_is_in_its_way_a_job_starts(case in case()) {
+        check_turns(&case, &mut Seen::default());
+    }
+
+    #[test]
+    fn so_it_does_where_nodes_are_down_before_others(case in node_by_node()) {
         check_turns(&case, &mut Seen::default());
     }
 }
@@ -259,6 +271,7 @@ fn during_a_back_off_what_else_is_in_the_way_is_told() {
     for team in &mut teams {
         team.quota = quota();
     }
+    teams[1].weight = Weight::new(2, 1).unwrap();
     let mut bounds = EvictionBounds::default();
     bounds.back_off = Millis::new(3_600_000);
     let policy = PolicySpec::default().with_preemption(Preemption::Reclaim).with_bounds(bounds);
@@ -278,6 +291,11 @@ fn during_a_back_off_what_else_is_in_the_way_is_told() {
         scheduler.remedies(stopped).unwrap().iter().map(ToString::to_string).collect();
     let needs = "pool `p`: 1 gpu more free on node 0, 3600 s until it may run beyond the quota again";
     assert_eq!(remedies, [needs]);
+    // Others of its team stand in line, and lose to another team; it does not take part.
+    let _ = submit(&mut scheduler, 1, &one, later);
+    let next = submit(&mut scheduler, 0, &one, later);
+    let told = [stopped, next].map(|job| scheduler.explain(job).unwrap().lost.map(|lost| lost.team));
+    assert_eq!(told, [None, Some(TeamId::new(1))]);
 }
 
 /// A large job loses to many small ones, each of which moves its team less, and is first again by what is held then.

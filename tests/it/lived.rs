@@ -1,7 +1,9 @@
 //! Lived: schedulers to which something has happened already, for tests of what comes then.
 
+use std::collections::BTreeSet;
+
 use fairshare::{
-    JobId, JobSpec, JobState, Millis, PoolId, Scheduler, ShapeSpec, Submission, TeamId, Timestamp,
+    JobId, JobSpec, JobState, Millis, NodeId, PoolId, Scheduler, ShapeSpec, Submission, TeamId, Timestamp,
 };
 
 use crate::strategy::{Case, Op};
@@ -11,6 +13,7 @@ pub(crate) fn live(case: &Case, events: usize) -> (Scheduler, Timestamp) {
     let mut scheduler = Scheduler::new(case.config.clone()).unwrap();
     let mut now = Timestamp::ZERO;
     let mut jobs: Vec<JobId> = Vec::new();
+    let mut down = BTreeSet::new();
     for op in case.ops.iter().take(events) {
         match *op {
             Op::Submit { team, shape, length, limit, fixed } => {
@@ -42,7 +45,18 @@ pub(crate) fn live(case: &Case, events: usize) -> (Scheduler, Timestamp) {
                 let pool = PoolId::new(u32::try_from(pool % case.config.pools.len()).unwrap());
                 scheduler.set_capacity(now, pool, up).unwrap();
             }
-            Op::Turn { .. } => {}
+            Op::Turn { pool, node } => {
+                let at = pool % case.config.pools.len();
+                if !case.config.pools[at].divisible {
+                    let node = NodeId::new(node % case.config.pools[at].nodes);
+                    let was_down = down.remove(&(at, node));
+                    if !was_down {
+                        down.insert((at, node));
+                    }
+                    let pool = PoolId::new(u32::try_from(at).unwrap());
+                    scheduler.set_node(now, pool, node, was_down).unwrap();
+                }
+            }
             Op::Schedule => {
                 scheduler.schedule(now).unwrap();
             }

@@ -282,7 +282,7 @@ proptest! {
     }
 }
 
-/// There is no next instant at which a job that is late could end: its room is nobody's.
+/// A job that ends when time does gives its room to nobody.
 #[test]
 fn whoever_ends_at_the_end_of_time_never_ends() {
     for backfill in [Backfill::Easy, Backfill::Conservative] {
@@ -309,6 +309,7 @@ fn whoever_ends_at_the_end_of_time_never_ends() {
     }
 }
 
+/// There is no next instant at which a job that is late could end: its room is nobody's.
 #[test]
 fn whoever_is_late_at_the_end_of_time_never_ends() {
     for backfill in [Backfill::Easy, Backfill::Conservative] {

@@ -181,6 +181,23 @@ fn another_quota_lets_a_job_search_again() {
     assert_eq!(starts(Scheduler::restore(&snapshot.with_config(config)).unwrap()), [large]);
 }
 
+/// Who was stopped since the last event from outside searches for nobody; another configuration is such an event.
+#[test]
+fn another_quota_lets_one_that_was_stopped_search() {
+    let quota = || vec![Allowance::new(POOL, ResourceKind::GPU, Quantity::new(4_000))];
+    let policy = PolicySpec::new(OrderName::Fifo).with_preemption(Preemption::Reclaim);
+    let mut config = limited(policy);
+    config.teams[0].limit.clear();
+    config.teams[1].quota = quota();
+    let mut scheduler = Scheduler::new(config.clone()).unwrap();
+    let stopped = wait(&mut scheduler, 0, 4);
+    scheduler.schedule(NOW).unwrap();
+    let _ = wait(&mut scheduler, 1, 4);
+    assert_eq!(scheduler.schedule(NOW).unwrap().len(), 2);
+    (config.teams[0].quota, config.teams[1].quota) = (quota(), Vec::new());
+    assert_eq!(starts(Scheduler::restore(&scheduler.snapshot().with_config(config)).unwrap()), [stopped]);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases.min(64), ..ProptestConfig::default() })]
 

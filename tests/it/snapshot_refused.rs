@@ -153,6 +153,13 @@ const CONTRADICTIONS: &[(Change, &str)] = &[
         |s| s.undelivered.push(Decision::Start { job: nobody(), attempt: 1, pool: POOL, alternative: 0 }),
         "job 7#0 of the snapshot: there is no job 7#0, or it is finished",
     ),
+    (
+        |s| {
+            let (job, pool) = (s.running[0].job, PoolId::new(99));
+            s.undelivered.push(Decision::Start { job, attempt: 1, pool, alternative: 0 });
+        },
+        "job 0#0 of the snapshot: there is no pool 99",
+    ),
     (|s| s.memory.stopped.push(nobody()), "job 7#0 of the snapshot: there is no job 7#0, or it is finished"),
     (|s| s.memory.tried.push(s.running[0].job), "job 0#0 of the snapshot: job 0#0 is not waiting"),
     (

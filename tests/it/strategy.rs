@@ -324,7 +324,6 @@ pub(crate) fn reading_from_elsewhere() -> impl Strategy<Value = Case> {
     )
 }
 
-/// Cases in which most jobs are gangs, and pools have several fabric domains.
 /// Nodes go down and come up one by one.
 pub(crate) fn node_by_node() -> impl Strategy<Value = Case> {
     prop_oneof![2 => case().boxed(), 1 => gangs_in_domains().boxed(), 1 => reserving_case().boxed()].prop_map(
@@ -339,6 +338,7 @@ pub(crate) fn node_by_node() -> impl Strategy<Value = Case> {
     )
 }
 
+/// Cases in which most jobs are gangs, and pools have several fabric domains.
 pub(crate) fn gangs_in_domains() -> impl Strategy<Value = Case> {
     let splits = vec((3_u32..=6, 1_u32..32), 3);
     let gangs = vec(prop_oneof![2 => Just(1_u32), 3 => Just(2), 2 => Just(3), 1 => Just(5)], 10);
