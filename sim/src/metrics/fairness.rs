@@ -127,7 +127,7 @@ pub(super) fn running_sums(changes: Vec<i128>) -> Vec<u128> {
 }
 
 /// What a unit of a kind counts in each pool.
-pub(crate) fn values(setup: &Setup, kind: ResourceKind) -> Vec<u128> {
+fn values(setup: &Setup, kind: ResourceKind) -> Vec<u128> {
     // The configuration was accepted, and a kind of which there is nothing is in no group.
     let groups = setup.config.share_groups().unwrap_or_default();
     let group = groups.into_iter().find(|group| group.kind == kind);

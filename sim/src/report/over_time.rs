@@ -1,7 +1,8 @@
 //! Panels over time: what is held, how busy the pools are, who holds which share, who waits.
 //!
-//! Every value is the average over one of equal slices of time, so that areas are what was held or waited. Absent on
-//! purpose: drawing (see `chart`) and panels about jobs (see `by_job`).
+//! Every value is the average over one of equal slices of time, so that areas are what was held or waited. Shares are the
+//! means of the instants in a slice, as in `series.csv` and the summary. Absent on purpose: drawing (see `chart`) and panels
+//! about jobs (see `by_job`).
 
 use std::fmt::Write as _;
 
@@ -13,7 +14,6 @@ use super::csv::field;
 use super::html::{COLOURED, OTHERS, Page};
 use super::series::up;
 use super::text::{numbered, percent, whole as rounded};
-use crate::metrics::fairness;
 use crate::metrics::series::Slices;
 use crate::metrics::shares::{evenness, in_slices};
 use crate::metrics::utilization::{capacity, main_kind};
@@ -211,7 +211,8 @@ impl Page<'_> {
     pub(super) fn shares(&self, html: &mut String) {
         let teams = self.setup.config.teams.len();
         let Some((from, to)) = self.window().filter(|_| teams <= TEAMS_SHARED) else { return };
-        let shares = self.shares_over_time(from, to);
+        let Some(held) = &self.shares.held else { return };
+        let shares = in_slices(held, SLICES);
         let mut lines: Vec<Series> = Vec::new();
         for colour in 0..COLOURED {
             if let Some(team) = self.colour.iter().position(|own| *own == colour) {
@@ -261,31 +262,6 @@ impl Page<'_> {
         let _ =
             writeln!(html, "<h3>Entitled to</h3>\n<p class=\"small\">{}</p>", escape(&caption.description));
         html.push_str(&chart::lines(&caption, &time_axis(from, to), y, &lines, Stands::Middle));
-    }
-
-    /// The largest share over kinds, by team and slice.
-    fn shares_over_time(&self, from: i64, to: i64) -> Vec<Vec<f64>> {
-        let teams = self.setup.config.teams.len();
-        let mut shares = vec![vec![0.0_f64; SLICES]; teams];
-        for kind in self.setup.config.kinds.iter() {
-            let values = fairness::values(self.setup, kind);
-            let pools = self.setup.config.pools.iter().zip(&values);
-            let whole: u128 = pools.map(|(pool, value)| value * u128::from(capacity(pool)[kind].get())).sum();
-            let mut held = vec![Slices::new(from, to, SLICES); if whole > 0 { teams } else { 0 }];
-            for stretch in self.record.stretches().filter(|_| whole > 0) {
-                let amount = self.demands.of(self.trace, stretch.row, stretch.alternative)[kind].get();
-                let value = u128::from(amount) * values[stretch.pool];
-                let value = u64::try_from(value).unwrap_or(u64::MAX);
-                held[self.team_of(stretch.row)].add(stretch.start_ms, stretch.end_ms, value);
-            }
-            #[expect(clippy::cast_precision_loss, reason = "a chart shows far fewer digits")]
-            for (shares, held) in shares.iter_mut().zip(&held) {
-                for (share, held) in shares.iter_mut().zip(held.averages()) {
-                    *share = share.max(held / whole as f64);
-                }
-            }
-        }
-        shares
     }
 
     pub(super) fn queue(&self, html: &mut String) {

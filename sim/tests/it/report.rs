@@ -1,6 +1,7 @@
 //! The report as bytes: what every chart shows is behind its link, the policy names digests, and figures are the summary's.
 //! That it works in a browser is tested by `.ci/report.mjs`.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
@@ -126,6 +127,39 @@ fn every_mark_has_its_row_and_figures_are_those_of_the_summary() {
         .sum();
     let span = summary["makespan_s"].as_f64().unwrap();
     assert!((depth / 240.0 * span / waits - 1.0).abs() < 1e-2, "{depth} {waits}");
+}
+
+/// The page, the file and the summary tell one evenness, not one each.
+#[test]
+fn shares_on_the_page_are_those_of_the_file_of_series() {
+    let folder = set_up(SCENARIO, jobs().as_bytes());
+    let page = page(folder.path());
+    let charts = charts(&page);
+    let mut reader = csv::Reader::from_path(folder.path().join("out/series.csv")).unwrap();
+    let mut file: BTreeMap<(&str, String, String), f64> = BTreeMap::new();
+    for row in reader.records().map(Result::unwrap) {
+        let (chart, line) = match &row[2] {
+            "jain" => ("shares", "Jain"),
+            "share" => ("shares", &row[5]),
+            "entitlement" => ("entitled", &row[5]),
+            _ => continue,
+        };
+        file.insert((chart, line.to_owned(), row[0].to_owned()), row[6].parse().unwrap());
+    }
+    for chart in charts.iter().filter(|chart| ["shares", "entitled"].contains(&chart.id.as_str())) {
+        assert_eq!(chart.rows.len(), 241);
+        for (row, (column, name)) in chart.rows[1..]
+            .iter()
+            .flat_map(|row| chart.rows[0].iter().enumerate().skip(1).map(move |column| (row, column)))
+        {
+            // Rows of nothing are left out of the file.
+            let key = (chart.id.as_str(), name.clone(), row[0].clone());
+            let (shown, expected) = (row[column].parse::<f64>().unwrap(), file.remove(&key).unwrap_or(0.0));
+            assert!((shown - expected).abs() < 6e-4, "{key:?}: {shown} and {expected}");
+        }
+    }
+    let left: BTreeSet<&String> = file.keys().map(|(_, team, _)| team).collect();
+    assert_eq!(left.len(), 1, "all but the team without a colour is on the page: {left:?}");
 }
 
 #[test]
