@@ -130,6 +130,11 @@ impl Row {
     fn start(&self) -> Option<f64> {
         self.start_s.parse().ok()
     }
+
+    /// When it ended, seconds; later than all where it did not.
+    fn end(&self) -> f64 {
+        self.end_s.parse().unwrap_or(f64::INFINITY)
+    }
 }
 
 fn rows(results: &Results) -> Result<Vec<Row>, SimError> {
@@ -184,11 +189,9 @@ impl Diff {
         let policy = |value: &serde_json::Value| value["policy"].as_str().unwrap_or("?").to_owned();
         let (before, after) = (rows(a)?, rows(b)?);
         let [first_decisions, second_decisions] = [decisions(a)?, decisions(b)?];
-        let (jobs, teams, mut moved) = jobs(&before, &after);
-        let cause = Cause {
-            pairs: pairs(&before, &after),
-            stopped: [&first_decisions.stopped, &second_decisions.stopped],
-        };
+        let pairs = pairs(&before, &after);
+        let (jobs, teams, mut moved) = jobs(&before, &after, &pairs);
+        let cause = Cause { pairs, stopped: [&first_decisions.stopped, &second_decisions.stopped] };
         for one in &mut moved {
             one.why = cause.of(&one.job);
         }
@@ -274,17 +277,13 @@ fn first(a: &str, b: &str) -> Option<First> {
     None
 }
 
-fn jobs(before: &[Row], after: &[Row]) -> (Counts, Vec<TeamChange>, Vec<Moved>) {
-    let mut old: BTreeMap<&str, &Row> = before.iter().map(|row| (row.job_id.as_str(), row)).collect();
-    let mut counts = Counts::default();
+fn jobs(before: &[Row], after: &[Row], pairs: &Pairs<'_>) -> (Counts, Vec<TeamChange>, Vec<Moved>) {
+    let only = |rows: &[Row]| (rows.len() - pairs.len()) as u64;
+    let both = pairs.len() as u64;
+    let mut counts = Counts { both, only_a: only(before), only_b: only(after), ..Counts::default() };
     let mut teams: BTreeMap<&str, (u64, f64)> = BTreeMap::new();
     let mut moved = Vec::new();
-    for row in after {
-        let Some(was) = old.remove(row.job_id.as_str()) else {
-            counts.only_b += 1;
-            continue;
-        };
-        counts.both += 1;
+    for &(was, row) in after.iter().filter_map(|row| pairs.get(row.job_id.as_str())) {
         let change = was.wait_s.zip(row.wait_s).map(|(was, is)| is - was);
         if let Some(change) = change {
             let team = teams.entry(&row.team).or_default();
@@ -308,7 +307,6 @@ fn jobs(before: &[Row], after: &[Row]) -> (Counts, Vec<TeamChange>, Vec<Moved>) 
             why: String::new(),
         });
     }
-    counts.only_a = old.len() as u64;
     let size = |moved: &Moved| moved.wait_change_s.map_or(f64::INFINITY, f64::abs);
     moved.sort_by(|a, b| size(b).total_cmp(&size(a)).then_with(|| compare_names(&a.job, &b.job)));
     moved.truncate(LISTED);
@@ -326,8 +324,10 @@ fn jobs(before: &[Row], after: &[Row]) -> (Counts, Vec<TeamChange>, Vec<Moved>) 
     (counts, teams, moved)
 }
 
-/// Rows of the jobs that are in both.
-fn pairs<'a>(before: &'a [Row], after: &'a [Row]) -> BTreeMap<&'a str, (&'a Row, &'a Row)> {
+/// Rows of the jobs that are in both, by name.
+type Pairs<'a> = BTreeMap<&'a str, (&'a Row, &'a Row)>;
+
+fn pairs<'a>(before: &'a [Row], after: &'a [Row]) -> Pairs<'a> {
     let old: BTreeMap<&str, &Row> = before.iter().map(|row| (row.job_id.as_str(), row)).collect();
     let pair = |row: &'a Row| Some((row.job_id.as_str(), (*old.get(row.job_id.as_str())?, row)));
     after.iter().filter_map(pair).collect()
@@ -335,7 +335,7 @@ fn pairs<'a>(before: &'a [Row], after: &'a [Row]) -> BTreeMap<&'a str, (&'a Row,
 
 /// What both runs say of why a job moved.
 struct Cause<'a> {
-    pairs: BTreeMap<&'a str, (&'a Row, &'a Row)>,
+    pairs: Pairs<'a>,
     /// How jobs were stopped, in the first and in the second.
     stopped: [&'a BTreeMap<String, String>; 2],
 }
@@ -356,26 +356,36 @@ impl Cause<'_> {
         let later = |row: &Row| row.start().unwrap_or(f64::INFINITY);
         let (old, new) = (later(was), later(is));
         if old.total_cmp(&new).is_eq() {
-            let pool =
-                if was.pool == is.pool { "it runs for another time" } else { "it runs in another pool" };
-            return pool.to_owned();
+            let runs_on = old.is_finite() && was.end_s != is.end_s;
+            let how = match (was.pool == is.pool, runs_on) {
+                (false, _) => "it runs in another pool",
+                (true, true) => "it runs for another time",
+                // What differs says all that there is to say.
+                (true, false) => "",
+            };
+            return how.to_owned();
         }
         let is_later = new > old;
         let pool = if is.pool.is_empty() || !is_later { &was.pool } else { &is.pool };
+        let near = |other: &&(&Row, &Row)| {
+            let there = if is_later { &other.1.pool } else { &other.0.pool };
+            pool.is_empty() || there == pool
+        };
         let passes = |other: &&(&Row, &Row)| {
             let (a, b) = (later(other.0), later(other.1));
-            let there = if is_later { &other.1.pool } else { &other.0.pool };
-            let order = if is_later { b < new && a > old } else { a < old && b > new };
-            order && (pool.is_empty() || there == pool)
+            if is_later { b < new && a > old } else { a < old && b > new }
         };
         let mut teams: BTreeMap<&str, u64> = BTreeMap::new();
-        for (other, _) in self.pairs.values().filter(passes) {
+        for (other, _) in self.pairs.values().filter(near).filter(passes) {
             *teams.entry(&other.team).or_default() += 1;
         }
         let all = teams.values().sum();
         if all == 0 {
+            // Who is gone before either start takes no room from it.
+            let stays = |row: &Row| row.end() > old.min(new);
             let before = |other: &&(&Row, &Row)| later(other.0) < old && later(other.1) < new;
-            let moved = self.pairs.values().filter(before).any(|(was, is)| was.end_s != is.end_s);
+            let holds = |(was, is): &&(&Row, &Row)| was.end_s != is.end_s && (stays(was) || stays(is));
+            let moved = self.pairs.values().filter(near).filter(before).any(|other| holds(&other));
             let how = if moved { "jobs before it end at another time" } else { "other room is free" };
             return format!("no job passes it: {how}");
         }

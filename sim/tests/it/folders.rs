@@ -228,6 +228,49 @@ fn why_a_job_moved_is_told() {
     assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
 }
 
+/// Why the jobs moved from one trace and setting to another.
+fn why_moved(scenario: &str, jobs: [&str; 2], setting: &str) -> Vec<String> {
+    let folder = set_up(scenario, jobs[0].as_bytes());
+    run(folder.path(), "before", &[]);
+    fs::write(folder.path().join("jobs.csv"), jobs[1]).unwrap();
+    run(folder.path(), "after", &["--set", setting]);
+    let ran = sim(folder.path(), &["diff", "before", "after", "-o", "json"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let value: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    let text = |one: &serde_json::Value, key: &str| one[key].as_str().unwrap().to_owned();
+    let moved = value["moved"].as_array().unwrap().iter();
+    moved.map(|one| format!("{}: {}", text(one, "job"), text(one, "why"))).collect()
+}
+
+/// Another pool gives a job no room, and neither does one that is gone before it could start.
+#[test]
+fn jobs_that_hold_no_room_are_no_cause() {
+    let scenario = "[[pool]]\nname = 'a'\nnodes = 1\nnode = { gpu = 2 }\n\
+                    [[pool]]\nname = 'b'\nnodes = 1\nnode = { cpu = 1 }\n[policy]\norder = 'fifo'\n";
+    let jobs = |early: u32, cpu: u32| {
+        format!(
+            "job_id,submit_s,run_s,team,gpu,cpu\nearly,0,{early},x,1,0\nlong,0,100,x,1,0\ncpu,0,{cpu},x,0,1\n\
+             waits,10,10,x,2,0\n"
+        )
+    };
+    let why = why_moved(scenario, [&jobs(5, 50), &jobs(6, 60)], "pool.a.nodes=2");
+    let told = |job: &str| why.iter().find(|why| why.starts_with(job)).map_or("", String::as_str);
+    assert_eq!(told("waits"), "waits: no job passes it: other room is free", "{why:?}");
+    assert_eq!(told("cpu"), "cpu: it runs for another time", "{why:?}");
+    let why = why_moved(scenario, [&jobs(5, 50), &jobs(5, 50).replace("0,100,", "0,90,")], "pool.a.nodes=1");
+    assert!(
+        why.contains(&"waits: no job passes it: jobs before it end at another time".to_owned()),
+        "{why:?}"
+    );
+}
+
+/// Where the start and the end are those of before, what differs is all that there is to say.
+#[test]
+fn a_job_of_another_team_does_not_run_for_another_time() {
+    let why = why_moved(SCENARIO, [JOBS, &JOBS.replace("4,search", "4,ads")], "pool.l4.nodes=2");
+    assert_eq!(why, ["c: "]);
+}
+
 #[test]
 fn files_that_are_not_those_of_the_run_are_no_side_of_a_difference() {
     let folder = made();
