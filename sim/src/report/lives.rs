@@ -2,8 +2,8 @@
 //!
 //! A window of time, so that one wait of weeks does not make a line of everything else: around the start of the job that
 //! waited longest, as wide as the attempts that start next to it, and half of that again on both sides. What reaches
-//! beyond the window ends in a mark at its edge. Where the attempts of the whole run fit, all of it is shown. Absent on
-//! purpose: drawing (see `chart`).
+//! beyond the window ends in a mark at its edge. Where the attempts of the whole run fit, all of them are shown; a job that
+//! never started has no row. Absent on purpose: drawing (see `chart`).
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -67,14 +67,14 @@ impl Page<'_> {
             });
         }
         let jobs = numbered(rows.len() as u64, "job");
-        let title = if is_all {
-            format!("All {jobs}")
-        } else {
-            format!("{jobs} that start around the one that waited longest")
+        let title = match (is_all, rows.len() as u64 == self.summary.jobs.submitted) {
+            (false, _) => format!("{jobs} that start around the one that waited longest"),
+            (true, true) => format!("All {jobs}").replace("All 1 job", "The job"),
+            (true, false) => format!("The {jobs} that started").replace("The 1 job", "The job"),
         };
         let caption = Caption {
             id: "lives".to_owned(),
-            title: title.replace("All 1 job", "The job"),
+            title,
             description: "A row for each job in order of submission: a thin line while it waits, a bar while it runs. \
                           A bar that ends in a mark was evicted; the dashed line leads to the job it made way for. A \
                           triangle at an edge: it waits or runs beyond what is shown."

@@ -256,6 +256,22 @@ fn costs_on_the_page_are_those_of_the_terminal_and_add_up() {
     assert_eq!((allocated + idle, sum), (total, allocated), "{head}");
 }
 
+/// A job that is rejected has no row, and is not among those that are counted.
+#[test]
+fn single_lives_are_all_only_where_all_jobs_started() {
+    let title = |jobs: &str| {
+        let scenario = "[[pool]]\nname = 'l4'\nnodes = 1\nnode = { gpu = 1 }\n";
+        let folder = set_up(scenario, format!("job_id,submit_s,run_s,team,gpu\n{jobs}").as_bytes());
+        let page = page(folder.path());
+        let lives = page.split("<section>").find(|section| section.contains("id=\"lives\"")).unwrap();
+        lives.split_once("<h2>").unwrap().1.split_once("</h2>").unwrap().0.to_owned()
+    };
+    assert_eq!(title("1,0,9,a,1\n2,0,9,a,1\n"), "All 2 jobs");
+    assert_eq!(title("1,0,9,a,1\n2,0,9,a,1\n3,0,9,a,2\n"), "The 2 jobs that started");
+    assert_eq!(title("1,0,9,a,1\n"), "The job");
+    assert_eq!(title("1,0,9,a,1\n2,0,9,a,2\n"), "The job that started");
+}
+
 /// One job waits for weeks; the others are told apart all the same.
 #[test]
 fn single_lives_are_those_that_start_with_the_longest_wait() {
