@@ -2,7 +2,7 @@
 
 use super::run::{load, trim, without_out};
 use super::settings::{overrides, seed};
-use super::{Output, World};
+use super::{Output, World, warnings};
 use crate::cli::{Compare, OutputFormat};
 use crate::compare::{Comparison, Contender, RECORDED, Replica, Runs, on_replica};
 use crate::error::SimError;
@@ -64,7 +64,7 @@ pub fn compare(arguments: &Compare, world: &World<'_>) -> Result<Output, SimErro
     });
     output.notes.extend(report::text::guesses(&trace.sources));
     output.notes.extend(report::text::repairs(&trace).iter().map(|note| format!("repaired: {note}")));
-    output.notes.extend(report::text::warnings(&comparison.warnings));
+    output.notes.extend(warnings(&comparison.warnings, arguments.output));
     output.settled = true;
     if comparison.incomplete {
         output

@@ -2,7 +2,7 @@
 
 use super::run::render;
 use super::settings::overrides;
-use super::{Output, World};
+use super::{Output, World, warnings};
 use crate::cli::{Demo, OutputFormat};
 use crate::error::SimError;
 use crate::exit_code::ExitCode;
@@ -33,7 +33,7 @@ pub fn demo(arguments: &Demo, world: &World<'_>) -> Result<Output, SimError> {
     let page = report::html::page(&setup, &trace, &record, &summary, &shares);
     whole::write(&arguments.report, |out| std::io::Write::write_all(out, page.as_bytes()))?;
     let mut output = Output::new(render(&summary, arguments.output));
-    output.notes.extend(report::text::warnings(&summary.warnings));
+    output.notes.extend(warnings(&summary.warnings, arguments.output));
     let written = format!("wrote `{}`: who holds what, who waits, what it costs", arguments.report.display());
     output.notes.push(written);
     if arguments.output == OutputFormat::Table {

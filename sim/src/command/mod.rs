@@ -17,6 +17,7 @@ pub mod trace;
 
 use std::time::Duration;
 
+use crate::cli::OutputFormat;
 use crate::exit_code::ExitCode;
 
 /// What a command may know of the world around it.
@@ -62,4 +63,10 @@ impl Output {
     pub fn new(result: String) -> Self {
         Self { result, notes: Vec::new(), failures: Vec::new(), exit: ExitCode::Ok, settled: false }
     }
+}
+
+/// Warnings for stderr: a table lacks those that are not told, and the other forms have all.
+fn warnings(warnings: &[String], output: OutputFormat) -> Vec<String> {
+    let all = (output == OutputFormat::Table).then_some("all of them with `-o json`");
+    crate::report::text::warnings(warnings, all)
 }

@@ -1,7 +1,7 @@
 //! `sim run`: replays a trace under a scenario.
 
 use super::settings::{overrides, seed};
-use super::{Output, World};
+use super::{Output, World, warnings};
 use crate::checker::Checker;
 use crate::cli::{OutputFormat, Quantiles, Run};
 use crate::error::SimError;
@@ -201,7 +201,7 @@ fn conclude(
         output.notes.extend(report::text::provenance(summary));
     }
     output.notes.extend(report::text::repairs(trace).iter().map(|note| format!("repaired: {note}")));
-    output.notes.extend(report::text::warnings(&summary.warnings));
+    output.notes.extend(warnings(&summary.warnings, arguments.output));
     if arguments.timings {
         let jobs = usize::try_from(summary.jobs.submitted).unwrap_or(usize::MAX);
         output.notes.push(timings.text(jobs));

@@ -202,7 +202,7 @@ impl Page<'_> {
         html.push_str("<section><h2>About these numbers</h2>\n");
         if !summary.warnings.is_empty() {
             html.push_str("<ul class=\"notes\">\n");
-            for warning in by_kind(&summary.warnings, "all of them in summary.json") {
+            for warning in by_kind(&summary.warnings, Some("all of them in summary.json")) {
                 let _ = writeln!(html, "<li>{}</li>", escape(&warning));
             }
             html.push_str("</ul>\n");

@@ -241,26 +241,25 @@ pub fn provenance(summary: &Summary) -> Vec<String> {
 /// Warnings of one kind that are told one by one.
 const TOLD: usize = 3;
 
-/// Warnings, for stderr. Those that differ in names and numbers alone are of one kind: of many the first are told.
+/// Warnings, for stderr. Those that differ in names and numbers alone are of one kind: of many the first are told, and where
+/// all are, unless they are in the result anyway.
 ///
 /// # Examples
 ///
 /// ```
 /// use fairshare_sim::report::text::warnings;
 /// let said: Vec<String> = (1..=40).map(|pool| format!("pool `{pool}` is offered {pool}.5 times")).collect();
-/// let told = warnings(&said);
-/// assert_eq!(told[2..], ["warning: pool `3` is offered 3.5 times", "warning: and 37 more like this (all of them with `-o json`)"]);
+/// let told = warnings(&said, Some("in the file"));
+/// assert_eq!(told[2..], ["warning: pool `3` is offered 3.5 times", "warning: and 37 more like this (in the file)"]);
+/// assert_eq!(warnings(&said, None)[3], "warning: and 37 more like this");
 /// ```
 #[must_use]
-pub fn warnings(warnings: &[String]) -> Vec<String> {
-    by_kind(warnings, "all of them with `-o json`")
-        .iter()
-        .map(|warning| format!("warning: {warning}"))
-        .collect()
+pub fn warnings(warnings: &[String], all: Option<&str>) -> Vec<String> {
+    by_kind(warnings, all).iter().map(|warning| format!("warning: {warning}")).collect()
 }
 
 /// Warnings, of many of one kind the first, and how many more there are and where.
-pub(super) fn by_kind(warnings: &[String], all: &str) -> Vec<String> {
+pub(super) fn by_kind(warnings: &[String], all: Option<&str>) -> Vec<String> {
     let kind = |warning: &str| -> String {
         let quoted = warning.split('`').enumerate().filter(|(index, _)| index.is_multiple_of(2));
         quoted.flat_map(|(_, text)| text.chars()).filter(|letter| !letter.is_ascii_digit()).collect()
@@ -280,7 +279,8 @@ pub(super) fn by_kind(warnings: &[String], all: &str) -> Vec<String> {
         told.extend(same[..shown].iter().map(|warning| (*warning).clone()));
         if shown < same.len() {
             let more = count((same.len() - shown) as u64);
-            told.push(format!("and {more} more like this ({all})"));
+            let all = all.map_or(String::new(), |all| format!(" ({all})"));
+            told.push(format!("and {more} more like this{all}"));
         }
     }
     told

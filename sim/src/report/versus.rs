@@ -330,7 +330,7 @@ impl Page<'_> {
         let comparison = self.comparison;
         let html = &mut self.html;
         html.push_str("<section><h2>About these numbers</h2>\n<ul class=\"notes\">\n");
-        for warning in by_kind(&comparison.warnings, "all of them in compare.json") {
+        for warning in by_kind(&comparison.warnings, Some("all of them in compare.json")) {
             let _ = writeln!(html, "<li>{}</li>", escape(&warning));
         }
         let provenance = &comparison.provenance;
