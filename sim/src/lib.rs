@@ -7,6 +7,7 @@ pub mod command;
 pub mod compare;
 pub mod decide;
 pub mod diff;
+mod digest;
 pub mod duration;
 mod engine;
 mod error;

@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 
 use clap::Parser as _;
 use serde::Deserialize;
-use sha2::{Digest as _, Sha256};
 
 use crate::cli::{Cli, Command, Run};
+use crate::digest::sha256;
 use crate::error::{SimError, plain_reason};
 use crate::report::manifest::SCHEMA;
 use crate::scenario::did_you_mean;
@@ -249,7 +249,7 @@ impl Results {
             SimError::usage(format!("`{}` does not list `{name}`", manifest.display()))
         })?;
         let bytes = std::fs::read(&path).map_err(|error| unreadable(&path, error))?;
-        let now = Sha256::digest(&bytes).iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
+        let now = sha256(&bytes);
         if now != listed.sha256 {
             let message =
                 format!("`{shown}` has changed: sha256 is {now}, the manifest says {}", listed.sha256);

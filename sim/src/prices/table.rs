@@ -5,9 +5,9 @@
 use std::collections::BTreeMap;
 
 use fairshare::MicroUsd;
-use sha2::{Digest as _, Sha256};
 
 use super::{Dollars, Offer, Origin, Prices};
+use crate::digest::sha256;
 
 const TABLE: &str = include_str!("table.csv");
 
@@ -40,8 +40,7 @@ pub fn own() -> Prices {
             source: format!("{}, read {}", cell(8), cell(7)),
         });
     }
-    let digest = Sha256::digest(TABLE.as_bytes());
-    let digest = digest.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
+    let digest = sha256(TABLE.as_bytes());
     let origin = Origin { path: "the table of this program".to_owned(), digest, rows: prices.len() as u64 };
     Prices::new(vec![origin], prices, BTreeMap::new())
 }

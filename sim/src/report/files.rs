@@ -12,6 +12,7 @@ use super::manifest::{Listed, Manifest};
 use super::parquet;
 use super::versus::Versus;
 use crate::compare::Comparison;
+use crate::digest::hex;
 use crate::error::SimError;
 use crate::metrics::shares::Shares;
 use crate::record::Record;
@@ -235,8 +236,7 @@ impl Folder {
                 bytes += count as u64;
                 hasher.update(&buffer[..count]);
             }
-            let hex = hasher.finalize().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
-            io::Result::Ok(Listed { name, bytes, sha256: hex })
+            io::Result::Ok(Listed { name, bytes, sha256: hex(&hasher.finalize()) })
         };
         hash().map_err(|error| SimError::write(&path, error))
     }

@@ -35,6 +35,7 @@ pub(crate) use kueue::label as kueue_label;
 pub(crate) use read::SECTIONS;
 
 use crate::capacity::Capacities;
+use crate::digest::hex;
 use crate::kueue::KueueRules;
 use crate::reaper::Reaper;
 use crate::saved::Recovery;
@@ -350,5 +351,5 @@ fn digest(text: &str, overrides: &[Override]) -> String {
         hasher.update([0]);
         hasher.update(setting.setting.as_bytes());
     }
-    hasher.finalize().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
+    hex(&hasher.finalize())
 }

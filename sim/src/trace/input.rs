@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 use super::error::{Fault, FaultKind, quoted};
 use super::format::Place;
 use super::guess::Format;
+use crate::digest::hex;
 
 /// One record may be this long; a longer one ends the reading rather than filling the memory.
 pub(crate) const MAX_RECORD: u64 = 1 << 20;
@@ -141,13 +142,7 @@ impl Flow {
 
     /// SHA-256 of the raw bytes that were read, in hex.
     pub(crate) fn digest(&self) -> String {
-        let hash = self.hasher.borrow().clone().finalize();
-        hash.iter().fold(String::with_capacity(64), |mut text, byte| {
-            for digit in [byte >> 4, byte & 15] {
-                text.push(char::from_digit(u32::from(digit), 16).unwrap_or('0'));
-            }
-            text
-        })
+        hex(&self.hasher.borrow().clone().finalize())
     }
 }
 
