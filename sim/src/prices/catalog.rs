@@ -14,14 +14,16 @@
 //! accelerators, whose units differ between catalogs.
 
 use std::collections::BTreeMap;
-use std::io::Read as _;
+use std::fmt::Display;
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use fairshare::MicroUsd;
 
 use super::{Dollars, Faulty, Offer, Origin, Prices};
 use crate::error::{SimError, plain_reason};
-use sha2::{Digest as _, Sha256};
+use crate::trace::{Flow, Guard, Opened, open_bytes};
 
 /// Machines whose accelerators stand in rows of their own: beginning of the machine's name, and the accelerator.
 const HOSTS: [(&str, &str); 9] = [
@@ -48,7 +50,7 @@ const ALONE: (&str, &str) = ("accelerator without its host", "kept, without the 
 const LOW: (&str, &str) = ("less than half of the median of its accelerator", "kept");
 
 /// Where one row is, and what it offers.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct Row {
     line: u64,
     instance: String,
@@ -83,42 +85,42 @@ impl Found {
 /// [`SimError::Usage`] if it cannot be opened, is no catalog, or a number in it is none.
 pub fn read(path: &Path) -> Result<Prices, SimError> {
     let shown = path.display().to_string();
-    let unreadable = |error: std::io::Error| {
-        SimError::usage(format!("failed to read catalog `{shown}`: {}", plain_reason(&error)))
-    };
-    let raw = if path.as_os_str() == "-" {
-        let mut bytes = Vec::new();
-        std::io::stdin().read_to_end(&mut bytes).map(|_| bytes)
+    let unreadable = |why: &dyn Display| SimError::usage(format!("failed to read catalog `{shown}`: {why}"));
+    let raw: Box<dyn Read> = if path.as_os_str() == "-" {
+        Box::new(std::io::stdin())
     } else {
-        std::fs::read(path)
+        Box::new(File::open(path).map_err(|error| unreadable(&plain_reason(&error)))?)
     };
-    let raw = raw.map_err(unreadable)?;
-    let digest = Sha256::digest(&raw).iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
-    let bytes = plain(raw).map_err(unreadable)?;
+    let Opened { flow, bytes, .. } = open_bytes(raw).map_err(|fault| unreadable(&fault))?;
     let mut found = Found::default();
-    let (rows, count) = rows(&shown, &bytes, &mut found)?;
-    let offers = offers(rows, &mut found);
-    let origin = Origin { path: shown, digest, rows: count };
+    let mut reader = csv::Reader::from_reader(bytes);
+    let (machines, count) = machines(&shown, &mut reader, &flow, &mut found)?;
+    let offers = offers(&machines, &mut found);
+    let origin = Origin { path: shown, digest: flow.digest(), rows: count };
     Ok(Prices::new(vec![origin], offers, found.faults))
 }
 
-/// What is in a file that may be gzip or zstd data, which its first bytes say.
-fn plain(raw: Vec<u8>) -> std::io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    match raw[..] {
-        [0x1f, 0x8b, ..] => {
-            flate2::read::MultiGzDecoder::new(&raw[..]).read_to_end(&mut bytes).map(|_| bytes)
-        }
-        [0x28, 0xb5, 0x2f, 0xfd, ..] => zstd::stream::decode_all(&raw[..]),
-        _ => Ok(raw),
-    }
-}
+/// Rows by machine, accelerator, region and number.
+type Machines = BTreeMap<(String, String, String, u32), Row>;
 
-/// All rows with a price, and how many rows there are.
-fn rows(shown: &str, bytes: &[u8], found: &mut Found) -> Result<(Vec<Row>, u64), SimError> {
-    let mut reader = csv::Reader::from_reader(bytes);
-    let broken = |error: &csv::Error| SimError::usage(format!("catalog `{shown}` is no CSV: {error}"));
-    let header = reader.headers().map_err(|error| broken(&error))?.clone();
+/// All rows with a price, of the zones of a region one at their lowest prices, and how many rows there are. As many are held
+/// as are unlike, however long the file is.
+fn machines(
+    shown: &str,
+    reader: &mut csv::Reader<Guard>,
+    flow: &Flow,
+    found: &mut Found,
+) -> Result<(Machines, u64), SimError> {
+    let broken = |error: csv::Error, line: u64| {
+        let said = error.to_string();
+        SimError::usage(match error.into_kind() {
+            csv::ErrorKind::Io(error) => {
+                format!("failed to read catalog `{shown}`: {}", flow.fault(line, error))
+            }
+            _ => format!("catalog `{shown}` is no CSV: {said}"),
+        })
+    };
+    let header = reader.headers().map_err(|error| broken(error, 1))?.clone();
     let column = |name: &str| header.iter().position(|column| column == name);
     let needed = |name: &str| {
         column(name).ok_or_else(|| {
@@ -130,9 +132,14 @@ fn rows(shown: &str, bytes: &[u8], found: &mut Found) -> Result<(Vec<Row>, u64),
         ["InstanceType", "AcceleratorName", "AcceleratorCount", "Price", "Region"].map(needed);
     let (instance, accelerator, number, price, region) = (instance?, accelerator?, number?, price?, region?);
     let spot = column("SpotPrice");
-    let (mut rows, mut count) = (Vec::new(), 0);
-    for record in reader.records() {
-        let record = record.map_err(|error| broken(&error))?;
+    let (mut machines, mut count) = (Machines::new(), 0);
+    let mut record = csv::StringRecord::new();
+    loop {
+        let start = reader.position().clone();
+        flow.record_starts(start.byte());
+        if !reader.read_record(&mut record).map_err(|error| broken(error, start.line()))? {
+            break;
+        }
         count += 1;
         let line = record.position().map_or(0, csv::Position::line);
         let cell = |index: usize| record.get(index).unwrap_or_default().trim();
@@ -158,7 +165,7 @@ fn rows(shown: &str, bytes: &[u8], found: &mut Found) -> Result<(Vec<Row>, u64),
             }
             spot => spot,
         };
-        rows.push(Row {
+        let row = Row {
             line,
             instance: cell(instance).to_owned(),
             accelerator: cell(accelerator).to_owned(),
@@ -166,9 +173,13 @@ fn rows(shown: &str, bytes: &[u8], found: &mut Found) -> Result<(Vec<Row>, u64),
             region: cell(region).to_owned(),
             price,
             spot,
-        });
+        };
+        let key = (row.instance.clone(), row.accelerator.clone(), row.region.clone(), row.count);
+        let known = machines.entry(key).or_insert(row);
+        known.price = known.price.min(price);
+        known.spot = [known.spot, spot].into_iter().flatten().min();
     }
-    Ok((rows, count))
+    Ok((machines, count))
 }
 
 /// A number of a cell in millionths; nothing where it is empty. Further decimals are cut.
@@ -191,15 +202,7 @@ fn amount(shown: &str, line: u64, column: &str, text: &str) -> Result<Option<u64
 }
 
 /// Offers for one accelerator, of machines and of joined parts.
-fn offers(rows: Vec<Row>, found: &mut Found) -> Vec<Offer> {
-    // Zones of a region are one offer, at their lowest prices.
-    let mut machines: BTreeMap<(String, String, String, u32), Row> = BTreeMap::new();
-    for row in rows {
-        let key = (row.instance.clone(), row.accelerator.clone(), row.region.clone(), row.count);
-        let known = machines.entry(key).or_insert_with(|| row.clone());
-        known.price = known.price.min(row.price);
-        known.spot = [known.spot, row.spot].into_iter().flatten().min();
-    }
+fn offers(machines: &Machines, found: &mut Found) -> Vec<Offer> {
     let hosts: Vec<&Row> = machines.values().filter(|row| row.accelerator.is_empty()).collect();
     for row in machines.values().filter(|row| !row.accelerator.is_empty() && row.count == 0) {
         found.note(NONE, row.line);

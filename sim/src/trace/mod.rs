@@ -49,7 +49,7 @@ pub(crate) use format::{Documents, MAX_TIME_MS, NATIVE_COLUMNS, Place, Way};
 pub use format::{SwfMemory, SwfOptions, SwfPools, SwfProcessors, SwfRun, SwfUnusable};
 pub use guess::Format;
 pub use input::Input;
-pub(crate) use input::{Opened, STDIN_MARK, open, open_bytes};
+pub(crate) use input::{Flow, Guard, Opened, STDIN_MARK, open, open_bytes};
 pub use inspect::{Capacity, Demand, inspect, inspect_against};
 pub use inspection::{
     Distribution, Inspection, OfferedLoad, PartStatistics, QuotaChange, QuotaStatistics, RecordedStatistics,

@@ -126,6 +126,37 @@ fn a_catalog_comes_by_standard_input_or_compressed() {
     );
 }
 
+/// A catalog is read as a trace is: padding behind gzip data is none of it, and one record does not fill the memory.
+#[test]
+fn a_packed_catalog_is_read_piece_by_piece() {
+    let packed = |text: &dyn Fn(&mut dyn std::io::Write)| {
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        text(&mut gzip);
+        gzip.finish().unwrap()
+    };
+    let folder = folder();
+    let read = |bytes: &[u8]| {
+        std::fs::write(folder.path().join("vms"), bytes).unwrap();
+        sim(folder.path(), &["prices", "vms"])
+    };
+    let row = |out: &mut dyn std::io::Write| writeln!(out, "{HEADER}a,H100,8,1,1,16,r1,,").unwrap();
+    let padded = read(&[packed(&row), vec![0; 512]].concat());
+    assert_eq!((padded.code, padded.stderr.as_str()), (0, ""));
+    assert!(padded.stdout.contains("8x a "), "{}", padded.stdout);
+    let endless = read(&packed(&|out| {
+        row(out);
+        out.write_all(&vec![b'x'; 1 << 22]).unwrap();
+    }));
+    let message = "error: failed to read catalog `vms`: line 3: this record is longer than 1 MiB\n";
+    assert_eq!((endless.code, endless.stderr.as_str()), (2, message));
+    let mut cut = packed(&row);
+    cut.truncate(cut.len() - 8);
+    let cut = read(&cut);
+    let message = "error: failed to read catalog `vms`: line 3, character 1: expected more gzip data, found the end of the \
+                   file\n";
+    assert_eq!((cut.code, cut.stderr.as_str()), (2, message));
+}
+
 #[test]
 fn what_is_no_catalog_is_refused() {
     let folder = folder();
