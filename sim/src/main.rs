@@ -53,18 +53,7 @@ fn main() -> process::ExitCode {
         Ok(output)
     });
     let exit = match done {
-        Ok(mut output) if output.exit != ExitCode::Interrupted && arrived.load(Ordering::Relaxed) => {
-            if output.settled {
-                output.failures.push("interrupted when the work was done: its result is whole".to_owned());
-                let printed = print(&output, cli.talk.quiet);
-                if printed == ExitCode::Machine { printed } else { ExitCode::Interrupted }
-            } else {
-                // Whether all was read that was to be is not known.
-                anstream::eprintln!("interrupted: there is no result");
-                ExitCode::Interrupted
-            }
-        }
-        Ok(output) => print(&output, cli.talk.quiet),
+        Ok(output) => print(&output.at_end(arrived.load(Ordering::Relaxed)), cli.talk.quiet),
         Err(error) => {
             anstream::eprintln!("{}", error.message());
             error.exit_code()

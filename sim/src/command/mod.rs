@@ -63,6 +63,35 @@ impl Output {
     pub fn new(result: String) -> Self {
         Self { result, notes: Vec::new(), failures: Vec::new(), exit: ExitCode::Ok, settled: false }
     }
+
+    /// What is left of it to be printed when the process ends, where an interrupt may have arrived meanwhile that the command
+    /// has not seen.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fairshare_sim::{ExitCode, command::Output};
+    /// let output = Output { settled: true, ..Output::new("done\n".to_owned()) };
+    /// assert_eq!(output.clone().at_end(false), output);
+    /// let late = output.at_end(true);
+    /// assert_eq!((late.result.as_str(), late.exit), ("done\n", ExitCode::Interrupted));
+    /// ```
+    #[must_use]
+    pub fn at_end(mut self, interrupted: bool) -> Self {
+        if !interrupted || self.exit == ExitCode::Interrupted {
+            return self;
+        }
+        let said = if self.settled {
+            "interrupted when the work was done: its result is whole"
+        } else {
+            // Whether all was read that was to be is not known.
+            self = Self::new(String::new());
+            "interrupted: there is no result"
+        };
+        self.failures.push(said.to_owned());
+        self.exit = ExitCode::Interrupted;
+        self
+    }
 }
 
 /// Warnings for stderr: a table lacks those that are not told, and the other forms have all.

@@ -90,12 +90,26 @@ fn a_report_that_is_whole_is_not_replaced_by_a_partial_one() {
     assert!(done.settled && std::fs::read(&report).unwrap() == whole);
 }
 
-/// What comes when the work is done takes nothing from it.
 #[test]
-fn a_run_that_is_over_is_whole_whatever_comes_then() {
-    let output = interrupted(&["run"], usize::MAX).unwrap();
-    assert!(output.settled && output.exit == ExitCode::Ok && !output.result.contains("INCOMPLETE"));
+fn a_run_that_is_interrupted_says_so_first() {
     let output = interrupted(&["run"], 1).unwrap();
     assert_eq!(output.exit, ExitCode::Interrupted);
     assert!(output.result.contains("INCOMPLETE: the run was interrupted\n"), "{}", output.result);
+    assert_eq!(output.clone().at_end(true), output, "that says it already");
+}
+
+/// What comes when the work is done takes nothing from it; where it may have cut off what was read, nothing is left.
+#[test]
+fn an_interrupt_that_the_command_has_not_seen_is_told_at_the_end() {
+    let whole = interrupted(&["run"], usize::MAX).unwrap();
+    assert!(whole.settled && whole.exit == ExitCode::Ok && !whole.result.contains("INCOMPLETE"));
+    assert_eq!(whole.clone().at_end(false), whole);
+    let late = whole.clone().at_end(true);
+    let said = "interrupted when the work was done: its result is whole".to_owned();
+    let expected = Output { failures: vec![said], exit: ExitCode::Interrupted, ..whole.clone() };
+    assert_eq!(late, expected);
+    let unread = Output { settled: false, ..whole }.at_end(true);
+    let said = "interrupted: there is no result".to_owned();
+    let expected = Output { failures: vec![said], exit: ExitCode::Interrupted, ..Output::new(String::new()) };
+    assert_eq!(unread, expected);
 }
