@@ -120,7 +120,7 @@ type Holder = (Option<JobId>, Option<TeamId>);
 /// What makes two cycles tell the same: their reasons, and the team that comes first.
 type Kind = (Vec<(Discriminant<Blocked>, Option<usize>, Holder)>, Option<(TeamId, bool)>);
 
-/// A text whose numbers move from cycle to cycle: the words with the least and with the most of the first that does.
+/// A text with a number that moves from cycle to cycle: the words with its least and with its most.
 #[derive(Debug)]
 struct Moving {
     least: (f64, String),
@@ -145,6 +145,45 @@ impl Moving {
     }
 }
 
+/// A comparison of shares that was lost, cycle after cycle: of the team that came first, then of the job's own.
+#[derive(Debug)]
+struct Comparison {
+    teams: [String; 2],
+    /// From the least to the most, each for itself: either may move while the other does not.
+    shares: [[f64; 2]; 2],
+    /// The first job that it was lost to.
+    to: String,
+    /// Then to others of the same team.
+    to_others: bool,
+    after_grant: bool,
+}
+
+impl Comparison {
+    fn add(&mut self, next: &Self) {
+        self.to_others |= next.to != self.to;
+        for ([least, most], [low, high]) in self.shares.iter_mut().zip(next.shares) {
+            (*least, *most) = (least.min(low), most.max(high));
+        }
+    }
+
+    fn told(&self) -> String {
+        let [theirs, own] = self.shares.map(|share| {
+            let [least, most] = share.map(|share| format!("{:.1}%", share * 100.0));
+            if least == most { least } else { format!("{least} to {most}") }
+        });
+        let [their_team, own_team] = &self.teams;
+        if !self.after_grant {
+            return format!(
+                "team `{their_team}` comes first: it holds {theirs} over its weight, `{own_team}` {own}"
+            );
+        }
+        let to = format!("{} {}", if self.to_others { "jobs such as" } else { "job" }, self.to);
+        format!(
+            "team `{their_team}` came first: {theirs} over its weight with {to}, `{own_team}` would hold {own} with this one"
+        )
+    }
+}
+
 /// One text for two that differ in some words, such as numbers: `0 free` and `3 free` are `0 to 3 free`.
 ///
 /// # Examples
@@ -152,7 +191,7 @@ impl Moving {
 /// ```
 /// use fairshare_sim::life::spanned;
 /// assert_eq!(spanned("asks 4, has 0 free", "asks 4, has 3 free"), "asks 4, has 0 to 3 free");
-/// assert_eq!(spanned("b 10.0%, a 50.0%", "b 0.0%, a 100.0%"), "b 0.0% to 10.0%, a 50.0% to 100.0%");
+/// assert_eq!(spanned("holds 3, 1 free", "holds 1, 3 free"), "holds 1 to 3, 1 to 3 free");
 /// assert_eq!(spanned("one of them", "both"), "one of them; then both");
 /// ```
 #[must_use]
@@ -192,7 +231,7 @@ pub struct Watch<'a> {
     /// What the last cycle told, while the job waits.
     kind: Option<Kind>,
     reasons: Vec<Moving>,
-    lost: Option<Moving>,
+    lost: Option<Comparison>,
     started: BTreeMap<u32, u64>,
     intervals: Vec<Interval>,
 }
@@ -238,7 +277,7 @@ impl<'a> Watch<'a> {
         let name = |(jobs, team): (u64, u32)| Started { team: self.trace.teams.text(team).to_owned(), jobs };
         last.others_started = teams.into_iter().map(name).collect();
         last.reasons = reasons.iter().map(Moving::told).collect();
-        last.lost = lost.as_ref().map(Moving::told);
+        last.lost = lost.as_ref().map(Comparison::told);
     }
 
     fn name(&self, job: JobId) -> String {
@@ -246,30 +285,23 @@ impl<'a> Watch<'a> {
         if row < self.trace.jobs.len() { self.trace.names.get(row).to_string() } else { job.to_string() }
     }
 
-    /// The comparison of shares that was lost, in words, and the share of its own team.
-    fn comparison(&self, explanation: &Explanation) -> Option<(f64, String)> {
+    /// The comparison of shares that was lost in a cycle.
+    fn comparison(&self, explanation: &Explanation) -> Option<Comparison> {
         use fairshare::OrderName::{Drf, DrfCurrent, Hdrf};
         let lost = explanation.lost.as_ref()?;
         // Who comes first by another rule has not come first by its share.
         if !matches!(self.setup.config.policy.order, Drf | DrfCurrent | Hdrf) || lost.key > lost.own_key {
             return None;
         }
-        let team = |team: TeamId| &self.setup.config.teams[team.index()].name;
-        let (theirs, own) = (lost.key.dominant(), lost.own_key.dominant());
-        let (to, their_team, own_team) = (self.name(lost.to), team(lost.team), team(lost.own_team));
-        let percent = |share: f64| format!("{:.1}%", share * 100.0);
-        let [theirs, own_share] = [percent(theirs.to_f64()), percent(own.to_f64())];
-        let words = if lost.after_grant {
-            format!(
-                "team `{their_team}` came first: {theirs} over its weight with job {to}, `{own_team}` would hold {own_share} \
-                 with this one"
-            )
-        } else {
-            format!(
-                "team `{their_team}` comes first: it holds {theirs} over its weight, `{own_team}` {own_share}"
-            )
-        };
-        Some((own.to_f64(), words))
+        let team = |team: TeamId| self.setup.config.teams[team.index()].name.clone();
+        let share = |share: f64| [share, share];
+        Some(Comparison {
+            teams: [team(lost.team), team(lost.own_team)],
+            shares: [lost.key.dominant().to_f64(), lost.own_key.dominant().to_f64()].map(share),
+            to: self.name(lost.to),
+            to_others: false,
+            after_grant: lost.after_grant,
+        })
     }
 
     fn begin(&mut self, at: i64, state: &'static str) -> &mut Interval {
@@ -407,14 +439,14 @@ impl Observer for Watch<'_> {
             self.begin(at, "waits").unblocked_by = helps;
             self.kind = Some(kind);
             self.reasons = amounts.zip(words).map(|(amount, words)| Moving::new(amount, words)).collect();
-            self.lost = lost.map(|(share, words)| Moving::new(share, words));
+            self.lost = lost;
             return;
         }
         for (moving, (amount, words)) in self.reasons.iter_mut().zip(amounts.zip(words)) {
             moving.add(amount, words);
         }
-        if let (Some(moving), Some((share, words))) = (&mut self.lost, lost) {
-            moving.add(share, words);
+        if let (Some(told), Some(lost)) = (&mut self.lost, lost) {
+            told.add(&lost);
         }
     }
 }

@@ -377,6 +377,23 @@ fn the_lost_comparison_of_shares_is_told_with_what_would_have_helped() {
     assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
 }
 
+/// The team that comes first does so with one job after the other, each with a share of its own.
+#[test]
+fn shares_that_move_are_told_from_the_least_to_the_most() {
+    let scenario = "[[team]]\nname = 'b'\nweight = 8\n[[team]]\nname = 'a'\n\
+                    [[pool]]\nname = 'p'\nnodes = 1\nnode = { gpu = 8 }\n[policy]\norder = 'drf'\n";
+    let jobs = "job_id,submit_s,run_s,team,gpu\na,0,10,a,4\nb0,0,100,b,5\nb2,1,100,b,6\nb3,2,100,b,8\n";
+    let folder = set_up(scenario, jobs.as_bytes());
+    run(folder.path(), "out", &[]);
+    let ran = sim(folder.path(), &["explain", "out", "a", "-o", "json"]);
+    let value: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    // Six and eight of eight GPUs over a weight of eight, against four of eight over one.
+    let expected = "team `b` came first: 9.4% to 12.5% over its weight with jobs such as b2, `a` would hold 50.0% with this one";
+    let lost: Vec<&str> =
+        value["intervals"].as_array().unwrap().iter().filter_map(|one| one["lost"].as_str()).collect();
+    assert!(lost.contains(&expected), "{value}");
+}
+
 /// By order of submission no share decides; another holder of a reservation is another interval.
 #[test]
 fn who_is_waited_for_is_told_anew_when_it_changes() {
