@@ -18,6 +18,8 @@ use crate::tree::MemberId;
 #[derive(Clone, Debug, Default)]
 pub(super) struct BackOffs {
     alike: BTreeMap<(MemberId, ShapeId), Alike>,
+    /// When each of them may borrow again.
+    ends: BTreeSet<(Timestamp, JobId)>,
     /// Teams below the root where something has started or stopped since it was last found out who stands in line.
     touched: BTreeSet<MemberId>,
 }
@@ -66,6 +68,7 @@ impl BackOffs {
         let key = Self::key(state, job);
         let alike = self.alike.entry(key).or_default();
         alike.until.insert(job, until);
+        self.ends.insert((until, job));
         if alike.in_line {
             alike.fresh.insert(job);
         }
@@ -77,8 +80,9 @@ impl BackOffs {
         let key = Self::key(state, job);
         let alike = self.alike.get_mut(&key)?;
         let stood = alike.stands(job);
-        alike.until.remove(&job)?;
+        let until = alike.until.remove(&job)?;
         alike.fresh.remove(&job);
+        self.ends.remove(&(until, job));
         if alike.until.is_empty() {
             self.alike.remove(&key);
         }
@@ -96,9 +100,9 @@ impl BackOffs {
         self.alike.values().flat_map(|alike| alike.until.keys().copied())
     }
 
-    /// The next instant at which one of them may borrow again.
-    pub(super) fn ends(&self) -> impl Iterator<Item = Timestamp> + '_ {
-        self.alike.values().flat_map(|alike| alike.until.values().copied())
+    /// The first instant after one at which one of them may borrow again.
+    pub(super) fn first_end_after(&self, now: Timestamp) -> Option<Timestamp> {
+        self.ends.iter().map(|(until, _)| *until).find(|until| *until > now)
     }
 
     fn outside(&self) -> usize {
@@ -112,18 +116,14 @@ impl BackOffs {
     }
 
     /// Whoever may borrow again at an instant is no longer among them; whether there was any.
-    fn expire(&mut self, now: Timestamp, moves: &mut Moves) -> bool {
+    fn expire(&mut self, state: &State, moves: &mut Moves) -> bool {
         let mut any = false;
-        self.alike.retain(|_, alike| {
-            let ended = alike.until.iter().filter(|(_, until)| **until <= now).map(|(job, _)| *job);
-            for job in ended.collect::<Vec<_>>() {
-                any = true;
-                moves.joining.extend(Some(job).filter(|job| !alike.stands(*job)));
-                alike.until.remove(&job);
-                alike.fresh.remove(&job);
-            }
-            !alike.until.is_empty()
-        });
+        while self.ends.first().is_some_and(|(until, _)| *until <= state.now) {
+            let Some((_, job)) = self.ends.pop_first() else { break };
+            any = true;
+            let stood = self.remove(state, job);
+            moves.joining.extend(Some(job).filter(|_| stood == Some(false)));
+        }
         any
     }
 
@@ -158,7 +158,10 @@ impl BackOffs {
             let alike = self.alike.entry(Self::key(state, job)).or_default();
             alike.until.insert(job, until);
             alike.in_line |= in_line;
+            self.ends.insert((until, job));
         }
+        // What a quota leaves may be another under another configuration.
+        self.touched.extend(self.alike.keys().map(|(top, _)| *top));
         let outside = self.alike.values().filter(|alike| !alike.in_line);
         outside.flat_map(|alike| alike.until.keys().copied()).collect()
     }
@@ -171,12 +174,10 @@ impl Engine {
         let Some(reclaim) = &mut self.reclaim else { return };
         let mut moves = Moves::default();
         let back_offs = &mut reclaim.backing_off;
-        let any = back_offs.expire(state.now, &mut moves);
-        let tops: BTreeSet<MemberId> = back_offs.alike.keys().map(|(top, _)| *top).collect();
-        for top in tops {
+        let any = back_offs.expire(state, &mut moves);
+        for top in core::mem::take(&mut back_offs.touched) {
             back_offs.settle(state, top, &mut moves);
         }
-        back_offs.touched.clear();
         if any {
             reclaim.event();
         }

@@ -119,7 +119,8 @@ impl Reclaim {
     }
 
     fn next_wakeup(&self, now: Timestamp) -> Option<Timestamp> {
-        self.backing_off.ends().chain(self.wake).filter(|at| *at > now).min()
+        let wake = self.wake.filter(|at| *at > now);
+        self.backing_off.first_end_after(now).into_iter().chain(wake).min()
     }
 
     fn notes_wake(&mut self, at: Option<Timestamp>) {
