@@ -344,17 +344,37 @@ impl State {
             hierarchy.judge(&self.tree, &self.routes, saturated);
             hierarchy.reordered = 0;
         }
+        self.check_undelivered(snapshot)?;
+        (self.decisions, self.evictions) = (snapshot.undelivered.clone(), snapshot.evictions.clone());
+        Ok(())
+    }
+
+    /// Whether the decisions that are not delivered are about what there is, and the evictions those of the records.
+    fn check_undelivered(&self, snapshot: &Snapshot) -> Result<(), Error> {
         let (undelivered, evictions) = (&snapshot.undelivered, &snapshot.evictions);
-        let named = undelivered.iter().flat_map(|decision| match *decision {
-            Decision::Evict { job, by, pool, .. } => [Some((job, pool)), by.map(|by| (by, pool))],
-            Decision::Start { job, pool, .. } => [Some((job, pool)), None],
-        });
-        for (id, pool) in named.flatten() {
-            if id.slot() >= self.jobs.len() {
-                return Err(inside(SnapshotPart::Job(id))(ErrorKind::UnknownJob(id).into()));
-            }
+        for decision in undelivered {
+            let (Decision::Evict { job, pool, alternative, .. }
+            | Decision::Start { job, pool, alternative, .. }) = *decision;
+            let refused = inside(SnapshotPart::Job(job));
+            self.check_named(job).map_err(&refused)?;
             if pool.index() >= self.config.pools.len() {
-                return Err(inside(SnapshotPart::Job(id))(ErrorKind::UnknownPool(pool).into()));
+                return Err(refused(ErrorKind::UnknownPool(pool).into()));
+            }
+            // What somebody asked who is gone is not known.
+            let alive = self.job(job).ok();
+            let shape = alive.and_then(|known| snapshot.shapes.get(known.spec.shape.index()));
+            if shape.is_some_and(|shape| alternative as usize >= shape.alternatives.len()) {
+                return Err(refused(ErrorKind::NoRoute { pool, alternative }.into()));
+            }
+            if let Decision::Evict { by: Some(by), .. } = *decision {
+                self.check_named(by).map_err(inside(SnapshotPart::Job(by)))?;
+            }
+        }
+        for eviction in evictions {
+            let sides = [Some(&eviction.victim), eviction.preemptor.as_ref()];
+            if let Some(side) = sides.into_iter().flatten().find(|side| self.tree.node(side.team).is_none()) {
+                let unknown = ErrorKind::UnknownTeam(side.team).into();
+                return Err(inside(SnapshotPart::Job(eviction.job))(unknown));
             }
         }
         let evicted = undelivered.iter().filter_map(|decision| match *decision {
@@ -364,8 +384,12 @@ impl State {
         if !evicted.eq(evictions.iter().map(|its| (its.job, its.attempt, its.pool, its.reason, its.by))) {
             return Err(SnapshotFault::Evictions.into());
         }
-        (self.decisions, self.evictions) = (undelivered.clone(), evictions.clone());
         Ok(())
+    }
+
+    /// Whether there is, or was, a job.
+    fn check_named(&self, id: JobId) -> Result<(), Error> {
+        if id.slot() < self.jobs.len() { Ok(()) } else { Err(ErrorKind::UnknownJob(id).into()) }
     }
 
     /// Which nodes are down in place of others.

@@ -160,6 +160,13 @@ const CONTRADICTIONS: &[(Change, &str)] = &[
         },
         "job 0#0 of the snapshot: there is no pool 99",
     ),
+    (
+        |s| {
+            let job = s.running[0].job;
+            s.undelivered.push(Decision::Start { job, attempt: 1, pool: POOL, alternative: 1 });
+        },
+        "job 0#0 of the snapshot: alternative 1 of the job can never run in pool 0",
+    ),
     (|s| s.memory.stopped.push(nobody()), "job 7#0 of the snapshot: there is no job 7#0, or it is finished"),
     (|s| s.memory.tried.push(s.running[0].job), "job 0#0 of the snapshot: job 0#0 is not waiting"),
     (
@@ -442,4 +449,24 @@ fn rounds_that_cannot_be_are_refused_by_name() {
         let error = Scheduler::restore(&snapshot).err().map(|error| error.to_string());
         assert_eq!(error.as_deref(), Some(*message));
     }
+}
+
+/// Records of evictions that are not delivered name teams that there are.
+#[test]
+fn records_of_unknown_teams_are_refused() {
+    let pool = PoolSpec::new("a", 1, Resources::new().gpu(2));
+    let mut scheduler = Scheduler::new(Config::new(vec![pool], vec![TeamSpec::new("x")])).unwrap();
+    let shape = scheduler.intern(&ShapeSpec::new(Alternative::new(Resources::new().gpu(1)))).unwrap();
+    let Submission::Queued(job) =
+        scheduler.submit(NOW, JobSpec::new(TeamId::new(0), shape, Timestamp::ZERO)).unwrap()
+    else {
+        panic!("it can run");
+    };
+    scheduler.schedule(NOW).unwrap();
+    scheduler.set_capacity(NOW, POOL, 0).unwrap();
+    let mut snapshot = scheduler.snapshot();
+    assert!(Scheduler::restore(&snapshot).is_ok());
+    snapshot.evictions[0].victim.team = TeamId::new(9);
+    let error = Scheduler::restore(&snapshot).err().map(|error| error.to_string());
+    assert_eq!(error, Some(format!("job {job} of the snapshot: there is no team 9")));
 }
