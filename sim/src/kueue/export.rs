@@ -74,7 +74,7 @@ pub fn export(scenario: &Scenario) -> Result<Exported, SimError> {
     for row in 0..trace.jobs.len() {
         let name = trace.names.get(row).to_string();
         let Some(job) = snapshot.jobs.iter().find(|job| job.name == name) else { continue };
-        let ask = shapes[trace.jobs[row].shape as usize].as_ref().map(|(pending, _)| pending);
+        let ask = shapes[trace.jobs[row].shape as usize].as_ref().ok().map(|(pending, _)| pending);
         let object = job::workload(job, &trace, row, ask, &names, &mut |resource, amount| {
             exporter.quantity(&format!("job `{name}`"), resource, amount)
         });
@@ -222,7 +222,7 @@ impl<'a> Exporter<'a> {
     fn flavors(&mut self, shapes: &[super::replay::Shape]) {
         let sets = shapes.iter().flatten().flat_map(|(pending, _)| &pending.pod_sets);
         let chosen =
-            sets.filter(|set| set.flavors.is_some()).count() > 0 || shapes.iter().any(Option::is_none);
+            sets.filter(|set| set.flavors.is_some()).count() > 0 || shapes.iter().any(Result::is_err);
         for pool in &self.scenario.pools {
             if self.stands("ResourceFlavor", &pool.name) {
                 if chosen {

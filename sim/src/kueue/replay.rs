@@ -4,7 +4,8 @@
 //! once and waits again from the next instant on, at the latest a second later, so that no instant lasts for ever. Kueue's
 //! fair preemption can go round: two that take turns in preempting each other would do so for as long as nothing else
 //! happens. So whoever has been preempted several times since the last job came or ended waits until the next one does. The
-//! first alternative of a job counts. Absent on purpose: nodes, reservations, and Kueue's rules (see the library).
+//! first alternative of a job that is not refused counts. Absent on purpose: nodes, reservations, and Kueue's rules (see the
+//! library).
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
@@ -57,8 +58,8 @@ impl KueueRules {
     }
 }
 
-/// A shape of the trace as pods; `None`: no pool could take it.
-pub(super) type Shape = Option<(Pending, u16)>;
+/// A shape of the trace as pods, or why jobs of it are rejected.
+pub(super) type Shape = Result<(Pending, u16), String>;
 
 /// A job that is alive.
 #[derive(Debug, Clone, Copy, Default)]
@@ -164,11 +165,11 @@ fn rule(reason: Reason) -> EvictReason {
     }
 }
 
-/// Every shape as pods of its first alternative, with that alternative's position in the trace.
+/// Every shape as pods of the first alternative that is not refused, with that alternative's position in the trace.
 pub(super) fn shapes(setup: &Setup, trace: &Trace) -> Vec<Shape> {
     let shape = |shape| {
-        let (spec, kept) = setup.shape(shape).ok()?;
-        let first = spec.alternatives.first()?;
+        let (spec, kept) = setup.shape(shape)?;
+        let first = &spec.alternatives[0];
         let named = |(index, pool): (usize, &fairshare::PoolSpec)| {
             let eligible = match &first.pools {
                 Eligible::Any => true,
@@ -183,7 +184,7 @@ pub(super) fn shapes(setup: &Setup, trace: &Trace) -> Vec<Shape> {
         let mut pending = Pending::new("", "", vec![PodSet::new("main", first.workers, asks.collect())]);
         pending.priority = spec.class;
         pending.pod_sets[0].flavors = (flavors.len() < setup.config.pools.len()).then_some(flavors);
-        Some((pending, kept.first().copied().unwrap_or(0)))
+        Ok((pending, kept.first().copied().unwrap_or(0)))
     };
     trace.shapes.iter().map(shape).collect()
 }
@@ -243,12 +244,8 @@ impl<O: Observer> Replay<'_, O> {
                 }
                 next_row += 1;
                 self.live[row as usize].since = job.submit_ms;
-                if self.shapes[job.shape as usize].is_none() {
-                    self.reject(now, row, "no pool is of the type, or in the list, that the job asks for")?;
-                    continue;
-                }
-                if self.queue(row).is_none() {
-                    self.reject(now, row, "its team is a cohort, in which no job can wait")?;
+                if let Some(reason) = self.refuses(row) {
+                    self.reject(now, row, &reason)?;
                     continue;
                 }
                 self.record.outcomes[row as usize].fate = Fate::Waiting;
@@ -310,6 +307,15 @@ impl<O: Observer> Replay<'_, O> {
         self.queue_of[self.setup.team_of[self.trace.jobs[row as usize].team as usize].index()]
     }
 
+    /// Why a job is rejected when it comes.
+    fn refuses(&self, row: u32) -> Option<String> {
+        let job = &self.trace.jobs[row as usize];
+        let by_rules =
+            self.setup.refuses(job).or_else(|| self.shapes[job.shape as usize].as_ref().err().cloned());
+        let homeless = || "its team is a cohort, in which no job can wait".to_owned();
+        by_rules.or_else(|| self.queue(row).is_none().then(homeless))
+    }
+
     /// The cluster queue and the local queue of a job.
     fn local(&self, row: u32) -> Option<(usize, u32)> {
         let queue = self.queue(row)?;
@@ -319,7 +325,7 @@ impl<O: Observer> Replay<'_, O> {
     /// Puts a job in its line.
     fn wait(&mut self, row: u32) {
         let job = &self.trace.jobs[row as usize];
-        let priority = self.shapes[job.shape as usize].as_ref().map_or(0, |(pending, _)| pending.priority);
+        let priority = self.shapes[job.shape as usize].as_ref().map_or(0, |(asks, _)| asks.priority);
         if let Some(queue) = self.queue(row) {
             let local = self.locals.of(queue, job.user);
             let (shape, submit_ms) = (job.shape, job.submit_ms);
@@ -386,7 +392,7 @@ impl<O: Observer> Replay<'_, O> {
     /// The head of a line as Kueue sees it: what all of its line ask, and who it is.
     fn ask(&mut self, head: Waiting) {
         let Waiting { queue, shape, local, submit_ms, row } = head;
-        let Some((asks, _)) = &self.shapes[shape as usize] else { return };
+        let Ok((asks, _)) = &self.shapes[shape as usize] else { return };
         let pending = self.asked[queue].entry(shape).or_insert_with(|| {
             let mut pending = asks.clone();
             pending.queue.clone_from(&self.queue_names[queue]);

@@ -76,6 +76,25 @@ fn classes_have_a_most_and_may_be_forbidden() {
 }
 
 #[test]
+fn replays_under_kueue_reject_by_the_same_rules_and_reasons() {
+    let rules =
+        "[admission]\ncost_owner = 'required'\nclasses = ['interactive']\nmax_gpus = { interactive = 2 }\n";
+    let rows = "1,0,10,a,1,,,,interactive,,\n2,0,10,a,3,,,,interactive,x,\n3,0,10,a,1,,,,lowest,x,\n\
+                4,0,10,a,1,,,elsewhere,interactive,x,\n5,0,10,a,1,,,,interactive,x,\n";
+    let expected = [
+        ("a cost owner is required, and the job names none", 1),
+        ("a job of class `interactive` may ask at most 2 GPUs", 1),
+        ("class `lowest` is not among those allowed", 1),
+        ("no pool is of the type, or in the list, that the job asks for", 1),
+    ];
+    for order in ["drf", "kueue"] {
+        let finished = run(&format!("{rules}[policy]\norder = '{order}'\n"), rows);
+        assert_eq!(reasons(&finished), expected, "{order}");
+        assert_eq!(went(&finished), ["-", "-", "-", "-", "nebius-h200"], "{order}");
+    }
+}
+
+#[test]
 fn an_alternative_beyond_the_most_of_its_class_is_left_out() {
     let rules = "[admission]\nmax_gpus = { lowest = 8 }\n";
     let rows = "1,0,10,a,,,H200*2x8:1|L4*2x4:0.5,,lowest,,\n";
