@@ -93,6 +93,8 @@ pub(crate) struct Known {
     pub(crate) datasets: usize,
     /// Jobs that say that nobody may stop them.
     pub(crate) spared: usize,
+    /// Jobs that may run in several ways.
+    pub(crate) choosy: usize,
     /// Jobs that say how busy their GPUs were.
     utilized: usize,
 }
@@ -108,6 +110,7 @@ impl Known {
         let bare = |job: &&TraceJob| trace.lengths(job) == Lengths::default();
         let reads = |job: &&TraceJob| !trace.shapes[job.shape as usize].datasets.is_empty();
         let spared = |job: &&TraceJob| trace.shapes[job.shape as usize].preemptible == Some(false);
+        let choosy = |job: &&TraceJob| trace.shapes[job.shape as usize].alternatives.len() > 1;
         let count = |has: fn(&Extra) -> bool| {
             trace.extras.iter().filter(|(row, extra)| *row >= first && has(extra)).count()
         };
@@ -116,6 +119,7 @@ impl Known {
             after: count(|extra| !extra.after.is_empty()),
             datasets: trace.jobs[first..].iter().filter(reads).count(),
             spared: trace.jobs[first..].iter().filter(spared).count(),
+            choosy: trace.jobs[first..].iter().filter(choosy).count(),
             utilized: count(|extra| extra.gpu_utilization_milli.is_some()),
         }
     }
@@ -127,6 +131,7 @@ impl Known {
             after: self.after + other.after,
             datasets: self.datasets + other.datasets,
             spared: self.spared + other.spared,
+            choosy: self.choosy + other.choosy,
             utilized: self.utilized + other.utilized,
         }
     }
@@ -205,7 +210,7 @@ impl Setup {
         let kueue = scenario.policy.kueue;
         let objects = if kueue.is_some() { scenario.kueue.objects.as_slice() } else { &[] };
         let local_queues = Weights::new(objects)?;
-        warnings.extend(unheeded(scenario, known, knows_data));
+        warnings.extend(unheeded(scenario, &config, known));
         let rules = scenario.rules.clone();
         let dev_class = rules.dev.as_ref().and_then(|dev| dev.class.as_ref());
         let value = |name: &String| scenario.priorities.iter().find(|(known, _)| known == name);

@@ -2,32 +2,32 @@
 //!
 //! Absent on purpose: what no policy follows (see `setup`).
 
-use fairshare::{EvictionBounds, Preemption};
+use fairshare::kueue::{ClusterQueue, Reach};
+use fairshare::{Config, EvictionBounds};
 
+use super::replay::KueueRules;
+use super::tree::Tree;
 use crate::scenario::Scenario;
 use crate::setup::Known;
 
-/// A warning for each thing that is there and not followed; `knows_data`: some pool says which data sets it has.
-pub(crate) fn unheeded(scenario: &Scenario, known: Known, knows_data: bool) -> Vec<String> {
+/// A warning for each thing that is there and not followed.
+pub(crate) fn unheeded(scenario: &Scenario, config: &Config, known: Known) -> Vec<String> {
     let mut warnings = Vec::new();
-    if scenario.policy.kueue.is_none() {
-        return warnings;
-    }
+    let Some(rules) = scenario.policy.kueue else { return warnings };
     if scenario.pools.iter().any(|pool| !pool.divisible) {
         warnings
             .push("kueue looks at quota alone: pools are counted as one amount, not node by node".to_owned());
     }
+    if known.choosy > 0 {
+        let jobs = known.choosy;
+        warnings.push(format!("kueue tries the first alternative alone: {jobs} jobs name others after it"));
+    }
+    let knows_data = scenario.pools.iter().any(|pool| !pool.datasets.is_empty());
     if knows_data && known.datasets > 0 {
         let jobs = known.datasets;
         warnings.push(format!("kueue does not look at `datasets`: those of {jobs} jobs may be elsewhere"));
     }
-    // Queues may preempt by their own words too.
-    let own = |parts: &serde_json::Map<String, serde_json::Value>| {
-        parts.get("spec").is_some_and(|spec| !spec["preemption"].is_null())
-    };
-    let preempts = scenario.policy.spec.preemption != Preemption::None
-        || scenario.teams.iter().any(|team| own(&team.kueue));
-    if preempts && known.spared > 0 {
+    if known.spared > 0 && preempts(scenario, config, rules) {
         let jobs = known.spared;
         warnings.push(format!(
             "kueue does not look at `preemptible`: {jobs} jobs that say `false` may be stopped all the same"
@@ -43,4 +43,15 @@ pub(crate) fn unheeded(scenario: &Scenario, known: Known, knows_data: bool) -> V
         warnings.push("kueue knows no bounds on evictions: `[policy.eviction]` is not followed".to_owned());
     }
     warnings
+}
+
+/// Whether any queue may preempt, as the policy or its own words say. What these say wrongly is told where they are followed.
+fn preempts(scenario: &Scenario, config: &Config, rules: KueueRules) -> bool {
+    let parts: Vec<_> = scenario.teams.iter().map(|team| team.kueue.clone()).collect();
+    let Ok(tree) = Tree::new(config, rules, &parts) else { return false };
+    let may = |queue: &ClusterQueue| {
+        let reaches = [queue.preemption.within_cluster_queue, queue.preemption.reclaim_within_cohort];
+        reaches.iter().any(|reach| *reach != Reach::Never)
+    };
+    tree.queues.iter().any(may)
 }

@@ -164,6 +164,18 @@ fn what_replays_under_kueue_do_not_follow_is_said_where_it_is_there() {
     // Where nobody is stopped, nobody need be spared.
     assert_eq!(of_kueue(SCENARIO, JOBS, "kueue"), [datasets, budget, eviction]);
     assert_eq!(of_kueue(SCENARIO, JOBS, "fifo"), [""; 0]);
+    // Who says that it never preempts stops nobody, and its own words stand over the policy's.
+    let words = |within: &str| {
+        let words =
+            format!("kueue = {{ spec = {{ preemption = {{ withinClusterQueue = '{within}' }} }} }}\n");
+        SCENARIO.replace("name = 'a'\n", &format!("name = 'a'\n{words}"))
+    };
+    assert_eq!(of_kueue(&words("Never"), JOBS, "kueue"), [datasets, budget, eviction]);
+    assert_eq!(of_kueue(&words("LowerPriority"), JOBS, "kueue"), all);
+    let several = "job_id,submit_s,run_s,team,gpu,accelerators\nj1,0,10,a,1,A:1|B:0.5\nj2,0,10,b,1,A\n";
+    let typed = SCENARIO.replace("datasets = ['d']", "accelerator = 'A'");
+    let alternatives = "kueue tries the first alternative alone: 1 jobs name others after it";
+    assert_eq!(of_kueue(&typed, several, "kueue"), [alternatives, budget, eviction]);
     let plain = SCENARIO.replace("budget = { gpu_hours = 1, period = '1d' }\n", "");
     let plain = plain.replace("[policy.eviction]\nminimum_run = '10h'\n", "");
     let jobs = "job_id,submit_s,run_s,team,gpu\nj1,0,10,a,1\nj2,0,10,b,1\n";
