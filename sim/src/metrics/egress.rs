@@ -12,6 +12,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use fairshare::EvictReason;
 use serde::Serialize;
 
 use super::cost::apportion_by;
@@ -92,12 +93,17 @@ impl Move<'_> {
 /// Everything that attempts moved, in order of their rows; evicted attempts last. What an attempt of the same job had begun
 /// to move when a round ended was moved by that one.
 pub fn moves<'a>(setup: &'a Setup, trace: &'a Trace, record: &'a Record) -> impl Iterator<Item = Move<'a>> {
+    let anew = |before: Option<&LostAttempt>, pool: u32| {
+        before.is_none_or(|before| before.cause.reason != EvictReason::Round || before.pool != pool)
+    };
+    let mut before: BTreeMap<u32, &LostAttempt> = BTreeMap::new();
+    let of_lost = |lost: &'a LostAttempt| {
+        anew(before.insert(lost.row, lost), lost.pool).then_some((lost.row, lost.pool))
+    };
+    let lost: Vec<(u32, u32)> = record.lost.iter().filter_map(of_lost).collect();
     let last = (0_u32..).zip(&record.outcomes).filter(|(_, outcome)| outcome.holds());
-    let last = last.map(|(row, outcome)| (row, outcome.pool, record.moving.get(&row).copied().unwrap_or(0)));
-    let lost = record.lost.iter().map(|lost| (lost.row, lost.pool, lost.moving_ms));
-    let anew =
-        |(row, pool, moving_ms): &(u32, u32, u64)| *moving_ms >= setup.moving_ms(trace, *row, *pool as usize);
-    last.chain(lost).filter(anew).flat_map(move |(row, pool, _)| {
+    let last = last.filter(move |(row, outcome)| anew(before.get(row).copied(), outcome.pool));
+    last.map(|(row, outcome)| (row, outcome.pool)).chain(lost).flat_map(move |(row, pool)| {
         let (row, pool) = (row as usize, pool as usize);
         let read: BTreeSet<&str> =
             trace.shapes[trace.jobs[row].shape as usize].datasets.iter().map(String::as_str).collect();

@@ -184,6 +184,22 @@ fn data_are_moved_anew_after_an_eviction() {
     assert_eq!((egress.moves, egress.moving_s), (2, 720.0));
 }
 
+/// Two jobs that share a GPU in rounds read, beside what takes a while to come, what nobody knows the size of: once each.
+#[cfg(feature = "lp")]
+#[test]
+fn what_has_no_size_is_read_once_for_all_rounds() {
+    let scenario = MOVING.replace("fifo", "gavel").replace("backfill = 'best-effort'\n", "");
+    for (datasets, moves) in [("books", 0), ("web|books", 2)] {
+        let jobs = format!(
+            "job_id,submit_s,run_s,team,gpu,pools,datasets\n1,0,2000,a,4,far,{datasets}\n2,0,2000,b,4,far,{datasets}\n"
+        );
+        let finished = simulate(&scenario, &jobs);
+        assert!(finished.record.lost.len() > 4, "the case is to have rounds");
+        let egress = finished.summary().egress.unwrap();
+        assert_eq!((egress.unknown, egress.moves), (2, moves), "{datasets}");
+    }
+}
+
 /// Two jobs share the only pool that holds them in rounds of six minutes; their data take twelve to come there.
 #[cfg(feature = "lp")]
 #[test]
