@@ -2,10 +2,10 @@
 //!
 //! entitlement of a team at an instant = its part of the fluid optimum over the share groups (all pools one domain,
 //! quotas as floors, limits as caps, down the tree), where it asks what all its waiting and running jobs ask by their
-//! first alternative; as a dominant share, not divided by the weight, without the teams below it. A GPU of a job that
-//! may use several pools counts what these are worth on average by capacity. An upper bound: eligibility and speeds are
-//! not looked at. `entitlement_mean` = its mean at the middles of 1,000 equal slices from the first submission to the
-//! last end.
+//! first alternative that is not refused; as a dominant share, not divided by the weight, without the teams below it. A
+//! GPU of a job that may use several pools counts what these are worth on average by capacity. An upper bound:
+//! eligibility and speeds are not looked at. `entitlement_mean` = its mean at the middles of 1,000 equal slices from the
+//! first submission to the last end.
 //!
 //! share deviation = mean, over the instants at which anybody is entitled to anything, of Σ |share − entitlement| /
 //! Σ entitlement over the teams: 0 where everybody holds what it is entitled to. Dimensionless.
@@ -114,8 +114,9 @@ pub fn entitlements(
     let grid = Grid::of(trace, record).filter(|_| teams <= TEAMS)?;
     let groups = setup.config.share_groups().ok()?;
     let whole: Vec<u64> = groups.iter().map(|group| group.capacity).collect();
-    let by_shape = asked_by_shape(setup, trace, demands, &groups);
-    let asked = asked(setup, trace, record, demands, grid, (groups.len(), &by_shape));
+    let firsts: Vec<Asking> = trace.shapes.iter().map(|shape| Asking::of(setup, shape)).collect();
+    let by_shape = asked_by_shape(setup, demands, &firsts, &groups);
+    let asked = asked(setup, trace, record, demands, grid, (groups.len(), &by_shape, &firsts));
     let held_gpus =
         held(setup, trace, record, demands, grid, (ResourceKind::GPU, &vec![1; setup.config.pools.len()]));
     let running = running(setup, trace, record, grid);
@@ -273,7 +274,7 @@ fn asked(
     record: &Record,
     demands: &Demands,
     grid: Grid,
-    (groups, by_shape): (usize, &[Vec<i128>]),
+    (groups, by_shape, firsts): (usize, &[Vec<i128>], &[Asking]),
 ) -> Asked {
     let size = setup.config.teams.len() * POINTS;
     let mut valued = vec![vec![0_i128; size]; groups];
@@ -286,7 +287,7 @@ fn asked(
             continue;
         }
         let start = setup.team_of[job.team as usize].index() * POINTS;
-        let request = demands.of(trace, row, 0);
+        let request = demands.of(trace, row, firsts[job.shape as usize].index);
         let add = |changes: &mut [i128], amount: i128| {
             change(&mut changes[start..][..POINTS], from, to, amount);
         };
@@ -303,18 +304,37 @@ fn asked(
     }
 }
 
-/// What a job of each shape asks of each group by its first alternative, a unit counting what it does on average.
-fn asked_by_shape(setup: &Setup, trace: &Trace, demands: &Demands, groups: &[ShareGroup]) -> Vec<Vec<i128>> {
-    let of_shape = |(shape, demands): (&TraceShape, &Vec<Resources>)| {
-        let spec = setup.shape(shape).ok();
-        let eligible = spec.and_then(|(spec, _)| Some(spec.alternatives.first()?.pools.clone()));
+/// By what a job of a shape asks: the first alternative that is not refused.
+struct Asking {
+    /// Its index in the trace's shape.
+    index: usize,
+    /// Where it may run; nothing where jobs of the shape are rejected.
+    eligible: Option<Eligible>,
+}
+
+impl Asking {
+    fn of(setup: &Setup, shape: &TraceShape) -> Self {
+        let Ok((spec, kept)) = setup.shape(shape) else { return Self { index: 0, eligible: None } };
+        let eligible = spec.alternatives.first().map(|first| first.pools.clone());
+        Self { index: kept.first().copied().map_or(0, usize::from), eligible }
+    }
+}
+
+/// What a job of each shape asks of each group, a unit counting what it does on average.
+fn asked_by_shape(
+    setup: &Setup,
+    demands: &Demands,
+    firsts: &[Asking],
+    groups: &[ShareGroup],
+) -> Vec<Vec<i128>> {
+    let of_shape = |(first, demands): (&Asking, &Vec<Resources>)| {
         let of_group = |group: &ShareGroup| {
-            let amount = demands.first().map_or(0, |request| request[group.kind].get());
-            rounded(float(u128::from(amount)) * mean_value(setup, eligible.as_ref(), group))
+            let amount = demands.get(first.index).map_or(0, |request| request[group.kind].get());
+            rounded(float(u128::from(amount)) * mean_value(setup, first.eligible.as_ref(), group))
         };
         groups.iter().map(of_group).collect()
     };
-    trace.shapes.iter().zip(&demands.by_shape).map(of_shape).collect()
+    firsts.iter().zip(&demands.by_shape).map(of_shape).collect()
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "amounts are below 2^64")]

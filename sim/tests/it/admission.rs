@@ -102,6 +102,19 @@ fn an_alternative_beyond_the_most_of_its_class_is_left_out() {
     assert_eq!(went(&run("", rows)), ["nebius-h200"]);
 }
 
+/// One GPU of sixteen: what the first alternative would have asked is in no figure where a rule leaves it out.
+#[test]
+fn a_team_is_entitled_to_what_is_left_of_its_jobs() {
+    let scenario = "[[pool]]\nname = 'p'\naccelerator = 'A'\nnodes = 1\nnode = { gpu = 8 }\n[[pool]]\nname = 'q'\n\
+                    accelerator = 'B'\nnodes = 1\nnode = { gpu = 8 }\n[[priority]]\nname = 'lo'\nvalue = 0\n\
+                    [admission]\nmax_gpus = { lo = 2 }\n";
+    let jobs = "job_id,submit_s,run_s,team,accelerators,priority\n1,0,100,a,A*1x8:1|B*1x1:1,lo\n2,0,100,b,B*1x1,lo\n";
+    let summary = simulate(scenario, jobs).summary();
+    let entitled: Vec<Option<f64>> = summary.teams.iter().map(|team| team.entitlement_mean).collect();
+    assert_eq!(entitled, [Some(0.0625), Some(0.0625)]);
+    assert_eq!(summary.fairness.unwrap().share_deviation, Some(0.0));
+}
+
 #[test]
 fn a_development_job_is_interactive_and_has_one_gpu() {
     let rules = "[admission]\ndev = { class = 'interactive' }\n[policy]\norder = 'drf'\n";
