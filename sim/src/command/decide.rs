@@ -10,7 +10,7 @@ use super::{Output, World};
 use crate::cli::{self, OutputFormat};
 use crate::decide::{Decided, of_scenario};
 use crate::error::SimError;
-use crate::kueue::{self, Objects, Options, Quantity, Snapshot};
+use crate::kueue::{self, KueueError, Objects, Options, Quantity, Snapshot};
 use crate::report;
 use crate::scenario::{Scenario, ScenarioError};
 use crate::trace::{Opened, Selection};
@@ -116,10 +116,7 @@ fn read(path: &Path) -> std::io::Result<String> {
 /// Objects of Kueue.
 fn objects(arguments: &cli::Decide, first: Opened, world: &World<'_>) -> Result<Decided, SimError> {
     let (path, others) = arguments.files.split_first().ok_or_else(|| SimError::usage("no file is given"))?;
-    let mut files = vec![(path.display().to_string(), first)];
-    for path in others {
-        files.push((path.display().to_string(), kueue::opened(path)?));
-    }
+    let files = std::iter::once(Ok((path.display().to_string(), first))).chain(kueue::files(others));
     if let Some(policy) = arguments.policy.as_deref().filter(|policy| *policy != "kueue") {
         return by_other_policy(arguments, policy, files, world);
     }
@@ -129,7 +126,8 @@ fn objects(arguments: &cli::Decide, first: Opened, world: &World<'_>) -> Result<
     }
     let options = options(arguments)?;
     let mut objects = Objects::default();
-    for (name, opened) in files {
+    for file in files {
+        let (name, opened) = file?;
         objects.add(&name, opened)?;
     }
     for path in &arguments.add {
@@ -150,7 +148,7 @@ fn objects(arguments: &cli::Decide, first: Opened, world: &World<'_>) -> Result<
 fn by_other_policy(
     arguments: &cli::Decide,
     policy: &str,
-    files: Vec<(String, Opened)>,
+    files: impl Iterator<Item = Result<(String, Opened), KueueError>>,
     world: &World<'_>,
 ) -> Result<Decided, SimError> {
     let added = (!arguments.add.is_empty()).then_some("add");

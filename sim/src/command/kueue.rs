@@ -27,10 +27,7 @@ pub fn kueue(command: &KueueCommand, world: &World<'_>) -> Result<Output, SimErr
 }
 
 fn import(arguments: &Import) -> Result<Output, SimError> {
-    let mut files = Vec::new();
-    for path in &arguments.files {
-        files.push((path.display().to_string(), kueue::opened(path)?));
-    }
+    let files = kueue::files(&arguments.files);
     let imported = kueue::import_opened(files, arguments.fair_sharing, arguments.trace.as_deref())?;
     let mut notes = imported.notes;
     if let Some(path) = &arguments.trace {

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::error::KueueError;
 use super::export::export;
-use super::objects::{Objects, opened};
+use super::objects::{Objects, files};
 use super::plain::Plain;
 use super::same;
 use super::snapshot::{Options, Snapshot};
@@ -43,22 +43,18 @@ pub(super) struct Words {
 ///
 /// [`SimError`] where objects cannot be read or contradict each other, or no queue has quota.
 pub fn import<P: AsRef<Path>>(paths: &[P], trace: Option<&Path>) -> Result<Imported, SimError> {
-    let mut files = Vec::new();
-    for path in paths {
-        let path = path.as_ref();
-        files.push((path.display().to_string(), opened(path)?));
-    }
-    import_opened(files, None, trace)
+    import_opened(files(paths), None, trace)
 }
 
-/// The same of files that are open; `fair_sharing` is over what their configuration says.
+/// The same of files that are opened one after another; `fair_sharing` is over what their configuration says.
 pub(crate) fn import_opened(
-    files: Vec<(String, Opened)>,
+    files: impl IntoIterator<Item = Result<(String, Opened), KueueError>>,
     fair_sharing: Option<bool>,
     trace: Option<&Path>,
 ) -> Result<Imported, SimError> {
     let mut source = Source::default();
-    for (name, opened) in files {
+    for file in files {
+        let (name, opened) = file?;
         source.add(&name, opened)?;
     }
     let configuration = &mut source.objects.configuration;
@@ -74,7 +70,7 @@ pub(crate) fn import_opened(
 pub fn import_text(file: &str, text: &str, trace: Option<&Path>) -> Result<Imported, SimError> {
     let bytes = Box::new(std::io::Cursor::new(text.as_bytes().to_vec()));
     let opened = crate::trace::open_bytes(bytes).map_err(|fault| KueueError::bytes(file, fault))?;
-    import_opened(vec![(file.to_owned(), opened)], None, trace)
+    import_opened([Ok((file.to_owned(), opened))], None, trace)
 }
 
 /// Objects, read and as they stand.

@@ -85,7 +85,7 @@ pub fn are_objects(head: &[u8]) -> bool {
     })
 }
 
-/// The first bytes of a file, to tell what it is.
+/// Opens a file of objects, of which the first bytes tell what it is.
 ///
 /// # Errors
 ///
@@ -93,6 +93,13 @@ pub fn are_objects(head: &[u8]) -> bool {
 pub(crate) fn opened(path: &Path) -> Result<Opened, KueueError> {
     let input = Input { path: path.to_owned(), format: None };
     open(&input).map_err(|fault| KueueError::bytes(&input.shown(), fault))
+}
+
+/// Files of objects by their names, each opened when its turn comes: there may be more than can be open at once.
+pub(crate) fn files<P: AsRef<Path>>(
+    paths: &[P],
+) -> impl Iterator<Item = Result<(String, Opened), KueueError>> + '_ {
+    paths.iter().map(|path| Ok((path.as_ref().display().to_string(), opened(path.as_ref())?)))
 }
 
 impl Objects {
@@ -103,9 +110,9 @@ impl Objects {
     /// [`KueueError`], naming the file, the object and the field.
     pub fn load<P: AsRef<Path>>(paths: &[P]) -> Result<Self, KueueError> {
         let mut objects = Self::default();
-        for path in paths {
-            let path = path.as_ref();
-            objects.add(&path.display().to_string(), opened(path)?)?;
+        for file in files(paths) {
+            let (name, opened) = file?;
+            objects.add(&name, opened)?;
         }
         Ok(objects)
     }

@@ -155,7 +155,7 @@ impl fmt::Display for Fault {
         let place: Vec<String> = parts.into_iter().flatten().collect();
         let place = if place.is_empty() { String::new() } else { place.join(", ") + ": " };
         let what = match &self.kind {
-            FaultKind::Open(error) => open_reason(error).to_owned(),
+            FaultKind::Open(error) => open_reason(error),
             FaultKind::Machine(error) => format!("reading stopped: {}", plain_reason(error)),
             FaultKind::Unreadable { expected, found } => format!("expected {expected}, found {found}"),
             FaultKind::Other(sentence) => sentence.clone(),
@@ -167,13 +167,14 @@ impl fmt::Display for Fault {
 
 impl std::error::Error for Fault {}
 
-fn open_reason(error: &io::Error) -> &'static str {
-    match error.kind() {
+fn open_reason(error: &io::Error) -> String {
+    let known = match error.kind() {
         io::ErrorKind::NotFound => "there is no such file",
         io::ErrorKind::PermissionDenied => "permission to read it is denied",
         io::ErrorKind::IsADirectory => "this is a folder, not a file",
-        _ => "it cannot be opened",
-    }
+        _ => return format!("it cannot be opened: {}", plain_reason(error)),
+    };
+    known.to_owned()
 }
 
 /// The operating system's words without the error number that the standard library appends.

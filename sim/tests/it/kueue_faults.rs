@@ -137,6 +137,29 @@ fn contradictions_are_told_by_the_lines_of_their_objects_and_files() {
     assert_eq!(refused(none.path(), &["decide", "x.yaml"]), message);
 }
 
+/// There may be more of them than can be open at once, so that what is wrong with the first is told before the second is
+/// looked for.
+#[test]
+fn files_are_opened_one_after_another() {
+    let place = folder(&[("bad.yaml", "kind: ClusterQueue\nspec: 1\n"), ("good.yaml", &one())]);
+    for command in [&["kueue", "import"][..], &["decide"], &["decide", "--policy", "drf"]] {
+        let wrong = refused(place.path(), &[command, &["bad.yaml", "absent.yaml"]].concat());
+        assert!(wrong.starts_with("error: failed to read Kueue objects `bad.yaml`\n"), "{wrong}");
+        let absent = refused(place.path(), &[command, &["good.yaml", "absent.yaml"]].concat());
+        let message = "error: failed to read Kueue objects `absent.yaml`\nthere is no such file\n";
+        assert_eq!(absent, message);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn what_cannot_be_opened_says_the_machines_reason() {
+    let place = folder(&[("good.yaml", &one())]);
+    let message =
+        "error: failed to read Kueue objects `good.yaml/x.yaml`\nit cannot be opened: not a directory\n";
+    assert_eq!(refused(place.path(), &["decide", "good.yaml", "good.yaml/x.yaml"]), message);
+}
+
 /// The objects with a file of jobs to add.
 fn adding(job: &str, name: &str) -> Ran {
     let place = folder(&[("objects.yaml", &one()), (name, job)]);
