@@ -134,7 +134,9 @@ impl Objects {
             self.workloads.iter().any(same)
         };
         if taken(&workload.name) {
-            if root.get("metadata").get("generateName").is_absent() {
+            let metadata = root.get("metadata");
+            // Who has a name is not given another.
+            if metadata.get("name").name()?.is_some() || metadata.get("generateName").name()?.is_none() {
                 return Err(root.sentence("there is a Workload of this name already"));
             }
             let mut numbered = (2_u32..).map(|number| format!("{}{number}", workload.name));

@@ -184,6 +184,17 @@ fn jobs_that_are_about_to_be_created_are_added() {
     assert_eq!(names(&added(JOB, "job.yaml")), ["sample-job-", "wa"]);
     let twice = format!("{JOB}---\n{JOB}");
     assert_eq!(names(&added(&twice, "job.yaml")), ["sample-job-", "sample-job-2", "wa"]);
+    // Who has a name gets no other.
+    let named = JOB.replace("generateName: sample-job-", "generateName: x-\n  name: wa");
+    let ran = adding(&named, "job.yaml");
+    assert_eq!(ran.code, 2, "{}", ran.stdout);
+    assert!(
+        ran.stderr.ends_with("Job `ns/wa`: there is a Workload of this name already\n"),
+        "{}",
+        ran.stderr
+    );
+    let unnamed = JOB.replace("generateName: sample-job-", "generateName: wa\n  name: ''");
+    assert_eq!(names(&added(&unnamed, "job.yaml")), ["wa", "wa2"]);
     // The tasks of a pipeline wait for each other.
     let pipeline =
         "name: chain\n---\nname: first\nresources: {cpus: 1}\n---\nname: second\nresources: {cpus: 1}\n";
