@@ -11,7 +11,7 @@ use crate::cli::kueue::{Export, Import, KueueCommand};
 use crate::error::SimError;
 use crate::kueue;
 use crate::scenario::Scenario;
-use crate::trace::{Trace, TraceOptions};
+use crate::trace::{Trace, TraceOptions, printable};
 use crate::whole;
 
 /// Runs one of the commands.
@@ -49,7 +49,7 @@ fn finished(workloads: &[Value], path: &Path) -> Result<Vec<String>, SimError> {
         let metadata = &workloads.get(usize::try_from(*line).ok()?.checked_sub(2)?)?["metadata"];
         let part = |key: &str| metadata[key].as_str().unwrap_or_default();
         let between = if part("namespace").is_empty() { "" } else { "/" };
-        Some(format!("`{}{between}{}`", part("namespace"), part("name")))
+        Some(printable(&format!("`{}{between}{}`", part("namespace"), part("name"))))
     };
     let trace = Trace::from_workloads("finished Workloads", list.into_bytes(), &TraceOptions::default())?;
     whole::write(path, |out| trace.write_native(out))?;

@@ -44,8 +44,7 @@ impl Objects {
         }
         if tasks > 1 {
             let note = format!(
-                "`{}` is a pipeline of {tasks} tasks, which run one after another: the first alone is added",
-                printable(file)
+                "`{file}` is a pipeline of {tasks} tasks, which run one after another: the first alone is added"
             );
             self.noted.borrow_mut().odd.insert(note);
         }

@@ -20,6 +20,7 @@ use crate::decide::{Decided, now, snapshot_trace};
 use crate::error::SimError;
 use crate::scenario::Scenario;
 use crate::setup::Setup;
+use crate::trace::printable;
 
 const API: &str = "kueue.x-k8s.io/v1beta2";
 /// The label by which a job's pools become a choice of nodes.
@@ -152,8 +153,9 @@ impl<'a> Exporter<'a> {
         Self { scenario, setup, gpu, root, none: Parts::new(), out: Exported::default() }
     }
 
-    fn note(&mut self, text: impl Into<String>) {
-        self.out.notes.insert(text.into());
+    /// Notes something. Names in it come from the scenario.
+    fn note(&mut self, text: impl AsRef<str>) {
+        self.out.notes.insert(printable(text.as_ref()));
     }
 
     fn say_what_is_lost(&mut self) {
@@ -190,7 +192,9 @@ impl<'a> Exporter<'a> {
             .filter(|(_, name)| !is_kubernetes_name(name))
             .map(|(what, name)| format!("Kubernetes takes no object of the name of {what} `{name}`"))
             .collect();
-        self.out.notes.extend(odd);
+        for note in odd {
+            self.note(note);
+        }
     }
 
     fn configuration(&mut self, rules: KueueRules) {

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::error::KueueError;
 use super::quantity::Quantity;
-use crate::trace::{Way, printable, quoted, timestamp_ms};
+use crate::trace::{Way, quoted, timestamp_ms};
 
 /// What an amount looks like, for messages.
 pub(super) const QUANTITY: &str = "a quantity like `500m` or `2Gi`";
@@ -28,7 +28,7 @@ pub(super) struct Object<'a> {
     pub(super) noted: &'a RefCell<Noted>,
 }
 
-/// Fields that decide nothing here, by kind and path without positions: each is told once.
+/// Fields that decide nothing here, by kind and path without positions: each is told once. As they stand in the file.
 #[derive(Debug, Default)]
 pub(super) struct Noted {
     /// Nobody knows them.
@@ -108,27 +108,13 @@ impl<'a> Field<'a> {
     /// Notes that what stands here could not stand in a cluster.
     pub(super) fn odd(&self, what: &str) {
         let object = self.object;
-        let place = format!(
-            "{} `{}`, field `{}`",
-            object.kind,
-            printable(&object.name),
-            printable(&self.way.to_string())
-        );
+        let place = format!("{} `{}`, field `{}`", object.kind, object.name, self.way);
         object.noted.borrow_mut().odd.insert(format!("{place}: {what}"));
     }
 
     /// The kind and the path without positions.
     fn plain_path(&self) -> String {
-        let mut plain = String::new();
-        let mut inside = false;
-        for letter in self.way.to_string().chars() {
-            inside |= letter == '[';
-            if !inside {
-                plain.push(letter);
-            }
-            inside &= letter != ']';
-        }
-        format!("{} {}", self.object.kind, printable(&plain))
+        format!("{} {}", self.object.kind, self.way.keys())
     }
 
     /// The fault that something else was expected here.

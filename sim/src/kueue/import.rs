@@ -17,7 +17,7 @@ use super::snapshot::{Options, Snapshot};
 use super::tree::Parts;
 use crate::error::SimError;
 use crate::scenario::Scenario;
-use crate::trace::{Documents, Opened};
+use crate::trace::{Documents, Opened, printable};
 
 /// A scenario, and what else was found.
 #[derive(Debug)]
@@ -137,6 +137,8 @@ impl Source {
                 "Workloads that have finished: {count}; `--trace FILE` writes them as a trace"
             ));
         }
+        // Names in them come from the files.
+        let notes = notes.iter().map(|note| printable(note)).collect();
         Ok(Imported { scenario, finished, notes })
     }
 

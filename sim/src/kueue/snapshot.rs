@@ -12,6 +12,7 @@ use super::error::KueueError;
 use super::objects::Objects;
 use super::overuse::overused_cohorts;
 use super::workload::{Assigned, Workload};
+use crate::trace::printable;
 
 /// What the command line says over the objects' own configuration.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -115,7 +116,8 @@ impl Snapshot {
             names,
             held: parts.held,
             now_ms: context.now_ms,
-            warnings,
+            // Names in them come from the files.
+            warnings: warnings.iter().map(|warning| printable(warning)).collect(),
         })
     }
 }

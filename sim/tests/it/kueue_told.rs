@@ -59,6 +59,41 @@ fn what_a_cohort_holds_beyond_its_means_is_a_warning() {
     assert_eq!(decided(&both)["warnings"], json!([of_queue, cohort]));
 }
 
+/// What a file calls things cannot steer the terminal, whoever tells of them.
+#[test]
+fn names_in_warnings_are_printable() {
+    let steering = "\"all\\e[31mX\"";
+    let over = queue("a", steering) + &workload("wa", "a", 3, true) + &queue("b", steering);
+    let over = over.replace("nominalQuota: 2}", "nominalQuota: 1}") + &workload("wb", "b", 3, true);
+    let over = over + "---\nkind: \"Pod\\e[31m\"\nmetadata: {name: x}\n";
+    let ran = decide(&over, &[]);
+    assert!(ran.stderr.contains("Cohort `all\\u{1b}[31mX` holds 6 cpu"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("kinds that are passed over: `Pod\\u{1b}[31m`"), "{}", ran.stderr);
+    assert!(!ran.stderr.contains('\u{1b}'), "{}", ran.stderr);
+    let folder = tempfile::tempdir().unwrap();
+    let ended = "status:\n  conditions:\n  - {type: Finished, status: \"True\", reason: JobFinished, lastTransitionTime: \
+                 \"2026-08-01T11:00:00Z\"}\n  - {type: Admitted, status: \"True\", lastTransitionTime: \
+                 \"2026-08-01T10:00:00Z\"}\n";
+    let old = workload("old", "a", 1, false).replace("name: old", "name: \"old\\e[31m\"") + ended;
+    let none = old.replace("old", "none").replace("count: 1", "count: 0");
+    let scenario = "[[pool]]\nname = 'p'\nnodes = 1\nnode = { gpu = 1 }\ndivisible = true\n[[team]]\n\
+                    name = \"a\\u001b[31m\"\n[policy]\norder = 'kueue'\n";
+    for (name, text) in [("objects.yaml", over + &old + &none), ("s.toml", scenario.to_owned())] {
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    let imported = sim(folder.path(), &["kueue", "import", "objects.yaml", "--trace", "jobs.csv"]);
+    let exported = sim(folder.path(), &["kueue", "export", "s.toml"]);
+    let told = [
+        (&imported, "Cohort `all\\u{1b}[31mX` holds 6 cpu"),
+        (&imported, "`ns/none\\u{1b}[31m`\n"),
+        (&exported, "no object of the name of team `a\\u{1b}[31m`\n"),
+    ];
+    for (ran, name) in told {
+        assert!(ran.stderr.contains(name), "{name}: {}", ran.stderr);
+        assert!(!ran.stderr.contains('\u{1b}'), "{}", ran.stderr);
+    }
+}
+
 #[test]
 fn a_cohort_that_may_borrow_little_is_told_and_those_above_it_only_of_more() {
     let parent = |name: &str, parent: &str, limit: &str| {
@@ -206,6 +241,17 @@ fn what_kueue_looks_at_and_this_does_not_is_told_once() {
                `ResourceFlavor spec.topologyName`, `Workload spec.podSets.template.spec.tolerations`, `Workload \
                spec.podSets.topologyRequest`";
     assert_eq!(decided(&unheeded)["warnings"], json!([all]));
+}
+
+#[test]
+fn a_key_that_looks_like_a_place_is_told_as_it_stands() {
+    let odd = queue("a", "all").replacen("  cohort", "  \"foo[x]bar\": 1\n  cohort", 1);
+    let note = "fields that are not known are ignored: `ClusterQueue spec.foo[x]bar`";
+    assert_eq!(decided(&odd)["warnings"], json!([note]));
+    let deep = queue("a", "all").replacen("nominalQuota: 2}", "nominalQuota: 2, colour: red}", 1);
+    let note =
+        "fields that are not known are ignored: `ClusterQueue spec.resourceGroups.flavors.resources.colour`";
+    assert_eq!(decided(&deep)["warnings"], json!([note]));
 }
 
 #[test]

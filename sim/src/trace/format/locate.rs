@@ -78,6 +78,11 @@ impl Way {
         self.0.push(Step::Index(index));
         self
     }
+
+    /// The way without positions in lists.
+    pub(crate) fn keys(&self) -> Self {
+        Self(self.0.iter().filter(|step| matches!(step, Step::Key(_))).cloned().collect())
+    }
 }
 
 impl fmt::Display for Way {
