@@ -421,7 +421,7 @@ fn fairness(
     let active = teams.iter().filter(|team| team.jobs > 0);
     let shares: Vec<f64> = active.filter_map(|team| Some(team.share_mean? / team.weight)).collect();
     let times = finish_time::finish_times(setup, trace, record, demands);
-    let has_gpus = setup.config.pools.iter().any(|pool| pool.node[ResourceKind::GPU].get() > 0);
+    let has_gpus = setup.measured_by() == ResourceKind::GPU;
     let fairness = (!shares.is_empty()).then(|| Fairness {
         jain: fairness::jain(&shares),
         share_deviation: entitled.and_then(|entitled| entitled.share_deviation),

@@ -91,8 +91,7 @@ pub(super) struct Waited {
 impl Waited {
     /// By GPUs, or by CPUs where no pool has any.
     pub(super) fn new(setup: &Setup) -> Self {
-        let has_gpus = setup.config.pools.iter().any(|pool| pool.node[ResourceKind::GPU].get() > 0);
-        Self { kind: if has_gpus { ResourceKind::GPU } else { ResourceKind::CPU } }
+        Self { kind: setup.measured_by() }
     }
 
     /// What a job asked, in thousandths; nothing where it started when it came.

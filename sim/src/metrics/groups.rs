@@ -4,7 +4,6 @@
 //! classes that double, each named by its largest; pool: that of the last attempt. Formulas as in `wait` and
 //! `slowdown`, population as in `population`, quantiles as in `distribution`.
 
-use fairshare::ResourceKind;
 use serde::Serialize;
 
 use super::Demands;
@@ -68,8 +67,7 @@ pub fn divided(
     rows: &[u32],
     figures: impl Fn(&Division) -> Vec<Figures>,
 ) -> [Vec<Figures>; 3] {
-    let has_gpus = setup.config.pools.iter().any(|pool| pool.node[ResourceKind::GPU].get() > 0);
-    let kind = if has_gpus { ResourceKind::GPU } else { ResourceKind::CPU };
+    let kind = setup.measured_by();
     let class = |row: usize| trace.shapes[trace.jobs[row].shape as usize].priority as usize;
     let size = |row: usize| {
         let alternative = usize::from(record.outcomes[row].alternative);

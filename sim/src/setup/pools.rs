@@ -2,7 +2,7 @@
 //!
 //! Absent on purpose: how many of their nodes are up (see `capacity`), and what they charge over time (see `tariff`).
 
-use fairshare::{Config, DatasetSpec, PoolSpec, ResourceKinds, Resources};
+use fairshare::{Config, DatasetSpec, PoolSpec, ResourceKind, ResourceKinds, Resources};
 
 use super::{Setup, pool_id};
 use crate::scenario::{Pool, Scenario};
@@ -10,6 +10,12 @@ use crate::tariff::Tariff;
 use crate::trace::{Trace, TraceShape};
 
 impl Setup {
+    /// What tells the sizes of jobs: GPUs, or CPUs where no pool has any.
+    pub(crate) fn measured_by(&self) -> ResourceKind {
+        let has_gpus = self.config.pools.iter().any(|pool| pool.node[ResourceKind::GPU].get() > 0);
+        if has_gpus { ResourceKind::GPU } else { ResourceKind::CPU }
+    }
+
     /// How long an attempt of a job moves data sets to a pool before it computes, ms.
     pub(crate) fn moving_ms(&self, trace: &Trace, row: u32, pool: usize) -> u64 {
         let times = self.moving.get(trace.jobs[row as usize].shape as usize);
