@@ -1,4 +1,5 @@
-//! Saved: what a job that was stopped need not do again, and how long it takes until it is where it was.
+//! Saved: how an attempt of a job begins and ends: what need not be done again, and how long it takes until the job is where
+//! it was, until the reaper stops it, until its end.
 //!
 //! An attempt after an eviction begins with the job's restart cost, in which no work is done, whatever its speed. Checkpoints
 //! come at multiples of their interval since the start of an attempt, and save the work that was done until then. A round's
