@@ -63,18 +63,45 @@ pub(crate) fn in_slices(points: &[f64], slices: usize) -> Vec<Vec<f64>> {
     points.chunks(POINTS).map(|points| (0..slices).map(|slice| mean(points, slice)).collect()).collect()
 }
 
-/// How even shares over weights are in every slice, from the shares by team: Jain's index over the teams that submitted a
-/// job, zero where nobody holds anything.
-pub(crate) fn evenness(setup: &Setup, trace: &Trace, record: &Record, shares: &[Vec<f64>]) -> Vec<f64> {
-    let mut came = vec![false; setup.config.teams.len()];
-    record.came(trace).iter().for_each(|job| came[setup.team_of[job.team as usize].index()] = true);
+/// Shares over weights, team after team, one list of slices or instants for each.
+///
+/// weighted share of a team = its share / its weight: what it holds for a unit of its weight. Dimensionless; of every team,
+/// of its own jobs without those of the teams below it, as the share is; exact wherever the share is. Teams that are served
+/// alike for their weights have the same. Source: Ghodsi et al., *Dominant Resource Fairness*, NSDI 2011, §4.3.
+///
+/// # Examples
+///
+/// `x` with a weight of 3 holds three of four GPUs, and `y` with a weight of 1/2 the fourth:
+///
+/// ```
+/// use fairshare_sim::metrics::shares::over_weights;
+/// use fairshare_sim::{Scenario, Setup, trace::Trace};
+/// let text = "[[pool]]\nname = 'p'\nnodes = 1\nnode = { gpu = 4 }\n\
+///             [[team]]\nname = 'x'\nweight = 3\n[[team]]\nname = 'y'\nweight = 0.5\n";
+/// let setup = Setup::new(&Scenario::parse("weights", text, &[]).unwrap(), &Trace::default()).unwrap();
+/// assert_eq!(over_weights(&setup, &[vec![0.75, 0.0], vec![0.25, 0.25]]), [[0.25, 0.0], [0.5, 0.5]]);
+/// ```
+#[must_use]
+pub fn over_weights(setup: &Setup, shares: &[Vec<f64>]) -> Vec<Vec<f64>> {
     #[expect(clippy::cast_precision_loss, reason = "a weight, of which the ratio is printed")]
     let weight = |team: &TeamSpec| team.weight.numerator() as f64 / team.weight.denominator() as f64;
-    let teams = setup.config.teams.iter().zip(shares).zip(came).filter(|(_, came)| *came);
-    let teams: Vec<(f64, &Vec<f64>)> = teams.map(|((team, shares), _)| (weight(team), shares)).collect();
+    let of_team = |(team, shares): (&TeamSpec, &Vec<f64>)| {
+        let weight = weight(team);
+        shares.iter().map(|share| share / weight).collect()
+    };
+    setup.config.teams.iter().zip(shares).map(of_team).collect()
+}
+
+/// How even shares over weights are in every slice, from those by team: Jain's index over the teams that submitted a
+/// job, zero where nobody holds anything.
+pub(crate) fn evenness(setup: &Setup, trace: &Trace, record: &Record, weighted: &[Vec<f64>]) -> Vec<f64> {
+    let mut came = vec![false; setup.config.teams.len()];
+    record.came(trace).iter().for_each(|job| came[setup.team_of[job.team as usize].index()] = true);
+    let teams: Vec<&Vec<f64>> =
+        weighted.iter().zip(came).filter(|(_, came)| *came).map(|(team, _)| team).collect();
     let of_slice = |slice: usize| {
-        let weighted: Vec<f64> = teams.iter().map(|(weight, shares)| shares[slice] / weight).collect();
+        let weighted: Vec<f64> = teams.iter().map(|team| team[slice]).collect();
         jain(&weighted).unwrap_or(0.0)
     };
-    (0..shares.first().map_or(0, Vec::len)).map(of_slice).collect()
+    (0..weighted.first().map_or(0, Vec::len)).map(of_slice).collect()
 }

@@ -15,7 +15,7 @@ use super::html::{COLOURED, OTHERS, Page};
 use super::series::up;
 use super::text::{numbered, percent, whole as rounded};
 use crate::metrics::series::Slices;
-use crate::metrics::shares::{evenness, in_slices};
+use crate::metrics::shares::{evenness, in_slices, over_weights};
 use crate::metrics::utilization::{capacity, main_kind};
 use crate::record::Fate;
 
@@ -213,13 +213,9 @@ impl Page<'_> {
         let Some((from, to)) = self.window().filter(|_| teams <= TEAMS_SHARED) else { return };
         let Some(held) = &self.shares.held else { return };
         let shares = in_slices(held, SLICES);
-        let mut lines: Vec<Series> = Vec::new();
-        for colour in 0..COLOURED {
-            if let Some(team) = self.colour.iter().position(|own| *own == colour) {
-                lines.push(Series { name: self.colour_name(colour), colour, values: shares[team].clone() });
-            }
-        }
-        let even = evenness(self.setup, self.trace, self.record, &shares);
+        let weighted = over_weights(self.setup, &shares);
+        let mut lines = self.lines(&shares);
+        let even = evenness(self.setup, self.trace, self.record, &weighted);
         lines.push(Series { name: "Jain".to_owned(), colour: 9, values: even });
         let caption = Caption {
             id: "shares".to_owned(),
@@ -236,25 +232,56 @@ impl Page<'_> {
         let _ = writeln!(html, "<p class=\"small\">{}</p>", escape(&caption.description));
         let y = Axis::from_zero(1.0, "share of the whole (1 = all)");
         html.push_str(&chart::lines(&caption, &time_axis(from, to), &y, &lines, Stands::Middle));
+        self.weighted((from, to), &weighted, html);
         self.entitled((from, to), &y, html);
         html.push_str("</section>\n");
+    }
+
+    /// A line for each team with a colour.
+    fn lines(&self, by_team: &[Vec<f64>]) -> Vec<Series> {
+        let line = |colour: usize| {
+            let team = self.colour.iter().position(|own| *own == colour)?;
+            Some(Series { name: self.colour_name(colour), colour, values: by_team[team].clone() })
+        };
+        (0..COLOURED).filter_map(line).collect()
+    }
+
+    /// Each team's share over its weight, which the policies even out; where all weights are one and the same, the shares
+    /// above say it.
+    fn weighted(&self, (from, to): (i64, i64), weighted: &[Vec<f64>], html: &mut String) {
+        if self.setup.config.teams.windows(2).all(|pair| pair[0].weight == pair[1].weight) {
+            return;
+        }
+        let lines = self.lines(weighted);
+        let caption = Caption {
+            id: "weighted".to_owned(),
+            title: "Share over weight by team".to_owned(),
+            description: "What each team holds for a unit of its weight: teams that are served alike for their weights \
+                          have the same."
+                .to_owned(),
+            table: table("after_s", &starts(&Slices::new(from, to, SLICES), SLICES, from), &lines),
+            zoom: "time",
+        };
+        let most = lines.iter().flat_map(|line| &line.values).copied().fold(0.0, f64::max);
+        let _ = writeln!(
+            html,
+            "<h3>Shares over weights</h3>\n<p class=\"small\">{}</p>",
+            escape(&caption.description)
+        );
+        let y = Axis::from_zero(most, "share over weight");
+        html.push_str(&chart::lines(&caption, &time_axis(from, to), &y, &lines, Stands::Middle));
     }
 
     /// What every team was entitled to, on the axes of the shares above it.
     fn entitled(&self, (from, to): (i64, i64), y: &Axis, html: &mut String) {
         let Some(entitled) = &self.shares.entitled else { return };
-        let entitled = in_slices(&entitled.points, SLICES);
-        let mut lines: Vec<Series> = Vec::new();
-        for colour in 0..COLOURED {
-            let Some(team) = self.colour.iter().position(|own| *own == colour) else { continue };
-            lines.push(Series { name: self.colour_name(colour), colour, values: entitled[team].clone() });
-        }
+        let lines = self.lines(&in_slices(&entitled.points, SLICES));
         let caption = Caption {
             id: "entitled".to_owned(),
             title: "Entitlement by team".to_owned(),
             description:
                 "What each team would hold if its waiting and running jobs could be split and all pools were \
-                          one: where its share above is lower while its jobs wait, others are ahead of it."
+                          one: where its share of the whole is lower while its jobs wait, others are ahead of it."
                     .to_owned(),
             table: table("after_s", &starts(&Slices::new(from, to, SLICES), SLICES, from), &lines),
             zoom: "time",

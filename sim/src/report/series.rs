@@ -3,8 +3,8 @@
 //! One value a row: `from_s,to_s,measure,pool,resource,team,value`. Measures: `capacity`, `allocated` and, where
 //! anything was, `lost` (held for work that an eviction undid; without it `allocated` is what was good) by pool and
 //! resource; `allocated` by pool and team of the pool's main resource; `waiting` by team, in jobs and in the GPUs that they
-//! ask; `share` and `entitlement` by team, and `jain` over all of them (see `metrics::fairness` and `metrics::entitlement`,
-//! which say where they are not measured), as means of instants. A row without a team is about all of them. Amounts are in
+//! ask; `share`, `weighted_share` and `entitlement` by team, and `jain` over all of them (see `metrics::fairness`,
+//! `metrics::shares` and `metrics::entitlement`, which say where they are not measured), as means of instants. A row without a team is about all of them. Amounts are in
 //! whole units, memory in GiB; rows of a team with nothing are left out. Absent on purpose: pictures (see `html`).
 
 use std::io::{self, Write};
@@ -16,7 +16,7 @@ use super::csv::{Columns, Kind, field, header, push};
 use crate::metrics::Demands;
 use crate::metrics::queue::waits;
 use crate::metrics::series::Slices;
-use crate::metrics::shares::{Shares, evenness, in_slices};
+use crate::metrics::shares::{Shares, evenness, in_slices, over_weights};
 use crate::metrics::utilization::{capacity, main_kind};
 use crate::record::Record;
 use crate::setup::Setup;
@@ -189,9 +189,12 @@ fn shares<W: Write>(
 ) -> io::Result<()> {
     let Some(held) = &shares.held else { return Ok(()) };
     let held = in_slices(held, SLICES);
-    rows.write(["jain", "", "", ""], &evenness(setup, trace, record, &held))?;
+    let weighted = over_weights(setup, &held);
+    rows.write(["jain", "", "", ""], &evenness(setup, trace, record, &weighted))?;
     let entitled = shares.entitled.as_ref().map(|entitled| in_slices(&entitled.points, SLICES));
-    for (measure, values) in [("share", Some(held)), ("entitlement", entitled)] {
+    for (measure, values) in
+        [("share", Some(held)), ("weighted_share", Some(weighted)), ("entitlement", entitled)]
+    {
         for (team, values) in setup.config.teams.iter().zip(values.iter().flatten()) {
             rows.write([measure, "", "", &team.name], values)?;
         }

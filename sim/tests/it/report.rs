@@ -24,6 +24,8 @@ node = { gpu = 2 }
 divisible = true
 price = { gpu_hour = 1 }
 ";
+/// Weights of two of the teams.
+const WEIGHTS: &str = "[[team]]\nname = \"t,0\"\nweight = 4\n[[team]]\nname = \"t,1\"\nweight = 0.5\n";
 /// Nine teams, so that one of them has no colour of its own.
 fn jobs() -> String {
     let row =
@@ -132,7 +134,7 @@ fn every_mark_has_its_row_and_figures_are_those_of_the_summary() {
 /// The page, the file and the summary tell one evenness, not one each.
 #[test]
 fn shares_on_the_page_are_those_of_the_file_of_series() {
-    let folder = set_up(SCENARIO, jobs().as_bytes());
+    let folder = set_up(&format!("{SCENARIO}{WEIGHTS}"), jobs().as_bytes());
     let page = page(folder.path());
     let charts = charts(&page);
     let mut reader = csv::Reader::from_path(folder.path().join("out/series.csv")).unwrap();
@@ -141,12 +143,16 @@ fn shares_on_the_page_are_those_of_the_file_of_series() {
         let (chart, line) = match &row[2] {
             "jain" => ("shares", "Jain"),
             "share" => ("shares", &row[5]),
+            "weighted_share" => ("weighted", &row[5]),
             "entitlement" => ("entitled", &row[5]),
             _ => continue,
         };
         file.insert((chart, line.to_owned(), row[0].to_owned()), row[6].parse().unwrap());
     }
-    for chart in charts.iter().filter(|chart| ["shares", "entitled"].contains(&chart.id.as_str())) {
+    let drawn = charts.iter().filter(|chart| ["shares", "weighted", "entitled"].contains(&chart.id.as_str()));
+    let drawn: Vec<&Chart> = drawn.collect();
+    assert_eq!(drawn.len(), 3);
+    for chart in drawn {
         assert_eq!(chart.rows.len(), 241);
         for (row, (column, name)) in chart.rows[1..]
             .iter()
@@ -160,6 +166,29 @@ fn shares_on_the_page_are_those_of_the_file_of_series() {
     }
     let left: BTreeSet<&String> = file.keys().map(|(_, team, _)| team).collect();
     assert_eq!(left.len(), 1, "all but the team without a colour is on the page: {left:?}");
+}
+
+/// Where teams have unlike weights, what each holds for a unit of its weight is told beside what it holds.
+#[test]
+fn shares_over_weights_are_shares_divided_by_them() {
+    let folder = set_up(&format!("{SCENARIO}{WEIGHTS}"), jobs().as_bytes());
+    let _ = page(folder.path());
+    let series = fs::read_to_string(folder.path().join("out/series.csv")).unwrap();
+    let of = |measure: &str| -> BTreeMap<(String, String), f64> {
+        let mut reader = csv::Reader::from_reader(series.as_bytes());
+        let rows = reader.records().map(Result::unwrap).filter(|row| &row[2] == measure);
+        rows.map(|row| ((row[5].to_owned(), row[0].to_owned()), row[6].parse().unwrap())).collect()
+    };
+    let (shares, weighted) = (of("share"), of("weighted_share"));
+    assert!(shares.len() > 100 && shares.keys().eq(weighted.keys()), "a row of one for each of the other");
+    for (key, share) in &shares {
+        let weight = match key.0.as_str() {
+            "t,0" => 4.0,
+            "t,1" => 0.5,
+            _ => 1.0,
+        };
+        assert!((share / weight - weighted[key]).abs() < 1e-12, "{key:?}: {share} and {}", weighted[key]);
+    }
 }
 
 #[test]
