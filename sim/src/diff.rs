@@ -15,7 +15,7 @@ use crate::error::SimError;
 use crate::report::text::numbered;
 use crate::results::Results;
 use crate::summary::SCHEMA;
-use crate::trace::compare_names;
+use crate::trace::{Watch, compare_names};
 
 /// Teams that are named of those whose jobs pass another.
 const NAMED: usize = 3;
@@ -137,12 +137,25 @@ impl Row {
     }
 }
 
-fn rows(results: &Results) -> Result<Vec<Row>, SimError> {
+/// How many rows of both folders have been read, and who is told.
+struct Reading<'a> {
+    watch: &'a Watch,
+    rows: u64,
+}
+
+impl Reading<'_> {
+    fn row(&mut self) {
+        self.rows += 1;
+        self.watch.row(self.rows);
+    }
+}
+
+fn rows(results: &Results, reading: &mut Reading<'_>) -> Result<Vec<Row>, SimError> {
     let text = results.checked_text("jobs.csv")?;
     let mut reader = csv::Reader::from_reader(text.as_bytes());
     let shown = results.folder.join("jobs.csv");
     let fault = |error: csv::Error| SimError::usage(format!("`{}` cannot be read: {error}", shown.display()));
-    reader.deserialize().map(|row| row.map_err(fault)).collect()
+    reader.deserialize().inspect(|_| reading.row()).map(|row| row.map_err(fault)).collect()
 }
 
 fn summary(results: &Results) -> Result<serde_json::Value, SimError> {
@@ -166,11 +179,12 @@ struct Decisions {
     stopped: BTreeMap<String, String>,
 }
 
-fn decisions(results: &Results) -> Result<Decisions, SimError> {
+fn decisions(results: &Results, reading: &mut Reading<'_>) -> Result<Decisions, SimError> {
     let text = results.checked_text("decisions.csv")?;
     let mut stopped = BTreeMap::new();
     let mut reader = csv::Reader::from_reader(text.as_bytes());
-    for row in reader.records().flatten().filter(|row| row.get(1) == Some("evict")) {
+    let records = reader.records().inspect(|_| reading.row());
+    for row in records.flatten().filter(|row| row.get(1) == Some("evict")) {
         let [job, reason, by] = [2, 6, 7].map(|column| row.get(column).unwrap_or_default());
         let by = if by.is_empty() { String::new() } else { format!(" for job {by}") };
         stopped.insert(job.to_owned(), format!("stopped by {reason}{by}"));
@@ -179,16 +193,17 @@ fn decisions(results: &Results) -> Result<Decisions, SimError> {
 }
 
 impl Diff {
-    /// What changed from `a` to `b`.
+    /// What changed from `a` to `b`; `watch` is told how many rows of both have been read.
     ///
     /// # Errors
     ///
     /// [`SimError`] if a file of either folder cannot be read.
-    pub fn new(a: &Results, b: &Results) -> Result<Self, SimError> {
+    pub fn new(a: &Results, b: &Results, watch: &Watch) -> Result<Self, SimError> {
+        let mut reading = Reading { watch, rows: 0 };
         let summaries = [summary(a)?, summary(b)?];
         let policy = |value: &serde_json::Value| value["policy"].as_str().unwrap_or("?").to_owned();
-        let (before, after) = (rows(a)?, rows(b)?);
-        let [first_decisions, second_decisions] = [decisions(a)?, decisions(b)?];
+        let (before, after) = (rows(a, &mut reading)?, rows(b, &mut reading)?);
+        let [first_decisions, second_decisions] = [decisions(a, &mut reading)?, decisions(b, &mut reading)?];
         let pairs = pairs(&before, &after);
         let (jobs, teams, mut moved) = jobs(&before, &after, &pairs);
         let cause = Cause { pairs, stopped: [&first_decisions.stopped, &second_decisions.stopped] };

@@ -114,7 +114,7 @@ fn dispatch(cli: &Cli, world: &World<'_>) -> Result<Output, SimError> {
         Command::Shares(arguments) => command::shares::shares(arguments, world),
         Command::Report(arguments) => command::report::report(arguments, world),
         Command::Replay(arguments) => command::replay::replay(arguments, world),
-        Command::Diff(arguments) => command::diff::diff(arguments),
+        Command::Diff(arguments) => command::diff::diff(arguments, world),
         Command::Explain(arguments) => command::explain::explain(arguments, world),
         Command::Prices(arguments) => command::prices::prices(arguments),
         Command::Init => Ok(command::init::init()),

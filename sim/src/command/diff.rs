@@ -1,9 +1,10 @@
 //! `sim diff`: what changed between two results folders.
 
-use super::Output;
+use super::{Output, World};
 use crate::cli::{self, OutputFormat};
 use crate::diff::Diff;
 use crate::error::SimError;
+use crate::progress;
 use crate::report;
 use crate::results::Results;
 
@@ -12,8 +13,9 @@ use crate::results::Results;
 /// # Errors
 ///
 /// [`SimError`] if either is no folder of results.
-pub fn diff(arguments: &cli::results::Diff) -> Result<Output, SimError> {
-    let diff = Diff::new(&Results::open(&arguments.a)?, &Results::open(&arguments.b)?)?;
+pub fn diff(arguments: &cli::results::Diff, world: &World<'_>) -> Result<Output, SimError> {
+    let (a, b) = (Results::open(&arguments.a)?, Results::open(&arguments.b)?);
+    let diff = Diff::new(&a, &b, &progress::reading(world.watched))?;
     Ok(Output::new(match arguments.output {
         OutputFormat::Table => report::folders::diff(&diff),
         OutputFormat::Json => report::json::pretty(&diff),

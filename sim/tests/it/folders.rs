@@ -1,7 +1,13 @@
 //! What is done with a results folder: replay, report, explain, diff; and every way in which it can be none.
 
+use std::cell::RefCell;
 use std::fs;
 use std::path::Path;
+use std::rc::Rc;
+
+use fairshare_sim::diff::Diff;
+use fairshare_sim::results::Results;
+use fairshare_sim::trace::Watch;
 
 use crate::cli::{SCENARIO, set_up};
 use crate::support::{Ran, sim};
@@ -21,6 +27,23 @@ fn made() -> tempfile::TempDir {
     let folder = set_up(SCENARIO, JOBS.as_bytes());
     run(folder.path(), "out", &["--seed", "3"]);
     folder
+}
+
+/// Of two folders of 9,000 jobs, each with as many decisions.
+#[test]
+fn a_diff_tells_how_many_rows_it_has_read() {
+    let row = |job: u32| format!("{job},{job},1,search,1\n");
+    let jobs = format!("job_id,submit_s,run_s,team,gpu\n{}", (0..9_000).map(row).collect::<String>());
+    let folder = set_up(SCENARIO, jobs.as_bytes());
+    run(folder.path(), "out", &[]);
+    let results = Results::open(&folder.path().join("out")).unwrap();
+    let told = Rc::new(RefCell::new(Vec::new()));
+    let watch = Watch::new({
+        let told = Rc::clone(&told);
+        move |rows| told.borrow_mut().push(rows)
+    });
+    Diff::new(&results, &results, &watch).unwrap();
+    assert_eq!(*told.borrow(), [1 << 14, 1 << 15]);
 }
 
 fn refused(ran: &Ran, message: &str) {
