@@ -3,6 +3,7 @@
 //! Teams that only the trace names are created here, and its numbers of teams, priorities and resources are turned
 //! into those of the core. Absent on purpose: time (see `engine`).
 
+mod classes;
 mod pools;
 
 use std::collections::BTreeMap;
@@ -12,6 +13,7 @@ use fairshare::{
     ResourceKind, ResourceKinds, Resources, Rules, ShapeSpec, TeamId, TeamSpec,
 };
 
+use self::classes::Classes;
 use crate::capacity::Capacities;
 use crate::error::SimError;
 use crate::kueue::{KueueRules, Weights, unheeded};
@@ -74,8 +76,8 @@ pub struct Setup {
     countable_ms: u64,
     /// When jobs that idle are stopped.
     pub reaper: Option<Reaper>,
-    /// Names of the priorities of the trace, by its numbers.
-    priority_names: Vec<String>,
+    /// Those in which jobs are served.
+    pub(crate) classes: Classes,
     /// Class of development jobs, where they have one of their own.
     dev_class: Option<i32>,
     /// What should be said once.
@@ -157,7 +159,7 @@ impl Setup {
             // What has no class was said when the first of them came.
             self.class_of = classes(scenario, trace, &mut Vec::new());
         }
-        self.priority_names = trace.priorities.iter().map(str::to_owned).collect();
+        self.classes.grow(&self.rules, trace);
         let known = self.moving.len();
         self.moving.extend(pools::moving(&self.config, self.reads_remotely, &trace.shapes, known));
         let known = self.kind_of.len() - FIRST_OTHER;
@@ -215,7 +217,8 @@ impl Setup {
         let dev_class = rules.dev.as_ref().and_then(|dev| dev.class.as_ref());
         let value = |name: &String| scenario.priorities.iter().find(|(known, _)| known == name);
         let dev_class = dev_class.and_then(value).map(|(_, value)| *value);
-        let priority_names = trace.priorities.iter().map(str::to_owned).collect();
+        let mut served = Classes::new();
+        served.grow(&rules, trace);
         let mut tariffs: Vec<Option<Tariff>> =
             scenario.pools.iter().map(|pool| pool.tariff.clone()).collect();
         let money = Unit::common(&mut tariffs)?;
@@ -244,7 +247,7 @@ impl Setup {
             countable_ms,
             places: scenario.pools.iter().map(|pool| (pool.cloud.clone(), pool.region.clone())).collect(),
             capacities: scenario.capacities.clone(),
-            priority_names,
+            classes: served,
             dev_class,
             warnings,
         })
@@ -258,8 +261,7 @@ impl Setup {
         let shape = &trace.shapes[trace.jobs[row as usize].shape as usize];
         let gpus = shape.alternatives.first().map_or(0, |alternative| alternative.total(GPU));
         let utilization_milli = trace.extras.get(row as usize).and_then(|extra| extra.gpu_utilization_milli);
-        let ask = Ask { class: self.class_name(shape), dev: shape.dev, ..Ask::default() };
-        let class = self.rules.class(&ask);
+        let class = self.classes.name_of(shape);
         let suspect = Suspect { class, dev: shape.dev, gpus, utilization_milli };
         reaper.stops(suspect).then_some(Reaped { after_ms, spared_ms })
     }
@@ -332,18 +334,13 @@ impl Setup {
     /// What the rules look at of one way to run a job that names its owner.
     pub(crate) fn ask<'a>(&'a self, shape: &TraceShape, alternative: &'a TraceAlternative) -> Ask<'a> {
         Ask {
-            class: self.class_name(shape),
+            class: self.classes.named(shape),
             dev: shape.dev,
             has_owner: true,
             gpus: Quantity::new(alternative.total(GPU)),
             accelerator: alternative.accelerator.as_deref(),
             names_pools: !alternative.pools.is_empty(),
         }
-    }
-
-    /// The class that a job names; empty: none.
-    fn class_name(&self, shape: &TraceShape) -> &str {
-        self.priority_names.get(shape.priority as usize).map_or("", String::as_str)
     }
 
     /// What the core is to know of a shape, and which of the trace's alternatives are in it; or why jobs of it are

@@ -308,7 +308,7 @@ impl Summary {
         let (all, by_team, by_group) = divided(setup, trace, record, &demands, &firsts, info.trim);
         let load = offered_load(setup, trace, record);
         let (policy, priced) = (setup.config.policy, setup.is_priced());
-        let money = priced.then(|| Money::new(&costs, trace, setup.money));
+        let money = priced.then(|| Money::new(&costs, setup, trace));
         let mut teams = teams(setup, trace, record, &by_team, &costs, money.as_ref());
         let shares = Shares::new(setup, trace, record, &demands);
         let (fairness, unmeasured) = fairness(setup, trace, record, &demands, &firsts, &shares, &mut teams);
@@ -342,7 +342,7 @@ impl Summary {
             bounded_slowdown: all.slowdown,
             first_decision_s: Some(latencies((0..trace.jobs.len()).map(|row| firsts.of(trace, record, row)))),
             routing: routing::routed(setup, trace, record),
-            groups: Some(groups::groups(setup, trace, &by_group)),
+            groups: Some(groups::groups(setup, &by_group)),
             queue: first
                 .zip(record.last_end_ms())
                 .filter(|(from, to)| from < to)
@@ -354,7 +354,7 @@ impl Summary {
             cost_usd: money.as_ref().map(|money| money.summary),
             cost_by_owner: money.as_ref().map(|money| owners(trace, &costs, &money.by_owner)),
             cost_by_user: money.as_ref().and_then(|money| users(trace, &costs, &money.by_user)),
-            cost_by_class: money.as_ref().and_then(|money| classes(trace, &costs, &money.by_class)),
+            cost_by_class: money.as_ref().and_then(|money| classes(setup, &costs, &money.by_class)),
             egress,
             fairness,
             pools: pools(setup, &usage, money.as_ref()),

@@ -143,7 +143,7 @@ impl Tally {
         let mut costs = Costs::new(setup, trace, record, &demands, window);
         costs.add(&self.costs);
         let priced = setup.is_priced();
-        let money = priced.then(|| Money::new(&costs, trace, setup.money));
+        let money = priced.then(|| Money::new(&costs, setup, trace));
         let waits = self.wait.distribution();
         let of_team = |team: &OfTeam| Figures { wait: team.wait.distribution(), ..Figures::default() };
         let figures: Vec<Figures> = self.teams.iter().map(of_team).collect();
@@ -182,7 +182,7 @@ impl Tally {
             cost_usd: money.as_ref().map(|money| money.summary),
             cost_by_owner: money.as_ref().map(|money| summary::owners(trace, &costs, &money.by_owner)),
             cost_by_user: money.as_ref().and_then(|money| summary::users(trace, &costs, &money.by_user)),
-            cost_by_class: money.as_ref().and_then(|money| summary::classes(trace, &costs, &money.by_class)),
+            cost_by_class: money.as_ref().and_then(|money| summary::classes(setup, &costs, &money.by_class)),
             egress,
             fairness: None,
             pools: summary::pools(setup, &usage, money.as_ref()),

@@ -29,7 +29,7 @@ pub struct Costs {
     pub owners: Account,
     /// By the trace's number of the user.
     pub users: Account,
-    /// By the trace's number of the priority class.
+    /// By the number of the class in which jobs are served.
     pub classes: Account,
     /// What evicted jobs held in time that they had to run again, or until they were where they had been.
     pub lost: Exact,
@@ -98,7 +98,7 @@ impl Costs {
             teams: Account::new(setup.config.teams.len()),
             owners: Account::new(trace.owners.len()),
             users: Account::new(trace.users.len()),
-            classes: Account::new(trace.priorities.len()),
+            classes: Account::new(setup.classes.names().len()),
             lost: 0,
         };
         for stretch in record.stretches() {
@@ -110,7 +110,7 @@ impl Costs {
             costs.teams.add(setup.team_of[job.team as usize].index(), cost, gpu);
             costs.owners.add(job.owner as usize, cost, gpu);
             costs.users.add(job.user as usize, cost, gpu);
-            costs.classes.add(trace.shapes[job.shape as usize].priority as usize, cost, gpu);
+            costs.classes.add(setup.classes.of(&trace.shapes[job.shape as usize]) as usize, cost, gpu);
             if stretch.lost {
                 costs.lost += cost;
             }

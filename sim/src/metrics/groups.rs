@@ -1,8 +1,8 @@
 //! Groups: wait, response and bounded slowdown by class, size and pool.
 //!
-//! class: the priority that the trace names; size: the GPUs that the whole job holds (CPUs where no pool has GPUs), in
-//! classes that double, each named by its largest; pool: that of the last attempt. Formulas as in `wait` and
-//! `slowdown`, population as in `population`, quantiles as in `distribution`.
+//! class: that in which a job is served, its own or that of development jobs (`[admission] dev`); size: the GPUs that the
+//! whole job holds (CPUs where no pool has GPUs), in classes that double, each named by its largest; pool: that of the last
+//! attempt. Formulas as in `wait` and `slowdown`, population as in `population`, quantiles as in `distribution`.
 
 use serde::Serialize;
 
@@ -31,7 +31,7 @@ pub struct Group {
 /// All three divisions.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Groups {
-    /// By priority class.
+    /// By the priority class in which they are served.
     pub class: Vec<Group>,
     /// By size.
     pub size: Vec<Group>,
@@ -68,7 +68,7 @@ pub fn divided(
     figures: impl Fn(&Division) -> Vec<Figures>,
 ) -> [Vec<Figures>; 3] {
     let kind = setup.measured_by();
-    let class = |row: usize| trace.shapes[trace.jobs[row].shape as usize].priority as usize;
+    let class = |row: usize| setup.classes.of(&trace.shapes[trace.jobs[row].shape as usize]) as usize;
     let size = |row: usize| {
         let alternative = usize::from(record.outcomes[row].alternative);
         let class = size_class(demands.of(trace, row, alternative)[kind].get());
@@ -84,8 +84,9 @@ pub fn divided(
 
 /// The groups, from the figures of [`divided`].
 #[must_use]
-pub fn groups(setup: &Setup, trace: &Trace, [class, size, pool]: &[Vec<Figures>; 3]) -> Groups {
-    let class_name = |label: usize| match trace.priorities.text(u32::try_from(label).unwrap_or(u32::MAX)) {
+pub fn groups(setup: &Setup, [class, size, pool]: &[Vec<Figures>; 3]) -> Groups {
+    let class_name = |label: usize| match setup.classes.names().text(u32::try_from(label).unwrap_or(u32::MAX))
+    {
         "" => "none".to_owned(),
         name => name.to_owned(),
     };

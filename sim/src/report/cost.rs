@@ -90,7 +90,7 @@ fn rows(setup: &Setup, trace: &Trace, record: &Record, demands: &Demands) -> Vec
     let mut rows: BTreeMap<Whose, Held> = BTreeMap::new();
     for stretch in record.stretches() {
         let Some(tariff) = &setup.tariffs[stretch.pool] else { continue };
-        let held = rows.entry((stretch.pool, whose(trace, stretch.row))).or_default();
+        let held = rows.entry((stretch.pool, whose(setup, trace, stretch.row))).or_default();
         let money = of_stretch(setup, trace, demands, &stretch);
         held.money += money;
         held.lost += if stretch.lost { money } else { 0 };
@@ -98,26 +98,31 @@ fn rows(setup: &Setup, trace: &Trace, record: &Record, demands: &Demands) -> Vec
         held.amount += u128::from(amount) * u128::from(stretch.length_ms());
     }
     let mut rows: Vec<(Whose, Held)> = rows.into_iter().collect();
-    sort_by_name(trace, &mut rows);
+    sort_by_name(setup, trace, &mut rows);
     rows
 }
 
-fn whose(trace: &Trace, row: usize) -> [u32; 4] {
+fn whose(setup: &Setup, trace: &Trace, row: usize) -> [u32; 4] {
     let job = &trace.jobs[row];
-    [job.owner, job.team, job.user, trace.shapes[job.shape as usize].priority]
+    [job.owner, job.team, job.user, setup.classes.of(&trace.shapes[job.shape as usize])]
 }
 
 /// Numbers are in the order of the trace's rows; names are not.
-fn sort_by_name<T>(trace: &Trace, rows: &mut [(Whose, T)]) {
+fn sort_by_name<T>(setup: &Setup, trace: &Trace, rows: &mut [(Whose, T)]) {
     rows.sort_by(|((pool_a, a), _), ((pool_b, b), _)| {
-        let pairs = names(trace, *a).into_iter().zip(names(trace, *b));
+        let pairs = names(setup, trace, *a).into_iter().zip(names(setup, trace, *b));
         let by_name = pairs.map(|(a, b)| compare_names(a, b)).find(|order| order.is_ne());
         pool_a.cmp(pool_b).then(by_name.unwrap_or(std::cmp::Ordering::Equal))
     });
 }
 
-fn names(trace: &Trace, [owner, team, user, class]: [u32; 4]) -> [&str; 4] {
-    [trace.owners.text(owner), trace.teams.text(team), trace.users.text(user), trace.priorities.text(class)]
+fn names<'a>(setup: &'a Setup, trace: &'a Trace, [owner, team, user, class]: [u32; 4]) -> [&'a str; 4] {
+    [
+        trace.owners.text(owner),
+        trace.teams.text(team),
+        trace.users.text(user),
+        setup.classes.names().text(class),
+    ]
 }
 
 struct Lines<'a, W> {
@@ -182,13 +187,13 @@ impl<W: Write> Lines<'_, W> {
             let charged =
                 self.setup.tariffs[one.from].as_ref().is_some_and(|tariff| tariff.egress_gb.is_some());
             if one.size.is_some() && charged {
-                let sum = sums.entry((one.from, whose(self.trace, one.row))).or_default();
+                let sum = sums.entry((one.from, whose(self.setup, self.trace, one.row))).or_default();
                 sum[0] += u128::from(one.size.unwrap_or(0));
                 sum[1] += one.money();
             }
         }
         let mut sums: Vec<(Whose, [u128; 2])> = sums.into_iter().collect();
-        sort_by_name(self.trace, &mut sums);
+        sort_by_name(self.setup, self.trace, &mut sums);
         let exact: Vec<u128> = sums.iter().map(|(_, [_, money])| *money).collect();
         let micro = apportion_by(&exact, egress::GB, egress::micro(exact.iter().sum()));
         for (((pool, whose), [bytes, _]), micro) in sums.into_iter().zip(micro) {
@@ -224,7 +229,7 @@ impl<W: Write> Lines<'_, W> {
         let accelerator = spec.accelerator.as_deref().unwrap_or("");
         let [cloud, region] = [cloud, region].map(|place| place.as_deref().unwrap_or(""));
         let [category, service] = &charge.service;
-        let [owner, team, user, class] = whose.map_or([""; 4], |whose| names(self.trace, whose));
+        let [owner, team, user, class] = whose.map_or([""; 4], |whose| names(self.setup, self.trace, whose));
         for text in [
             category,
             service,

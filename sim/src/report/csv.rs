@@ -132,7 +132,7 @@ fn what(setup: &Setup, trace: &Trace, record: &Record, row: usize, line: &mut St
     #[expect(clippy::cast_precision_loss, reason = "GiB for people; below 2^53 bytes the division is exact")]
     let gib = alternative.amount(ResourceKind::MEMORY.index()) as f64 / f64::from(1 << 30);
     push(line, format_args!(",{gib},"));
-    field(line, trace.priorities.text(shape.priority));
+    field(line, setup.classes.name_of(shape));
     line.push(',');
 }
 

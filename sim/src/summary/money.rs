@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::GPU_HOUR;
 use crate::metrics::cost::{Account, Costs, apportion};
 use crate::metrics::ratio;
+use crate::setup::Setup;
 use crate::tariff::Unit;
 use crate::trace::{Interner, Trace, compare_names};
 
@@ -58,7 +59,8 @@ pub(crate) struct Money {
 }
 
 impl Money {
-    pub(crate) fn new(costs: &Costs, trace: &Trace, unit: Unit) -> Self {
+    pub(crate) fn new(costs: &Costs, setup: &Setup, trace: &Trace) -> Self {
+        let unit = setup.money;
         let total_by_pool = costs.total_by_pool();
         let (total, allocated): (u128, u128) =
             (total_by_pool.iter().sum(), costs.allocated_by_pool.iter().sum());
@@ -80,7 +82,7 @@ impl Money {
             by_team: apportion(&costs.teams.money, unit, allocated),
             by_owner: by_name(&costs.owners.money, &trace.owners, (unit, allocated)),
             by_user: by_name(&costs.users.money, &trace.users, (unit, allocated)),
-            by_class: by_name(&costs.classes.money, &trace.priorities, (unit, allocated)),
+            by_class: by_name(&costs.classes.money, setup.classes.names(), (unit, allocated)),
         }
     }
 }
@@ -120,8 +122,8 @@ pub(crate) fn users(trace: &Trace, costs: &Costs, micro: &[u128]) -> Option<Vec<
     named_costs(&trace.users, &costs.users, micro)
 }
 
-pub(crate) fn classes(trace: &Trace, costs: &Costs, micro: &[u128]) -> Option<Vec<NamedCost>> {
-    named_costs(&trace.priorities, &costs.classes, micro)
+pub(crate) fn classes(setup: &Setup, costs: &Costs, micro: &[u128]) -> Option<Vec<NamedCost>> {
+    named_costs(setup.classes.names(), &costs.classes, micro)
 }
 
 /// By name; nothing where there is no name but the empty one. Whoever held nothing is left out.

@@ -1,9 +1,11 @@
 //! Admission and routing by the rules of a scenario: who is let in, why not, and where jobs go.
 
+use std::fs;
+
 use fairshare_sim::Fate;
 
-use crate::cli::{JOBS, refused};
-use crate::support::{Finished, simulate};
+use crate::cli::{JOBS, refused, set_up};
+use crate::support::{Finished, sim, simulate};
 
 const TWO_CLOUDS: &str = "
 [[pool]]
@@ -127,6 +129,44 @@ fn a_development_job_is_interactive_and_has_one_gpu() {
     // Without the rule it waits for the jobs that came before.
     let starts: Vec<i64> = run("", rows).times().iter().take(3).map(|(_, start, _)| *start).collect();
     assert_eq!(starts, [0, 10, 20]);
+}
+
+/// One names another class than it is served in, and one names none; the class is one that the trace need not know.
+#[test]
+fn development_jobs_belong_to_the_class_in_which_they_are_served() {
+    let priced = TWO_CLOUDS.replace("nodes = ", "price = { node_hour = 3600 }\nnodes = ");
+    let rules = "[admission]\ndev = { class = 'interactive' }\n";
+    let rows = "1,0,10,a,1,,H200,,lowest,,\n2,0,20,a,1,,H200,,lowest,,true\n3,0,40,a,1,,H200,,,,true\n";
+    let folder = set_up(&format!("{priced}{rules}"), format!("{HEADER}{rows}").as_bytes());
+    let ran = sim(folder.path(), &["run", "scenario.toml", "--trace", "jobs.csv", "-q", "--out", "out"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let read = |name: &str| fs::read_to_string(folder.path().join("out").join(name)).unwrap();
+    let summary: serde_json::Value = serde_json::from_str(&read("summary.json")).unwrap();
+    let of_classes = |list: &serde_json::Value, pointer: &str| -> Vec<(String, f64)> {
+        let one = |class: &serde_json::Value| {
+            (class["name"].as_str().unwrap().to_owned(), class.pointer(pointer).unwrap().as_f64().unwrap())
+        };
+        list.as_array().unwrap().iter().map(one).collect()
+    };
+    let named = |interactive: f64, lowest: f64| {
+        vec![("interactive".to_owned(), interactive), ("lowest".to_owned(), lowest)]
+    };
+    assert_eq!(of_classes(&summary["groups"]["class"], "/response_s/mean"), named(30.0, 10.0));
+    // A GPU costs 450 dollars an hour.
+    assert_eq!(of_classes(&summary["cost_by_class"], "/usd"), named(7.5, 1.25));
+    let column = |text: &str, name: &str| -> Vec<String> {
+        let mut reader = csv::Reader::from_reader(text.as_bytes());
+        let at = reader.headers().unwrap().iter().position(|header| header == name).unwrap();
+        reader.records().map(|row| row.unwrap()[at].to_owned()).collect()
+    };
+    assert_eq!(column(&read("jobs.csv"), "priority"), ["lowest", "interactive", "interactive"]);
+    let mut classes = column(&read("cost.csv"), "x_Class");
+    classes.retain(|class| !class.is_empty());
+    assert_eq!(classes, ["interactive", "lowest"]);
+    // The same where jobs are not kept.
+    let parts = ["run", "scenario.toml", "--trace", "jobs.csv", "-q", "--quantiles", "sketch", "-o", "json"];
+    let parts: serde_json::Value = serde_json::from_str(&sim(folder.path(), &parts).stdout).unwrap();
+    assert_eq!(of_classes(&parts["cost_by_class"], "/usd"), named(7.5, 1.25));
 }
 
 #[test]
