@@ -19,7 +19,7 @@ use crate::metrics::division::{Counted, Division, Figures, figures, figures_besi
 use crate::metrics::egress::{Egress, egress};
 use crate::metrics::entitlement::Entitlements;
 use crate::metrics::eviction::{Evictions, evictions};
-use crate::metrics::groups::{self, Groups};
+use crate::metrics::groups::{self, Groups, Parts};
 use crate::metrics::latency::{Firsts, latencies};
 use crate::metrics::population::{self, Trim};
 use crate::metrics::queue::{Queue, queue};
@@ -305,7 +305,7 @@ impl Summary {
         let usage = Usage::new(setup, trace, record, &demands, window);
         let costs = Costs::new(setup, trace, record, &demands, window);
         let firsts = Firsts::new(record);
-        let (all, by_team, by_group) = divided(setup, trace, record, &demands, &firsts, info.trim);
+        let (all, by_team, by_group) = divided(setup, trace, record, &firsts, info.trim);
         let load = offered_load(setup, trace, record);
         let (policy, priced) = (setup.config.policy, setup.is_priced());
         let money = priced.then(|| Money::new(&costs, setup, trace));
@@ -370,17 +370,16 @@ fn divided(
     setup: &Setup,
     trace: &Trace,
     record: &Record,
-    demands: &Demands,
     firsts: &Firsts,
     trim: Option<Trim>,
-) -> (Figures, Vec<Figures>, [Vec<Figures>; 3]) {
+) -> (Figures, Vec<Figures>, [Parts; 3]) {
     let rows = population::rows(trace, record, trim);
     let team_of = |row: usize| setup.team_of[trace.jobs[row].team as usize].index();
-    let counted = Counted { trace, record, firsts, rows: &rows };
+    let counted = Counted { trace, record, rows: &rows };
     let all = figures(counted, &Division::undivided(rows.len()))[0];
     let parts = |division: &Division| figures_beside(&all, counted, division);
     let by_team = parts(&Division::new(&rows, setup.config.teams.len(), team_of));
-    (all, by_team, groups::divided(setup, trace, record, demands, &rows, parts))
+    (all, by_team, groups::divided(setup, counted, firsts, parts))
 }
 
 /// Over the teams that submitted a job; each is told its mean share and entitlement. Beside it, why users are not measured.

@@ -73,7 +73,7 @@ impl Division {
     }
 }
 
-/// The figures of some jobs.
+/// The figures of some jobs that count.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub struct Figures {
     /// Waits, seconds.
@@ -82,8 +82,6 @@ pub struct Figures {
     pub response: Distribution,
     /// Bounded slowdowns.
     pub slowdown: Distribution,
-    /// Submission to first start, seconds.
-    pub first_decision: Distribution,
 }
 
 /// The jobs that count, and what became of them.
@@ -93,8 +91,6 @@ pub struct Counted<'a> {
     pub trace: &'a Trace,
     /// What became of it.
     pub record: &'a Record,
-    /// When jobs started first.
-    pub firsts: &'a Firsts,
     /// Which of them count.
     pub rows: &'a [u32],
 }
@@ -102,23 +98,30 @@ pub struct Counted<'a> {
 /// The figures of each part of the jobs that count.
 #[must_use]
 pub fn figures(counted: Counted<'_>, division: &Division) -> Vec<Figures> {
-    let Counted { trace, record, firsts, rows } = counted;
+    let Counted { trace, record, rows } = counted;
     let mut found = vec![Figures::default(); division.ends.len()];
     let response = |row: usize| wait::response(trace.jobs[row].submit_ms, record.outcomes[row].end_ms);
     let mut measure = |value: &dyn Fn(usize) -> u64, field: fn(&mut Figures) -> &mut Distribution| {
         let values = rows.iter().map(|row| value(*row as usize)).collect();
-        spread(values, division, Distribution::of_millis, field, &mut found);
+        fill(spread(values, division, Distribution::of_millis), field, &mut found);
     };
     measure(&|row| record.outcomes[row].wait_ms, |figures| &mut figures.wait);
     measure(&response, |figures| &mut figures.response);
-    // Whoever counts has started.
-    measure(&|row| firsts.of(trace, record, row).millis().unwrap_or(0), |figures| {
-        &mut figures.first_decision
-    });
     let slowdown = |row: &u32| bounded(response(*row as usize), trace.jobs[*row as usize].run_ms);
     let slowdowns = rows.iter().map(slowdown).collect();
-    spread(slowdowns, division, Distribution::of_numbers, |figures| &mut figures.slowdown, &mut found);
+    fill(spread(slowdowns, division, Distribution::of_numbers), |figures| &mut figures.slowdown, &mut found);
     found
+}
+
+/// How long until the first decision about the jobs of each part of `rows`, about all of which one was made.
+#[must_use]
+pub fn first_decisions(
+    (trace, record, firsts): (&Trace, &Record, &Firsts),
+    rows: &[u32],
+    division: &Division,
+) -> Vec<Distribution> {
+    let first = |row: &u32| firsts.of(trace, record, *row as usize).millis().unwrap_or(0);
+    spread(rows.iter().map(first).collect(), division, Distribution::of_millis)
 }
 
 /// The same, given those of all: they are not worked out again where one part has all.
@@ -130,32 +133,37 @@ pub fn figures_beside(all: &Figures, counted: Counted<'_>, division: &Division) 
     found
 }
 
+/// Puts one measure of every part where it belongs.
+fn fill(measured: Vec<Distribution>, field: fn(&mut Figures) -> &mut Distribution, found: &mut [Figures]) {
+    found.iter_mut().zip(measured).for_each(|(figures, one)| *field(figures) = one);
+}
+
 /// Works out one measure for every part, from its values by place.
 fn spread<T: Copy>(
     mut values: Vec<T>,
     division: &Division,
     of: fn(&mut [T]) -> Distribution,
-    field: fn(&mut Figures) -> &mut Distribution,
-    found: &mut [Figures],
-) {
+) -> Vec<Distribution> {
+    let mut found = vec![Distribution::default(); division.ends.len()];
     if let Some(whole) = division.whole {
-        *field(&mut found[whole]) = of(&mut values);
-        return;
+        found[whole] = of(&mut values);
+        return found;
     }
     let largest = division.parts().enumerate().max_by_key(|(_, places)| places.len()).map(|(part, _)| part);
     let mut buffer = Vec::new();
     for (part, places) in division.parts().enumerate().filter(|(part, _)| Some(*part) != largest) {
         buffer.clear();
         buffer.extend(places.iter().map(|place| values[*place as usize]));
-        *field(&mut found[part]) = of(&mut buffer);
+        found[part] = of(&mut buffer);
     }
     // The largest part moves to the front, so that there is no second list of nearly all values: places ascend.
     if let Some((part, places)) = largest.and_then(|part| Some((part, division.parts().nth(part)?))) {
         for (at, place) in places.iter().enumerate() {
             values[at] = values[*place as usize];
         }
-        *field(&mut found[part]) = of(&mut values[..places.len()]);
+        found[part] = of(&mut values[..places.len()]);
     }
+    found
 }
 
 #[cfg(test)]
@@ -167,11 +175,9 @@ mod tests {
         let halves = Division::new(&[0, 1, 2], 2, |row| usize::from(row > 0));
         let one = Division::new(&[0, 1, 2], 2, |_| 1);
         assert_eq!((one.whole, one.parts().map(<[u32]>::len).collect::<Vec<_>>()), (Some(1), vec![0, 3]));
-        let wait: fn(&mut Figures) -> &mut Distribution = |figures| &mut figures.wait;
         let found = |division: &Division| {
-            let mut found = vec![Figures::default(); 2];
-            spread(vec![1_000, 2_000, 6_000], division, Distribution::of_millis, wait, &mut found);
-            found.iter().map(|part| (part.wait.count, part.wait.mean)).collect::<Vec<_>>()
+            let found = spread(vec![1_000, 2_000, 6_000], division, Distribution::of_millis);
+            found.iter().map(|part| (part.count, part.mean)).collect::<Vec<_>>()
         };
         assert_eq!(found(&halves), [(1, Some(1.0)), (2, Some(4.0))]);
         assert_eq!(found(&one), [(0, None), (3, Some(3.0))]);

@@ -1,17 +1,19 @@
-//! Groups: wait, response and bounded slowdown by class, size and pool.
+//! Groups: wait, response, bounded slowdown and first decision by class, size and pool.
 //!
 //! class: that in which a job is served, its own or that of development jobs (`[admission] dev`); size: the GPUs that the
-//! whole job holds (CPUs where no pool has GPUs), in classes that double, each named by its largest; pool: that of the last
-//! attempt. Formulas as in `wait` and `slowdown`, population as in `population`, quantiles as in `distribution`.
+//! whole job asks (CPUs where no pool has GPUs), in classes that double, each named by its largest; pool: that of the last
+//! attempt. Formulas as in `wait`, `slowdown` and `latency`, quantiles as in `distribution`. Population of wait, response
+//! and slowdown as in `population`, of first decisions as in `latency`: a class of which all jobs are rejected has these
+//! alone.
 
 use serde::Serialize;
 
-use super::Demands;
 use super::distribution::Distribution;
-use super::division::{Division, Figures};
-use crate::record::Record;
+use super::division::{Counted, Division, Figures, first_decisions};
+use super::latency::Firsts;
+use crate::record::Fate;
 use crate::setup::Setup;
-use crate::trace::{Trace, compare_names};
+use crate::trace::compare_names;
 
 /// One group of jobs.
 #[derive(Clone, PartialEq, Debug, Serialize)]
@@ -24,7 +26,7 @@ pub struct Group {
     pub response_s: Distribution,
     /// Bounded slowdowns.
     pub bounded_slowdown: Distribution,
-    /// Submission to first start; see `latency`.
+    /// Submission to first start or rejection; see `latency`.
     pub first_decision_s: Distribution,
 }
 
@@ -57,34 +59,45 @@ pub fn size_class(thousandths: u64) -> u64 {
     }
 }
 
-/// The figures of the parts that class, size and pool make of `rows`, one division after the other.
+/// The parts that one way to divide jobs makes.
+#[derive(Clone, Debug)]
+pub struct Parts {
+    /// Of the jobs that count, by label.
+    figures: Vec<Figures>,
+    /// Of the jobs about which anything was decided, by label.
+    first_decisions: Vec<Distribution>,
+}
+
+/// The parts that class, size and pool make, one division after the other; `figures` are those of the jobs that count.
 #[must_use]
 pub fn divided(
     setup: &Setup,
-    trace: &Trace,
-    record: &Record,
-    demands: &Demands,
-    rows: &[u32],
+    counted: Counted<'_>,
+    firsts: &Firsts,
     figures: impl Fn(&Division) -> Vec<Figures>,
-) -> [Vec<Figures>; 3] {
+) -> [Parts; 3] {
+    let Counted { trace, record, rows } = counted;
     let kind = setup.measured_by();
-    let class = |row: usize| setup.classes.of(&trace.shapes[trace.jobs[row].shape as usize]) as usize;
+    let shape = |row: usize| &trace.shapes[trace.jobs[row].shape as usize];
+    let class = |row: usize| setup.classes.of(shape(row)) as usize;
     let size = |row: usize| {
-        let alternative = usize::from(record.outcomes[row].alternative);
-        let class = size_class(demands.of(trace, row, alternative)[kind].get());
-        (u64::BITS - class.leading_zeros()) as usize
+        let alternative = &shape(row).alternatives[usize::from(record.outcomes[row].alternative)];
+        (u64::BITS - size_class(alternative.total(kind.index())).leading_zeros()) as usize
     };
     let pool = |row: usize| record.outcomes[row].pool as usize;
-    [
-        figures(&Division::new(rows, 0, class)),
-        figures(&Division::new(rows, 0, size)),
-        figures(&Division::new(rows, 0, pool)),
-    ]
+    let mut decided = firsts.decided(trace, record);
+    let parts = |label: &dyn Fn(usize) -> usize, decided: &[u32]| Parts {
+        figures: figures(&Division::new(rows, 0, label)),
+        first_decisions: first_decisions((trace, record, firsts), decided, &Division::new(decided, 0, label)),
+    };
+    let [by_class, by_size] = [parts(&class, &decided), parts(&size, &decided)];
+    decided.retain(|row| record.outcomes[*row as usize].fate != Fate::Rejected);
+    [by_class, by_size, parts(&pool, &decided)]
 }
 
-/// The groups, from the figures of [`divided`].
+/// The groups, from the parts of [`divided`].
 #[must_use]
-pub fn groups(setup: &Setup, [class, size, pool]: &[Vec<Figures>; 3]) -> Groups {
+pub fn groups(setup: &Setup, [class, size, pool]: &[Parts; 3]) -> Groups {
     let class_name = |label: usize| match setup.classes.names().text(u32::try_from(label).unwrap_or(u32::MAX))
     {
         "" => "none".to_owned(),
@@ -96,16 +109,21 @@ pub fn groups(setup: &Setup, [class, size, pool]: &[Vec<Figures>; 3]) -> Groups 
 }
 
 /// The parts that have any jobs, by name.
-fn named(parts: &[Figures], name: impl Fn(usize) -> String) -> Vec<Group> {
-    let group = |(label, part): (usize, &Figures)| Group {
-        name: name(label),
-        wait_s: part.wait,
-        response_s: part.response,
-        bounded_slowdown: part.slowdown,
-        first_decision_s: part.first_decision,
+fn named(parts: &Parts, name: impl Fn(usize) -> String) -> Vec<Group> {
+    let Parts { figures, first_decisions } = parts;
+    let group = |label: usize| {
+        let part = figures.get(label).copied().unwrap_or_default();
+        let first_decision_s = first_decisions.get(label).copied().unwrap_or_default();
+        (part.wait.count > 0 || first_decision_s.count > 0).then(|| Group {
+            name: name(label),
+            wait_s: part.wait,
+            response_s: part.response,
+            bounded_slowdown: part.slowdown,
+            first_decision_s,
+        })
     };
-    let parts = parts.iter().enumerate().filter(|(_, part)| part.wait.count > 0);
-    let mut groups: Vec<Group> = parts.map(group).collect();
+    let labels = figures.len().max(first_decisions.len());
+    let mut groups: Vec<Group> = (0..labels).filter_map(group).collect();
     groups.sort_by(|a, b| compare_names(&a.name, &b.name));
     groups
 }

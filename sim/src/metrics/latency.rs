@@ -4,8 +4,9 @@
 //! rejection. Seconds, to the millisecond: the scheduler looks at every job in the instant in which it comes, and at all
 //! that wait whenever anything changes, so that deciding itself takes no simulated time. It is what somebody in front of a
 //! development session waits; `wait` goes on over evictions. Population: jobs that started or were rejected, never
-//! trimmed; those that never started are in none. Estimator: see `distribution`. Source: what operators of interactive
-//! jobs ask for ("sub-second scheduling").
+//! trimmed; those about which nothing was decided are in none. By class and by size it is the same jobs, so that the counts
+//! add up to that of all; by pool it is those that started, since a rejected job has none. Estimator: see `distribution`.
+//! Source: what operators of interactive jobs ask for ("sub-second scheduling").
 
 use std::collections::BTreeMap;
 
@@ -90,5 +91,12 @@ impl Firsts {
             Fate::Rejected => First::Rejection,
             Fate::Unseen | Fate::Waiting => First::None,
         }
+    }
+
+    /// The rows of the jobs about which one was made, ascending.
+    #[must_use]
+    pub fn decided(&self, trace: &Trace, record: &Record) -> Vec<u32> {
+        let rows = 0..u32::try_from(trace.jobs.len()).unwrap_or(u32::MAX);
+        rows.filter(|row| self.of(trace, record, *row as usize) != First::None).collect()
     }
 }

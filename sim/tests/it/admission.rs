@@ -2,7 +2,9 @@
 
 use std::fs;
 
-use fairshare_sim::Fate;
+use fairshare_sim::metrics::groups::Group;
+use fairshare_sim::metrics::population::Trim;
+use fairshare_sim::{Fate, RunInfo, Summary};
 
 use crate::cli::{JOBS, refused, set_up};
 use crate::support::{Finished, sim, simulate};
@@ -167,6 +169,39 @@ fn development_jobs_belong_to_the_class_in_which_they_are_served() {
     let parts = ["run", "scenario.toml", "--trace", "jobs.csv", "-q", "--quantiles", "sketch", "-o", "json"];
     let parts: serde_json::Value = serde_json::from_str(&sim(folder.path(), &parts).stdout).unwrap();
     assert_eq!(of_classes(&parts["cost_by_class"], "/usd"), named(7.5, 1.25));
+}
+
+/// The first job has room at once, the last after nine seconds; the two others are rejected for what they ask and name.
+#[test]
+fn first_decisions_of_groups_are_rejections_too() {
+    let rules = "[admission]\nclasses = ['interactive', 'lowest']\nmax_gpus = { interactive = 2 }\n";
+    let rows = "1,0,10,a,2,,H200,,interactive,,\n2,0,10,a,3,,H200,,interactive,,\n3,0,10,a,1,,H200,,emergency,,\n\
+                4,1,10,a,,,H200*2x8,,lowest,,\n";
+    let finished = run(rules, rows);
+    let summary = finished.summary();
+    let all = summary.first_decision_s.unwrap();
+    assert_eq!((all.count, all.mean), (4, Some(2.25)));
+    let groups = summary.groups.unwrap();
+    let told = |groups: &[Group]| -> Vec<(String, u64, f64, u64)> {
+        let one = |group: &Group| {
+            let first = group.first_decision_s;
+            (group.name.clone(), first.count, first.mean.unwrap(), group.wait_s.count)
+        };
+        groups.iter().map(one).collect()
+    };
+    let named = |name: &str, decided, mean, ended| (name.to_owned(), decided, mean, ended);
+    let classes =
+        [named("emergency", 1, 0.0, 0), named("interactive", 2, 0.0, 1), named("lowest", 1, 9.0, 1)];
+    assert_eq!(told(&groups.class), classes);
+    let sizes = [named("1", 1, 0.0, 0), named("2", 1, 0.0, 1), named("4", 1, 0.0, 0), named("16", 1, 9.0, 1)];
+    assert_eq!(told(&groups.size), sizes);
+    assert_eq!(told(&groups.pool), [named("nebius-h200", 2, 4.5, 2)]);
+    // What is left out of the means of waits is decided about all the same.
+    let info = RunInfo { trim: Trim::parse("50%"), ..RunInfo::default() };
+    let Finished { scenario, setup, trace, record } = &finished;
+    let trimmed = Summary::new(scenario, setup, trace, record, &info).groups.unwrap();
+    assert_eq!(trimmed.pool[0].wait_s.count, 0);
+    assert_eq!(trimmed.pool[0].first_decision_s, groups.pool[0].first_decision_s);
 }
 
 #[test]
