@@ -3,6 +3,8 @@
 //! Here: the result, which every kind of snapshot comes to, and the snapshot of a scenario. Absent on purpose: layout
 //! (see `report::decision`), and the objects of other systems.
 
+mod first;
+
 use std::collections::BTreeMap;
 
 use fairshare::{
@@ -260,7 +262,8 @@ struct Cluster<'a> {
     trace: &'a Trace,
     scheduler: Scheduler,
     now_ms: i64,
-    names: BTreeMap<JobId, String>,
+    /// In the trace.
+    rows: BTreeMap<JobId, usize>,
     rejected: Vec<JobDecision>,
 }
 
@@ -274,7 +277,7 @@ impl<'a> Cluster<'a> {
                 scheduler.set_capacity(at, pool_id(change.pool), change.nodes).map_err(refused)?;
             }
         }
-        Ok(Self { setup, trace, scheduler, now_ms, names: BTreeMap::new(), rejected: Vec::new() })
+        Ok(Self { setup, trace, scheduler, now_ms, rows: BTreeMap::new(), rejected: Vec::new() })
     }
 
     /// What the scheduler is to know of a job, or why it is rejected.
@@ -330,7 +333,7 @@ impl<'a> Cluster<'a> {
             let placed = placed.on_nodes(on.iter().map(|(node, workers)| (*node, *workers)).collect());
             match self.scheduler.adopt(self.now(), spec, &placed) {
                 Ok(id) => {
-                    self.names.insert(id, name.to_owned());
+                    self.rows.insert(id, row);
                     return Ok(());
                 }
                 Err(source) => refusal = Some(source),
@@ -368,7 +371,7 @@ impl<'a> Cluster<'a> {
                 match self.scheduler.submit(self.now(), spec).map_err(refused)? {
                     Submission::Rejected(reason) => reason.to_string(),
                     Submission::Queued(id) => {
-                        self.names.insert(id, name.to_owned());
+                        self.rows.insert(id, row);
                         return Ok(());
                     }
                 }
@@ -424,17 +427,7 @@ impl<'a> Cluster<'a> {
         let Ok(explanation) = self.scheduler.explain_without_entitlements(job) else { return String::new() };
         let mut parts = explanation.reasons(&|other| format!("`{}`", self.name(other)));
         if let Some(lost) = &explanation.lost {
-            let team = |team: fairshare::TeamId| &self.setup.config.teams[team.index()].name;
-            let (theirs, own) = (lost.key.dominant(), lost.own_key.dominant());
-            let [to, their_team, own_team] = [&self.name(lost.to), team(lost.team), team(lost.own_team)];
-            parts.push(if lost.after_grant {
-                format!(
-                    "`{to}` came first: team `{their_team}` held {theirs} over its weight with it, `{own_team}` would hold \
-                     {own} with this one"
-                )
-            } else {
-                format!("`{to}` comes first: team `{their_team}` holds {theirs} over its weight, `{own_team}` {own}")
-            });
+            parts.push(self.comes_first(job, lost));
         }
         let remedies = self.scheduler.remedies(job).unwrap_or_default();
         let helps =
@@ -447,7 +440,7 @@ impl<'a> Cluster<'a> {
     }
 
     fn name(&self, job: JobId) -> String {
-        self.names.get(&job).cloned().unwrap_or_else(|| job.to_string())
+        self.rows.get(&job).map_or_else(|| job.to_string(), |row| self.trace.names.get(*row).to_string())
     }
 
     fn started(&self, job: JobId, pool: PoolId, victims: Vec<VictimLine>) -> JobDecision {

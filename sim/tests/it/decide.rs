@@ -66,6 +66,108 @@ pool = 'b'
 
 ";
 
+/// `y` holds two GPUs of eight and `z` six; a job of `y` came before one of `x`, and is shorter.
+const TWO_WAIT: &str = "\
+[[pool]]
+name = 'a'
+nodes = 1
+node = { gpu = 8 }
+
+[[team]]
+name = 'x'
+[[team]]
+name = 'y'
+[[team]]
+name = 'z'
+
+[[priority]]
+classes = 'four'
+
+[snapshot]
+now_s = 100
+
+[[running]]
+job_id = 'r1'
+team = 'y'
+gpu = 2
+pool = 'a'
+[[running]]
+job_id = 'r2'
+team = 'z'
+gpu = 6
+pool = 'a'
+
+[[pending]]
+job_id = 'p1'
+team = 'y'
+gpu = 1
+submit_s = 10
+estimate_s = 60
+
+[[pending]]
+job_id = 'p2'
+team = 'x'
+gpu = 1
+submit_s = 20
+estimate_s = 90
+";
+
+/// What a scenario says under a policy of why another job comes before one.
+fn first(scenario: &str, policy: &str, job: &str) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("cluster.toml"), scenario).unwrap();
+    let ran = sim(folder.path(), &["decide", "cluster.toml", "-q", "-o", "json", "--policy", policy]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let value: Value = serde_json::from_str(&ran.stdout).unwrap();
+    let decisions = value["decisions"].as_array().unwrap();
+    let why = decisions.iter().find(|one| one["job"] == job).unwrap()["why"].as_str().unwrap();
+    let first = why.split("; ").find(|part| part.contains("comes first"));
+    first.unwrap_or_else(|| panic!("{policy}: {why}")).to_owned()
+}
+
+#[test]
+fn who_comes_first_is_told_by_what_the_order_compares() {
+    let by_time = "it was submitted at 10 s, this one at 20 s";
+    for (policy, expected) in [
+        ("fifo", by_time),
+        ("priority", by_time),
+        ("sjf", "it is thought to run for 60 s, this one for 90 s"),
+        ("fair-tree", "by the fair-tree ranks of the teams, then by submit time"),
+        ("multifactor", "by the weighted sum of age, fair-tree rank, size and class, then by submit time"),
+    ] {
+        assert_eq!(first(TWO_WAIT, policy, "p2"), format!("`p1` comes first: {expected}"), "{policy}");
+    }
+    let shares = "`p2` comes first: team `x` holds 0 over its weight, `y` 1/4";
+    for policy in ["drf", "drf-current", "hdrf"] {
+        assert_eq!(first(TWO_WAIT, policy, "p1"), shares, "{policy}");
+    }
+    let alike = TWO_WAIT.replace("submit_s = 20", "submit_s = 10");
+    let by_name = "`p1` comes first: both were submitted at 10 s, and it is named before this one";
+    assert_eq!(first(&alike, "fifo", "p2"), by_name);
+    let unknown = TWO_WAIT.replace("estimate_s = 90\n", "");
+    let by_length = "`p1` comes first: it is thought to run for 60 s, and this one does not say for how long";
+    assert_eq!(first(&unknown, "sjf", "p2"), by_length);
+    let equal = TWO_WAIT.replace("team = 'y'\ngpu = 2", "team = 'z'\ngpu = 2");
+    let tie = "`p2` comes first: teams `x` and `y` hold 0 over their weights alike";
+    assert_eq!(first(&equal, "drf", "p1"), tie);
+}
+
+#[test]
+fn classes_and_quotas_are_told_where_they_come_before_the_order() {
+    let classes = TWO_WAIT.replace("submit_s = 20", "submit_s = 20\npriority = 'interactive'");
+    let interactive = fairshare_sim::Scenario::parse("classes", &classes, &[]).unwrap().priorities[1].1;
+    let by_class = format!("`p2` comes first: its class has the value {interactive}, that of this one 0");
+    for policy in ["fifo", "sjf", "fair-tree", "priority", "drf"] {
+        assert_eq!(first(&classes, policy, "p1"), by_class, "{policy}");
+    }
+    // Where it counts within teams alone, it does not decide between them.
+    let within = first(&classes, "fifo,priority=within-team", "p2");
+    assert_eq!(within, "`p1` comes first: it was submitted at 10 s, this one at 20 s");
+    let quota = TWO_WAIT.replace("name = 'y'\n", "name = 'y'\nquota = { a = { gpu = 4 } }\n");
+    let by_quota = "`p1` comes first: it is within a quota of its team, this one beyond";
+    assert_eq!(first(&quota, "drf", "p2"), by_quota);
+}
+
 #[test]
 fn one_cycle_says_who_starts_and_why_the_others_wait() {
     let pending = "\
