@@ -200,6 +200,7 @@ impl Setup {
                 "no pool has a price: costs are not measured, and GPUs count alike in shares".to_owned(),
             );
         }
+        warnings.extend(scenario.pools.iter().filter_map(|pool| pool.caution.clone()));
         let knows_data = scenario.pools.iter().any(|pool| !pool.datasets.is_empty());
         ignored_columns(known, knows_data, scenario.reaper.is_some(), &mut warnings);
         for (team, spec) in scenario.teams.iter().zip(&mut teams) {

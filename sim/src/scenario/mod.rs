@@ -134,6 +134,8 @@ pub struct Pool {
     pub divisible: bool,
     /// What it charges.
     pub tariff: Option<Tariff>,
+    /// What is odd about its prices.
+    pub caution: Option<String>,
     /// What joins its nodes.
     pub fabric: Option<String>,
     /// How many nodes are in each fabric domain, which no gang leaves; none: the pool is one domain.

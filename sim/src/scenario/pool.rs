@@ -99,6 +99,7 @@ fn pool<'a>(table: &'a Table, place: &Place, kinds: &mut Vec<&'a str>, faults: &
     let domains = listed.map_or(Vec::new(), |nodes| domains(table, nodes, divisible, faults));
     let amounts = node.as_deref().unwrap_or(&[]);
     let tariff = table.get("price").and_then(|node| price::tariff(node, amounts, faults));
+    let caution = table.get("price").zip(name).and_then(|(node, name)| price::caution(name, node, amounts));
     let datasets = table.get("datasets").map(|node| faults.texts(node, "datasets")).unwrap_or_default();
     let speed_milli = table.get("speed").and_then(|node| faults.thousandths(node, "speed")).unwrap_or(1_000);
     let link_mbps = table.get("link_gbps").and_then(|node| faults.thousandths(node, "link_gbps"));
@@ -113,6 +114,7 @@ fn pool<'a>(table: &'a Table, place: &Place, kinds: &mut Vec<&'a str>, faults: &
         node,
         divisible,
         tariff,
+        caution,
         fabric,
         domains,
         datasets,

@@ -9,7 +9,7 @@ use fairshare::{MicroUsd, Price, PriceUnit, Quantity};
 
 use super::document::{Node, Table, Value};
 use super::fault::Fault;
-use super::value::Faults;
+use super::value::{Faults, dollars};
 use crate::tariff::{Bought, Tariff};
 use crate::trace::Selection;
 
@@ -86,6 +86,62 @@ pub(super) fn tariff(node: &Node, amounts: &[(String, Quantity)], faults: &mut F
     Some(tariff)
 }
 
+/// What is odd about the prices of a pool: that at the spot market is above that on demand, from the beginning or from a
+/// change on.
+pub(super) fn caution(pool: &str, node: &Node, amounts: &[(String, Quantity)]) -> Option<String> {
+    let Value::Table(first) = &node.value else { return None };
+    let changes = match first.get("changes").map(|node| &node.value) {
+        Some(Value::Array(elements)) => elements.as_slice(),
+        _ => &[],
+    };
+    let mut tables = vec![first];
+    for change in changes {
+        if let Value::Table(table) = &change.value {
+            tables.push(table);
+        }
+    }
+    // What a change does not name stays.
+    let price = |key: &str, until: usize| {
+        let known = tables[..=until].iter().rev().find_map(|table| table.get(key));
+        known.and_then(dollars)
+    };
+    // Of all that a node has, so that prices by one thing and by another can be compared.
+    let of_node = |unit: &str, price: MicroUsd| {
+        let amount = match unit.strip_suffix("_hour") {
+            Some("node") => Some(1_000),
+            resource => {
+                amounts.iter().find(|(known, _)| Some(known.as_str()) == resource).map(|known| known.1.get())
+            }
+        };
+        Some(u128::from(price.get()) * u128::from(amount?))
+    };
+    for (until, table) in tables.iter().enumerate() {
+        let pairs = UNITS.into_iter().flat_map(|spot| UNITS.map(|unit| (spot, unit)));
+        for (spot, unit) in pairs {
+            let key = format!("spot_{spot}");
+            let Some((dear, cheap)) = price(&key, until).zip(price(unit, until)) else { continue };
+            let (Some(high), Some(low)) = (of_node(spot, dear), of_node(unit, cheap)) else { continue };
+            if high > low {
+                let since = table.get("from").and_then(instant).filter(|_| until > 0);
+                let since = since.map_or(String::new(), |from| format!(" from {from} on"));
+                return Some(format!(
+                    "pool `{pool}`: the spot price (`{key}` {dear}) is above that on demand (`{unit}` {cheap}){since}: one \
+                     of the two is probably wrong"
+                ));
+            }
+        }
+    }
+    None
+}
+
+/// An instant as it is written.
+fn instant(node: &Node) -> Option<&str> {
+    match &node.value {
+        Value::Text(text) | Value::Date(text) | Value::Integer(text) => Some(text),
+        _ => None,
+    }
+}
+
 /// The price of a GB of a data set that leaves the pool for another cloud.
 fn egress(node: &Node, faults: &mut Faults) -> Option<MicroUsd> {
     let price = faults.money(node, "egress_gb")?;
@@ -159,11 +215,7 @@ fn changes(
     for (change, place) in faults.tables(table, "changes") {
         faults.keys(change, "a change of price", &keys, &[]);
         let from = faults.required(change, place, "a change of price", "from", &keys)?;
-        let text = match &from.value {
-            Value::Text(text) | Value::Date(text) | Value::Integer(text) => text.as_str(),
-            _ => "",
-        };
-        let Some(from_ms) = Selection::instant_ms(text) else {
+        let Some(from_ms) = Selection::instant_ms(instant(from).unwrap_or_default()) else {
             let label = "expected seconds, or a date with a time such as `2017-10-01 00:00:00`";
             faults.push(Fault::new(&from.place, "`from` is no instant", label));
             return None;

@@ -180,11 +180,7 @@ impl Faults {
 
     /// Dollars, with at most six decimals.
     pub(super) fn money(&mut self, node: &Node, key: &str) -> Option<MicroUsd> {
-        let money = match &node.value {
-            Value::Integer(digits) | Value::Float(digits) => MicroUsd::parse(&plain(digits)),
-            _ => None,
-        };
-        let money = money.filter(|money| *money <= MOST);
+        let money = dollars(node).filter(|money| *money <= MOST);
         if money.is_none() {
             return self.expected(node, key, "dollars: a number from 0 to 1000000 with at most six decimals");
         }
@@ -223,6 +219,14 @@ impl Faults {
             self.push(Fault::new(&node.place, format!("unknown {key} `{word}`"), label).hint_if(near));
         }
         None
+    }
+}
+
+/// Dollars as they are written, whatever they are.
+pub(super) fn dollars(node: &Node) -> Option<MicroUsd> {
+    match &node.value {
+        Value::Integer(digits) | Value::Float(digits) => MicroUsd::parse(&plain(digits)),
+        _ => None,
     }
 }
 

@@ -56,6 +56,35 @@ fn what_is_bought_on_demand_is_never_idle() {
 }
 
 #[test]
+fn spot_prices_above_those_on_demand_are_warned_of() {
+    let warned = |price: &str| {
+        let warnings = simulate(&pool(price), JOBS).summary().warnings;
+        warnings.into_iter().filter(|warning| warning.contains("on demand")).collect::<Vec<_>>()
+    };
+    let said =
+        |prices: &str| vec![format!("pool `l4`: the spot price {prices}: one of the two is probably wrong")];
+    assert_eq!(
+        warned("gpu_hour = 3.6, spot_gpu_hour = 4"),
+        said("(`spot_gpu_hour` 4) is above that on demand (`gpu_hour` 3.6)")
+    );
+    assert!(warned("gpu_hour = 3.6, spot_gpu_hour = 3.6").is_empty());
+    assert!(warned("spot_gpu_hour = 4, bought = 'spot'").is_empty(), "compared with nothing");
+    // A node has four GPUs.
+    assert_eq!(
+        warned("node_hour = 14.4, spot_gpu_hour = 3.7, bought = 'spot'"),
+        said("(`spot_gpu_hour` 3.7) is above that on demand (`node_hour` 14.4)")
+    );
+    assert!(warned("node_hour = 14.4, spot_gpu_hour = 3.5").is_empty());
+    // From the second change on: the first leaves the spot price as it is.
+    let changes =
+        "changes = [{ from = 50, gpu_hour = 3 }, { from = 100, gpu_hour = 2, spot_gpu_hour = 2.5 }]";
+    assert_eq!(
+        warned(&format!("gpu_hour = 3.6, spot_gpu_hour = 2.8, {changes}")),
+        said("(`spot_gpu_hour` 2.5) is above that on demand (`gpu_hour` 2) from 100 on")
+    );
+}
+
+#[test]
 fn a_node_is_charged_by_its_gpus() {
     assert_eq!(cost(&run("node_hour = 14.4")), "0.8 = 0.51 + 0.29");
 }
