@@ -8,12 +8,13 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use fairshare::Backfill;
+use fairshare::{Backfill, JobId, ResourceKind};
 
 use crate::engine::{Simulation, Suspended};
 use crate::error::SimError;
-use crate::observer::Cause;
-use crate::observer::Observer;
+use crate::metrics::Demands;
+use crate::metrics::queue::Deepest;
+use crate::observer::{Cause, Observer, Transition, What};
 use crate::record::{Fate, LostAttempt, Record};
 use crate::scenario::Scenario;
 use crate::setup::{Known, Setup};
@@ -70,13 +71,15 @@ pub fn run<O: Observer>(
     let begun_with = known;
     let mut tally = Tally::default();
     let mut suspended: Option<Suspended> = None;
+    let mut deepest = Deepest::default();
     let record = loop {
         setup.grow(scenario, &trace)?;
         let mut simulation = match suspended.take() {
             Some(suspended) => Simulation::resume(&setup, &trace, suspended),
             None => Simulation::new(&setup, &trace)?,
         };
-        simulation.run_part(more, observer, interrupted)?;
+        let mut depth = Depth { deepest: &mut deepest, demands: Demands::new(&setup, &trace), trace: &trace };
+        simulation.run_part(more, &mut (&mut depth, &mut *observer), interrupted)?;
         let last = !more || simulation.is_interrupted();
         if last {
             simulation.finish();
@@ -104,8 +107,43 @@ pub fn run<O: Observer>(
     stream.finish(&mut trace);
     let Record { rejected, end_ms, interrupted, digest, .. } = record;
     let record = Record { rejected, end_ms, interrupted, digest, ..Record::default() };
-    let summary = tally.summary(scenario, &setup, &trace, &record, info);
+    let summary = tally.summary(scenario, &setup, &trace, &record, &deepest, info);
     Ok(Streamed { summary, trace, interrupted })
+}
+
+/// Watches how many jobs of a part wait, and how many GPUs they ask in their first way.
+struct Depth<'a> {
+    deepest: &'a mut Deepest,
+    demands: Demands,
+    trace: &'a Trace,
+}
+
+impl Depth<'_> {
+    fn asked(&self, row: u32) -> u64 {
+        self.demands.of(self.trace, row as usize, 0)[ResourceKind::GPU].get()
+    }
+}
+
+impl Observer for Depth<'_> {
+    #[inline]
+    fn queued(&mut self, row: u32, _job: JobId) {
+        self.deepest.enters(self.asked(row));
+    }
+
+    #[inline]
+    fn transition(&mut self, transition: Transition) -> Result<(), SimError> {
+        match transition.what {
+            What::Started => self.deepest.leaves(self.asked(transition.row)),
+            What::Evicted => self.deepest.enters(self.asked(transition.row)),
+            What::Rejected | What::Ended | What::Reaped => {}
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn instant(&mut self, at: i64, _submitted: usize) {
+        self.deepest.instant(at);
+    }
 }
 
 /// The names in all files and what their jobs say; nothing where something cannot be read twice.

@@ -1,14 +1,15 @@
 //! Tally: the measures of a run whose jobs are not kept, summed up as they end.
 //!
 //! The same formulas and populations as in `metrics`; sums, counts, means and maxima are exact, quantiles come from
-//! sketches. What needs all jobs at once is absent: shares over time, groups, the queue's depth, whether it begins with a
-//! warm-up or its record breaks off. Absent on purpose: the loop (see `streamed`).
+//! sketches. What needs all jobs at once is absent: shares over time, groups, the queue's depth over time, whether it begins
+//! with a warm-up or its record breaks off. Absent on purpose: the loop (see `streamed`).
 
 use crate::metrics::caution;
 use crate::metrics::cost::Costs;
 use crate::metrics::distribution::Distribution;
 use crate::metrics::division::Figures;
 use crate::metrics::latency::Firsts;
+use crate::metrics::queue::{Areas, Deepest};
 use crate::metrics::utilization::{Usage, offered_load_of};
 use crate::metrics::{Demands, egress, eviction, ratio, reclaimed, routing, slowdown};
 use crate::record::{Fate, Record};
@@ -72,6 +73,7 @@ pub(crate) struct Tally {
     egress: egress::Sums,
     evictions: eviction::Sums,
     routed: routing::Sums,
+    waiting: Areas,
 }
 
 impl Tally {
@@ -93,6 +95,7 @@ impl Tally {
         self.egress.add(setup, trace, record);
         self.evictions.add(record);
         self.routed.add(setup, trace, record);
+        self.waiting.add(trace, record, &demands);
         let firsts = Firsts::new(record);
         let decided = (0..trace.jobs.len()).filter_map(|row| firsts.of(trace, record, row).millis());
         decided.for_each(|ms| self.first_decision.0.add(ms));
@@ -129,6 +132,7 @@ impl Tally {
         setup: &Setup,
         trace: &Trace,
         record: &Record,
+        deepest: &Deepest,
         info: &RunInfo,
     ) -> Summary {
         let between = |from: Option<i64>, to: Option<i64>| {
@@ -175,7 +179,6 @@ impl Tally {
             first_decision_s: Some(self.first_decision.distribution()),
             routing: self.routed.routed(),
             groups: None,
-            queue: None,
             evictions: self.evictions.evictions(&usage),
             reaper: self.reclaimed.reclaimed(setup),
             goodput: summary::by_kind(setup, |kind| usage.good(kind)),
@@ -183,6 +186,7 @@ impl Tally {
             cost_by_owner: money.as_ref().map(|money| summary::owners(trace, &costs, &money.by_owner)),
             cost_by_user: money.as_ref().and_then(|money| summary::users(trace, &costs, &money.by_user)),
             cost_by_class: money.as_ref().and_then(|money| summary::classes(setup, &costs, &money.by_class)),
+            queue: (makespan_ms > 0).then(|| self.waiting.queue(trace, deepest, makespan_ms)),
             egress,
             fairness: None,
             pools: summary::pools(setup, &usage, money.as_ref()),

@@ -80,7 +80,7 @@ pub fn of_circles(held: u64) -> Option<String> {
 }
 
 /// What is to be said of a run that forgets its jobs as they end.
-pub(crate) const OF_SKETCH: &str = "with `--quantiles sketch` jobs are forgotten as they end: groups, queue depth, fairness, and \
+pub(crate) const OF_SKETCH: &str = "with `--quantiles sketch` jobs are forgotten as they end: groups, queue depth over time, fairness, and \
     the responses, slowdowns, shares and entitlements of teams are not measured";
 
 /// What is to be said of a run of `makespan_s` whose last job comes after `span_s`.

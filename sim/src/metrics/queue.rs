@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::series::Slices;
 use super::{Demands, ratio};
 use crate::record::{Fate, Record};
-use crate::trace::Trace;
+use crate::trace::{Trace, TraceAlternative, TraceShape};
 
 /// The depth of the queue.
 #[derive(Clone, PartialEq, Debug, Serialize)]
@@ -23,9 +23,12 @@ pub struct Queue {
     pub jobs_max: u64,
     /// Mean of the GPUs that waiting jobs ask.
     pub gpus_mean: Option<f64>,
-    /// Most GPUs asked by waiting jobs.
-    pub gpus_max: f64,
-    /// Mean numbers of waiting jobs in equal slices of the time.
+    /// Most GPUs asked by waiting jobs; absent where jobs are not kept and some ask more in one way than in another.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gpus_max: Option<f64>,
+    /// Mean numbers of waiting jobs in equal slices of the time; absent where jobs are not kept, since where a slice ends is
+    /// known at the end alone.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub jobs_over_time: Vec<f64>,
 }
 
@@ -140,6 +143,101 @@ pub fn queue(trace: &Trace, record: &Record, demands: &Demands, window: (i64, i6
         jobs_mean: ratio(depth.jobs, u128::from(span_ms)),
         jobs_max: depth.jobs_max,
         gpus_mean: ratio(depth.amount, 1_000 * u128::from(span_ms)),
-        gpus_max: depth.amount_max as f64 / 1_000.0,
+        gpus_max: Some(depth.amount_max as f64 / 1_000.0),
+    }
+}
+
+/// Areas under the depth, of jobs that are looked at part by part.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Areas {
+    jobs: u128,
+    amount: u128,
+}
+
+impl Areas {
+    /// Adds all waiting of further jobs.
+    pub fn add(&mut self, trace: &Trace, record: &Record, demands: &Demands) {
+        for (row, from, to) in waits(trace, record) {
+            let alternative = usize::from(record.outcomes[row].alternative);
+            let asked = demands.of(trace, row, alternative)[ResourceKind::GPU].get();
+            self.jobs += u128::from(to.abs_diff(from));
+            self.amount += u128::from(asked) * u128::from(to.abs_diff(from));
+        }
+    }
+
+    /// The depth over a time of `span_ms`, which must be longer than nothing. What a job asks while it
+    /// waits is known at the time only where all ways to run it ask the same.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "GPUs for people, from exact thousandths")]
+    pub fn queue(&self, trace: &Trace, deepest: &Deepest, span_ms: u64) -> Queue {
+        let gpus = |way: &TraceAlternative| way.total(ResourceKind::GPU.index());
+        let is_one =
+            |shape: &TraceShape| shape.alternatives.windows(2).all(|two| gpus(&two[0]) == gpus(&two[1]));
+        Queue {
+            jobs_over_time: Vec::new(),
+            jobs_mean: ratio(self.jobs, u128::from(span_ms)),
+            jobs_max: deepest.jobs_max,
+            gpus_mean: ratio(self.amount, 1_000 * u128::from(span_ms)),
+            gpus_max: trace.shapes.iter().all(is_one).then(|| deepest.amount_max as f64 / 1_000.0),
+        }
+    }
+}
+
+/// The largest depth of a run that is watched, for jobs that are not kept.
+///
+/// # Examples
+///
+/// The jobs of [`depth`]: what comes and goes in an instant counts as it is when all of the instant is done.
+///
+/// ```
+/// use fairshare_sim::metrics::queue::Deepest;
+/// let mut deepest = Deepest::default();
+/// deepest.enters(1);
+/// deepest.instant(0);
+/// deepest.enters(2);
+/// deepest.instant(1);
+/// deepest.leaves(2);
+/// deepest.enters(1);
+/// deepest.instant(3);
+/// deepest.leaves(1);
+/// deepest.instant(4);
+/// deepest.leaves(1);
+/// deepest.instant(5);
+/// assert_eq!((deepest.jobs_max, deepest.amount_max), (2, 3));
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Deepest {
+    /// Most jobs at once.
+    pub jobs_max: u64,
+    /// Largest amount at once.
+    pub amount_max: u64,
+    jobs: u64,
+    amount: u64,
+    /// What has held since the last instant, ms.
+    settled: Option<(i64, u64, u64)>,
+}
+
+impl Deepest {
+    /// A job waits from now on.
+    pub fn enters(&mut self, asked: u64) {
+        self.jobs += 1;
+        self.amount = self.amount.saturating_add(asked);
+    }
+
+    /// A job waits no longer.
+    pub fn leaves(&mut self, asked: u64) {
+        self.jobs = self.jobs.saturating_sub(1);
+        self.amount = self.amount.saturating_sub(asked);
+    }
+
+    /// All of an instant is done; there may be more of the same.
+    pub fn instant(&mut self, at: i64) {
+        if let Some((since, jobs, amount)) = self.settled
+            && since < at
+        {
+            self.jobs_max = self.jobs_max.max(jobs);
+            self.amount_max = self.amount_max.max(amount);
+        }
+        self.settled = Some((at, self.jobs, self.amount));
     }
 }

@@ -75,8 +75,11 @@ fn head(summary: &Summary, text: &mut String) {
         folded("reaper", &reaper_parts(reaper), text);
     }
     if let Some(queue) = summary.queue.as_ref().filter(|queue| queue.jobs_max > 0) {
-        let line = sparkline(&queue.jobs_over_time);
-        let _ = writeln!(text, "waiting   {line}  {} at most", numbered(queue.jobs_max, "job"));
+        let mut line = sparkline(&queue.jobs_over_time);
+        if !line.is_empty() {
+            line.push_str("  ");
+        }
+        let _ = writeln!(text, "waiting   {line}{} at most", numbered(queue.jobs_max, "job"));
     }
     if summary.incomplete {
         let _ = writeln!(text, "INCOMPLETE: the run was interrupted");

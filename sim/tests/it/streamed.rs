@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use fairshare_sim::metrics::queue::Queue;
 use fairshare_sim::trace::{Input, Trace, TraceOptions};
 use fairshare_sim::{Override, RunInfo, Scenario, streamed};
 use serde_json::Value;
@@ -33,7 +34,7 @@ fn bare(value: &mut Value, quantiles: &mut Vec<f64>) {
                 "blocked",
                 "blocked_users",
                 "groups",
-                "queue",
+                "jobs_over_time",
             ] {
                 fields.remove(key);
             }
@@ -209,6 +210,38 @@ fn what_is_reclaimed_moved_restarted_and_sent_is_the_same_in_parts() {
     assert!(run.record.lost.len() > 20 && run.record.restarts.len() > 5, "the case is to have evictions");
     assert!(summary.routing.as_ref().unwrap().len() == 2 && summary.evictions.is_some());
     same_in_parts(&scenario, &path, &[1, 10, 100]);
+}
+
+/// Waits that last no time are none: three jobs run for no time, one after the other in one instant. While 4 runs, 5 and 6
+/// wait; and where 5 may ask for less, nobody knows while it waits how much it asks.
+#[test]
+fn the_depth_of_the_queue_is_measured_while_jobs_are_forgotten() {
+    let folder = folder();
+    let path = folder.path().join("jobs.csv");
+    let pool = "[[pool]]\nname = 'l4'\naccelerator = 'L4'\nnodes = 1\nnode = { gpu = 4 }\n";
+    let scenario = Scenario::parse("scenario.toml", pool, &[]).unwrap();
+    let input = [Input::parse(path.to_str().unwrap())];
+    let of_both = |ways: &str| {
+        let rows = format!(
+            "job_id,submit_s,run_s,team,accelerators\n1,0,0,a,L4*1x4\n2,0,0,a,L4*1x4\n3,0,0,a,L4*1x4\n\
+             4,5,10,a,L4*1x4\n5,6,10,a,{ways}\n6,7,1,a,L4*1x1\n"
+        );
+        std::fs::write(&path, rows).unwrap();
+        let (options, info) = (TraceOptions::default(), RunInfo::default());
+        let trace = Trace::load(&input, &options).unwrap();
+        let whole = replay(scenario.clone(), trace, false).summary().queue.unwrap();
+        let parts = streamed::run(&scenario, &input, &options, &info, 2, &mut (), &|| false).unwrap();
+        (whole, parts.summary.queue.unwrap())
+    };
+    let (whole, parts) = of_both("L4*1x3");
+    // 5 waits from 6 to 15 and 6 from 7 on, of 25 s.
+    assert_eq!((whole.jobs_mean, whole.gpus_mean), (Some(17.0 / 25.0), Some(35.0 / 25.0)));
+    assert_eq!((whole.jobs_max, whole.gpus_max), (2, Some(4.0)));
+    assert_eq!(parts, Queue { jobs_over_time: Vec::new(), ..whole });
+    let (whole, parts) = of_both("L4*1x3|L4*1x2");
+    // It starts in its second way in the end.
+    assert_eq!((whole.jobs_max, whole.gpus_max), (2, Some(3.0)));
+    assert_eq!(parts, Queue { jobs_over_time: Vec::new(), gpus_max: None, ..whole });
 }
 
 /// Runs with what `text` holds at standard input.
