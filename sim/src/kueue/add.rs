@@ -10,7 +10,7 @@ use super::error::KueueError;
 use super::field::{Field, Object};
 use super::objects::{Objects, is_foreign};
 use super::quantity::Quantity;
-use super::workload::{Class, Pods, Workload};
+use super::workload::{Class, Exact, Pods, Workload, counted};
 use crate::trace::{Documents, Opened, printable};
 
 const EXPECTED: &str = "a Workload, a batch/v1 Job or a SkyPilot task";
@@ -179,8 +179,8 @@ fn is_task(value: &Value) -> bool {
     value["kind"].is_null() && keys.iter().any(|key| !value[*key].is_null())
 }
 
-/// Stands for GPUs until it is known what the queue calls them.
-const GPU: &str = "\0gpu";
+/// Stands for GPUs until it is known what the queue calls them; nobody's resource has such a name.
+const GPU: &str = "GPUs of the task";
 
 /// A task of `SkyPilot`, with the first of its choices.
 fn task(root: &Field<'_>) -> Result<Workload, KueueError> {
@@ -193,15 +193,14 @@ fn task(root: &Field<'_>) -> Result<Workload, KueueError> {
         let own = choice.get(key);
         if own.is_absent() { resources.get(key) } else { own }
     };
-    let mut requests = BTreeMap::new();
+    let mut requests = Exact::new();
     if let Some(cpus) = at_least(&pick("cpus"), "a number of CPUs like `4` or `4+`")? {
-        requests.insert("cpu".to_owned(), cpus.amount("cpu"));
+        requests.insert("cpu".to_owned(), cpus.units("cpu"));
     }
     if let Some(gibibytes) = at_least(&pick("memory"), "an amount of memory in GB like `32` or `32+`")? {
         // Thousandths of a GiB, in bytes, rounded up.
-        let milli = i128::from(gibibytes.amount("cpu"));
-        let bytes = ((milli << 30) + 999) / 1_000;
-        requests.insert("memory".to_owned(), i64::try_from(bytes).unwrap_or(i64::MAX));
+        let milli = gibibytes.units("cpu");
+        requests.insert("memory".to_owned(), milli.saturating_mul(1 << 30).saturating_add(999) / 1_000);
     }
     if let Some(gpus) = accelerators(&pick("accelerators"))? {
         requests.insert(GPU.to_owned(), gpus);
@@ -230,7 +229,7 @@ fn task(root: &Field<'_>) -> Result<Workload, KueueError> {
         name: "main".to_owned(),
         count,
         min_count: None,
-        requests,
+        requests: counted(&resources, requests, count),
         nodes: BTreeMap::new(),
     });
     Ok(workload)
@@ -246,7 +245,7 @@ fn at_least(field: &Field<'_>, expected: &str) -> Result<Option<Quantity>, Kueue
 }
 
 /// `H200:8`, `{H200: 8}`, or a list of either, of which the first counts.
-fn accelerators(field: &Field<'_>) -> Result<Option<i64>, KueueError> {
+fn accelerators(field: &Field<'_>) -> Result<Option<i128>, KueueError> {
     const EXPECTED: &str = "accelerators like `H200:8`";
     if field.is_absent() {
         return Ok(None);
@@ -262,5 +261,5 @@ fn accelerators(field: &Field<'_>) -> Result<Option<i64>, KueueError> {
         text.split_once(':').map_or("1", |(_, count)| count).to_owned()
     };
     let count = Quantity::parse(text.trim()).filter(|count| !count.is_negative());
-    count.map(|count| Some(count.amount("gpu"))).ok_or_else(|| field.fault(EXPECTED))
+    count.map(|count| Some(count.units("gpu"))).ok_or_else(|| field.fault(EXPECTED))
 }

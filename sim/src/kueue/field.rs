@@ -8,11 +8,14 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::error::KueueError;
-use super::quantity::Quantity;
+use super::quantity::{Quantity, written};
 use crate::trace::{Way, quoted, timestamp_ms};
 
 /// What an amount looks like, for messages.
 pub(super) const QUANTITY: &str = "a quantity like `500m` or `2Gi`";
+
+/// How many pods there are, for messages.
+pub(super) const PODS: &str = "a number of pods";
 
 /// What holds keys, for messages.
 pub(super) const MAPPING: &str = "a mapping";
@@ -206,6 +209,26 @@ impl<'a> Field<'a> {
             return Err(self.fault("a quantity that is not negative"));
         }
         Ok(Some(quantity))
+    }
+
+    /// So much of a resource, in the units of [`Quantity::amount`].
+    pub(super) fn amount(&self, resource: &str) -> Result<Option<i64>, KueueError> {
+        Ok(self.quantity()?.map(|quantity| self.counted(resource, quantity.units(resource))))
+    }
+
+    /// An amount as Kueue counts it, in 63 bits: all that is more counts as that, and is told.
+    pub(super) fn counted(&self, resource: &str, units: i128) -> i64 {
+        i64::try_from(units).unwrap_or_else(|_| {
+            let most = written(resource, i64::MAX);
+            self.odd(&format!("more {resource} than Kueue counts, taken as {most}"));
+            i64::MAX
+        })
+    }
+
+    /// A number of equal pods.
+    pub(super) fn pods(&self) -> Result<Option<u32>, KueueError> {
+        let count: Option<i32> = self.integer(PODS)?;
+        count.map(|count| u32::try_from(count).map_err(|_| self.fault(PODS))).transpose()
     }
 
     /// A time in milliseconds since 1970.

@@ -107,7 +107,15 @@ impl<'a> Plain<'a> {
                 "pool `{flavor}` has one unit of something that nobody has quota of: no pool may be empty"
             )
         });
-        renamed.chain(empty).collect()
+        let nothing =
+            self.objects.workloads.iter().filter(|workload| self.seat(workload).is_some() && !asks(workload));
+        let nothing = nothing.map(|workload| {
+            format!(
+                "workload `{}` asks for nothing: it stays an object, at which Kueue's rules alone look",
+                workload.full_name()
+            )
+        });
+        renamed.chain(empty).chain(nothing).collect()
     }
 
     /// All cohorts, also those that are only named.
@@ -333,9 +341,9 @@ impl<'a> Plain<'a> {
         Some((local.cluster_queue.clone(), false))
     }
 
-    /// What its job is called.
+    /// What its job is called; no job of a scenario asks for nothing.
     pub(super) fn job_of(&self, workload: &Workload) -> Option<String> {
-        self.seat(workload)?;
+        self.seat(workload).filter(|_| asks(workload))?;
         Some(if self.several_namespaces { workload.full_name() } else { workload.name.clone() })
     }
 
@@ -416,7 +424,7 @@ impl<'a> Plain<'a> {
                 "Workload" => {
                     let same = |it: &&Workload| it.namespace == *namespace && it.name == *name;
                     let workload = self.objects.workloads.iter().find(same);
-                    workload.is_some_and(|workload| self.seat(workload).is_none()) && !is_finished(value)
+                    workload.is_some_and(|workload| self.job_of(workload).is_none()) && !is_finished(value)
                 }
                 _ => false,
             };
@@ -436,6 +444,12 @@ impl<'a> Plain<'a> {
         }
         kept
     }
+}
+
+/// Whether any of its pods asks for anything.
+fn asks(workload: &Workload) -> bool {
+    let mut sets = workload.pods.iter().filter(|set| set.count > 0);
+    sets.any(|set| set.requests.values().any(|each| *each > 0))
 }
 
 /// Without what a cluster keeps for itself.

@@ -60,9 +60,14 @@ impl Quantity {
     /// In thousandths of a CPU, and whole units of everything else, rounded up: the integers that Kueue computes with.
     #[must_use]
     pub fn amount(self, resource: &str) -> i64 {
-        let unit = if resource == "cpu" { NANO / 1_000 } else { NANO };
-        let up = self.nano.div_euclid(unit) + i128::from(self.nano.rem_euclid(unit) > 0);
+        let up = self.units(resource);
         i64::try_from(up).unwrap_or(if up < 0 { i64::MIN } else { i64::MAX })
+    }
+
+    /// The same, further than Kueue counts.
+    pub(super) fn units(self, resource: &str) -> i128 {
+        let unit = if resource == "cpu" { NANO / 1_000 } else { NANO };
+        self.nano.div_euclid(unit) + i128::from(self.nano.rem_euclid(unit) > 0)
     }
 
     /// As a fraction in billionths: numerator and denominator.

@@ -204,9 +204,7 @@ fn row(flavor: &Field<'_>, covered: &BTreeSet<String>, below: Option<Below>) -> 
         if !seen.insert(resource.clone()) {
             return Err(field.sentence(format!("resource `{resource}` has two quotas in flavor `{name}`")));
         }
-        let amount = |key: &str| -> Result<Option<i64>, KueueError> {
-            Ok(field.get(key).quantity()?.map(|quantity| quantity.amount(&resource)))
-        };
+        let amount = |key: &str| field.get(key).amount(&resource);
         let nominal = amount("nominalQuota")?.ok_or_else(|| field.get("nominalQuota").fault(QUANTITY))?;
         let (borrowing_limit, lending_limit) = (amount("borrowingLimit")?, amount("lendingLimit")?);
         for (key, limit) in [("borrowingLimit", borrowing_limit), ("lendingLimit", lending_limit)] {

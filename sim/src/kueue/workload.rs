@@ -5,8 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::error::KueueError;
-use super::field::Field;
-use super::quantity::Quantity;
+use super::field::{Field, PODS};
 
 /// Equal pods.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,7 +76,6 @@ pub(super) struct Workload {
     pub(super) added: bool,
 }
 
-const COUNT: &str = "a number of pods";
 const TRUTHS: [(&str, bool); 3] = [("True", true), ("False", false), ("Unknown", false)];
 
 impl Workload {
@@ -167,7 +165,7 @@ impl Workload {
         }
         self.requeue_ms = status.get("requeueState").get("requeueAt").time()?;
         for part in status.get("reclaimablePods").items()? {
-            let count = part.get("count").integer(COUNT)?.unwrap_or(0);
+            let count = part.get("count").pods()?.unwrap_or(0);
             self.reclaimable.insert(part.get("name").required_name()?, count);
         }
         let admission = status.get("admission");
@@ -181,9 +179,10 @@ impl Workload {
                 flavors.insert(resource.to_owned(), flavor.required_name()?);
             }
             let usage = set.get("resourceUsage");
-            let amounts = usage.entries()?.into_iter().map(|(resource, field)| {
-                Ok((resource.to_owned(), field.quantity()?.unwrap_or_default().amount(resource)))
-            });
+            let amounts = usage
+                .entries()?
+                .into_iter()
+                .map(|(resource, field)| Ok((resource.to_owned(), field.amount(resource)?.unwrap_or(0))));
             let amounts = amounts.collect::<Result<BTreeMap<_, _>, KueueError>>()?;
             let pods = set.get("name").name()?.unwrap_or_else(|| "main".to_owned());
             // What it holds follows from the pod set of this name, unless it says so itself.
@@ -194,7 +193,7 @@ impl Workload {
                 pods,
                 flavors,
                 usage: (!usage.is_absent()).then_some(amounts),
-                count: set.get("count").integer(COUNT)?,
+                count: set.get("count").pods()?,
             });
         }
         let cluster_queue = admission.get("clusterQueue").required_name()?;
@@ -216,18 +215,19 @@ impl Workload {
                 .name()?
                 .map(|name| Class { kind: Some("PriorityClass"), name }),
         };
-        let parallelism: u32 = spec.get("parallelism").integer(COUNT)?.unwrap_or(1);
-        let completions: Option<u32> = spec.get("completions").integer(COUNT)?;
+        let parallelism = spec.get("parallelism").pods()?.unwrap_or(1);
+        let completions = spec.get("completions").pods()?;
         let least = root.get("metadata").get("annotations").get("kueue.x-k8s.io/job-min-parallelism");
         let min_count = match least.text()? {
             None => None,
-            Some(text) => Some(text.parse().map_err(|_| least.fault(COUNT))?),
+            Some(text) => Some(text.parse().map_err(|_| least.fault(PODS))?),
         };
+        let count = completions.map_or(parallelism, |completions| completions.min(parallelism));
         workload.pods.push(Pods {
             name: "main".to_owned(),
-            count: completions.map_or(parallelism, |completions| completions.min(parallelism)),
+            count,
             min_count,
-            requests: requests(&template)?,
+            requests: counted(&template, requests(&template)?, count),
             nodes: nodes(&template)?,
         });
         Ok(workload)
@@ -272,17 +272,17 @@ fn pods(set: &Field<'_>) -> Result<Pods, KueueError> {
     let template = set.get("template");
     template.known(&["metadata", "spec"])?;
     template.get("spec").get("tolerations").unheeded();
-    let count = set.get("count").integer(COUNT)?.unwrap_or(1);
+    let count = set.get("count").pods()?.unwrap_or(1);
     let field = set.get("minCount");
-    let min_count = field.integer(COUNT)?;
-    if min_count.is_some_and(|least: u32| least > count) {
+    let min_count = field.pods()?;
+    if min_count.is_some_and(|least| least > count) {
         return Err(field.fault(format!("at most the count, {count}")));
     }
     Ok(Pods {
         name: set.get("name").name()?.unwrap_or_else(|| "main".to_owned()),
         count,
         min_count,
-        requests: requests(&template.get("spec"))?,
+        requests: counted(set, requests(&template.get("spec"))?, count),
         nodes: nodes(&template.get("spec"))?,
     })
 }
@@ -322,7 +322,18 @@ fn nodes(spec: &Field<'_>) -> Result<BTreeMap<String, BTreeSet<String>>, KueueEr
     Ok(nodes)
 }
 
-type Exact = BTreeMap<String, i64>;
+/// Amounts before they are bounded.
+pub(super) type Exact = BTreeMap<String, i128>;
+
+/// What one of so many pods asks, as Kueue counts it; where that is too little for all of them together, it is told.
+pub(super) fn counted(set: &Field<'_>, requests: Exact, count: u32) -> BTreeMap<String, i64> {
+    let one = |(resource, each): (String, i128)| {
+        set.counted(&resource, each.saturating_mul(i128::from(count)));
+        let each = i64::try_from(each).unwrap_or(i64::MAX);
+        (resource, each)
+    };
+    requests.into_iter().map(one).collect()
+}
 
 /// What one pod asks: its containers and sidecars together, or at least the largest of those that run before, and its
 /// overhead.
@@ -374,8 +385,7 @@ fn container(one: &Field<'_>) -> Result<Exact, KueueError> {
 fn amounts(field: &Field<'_>) -> Result<Exact, KueueError> {
     let entries = field.entries()?;
     let read = entries.into_iter().map(|(resource, field)| {
-        let quantity: Quantity = field.quantity()?.unwrap_or_default();
-        Ok((resource.to_owned(), quantity.amount(resource)))
+        Ok((resource.to_owned(), field.quantity()?.unwrap_or_default().units(resource)))
     });
     read.collect()
 }

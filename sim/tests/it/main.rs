@@ -18,6 +18,7 @@ mod folders;
 mod history;
 mod interrupted;
 mod kueue;
+mod kueue_amounts;
 mod kueue_cases;
 mod kueue_faults;
 mod kueue_load;
