@@ -2,7 +2,8 @@
 //!
 //! Two parts. For an order, contenders are made up so that ties are common, and compared in pairs and in threes, by two
 //! orders that are asked in opposite sequence. Then histories of a small organisation are lived through twice, side by
-//! side, and every cycle is tried on a copy first. Cases follow from a seed: the same one gives the same cases.
+//! side, and every cycle is tried on a copy first; time goes on by a little, or to the instant at which the scheduler wants
+//! to be called. Cases follow from a seed: the same one gives the same cases.
 //! Absent on purpose: whether an order is fair, which only its author can say. Layer 6; uses `scheduler`, `policy`.
 
 use core::cmp::Ordering;
@@ -373,7 +374,11 @@ impl Twins {
                 self.one.cancel(self.now, job)?;
                 self.two.cancel(self.now, job)?;
             }
-            _ => self.now = Timestamp::from_millis(self.now.as_millis() + 1),
+            _ => {
+                // What happens when the scheduler asks to be called, such as at the end of a round, may be far away.
+                let wakeup = self.one.next_wakeup().filter(|at| *at > self.now && numbers.below(2) == 0);
+                self.now = wakeup.unwrap_or(Timestamp::from_millis(self.now.as_millis() + 1));
+            }
         }
         Ok(())
     }
@@ -401,6 +406,14 @@ impl Twins {
             let is_start = matches!(decision, Decision::Start { .. });
             checked.starts += usize::from(is_start);
             checked.evictions += usize::from(!is_start);
+        }
+        if self.one.next_wakeup() != self.two.next_wakeup() {
+            let detail = format!(
+                "wants to be called at {:?}, or {:?}",
+                self.one.next_wakeup(),
+                self.two.next_wakeup()
+            );
+            return Err(Violation { law: Law::Deterministic, detail });
         }
         let again = self.one.schedule(self.now)?.to_vec();
         if !again.is_empty() || !self.two.schedule(self.now)?.is_empty() {
