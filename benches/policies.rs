@@ -1,19 +1,22 @@
-//! Every policy on the same three workloads: a thousand teams side by side, a tree four levels deep, and one in which what
-//! was borrowed is taken back.
+//! Every policy on the same three workloads (`workloads.rs`).
 //!
 //! What is timed is a whole replay. Every replay's decisions are compared with a digest, so that a change that makes a
 //! policy faster by deciding otherwise is seen. A policy of your own is a line in `OWN`; `cargo bench -p fairshare --bench
-//! policies -- NAME` times one. `gavel` is there with `--features lp`.
+//! policies -- NAME` times one. `gavel` is there with `--features lp`; `kueue`, which is in the simulator, is timed by its
+//! bench of this name.
+
+mod workloads;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use fairshare::{
-    Allowance, Alternative, Config, Decision, Error, EvictReason, JobId, JobSpec, Millis, OrderName, Policy,
-    PolicySpec, PoolId, PoolSpec, Preemption, Quantity, ResourceKind, Resources, Scheduler, ShapeSpec,
-    Submission, TeamId, TeamSpec, Timestamp, Txn,
+    Allowance, Config, Decision, Error, EvictReason, JobId, JobSpec, Millis, OrderName, Policy, PolicySpec,
+    PoolId, Quantity, ResourceKind, Scheduler, Submission, TeamId, Timestamp, Txn,
 };
+
+use workloads::{Workload, workloads};
 
 /// How a scheduler is made.
 type Make = fn(Config) -> Result<Scheduler, Error>;
@@ -35,123 +38,6 @@ impl Policy for InTurn {
     }
 }
 
-/// One job of a workload.
-struct Load {
-    /// When it enters and how long it runs, ms.
-    submit: i64,
-    run: i64,
-    team: u32,
-    shape: usize,
-}
-
-struct Workload {
-    name: &'static str,
-    pools: Vec<PoolSpec>,
-    teams: Vec<TeamSpec>,
-    /// A part of the pool that each leaf may call its own, for orders that need one.
-    part: u64,
-    preemption: Preemption,
-    shapes: Vec<ShapeSpec>,
-    loads: Vec<Load>,
-}
-
-/// Numbers that look random and are the same everywhere (`SplitMix64`).
-struct Numbers(u64);
-
-impl Numbers {
-    fn below(&mut self, most: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % most
-    }
-}
-
-fn seconds(count: u64) -> i64 {
-    i64::try_from(count).unwrap_or(0) * 1_000
-}
-
-fn shapes() -> Vec<ShapeSpec> {
-    let shape = |gpus: u64, workers: u32| {
-        ShapeSpec::new(Alternative::new(Resources::new().gpu(gpus).cpu(gpus * 8)).with_workers(workers))
-    };
-    vec![shape(1, 1), shape(2, 1), shape(4, 1), shape(2, 2)]
-}
-
-fn loads(seed: u64, teams: std::ops::Range<u32>, jobs: usize, span: u64) -> Vec<Load> {
-    let mut numbers = Numbers(seed);
-    let mut loads: Vec<Load> = (0..jobs)
-        .map(|_| Load {
-            submit: seconds(numbers.below(span)),
-            run: seconds(60 + numbers.below(1_200)),
-            team: teams.start + u32::try_from(numbers.below(u64::from(teams.end - teams.start))).unwrap_or(0),
-            shape: usize::try_from(numbers.below(4)).unwrap_or(0),
-        })
-        .collect();
-    loads.sort_by_key(|load| load.submit);
-    loads
-}
-
-fn flat() -> Workload {
-    let pool = PoolSpec::new("gpu", 4_000, Resources::new().gpu(1).cpu(8)).as_divisible();
-    Workload {
-        name: "flat, 1000 teams",
-        pools: vec![pool],
-        teams: (0..1_000).map(|team| TeamSpec::new(format!("team-{team}"))).collect(),
-        part: 4,
-        preemption: Preemption::None,
-        shapes: shapes(),
-        loads: loads(1, 0..1_000, 10_000, 3_000),
-    }
-}
-
-/// Five departments of five groups of five teams of eight users.
-fn deep() -> Workload {
-    let mut teams = Vec::new();
-    let mut above: Vec<Option<TeamId>> = vec![None];
-    let mut first_leaf = 0;
-    for fan_out in [5, 5, 5, 8] {
-        first_leaf = teams.len();
-        let mut level = Vec::new();
-        for parent in &above {
-            for _ in 0..fan_out {
-                let mut team = TeamSpec::new(format!("team-{}", teams.len()));
-                team.parent = *parent;
-                level.push(Some(TeamId::new(u32::try_from(teams.len()).unwrap_or(u32::MAX))));
-                teams.push(team);
-            }
-        }
-        above = level;
-    }
-    let range = u32::try_from(first_leaf).unwrap_or(0)..u32::try_from(teams.len()).unwrap_or(0);
-    Workload {
-        name: "four levels",
-        pools: vec![PoolSpec::new("gpu", 500, Resources::new().gpu(8).cpu(64))],
-        teams,
-        part: 4,
-        preemption: Preemption::None,
-        shapes: shapes(),
-        loads: loads(2, range, 4_000, 1_000),
-    }
-}
-
-/// Eight teams with quotas on 64 nodes: half of them borrow first, the others come back for what is theirs.
-fn reclaim() -> Workload {
-    let mut early = loads(3, 0..4, 600, 300);
-    let late = loads(4, 4..8, 600, 300);
-    early.extend(late.into_iter().map(|load| Load { submit: load.submit + 400_000, ..load }));
-    let quota = Allowance::new(PoolId::new(0), ResourceKind::GPU, Quantity::new(64_000));
-    Workload {
-        name: "reclaim",
-        pools: vec![PoolSpec::new("gpu", 64, Resources::new().gpu(8).cpu(64))],
-        teams: (0..8).map(|team| TeamSpec::new(format!("team-{team}")).with_quota(quota)).collect(),
-        part: 64,
-        preemption: Preemption::Reclaim,
-        shapes: shapes(),
-        loads: early,
-    }
-}
-
 impl Workload {
     fn config(&self, order: OrderName) -> Config {
         let mut teams = self.teams.clone();
@@ -161,13 +47,16 @@ impl Workload {
                     teams.iter().all(|other| other.parent.is_none_or(|parent| parent.index() != team))
                 })
                 .collect();
-            let part = Allowance::new(PoolId::new(0), ResourceKind::GPU, Quantity::new(self.part * 1_000));
+            // An equal part of the pool for each.
+            let count = leaves.iter().filter(|is_leaf| **is_leaf).count() as u64;
+            let all = self.pool.node[ResourceKind::GPU].get() * u64::from(self.pool.nodes);
+            let part = Allowance::new(PoolId::new(0), ResourceKind::GPU, Quantity::new(all / count));
             for (team, _) in teams.iter_mut().zip(leaves).filter(|(_, is_leaf)| *is_leaf) {
                 team.quota = vec![part];
             }
         }
         let policy = PolicySpec::new(order).with_preemption(self.preemption);
-        Config::new(self.pools.clone(), teams).with_policy(policy)
+        Config::new(vec![self.pool.clone()], teams).with_policy(policy)
     }
 
     /// Replays all jobs; a digest of every decision.
@@ -278,7 +167,7 @@ const DIGESTS: [[u64; OrderName::ALL.len() + 1]; 3] = [
 ];
 
 fn policies(c: &mut Criterion) {
-    for (workload, digests) in [flat(), deep(), reclaim()].iter().zip(DIGESTS) {
+    for (workload, digests) in workloads().iter().zip(DIGESTS) {
         let mut group = c.benchmark_group(workload.name);
         group.sample_size(10);
         let mut row = |name: &str, digest: Option<u64>, make: &dyn Fn() -> Result<Scheduler, Error>| {
