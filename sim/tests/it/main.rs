@@ -36,6 +36,7 @@ mod report;
 mod results_parquet;
 mod runs;
 mod shares;
+mod side_by_side;
 mod streamed;
 mod support;
 mod swarm;
