@@ -7,7 +7,7 @@
 use core::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
-use super::{Loss, Victim, compare_leaves};
+use super::{Loss, compare_leaves};
 use crate::resources::{ResourceKind, Resources};
 use crate::room::Room;
 use crate::route::RouteId;
@@ -51,32 +51,24 @@ pub(super) struct Choice<'a> {
     pub(super) snug: bool,
     /// From whom no equals are taken.
     pub(super) banned: &'a BTreeSet<MemberId>,
+    /// Whether an equal of a leaf that runs by a route may be lost.
+    pub(super) may_lose: &'a dyn Fn(MemberId, RouteId) -> bool,
 }
 
 impl Teams {
-    /// A candidate, by its number, and the side that it is taken from.
+    /// Candidates of a class and leaf that run by a route, by their numbers, and the side that they are taken from.
     pub(super) fn add(
         &mut self,
         state: &State,
-        victim: &Victim,
-        number: usize,
+        (class, leaf): (i32, MemberId),
+        (side, equal): (MemberId, bool),
         route: RouteId,
-        side: (MemberId, bool),
+        left: Vec<Reverse<(Loss, usize)>>,
     ) {
-        let (side, equal) = side;
-        let leaf = victim.leaf;
         let new = || Team { leaf, side, equal, bunches: Vec::new() };
-        let team = self.0.entry((victim.class, leaf)).or_insert_with(new);
-        let candidate = Reverse((victim.loss, number));
-        match team.bunches.iter_mut().find(|bunch| bunch.route == route) {
-            Some(bunch) => bunch.left.push(candidate),
-            None => team.bunches.push(Bunch {
-                route,
-                held: state.routes.route(route).total,
-                left: BinaryHeap::from([candidate]),
-                chosen: Vec::new(),
-            }),
-        }
+        let held = state.routes.route(route).total;
+        let bunch = Bunch { route, held, left: BinaryHeap::from(left), chosen: Vec::new() };
+        self.0.entry((class, leaf)).or_insert_with(new).bunches.push(bunch);
     }
 
     /// Nobody is chosen but these.
@@ -146,7 +138,8 @@ type Fit = (bool, u64);
 impl Team {
     /// The bunch from which is taken first, with how it fits where that counts.
     fn first(&self, choice: &Choice<'_>, lacking: &[ResourceKind]) -> Option<First> {
-        let helps = |bunch: &Bunch| lacking.iter().any(|kind| bunch.held[*kind].get() > 0);
+        let may = |bunch: &Bunch| !self.equal || (choice.may_lose)(self.leaf, bunch.route);
+        let helps = |bunch: &Bunch| lacking.iter().any(|kind| bunch.held[*kind].get() > 0) && may(bunch);
         let helping = self.bunches.iter().enumerate().filter(|(_, bunch)| helps(bunch));
         let keys = helping.filter_map(|(at, bunch)| {
             let fit = choice.snug.then(|| choice.fit(&bunch.held));

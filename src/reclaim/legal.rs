@@ -18,7 +18,7 @@ use crate::quota::Guaranteed;
 use crate::resources::MAX_KINDS;
 use crate::route::RouteId;
 use crate::state::{Job, State};
-use crate::tree::MemberId;
+use crate::tree::{MemberId, Tree};
 
 /// A waiting job and the route by which it would start.
 #[derive(Clone, Copy, Debug)]
@@ -191,17 +191,8 @@ impl<'a> After<'a> {
 
     /// R2: whether the job's side holds no more than the side that it takes from.
     fn holds_no_more(&self, running: &Running, rules: Rules, mine: MemberId, its: MemberId) -> bool {
-        let (ours, mut theirs) = (self.usage(running, mine), self.usage(running, its));
-        let groups = self.state.values.count();
-        for held in &mut theirs {
-            let reduced = u128::from(*held) * 1_000 / (1_000 + u128::from(rules.hysteresis_milli));
-            *held = u64::try_from(reduced).unwrap_or(*held);
-        }
-        let none = [0; MAX_KINDS];
-        let tree = &self.state.tree;
-        let ours = Holding { usage: &ours[..groups], charge: &none[..groups], scale: tree.scale(mine) };
-        let theirs = Holding { usage: &theirs[..groups], charge: &none[..groups], scale: tree.scale(its) };
-        ours.compare(&theirs, false) != Ordering::Greater
+        let (ours, theirs) = (self.usage(running, mine), self.usage(running, its));
+        holds_no_more(self.state, rules, (mine, &ours), (its, theirs))
     }
 
     /// What a member holds then, without what is of lower rank there than a job of the wanted class beyond the quota.
@@ -230,6 +221,66 @@ impl<'a> After<'a> {
             }
         }
         usage
+    }
+}
+
+/// Whether a member that holds so much holds no more than another that does, which must hold more by the hysteresis.
+fn holds_no_more(
+    state: &State,
+    rules: Rules,
+    (mine, ours): (MemberId, &[u64; MAX_KINDS]),
+    (its, mut theirs): (MemberId, [u64; MAX_KINDS]),
+) -> bool {
+    let groups = state.values.count();
+    for held in &mut theirs[..groups] {
+        let reduced = u128::from(*held) * 1_000 / (1_000 + u128::from(rules.hysteresis_milli));
+        *held = u64::try_from(reduced).unwrap_or(*held);
+    }
+    let none = [0; MAX_KINDS];
+    let tree = &state.tree;
+    let ours = Holding { usage: &ours[..groups], charge: &none[..groups], scale: tree.scale(mine) };
+    let theirs = Holding { usage: &theirs[..groups], charge: &none[..groups], scale: tree.scale(its) };
+    ours.compare_now(&theirs) != Ordering::Greater
+}
+
+/// What R2 alone says of one victim of equal rank, where all that runs counts for it: nobody of a lower class does. Whoever
+/// it forbids is in no legal set, since a side that loses more holds less, and the job's side never less than its own team.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fairness<'a> {
+    state: &'a State,
+    rules: Rules,
+    wanted: Wanted,
+    /// What the job's own team would hold.
+    ours: [u64; MAX_KINDS],
+}
+
+impl<'a> Fairness<'a> {
+    /// Where it can be told.
+    pub(crate) fn of(state: &'a State, running: &Running, rules: Rules, wanted: Wanted) -> Option<Self> {
+        if running.below_class(wanted.class).next().is_some() {
+            return None;
+        }
+        let mut ours = [0; MAX_KINDS];
+        let charged = state.tree.usage(wanted.leaf).iter().zip(state.routes.charge(wanted.route));
+        for (held, (now, more)) in ours.iter_mut().zip(charged) {
+            *held = now + more;
+        }
+        Some(Self { state, rules, wanted, ours })
+    }
+
+    /// Whether the side of a leaf may lose what runs there by a route, beside what it has lost already in a tree.
+    pub(crate) fn may_lose(&self, tree: &Tree, leaf: MemberId, route: RouteId) -> bool {
+        let (mine, its) = tree.rivals(self.wanted.leaf, leaf);
+        if mine != self.wanted.leaf && self.state.quotas.any() {
+            // Whoever is stopped below that side may leave room in its quota.
+            return true;
+        }
+        let mut theirs = [0; MAX_KINDS];
+        let charged = tree.usage(its).iter().zip(self.state.routes.charge(route));
+        for (held, (now, less)) in theirs.iter_mut().zip(charged) {
+            *held = now.saturating_sub(*less);
+        }
+        holds_no_more(self.state, self.rules, (mine, &self.ours), (its, theirs))
     }
 }
 

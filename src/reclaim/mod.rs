@@ -11,13 +11,14 @@ mod search;
 use core::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, BTreeSet};
 
-pub(crate) use self::legal::{Refusal, Rules, Wanted, is_hopeless, judge};
+pub(crate) use self::legal::{Fairness, Refusal, Rules, Wanted, is_hopeless, judge};
 pub(crate) use self::search::{Bounds, Plan, search};
 
 use crate::dominant::Holding;
 use crate::id::{JobId, NodeId, PoolId};
 use crate::line::Place;
 use crate::resources::{MAX_KINDS, ResourceKind};
+use crate::route::RouteId;
 use crate::state::{State, Status};
 use crate::time::{Millis, Timestamp};
 use crate::tree::{MemberId, Tree};
@@ -58,7 +59,7 @@ impl Victim {
 
 /// Whether one of two siblings holds less than the other, by their keys K now.
 pub(crate) fn holds_less(tree: &Tree, a: MemberId, b: MemberId) -> bool {
-    holding(tree, a).compare(&holding(tree, b), false) == Ordering::Less
+    holding(tree, a).compare_now(&holding(tree, b)) == Ordering::Less
 }
 
 fn holding(tree: &Tree, member: MemberId) -> Holding<'_> {
@@ -76,14 +77,16 @@ pub(crate) fn compare_leaves(tree: &Tree, a: MemberId, b: MemberId) -> Ordering 
         let member = tree.member(member);
         (member.running, member.served, member.tie)
     };
-    holding(tree, a).compare(&holding(tree, b), false).then_with(|| ties(a).cmp(&ties(b)))
+    holding(tree, a).compare_now(&holding(tree, b)).then_with(|| ties(a).cmp(&ties(b)))
 }
 
 /// The running jobs by pool and class.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Running {
-    /// By pool.
-    pools: Vec<BTreeMap<JobId, i32>>,
+    /// By pool: by which route each runs.
+    pools: Vec<BTreeMap<JobId, RouteId>>,
+    /// By pool: those of one leaf that run by one route.
+    alike: Vec<BTreeMap<(MemberId, RouteId), BTreeSet<JobId>>>,
     /// By pool: how many of a class run that may be stopped.
     preemptible: Vec<BTreeMap<i32, u32>>,
     classes: BTreeMap<i32, BTreeSet<JobId>>,
@@ -91,32 +94,34 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn new(pools: usize) -> Self {
-        let (pools, preemptible) = (vec![BTreeMap::new(); pools], vec![BTreeMap::new(); pools]);
-        Self { pools, preemptible, classes: BTreeMap::new() }
+        let (alike, preemptible) = (vec![BTreeMap::new(); pools], vec![BTreeMap::new(); pools]);
+        Self { pools: vec![BTreeMap::new(); pools], alike, preemptible, classes: BTreeMap::new() }
     }
 
     /// A job has started.
     pub(crate) fn started(&mut self, state: &State, job: JobId) {
-        let Some(route) = state.route_of(job) else { return };
-        let route = state.routes.route(route);
+        let Some(id) = state.route_of(job) else { return };
+        let route = state.routes.route(id);
         let class = state.routes.shape(route.shape).class;
-        self.pools[route.pool.index()].insert(job, class);
+        let (pool, known) = (route.pool.index(), state.alive(job));
+        self.pools[pool].insert(job, id);
+        self.alike[pool].entry((known.leaf, id)).or_default().insert(job);
         self.classes.entry(class).or_default().insert(job);
-        if state.alive(job).spec.preemptible {
-            *self.preemptible[route.pool.index()].entry(class).or_insert(0) += 1;
+        if known.spec.preemptible {
+            *self.preemptible[pool].entry(class).or_insert(0) += 1;
         }
     }
 
     /// A job that ran in a pool has stopped.
-    pub(crate) fn stopped(&mut self, pool: PoolId, job: JobId, preemptible: bool) {
-        let Some(class) = self.pools[pool.index()].remove(&job) else { return };
-        if let Some(jobs) = self.classes.get_mut(&class) {
-            jobs.remove(&job);
-            if jobs.is_empty() {
-                self.classes.remove(&class);
-            }
-        }
-        if let Some(count) = self.preemptible[pool.index()].get_mut(&class).filter(|_| preemptible) {
+    pub(crate) fn stopped(&mut self, state: &State, pool: PoolId, job: JobId) {
+        let Some(route) = self.pools[pool.index()].remove(&job) else { return };
+        let class = state.routes.shape(state.routes.route(route).shape).class;
+        let known = state.alive(job);
+        let key = (known.leaf, route);
+        remove_of(&mut self.alike[pool.index()], &key, job);
+        remove_of(&mut self.classes, &class, job);
+        if let Some(count) = self.preemptible[pool.index()].get_mut(&class).filter(|_| known.spec.preemptible)
+        {
             *count -= 1;
             if *count == 0 {
                 self.preemptible[pool.index()].remove(&class);
@@ -124,9 +129,12 @@ impl Running {
         }
     }
 
-    /// The jobs that run in a pool, with their classes.
-    pub(crate) fn in_pool(&self, pool: PoolId) -> impl Iterator<Item = (JobId, i32)> + '_ {
-        self.pools[pool.index()].iter().map(|(job, class)| (*job, *class))
+    /// The jobs that run in a pool, those of one leaf that run by one route together.
+    pub(crate) fn alike_in(
+        &self,
+        pool: PoolId,
+    ) -> impl Iterator<Item = (MemberId, RouteId, &BTreeSet<JobId>)> + '_ {
+        self.alike[pool.index()].iter().map(|((leaf, route), jobs)| (*leaf, *route, jobs))
     }
 
     /// The lowest class of the jobs in a pool that may be stopped.
@@ -142,6 +150,16 @@ impl Running {
     /// The running jobs of lower classes, anywhere.
     pub(crate) fn below_class(&self, class: i32) -> impl Iterator<Item = JobId> + '_ {
         self.classes.range(..class).flat_map(|(_, jobs)| jobs.iter().copied())
+    }
+}
+
+/// Takes a job out of a set, and the set away where it was the last.
+fn remove_of<K: Ord>(sets: &mut BTreeMap<K, BTreeSet<JobId>>, key: &K, job: JobId) {
+    if let Some(jobs) = sets.get_mut(key) {
+        jobs.remove(&job);
+        if jobs.is_empty() {
+            sets.remove(key);
+        }
     }
 }
 

@@ -9,21 +9,21 @@
 
 mod domains;
 
-use core::cmp::Ordering;
+use core::cmp::{Ordering, Reverse};
 use core::ops::Range;
 use std::collections::BTreeSet;
 
 use domains::InDomain;
 
 use super::alike::{Choice, Teams};
-use super::{Refusal, Rules, Running, Victim, Wanted, compare_leaves, judge};
+use super::{Fairness, Refusal, Rules, Running, Victim, Wanted, compare_leaves, judge};
 use crate::decision::EvictReason;
 use crate::id::{Id as _, JobId, NodeId};
 use crate::ledger::Span;
 use crate::resources::{ResourceKind, Resources};
 use crate::room::Room;
 use crate::route::RouteId;
-use crate::state::{State, Status};
+use crate::state::State;
 use crate::tree::{MemberId, Tree};
 
 /// How many sets are judged before a search is given up.
@@ -60,6 +60,8 @@ struct Candidate {
 struct Search<'a> {
     state: &'a State,
     wanted: Wanted,
+    /// What R2 says of one victim, where that can be told.
+    fairness: Option<Fairness<'a>>,
     /// What one worker asks; all of the job in a divisible pool, which counts as one node.
     request: Resources,
     workers: u64,
@@ -140,6 +142,7 @@ impl<'a> Search<'a> {
         let mut search = Self {
             state,
             wanted,
+            fairness: Fairness::of(state, running, bounds.rules, wanted),
             request,
             workers,
             within: 0..free.len(),
@@ -169,53 +172,64 @@ impl<'a> Search<'a> {
 
     fn find_candidates(&mut self, running: &Running, bounds: &Bounds<'_>) {
         let state = self.state;
-        let wanted_route = state.routes.route(self.wanted.route);
-        // Per leaf: the level of the side, the side, and whether the wanted job is guaranteed against it.
-        let mut sides: Vec<Option<(usize, MemberId, bool)>> = vec![None; state.tree.len()];
-        for (id, class) in running.in_pool(wanted_route.pool) {
-            let job = state.alive(id);
-            let Status::Running { route, .. } = job.status else { continue };
-            if !job.spec.preemptible || too_large(state, bounds.rules, self.wanted, route) {
+        // The side of the last leaf.
+        let mut known = None;
+        for (leaf, route, jobs) in running.alike_in(state.routes.route(self.wanted.route).pool) {
+            if too_large(state, bounds.rules, self.wanted, route) {
                 continue;
             }
-            let own = job.leaf == self.wanted.leaf;
-            let (side, equal) = if own {
-                if class >= self.wanted.class {
-                    continue;
-                }
-                (job.leaf, false)
-            } else {
-                let side = sides[job.leaf.index()].get_or_insert_with(|| self.side_against(job.leaf));
-                let (level, its, guaranteed) = *side;
-                let equal = !guaranteed && class == self.wanted.class;
-                let lower = guaranteed || class < self.wanted.class || equal && bounds.rules.same_rank;
-                if job.guaranteed.is_set(level) || !lower {
-                    continue;
-                }
-                (its, equal)
-            };
-            if !(bounds.may_stop)(id, own) {
+            let class = state.routes.shape(state.routes.route(route).shape).class;
+            let own = leaf == self.wanted.leaf;
+            let against =
+                known.filter(|(of, _)| *of == leaf).map_or_else(|| self.side_against(leaf), |(_, its)| its);
+            known = Some((leaf, against));
+            let (level, side, guaranteed) = against;
+            let equal = !own && !guaranteed && class == self.wanted.class;
+            let lower = class < self.wanted.class || !own && guaranteed;
+            let may = lower || equal && bounds.rules.same_rank && self.may_lose(leaf, route);
+            if !may {
                 continue;
             }
-            let Some(victim) = Victim::new(state, id, false) else { continue };
-            let from = self.spans.len();
+            let from = self.candidates.len();
+            for id in jobs.iter().copied() {
+                let job = state.alive(id);
+                let may_stop = job.spec.preemptible && (own || !job.guaranteed.is_set(level));
+                if !may_stop || !(bounds.may_stop)(id, own) {
+                    continue;
+                }
+                let Some(victim) = Victim::new(state, id, false) else { continue };
+                let spans = self.spans.len();
+                if self.divisible {
+                    self.spans.push(Span { node: NodeId::new(0), workers: 1, device: None });
+                } else {
+                    self.spans.extend(state.spans(id));
+                }
+                let spans = spans..self.spans.len();
+                self.candidates.push(Candidate { victim, route, side, equal, spans });
+            }
+            let new = &self.candidates[from..];
+            if new.is_empty() {
+                continue;
+            }
             if self.divisible {
-                self.teams.add(state, &victim, self.candidates.len(), route, (side, equal));
-                self.spans.push(Span { node: NodeId::new(0), workers: 1, device: None });
-            } else {
-                self.spans.extend(state.spans(id));
+                let left =
+                    (from..).zip(new).map(|(number, new)| Reverse((new.victim.loss, number))).collect();
+                self.teams.add(state, (class, leaf), (side, equal), route, left);
             }
-            self.candidates.push(Candidate { victim, route, side, equal, spans: from..self.spans.len() });
+            if self.leaves.last() != Some(&leaf) {
+                self.leaves.push(leaf);
+            }
         }
         self.is_chosen = vec![false; self.candidates.len()];
-        let leaves: BTreeSet<MemberId> = self.candidates.iter().map(|known| known.victim.leaf).collect();
-        self.leaves = leaves.into_iter().collect();
     }
 
     /// Where another leaf's jobs compete with the wanted one: the level above that leaf, the member there, and whether the
     /// wanted job would be guaranteed against it as things are.
     fn side_against(&self, leaf: MemberId) -> (usize, MemberId, bool) {
         let state = self.state;
+        if leaf == self.wanted.leaf {
+            return (0, leaf, false);
+        }
         let (mine, its) = state.tree.rivals(self.wanted.leaf, leaf);
         let level = state.tree.path(leaf).position(|at| at == its).unwrap_or(usize::MAX);
         let route = state.routes.route(self.wanted.route);
@@ -267,8 +281,14 @@ impl<'a> Search<'a> {
     }
 
     fn is_free_to_choose(&self, candidate: usize) -> bool {
-        let known = &self.candidates[candidate];
-        !(self.is_chosen[candidate] || known.equal && self.banned.contains(&known.side))
+        let Candidate { victim, route, side, equal, .. } = &self.candidates[candidate];
+        let takes = || !self.divisible || self.may_lose(victim.leaf, *route);
+        !self.is_chosen[candidate] && (!equal || !self.banned.contains(side) && takes())
+    }
+
+    /// Whether R2 lets a side lose what runs by a route beside what was chosen of it.
+    fn may_lose(&self, leaf: MemberId, route: RouteId) -> bool {
+        self.fairness.is_none_or(|fair| fair.may_lose(&self.tree, leaf, route))
     }
 
     /// A candidate is stopped.
@@ -388,7 +408,10 @@ impl<'a> Search<'a> {
         let mut first = true;
         while !self.fits_anywhere() {
             let free = self.free[0].as_ref()?;
-            let choice = Choice { request: &self.request, free, snug: self.snug, banned: &self.banned };
+            let may_lose =
+                |leaf, route| self.fairness.is_none_or(|fair| fair.may_lose(&self.tree, leaf, route));
+            let (request, snug, banned) = (&self.request, self.snug, &self.banned);
+            let choice = Choice { request, free, snug, banned, may_lose: &may_lose };
             if core::mem::take(&mut first) && !self.teams.suffice(&choice) {
                 return None;
             }

@@ -484,7 +484,7 @@ impl Engine {
     /// A job has stopped, for reclaim.
     pub(super) fn stopped_for_reclaim(&mut self, state: &State, job: JobId, pool: PoolId) {
         let Some(reclaim) = &mut self.reclaim else { return };
-        reclaim.running.stopped(pool, job, state.alive(job).spec.preemptible);
+        reclaim.running.stopped(state, pool, job);
         reclaim.stopped.remove(&job);
         reclaim.backing_off.touch(state, job);
         reclaim.changed_in(pool);
