@@ -19,6 +19,8 @@ use fairshare_sim::{ExitCode, SimError};
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 /// Whether anybody has asked for the flag above; until then it would stop nothing.
 static ASKED: AtomicBool = AtomicBool::new(false);
+/// Whether one of the two threads ends the process for an interrupt and says so: the other leaves it to that.
+static ENDS: AtomicBool = AtomicBool::new(false);
 
 fn main() -> process::ExitCode {
     std::panic::set_hook(Box::new(panicked));
@@ -52,11 +54,16 @@ fn main() -> process::ExitCode {
         output.notes.splice(0..0, notes);
         Ok(output)
     });
+    let done = done.map(|output| output.at_end(arrived.load(Ordering::Relaxed)));
+    let exit = done.as_ref().map_or_else(SimError::exit_code, |output| output.exit);
+    while exit == ExitCode::Interrupted && ENDS.swap(true, Ordering::Relaxed) {
+        std::thread::park();
+    }
     let exit = match done {
-        Ok(output) => print(&output.at_end(arrived.load(Ordering::Relaxed)), cli.talk.quiet),
+        Ok(output) => print(&output, cli.talk.quiet),
         Err(error) => {
             anstream::eprintln!("{}", error.message());
-            error.exit_code()
+            exit
         }
     };
     process::ExitCode::from(exit.code())
@@ -96,7 +103,9 @@ fn panicked(panic: &std::panic::PanicHookInfo<'_>) {
 /// A replay is asked to stop and to leave what it has. Whatever does not ask, such as waiting for standard input, ends
 /// at once, and so does everything at the second interrupt.
 fn interrupt() {
-    if INTERRUPTED.swap(true, Ordering::Relaxed) || !ASKED.load(Ordering::Relaxed) {
+    let again = INTERRUPTED.swap(true, Ordering::Relaxed);
+    let ends = || !ASKED.load(Ordering::Relaxed) && !ENDS.swap(true, Ordering::Relaxed);
+    if again || ends() {
         fairshare_sim::whole::abandon();
         anstream::eprintln!("interrupted: there is no result");
         process::exit(i32::from(ExitCode::Interrupted.code()));

@@ -4,7 +4,8 @@
 //! victim comes first is taken, then the least lost work, then the lowest number, until all workers have room. On the
 //! node itself one victim is chosen after the other, each by what its team would hold by then. Whoever proves unnecessary
 //! is put back, the dearest first, and what is left is judged; where it is not legal, another node, or in a divisible pool
-//! another team, is tried. A legal set can be missed; how often is measured by the tests.
+//! another team, is tried. Whoever is in no legal set, because R2 protects him whoever else is stopped, is no candidate. A
+//! legal set can be missed; how often is measured by the tests.
 //! Absent on purpose: what is legal (see `legal`), and in which fabric domain (see `domains`). Layer 3; uses `state`, `tree`.
 
 mod domains;
