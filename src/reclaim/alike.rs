@@ -138,12 +138,13 @@ type Fit = (bool, u64);
 impl Team {
     /// The bunch from which is taken first, with how it fits where that counts.
     fn first(&self, choice: &Choice<'_>, lacking: &[ResourceKind]) -> Option<First> {
+        let helps = |bunch: &Bunch| lacking.iter().any(|kind| bunch.held[*kind].get() > 0);
         let may = |bunch: &Bunch| !self.equal || (choice.may_lose)(self.leaf, bunch.route);
-        let helps = |bunch: &Bunch| lacking.iter().any(|kind| bunch.held[*kind].get() > 0) && may(bunch);
         let helping = self.bunches.iter().enumerate().filter(|(_, bunch)| helps(bunch));
         let keys = helping.filter_map(|(at, bunch)| {
+            let first = bunch.left.peek().filter(|_| may(bunch))?;
             let fit = choice.snug.then(|| choice.fit(&bunch.held));
-            Some((fit, bunch.left.peek()?.0.0, at))
+            Some((fit, first.0.0, at))
         });
         keys.min_by(|a, b| (&a.0, &a.1).cmp(&(&b.0, &b.1))).map(|(fit, _, at)| (fit, at))
     }

@@ -4,8 +4,9 @@
 //! victim comes first is taken, then the least lost work, then the lowest number, until all workers have room. On the
 //! node itself one victim is chosen after the other, each by what its team would hold by then. Whoever proves unnecessary
 //! is put back, the dearest first, and what is left is judged; where it is not legal, another node, or in a divisible pool
-//! another team, is tried. Whoever is in no legal set, because R2 protects him whoever else is stopped, is no candidate. A
-//! legal set can be missed; how often is measured by the tests.
+//! another team, is tried. Whoever is in no legal set, because R2 protects him whoever else is stopped, is no candidate, and
+//! in a divisible pool nobody is chosen at first whom R2 protects beside those chosen before. A legal set can be missed; how
+//! often is measured by the tests.
 //! Absent on purpose: what is legal (see `legal`), and in which fabric domain (see `domains`). Layer 3; uses `state`, `tree`.
 
 mod domains;
@@ -91,6 +92,9 @@ struct Search<'a> {
     first_node: Option<usize>,
     excluded: BTreeSet<usize>,
     snug: bool,
+    /// Nobody is chosen whom R2 protects beside those chosen before, of whom some may be put back: in a divisible pool, at
+    /// first.
+    strict: bool,
     banned: BTreeSet<MemberId>,
 }
 
@@ -105,7 +109,7 @@ pub(crate) fn search(state: &State, running: &Running, wanted: Wanted, bounds: &
         search.put_back_all();
         search.first_node = None;
         if search.choose().is_none() {
-            search.try_snugly()?;
+            search.try_otherwise()?;
             continue;
         }
         search.put_back_unnecessary();
@@ -118,7 +122,7 @@ pub(crate) fn search(state: &State, running: &Running, wanted: Wanted, bounds: &
                 search.snug = false;
                 search.banned.insert(rival);
             }
-            _ if divisible => search.try_snugly()?,
+            _ if divisible => search.try_otherwise()?,
             _ => search.exclude(search.first_node?),
         }
     }
@@ -162,6 +166,7 @@ impl<'a> Search<'a> {
             first_node: None,
             excluded: BTreeSet::new(),
             snug: false,
+            strict: pool.is_divisible(),
             banned: BTreeSet::new(),
         };
         search.find_candidates(running, bounds);
@@ -224,8 +229,8 @@ impl<'a> Search<'a> {
         self.is_chosen = vec![false; self.candidates.len()];
     }
 
-    /// Where another leaf's jobs compete with the wanted one: the level above that leaf, the member there, and whether the
-    /// wanted job would be guaranteed against it as things are.
+    /// Where a leaf's jobs compete with the wanted one: the level above that leaf, the member there, and whether the wanted job
+    /// would be guaranteed against it as things are. Its own do on the leaf itself.
     fn side_against(&self, leaf: MemberId) -> (usize, MemberId, bool) {
         let state = self.state;
         if leaf == self.wanted.leaf {
@@ -283,7 +288,7 @@ impl<'a> Search<'a> {
 
     fn is_free_to_choose(&self, candidate: usize) -> bool {
         let Candidate { victim, route, side, equal, .. } = &self.candidates[candidate];
-        let takes = || !self.divisible || self.may_lose(victim.leaf, *route);
+        let takes = || !self.strict || self.may_lose(victim.leaf, *route);
         !self.is_chosen[candidate] && (!equal || !self.banned.contains(side) && takes())
     }
 
@@ -409,8 +414,9 @@ impl<'a> Search<'a> {
         let mut first = true;
         while !self.fits_anywhere() {
             let free = self.free[0].as_ref()?;
-            let may_lose =
-                |leaf, route| self.fairness.is_none_or(|fair| fair.may_lose(&self.tree, leaf, route));
+            let may_lose = |leaf, route| {
+                !self.strict || self.fairness.is_none_or(|fair| fair.may_lose(&self.tree, leaf, route))
+            };
             let (request, snug, banned) = (&self.request, self.snug, &self.banned);
             let choice = Choice { request, free, snug, banned, may_lose: &may_lose };
             if core::mem::take(&mut first) && !self.teams.suffice(&choice) {
@@ -423,12 +429,17 @@ impl<'a> Search<'a> {
         Some(())
     }
 
-    /// From now on whoever leaves least room unused is chosen of a team, in place of who loses least work; `None` where that
-    /// was tried.
-    fn try_snugly(&mut self) -> Option<()> {
+    /// From now on whoever leaves least room unused is chosen of a team, in place of who loses least; then both again, but
+    /// without regard to R2 until the set is judged. `None` where all that was tried.
+    fn try_otherwise(&mut self) -> Option<()> {
         self.excluded.clear();
         self.domains.clear();
-        (!core::mem::replace(&mut self.snug, true)).then_some(())
+        if !core::mem::replace(&mut self.snug, true) {
+            return Some(());
+        }
+        self.snug = false;
+        self.banned.clear();
+        core::mem::replace(&mut self.strict, false).then_some(())
     }
 
     /// The candidate, of the lowest class and the side that gives way first, that alone makes the room that is lacking and

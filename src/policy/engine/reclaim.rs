@@ -4,7 +4,7 @@
 //! given: tier, class, keys now. The first legal plan is carried out at once, victims and start together, so that the room
 //! is nobody else's; then the cycle goes on. Who was stopped since the last event from outside may take what is free, but
 //! stops nobody (R3), so that a cycle ends. A job whose search failed is tried again after something has started or
-//! stopped in one of its pools, or a bound on waste has run out.
+//! stopped in one of its pools, or anywhere if equal ranks may be stopped, or a bound on waste has run out.
 //!
 //! Without preemption there is no state here, and nothing is done.
 //! Absent on purpose: which plans are legal (see `reclaim`). Layer 5; uses `reclaim`, `pending`, `state`.
@@ -113,8 +113,11 @@ impl Reclaim {
         self.changed = true;
     }
 
-    /// Counts what has happened in the pools of a shape.
+    /// Counts what has happened in the pools of a shape; anywhere, where equal ranks are compared by all that they hold.
     fn version(&self, state: &State, shape: ShapeId) -> u64 {
+        if self.rules.same_rank {
+            return self.versions.iter().sum();
+        }
         state.routes.shape(shape).routes().map(|route| self.versions[state.routes.route(route).pool]).sum()
     }
 
