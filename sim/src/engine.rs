@@ -6,8 +6,8 @@
 //! number. Absent on purpose: measures (see `record` and `metrics`).
 
 use fairshare::{
-    Decision, EvictReason, JobId, JobSpec, LogDigest, Millis, Rejection, Scheduler, ShapeId, Submission,
-    Timestamp,
+    Config, Decision, EvictReason, JobId, JobSpec, LogDigest, Millis, PolicySpec, Rejection, Scheduler,
+    ShapeId, Submission, Timestamp,
 };
 
 use crate::error::SimError;
@@ -75,6 +75,8 @@ pub struct Simulation<'a> {
     numbers: Vec<u32>,
     /// Rows of earlier parts that are over.
     passed: usize,
+    /// Since when nothing has run and nothing is to come, but for what time alone may change.
+    idle_since: Option<i64>,
 }
 
 /// A replay between two parts of its trace.
@@ -156,6 +158,7 @@ impl<'a> Simulation<'a> {
             record,
             numbers: Vec::new(),
             passed: 0,
+            idle_since: None,
         })
     }
 
@@ -182,6 +185,7 @@ impl<'a> Simulation<'a> {
             record,
             numbers,
             passed,
+            idle_since: None,
         }
     }
 
@@ -265,14 +269,19 @@ impl<'a> Simulation<'a> {
     }
 
     /// The next time at which anything happens.
-    fn next_instant(&self) -> Option<i64> {
+    fn next_instant(&mut self) -> Option<i64> {
         let arrival = self.trace.jobs.get(self.next_row).map(|job| job.submit_ms);
         let event = earlier(self.completions.next_time(), arrival);
         let event = earlier(event, self.next_change(event.is_some()));
         // A wake-up that is not ahead would hold the clock still.
         let wakeup = self.scheduler.next_wakeup().map(Timestamp::as_millis);
         let wakeup = wakeup.filter(|at| self.passed + self.next_row > 0 && *at > self.record.end_ms);
-        earlier(event, wakeup)
+        if event.is_some() {
+            self.idle_since = None;
+            return earlier(event, wakeup);
+        }
+        let since = *self.idle_since.get_or_insert(self.record.end_ms);
+        wakeup.filter(|at| at.abs_diff(since) <= patience_ms(&self.setup.config))
     }
 
     /// When the capacity changes next. Before the first job nothing needs it to, and after the last nothing may run on.
@@ -537,6 +546,17 @@ impl<'a> Simulation<'a> {
             }
         }
     }
+}
+
+/// For how long time alone may still change who starts, where nothing runs and nothing is to come. A budget is renewed, a
+/// back-off ends and ranks are computed once; after that everything stays as it is, however often the scheduler wants to be
+/// called: usage decays alike for all.
+fn patience_ms(config: &Config) -> u64 {
+    let PolicySpec { bounds, rank_period, .. } = &config.policy;
+    let budgets = config.teams.iter().filter_map(|team| Some(team.budget.as_ref()?.period));
+    let once = budgets.chain([bounds.back_off, bounds.minimum_run, *rank_period]);
+    let longest = once.map(Millis::get).max().unwrap_or(0);
+    longest.saturating_add(rank_period.get())
 }
 
 /// The first of two times, where there are any.

@@ -19,7 +19,7 @@ use fairshare_sim::{ExitCode, SimError};
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 /// Whether anybody has asked for the flag above; until then it would stop nothing.
 static ASKED: AtomicBool = AtomicBool::new(false);
-/// Whether one of the two threads ends the process for an interrupt and says so: the other leaves it to that.
+/// Whether one of the two threads has begun to end the process and says how it went: the other leaves it to that.
 static ENDS: AtomicBool = AtomicBool::new(false);
 
 fn main() -> process::ExitCode {
@@ -54,16 +54,14 @@ fn main() -> process::ExitCode {
         output.notes.splice(0..0, notes);
         Ok(output)
     });
-    let done = done.map(|output| output.at_end(arrived.load(Ordering::Relaxed)));
-    let exit = done.as_ref().map_or_else(SimError::exit_code, |output| output.exit);
-    while exit == ExitCode::Interrupted && ENDS.swap(true, Ordering::Relaxed) {
+    while ENDS.swap(true, Ordering::Relaxed) {
         std::thread::park();
     }
     let exit = match done {
-        Ok(output) => print(&output, cli.talk.quiet),
+        Ok(output) => print(&output.at_end(arrived.load(Ordering::Relaxed)), cli.talk.quiet),
         Err(error) => {
             anstream::eprintln!("{}", error.message());
-            exit
+            error.exit_code()
         }
     };
     process::ExitCode::from(exit.code())

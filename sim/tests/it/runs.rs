@@ -191,3 +191,23 @@ fn gavel_serves_at_once_who_comes_to_an_idle_cluster() {
     let gavel = run("[policy]\norder = 'gavel'\n", "1,0,60,a,1\n2,180,60,b,1\n");
     assert_eq!(times(&gavel), [(0, 60), (180, 240)]);
 }
+
+/// Orders by decayed usage want to be called as long as anybody waits, and budgets are renewed for ever: neither brings the
+/// nodes back.
+#[test]
+fn a_replay_ends_where_a_job_can_never_start() {
+    let gone = "[[capacity]]\npool = 'l4'\nfrom = 1\nnodes = 0\n";
+    for policy in [
+        "order = 'multifactor'\npreemption = 'priority'\n",
+        "order = 'fair-tree'\nbackfill = 'none'\n",
+        "order = 'fair-tree'\n[[team]]\nname = 'a'\nbudget = { gpu_hours = 1, period = '1h' }\n",
+    ] {
+        let jobs = run(&format!("{gone}[policy]\n{policy}"), "1,0,3,a,2\n").summary().jobs;
+        assert_eq!((jobs.completed, jobs.unfinished), (0, 1), "{policy}");
+    }
+    // Until then what time alone brings is waited for: two hours are spent, and the third job is of the next period.
+    let budget = "[policy]\norder = 'multifactor'\nbackfill = 'none'\n[[team]]\nname = 'a'\n\
+                  budget = { gpu_hours = 2, period = '7d' }\n";
+    let finished = run(budget, "1,0,1800,a,4\n2,0,60,a,4\n");
+    assert_eq!(times(&finished), [(0, 1_800), (604_800, 604_860)]);
+}
