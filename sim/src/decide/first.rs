@@ -10,6 +10,9 @@ use super::Cluster;
 /// Where shares are equal.
 const TIES: &str = "then fewer running jobs, longer not served, and configured before, come first";
 
+/// Where a job would come first by itself, and does not since others of its team stand before it.
+const BEHIND: &str = "this one stands behind others of its team";
+
 impl Cluster<'_> {
     /// Which job comes, or came, before a waiting one, and by what.
     pub(super) fn comes_first(&self, job: JobId, lost: &Lost) -> String {
@@ -34,11 +37,20 @@ impl Cluster<'_> {
             OrderName::FairTree => "by the fair-tree ranks of the teams, then by submit time".to_owned(),
             OrderName::Sjf => self.by_length(lost.to, job),
             OrderName::Drf | OrderName::DrfCurrent | OrderName::Hdrf => {
-                if lost.key > lost.own_key || self.outclasses(job, lost.to) {
+                let refuted = lost.key > lost.own_key || self.outclasses(job, lost.to);
+                if refuted && self.setup.config.teams.iter().any(|team| !team.quota.is_empty()) {
                     "it is within a quota of its team, this one beyond".to_owned()
+                } else if refuted {
+                    // Shares as they stand do not decide: H-DRF rescales them from level to level.
+                    format!("rescaled down the tree, the share of team `{their_team}` is the smaller one")
                 } else if lost.key == lost.own_key {
                     format!(
                         "teams `{their_team}` and `{own_team}` hold {theirs} over their weights alike; {TIES}"
+                    )
+                } else if theirs == own {
+                    format!(
+                        "teams `{their_team}` and `{own_team}` hold {theirs} over their weights alike, and \
+                         `{their_team}` less of the next resource"
                     )
                 } else {
                     format!("team `{their_team}` holds {theirs} over its weight, `{own_team}` {own}")
@@ -73,6 +85,9 @@ impl Cluster<'_> {
         if first == own {
             return format!("both were submitted at {first} s, and it is named before this one");
         }
+        if first > own {
+            return BEHIND.to_owned();
+        }
         format!("it was submitted at {first} s, this one at {own} s")
     }
 
@@ -84,10 +99,12 @@ impl Cluster<'_> {
         };
         match (length(to), length(job)) {
             (first, own) if first == own => self.by_time(to, job),
+            (Some(first), Some(own)) if first > own => BEHIND.to_owned(),
+            (None, Some(_)) => BEHIND.to_owned(),
             (Some(first), Some(own)) => {
                 format!("it is thought to run for {first} s, this one for {own} s")
             }
-            (first, _) => {
+            (first, None) => {
                 let first = first.unwrap_or_default();
                 format!("it is thought to run for {first} s, and this one does not say for how long")
             }

@@ -335,3 +335,30 @@ error: unknown key `pool` in a pending job
         "error: the scheduler refuses job `p`: a job enters at 200 s, after 100 s, the time given",
     );
 }
+
+/// What a job is by itself is no reason where others of its own team stand before it.
+#[test]
+fn no_reason_is_given_that_its_numbers_refute() {
+    let scenario = "[[pool]]\nname = 'p'\nnodes = 1\nnode = { gpu = 4 }\n[[team]]\nname = 'a'\n[[team]]\nname = 'c'\n\
+                    [[priority]]\nname = 'hi'\nvalue = 7\n[policy]\npriority = 'within-team'\n\
+                    [[running]]\njob_id = 'r'\nteam = 'a'\ngpu = 4\npool = 'p'\n\
+                    [[pending]]\njob_id = 'w4'\nteam = 'a'\ngpu = 2\nsubmit_s = 100\nestimate_s = 10\n\
+                    [[pending]]\njob_id = 'w6'\nteam = 'a'\ngpu = 1\nsubmit_s = 3000\npriority = 'hi'\n\
+                    [[pending]]\njob_id = 'w7'\nteam = 'c'\ngpu = 1\nsubmit_s = 200\nestimate_s = 20\n";
+    for policy in ["fifo,priority=within-team", "sjf,priority=within-team"] {
+        let said = first(scenario, policy, "w4");
+        assert_eq!(said, "`w7` comes first: this one stands behind others of its team", "{policy}");
+    }
+    let rescaled = "[[pool]]\nname = 'p'\nnodes = 1\nnode = { gpu = 20 }\n[[team]]\nname = 'a'\n[[team]]\nname = 'b'\n\
+                    [[team]]\nname = 'd'\nparent = 'b'\n[[running]]\njob_id = 'r'\nteam = 'd'\ngpu = 15\npool = 'p'\n\
+                    [[pending]]\njob_id = 'w1'\nteam = 'a'\ngpu = 5\n[[pending]]\njob_id = 'w4'\nteam = 'b'\ngpu = 5\n\
+                    [[pending]]\njob_id = 'w5'\nteam = 'a'\ngpu = 2\n";
+    let said = first(rescaled, "hdrf", "w5");
+    assert!(!said.contains("quota"), "{said}");
+    let two = "[[pool]]\nname = 'p'\nnodes = 1\nnode = { gpu = 10, cpu = 100 }\n[[team]]\nname = 'a'\n[[team]]\nname = 'b'\n\
+               [[running]]\njob_id = 'ra'\nteam = 'a'\ngpu = 5\ncpu = 10\npool = 'p'\n\
+               [[running]]\njob_id = 'rb'\nteam = 'b'\ngpu = 5\ncpu = 1\npool = 'p'\n\
+               [[pending]]\njob_id = 'wa'\nteam = 'a'\ngpu = 1\n[[pending]]\njob_id = 'wb'\nteam = 'b'\ngpu = 1\n";
+    let alike = "`wb` comes first: teams `b` and `a` hold 1/2 over their weights alike, and `b` less of the next resource";
+    assert_eq!(first(two, "drf", "wa"), alike);
+}
