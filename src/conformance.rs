@@ -376,11 +376,10 @@ impl Twins {
             }
             _ => {
                 // What happens when the scheduler asks to be called, such as at the end of a round, may be far away.
-                let wakeup = self.one.next_wakeup().filter(|at| *at > self.now && numbers.below(2) == 0);
-                let next = self.now.as_millis().saturating_add(1);
-                // A policy may ask for any time; the end of time is left to those who test it.
-                let wakeup = wakeup.filter(|at| at.as_millis() < i64::MAX / 2);
-                self.now = wakeup.unwrap_or(Timestamp::from_millis(next));
+                // A policy may ask for any time: it is not followed to the end of time.
+                let near = |at: &Timestamp| *at > self.now && at.as_millis() < i64::MAX / 2;
+                let wakeup = self.one.next_wakeup().filter(near).filter(|_| numbers.below(2) == 0);
+                self.now = wakeup.unwrap_or(Timestamp::from_millis(self.now.as_millis() + 1));
             }
         }
         Ok(())

@@ -7,7 +7,7 @@
 use core::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
-use super::{Loss, compare_leaves};
+use super::{Fairness, Loss, compare_leaves};
 use crate::resources::{ResourceKind, Resources};
 use crate::room::Room;
 use crate::route::RouteId;
@@ -51,8 +51,8 @@ pub(super) struct Choice<'a> {
     pub(super) snug: bool,
     /// From whom no equals are taken.
     pub(super) banned: &'a BTreeSet<MemberId>,
-    /// Whether an equal of a leaf that runs by a route may be lost.
-    pub(super) may_lose: &'a dyn Fn(MemberId, RouteId) -> bool,
+    /// What R2 says of each beside those that were chosen, where that is asked before the set is judged.
+    pub(super) fairness: Option<Fairness<'a>>,
 }
 
 impl Teams {
@@ -114,7 +114,7 @@ impl Teams {
             if by_team == Ordering::Greater || !choice.allows(team) {
                 continue;
             }
-            let Some(its) = team.first(choice, &lacking) else { continue };
+            let Some(its) = team.first(tree, choice, &lacking) else { continue };
             let loss = |team: &Team, at: usize| team.bunches[at].left.peek().map(|known| known.0);
             let precedes = by_team == Ordering::Less
                 || best.as_ref().is_none_or(|(_, known, first)| {
@@ -137,9 +137,10 @@ type Fit = (bool, u64);
 
 impl Team {
     /// The bunch from which is taken first, with how it fits where that counts.
-    fn first(&self, choice: &Choice<'_>, lacking: &[ResourceKind]) -> Option<First> {
+    fn first(&self, tree: &Tree, choice: &Choice<'_>, lacking: &[ResourceKind]) -> Option<First> {
         let helps = |bunch: &Bunch| lacking.iter().any(|kind| bunch.held[*kind].get() > 0);
-        let may = |bunch: &Bunch| !self.equal || (choice.may_lose)(self.leaf, bunch.route);
+        let fairness = choice.fairness.filter(|_| self.equal);
+        let may = |bunch: &Bunch| fairness.is_none_or(|fair| fair.may_lose(tree, self.leaf, bunch.route));
         let helping = self.bunches.iter().enumerate().filter(|(_, bunch)| helps(bunch));
         let keys = helping.filter_map(|(at, bunch)| {
             let first = bunch.left.peek().filter(|_| may(bunch))?;

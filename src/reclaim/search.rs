@@ -414,11 +414,9 @@ impl<'a> Search<'a> {
         let mut first = true;
         while !self.fits_anywhere() {
             let free = self.free[0].as_ref()?;
-            let may_lose = |leaf, route| {
-                !self.strict || self.fairness.is_none_or(|fair| fair.may_lose(&self.tree, leaf, route))
-            };
+            let fairness = self.fairness.filter(|_| self.strict);
             let (request, snug, banned) = (&self.request, self.snug, &self.banned);
-            let choice = Choice { request, free, snug, banned, may_lose: &may_lose };
+            let choice = Choice { request, free, snug, banned, fairness };
             if core::mem::take(&mut first) && !self.teams.suffice(&choice) {
                 return None;
             }

@@ -20,7 +20,8 @@ pub(super) struct BackOffs {
     alike: BTreeMap<(MemberId, ShapeId), Alike>,
     /// When each of them may borrow again.
     ends: BTreeSet<(Timestamp, JobId)>,
-    /// Teams below the root where something has started or stopped since it was last found out who stands in line.
+    /// Teams below the root where something has started or stopped, or was read back, since it was last found out who stands
+    /// in line.
     touched: BTreeSet<MemberId>,
 }
 
@@ -103,6 +104,13 @@ impl BackOffs {
     /// The first instant after one at which one of them may borrow again.
     pub(super) fn first_end_after(&self, now: Timestamp) -> Option<Timestamp> {
         self.ends.iter().map(|(until, _)| *until).find(|until| *until > now)
+    }
+
+    /// Whether the order of the ends is that of everybody.
+    pub(super) fn is_in_order(&self) -> bool {
+        let known = self.alike.values().flat_map(|alike| &alike.until);
+        let known: BTreeSet<_> = known.map(|(job, until)| (*until, *job)).collect();
+        known == self.ends
     }
 
     fn outside(&self) -> usize {

@@ -299,6 +299,9 @@ impl Reclaim {
         if running != self.running {
             return Err("reclaim knows of other running jobs than there are".to_owned());
         }
+        if !self.backing_off.is_in_order() {
+            return Err("reclaim knows other ends of back-offs than there are".to_owned());
+        }
         let kept = self.stopped.iter().chain(self.failed.keys()).copied();
         match kept.chain(self.backing_off.jobs()).find(|id| state.job(*id).is_err()) {
             Some(id) => Err(format!("reclaim remembers job {id}, which is gone")),
