@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::kueue_faults::decision;
 use crate::kueue_told::{decide, decided, queue, workload};
 use crate::support::sim;
 
@@ -225,13 +226,7 @@ fn what_asks_for_nothing_comes_through_the_import_as_an_object() {
         )
     };
     assert_eq!((ran.code, ran.stderr), (0, [told("wz"), told("wa"), told("wc")].concat()));
-    let decision = |file: &str| -> Value {
-        let found = sim(place.path(), &["decide", file, "-o", "json"]);
-        let mut found: Value = serde_json::from_str(&found.stdout).unwrap();
-        found["warnings"].take();
-        found
-    };
-    assert_eq!(decision("s.toml"), decision("objects.yaml"));
+    assert_eq!(decision(place.path(), "s.toml"), decision(place.path(), "objects.yaml"));
     let ran = sim(place.path(), &["decide", "objects.yaml", "--policy", "drf", "-o", "json"]);
     let found: Value = serde_json::from_str(&ran.stdout).unwrap();
     let names: Vec<&Value> = found["decisions"].as_array().unwrap().iter().map(|it| &it["job"]).collect();

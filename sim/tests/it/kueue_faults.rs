@@ -11,6 +11,14 @@ fn one() -> String {
     queue("a", "all") + &workload("wa", "a", 1, false)
 }
 
+/// What is decided on a file in a folder, without what is warned of.
+pub(crate) fn decision(folder: &Path, file: &str) -> Value {
+    let found = sim(folder, &["decide", file, "-o", "json"]);
+    let mut found: Value = serde_json::from_str(&found.stdout).unwrap();
+    found["warnings"].take();
+    found
+}
+
 /// A folder with files.
 fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
@@ -256,13 +264,7 @@ fn what_has_quota_from_before_its_creation_comes_through_the_import() {
     let place = folder(&[("objects.yaml", &text)]);
     let ran = sim(place.path(), &["kueue", "import", "objects.yaml", "--out", "s.toml"]);
     assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
-    let decision = |file: &str| -> Value {
-        let found = sim(place.path(), &["decide", file, "-o", "json"]);
-        let mut found: Value = serde_json::from_str(&found.stdout).unwrap();
-        found["warnings"].take();
-        found
-    };
-    assert_eq!(decision("s.toml"), decision("objects.yaml"));
+    assert_eq!(decision(place.path(), "s.toml"), decision(place.path(), "objects.yaml"));
 }
 
 const CLUSTER: &str =
