@@ -286,6 +286,11 @@ impl JobSpec {
         Millis::new(again.saturating_add(restart))
     }
 
+    /// Whether it would have something else to do again than all that it did.
+    pub(crate) const fn saves(&self) -> bool {
+        self.checkpoint.is_some() || self.restart.is_some()
+    }
+
     /// With a time limit.
     #[must_use]
     pub const fn with_time_limit(mut self, limit: Millis) -> Self {

@@ -232,9 +232,11 @@ fn holds_no_more(
     (its, mut theirs): (MemberId, [u64; MAX_KINDS]),
 ) -> bool {
     let groups = state.values.count();
-    for held in &mut theirs[..groups] {
-        let reduced = u128::from(*held) * 1_000 / (1_000 + u128::from(rules.hysteresis_milli));
-        *held = u64::try_from(reduced).unwrap_or(*held);
+    if rules.hysteresis_milli > 0 {
+        for held in &mut theirs[..groups] {
+            let reduced = u128::from(*held) * 1_000 / (1_000 + u128::from(rules.hysteresis_milli));
+            *held = u64::try_from(reduced).unwrap_or(*held);
+        }
     }
     let none = [0; MAX_KINDS];
     let tree = &state.tree;
@@ -270,15 +272,40 @@ impl<'a> Fairness<'a> {
 
     /// Whether the side of a leaf may lose what runs there by a route, beside what it has lost already in a tree.
     pub(crate) fn may_lose(&self, tree: &Tree, leaf: MemberId, route: RouteId) -> bool {
-        let (mine, its) = tree.rivals(self.wanted.leaf, leaf);
-        if mine != self.wanted.leaf && self.state.quotas.any() {
-            // Whoever is stopped below that side may leave room in its quota.
+        let charge = self.state.routes.charge(route);
+        self.may_lose_of(tree, tree.rivals(self.wanted.leaf, leaf), |group| charge[group])
+    }
+
+    /// Whether a rival of the job's side holds less already than that side would, so that it may lose nothing.
+    pub(super) fn is_below(&self, tree: &Tree, (mine, its): (MemberId, MemberId)) -> bool {
+        if self.says_nothing_of(mine) {
+            return false;
+        }
+        let (ours, theirs) = (&self.ours[..self.state.values.count()], tree.usage(its));
+        let none = &[0; MAX_KINDS][..ours.len()];
+        let ours = Holding { usage: ours, charge: none, scale: tree.scale(mine) };
+        let theirs = Holding { usage: theirs, charge: none, scale: tree.scale(its) };
+        ours.compare_now(&theirs) == Ordering::Greater
+    }
+
+    /// Whoever is stopped below a side may leave room in its quota.
+    fn says_nothing_of(&self, mine: MemberId) -> bool {
+        mine != self.wanted.leaf && self.state.quotas.any()
+    }
+
+    /// Whether a rival of the job's side may lose so much, by share group.
+    pub(super) fn may_lose_of(
+        &self,
+        tree: &Tree,
+        (mine, its): (MemberId, MemberId),
+        less: impl Fn(usize) -> u64,
+    ) -> bool {
+        if self.says_nothing_of(mine) {
             return true;
         }
         let mut theirs = [0; MAX_KINDS];
-        let charged = tree.usage(its).iter().zip(self.state.routes.charge(route));
-        for (held, (now, less)) in theirs.iter_mut().zip(charged) {
-            *held = now.saturating_sub(*less);
+        for (group, now) in tree.usage(its).iter().enumerate() {
+            theirs[group] = now.saturating_sub(less(group));
         }
         holds_no_more(self.state, self.rules, (mine, &self.ours), (its, theirs))
     }

@@ -4,10 +4,10 @@
 //! victim comes first is taken, then the least lost work, then the lowest number, until all workers have room. On the
 //! node itself one victim is chosen after the other, each by what its team would hold by then. Whoever proves unnecessary
 //! is put back, the dearest first, and what is left is judged; where it is not legal, another node, or in a divisible pool
-//! another team, is tried. Whoever is in no legal set, because R2 protects him whoever else is stopped, is no candidate, and
-//! in a divisible pool nobody is chosen at first whom R2 protects beside those chosen before. A legal set can be missed; how
-//! often is measured by the tests.
-//! Absent on purpose: what is legal (see `legal`), and in which fabric domain (see `domains`). Layer 3; uses `state`, `tree`.
+//! another team, is tried. In a divisible pool nobody is chosen at first whom R2 protects beside those chosen before. A legal
+//! set can be missed; how often is measured by the tests.
+//! Absent on purpose: what is legal (see `legal`), who is a candidate at all (see `groups`), and in which fabric domain (see
+//! `domains`). Layer 3; uses `state`, `tree`.
 
 mod domains;
 
@@ -18,7 +18,8 @@ use std::collections::BTreeSet;
 use domains::InDomain;
 
 use super::alike::{Choice, Teams};
-use super::{Fairness, Refusal, Rules, Running, Victim, Wanted, compare_leaves, judge};
+use super::groups::{Group, groups, suffice};
+use super::{Fairness, Ranks, Refusal, Rules, Running, Victim, Wanted, compare_leaves, judge};
 use crate::decision::EvictReason;
 use crate::id::{Id as _, JobId, NodeId};
 use crate::ledger::Span;
@@ -99,11 +100,18 @@ struct Search<'a> {
 }
 
 /// The victims that make room for a job by a route, if the search finds any that are legal.
-pub(crate) fn search(state: &State, running: &Running, wanted: Wanted, bounds: &Bounds<'_>) -> Option<Plan> {
-    let mut search = Search::new(state, running, wanted, bounds);
-    if search.candidates.is_empty() {
+pub(crate) fn search(
+    state: &State,
+    (running, ranks): (&Running, &mut Ranks),
+    wanted: Wanted,
+    bounds: &Bounds<'_>,
+) -> Option<Plan> {
+    let fairness = Fairness::of(state, running, bounds.rules, wanted);
+    let groups = groups(state, (running, ranks), bounds.rules, wanted, fairness.as_ref());
+    if groups.is_empty() || !suffice(state, wanted, &groups, fairness.as_ref()) {
         return None;
     }
+    let mut search = Search::new(state, &groups, fairness, wanted, bounds);
     let divisible = search.divisible;
     for _ in 0..SETS_JUDGED {
         search.put_back_all();
@@ -130,7 +138,13 @@ pub(crate) fn search(state: &State, running: &Running, wanted: Wanted, bounds: &
 }
 
 impl<'a> Search<'a> {
-    fn new(state: &'a State, running: &Running, wanted: Wanted, bounds: &Bounds<'_>) -> Self {
+    fn new(
+        state: &'a State,
+        groups: &[Group<'_>],
+        fairness: Option<Fairness<'a>>,
+        wanted: Wanted,
+        bounds: &Bounds<'_>,
+    ) -> Self {
         let route = state.routes.route(wanted.route);
         let pool = state.ledger.pool(route.pool);
         let (request, workers, free) = if pool.is_divisible() {
@@ -147,7 +161,7 @@ impl<'a> Search<'a> {
         let mut search = Self {
             state,
             wanted,
-            fairness: Fairness::of(state, running, bounds.rules, wanted),
+            fairness,
             request,
             workers,
             within: 0..free.len(),
@@ -169,46 +183,25 @@ impl<'a> Search<'a> {
             strict: pool.is_divisible(),
             banned: BTreeSet::new(),
         };
-        search.find_candidates(running, bounds);
+        search.find_candidates(groups, bounds);
         if cfg!(debug_assertions) || !search.divisible {
             search.index_nodes();
         }
         search
     }
 
-    fn find_candidates(&mut self, running: &Running, bounds: &Bounds<'_>) {
+    fn find_candidates(&mut self, groups: &[Group<'_>], bounds: &Bounds<'_>) {
         let state = self.state;
-        // The side of the last leaf.
-        let mut known = None;
-        for (leaf, route, jobs) in running.alike_in(state.routes.route(self.wanted.route).pool) {
-            if too_large(state, bounds.rules, self.wanted, route) {
-                continue;
-            }
-            let class = state.routes.shape(state.routes.route(route).shape).class;
-            let own = leaf == self.wanted.leaf;
-            let against =
-                known.filter(|(of, _)| *of == leaf).map_or_else(|| self.side_against(leaf), |(_, its)| its);
-            known = Some((leaf, against));
-            let (level, side, guaranteed) = against;
-            let equal = !own && !guaranteed && class == self.wanted.class;
-            let lower = class < self.wanted.class || !own && guaranteed;
-            let may = lower || equal && bounds.rules.same_rank && self.may_lose(leaf, route);
-            if !may {
-                continue;
-            }
+        for group in groups {
+            let (own, side, route, equal) = (group.own, group.against.side, group.route, group.equal);
+            let may_stop = |job: JobId| group.is_open(state, job) && (bounds.may_stop)(job, own);
             let from = self.candidates.len();
-            for id in jobs.iter().copied() {
-                let job = state.alive(id);
-                let may_stop = job.spec.preemptible && (own || !job.guaranteed.is_set(level));
-                if !may_stop || !(bounds.may_stop)(id, own) {
-                    continue;
-                }
-                let Some(victim) = Victim::new(state, id, false) else { continue };
+            for victim in group.alike.first(state, group.most, may_stop) {
                 let spans = self.spans.len();
                 if self.divisible {
                     self.spans.push(Span { node: NodeId::new(0), workers: 1, device: None });
                 } else {
-                    self.spans.extend(state.spans(id));
+                    self.spans.extend(state.spans(victim.job));
                 }
                 let spans = spans..self.spans.len();
                 self.candidates.push(Candidate { victim, route, side, equal, spans });
@@ -220,26 +213,13 @@ impl<'a> Search<'a> {
             if self.divisible {
                 let left =
                     (from..).zip(new).map(|(number, new)| Reverse((new.victim.loss, number))).collect();
-                self.teams.add(state, (class, leaf), (side, equal), route, left);
+                self.teams.add(state, (group.class, group.leaf), (side, equal), route, left);
             }
-            if self.leaves.last() != Some(&leaf) {
-                self.leaves.push(leaf);
+            if self.leaves.last() != Some(&group.leaf) {
+                self.leaves.push(group.leaf);
             }
         }
         self.is_chosen = vec![false; self.candidates.len()];
-    }
-
-    /// Where a leaf's jobs compete with the wanted one: the level above that leaf, the member there, and whether the wanted job
-    /// would be guaranteed against it as things are. Its own do on the leaf itself.
-    fn side_against(&self, leaf: MemberId) -> (usize, MemberId, bool) {
-        let state = self.state;
-        if leaf == self.wanted.leaf {
-            return (0, leaf, false);
-        }
-        let (mine, its) = state.tree.rivals(self.wanted.leaf, leaf);
-        let level = state.tree.path(leaf).position(|at| at == its).unwrap_or(usize::MAX);
-        let route = state.routes.route(self.wanted.route);
-        (level, its, state.quotas.any() && state.quotas.is_guaranteed(mine, route))
     }
 
     fn index_nodes(&mut self) {
@@ -557,14 +537,6 @@ impl<'a> Search<'a> {
             candidates[*a].victim.compare(&state.tree, &candidates[*b].victim)
         });
     }
-}
-
-/// Whether a running job alone is more than may be stopped for the wanted one.
-fn too_large(state: &State, rules: Rules, wanted: Wanted, route: RouteId) -> bool {
-    let Some(ratio) = rules.ratio_milli else { return false };
-    let Some((kind, asked)) = state.routes.route(wanted.route).total.iter().next() else { return false };
-    let held = state.routes.route(route).total[kind].get();
-    u128::from(held) * 1_000 > u128::from(asked.get()) * u128::from(ratio)
 }
 
 /// The nodes of a job, each once: its spans on one node stand side by side.

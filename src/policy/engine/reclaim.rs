@@ -3,8 +3,9 @@
 //! After nothing more can start in a cycle, the first jobs of their lines are tried in the order in which reservations are
 //! given: tier, class, keys now. The first legal plan is carried out at once, victims and start together, so that the room
 //! is nobody else's; then the cycle goes on. Who was stopped since the last event from outside may take what is free, but
-//! stops nobody (R3), so that a cycle ends. A job whose search failed is tried again after something has started or
-//! stopped in one of its pools, or anywhere if equal ranks may be stopped, or a bound on waste has run out.
+//! stops nobody (R3), so that a cycle ends. A job whose search failed is tried again once something has happened that may
+//! let it succeed: a start or a stop in one of its pools, more that others hold, less that its own teams do (see `version`),
+//! or a bound on waste that has run out.
 //!
 //! Without preemption there is no state here, and nothing is done.
 //! Absent on purpose: which plans are legal (see `reclaim`). Layer 5; uses `reclaim`, `pending`, `state`.
@@ -19,12 +20,12 @@ use crate::config::{EvictionBounds, Preemption};
 use crate::id::{IdVec, JobId, PoolId, ShapeId};
 use crate::line::Waiter;
 use crate::policy::first::{Front, Present};
-use crate::reclaim::{Bounds, Plan, Rules, Running, Wanted, compare_leaves, holds_less, is_hopeless, search};
+use crate::reclaim::{Bounds, Plan, Ranks, Rules, Running, Wanted, is_hopeless, search};
 use crate::route::RouteId;
 use crate::snapshot::{Lost, Memory};
 use crate::state::State;
 use crate::time::{Millis, Timestamp};
-use crate::tree::{MemberId, Tree};
+use crate::tree::MemberId;
 
 /// The hour in which the GPU time that evictions lose is limited.
 const HOUR_MS: i64 = 3_600_000;
@@ -38,11 +39,16 @@ pub(super) struct Reclaim {
     rules: Rules,
     bounds: EvictionBounds,
     running: Running,
+    ranks: Ranks,
     children: IdVec<MemberId, Vec<MemberId>>,
     /// Counts what has started and stopped in each pool.
     versions: IdVec<PoolId, u64>,
+    /// By pool: counts what has started anywhere of those who hold something there.
+    grown: IdVec<PoolId, u64>,
+    /// Counts what has stopped below each member.
+    shrunk: IdVec<MemberId, u64>,
     /// Jobs whose search failed, with the counts of their pools then.
-    failed: BTreeMap<JobId, u64>,
+    failed: BTreeMap<JobId, Version>,
     /// Who was stopped for another job since the last event from outside.
     stopped: BTreeSet<JobId>,
     /// Who was stopped and may not borrow again before some instant.
@@ -55,8 +61,12 @@ pub(super) struct Reclaim {
     changed: bool,
 }
 
-/// For each parent that was looked at, the two children that hold most.
-type Leaders = BTreeMap<MemberId, [Option<MemberId>; 2]>;
+/// What has happened until a search, as far as it counts for it: of everything anywhere, or else of what concerns it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Version {
+    anywhere: bool,
+    changes: u64,
+}
 
 /// The first job of a line.
 #[derive(Clone, Copy, Debug)]
@@ -90,8 +100,11 @@ impl Reclaim {
             },
             bounds,
             running: Running::new(pools),
+            ranks: Ranks::default(),
             children,
             versions: (0..pools).map(|_| 0).collect(),
+            grown: (0..pools).map(|_| 0).collect(),
+            shrunk: state.tree.ids().map(|_| 0).collect(),
             failed: BTreeMap::new(),
             stopped: BTreeSet::new(),
             backing_off: BackOffs::default(),
@@ -113,12 +126,29 @@ impl Reclaim {
         self.changed = true;
     }
 
-    /// Counts what has happened in the pools of a shape; anywhere, where equal ranks are compared by all that they hold.
-    fn version(&self, state: &State, shape: ShapeId) -> u64 {
-        if self.rules.same_rank {
-            return self.versions.iter().sum();
+    /// Counts what may let a search succeed that failed: whatever has happened in the pools of a shape and, where equal ranks
+    /// are compared by all that they hold, what others hold more who have jobs there, and the leaf's own teams less. Where
+    /// lower ranks do not count for it unless they are guaranteed, anything may.
+    fn version(&self, state: &State, leaf: MemberId, shape: ShapeId) -> Version {
+        let shape = state.routes.shape(shape);
+        let is_compared = self.rules.same_rank;
+        if is_compared && state.quotas.any() && self.running.below_class(shape.class).next().is_some() {
+            return Version { anywhere: true, changes: self.versions.iter().sum() };
         }
-        state.routes.shape(shape).routes().map(|route| self.versions[state.routes.route(route).pool]).sum()
+        let pools = shape.routes().map(|route| state.routes.route(route).pool);
+        let grown = |pool: PoolId| if is_compared { self.grown[pool] } else { 0 };
+        let mut changes: u64 = pools.map(|pool| self.versions[pool] + grown(pool)).sum();
+        if is_compared {
+            let own = state.tree.path(leaf).filter(|member| *member != MemberId::ROOT);
+            changes += own.map(|member| self.shrunk[member]).sum::<u64>();
+        }
+        Version { anywhere: false, changes }
+    }
+
+    /// The same for a job that waits.
+    fn version_of(&self, state: &State, job: JobId) -> Version {
+        let known = state.alive(job);
+        self.version(state, known.leaf, known.spec.shape)
     }
 
     fn next_wakeup(&self, now: Timestamp) -> Option<Timestamp> {
@@ -158,69 +188,35 @@ impl Reclaim {
         if !core::mem::take(&mut self.changed) {
             return None;
         }
-        let mut leaders = Leaders::new();
-        let mut gains = BTreeMap::new();
-        let mut heads = engine.heads(state, |leaf, class| {
-            let cheap =
-                !state.quotas.any() && self.running.lowest_of_all().is_none_or(|lowest| class <= lowest);
-            !cheap
-                || self.rules.same_rank
-                    && *gains.entry(leaf).or_insert_with(|| self.may_gain(&state.tree, leaf, &mut leaders))
-        });
-        heads.retain(|head| {
-            let version = self.version(state, head.shape);
-            !self.stopped.contains(&head.waiter.job) && self.failed.get(&head.waiter.job) != Some(&version)
+        self.ranks.settle(&state.tree, &self.running);
+        let mut heads = engine.heads(state, |leaf, shape, job| {
+            !self.stopped.contains(&job)
+                && self.failed.get(&job).is_none_or(|failed| *failed != self.version(state, leaf, shape))
         });
         heads.retain(|head| {
             let mut routes = state.routes.shape(head.shape).routes();
-            routes.any(|route| !self.is_hopeless(state, *head, route, &mut leaders))
+            routes.any(|route| !self.is_hopeless(state, *head, route))
         });
         for head in engine.in_order(state, &self.children, heads) {
             for route in state.routes.shape(head.shape).routes() {
-                let hopeless = self.is_hopeless(state, head, route, &mut leaders);
+                let hopeless = self.is_hopeless(state, head, route);
                 if let Some(plan) = (!hopeless).then(|| self.plan(engine, state, head, route)).flatten() {
                     return Some((head, route, plan));
                 }
             }
-            let version = self.version(state, head.shape);
-            self.failed.insert(head.waiter.job, version);
+            self.failed.insert(head.waiter.job, self.version(state, head.leaf, head.shape));
         }
         None
     }
 
-    /// Whether any team that a leaf lies in holds less than a sibling: otherwise no job of the leaf, however small, can take
-    /// from equal ranks.
-    fn may_gain(&self, tree: &Tree, leaf: MemberId, leaders: &mut Leaders) -> bool {
-        tree.path(leaf).filter(|member| *member != MemberId::ROOT).any(|member| {
-            let parent = tree.member(member).parent;
-            let two = leaders.entry(parent).or_insert_with(|| self.leaders(tree, parent));
-            let leader = two.iter().flatten().copied().find(|leader| *leader != member);
-            leader.is_some_and(|leader| holds_less(tree, member, leader))
-        })
-    }
-
-    fn is_hopeless(&self, state: &State, head: Head, route: RouteId, leaders: &mut Leaders) -> bool {
+    fn is_hopeless(&mut self, state: &State, head: Head, route: RouteId) -> bool {
         let wanted = Wanted { job: head.waiter.job, leaf: head.leaf, class: class_of(state, head), route };
-        is_hopeless(state, &self.running, self.rules, wanted, &mut |parent, but| {
-            let two = leaders.entry(parent).or_insert_with(|| self.leaders(&state.tree, parent));
-            two.iter().flatten().copied().find(|member| *member != but)
+        let (pool, tree) = (state.routes.route(route).pool, &state.tree);
+        let (running, ranks) = (&self.running, &mut self.ranks);
+        is_hopeless(state, running, self.rules, wanted, &mut |parent, but| {
+            let line = ranks.line(tree, running, pool, parent);
+            line.iter().copied().find(|member| *member != but)
         })
-    }
-
-    /// The two children that hold most for their weights.
-    fn leaders(&self, tree: &Tree, parent: MemberId) -> [Option<MemberId>; 2] {
-        let mut two = [None, None];
-        for child in self.children[parent].iter().copied().filter(|child| tree.member(*child).running > 0) {
-            let beats = |other: Option<MemberId>| {
-                other.is_none_or(|other| compare_leaves(tree, child, other) == Ordering::Greater)
-            };
-            if beats(two[0]) {
-                two = [Some(child), two[0]];
-            } else if beats(two[1]) {
-                two[1] = Some(child);
-            }
-        }
-        two
     }
 
     /// A plan for a job by a route that keeps every bound on waste.
@@ -250,7 +246,7 @@ impl Reclaim {
         };
         let wanted = Wanted { job: head.waiter.job, leaf: head.leaf, class: class_of(state, head), route };
         let bounds = Bounds { rules: self.rules, avoid, may_stop: &may_stop };
-        let found = search(state, &self.running, wanted, &bounds);
+        let found = search(state, (&self.running, &mut self.ranks), wanted, &bounds);
         let pool = state.routes.route(route).pool;
         if let Some(plan) = found
             && self.affords(pool, state.now, gpu_time(state, &plan))
@@ -268,8 +264,7 @@ impl Reclaim {
         memory.wake = self.wake;
         memory.backing_off = self.backing_off.write();
         memory.stopped = self.stopped.iter().copied().collect();
-        let is_current =
-            |(job, version): &(&JobId, &u64)| self.version(state, state.alive(**job).spec.shape) == **version;
+        let is_current = |(job, version): &(&JobId, &Version)| self.version_of(state, **job) == **version;
         memory.tried = self.failed.iter().filter(is_current).map(|(job, _)| *job).collect();
         for (pool, (hour, gpu_time)) in memory.pools.iter_mut().zip(self.spent.iter().copied()) {
             pool.lost = Lost { hour, gpu_time };
@@ -282,7 +277,7 @@ impl Reclaim {
         self.changed = memory.changed || memory.pools.is_empty();
         self.wake = memory.wake;
         self.stopped = memory.stopped.iter().copied().collect();
-        let tried = |job: &JobId| (*job, self.version(state, state.alive(*job).spec.shape));
+        let tried = |job: &JobId| (*job, self.version_of(state, *job));
         self.failed = memory.tried.iter().map(tried).collect();
         for (spent, pool) in self.spent.iter_mut().zip(&memory.pools) {
             *spent = (pool.lost.hour, pool.lost.gpu_time);
@@ -298,6 +293,9 @@ impl Reclaim {
         }
         if running != self.running {
             return Err("reclaim knows of other running jobs than there are".to_owned());
+        }
+        if !self.ranks.are_settled(&state.tree, &self.running) {
+            return Err("reclaim ranks the teams in another order than by what they hold".to_owned());
         }
         if !self.backing_off.is_in_order() {
             return Err("reclaim knows other ends of back-offs than there are".to_owned());
@@ -331,14 +329,11 @@ impl Engine {
         self.reclaim.as_mut().map_or_else(Vec::new, |reclaim| reclaim.read(state, memory))
     }
 
-    /// The first jobs of the lines that are wanted, by leaf and class: those that could start if they had room.
-    fn heads(&self, state: &State, mut wanted: impl FnMut(MemberId, i32) -> bool) -> Vec<Head> {
+    /// The first jobs of the lines that are wanted: those that could start if they had room.
+    fn heads(&self, state: &State, wanted: impl Fn(MemberId, ShapeId, JobId) -> bool) -> Vec<Head> {
         let mut heads = Vec::new();
         for leaf in self.pending.leaves_waiting() {
             for (shape, class, waiter) in self.pending.heads(leaf) {
-                if !wanted(leaf, state.routes.shape(shape).class) {
-                    continue;
-                }
                 let shown = !self.head_only || self.shown[leaf] == Some(shape);
                 let closes = || {
                     let mut routes = state.routes.shape(shape).routes();
@@ -346,7 +341,7 @@ impl Engine {
                         self.watches[state.routes.route(route).pool].closed_by == Some(waiter.job)
                     })
                 };
-                if shown && (!self.one_line || closes()) {
+                if shown && (!self.one_line || closes()) && wanted(leaf, shape, waiter.job) {
                     heads.push(Head { leaf, shape, class, waiter });
                 }
             }
@@ -485,6 +480,13 @@ impl Engine {
         if let Some(route) = state.route_of(job) {
             reclaim.changed_in(state.routes.route(route).pool);
         }
+        reclaim.ranks.changed(&state.tree, state.alive(job).leaf);
+        let top = state.tree.below_root(state.alive(job).leaf);
+        for (pool, grown) in reclaim.grown.iter_mut().enumerate() {
+            if reclaim.running.has_below(&state.tree, PoolId::at(pool), top) {
+                *grown += 1;
+            }
+        }
     }
 
     /// A job has stopped, for reclaim.
@@ -494,6 +496,10 @@ impl Engine {
         reclaim.stopped.remove(&job);
         reclaim.backing_off.touch(state, job);
         reclaim.changed_in(pool);
+        reclaim.ranks.changed(&state.tree, state.alive(job).leaf);
+        for member in state.tree.path(state.alive(job).leaf) {
+            reclaim.shrunk[member] += 1;
+        }
     }
 
     /// A waiting job is withdrawn; whether it stood in no line.

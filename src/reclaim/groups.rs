@@ -1,0 +1,226 @@
+//! Groups: who may be stopped for a waiting job, those of one team that run by one route together, and whether they could
+//! make its room at all, before anybody is looked at alone.
+//!
+//! Whoever is in no legal set, because R2 protects him whoever else is stopped, is in no group: sides are looked at from
+//! the one that holds most to the first that holds less than the job's. Most searches end here, with nobody or with less
+//! than what is lacking; of a side that bound counts what R2 lets it lose of each resource by the cheapest of its routes, so
+//! that it is never too small.
+//! Absent on purpose: who of a group is stopped (see `search`). Layer 3; uses `state`, `tree`.
+
+use std::collections::BTreeMap;
+
+use super::legal::{Fairness, Rules, Wanted};
+use super::ranks::Ranks;
+use super::running::{Alike, Running};
+use crate::id::JobId;
+use crate::resources::ResourceKind;
+use crate::route::RouteId;
+use crate::state::State;
+use crate::tree::MemberId;
+
+/// The running jobs of one team that run by one route in the pool that is wanted.
+#[derive(Debug)]
+pub(super) struct Group<'a> {
+    pub(super) leaf: MemberId,
+    pub(super) route: RouteId,
+    pub(super) class: i32,
+    pub(super) alike: &'a Alike,
+    /// How many of them are chosen at most.
+    pub(super) most: usize,
+    /// Where they compete with the wanted one.
+    pub(super) against: Against,
+    pub(super) own: bool,
+    /// They may be stopped by R2 alone.
+    pub(super) equal: bool,
+}
+
+impl Group<'_> {
+    /// Whether one of them is not protected by being guaranteed.
+    pub(super) fn is_open(&self, state: &State, job: JobId) -> bool {
+        self.own || !state.alive(job).guaranteed.is_set(self.against.level)
+    }
+}
+
+/// Where a leaf's jobs compete with the wanted one.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Against {
+    /// How far above the leaf: at the leaf itself for jobs of the own team.
+    pub(super) level: usize,
+    /// The member there, from which they would be taken.
+    pub(super) side: MemberId,
+    /// Whether the wanted job would be guaranteed against it as things are.
+    guaranteed: bool,
+}
+
+/// Who might be stopped.
+pub(super) fn groups<'a>(
+    state: &State,
+    (running, ranks): (&'a Running, &mut Ranks),
+    rules: Rules,
+    wanted: Wanted,
+    fairness: Option<&Fairness<'_>>,
+) -> Vec<Group<'a>> {
+    let mut groups = Vec::new();
+    let tree = &state.tree;
+    let route = state.routes.route(wanted.route);
+    let own = Against { level: 0, side: wanted.leaf, guaranteed: false };
+    add(state, (running, rules, wanted, fairness), (wanted.leaf, own), &mut groups);
+    for mine in tree.path(wanted.leaf).filter(|member| *member != MemberId::ROOT) {
+        let guaranteed = state.quotas.any() && state.quotas.is_guaranteed(mine, route);
+        for side in ranks.line(tree, running, route.pool, tree.member(mine).parent).iter().copied() {
+            if side == mine {
+                continue;
+            }
+            if !guaranteed && fairness.is_some_and(|fair| fair.is_below(tree, (mine, side))) {
+                // So are all who follow.
+                break;
+            }
+            for leaf in running.leaves(route.pool, side) {
+                let level = tree.path(leaf).position(|at| at == side).unwrap_or(usize::MAX);
+                let against = Against { level, side, guaranteed };
+                add(state, (running, rules, wanted, fairness), (leaf, against), &mut groups);
+            }
+        }
+    }
+    groups
+}
+
+/// Adds the groups of a leaf.
+fn add<'a>(
+    state: &State,
+    (running, rules, wanted, fairness): (&'a Running, Rules, Wanted, Option<&Fairness<'_>>),
+    (leaf, against): (MemberId, Against),
+    groups: &mut Vec<Group<'a>>,
+) {
+    let own = leaf == wanted.leaf;
+    for (route, alike) in running.alike(state.routes.route(wanted.route).pool, leaf) {
+        let class = state.routes.shape(state.routes.route(route).shape).class;
+        let equal = !own && !against.guaranteed && class == wanted.class;
+        let lower = class < wanted.class || !own && against.guaranteed;
+        let may_lose = || fairness.is_none_or(|fair| fair.may_lose(&state.tree, leaf, route));
+        let may = lower || equal && rules.same_rank && may_lose();
+        if !may || too_large(state, rules, wanted, route) {
+            continue;
+        }
+        let most = alike.len().min(most_taken(state, wanted, route));
+        let mut group = Group { leaf, route, class, alike, most, against, own, equal };
+        if state.quotas.any() {
+            group.most = alike.jobs().filter(|job| group.is_open(state, *job)).take(most).count();
+        }
+        if group.most > 0 {
+            groups.push(group);
+        }
+    }
+}
+
+/// How many who run by a route are chosen at most in a divisible pool, each for what he makes of what is lacking, or of what
+/// the job's teams would hold too much.
+fn most_taken(state: &State, wanted: Wanted, route: RouteId) -> usize {
+    let (held, wanted, leaf) =
+        (&state.routes.route(route).total, state.routes.route(wanted.route), wanted.leaf);
+    let pool = state.ledger.pool(wanted.pool);
+    if !pool.is_divisible() {
+        return usize::MAX;
+    }
+    let by_one = |kind: ResourceKind, amount: u64| {
+        let needed = if held[kind].get() == 0 { 0 } else { amount.div_ceil(held[kind].get()) };
+        usize::try_from(needed).unwrap_or(usize::MAX)
+    };
+    let lacking = wanted.total.iter();
+    let lacking =
+        lacking.map(|(kind, asked)| by_one(kind, asked.get().saturating_sub(pool.free()[kind].get())));
+    let mut most = lacking.max().unwrap_or(0);
+    if state.quotas.any() {
+        for member in state.tree.path(leaf) {
+            let over = state.quotas.excess(member, wanted);
+            most = over.map(|(kind, over)| by_one(kind, over.get())).fold(most, usize::saturating_add);
+        }
+    }
+    most
+}
+
+/// Whether there could be room once all are gone that R2 lets go.
+pub(super) fn suffice(
+    state: &State,
+    wanted: Wanted,
+    groups: &[Group<'_>],
+    fairness: Option<&Fairness<'_>>,
+) -> bool {
+    let route = state.routes.route(wanted.route);
+    let free = state.ledger.pool(route.pool).free();
+    // By the side whose share counts; `None`: they may be stopped whatever is held then.
+    let mut sides: BTreeMap<Option<MemberId>, Vec<&Group<'_>>> = BTreeMap::new();
+    for group in groups {
+        sides.entry(group.equal.then_some(group.against.side)).or_default().push(group);
+    }
+    route.total.iter().all(|(kind, asked)| {
+        let Some(lacking) = asked.get().checked_sub(free[kind].get()).filter(|lacking| *lacking > 0) else {
+            return true;
+        };
+        let mut made = 0_u64;
+        sides.iter().any(|(side, groups)| {
+            let most = most_made(state, groups, kind);
+            made = made.saturating_add(match fairness.zip(*side) {
+                Some((fair, side)) => most_lost(state, fair, (wanted.leaf, side), groups, (kind, most)),
+                None => most,
+            });
+            made >= lacking
+        })
+    })
+}
+
+/// What groups hold of a resource.
+fn most_made(state: &State, groups: &[&Group<'_>], kind: ResourceKind) -> u64 {
+    let held = |group: &&Group<'_>| {
+        let each = state.routes.route(group.route).total[kind].get();
+        each.saturating_mul(u64::try_from(group.most).unwrap_or(u64::MAX))
+    };
+    groups.iter().map(held).fold(0, u64::saturating_add)
+}
+
+/// The most of a resource that R2 lets a side lose, if each part of it came from whichever of its routes is charged least
+/// for it: at most so much.
+fn most_lost(
+    state: &State,
+    fair: &Fairness<'_>,
+    (leaf, side): (MemberId, MemberId),
+    groups: &[&Group<'_>],
+    (kind, most): (ResourceKind, u64),
+) -> u64 {
+    let tree = &state.tree;
+    let (mine, side) = tree.rivals(leaf, side);
+    let holding = || {
+        let routes = groups.iter().map(|group| state.routes.route(group.route));
+        routes.zip(groups).filter(|(route, _)| route.total[kind].get() > 0)
+    };
+    // What is charged at least in a share group for an amount.
+    let least = |group: usize, amount: u64| {
+        let charged = holding().map(|(route, known)| {
+            let charge = u128::from(state.routes.charge(known.route)[group]);
+            u128::from(amount) * charge / u128::from(route.total[kind].get())
+        });
+        charged.min().and_then(|charge| u64::try_from(charge).ok()).unwrap_or(0)
+    };
+    let may_lose = |amount: u64| fair.may_lose_of(tree, (mine, side), |group| least(group, amount));
+    if may_lose(most) {
+        return most;
+    }
+    let (mut may, mut may_not) = (0, most);
+    while may_not - may > 1 {
+        let middle = may + (may_not - may) / 2;
+        if may_lose(middle) {
+            may = middle;
+        } else {
+            may_not = middle;
+        }
+    }
+    may
+}
+
+/// Whether a running job alone is more than may be stopped for the wanted one.
+fn too_large(state: &State, rules: Rules, wanted: Wanted, route: RouteId) -> bool {
+    let Some(ratio) = rules.ratio_milli else { return false };
+    let Some((kind, asked)) = state.routes.route(wanted.route).total.iter().next() else { return false };
+    let held = state.routes.route(route).total[kind].get();
+    u128::from(held) * 1_000 > u128::from(asked.get()) * u128::from(ratio)
+}
