@@ -1,8 +1,10 @@
 //! Comparison: the same trace under several policies, job by job.
 //!
 //! Every policy sees the same jobs and the same draws, so differences are paired: what a job waited under one policy less
-//! what the same job waited under the baseline. Population: jobs that ended under both, and are trimmed under neither.
-//! Figures without a pair for every job (quantiles, utilization, cost) are compared whole. Intervals: see `interval`.
+//! what the same job waited under the baseline. Population: jobs that ended under both, and are trimmed under neither; that
+//! of means and quantiles of waits, responses and slowdowns too, since one policy may reject what another makes wait.
+//! Figures of the cluster (utilization, fairness, cost) are compared whole. A run that was interrupted has seen the jobs
+//! that ended early and no others, so that no interval is given for it. Intervals: see `interval`.
 //! Absent on purpose: running (see `command::compare`), drawing replicas (see `replica`).
 
 mod contender;
@@ -20,6 +22,7 @@ pub use recorded::NAME as RECORDED;
 pub use replica::block_ms;
 
 use crate::metrics::distribution::Distribution;
+use crate::metrics::division::{Counted, Division, Figures, figures};
 use crate::metrics::population::{self, Trim};
 use crate::metrics::reclaimed::Reclaimed;
 use crate::metrics::slowdown::bounded;
@@ -57,6 +60,9 @@ pub struct Comparison {
 pub struct Measured {
     /// The policy.
     pub policy: String,
+    /// Its run was interrupted. Absent where it was not.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub incomplete: bool,
     /// Digest of its decision log.
     pub digest: String,
     /// Counts.
@@ -111,17 +117,20 @@ pub struct Difference {
     pub wait_s: Interval,
     /// Its bounded slowdowns less those under the baseline.
     pub bounded_slowdown: Interval,
-    /// Figures of the whole run.
+    /// Figures of the jobs that ended under both, and of the cluster.
     pub figures: Vec<FigureDifference>,
     /// By team, in the order of `policies`.
     pub teams: Vec<TeamDifference>,
 }
 
-/// A figure of the whole run against that of the baseline.
+/// A figure against that of the baseline.
 #[derive(Clone, Debug, Serialize)]
 pub struct FigureDifference {
     /// Its path in `sim.summary/1`.
     pub figure: &'static str,
+    /// The jobs that it is of, which ended under both; absent where it is one of the cluster.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jobs: Option<u64>,
     /// Under the policy; null where it has no value.
     pub value: Option<f64>,
     /// Under the baseline.
@@ -145,31 +154,39 @@ pub struct TeamDifference {
     pub wait_s: Interval,
 }
 
-type Figure = (&'static str, fn(&Summary) -> Option<f64>);
+/// A figure of a run, or of some of its jobs.
+type Figure = (&'static str, fn(&Summary, &Figures) -> Option<f64>);
 
-/// What is compared whole.
+/// What is compared beside differences job by job.
 const FIGURES: [Figure; 17] = [
-    ("wait_s.mean", |summary| summary.wait_s.mean),
-    ("wait_s.p50", |summary| summary.wait_s.p50),
-    ("wait_s.p95", |summary| summary.wait_s.p95),
-    ("response_s.mean", |summary| summary.response_s.mean),
-    ("bounded_slowdown.mean", |summary| summary.bounded_slowdown.mean),
-    ("utilization.gpu", |summary| summary.utilization.get("gpu").copied()),
-    ("utilization.cpu", |summary| summary.utilization.get("cpu").copied()),
-    ("goodput.gpu", |summary| summary.goodput.get("gpu").copied()),
-    ("fairness.jain", |summary| summary.fairness?.jain),
-    ("fairness.deficit_gpu_hours", |summary| summary.fairness?.deficit_gpu_hours),
-    ("cost_usd.total", |summary| Some(summary.cost_usd?.total)),
-    ("cost_usd.idle", |summary| Some(summary.cost_usd?.idle)),
-    ("cost_usd.lost", |summary| Some(summary.cost_usd?.lost)),
-    ("reaper.jobs", |summary| whole(summary.reaper?.jobs)),
-    ("reaper.gpu_hours", |summary| Some(summary.reaper?.gpu_hours)),
-    ("reaper.usd", |summary| summary.reaper?.usd),
-    ("reaper.false_kills", |summary| whole(summary.reaper?.false_kills?)),
+    ("wait_s.mean", |_, jobs| jobs.wait.mean),
+    ("wait_s.p50", |_, jobs| jobs.wait.p50),
+    ("wait_s.p95", |_, jobs| jobs.wait.p95),
+    ("response_s.mean", |_, jobs| jobs.response.mean),
+    ("bounded_slowdown.mean", |_, jobs| jobs.slowdown.mean),
+    ("utilization.gpu", |summary, _| summary.utilization.get("gpu").copied()),
+    ("utilization.cpu", |summary, _| summary.utilization.get("cpu").copied()),
+    ("goodput.gpu", |summary, _| summary.goodput.get("gpu").copied()),
+    ("fairness.jain", |summary, _| summary.fairness?.jain),
+    ("fairness.deficit_gpu_hours", |summary, _| summary.fairness?.deficit_gpu_hours),
+    ("cost_usd.total", |summary, _| Some(summary.cost_usd?.total)),
+    ("cost_usd.idle", |summary, _| Some(summary.cost_usd?.idle)),
+    ("cost_usd.lost", |summary, _| Some(summary.cost_usd?.lost)),
+    ("reaper.jobs", |summary, _| whole(summary.reaper?.jobs)),
+    ("reaper.gpu_hours", |summary, _| Some(summary.reaper?.gpu_hours)),
+    ("reaper.usd", |summary, _| summary.reaper?.usd),
+    ("reaper.false_kills", |summary, _| whole(summary.reaper?.false_kills?)),
 ];
 
 /// Differences below this are of rounding: times are of milliseconds, money of millionths, ratios of far more.
 const NOISE: f64 = 1e-9;
+
+/// The figures of a whole run, each over all of its jobs that count, in the order of [`Difference::figures`].
+pub fn of_run(summary: &Summary) -> impl Iterator<Item = Option<f64>> {
+    let jobs =
+        Figures { wait: summary.wait_s, response: summary.response_s, slowdown: summary.bounded_slowdown };
+    FIGURES.iter().map(move |(_, value)| value(summary, &jobs))
+}
 
 /// A number of jobs beside other figures.
 #[expect(
@@ -233,8 +250,25 @@ impl Runs<'_> {
         self.runs.iter().enumerate().filter(|(index, _)| *index != self.baseline).map(|(_, run)| run)
     }
 
-    fn pairs(&self, record: &Record) -> Pairs {
-        Pairs::new(self, record, &self.runs[self.baseline].1)
+    /// One policy beside the baseline: over the jobs that count under both.
+    fn pairs(&self, one: &(Summary, Record)) -> Pairs {
+        Pairs::new(self, one, &self.runs[self.baseline])
+    }
+
+    /// The jobs that count under each of some of the policies.
+    ///
+    /// # Panics
+    ///
+    /// Only on a bug: an index that is none of the runs'.
+    #[must_use]
+    pub fn common(&self, policies: &[usize]) -> Vec<u32> {
+        let mut counted =
+            policies.iter().map(|index| population::rows(self.trace, &self.runs[*index].1, self.trim));
+        let Some(mut rows) = counted.next() else { return Vec::new() };
+        for other in counted {
+            rows.retain(|row| other.binary_search(row).is_ok());
+        }
+        rows
     }
 
     /// The differences alone.
@@ -244,55 +278,101 @@ impl Runs<'_> {
     /// Only on a bug: a baseline that is none of the runs.
     #[must_use]
     pub fn replica(&self) -> Replica {
-        let base = &self.runs[self.baseline].0;
-        let sample = |(summary, record): &(Summary, Record)| {
-            let pairs = self.pairs(record);
-            let figure = |(_, value): &Figure| Some(apart(value(summary)?, value(base)?));
+        let sample = |run: &(Summary, Record)| {
+            let pairs = self.pairs(run);
             Sample {
                 wait: Interval::new(&pairs.waits).mean,
                 slowdown: Interval::new(&pairs.slowdowns).mean,
-                by_team: (0..summary.teams.len())
+                by_team: (0..run.0.teams.len())
                     .map(|team| Interval::new(&pairs.of_team(team)).mean)
                     .collect(),
-                figures: FIGURES.iter().map(figure).collect(),
+                figures: pairs.figures.iter().map(Compared::difference).collect(),
             }
         };
         Replica { samples: self.others().map(sample).collect() }
     }
 }
 
-/// The differences of jobs that count under both.
+/// A figure under a policy and under the baseline.
+#[derive(Clone, Copy)]
+struct Compared {
+    value: Option<f64>,
+    baseline: Option<f64>,
+}
+
+impl Compared {
+    fn difference(&self) -> Option<f64> {
+        Some(apart(self.value?, self.baseline?))
+    }
+}
+
+/// Two policies over the jobs that count under both.
 struct Pairs {
+    /// The differences of each job, in order of submission.
     waits: Vec<f64>,
+    /// Of those that ran for as long as they would, too.
     slowdowns: Vec<f64>,
+    /// The teams of the first.
     teams: Vec<usize>,
+    /// In the order of [`FIGURES`].
+    figures: Vec<Compared>,
 }
 
 impl Pairs {
-    fn new(runs: &Runs<'_>, one: &Record, base: &Record) -> Self {
+    fn new(runs: &Runs<'_>, one: &(Summary, Record), base: &(Summary, Record)) -> Self {
         let trace = runs.trace;
-        let base_rows = population::rows(trace, base, runs.trim);
-        let mut pairs = Self { waits: Vec::new(), slowdowns: Vec::new(), teams: Vec::new() };
-        for row in population::rows(trace, one, runs.trim) {
-            if base_rows.binary_search(&row).is_err() {
-                continue;
-            }
-            let row = row as usize;
-            let (job, one, base) = (&trace.jobs[row], &one.outcomes[row], &base.outcomes[row]);
-            #[expect(clippy::cast_precision_loss, reason = "seconds for people, from exact ms")]
-            let seconds = |one: u64, base: u64| (i128::from(one) - i128::from(base)) as f64 / 1_000.0;
-            pairs.waits.push(seconds(one.wait_ms, base.wait_ms));
-            let slowdown = |end_ms: i64| bounded(end_ms.abs_diff(job.submit_ms), job.run_ms);
-            pairs.slowdowns.push(slowdown(one.end_ms) - slowdown(base.end_ms));
-            pairs.teams.push(runs.team_of[job.team as usize].index());
+        let both = [&one.1, &base.1];
+        let [mut rows, of_base] = both.map(|record| population::rows(trace, record, runs.trim));
+        rows.retain(|row| of_base.binary_search(row).is_ok());
+        let through: Vec<u32> =
+            rows.iter().copied().filter(|row| both.iter().all(|record| record.ran_through(*row))).collect();
+        let [of_one, of_base] = both.map(|record| Figures {
+            wait: figures_of(trace, record, &rows).wait,
+            ..figures_of(trace, record, &through)
+        });
+        let compared = |(_, value): &Figure| Compared {
+            value: value(&one.0, &of_one),
+            baseline: value(&base.0, &of_base),
+        };
+        #[expect(clippy::cast_precision_loss, reason = "seconds for people, from exact ms")]
+        let wait = |row: &u32| {
+            let [one, base] = both.map(|record| i128::from(record.outcomes[*row as usize].wait_ms));
+            (one - base) as f64 / 1_000.0
+        };
+        let slowdown = |row: &u32| {
+            let job = &trace.jobs[*row as usize];
+            let [one, base] =
+                both.map(|record| record.outcomes[*row as usize].end_ms.abs_diff(job.submit_ms));
+            bounded(one, job.run_ms) - bounded(base, job.run_ms)
+        };
+        Self {
+            waits: rows.iter().map(wait).collect(),
+            slowdowns: through.iter().map(slowdown).collect(),
+            teams: rows
+                .iter()
+                .map(|row| runs.team_of[trace.jobs[*row as usize].team as usize].index())
+                .collect(),
+            figures: FIGURES.iter().map(compared).collect(),
         }
-        pairs
+    }
+
+    /// The jobs that a figure is of; nothing for one of the cluster.
+    fn of(&self, figure: &str) -> Option<usize> {
+        let through = &self.slowdowns;
+        let jobs = [("wait_s.", &self.waits), ("response_s.", through), ("bounded_slowdown.", through)];
+        jobs.into_iter().find(|(start, _)| figure.starts_with(start)).map(|(_, jobs)| jobs.len())
     }
 
     fn of_team(&self, team: usize) -> Vec<f64> {
         let waits = self.teams.iter().zip(&self.waits).filter(|(of, _)| **of == team);
         waits.map(|(_, wait)| *wait).collect()
     }
+}
+
+/// The figures of some jobs of a run.
+fn figures_of(trace: &Trace, record: &Record, rows: &[u32]) -> Figures {
+    let all = figures(Counted { trace, record, rows }, &Division::undivided(rows.len()));
+    all.into_iter().next().unwrap_or_default()
 }
 
 impl Comparison {
@@ -318,7 +398,7 @@ impl Comparison {
             replicas: replicas.len() as u64,
             block_s: (!replicas.is_empty()).then(block_s),
             provenance: base.provenance.clone(),
-            policies: runs.runs.iter().map(|(summary, _)| measured(summary)).collect(),
+            policies: runs.runs.iter().map(measured).collect(),
             differences: differences(runs, replicas),
             warnings,
         }
@@ -358,7 +438,7 @@ fn overfull(summary: &Summary) -> Option<String> {
     ))
 }
 
-fn measured(summary: &Summary) -> Measured {
+fn measured((summary, record): &(Summary, Record)) -> Measured {
     let team = |team: &crate::summary::TeamSummary| TeamMeasured {
         name: team.name.clone(),
         jobs: team.jobs,
@@ -369,6 +449,7 @@ fn measured(summary: &Summary) -> Measured {
     };
     Measured {
         policy: summary.policy.clone(),
+        incomplete: record.interrupted,
         digest: summary.digest.clone(),
         jobs: summary.jobs,
         wait_s: summary.wait_s,
@@ -385,26 +466,37 @@ fn measured(summary: &Summary) -> Measured {
 
 /// Every policy but the baseline against it.
 fn differences(runs: &Runs<'_>, replicas: &[Replica]) -> Vec<Difference> {
-    let base = &runs.runs[runs.baseline].0;
     let mut differences = Vec::new();
-    for (index, (summary, record)) in runs.others().enumerate() {
-        let pairs = runs.pairs(record);
-        let drawn = |value: &dyn Fn(&Sample) -> Option<f64>| -> Vec<f64> {
-            replicas.iter().filter_map(|replica| value(&replica.samples[index])).collect()
+    for (index, run) in runs.others().enumerate() {
+        let (summary, pairs) = (&run.0, runs.pairs(run));
+        let partial = run.1.interrupted || runs.runs[runs.baseline].1.interrupted;
+        let of_replicas = |observed: Option<f64>, jobs: u64, value: &dyn Fn(&Sample) -> Option<f64>| {
+            let drawn = replicas.iter().filter_map(|replica| value(&replica.samples[index]));
+            let drawn: Vec<f64> = drawn.filter(|_| !partial).collect();
+            Interval::of_replicas(observed, &drawn, jobs)
         };
         let interval = |values: &[f64], value: &dyn Fn(&Sample) -> Option<f64>| {
             let batches = Interval::new(values);
-            if replicas.is_empty() {
+            if replicas.is_empty() && !partial {
                 return batches;
             }
-            Interval::of_replicas(batches.mean, &drawn(value), batches.jobs)
+            of_replicas(batches.mean, batches.jobs, value)
         };
-        let figure = |(number, (name, value)): (usize, &Figure)| {
-            let (value, baseline) = (value(summary), value(base));
-            let difference = value.zip(baseline).map(|(value, baseline)| apart(value, baseline));
-            let interval = Interval::of_replicas(difference, &drawn(&|sample| sample.figures[number]), 0);
-            let Interval { low, high, verdict, .. } = interval;
-            FigureDifference { figure: name, value, baseline, difference, low, high, verdict }
+        let figure = |(number, ((name, _), compared)): (usize, (&Figure, &Compared))| {
+            let Compared { value, baseline } = *compared;
+            let difference = compared.difference();
+            let Interval { low, high, verdict, .. } =
+                of_replicas(difference, 0, &|sample| sample.figures[number]);
+            FigureDifference {
+                figure: name,
+                jobs: pairs.of(name).map(|jobs| jobs as u64),
+                value,
+                baseline,
+                difference,
+                low,
+                high,
+                verdict,
+            }
         };
         let team = |(number, team): (usize, &crate::summary::TeamSummary)| TeamDifference {
             name: team.name.clone(),
@@ -414,7 +506,7 @@ fn differences(runs: &Runs<'_>, replicas: &[Replica]) -> Vec<Difference> {
             policy: summary.policy.clone(),
             wait_s: interval(&pairs.waits, &|sample| sample.wait),
             bounded_slowdown: interval(&pairs.slowdowns, &|sample| sample.slowdown),
-            figures: FIGURES.iter().enumerate().map(figure).collect(),
+            figures: FIGURES.iter().zip(&pairs.figures).enumerate().map(figure).collect(),
             teams: summary.teams.iter().enumerate().map(team).collect(),
         });
     }

@@ -23,7 +23,7 @@ pub enum Fate {
     Waiting,
     /// It still runs.
     Running,
-    /// It ran for its whole run time.
+    /// It ran for its whole run time, or until the reaper stopped it.
     Ended,
 }
 
@@ -159,7 +159,7 @@ impl Record {
             Fate::Unseen => "",
             Fate::Rejected => "rejected",
             Fate::Waiting | Fate::Running => "unfinished",
-            Fate::Ended if self.reaped.contains_key(&u32::try_from(row).unwrap_or(u32::MAX)) => "reaped",
+            Fate::Ended if !self.ran_through(u32::try_from(row).unwrap_or(u32::MAX)) => "reaped",
             Fate::Ended => match trace.jobs[row].status {
                 Status::Unspecified | Status::Completed => "completed",
                 Status::Failed => "failed",
@@ -168,9 +168,15 @@ impl Record {
         }
     }
 
+    /// Whether a job that ended did so by itself: the reaper stops others before.
+    #[must_use]
+    pub fn ran_through(&self, row: u32) -> bool {
+        !self.reaped.contains_key(&row)
+    }
+
     /// What the end of a job is: its own, or the reaper's.
     pub(crate) fn ending(&self, row: u32) -> What {
-        if self.reaped.contains_key(&row) { What::Reaped } else { What::Ended }
+        if self.ran_through(row) { What::Ended } else { What::Reaped }
     }
 
     /// First submission, ms; `None` for an empty trace.

@@ -8,8 +8,9 @@ use super::text::{
     TEAMS_SHOWN, WIDTH, count, cut, decimal, more, name_width, numbered, optional, percent, reaper_parts,
     usd, whole,
 };
-use crate::compare::Comparison;
+use crate::compare::{Comparison, Difference};
 use crate::duration::human_s;
+use crate::summary::Jobs;
 use crate::trace::printable;
 
 /// Policies that fit side by side in the table of teams.
@@ -90,11 +91,38 @@ pub fn text(comparison: &Comparison) -> String {
             optional(run.fairness.and_then(|fairness| fairness.jain)),
         );
     }
+    left_out(comparison, &headings, &mut text);
     reapers(comparison, &headings, &mut text);
     waits(comparison, &headings, name, &mut text);
     figures(comparison, &headings, &mut text);
     teams_side_by_side(comparison, &headings, &mut text);
     text.lines().fold(String::new(), |text, line| text + line.trim_end() + "\n")
+}
+
+/// The jobs that have no wait under a policy: what others made of them is in their figures alone.
+fn left_out(comparison: &Comparison, headings: &Headings, text: &mut String) {
+    for (heading, run) in headings.names.iter().zip(&comparison.policies) {
+        if let Some(parts) = without_a_wait(&run.jobs) {
+            let _ = writeln!(text, "{}: {parts}", cut(heading, NAME));
+        }
+    }
+}
+
+/// How many jobs of a run were rejected or are unfinished, of how many; nothing where none was.
+pub(super) fn without_a_wait(jobs: &Jobs) -> Option<String> {
+    let parts = [(jobs.rejected, "rejected"), (jobs.unfinished, "unfinished")];
+    let parts: Vec<String> = parts
+        .into_iter()
+        .filter(|(jobs, _)| *jobs > 0)
+        .map(|(jobs, what)| format!("{} {what}", count(jobs)))
+        .collect();
+    (!parts.is_empty()).then(|| format!("{} of {}", parts.join(", "), numbered(jobs.submitted, "job")))
+}
+
+/// How many jobs ended under a policy and under the baseline, of how many that came.
+pub(super) fn paired(comparison: &Comparison, difference: &Difference) -> String {
+    let came = comparison.policies.iter().map(|run| run.jobs.submitted).max().unwrap_or(0);
+    format!("{} of {} paired", count(difference.wait_s.jobs), numbered(came, "job"))
 }
 
 /// What stopping idle jobs saved under each policy.
@@ -121,20 +149,38 @@ fn waits(comparison: &Comparison, headings: &Headings, name: usize, text: &mut S
         let replicas = numbered(comparison.replicas, "replica");
         let _ = writeln!(text, "from {replicas} of the trace, made of blocks of {block}");
     }
-    for (heading, difference) in headings.of_others(comparison).zip(&comparison.differences) {
+    let pairs: Vec<String> =
+        comparison.differences.iter().map(|difference| paired(comparison, difference)).collect();
+    let alike = pairs.windows(2).all(|pair| pair[0] == pair[1]);
+    if let Some(first) = pairs.first().filter(|_| alike) {
+        let _ = writeln!(text, "{first}");
+    }
+    for ((heading, difference), pairs) in
+        headings.of_others(comparison).zip(&comparison.differences).zip(&pairs)
+    {
         let wait = difference.wait_s;
         let interval = match (wait.low, wait.high) {
             (Some(low), Some(high)) => format!("[{}, {}]", signed_s(low), signed_s(high)),
+            _ if is_partial(comparison, difference) => "[interrupted]".to_owned(),
             _ if comparison.replicas > 0 => "[too few replicas]".to_owned(),
             _ => "[too few jobs]".to_owned(),
         };
         let shown = cut(heading, name);
         let mean = wait.mean.map_or("-".to_owned(), signed_s);
         let _ = writeln!(text, "{shown:<name$}{mean:>13}  {interval}  {}", verdict(wait.verdict, true));
+        if !alike {
+            let _ = writeln!(text, "{:<name$}  {pairs}", "");
+        }
     }
 }
 
-/// Figures of the whole run, where replicas tell how sure their differences are.
+/// Whether a policy or the baseline was interrupted, so that one has seen jobs that the other has not.
+fn is_partial(comparison: &Comparison, difference: &Difference) -> bool {
+    let names = [&comparison.baseline, &difference.policy];
+    comparison.policies.iter().any(|run| run.incomplete && names.contains(&&run.policy))
+}
+
+/// Figures of the jobs that ended under both and of the cluster, where replicas tell how sure their differences are.
 fn figures(comparison: &Comparison, headings: &Headings, text: &mut String) {
     if comparison.replicas == 0 {
         return;

@@ -8,14 +8,15 @@ use std::fmt::Write as _;
 
 use super::axes::{below, log_axis, part_axis, wait_places};
 use super::chart::{self, Axis, Bar, Caption, Point, Series, Stands, escape};
-use super::comparison::{shown, signed, verdict};
+use super::comparison::{paired, shown, signed, verdict, without_a_wait};
 use super::csv::field;
 use super::html::{self, COLOURED};
 use super::over_time::{short, wait_table};
 use super::picture::picture;
 use super::text::{by_kind, numbered};
-use crate::compare::{Comparison, Difference, FigureDifference, Interval, Runs};
+use crate::compare::{Comparison, Difference, FigureDifference, Interval, Runs, of_run};
 use crate::duration::human_s;
+use crate::metrics::distribution::Distribution;
 use crate::metrics::population;
 use crate::record::Fate;
 
@@ -47,6 +48,21 @@ fn ends(name: &str, interval: &Interval) -> String {
     let Some((low, high)) = interval.low.zip(interval.high) else { return String::new() };
     let word = verdict(interval.verdict, name.contains("_s."));
     format!("<br><small>{} to {}: {word}</small>", signed(name, low), signed(name, high))
+}
+
+/// How many jobs the differences are of, and which jobs have no wait at all.
+fn populations(comparison: &Comparison, html: &mut String) {
+    html.push_str("<ul class=\"notes\">\n");
+    for difference in &comparison.differences {
+        let (policy, pairs) = (escape(&difference.policy), paired(comparison, difference));
+        let _ = writeln!(html, "<li>{policy}: {pairs}, those that ended under both</li>");
+    }
+    for run in &comparison.policies {
+        if let Some(parts) = without_a_wait(&run.jobs) {
+            let _ = writeln!(html, "<li>{}: {parts}: in none of its waits</li>", escape(&run.policy));
+        }
+    }
+    html.push_str("</ul>\n");
 }
 
 struct Page<'a> {
@@ -154,21 +170,27 @@ impl Page<'_> {
             }
             html.push_str("</tr>\n");
         }
+        let whole: Vec<Vec<Option<f64>>> =
+            self.runs.runs.iter().map(|(summary, _)| of_run(summary).collect()).collect();
+        let base = &whole[self.runs.baseline];
+        let others = || whole.iter().enumerate().filter(|(index, _)| *index != self.runs.baseline);
         for (number, figure) in first.figures.iter().enumerate() {
-            if comparison.differences.iter().all(|one| one.figures[number].value.is_none())
-                && figure.baseline.is_none()
-            {
+            if whole.iter().all(|figures| figures[number].is_none()) {
                 continue;
             }
             let name = figure.figure;
             let plain = |value: Option<f64>| value.map_or("–".to_owned(), |value| shown(name, value));
             let label = name.replace("_s.", " ").replace("_usd.", " ").replace(['.', '_'], " ");
-            let _ = write!(html, "<tr><th scope=\"row\">{label}</th><td>{}</td>", plain(figure.baseline));
-            for difference in &comparison.differences {
+            let _ = write!(html, "<tr><th scope=\"row\">{label}</th><td>{}</td>", plain(base[number]));
+            for (difference, (_, own)) in comparison.differences.iter().zip(others()) {
                 let figure = &difference.figures[number];
-                let _ = write!(html, "<td>{}", plain(figure.value));
+                let _ = write!(html, "<td>{}", plain(own[number]));
                 if let Some(apart) = figure.difference {
-                    let _ = write!(html, "<br><small>{}</small>", signed(name, apart));
+                    // Where not all jobs have a pair, what is above is of other jobs than the difference.
+                    let alike = figure.value == own[number] && figure.baseline == base[number];
+                    let jobs = figure.jobs.filter(|_| !alike);
+                    let of = jobs.map_or(String::new(), |jobs| format!(" over {}", numbered(jobs, "job")));
+                    let _ = write!(html, "<br><small>{}{of}</small>", signed(name, apart));
                 }
                 let FigureDifference { difference: mean, low, high, verdict, .. } = *figure;
                 html.push_str(&ends(name, &Interval { mean, low, high, jobs: 0, verdict }));
@@ -177,6 +199,7 @@ impl Page<'_> {
             html.push_str("</tr>\n");
         }
         html.push_str("</tbody></table>\n");
+        populations(comparison, html);
         let how = if comparison.replicas > 0 {
             let block = comparison.block_s.map_or(String::new(), human_s);
             format!(
@@ -185,8 +208,7 @@ impl Page<'_> {
                 numbered(comparison.replicas, "bootstrap replica")
             )
         } else {
-            "Paired per job: over the jobs that ended under both, 95 % intervals by batch means. Intervals for the other \
-             figures take replicas of the trace (--replicas N)."
+            "95 % intervals by batch means. Intervals for the other figures take replicas of the trace (--replicas N)."
                 .to_owned()
         };
         let _ = writeln!(html, "<p class=\"small\">{how}</p></section>");
@@ -288,12 +310,18 @@ impl Page<'_> {
     /// Mean wait against evenness; nobody beats those on the front in both.
     fn front(&mut self) {
         let names = self.names();
-        let place = |index: usize| {
-            let run = &self.comparison.policies[index];
-            Some((run.wait_s.mean?, run.fairness?.jain?))
+        let jain = |index: usize| self.comparison.policies[index].fairness?.jain;
+        // An interrupted policy has seen other jobs; of those that one rejected, nobody's wait counts.
+        let whole = |index: &usize| !self.comparison.policies[*index].incomplete && jain(*index).is_some();
+        let whole: Vec<usize> = (0..names.len()).filter(whole).collect();
+        let rows = self.runs.common(&whole);
+        let wait = |index: usize| {
+            let outcomes = &self.runs.runs[index].1.outcomes;
+            let mut waits: Vec<u64> = rows.iter().map(|row| outcomes[*row as usize].wait_ms).collect();
+            Distribution::of_millis(&mut waits).mean
         };
-        let places: Vec<(usize, (f64, f64))> =
-            (0..names.len()).filter_map(|index| Some((index, place(index)?))).collect();
+        let place = |index: usize| Some((index, (wait(index)?, jain(index)?)));
+        let places: Vec<(usize, (f64, f64))> = whole.iter().filter_map(|index| place(*index)).collect();
         if places.len() < 2 {
             return;
         }
@@ -314,10 +342,12 @@ impl Page<'_> {
         let caption = Caption {
             id: "front".to_owned(),
             title: title.to_owned(),
-            description:
-                "Further left jobs wait less, further up teams hold more equal parts for their weights. Full \
-                          points are on the Pareto front: no other policy is at least as good in both."
-                    .to_owned(),
+            description: format!(
+                "Further left jobs wait less, further up teams hold more equal parts for their weights. Full points are on \
+                 the Pareto front: no other policy is at least as good in both. Waits are of the {} that ended under all of \
+                 them.",
+                numbered(rows.len() as u64, "job")
+            ),
             table: text,
             zoom: "",
         };

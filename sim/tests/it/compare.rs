@@ -174,6 +174,63 @@ fn the_same_policy_twice_differs_by_nothing_on_any_replica() {
     }
 }
 
+/// Half of each team's share is its quota, and hard: the jobs of 8 GPUs can never start under `static`. The others hold one
+/// GPU each for the same time, so that none of them waits under either; what the large ones wait is told of `drf` alone.
+#[test]
+fn jobs_that_one_policy_rejects_are_in_no_difference() {
+    let folder = folder();
+    let scenario = "[[pool]]\nname = 'p'\nnodes = 1\nnode = { gpu = 8 }\n\
+                    [[team]]\nname = 'a'\nquota = { p = { gpu = 4 } }\n";
+    let mut jobs = "job_id,submit_s,run_s,team,gpu\n".to_owned();
+    for step in 0..100 {
+        let _ = writeln!(jobs, "s{step},{},100,a,1", step * 1_000);
+        let _ = writeln!(jobs, "l{step},{},1500,a,8", step * 1_000 + 200);
+    }
+    let policies = ["--policy", "drf,backfill=none", "--policy", "static,backfill=none"];
+    let more = ["-q", "--replicas", "8", "--out", "out"];
+    let ran = compare(folder.path(), scenario, &jobs, &[&policies[..], &more].concat());
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let path = folder.path().join("out/compare.json");
+    let value: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let difference = &value["differences"][0];
+    let paired = &difference["wait_s"];
+    assert_eq!(paired["jobs"], 100);
+    for figure in difference["figures"].as_array().unwrap() {
+        let name = figure["figure"].as_str().unwrap();
+        let is_of_jobs =
+            ["wait_s.", "response_s.", "bounded_slowdown."].iter().any(|start| name.starts_with(start));
+        assert_eq!(figure["jobs"].as_u64(), is_of_jobs.then_some(100), "{figure}");
+        if is_of_jobs {
+            assert_eq!(figure["verdict"], "lower", "the small ones wait behind the large ones: {figure}");
+        }
+    }
+    let mean = difference["figures"][0].clone();
+    assert_eq!(
+        ["difference", "low", "high"].map(|key| mean[key].as_f64()),
+        ["mean", "low", "high"].map(|key| paired[key].as_f64()),
+        "one table, one answer"
+    );
+    assert_eq!(
+        mean["baseline"].as_f64().map(|wait| -wait),
+        mean["difference"].as_f64(),
+        "under static none waits"
+    );
+    let lines: Vec<&str> = ran.stdout.lines().collect();
+    for line in ["static,backfill=none: 100 rejected of 200 jobs", "100 of 200 jobs paired"] {
+        assert!(lines.contains(&line), "{line}: {}", ran.stdout);
+    }
+    assert!(!ran.stdout.contains("drf,backfill=none: "), "{}", ran.stdout);
+    let page = std::fs::read_to_string(folder.path().join("out/report.html")).unwrap();
+    for told in [
+        "<li>static,backfill=none: 100 of 200 jobs paired, those that ended under both</li>",
+        "<li>static,backfill=none: 100 rejected of 200 jobs: in none of its waits</li>",
+        " over 100 jobs</small>",
+        "Waits are of the 100 jobs that ended under all of them.",
+    ] {
+        assert!(page.contains(told), "{told}");
+    }
+}
+
 #[test]
 fn one_policy_is_compared_with_nothing() {
     let folder = folder();

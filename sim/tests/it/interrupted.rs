@@ -6,9 +6,11 @@ use std::time::Duration;
 use clap::Parser as _;
 use fairshare_sim::cli::{Cli, Command};
 use fairshare_sim::command::{self, Output, World};
-use fairshare_sim::{ExitCode, SimError};
+use fairshare_sim::compare::{Comparison, Runs};
+use fairshare_sim::{ExitCode, SimError, report};
 
 use crate::cli::set_up;
+use crate::support::{Finished, simulate_part};
 
 const SCENARIO: &str = "[[pool]]\nname = 'l4'\nnodes = 1\nnode = { gpu = 1 }\n";
 
@@ -57,6 +59,38 @@ fn a_partial_comparison_says_so_first() {
     let first = "INCOMPLETE: the comparison was interrupted, and everything here is partial\n";
     assert!(output.result.starts_with(first), "{}", output.result);
     assert!(output.notes.iter().any(|note| note.starts_with("interrupted: ")), "{:?}", output.notes);
+}
+
+/// What ended before an interrupt came early: differences to it have no interval and no word, and it is not drawn among
+/// those that saw everything.
+#[test]
+fn an_interrupted_policy_has_no_interval_and_no_place_on_the_front() {
+    let scenario = |order: &str| format!("{SCENARIO}[policy]\norder = '{order}'\n");
+    let run = |order: &str, looks: usize| simulate_part(&scenario(order), &jobs(), looks);
+    let (whole, other, part) = (run("fifo", usize::MAX), run("sjf", usize::MAX), run("drf", 12));
+    let compared = |finished: [&Finished; 3]| {
+        let runs = finished.map(|one| (one.summary(), one.record.clone())).to_vec();
+        let [Finished { trace, setup, .. }, ..] = finished;
+        let runs = Runs { trace, team_of: &setup.team_of, trim: None, runs, baseline: 0 };
+        let comparison = Comparison::new(&runs, &[], Vec::new());
+        let page = report::versus::page(&comparison, &runs).page;
+        (report::comparison::text(&comparison), page, comparison)
+    };
+    let (table, page, comparison) = compared([&whole, &other, &part]);
+    let [sjf, drf] = [0, 1].map(|index| comparison.differences[index].wait_s);
+    assert!(drf.jobs > 300 && sjf.jobs == 3_000, "as many as batches need: {drf:?}");
+    assert!(sjf.low.is_some(), "{sjf:?}");
+    assert_eq!((drf.low, drf.high, drf.verdict), (None, None, "undecided"));
+    assert_eq!(table.matches("[interrupted]  undecided").count(), 1, "{table}");
+    let front = page.split_once("id=\"front\"").unwrap().1.split_once("</section>").unwrap().0;
+    let drawn = [("fifo", true), ("sjf", true), ("drf", false)];
+    for (policy, is_drawn) in drawn {
+        assert_eq!(front.contains(&format!(">{policy}<")), is_drawn, "{policy}: {front}");
+    }
+    // Nothing is sure beside a baseline that was cut short either.
+    let (table, page, _) = compared([&part, &whole, &other]);
+    assert_eq!(table.matches("[interrupted]  undecided").count(), 2, "{table}");
+    assert!(page.contains("id=\"front\""));
 }
 
 /// A report that is written again and interrupted meanwhile is none: the one that is there stays.
