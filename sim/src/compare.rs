@@ -75,7 +75,7 @@ pub struct Measured {
     pub bounded_slowdown: Distribution,
     /// Held over available, by resource.
     pub utilization: BTreeMap<String, f64>,
-    /// Held by attempts that were not evicted, over available.
+    /// The same without work that an eviction undid or that failed.
     pub goodput: BTreeMap<String, f64>,
     /// Cost.
     pub cost_usd: Option<CostUsd>,

@@ -174,6 +174,14 @@ impl Record {
         !self.reaped.contains_key(&row)
     }
 
+    /// Whether what a job did is of no use: it ended as failed, or the reaper stopped it.
+    #[must_use]
+    pub fn came_to_nothing(&self, trace: &Trace, row: usize) -> bool {
+        self.outcomes[row].fate == Fate::Ended
+            && (trace.jobs[row].status == Status::Failed
+                || !self.ran_through(u32::try_from(row).unwrap_or(u32::MAX)))
+    }
+
     /// What the end of a job is: its own, or the reaper's.
     pub(crate) fn ending(&self, row: u32) -> What {
         if self.ran_through(row) { What::Ended } else { What::Reaped }

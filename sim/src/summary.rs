@@ -92,7 +92,7 @@ pub struct Summary {
     pub reaper: Option<Reclaimed>,
     /// Held over available, by resource.
     pub utilization: BTreeMap<String, f64>,
-    /// The same without work that an eviction undid.
+    /// The same without work that an eviction undid or that failed: see `metrics::utilization`.
     pub goodput: BTreeMap<String, f64>,
     /// What it cost; null without prices.
     pub cost_usd: Option<CostUsd>,
@@ -218,7 +218,7 @@ pub struct PoolSummary {
     pub nodes: u32,
     /// Held over available, by resource.
     pub utilization: BTreeMap<String, f64>,
-    /// The same without work that an eviction undid.
+    /// The same without work that an eviction undid or that failed: see `metrics::utilization`.
     pub goodput: BTreeMap<String, f64>,
     /// Dollars that it charges, held or not; null without prices.
     pub cost_usd: Option<f64>,
@@ -321,6 +321,7 @@ impl Summary {
         warnings.extend(caution::of_emptying(jobs.submitted, seconds(span_ms), seconds(makespan_ms)));
         warnings.extend(caution::of_end(trace));
         warnings.extend(caution::of_circles(record.held));
+        warnings.extend(caution::of_stopped(all.wait.count - all.response.count));
         warnings.extend(if info.trim.is_none() { caution::of_beginning(record) } else { None });
         warnings.extend(unmeasured.and_then(Unmeasured::caution));
         warnings.extend(crate::metrics::entitlement::caution(setup.config.teams.len()));

@@ -103,7 +103,7 @@ impl Tally {
         self.jobs.add(summary::counts(trace, record));
         self.teams.resize_with(setup.config.teams.len(), OfTeam::default);
         self.run_of_shape.resize(trace.shapes.len(), 0);
-        for (job, outcome) in trace.jobs.iter().zip(&record.outcomes) {
+        for (row, (job, outcome)) in (0_u32..).zip(trace.jobs.iter().zip(&record.outcomes)) {
             let team = &mut self.teams[setup.team_of[job.team as usize].index()];
             team.jobs += u64::from(outcome.fate != Fate::Unseen);
             team.preemptions += u64::from(outcome.preemptions);
@@ -113,9 +113,11 @@ impl Tally {
                 self.last_submit_ms = self.last_submit_ms.max(Some(job.submit_ms));
             }
             if outcome.fate == Fate::Ended {
-                let response = outcome.end_ms.abs_diff(job.submit_ms);
                 team.wait.0.add(outcome.wait_ms);
                 self.wait.0.add(outcome.wait_ms);
+            }
+            if outcome.fate == Fate::Ended && record.ran_through(row) {
+                let response = outcome.end_ms.abs_diff(job.submit_ms);
                 self.response.0.add(response);
                 let slowdown = slowdown::bounded(response, job.run_ms);
                 self.slowdown_sum += slowdown;
@@ -165,6 +167,7 @@ impl Tally {
         warnings.extend(caution::of_counts(named(), &self.jobs));
         let lengths = [span_ms, makespan_ms].map(summary::seconds);
         warnings.extend(caution::of_emptying(self.jobs.submitted, lengths[0], lengths[1]));
+        warnings.extend(caution::of_stopped(self.wait.0.count() - self.response.0.count()));
         warnings.push(caution::OF_SKETCH.to_owned());
         Summary {
             quantiles: Some(QUANTILES),

@@ -1,10 +1,11 @@
 //! Blocked: teams that had to wait, what they held meanwhile, and their smallest job that had to.
 //!
-//! A team is blocked at an instant at which one of its jobs waits. time = blocked instants / all instants;
+//! Formula: a team is blocked at an instant at which one of its jobs waits. time = blocked instants / all instants;
 //! held over entitled = Σ share / Σ entitlement over its blocked instants (see `fairness`, `entitlement`): below 1 it waited
 //! although it held less than it was entitled to, above 1 it waited for more than that. smallest = the least GPUs (CPUs
 //! where no pool has GPUs) of a job that did not start when it came, so that a team of small jobs behind large ones is
-//! seen. Population: all jobs that were not rejected, those that never started included. Absent on purpose: users
+//! seen. Unit: parts of one, and GPUs. Population: all jobs that were not rejected, those that never started included.
+//! Estimator: sums over the sampled instants of `fairness`. Source: a definition of this project. Absent on purpose: users
 //! (see `blocked_users`); why (see `sim explain`).
 
 use fairshare::ResourceKind;

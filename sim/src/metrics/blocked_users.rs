@@ -1,15 +1,15 @@
 //! Blocked users: the same as `blocked`, for every user of a team.
 //!
-//! A user is blocked at an instant at which one of the user's jobs in the team waits. entitlement of a user = the user's
-//! max-min part of what the team is entitled to (see `entitlement`): whoever asks less than an equal part gets what it
-//! asks, and the rest is divided equally among the others, where a user asks what all waiting and running jobs of it ask,
-//! as a dominant share. Users whose dominant shares are of different kinds ask more in all than their team, of which one kind
-//! is dominant; what is divided is then larger than what the team is entitled to, as many times. Else the parts of all users
-//! add up to the team's. held, time and smallest as in `blocked`. Jobs without a user are those of one user, `none`.
-//! Population: all jobs that were not rejected; estimator: sums over the sampled instants. Not measured beyond 1,000 pairs of
-//! team and user, which is said: all users of a team are in memory at once, with 17 KB each. Source: max-min fairness with
-//! demands, Bertsekas and Gallager, Data Networks, 2nd edition, section 6.5.2. Absent on purpose: users without a team (each
-//! team is told apart).
+//! Formula: a user is blocked at an instant at which one of the user's jobs in the team waits. entitlement of a user =
+//! the user's max-min part of what the team is entitled to (see `entitlement`): whoever asks less than an equal part
+//! gets what it asks, and the rest is divided equally among the others, where a user asks what all waiting and running
+//! jobs of it ask, as a dominant share. Users whose dominant shares are of different kinds ask more in all than their
+//! team, of which one kind is dominant; what is divided is then larger than what the team is entitled to, as many times.
+//! Else the parts of all users add up to the team's. Unit: as in `blocked`. held, time and smallest as in `blocked`.
+//! Jobs without a user are those of one user, `none`. Population: all jobs that were not rejected; estimator: sums over
+//! the sampled instants. Not measured beyond 1,000 pairs of team and user, which is said: all users of a team are in
+//! memory at once, with 17 KB each. Source: max-min fairness with demands, Bertsekas and Gallager, Data Networks, 2nd
+//! edition, section 6.5.2. Absent on purpose: users without a team (each team is told apart).
 
 use fairshare::ShareGroup;
 use serde::Serialize;

@@ -46,6 +46,26 @@ pub fn cut_off(ends_ms: impl IntoIterator<Item = i64>) -> Option<u64> {
     (at_last >= ENDING_TOGETHER.max(all / 1_000)).then_some(at_last)
 }
 
+/// What is to be said of jobs that have a wait, and were stopped for idling before they ended.
+///
+/// # Examples
+///
+/// ```
+/// use fairshare_sim::metrics::caution::of_stopped;
+/// let said = "1 job was stopped for idling: its wait counts, and no response, slowdown or finish time";
+/// assert_eq!(of_stopped(1).as_deref(), Some(said));
+/// assert_eq!(of_stopped(0), None);
+/// ```
+#[must_use]
+pub fn of_stopped(jobs: u64) -> Option<String> {
+    let said = match jobs {
+        0 => return None,
+        1 => "1 job was stopped for idling: its wait counts".to_owned(),
+        _ => format!("{jobs} jobs were stopped for idling: their waits count"),
+    };
+    Some(format!("{said}, and no response, slowdown or finish time"))
+}
+
 /// What is to be said of where a record ends.
 #[must_use]
 pub fn of_end(trace: &Trace) -> Option<String> {

@@ -101,15 +101,17 @@ pub fn figures(counted: Counted<'_>, division: &Division) -> Vec<Figures> {
     let Counted { trace, record, rows } = counted;
     let mut found = vec![Figures::default(); division.ends.len()];
     let response = |row: usize| wait::response(trace.jobs[row].submit_ms, record.outcomes[row].end_ms);
-    let mut measure = |value: &dyn Fn(usize) -> u64, field: fn(&mut Figures) -> &mut Distribution| {
-        let values = rows.iter().map(|row| value(*row as usize)).collect();
-        fill(spread(values, division, Distribution::of_millis), field, &mut found);
-    };
-    measure(&|row| record.outcomes[row].wait_ms, |figures| &mut figures.wait);
-    measure(&response, |figures| &mut figures.response);
+    let waits = rows.iter().map(|row| record.outcomes[*row as usize].wait_ms).collect();
+    fill(spread(waits, division, &|_| true, Distribution::of_millis), |one| &mut one.wait, &mut found);
+    // How long a job would have taken that was stopped for idling is not known.
+    let through = |place: u32| record.ran_through(rows[place as usize]);
+    let responses = rows.iter().map(|row| response(*row as usize)).collect();
+    let responses = spread(responses, division, &through, Distribution::of_millis);
+    fill(responses, |one| &mut one.response, &mut found);
     let slowdown = |row: &u32| bounded(response(*row as usize), trace.jobs[*row as usize].run_ms);
     let slowdowns = rows.iter().map(slowdown).collect();
-    fill(spread(slowdowns, division, Distribution::of_numbers), |figures| &mut figures.slowdown, &mut found);
+    let slowdowns = spread(slowdowns, division, &through, Distribution::of_numbers);
+    fill(slowdowns, |one| &mut one.slowdown, &mut found);
     found
 }
 
@@ -121,7 +123,7 @@ pub fn first_decisions(
     division: &Division,
 ) -> Vec<Distribution> {
     let first = |row: &u32| firsts.of(trace, record, *row as usize).millis().unwrap_or(0);
-    spread(rows.iter().map(first).collect(), division, Distribution::of_millis)
+    spread(rows.iter().map(first).collect(), division, &|_| true, Distribution::of_millis)
 }
 
 /// The same, given those of all: they are not worked out again where one part has all.
@@ -138,14 +140,17 @@ fn fill(measured: Vec<Distribution>, field: fn(&mut Figures) -> &mut Distributio
     found.iter_mut().zip(measured).for_each(|(figures, one)| *field(figures) = one);
 }
 
-/// Works out one measure for every part, from its values by place.
+/// Works out one measure for every part, from its values by place, of those that `counts`.
 fn spread<T: Copy>(
     mut values: Vec<T>,
     division: &Division,
+    counts: &dyn Fn(u32) -> bool,
     of: fn(&mut [T]) -> Distribution,
 ) -> Vec<Distribution> {
     let mut found = vec![Distribution::default(); division.ends.len()];
     if let Some(whole) = division.whole {
+        let mut places = 0_u32..;
+        values.retain(|_| places.next().is_some_and(counts));
         found[whole] = of(&mut values);
         return found;
     }
@@ -153,15 +158,17 @@ fn spread<T: Copy>(
     let mut buffer = Vec::new();
     for (part, places) in division.parts().enumerate().filter(|(part, _)| Some(*part) != largest) {
         buffer.clear();
-        buffer.extend(places.iter().map(|place| values[*place as usize]));
+        buffer.extend(places.iter().filter(|place| counts(**place)).map(|place| values[*place as usize]));
         found[part] = of(&mut buffer);
     }
     // The largest part moves to the front, so that there is no second list of nearly all values: places ascend.
     if let Some((part, places)) = largest.and_then(|part| Some((part, division.parts().nth(part)?))) {
-        for (at, place) in places.iter().enumerate() {
-            values[at] = values[*place as usize];
+        let mut kept = 0;
+        for place in places.iter().filter(|place| counts(**place)) {
+            values[kept] = values[*place as usize];
+            kept += 1;
         }
-        found[part] = of(&mut values[..places.len()]);
+        found[part] = of(&mut values[..kept]);
     }
     found
 }
@@ -176,10 +183,18 @@ mod tests {
         let one = Division::new(&[0, 1, 2], 2, |_| 1);
         assert_eq!((one.whole, one.parts().map(<[u32]>::len).collect::<Vec<_>>()), (Some(1), vec![0, 3]));
         let found = |division: &Division| {
-            let found = spread(vec![1_000, 2_000, 6_000], division, Distribution::of_millis);
+            let found = spread(vec![1_000, 2_000, 6_000], division, &|_| true, Distribution::of_millis);
             found.iter().map(|part| (part.count, part.mean)).collect::<Vec<_>>()
         };
         assert_eq!(found(&halves), [(1, Some(1.0)), (2, Some(4.0))]);
         assert_eq!(found(&one), [(0, None), (3, Some(3.0))]);
+        // The second does not count, in its part or in the whole.
+        for (division, expected) in
+            [(&halves, [(1, Some(1.0)), (1, Some(6.0))]), (&one, [(0, None), (2, Some(3.5))])]
+        {
+            let found =
+                spread(vec![1_000, 2_000, 6_000], division, &|place| place != 1, Distribution::of_millis);
+            assert_eq!(found.iter().map(|part| (part.count, part.mean)).collect::<Vec<_>>(), expected);
+        }
     }
 }

@@ -1,14 +1,15 @@
 //! Egress: what it costs to read data sets where they are not.
 //!
-//! A job that starts in a pool without a replica of a data set that it reads moves all of it there, in every attempt anew but
-//! where the last one ended with a round of `gavel` in that pool:
-//! GB = Σ size / 10^9 bytes over such attempts and data sets. It comes from a pool of the same cloud that has a replica, for
-//! nothing; else from the pool that charges least for a GB that leaves it, the first of several. usd = Σ price × size, exact
-//! in micro-USD × bytes, rounded once; parts by largest remainder, so that those of owners and those of teams add up to it.
-//! Population: all attempts, never trimmed, evicted ones included. Reads of data sets without a known size or replica are
-//! counted as `unknown` and in no figure. The dollars stand beside the summary's `cost_usd`, which is what pools charge for
-//! time. `moving_s` = Σ time for which attempts held their room while data sets came to it, as long as the link of the
-//! pool takes, evicted ones up to their end. Source: the cost and the time between clouds of `SkyPilot`'s optimizer.
+//! Formula: a job that starts in a pool without a replica of a data set that it reads moves all of it there, in every
+//! attempt anew but where the last one ended with a round of `gavel` in that pool: GB = Σ size / 10^9 bytes over such
+//! attempts and data sets. It comes from a pool of the same cloud that has a replica, for nothing; else from the pool
+//! that charges least for a GB that leaves it, the first of several. usd = Σ price × size, exact in micro-USD × bytes,
+//! rounded once; parts by largest remainder, so that those of owners and those of teams add up to it. Unit: GB, US
+//! dollars, seconds. Estimator: none, the sums are exact. Population: all attempts, never trimmed, evicted ones
+//! included. Reads of data sets without a known size or replica are counted as `unknown` and in no figure. The dollars
+//! stand beside the summary's `cost_usd`, which is what pools charge for time. `moving_s` = Σ time for which attempts
+//! held their room while data sets came to it, as long as the link of the pool takes, evicted ones up to their end.
+//! Source: the cost and the time between clouds of `SkyPilot`'s optimizer.
 
 use std::collections::{BTreeMap, BTreeSet};
 

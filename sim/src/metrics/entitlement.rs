@@ -1,20 +1,22 @@
 //! Entitlement: what each team was entitled to, and how far from it was what it held.
 //!
-//! entitlement of a team at an instant = its part of the fluid optimum over the share groups (all pools one domain,
-//! quotas as floors, limits as caps, down the tree), where it asks what all its waiting and running jobs ask by their
-//! first alternative that is not refused; as a dominant share, not divided by the weight, without the teams below it. A
-//! GPU of a job that may use several pools counts what these are worth on average by capacity. An upper bound:
+//! Formula: entitlement of a team at an instant = its part of the fluid optimum over the share groups (all pools one
+//! domain, quotas as floors, limits as caps, down the tree), where it asks what all its waiting and running jobs ask by
+//! their first alternative that is not refused; as a dominant share, not divided by the weight, without the teams below
+//! it. A GPU of a job that may use several pools counts what these are worth on average by capacity. An upper bound:
 //! eligibility and speeds are not looked at. `entitlement_mean` = its mean at the middles of 1,000 equal slices from the
 //! first submission to the last end.
 //!
-//! share deviation = mean, over the instants at which anybody is entitled to anything, of Σ |share − entitlement| /
-//! Σ entitlement over the teams: 0 where everybody holds what it is entitled to. Dimensionless.
+//! share deviation = mean, over the instants at which anybody is entitled to anything, of Σ |share − entitlement| / Σ
+//! entitlement over the teams: 0 where everybody holds what it is entitled to. Dimensionless.
 //!
 //! deficit = Σ over instants and teams with a waiting job of (entitled GPUs − held GPUs, where positive) × the length of
 //! a slice, in GPU-hours.
 //!
-//! Estimators: plain means of the sampled instants. Rejected jobs ask nothing. Not measured beyond 256 teams: it is an
-//! optimum for each instant. Absent on purpose: shares that are held (see `fairness`).
+//! Unit: parts of one; GPU-hours. Population: all jobs that wait or run at the instant, never trimmed; rejected jobs ask
+//! nothing. Estimator: plain means of the sampled instants. Source: Ghodsi et al., "Dominant resource fairness", NSDI
+//! 2011, with weights, for what is divided; deviation and deficit are definitions of this project. Not measured beyond
+//! 256 teams: it is an optimum for each instant. Absent on purpose: shares that are held (see `fairness`).
 
 use fairshare::{Eligible, Fluid, FluidTeam, PoolSpec, ResourceKind, Resources, ShareGroup, TeamId};
 

@@ -1,8 +1,9 @@
 //! Eviction: how often running jobs were stopped, by which rule, and what was lost.
 //!
-//! by rule: evictions. lost GPU-hours = Σ GPUs × time of evicted attempts that has to be run again, and time that goes by in
-//! later attempts until a job is where it had been. ratio = evictions / starts. Population: all attempts. Exact counts; hours
-//! from exact thousandths × ms.
+//! Formula: by rule: evictions. lost GPU-hours = Σ GPUs × time of evicted attempts that has to be run again, and time
+//! that goes by in later attempts until a job is where it had been. ratio = evictions / starts. Unit: counts, GPU-hours,
+//! a ratio. Population: all attempts, never trimmed. Estimator: exact counts; hours from exact thousandths × ms. Source:
+//! a definition of this project.
 
 use std::collections::BTreeMap;
 

@@ -1,10 +1,12 @@
 //! Fairness: what share of the whole each team held, and how evenly.
 //!
-//! share of a team at an instant = the largest over resource kinds of Σ value·held / Σ value·capacity over all pools
-//! (model: one group per kind; a GPU counts its price where shares are valued so, else one). `share_mean` = its mean
-//! at the middles of 1,000 equal slices from the first submission to the last end; not divided by the weight. Jain's
-//! index = (Σx)² / (n·Σx²) with x = `share_mean` / weight, over the n teams that submitted a job: 1 where all are equal,
-//! 1/n where one has everything. Dimensionless. Source: Jain, Chiu, Hawe, DEC-TR-301, 1984.
+//! Formula: share of a team at an instant = the largest over resource kinds of Σ value·held / Σ value·capacity over all
+//! pools (model: one group per kind; a GPU counts its price where shares are valued so, else one). `share_mean` = its
+//! mean at the middles of 1,000 equal slices from the first submission to the last end; not divided by the weight.
+//! Jain's index = (Σx)² / (n·Σx²) with x = `share_mean` / weight, over the n teams that submitted a job: 1 where all are
+//! equal, 1/n where one has everything. Unit: parts of one. Population: all jobs that hold anything at the instant,
+//! never trimmed. Estimator: plain means of the sampled instants. Source: shares, Ghodsi et al., "Dominant resource
+//! fairness", NSDI 2011; the index, Jain, Chiu, Hawe, DEC-TR-301, 1984.
 
 use fairshare::ResourceKind;
 

@@ -1,10 +1,12 @@
 //! Finish-time fairness: how much later than alone on its team's part a job ended.
 //!
-//! rho of a job = response / (run time × max(1, GPUs of the job / GPUs of its team's part)), where a team's part is
-//! weight / Σ weights of the teams directly under the root that submitted a job, of all GPUs; a team below another has
-//! that team's part. Above one the job would have been better off alone. Dimensionless. Population: jobs that ran to
-//! their end, asked for GPUs, and ran for some time. Source: Mahajan et al., "Themis", NSDI 2020, section 4, where a job
-//! grows and shrinks; ours does not, so that a job larger than the part takes as much longer as it is larger.
+//! Formula: rho of a job = response / (run time × max(1, GPUs of the job / GPUs of its team's part)), where a team's
+//! part is weight / Σ weights of the teams directly under the root that submitted a job, of all GPUs; a team below
+//! another has that team's part. Above one the job would have been better off alone. Unit: a ratio. Population: jobs
+//! that ran to their end, asked for GPUs, and ran for some time, without those that the reaper stopped. Estimator: see
+//! `distribution`; the part above one is a count over a count. Source: Mahajan et al., "Themis", NSDI 2020, section 4,
+//! where a job grows and shrinks; ours does not, so that a job larger than the part takes as much longer as it is
+//! larger.
 
 use fairshare::ResourceKind;
 
@@ -67,7 +69,9 @@ pub fn finish_times(setup: &Setup, trace: &Trace, record: &Record, demands: &Dem
     let weights: f64 = (0..teams.len()).filter(|team| active[*team]).map(weight).sum();
     let gpus: u64 = setup.config.pools.iter().map(|pool| capacity(pool)[ResourceKind::GPU].get()).sum();
     let part = |team: usize| ratio(gpus, 1) * weight(roots[team]) / weights;
-    let ended = record.outcomes.iter().enumerate().filter(|(_, outcome)| outcome.fate == Fate::Ended);
+    let ended = (0_u32..).zip(&record.outcomes).filter(|(_, outcome)| outcome.fate == Fate::Ended);
+    let ended =
+        ended.filter(|(row, _)| record.ran_through(*row)).map(|(row, outcome)| (row as usize, outcome));
     let ratios = ended.filter_map(|(row, outcome)| {
         let job = &trace.jobs[row];
         let asked = demands.of(trace, row, usize::from(outcome.alternative))[ResourceKind::GPU].get();

@@ -1,10 +1,10 @@
 //! Groups: wait, response, bounded slowdown and first decision by class, size and pool.
 //!
-//! class: that in which a job is served, its own or that of development jobs (`[admission] dev`); size: the GPUs that the
-//! whole job asks (CPUs where no pool has GPUs), in classes that double, each named by its largest; pool: that of the last
-//! attempt. Formulas as in `wait`, `slowdown` and `latency`, quantiles as in `distribution`. Population of wait, response
-//! and slowdown as in `population`, of first decisions as in `latency`: a class of which all jobs are rejected has these
-//! alone.
+//! Formulas are those of `wait`, `slowdown` and `latency`, with their units and sources. class: that in which a job is
+//! served, its own or that of development jobs (`[admission] dev`); size: the GPUs that the whole job asks (CPUs where
+//! no pool has GPUs), in classes that double, each named by its largest; pool: that of the last attempt. Estimator: see
+//! `distribution`. Population of wait, response and slowdown as in `population`, of first decisions as in `latency`: a
+//! class of which all jobs are rejected has these alone.
 
 use serde::Serialize;
 

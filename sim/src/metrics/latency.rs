@@ -1,12 +1,12 @@
 //! Latency: how long until something is decided about a job.
 //!
-//! latency = first decision − submission, where the first decision is the first start, evicted later or not, or the
-//! rejection. Seconds, to the millisecond: the scheduler looks at every job in the instant in which it comes, and at all
-//! that wait whenever anything changes, so that deciding itself takes no simulated time. It is what somebody in front of a
-//! development session waits; `wait` goes on over evictions. Population: jobs that started or were rejected, never
-//! trimmed; those about which nothing was decided are in none. By class and by size it is the same jobs, so that the counts
-//! add up to that of all; by pool it is those that started, since a rejected job has none. Estimator: see `distribution`.
-//! Source: what operators of interactive jobs ask for ("sub-second scheduling").
+//! Formula: latency = first decision − submission, where the first decision is the first start, evicted later or not, or
+//! the rejection. Unit: seconds, to the millisecond: the scheduler looks at every job in the instant in which it comes,
+//! and at all that wait whenever anything changes, so that deciding itself takes no simulated time. It is what somebody
+//! in front of a development session waits; `wait` goes on over evictions. Population: jobs that started or were
+//! rejected, never trimmed; those about which nothing was decided are in none. By class and by size it is the same jobs,
+//! so that the counts add up to that of all; by pool it is those that started, since a rejected job has none. Estimator:
+//! see `distribution`. Source: what operators of interactive jobs ask for ("sub-second scheduling").
 
 use std::collections::BTreeMap;
 

@@ -1,8 +1,9 @@
 //! Population: the jobs that enter wait, response and slowdown.
 //!
-//! All jobs that ran to their end, whatever their recorded status; rejected and unfinished ones are counted
-//! elsewhere. With a trim of p: in order of finish (ties: submission, then row) without the first ⌊p·n⌋ and without
-//! all after the first finish past the last submission, so that neither the empty start nor the draining end counts.
+//! All jobs that ended, whatever their recorded status; rejected and unfinished ones are counted elsewhere. What the
+//! reaper stopped has a wait, and no response or slowdown: it would have gone on (right-censored); how many these are is
+//! said. With a trim of p: in order of finish (ties: submission, then row) without the first ⌊p·n⌋ and without all after
+//! the first finish past the last submission, so that neither the empty start nor the draining end counts.
 
 use crate::record::{Fate, Record};
 use crate::trace::Trace;

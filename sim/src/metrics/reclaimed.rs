@@ -1,8 +1,9 @@
 //! Reclaimed: what stopping idle jobs saved, and whom it hit.
 //!
-//! For every job that the reaper stopped: GPU-hours = GPUs that it held × the time that it would have gone on; dollars =
-//! what its pool would have charged for them (see `tariff`); false kill = the trace records that it ended well, so that its
-//! work was lost. Population: jobs that the reaper stopped; they count as cancelled. False kills are null where the trace
+//! Formula: for every job that the reaper stopped: GPU-hours = GPUs that it held × the time that it would have gone on;
+//! dollars = what its pool would have charged for them (see `tariff`); false kill = the trace records that it ended
+//! well, so that its work was lost. Unit: jobs, GPU-hours, US dollars. Estimator: exact sums. Source: a definition of
+//! this project. Population: jobs that the reaper stopped; they count as cancelled. False kills are null where the trace
 //! says of no job how it ended. Absent on purpose: what others did with the GPUs (compare with a run without a reaper).
 
 use fairshare::ResourceKind;

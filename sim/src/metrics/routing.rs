@@ -1,9 +1,10 @@
 //! Routing: what the rules of a scenario sent where, and what went elsewhere.
 //!
-//! A job belongs to the first rule that is about what it asks (by the alternative that ran, else by its first), whether it
-//! names pools or not. override = it names pools, so that the rule was not asked; misroute = it ran in a pool to which its
-//! rule does not send. Counts of jobs. Population: all jobs that came and were not rejected; those about which no rule is
-//! have an entry without a number. Absent on purpose: where a job's data are (the scheduler's).
+//! Formula: a job belongs to the first rule that is about what it asks (by the alternative that ran, else by its first),
+//! whether it names pools or not. override = it names pools, so that the rule was not asked; misroute = it ran in a pool
+//! to which its rule does not send. Unit: jobs. Estimator: exact counts. Source: a definition of this project.
+//! Population: all jobs that came and were not rejected; those about which no rule is have an entry without a number.
+//! Absent on purpose: where a job's data are (the scheduler's).
 
 use fairshare::PoolId;
 use serde::Serialize;

@@ -1,7 +1,8 @@
 //! Bounded slowdown: how much longer a job took than its work, short jobs guarded.
 //!
-//! max(1, response / max(run, τ)) with τ = 10 s; run is the true run time at speed 1, once. Dimensionless.
-//! Population: see `population`. Source: Feitelson, "Metrics for parallel job scheduling and their convergence", 2001.
+//! Formula: max(1, response / max(run, τ)) with τ = 10 s; run is the true run time at speed 1, once. Unit: a ratio.
+//! Population: see `population`. Estimator: see `distribution`. Source: Feitelson, "Metrics for parallel job scheduling
+//! and their convergence", 2001.
 
 /// τ, ms.
 pub const BOUND_MS: u64 = 10_000;

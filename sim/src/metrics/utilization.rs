@@ -1,12 +1,14 @@
 //! Utilization, goodput and offered load.
 //!
-//! utilization = Σ amount·time held / Σ capacity·time, from the first submission to the last end, per pool and kind;
-//! evicted attempts hold what they hold. goodput = the same without what was held for work that has to be done again, or
-//! while data sets were moved.
-//! Population: all jobs that started, never trimmed. offered load = Σ amount·run
-//! time of the first alternative / capacity·time from first to last submission, of a pool's main kind (GPUs where it
-//! has any, else CPUs, else the first kind); a job that fits several pools counts in each by its part of their
-//! capacity. Ratios; a load above 1 cannot be served as it comes. Capacity counts for as long as it is up.
+//! Formula: utilization = Σ amount·time held / Σ capacity·time, from the first submission to the last end, per pool and
+//! kind; evicted attempts hold what they hold. goodput = the same without what was held for work that has to be done
+//! again, while data sets were moved, or by jobs that came to nothing: they ended as failed by their record, or the
+//! reaper stopped them. Population: all jobs that started, never trimmed; one that has not ended has not failed. offered
+//! load = Σ amount·run time of the first alternative / capacity·time from first to last submission, of a pool's main
+//! kind (GPUs where it has any, else CPUs, else the first kind); a job that fits several pools counts in each by its
+//! part of their capacity. Unit: ratios; a load above 1 cannot be served as it comes. Capacity counts for as long as it
+//! is up. Estimator: exact sums of thousandths × ms, one division. Source: goodput as completed useful work, Basney and
+//! Livny, "Improving goodput by coscheduling CPU and network capacity", 1999; offered load of queues, ρ.
 
 use fairshare::{Alternative, Eligible, PoolSpec, ResourceKind, Resources};
 
@@ -39,6 +41,25 @@ use crate::trace::{Trace, TraceShape};
 /// assert_eq!(usage.good(ResourceKind::GPU), Some(400.0 / 600.0), "nobody is stopped");
 /// assert_eq!(offered_load(&setup, &trace, &record), [Some(400.0 / 160.0)], "while jobs come");
 /// ```
+///
+/// What is recorded as failed held what it held, to no good: of the 400 above the second job's 100.
+///
+/// ```
+/// use fairshare::ResourceKind;
+/// use fairshare_sim::metrics::{Demands, utilization::Usage};
+/// use fairshare_sim::{Scenario, Setup, simulate, trace::{Input, Trace, TraceOptions}};
+/// let text = "[[pool]]\nname = 'p'\nnodes = 1\nnode = { gpu = 4 }\n";
+/// let scenario = Scenario::parse("utilization", text, &[]).unwrap();
+/// let folder = tempfile::tempdir().unwrap();
+/// let path = folder.path().join("jobs.csv");
+/// std::fs::write(&path, "job_id,submit_s,run_s,team,gpu,status\n1,0,100,a,3,completed\n2,40,50,a,2,failed\n").unwrap();
+/// let trace = Trace::load(&[Input { path, format: None }], &TraceOptions::default()).unwrap();
+/// let setup = Setup::new(&scenario, &trace).unwrap();
+/// let record = simulate(&setup, &trace, &mut (), &|| false).unwrap();
+/// let usage = Usage::new(&setup, &trace, &record, &Demands::new(&setup, &trace), Some((0, 150_000)));
+/// assert_eq!(usage.overall(ResourceKind::GPU), Some(400.0 / 600.0));
+/// assert_eq!(usage.good(ResourceKind::GPU), Some(300.0 / 600.0));
+/// ```
 #[derive(Clone, Debug)]
 pub struct Usage {
     held: Vec<Vec<u128>>,
@@ -46,6 +67,8 @@ pub struct Usage {
     lost: Vec<Vec<u128>>,
     /// The part of it, in attempts that were not evicted but at the end of a round, while data sets were moved.
     moving: Vec<Vec<u128>>,
+    /// The rest of what jobs held that came to nothing.
+    failed: Vec<Vec<u128>>,
     available: Vec<Vec<u128>>,
 }
 
@@ -67,7 +90,7 @@ impl Usage {
     ) -> Self {
         let kinds: Vec<ResourceKind> = setup.config.kinds.iter().collect();
         let mut held = vec![vec![0_u128; kinds.len()]; setup.config.pools.len()];
-        let (mut lost, mut moving) = (held.clone(), held.clone());
+        let (mut lost, mut moving, mut failed) = (held.clone(), held.clone(), held.clone());
         let add = |sums: &mut [Vec<u128>], (row, pool, alternative): (u32, u32, u16), length_ms: u64| {
             for (kind, amount) in demands.of(trace, row as usize, alternative.into()).iter() {
                 sums[pool as usize][kind.index()] += u128::from(amount.get()) * u128::from(length_ms);
@@ -76,25 +99,34 @@ impl Usage {
         record.stretches().for_each(|stretch| {
             let demand = demands.of(trace, stretch.row, stretch.alternative);
             let length = u128::from(stretch.length_ms());
+            let mut useless = match stretch.lost {
+                true => Some(&mut lost),
+                false if record.came_to_nothing(trace, stretch.row) => Some(&mut failed),
+                false => None,
+            };
             for (kind, amount) in demand.iter() {
                 let more = u128::from(amount.get()) * length;
                 held[stretch.pool][kind.index()] += more;
-                lost[stretch.pool][kind.index()] += if stretch.lost { more } else { 0 };
+                if let Some(useless) = &mut useless {
+                    useless[stretch.pool][kind.index()] += more;
+                }
             }
         });
-        for (row, moved_ms) in egress::moved_ms(record) {
+        // Of a job that came to nothing, that is counted already.
+        let counts = |row: u32| !record.came_to_nothing(trace, row as usize);
+        for (row, moved_ms) in egress::moved_ms(record).filter(|(row, _)| counts(*row)) {
             // What a job does to be where it was is lost already.
             let lost_ms = record.restarts.get(&row).copied().unwrap_or(0);
             let length = moved_ms.min(record.attempt_ms(row).saturating_sub(lost_ms));
             let outcome = &record.outcomes[row as usize];
             add(&mut moving, (row, outcome.pool, outcome.alternative), length);
         }
-        for lost in &record.lost {
+        for lost in record.lost.iter().filter(|lost| counts(lost.row)) {
             add(&mut moving, (lost.row, lost.pool, lost.alternative), lost.stays_ms());
         }
         let of_pool = |pool: usize| kinds.iter().map(|kind| setup.available(pool, *kind, window)).collect();
         let available = (0..setup.config.pools.len()).map(of_pool).collect();
-        Self { held, lost, moving, available }
+        Self { held, lost, moving, failed, available }
     }
 
     /// The utilization of one pool; `None` where it has nothing of the kind, or no time passed.
@@ -112,8 +144,12 @@ impl Usage {
 
     /// Adds what was held in another part of the same run.
     pub fn add(&mut self, other: &Self) {
-        let lost = [(&mut self.lost, &other.lost), (&mut self.moving, &other.moving)];
-        for (sums, more) in [(&mut self.held, &other.held)].into_iter().chain(lost) {
+        for (sums, more) in [
+            (&mut self.held, &other.held),
+            (&mut self.lost, &other.lost),
+            (&mut self.moving, &other.moving),
+            (&mut self.failed, &other.failed),
+        ] {
             for (sum, more) in sums.iter_mut().flatten().zip(more.iter().flatten()) {
                 *sum += more;
             }
@@ -124,7 +160,7 @@ impl Usage {
     #[must_use]
     pub fn good_of_pool(&self, pool: usize, kind: ResourceKind) -> Option<f64> {
         let index = kind.index();
-        let useless = self.lost[pool][index] + self.moving[pool][index];
+        let useless = self.lost[pool][index] + self.moving[pool][index] + self.failed[pool][index];
         ratio(self.held[pool][index] - useless, self.available[pool][index])
     }
 
@@ -132,8 +168,8 @@ impl Usage {
     #[must_use]
     pub fn good(&self, kind: ResourceKind) -> Option<f64> {
         let available = self.available.iter().map(|pool| pool[kind.index()]).sum();
-        let moving: u128 = self.moving.iter().map(|pool| pool[kind.index()]).sum();
-        ratio(self.held(kind) - self.lost(kind) - moving, available)
+        let useless = self.moving.iter().chain(&self.failed).map(|pool| pool[kind.index()]);
+        ratio(self.held(kind) - self.lost(kind) - useless.sum::<u128>(), available)
     }
 
     /// Amount × ms of a kind held over all pools for work that has to be done again.

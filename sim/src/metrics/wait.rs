@@ -1,7 +1,8 @@
 //! Wait and response.
 //!
-//! wait = all time spent waiting, over all attempts, until the first start that was not evicted; response = end −
-//! submit. Seconds, from exact ms. Population: see `population`. Absent on purpose: jobs that still wait; they are
+//! Formula: wait = all time spent waiting, over all attempts, until the first start that was not evicted; response = end −
+//! submit. Unit: seconds, from exact ms. Population: see `population`. Estimator: see `distribution`. Source: Feitelson and
+//! Rudolph, "Metrics and benchmarking for parallel job scheduling", 1998. Absent on purpose: jobs that still wait; they are
 //! counted as unfinished.
 
 /// The response of a job, ms.

@@ -59,7 +59,8 @@ impl Page<'_> {
         let kind = if has(ResourceKind::GPU) { ResourceKind::GPU } else { ResourceKind::CPU };
         let (_, unit) = unit(self.setup, kind);
         let mut classes: BTreeMap<u64, Vec<f64>> = BTreeMap::new();
-        for row in population::rows(self.trace, self.record, None) {
+        let through = population::rows(self.trace, self.record, None).into_iter();
+        for row in through.filter(|row| self.record.ran_through(*row)) {
             let (job, outcome) = (&self.trace.jobs[row as usize], &self.record.outcomes[row as usize]);
             let demand = self.demands.of(self.trace, row as usize, usize::from(outcome.alternative));
             let asked = demand[kind].get().div_ceil(1_000);

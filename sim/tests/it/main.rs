@@ -15,6 +15,7 @@ mod data;
 mod decide;
 mod domains;
 mod folders;
+mod goodput;
 mod history;
 mod interrupted;
 mod kueue;

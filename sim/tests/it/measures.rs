@@ -9,7 +9,7 @@ use crate::cli::set_up;
 use crate::support::{Finished, sim, simulate, simulate_part};
 
 /// One node of four GPUs; `urgent` stops others.
-const SCENARIO: &str = "\
+pub(crate) const SCENARIO: &str = "\
 [[pool]]
 name = \"l4\"
 nodes = 1
@@ -186,7 +186,8 @@ fn loads_above_one_and_unfinished_jobs_are_said_from_a_thousand_jobs_on() {
 }
 
 /// Four GPUs; jobs that idle are stopped after a minute, those of class `urgent` and development jobs are not.
-const REAPER: &str = "\n[reaper]\ngpu_utilization_below = 0.2\nwindow = \"1m\"\nexempt = [\"urgent\"]\n";
+pub(crate) const REAPER: &str =
+    "\n[reaper]\ngpu_utilization_below = 0.2\nwindow = \"1m\"\nexempt = [\"urgent\"]\n";
 
 #[test]
 fn idle_jobs_are_stopped_and_what_that_saved_is_counted() {
@@ -237,6 +238,28 @@ c,40,20,y,urgent,4,0.9
 
 /// As `an_evicted_job_idles_from_its_next_start_on`, under Kueue's rules: `a` is stopped at 40 for its quota's owner, starts
 /// again at 60 and idles until 120.
+/// A reader of a figure is told five things about it; files that only help to work figures out have none of their own.
+#[test]
+fn every_family_of_measures_tells_its_formula_unit_population_estimator_and_source() {
+    const HELP: [&str; 8] =
+        ["caution", "distribution", "division", "mod", "population", "series", "shares", "sums"];
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/metrics");
+    let mut told = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if HELP.iter().any(|help| path.ends_with(format!("{help}.rs"))) {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).unwrap();
+        let head: String = text.lines().take_while(|line| line.starts_with("//!")).collect();
+        for word in ["Formula", "nit", "opulation", "stimator", "ource"] {
+            assert!(head.contains(word), "{}: no {word} in {head}", path.display());
+        }
+        told += 1;
+    }
+    assert!(told >= 16, "{told}");
+}
+
 #[test]
 fn the_reaper_stops_jobs_under_kueue_too() {
     let scenario = "\
