@@ -3,6 +3,7 @@
 //! The manifest says what was run; a folder without one, of another schema or of another version of the program is
 //! refused by name. Absent on purpose: writing (see `report`) and running (see `command`).
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -39,6 +40,9 @@ pub struct Provenance {
     pub seed: u64,
     /// The command line.
     pub argv: Vec<String>,
+    /// The variables that set something.
+    #[serde(default)]
+    pub variables: BTreeMap<String, String>,
     /// SHA-256 of the scenario and its overrides.
     pub scenario_digest: String,
     /// The traces.
@@ -214,10 +218,7 @@ impl Results {
                 "the scenario has changed: sha256 is {scenario}, the manifest says {}",
                 then.scenario_digest
             );
-            return Err(SimError::usage_with_hint(
-                message,
-                "the settings of `SIM_*` variables count as well",
-            ));
+            return Err(SimError::usage(message));
         }
         Ok(())
     }

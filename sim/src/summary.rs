@@ -127,6 +127,9 @@ pub struct Provenance {
     pub seed: u64,
     /// The command line without the program and without where results go.
     pub argv: Vec<String>,
+    /// The `SIM_*` variables that set something, but the seed's. Absent where there were none.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub variables: BTreeMap<String, String>,
     /// SHA-256 of the scenario and its overrides.
     pub scenario_digest: String,
     /// The trace files.
@@ -271,6 +274,8 @@ pub struct TeamSummary {
 pub struct RunInfo {
     /// The command line.
     pub argv: Vec<String>,
+    /// The variables that set something.
+    pub variables: BTreeMap<String, String>,
     /// The root seed.
     pub seed: u64,
     /// What to leave out of wait, response and slowdown.
@@ -456,6 +461,7 @@ fn provenance(scenario: &Scenario, trace: &Trace, info: &RunInfo) -> Provenance 
         version: env!("CARGO_PKG_VERSION"),
         seed: info.seed,
         argv: info.argv.clone(),
+        variables: info.variables.clone(),
         scenario_digest: scenario.digest.clone(),
         traces: traces.collect(),
     }

@@ -1,7 +1,7 @@
 //! `sim compare`: the same trace under several policies.
 
 use super::run::{load, trim, without_out};
-use super::settings::{overrides, seed};
+use super::settings::{given_by_variables, overrides, seed};
 use super::{Output, World, warnings};
 use crate::cli::{Compare, OutputFormat};
 use crate::compare::{Comparison, Contender, RECORDED, Replica, Runs, on_replica};
@@ -30,6 +30,7 @@ pub fn compare(arguments: &Compare, world: &World<'_>) -> Result<Output, SimErro
     let baseline = baseline(arguments)?;
     let info = RunInfo {
         argv: without_out(&world.argv),
+        variables: given_by_variables(world),
         seed: seed(arguments.seed, world)?,
         trim: trim(arguments.trim.as_deref())?,
     };

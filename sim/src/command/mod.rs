@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use crate::cli::OutputFormat;
 use crate::exit_code::ExitCode;
+use crate::results::Results;
 
 /// What a command may know of the world around it.
 pub struct World<'a> {
@@ -34,6 +35,18 @@ pub struct World<'a> {
     pub watched: bool,
     /// Whether more is to be said.
     pub verbose: bool,
+}
+
+impl World<'_> {
+    /// The same with the command line and the variables of the run that left `results`.
+    pub(crate) fn of(&self, results: &Results) -> Self {
+        let provenance = &results.manifest.provenance;
+        Self {
+            argv: provenance.argv.clone(),
+            variables: provenance.variables.clone().into_iter().collect(),
+            ..*self
+        }
+    }
 }
 
 impl std::fmt::Debug for World<'_> {

@@ -43,12 +43,7 @@ pub fn replay(arguments: &Replay, world: &World<'_>) -> Result<Output, SimError>
     // The gates of then have had their say, and times of the wall clock are no result.
     run.fail_if.clear();
     run.timings = false;
-    let then = World {
-        argv: results.manifest.provenance.argv.clone(),
-        variables: world.variables.clone(),
-        verbose: false,
-        ..*world
-    };
+    let then = World { verbose: false, ..world.of(&results) };
     let (summary, output) = super::run::run_for(&run, &then)?;
     if output.exit == ExitCode::Interrupted {
         return Err(SimError::Interrupted { during: "the run was done again" });

@@ -1,6 +1,6 @@
 //! `sim run`: replays a trace under a scenario.
 
-use super::settings::{overrides, seed};
+use super::settings::{given_by_variables, overrides, seed};
 use super::{Output, World, warnings};
 use crate::checker::Checker;
 use crate::cli::{OutputFormat, Quantiles, Run};
@@ -36,6 +36,7 @@ pub(crate) fn run_for(arguments: &Run, world: &World<'_>) -> Result<(Summary, Ou
     let gates = arguments.fail_if.iter().map(|text| Gate::parse(text)).collect::<Result<Vec<_>, _>>()?;
     let info = RunInfo {
         argv: without_out(&world.argv),
+        variables: given_by_variables(world),
         seed: seed(arguments.seed, world)?,
         trim: trim(arguments.trim.as_deref())?,
     };
@@ -90,10 +91,14 @@ impl<'a> Again<'a> {
     /// Reads what the manifest names.
     pub(crate) fn new(results: &'a Results, world: &World<'_>) -> Result<Self, SimError> {
         let arguments = results.run()?;
-        let argv = results.manifest.provenance.argv.clone();
-        let info =
-            RunInfo { argv, seed: seed(arguments.seed, world)?, trim: trim(arguments.trim.as_deref())? };
-        let overrides = overrides(&arguments.settings, arguments.policy.as_deref(), world)?;
+        let then = world.of(results);
+        let info = RunInfo {
+            argv: then.argv.clone(),
+            variables: given_by_variables(&then),
+            seed: seed(arguments.seed, &then)?,
+            trim: trim(arguments.trim.as_deref())?,
+        };
+        let overrides = overrides(&arguments.settings, arguments.policy.as_deref(), &then)?;
         let scenario = Scenario::load(&arguments.scenario, &overrides)?;
         let trace = load(&arguments.traces, arguments.strict, &scenario, world)?;
         let digests = trace.sources.iter().map(|source| (source.path.as_str(), source.digest.as_str()));

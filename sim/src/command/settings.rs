@@ -3,7 +3,7 @@
 //! Others may use the prefix of variables as well, so one that is none of ours is said and not refused, unless it is
 //! likely to be a misspelling. Absent on purpose: the variables of the process, which [`World`] carries.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::World;
 use crate::error::SimError;
@@ -77,6 +77,13 @@ pub(super) fn variables(world: &World<'_>) -> Result<Vec<Override>, SimError> {
         }
     }
     Ok(overrides)
+}
+
+/// The variables that make settings: what a run is done again with, whatever is set by then. The seed stands elsewhere.
+pub(super) fn given_by_variables(world: &World<'_>) -> BTreeMap<String, String> {
+    let sets =
+        |(name, value): &&(String, String)| (name == POLICY && !value.is_empty()) || key(name).is_some();
+    world.variables.iter().filter(sets).cloned().collect()
 }
 
 /// The key that a variable sets, as in a scenario, if it is one of those.

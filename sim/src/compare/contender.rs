@@ -95,7 +95,7 @@ pub fn on_replica<O: Observer>(
     let mut stream = Streams::new(seed).stream(&format!("compare/replica/{number}"));
     let drawn = replica::draw(trace, &mut stream);
     let placement_seed = stream.next_u64();
-    let info = RunInfo { argv: Vec::new(), seed, trim };
+    let info = RunInfo { seed, trim, ..RunInfo::default() };
     let mut runs = Vec::with_capacity(contenders.len());
     for contender in contenders {
         let mut setup = contender.setup.clone();

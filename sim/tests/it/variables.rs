@@ -70,6 +70,30 @@ fn a_replay_keeps_its_seed() {
     }
 }
 
+/// What variables set is part of what was run: a folder is done again with those of then, whatever is set by now.
+#[test]
+fn a_folder_is_done_again_with_the_variables_of_then() {
+    let folder = set_up(SCENARIO, JOBS.as_bytes());
+    let out = |name: &'static str| [&RUN[..], &["--out", name]].concat();
+    let set = [("SIM_POLICY", "fifo"), ("SIM_POOL__L4__NODES", "2"), ("SIM_SEED", "7")];
+    for (name, variables) in [("with", &set[..]), ("without", &[])] {
+        let ran = sim_with(folder.path(), &out(name), variables);
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+    }
+    let manifest = std::fs::read_to_string(folder.path().join("with/manifest.json")).unwrap();
+    let manifest: Value = serde_json::from_str(&manifest).unwrap();
+    let kept = serde_json::json!({"SIM_POLICY": "fifo", "SIM_POOL__L4__NODES": "2"});
+    assert_eq!(manifest["provenance"]["variables"], kept);
+    for name in ["with", "without"] {
+        for now in [&[][..], &set[..], &[("SIM_POOL__L4__NODES", "9"), ("SIM_POLICY", "sjf")]] {
+            for command in [&["replay", name][..], &["report", name], &["explain", name, "a"]] {
+                let again = sim_with(folder.path(), command, now);
+                assert_eq!(again.code, 0, "{command:?} under {now:?}: {}", again.stderr);
+            }
+        }
+    }
+}
+
 #[test]
 fn pools_and_teams_are_named_as_a_variable_can() {
     let scenario = SCENARIO.replace("\"l4\"", "\"Nebius-l4\"");
