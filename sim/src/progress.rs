@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
 use crate::observer::Observer;
 use crate::trace::Watch;
 
-/// Runs shorter than this show nothing.
+/// Commands shorter than this show nothing.
 const SILENT: Duration = Duration::from_secs(2);
 /// Instants between two looks at the bar.
 const INSTANTS_PER_LOOK: u32 = 4_096;
@@ -21,11 +21,12 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// A bar for `jobs` submissions, or a mere count where that is zero; nothing where nobody watches.
+    /// A bar for `jobs` submissions, or a mere count where that is zero, in a command that has gone on for so long; nothing
+    /// where nobody watches.
     #[must_use]
-    pub fn new(jobs: usize, watched: bool) -> Option<Self> {
+    pub fn new(jobs: usize, watched: bool, begun: Duration) -> Option<Self> {
         let bar = ProgressBar::with_draw_target(Some(jobs as u64), ProgressDrawTarget::hidden());
-        watched.then_some(Self { bar, instants: 0 })
+        watched.then(|| Self { bar: bar.with_elapsed(begun), instants: 0 })
     }
 }
 
@@ -167,5 +168,19 @@ impl Write for Written<'_> {
 impl Drop for Progress {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_command_did_before_counts() {
+        let waits = |begun: u64| {
+            Progress::new(10, true, Duration::from_secs(begun)).map(|progress| progress.bar.elapsed())
+        };
+        assert!(waits(0) < Some(SILENT) && waits(60) > Some(SILENT));
+        assert_eq!(Progress::new(10, false, SILENT).map(|_| ()), None);
     }
 }

@@ -113,7 +113,7 @@ impl<'a> Again<'a> {
         world: &World<'_>,
         observer: &mut O,
     ) -> Result<(Record, Summary, Shares), SimError> {
-        let mut progress = Progress::new(self.trace.jobs.len(), world.watched);
+        let mut progress = Progress::new(self.trace.jobs.len(), world.watched, (world.clock)());
         let watching = &mut (progress.as_mut(), observer);
         let record = simulate(&self.setup, &self.trace, watching, world.interrupted)?;
         let (summary, shares) =
@@ -182,7 +182,7 @@ fn parts(
     }
     let inputs = inputs(&arguments.traces, scenario)?;
     let options = scenario.trace_options(arguments.strict);
-    let mut progress = Progress::new(0, world.watched);
+    let mut progress = Progress::new(0, world.watched, (world.clock)());
     let mut watcher = progress.as_mut();
     let rows = streamed::PART;
     let streamed = streamed::run(scenario, &inputs, &options, info, rows, &mut watcher, world.interrupted)?;
@@ -319,7 +319,7 @@ fn replay(
     folder: Option<&Folder>,
     timings: &mut Timings<'_>,
 ) -> Result<Record, SimError> {
-    let mut progress = Progress::new(trace.jobs.len(), world.watched);
+    let mut progress = Progress::new(trace.jobs.len(), world.watched, (world.clock)());
     timings.start_tenths(trace.jobs.len());
     let tenths = arguments.timings.then_some(&mut *timings);
     if !arguments.check && folder.is_none() {
