@@ -60,19 +60,24 @@ fn main() -> process::ExitCode {
     let exit = match done {
         Ok(output) => print(&output.at_end(arrived.load(Ordering::Relaxed)), cli.talk.quiet),
         Err(error) => {
-            anstream::eprintln!("{}", error.message());
+            say(&error.message());
             error.exit_code()
         }
     };
     process::ExitCode::from(exit.code())
 }
 
+/// Says something on standard error. Where that cannot be written to, nobody is there to be told, and the exit code says it.
+fn say(text: &str) {
+    let _ = writeln!(anstream::stderr().lock(), "{text}");
+}
+
 /// Prints the help that was asked for, or what is wrong with the arguments.
 fn told(asked: &clap::Error) -> process::ExitCode {
     match asked.print().and_then(|()| std::io::stdout().flush()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+        Err(error) if !asked.use_stderr() && error.kind() != std::io::ErrorKind::BrokenPipe => {
             let error = SimError::Write { path: "standard output".to_owned(), source: error };
-            anstream::eprintln!("{}", error.message());
+            say(&error.message());
             process::ExitCode::from(error.exit_code().code())
         }
         _ => process::ExitCode::from(u8::try_from(asked.exit_code()).unwrap_or(2)),
@@ -87,12 +92,12 @@ fn text((name, value): (OsString, OsString)) -> Option<(String, String)> {
 /// A panic is a bug of this program, unless a library met a damaged file.
 fn panicked(panic: &std::panic::PanicHookInfo<'_>) {
     let exit = if let Some(path) = fairshare_sim::trace::panicked_on() {
-        anstream::eprintln!("error: failed to read trace `{path}`\nthe Parquet data is damaged");
-        anstream::eprintln!("hint: the file was cut off or changed on its way: fetch it again");
+        say(&format!("error: failed to read trace `{path}`\nthe Parquet data is damaged"));
+        say("hint: the file was cut off or changed on its way: fetch it again");
         ExitCode::Usage
     } else {
-        anstream::eprintln!("error: a bug of this program: {panic}");
-        anstream::eprintln!("hint: please report it, with the command and what it was given");
+        say(&format!("error: a bug of this program: {panic}"));
+        say("hint: please report it, with the command and what it was given");
         ExitCode::Bug
     };
     process::exit(i32::from(exit.code()));
@@ -105,7 +110,7 @@ fn interrupt() {
     let ends = || !ASKED.load(Ordering::Relaxed) && !ENDS.swap(true, Ordering::Relaxed);
     if again || ends() {
         fairshare_sim::whole::abandon();
-        anstream::eprintln!("interrupted: there is no result");
+        say("interrupted: there is no result");
         process::exit(i32::from(ExitCode::Interrupted.code()));
     }
 }
@@ -139,16 +144,16 @@ fn print(output: &Output, quiet: bool) -> ExitCode {
     let printed = stdout.write_all(output.result.as_bytes()).and_then(|()| stdout.flush());
     if !quiet {
         for note in &output.notes {
-            anstream::eprintln!("{note}");
+            say(note);
         }
     }
     for failure in &output.failures {
-        anstream::eprintln!("{failure}");
+        say(failure);
     }
     match printed {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
             let error = SimError::Write { path: "standard output".to_owned(), source: error };
-            anstream::eprintln!("{}", error.message());
+            say(&error.message());
             error.exit_code()
         }
         _ => output.exit,

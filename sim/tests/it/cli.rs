@@ -406,6 +406,31 @@ fn rows_of_one_instant_may_come_in_any_order() {
     assert_eq!(result(&rows), sorted);
 }
 
+/// Who cannot be told is told by the exit code alone.
+#[test]
+fn a_full_disk_under_standard_error_changes_no_exit_code() {
+    use std::os::unix::fs::FileTypeExt as _;
+    let full = Path::new("/dev/full");
+    if !std::fs::metadata(full).is_ok_and(|meta| meta.file_type().is_char_device()) {
+        return;
+    }
+    let folder = set_up(SCENARIO, JOBS.as_bytes());
+    let run = ["run", "scenario.toml", "--trace", "jobs.csv", "-q", "--fail-if"];
+    for (arguments, code) in [
+        (&[&run[..], &["wait.mean >= 0s"]].concat()[..], 1),
+        (&[&run[..], &["wait.mean < 0s"]].concat(), 0),
+        (&["run", "scenario.toml", "--trace", "jobs.csv"], 0),
+        (&["run", "nowhere.toml"], 2),
+        (&["run", "--no-such-option"], 2),
+    ] {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_sim"));
+        command.current_dir(folder.path()).args(arguments).stdout(std::process::Stdio::null());
+        let status =
+            command.stderr(std::fs::File::options().write(true).open(full).unwrap()).status().unwrap();
+        assert_eq!(status.code(), Some(code), "{arguments:?}");
+    }
+}
+
 #[test]
 fn a_full_disk_and_a_folder_in_the_way_end_with_four() {
     use std::os::unix::fs::FileTypeExt as _;
