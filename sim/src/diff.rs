@@ -173,21 +173,21 @@ fn summary(results: &Results) -> Result<serde_json::Value, SimError> {
     Ok(value)
 }
 
-/// `decisions.csv`: the lines, and for each job that was stopped how, by its last eviction.
+/// `decisions.csv`: the lines, and for each job that was stopped how, at every time.
 struct Decisions {
     text: String,
-    stopped: BTreeMap<String, String>,
+    stopped: BTreeMap<String, Vec<String>>,
 }
 
 fn decisions(results: &Results, reading: &mut Reading<'_>) -> Result<Decisions, SimError> {
     let text = results.checked_text("decisions.csv")?;
-    let mut stopped = BTreeMap::new();
+    let mut stopped: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut reader = csv::Reader::from_reader(text.as_bytes());
     let records = reader.records().inspect(|_| reading.row());
     for row in records.flatten().filter(|row| row.get(1) == Some("evict")) {
         let [job, reason, by] = [2, 6, 7].map(|column| row.get(column).unwrap_or_default());
         let by = if by.is_empty() { String::new() } else { format!(" for job {by}") };
-        stopped.insert(job.to_owned(), format!("stopped by {reason}{by}"));
+        stopped.entry(job.to_owned()).or_default().push(format!("stopped by {reason}{by}"));
     }
     Ok(Decisions { text, stopped })
 }
@@ -352,16 +352,18 @@ fn pairs<'a>(before: &'a [Row], after: &'a [Row]) -> Pairs<'a> {
 struct Cause<'a> {
     pairs: Pairs<'a>,
     /// How jobs were stopped, in the first and in the second.
-    stopped: [&'a BTreeMap<String, String>; 2],
+    stopped: [&'a BTreeMap<String, Vec<String>>; 2],
 }
 
 impl Cause<'_> {
     fn of(&self, job: &str) -> String {
         let Some(&(was, is)) = self.pairs.get(job) else { return String::new() };
-        let [before, after] = self.stopped.map(|stopped| stopped.get(job));
-        match (before, after) {
-            (None, Some(how)) => return format!("it is {how}"),
-            (Some(how), None) => return format!("it is no longer {how}"),
+        let [before, after] = self.stopped.map(|stopped| stopped.get(job).map_or(&[][..], Vec::as_slice));
+        match (before, after, more(before, after), more(after, before)) {
+            ([], _, Some(how), _) => return format!("it is {how}"),
+            (_, [], _, Some(how)) => return format!("it is no longer {how}"),
+            (_, _, Some(how), _) if after.len() > before.len() => return format!("it is also {how}"),
+            (_, _, _, Some(how)) if after.len() < before.len() => return format!("it is no longer {how}"),
             _ => {}
         }
         if [was, is].iter().any(|row| row.status == "rejected") {
@@ -420,6 +422,12 @@ impl Cause<'_> {
     }
 }
 
+/// The last of `many` that `few` has less often.
+fn more<'a>(few: &[String], many: &'a [String]) -> Option<&'a String> {
+    let often = |all: &[String], how: &String| all.iter().filter(|other| *other == how).count();
+    many.iter().rev().find(|how| often(many, how) > often(few, how))
+}
+
 /// What differs between two rows of one job.
 fn what(was: &Row, is: &Row) -> String {
     let mut parts = Vec::new();
@@ -444,6 +452,36 @@ fn what(was: &Row, is: &Row) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn why_a_job_is_stopped_more_often_is_told() {
+        let row = |preemptions: u64| Row {
+            job_id: "2".to_owned(),
+            team: "a".to_owned(),
+            pool: "p".to_owned(),
+            start_s: "9".to_owned(),
+            end_s: "10".to_owned(),
+            wait_s: Some(1.0),
+            status: "completed".to_owned(),
+            preemptions,
+        };
+        let why = |before: &[&str], after: &[&str]| {
+            let rows = [before, after].map(|all| row(all.len() as u64));
+            let stopped = [before, after].map(|all| {
+                let all: Vec<String> = all.iter().map(|how| format!("stopped by {how}")).collect();
+                BTreeMap::from([("2".to_owned(), all)])
+            });
+            let pairs = BTreeMap::from([("2", (&rows[0], &rows[1]))]);
+            Cause { pairs, stopped: stopped.each_ref() }.of("2")
+        };
+        assert_eq!(why(&[], &["quota for job 3"]), "it is stopped by quota for job 3");
+        assert_eq!(why(&["quota for job 3"], &[]), "it is no longer stopped by quota for job 3");
+        let (once, twice) = (["quota for job 3"], ["fairness for job 5", "quota for job 3"]);
+        assert_eq!(why(&once, &twice), "it is also stopped by fairness for job 5");
+        assert_eq!(why(&twice, &once), "it is no longer stopped by fairness for job 5");
+        assert_eq!(why(&once, &["quota for job 3"; 2]), "it is also stopped by quota for job 3");
+        assert_eq!(why(&once, &once), "", "what differs says all that there is to say");
+    }
 
     #[test]
     fn runs_part_at_the_first_line_that_differs() {

@@ -118,6 +118,18 @@ fn where_else(folder: &Path) -> String {
     "`sim run SCENARIO --out DIR` writes one".to_owned()
 }
 
+/// Why a folder has no manifest that can be read: it may be there, and not for everybody.
+fn missing(folder: &Path, error: io::Error) -> SimError {
+    let what = match error.kind() {
+        io::ErrorKind::PermissionDenied => return unreadable(&folder.join("manifest.json"), error),
+        _ if folder.is_dir() => "it has no `manifest.json`",
+        _ if folder.exists() => "it is a file",
+        _ => "there is no such folder",
+    };
+    let message = format!("`{}` is no folder of results: {what}", folder.display());
+    SimError::usage_with_hint(message, where_else(folder))
+}
+
 impl Results {
     /// The results in a folder.
     ///
@@ -125,20 +137,11 @@ impl Results {
     ///
     /// [`SimError::Usage`] if it is no folder of results of this schema; [`SimError::Read`] if the machine fails.
     pub fn open(folder: &Path) -> Result<Self, SimError> {
-        if !folder.join("manifest.json").exists() {
-            let what = if folder.is_dir() {
-                "it has no `manifest.json`"
-            } else if folder.exists() {
-                "it is a file"
-            } else {
-                "there is no such folder"
-            };
-            return Err(SimError::usage_with_hint(
-                format!("`{}` is no folder of results: {what}", folder.display()),
-                where_else(folder),
-            ));
+        let manifest = folder.join("manifest.json");
+        match std::fs::metadata(&manifest) {
+            Ok(_) => Self::of_manifest(&manifest),
+            Err(error) => Err(missing(folder, error)),
         }
-        Self::of_manifest(&folder.join("manifest.json"))
     }
 
     /// The results that a manifest belongs to; a folder stands for the manifest in it.
@@ -257,5 +260,21 @@ impl Results {
             return Err(SimError::usage_with_hint(message, "run again, or fetch the folder again"));
         }
         String::from_utf8(bytes).map_err(|_| SimError::usage(format!("`{shown}` is no text")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_that_may_not_be_read_is_not_said_to_be_missing() {
+        let said = |kind: io::ErrorKind| missing(Path::new("no/such"), kind.into()).message();
+        assert!(
+            said(io::ErrorKind::NotFound)
+                .starts_with("error: `no/such` is no folder of results: there is no such folder\nhint: ")
+        );
+        let denied = said(io::ErrorKind::PermissionDenied);
+        assert_eq!(denied, "error: failed to read `no/such/manifest.json`: permission denied");
     }
 }

@@ -52,15 +52,15 @@ pub fn diff(diff: &Diff) -> String {
         let _ = writeln!(text, "INCOMPLETE: {warning}");
     }
     let jobs = &diff.jobs;
-    let _ = writeln!(
-        text,
-        "\n{} in both: {} as they were, {} sooner, {} later, {} changed otherwise",
+    let both = format!(
+        "{} in both: {} as they were, {} sooner, {} later, {} changed otherwise",
         numbered(jobs.both, "job"),
         count(jobs.same),
         count(jobs.sooner),
         count(jobs.later),
         count(jobs.otherwise)
     );
+    let _ = writeln!(text, "\n{}", wrap(&both, WIDTH).join("\n"));
     for (number, which) in [(jobs.only_a, "first"), (jobs.only_b, "second")] {
         if number > 0 {
             let _ = writeln!(text, "{} only in the {which}", numbered(number, "job"));

@@ -46,6 +46,21 @@ fn a_diff_tells_how_many_rows_it_has_read() {
     assert_eq!(*told.borrow(), [1 << 14, 1 << 15]);
 }
 
+/// Two and three digits more than few jobs have.
+#[test]
+fn a_diff_of_thousands_of_jobs_fits_the_terminal() {
+    let row = |job: u32| format!("{job},{job},{0},search,4,{0}\n", 1 + job % 7);
+    let jobs =
+        format!("job_id,submit_s,run_s,team,gpu,estimate_s\n{}", (0..6_000).map(row).collect::<String>());
+    let folder = set_up(SCENARIO, jobs.as_bytes());
+    run(folder.path(), "out", &["--policy", "fifo,backfill=none"]);
+    run(folder.path(), "other", &["--policy", "sjf,backfill=none"]);
+    let ran = sim(folder.path(), &["diff", "out", "other"]);
+    let table = ran.stdout;
+    assert!(table.contains("\n6,000 jobs in both: ") && table.contains(" changed\notherwise\n"), "{table}");
+    assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
+}
+
 fn refused(ran: &Ran, message: &str) {
     assert_eq!((ran.code, ran.stderr.trim_end()), (2, message));
     assert_eq!(ran.stdout, "");
