@@ -240,10 +240,8 @@ fn slices(count: usize, height: f64, svg: &mut String) {
     let tall = height - BOTTOM - TOP;
     for index in 0..count {
         let from = LEFT + width * index as f64;
-        let _ = writeln!(
-            svg,
-            "<rect class=\"m tip\" x=\"{from:.1}\" y=\"{TOP}\" width=\"{width:.2}\" height=\"{tall}\"/>"
-        );
+        let _ =
+            writeln!(svg, "<path class=\"m tip\" d=\"M{from:.1} {TOP}h{width:.2}v{tall}h-{width:.2}z\"/>");
     }
 }
 
@@ -357,8 +355,7 @@ pub fn heat(caption: &Caption, x: &Axis, rows: &[(String, Vec<f64>)]) -> String 
             let from = LEFT + width * column as f64;
             let _ = writeln!(
                 svg,
-                "<rect class=\"m cell\" x=\"{from:.1}\" y=\"{top}\" width=\"{width:.2}\" height=\"24\" \
-                 fill-opacity=\"{:.2}\"/>",
+                "<path class=\"m cell\" d=\"M{from:.1} {top}h{width:.2}v24h-{width:.2}z\" fill-opacity=\"{:.2}\"/>",
                 value.clamp(0.0, 1.0)
             );
         }

@@ -144,8 +144,8 @@ impl Page<'_> {
             }
         }
         if let Some(cost) = &summary.cost_usd {
-            tiles.push(("cost", whole_usd(cost.total)));
-            tiles.push(("of it idle", whole_usd(cost.idle)));
+            tiles.push(("cost", tile_usd(cost.total)));
+            tiles.push(("of it idle", tile_usd(cost.idle)));
         }
         html.push_str("<dl class=\"tiles\">\n");
         for (name, value) in tiles {
@@ -227,8 +227,11 @@ impl Page<'_> {
     }
 }
 
-/// Dollars without cents.
-fn whole_usd(value: f64) -> String {
+/// Dollars, with cents below a thousand.
+fn tile_usd(value: f64) -> String {
+    if value < 999.5 {
+        return usd(value);
+    }
     let text = usd(value.round());
     text.trim_end_matches(".00").to_owned()
 }
@@ -256,9 +259,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dollars_without_cents_are_rounded() {
-        let shown = [0.0, 0.49, 0.5, 59_867.96, 235_867.51].map(whole_usd);
-        assert_eq!(shown, ["$0", "$0", "$1", "$59,868", "$235,868"]);
+    fn cents_are_shown_where_they_count() {
+        let shown = [0.0, 0.16, 0.84, 999.49, 999.51, 59_867.96, 235_867.51].map(tile_usd);
+        assert_eq!(shown, ["$0.00", "$0.16", "$0.84", "$999.49", "$1,000", "$59,868", "$235,868"]);
     }
 
     #[test]

@@ -24,7 +24,10 @@ pub(super) const SLICES: usize = 240;
 /// Slices of time in the table of colours.
 const COLUMNS: usize = 80;
 /// Pools with a panel of their own.
-const POOLS_SHOWN: usize = 10;
+const POOLS_SHOWN: usize = 30;
+/// Slices in the panels of all pools together, and the fewest in one: a page with many pools stays as small as others.
+const SLICES_OF_POOLS: usize = 720;
+const SLICES_LEAST: usize = 24;
 /// Pools in the table of colours.
 const POOLS_HEATED: usize = 20;
 /// Most teams for which shares are drawn; beyond it the table would be larger than the page.
@@ -40,6 +43,11 @@ pub(super) fn short(value: f64) -> String {
 pub(super) fn wait_table(places: &[f64], lines: &[Series]) -> String {
     let seconds: Vec<String> = places.iter().map(|place| short(libm::pow(10.0, *place))).collect();
     table("at_most_s", &seconds, lines)
+}
+
+/// Slices of time in the panel of each of so many pools.
+fn slices_of_each(pools: usize) -> usize {
+    (SLICES_OF_POOLS / pools.max(1)).clamp(SLICES_LEAST, SLICES)
 }
 
 /// CSV: a column of places, then one for each series.
@@ -114,7 +122,9 @@ impl Page<'_> {
     pub(super) fn allocation(&self, html: &mut String) {
         let Some((from, to)) = self.window() else { return };
         let pools = self.setup.config.pools.len();
-        let mut slices = vec![vec![Slices::new(from, to, SLICES); COLOURED + 1]; pools.min(POOLS_SHOWN)];
+        let count = slices_of_each(pools.min(POOLS_SHOWN));
+        let empty = Slices::new(from, to, count);
+        let mut slices = vec![vec![empty.clone(); COLOURED + 1]; pools.min(POOLS_SHOWN)];
         for stretch in self.record.stretches().filter(|stretch| stretch.pool < POOLS_SHOWN) {
             let kind = main_kind(&self.setup.config.pools[stretch.pool]);
             let amount = self.demands.of(self.trace, stretch.row, stretch.alternative)[kind].get();
@@ -123,8 +133,10 @@ impl Page<'_> {
         }
         html.push_str("<section><h2>Who holds what</h2>\n");
         self.legend(html);
+        if count < SLICES {
+            let _ = writeln!(html, "<p class=\"small\">Averages over {count} slices of time.</p>");
+        }
         let time = time_axis(from, to);
-        let empty = Slices::new(from, to, SLICES);
         for (index, pool) in self.setup.config.pools.iter().enumerate().take(POOLS_SHOWN) {
             let kind = main_kind(pool);
             let (scale, unit) = unit(self.setup, kind);
@@ -150,7 +162,7 @@ impl Page<'_> {
                     "Stacked by team; the line is the capacity {of}{} {unit}.",
                     rounded(whole)
                 ),
-                table: table("after_s", &starts(&slices[index][0], SLICES, from), &layers),
+                table: table("after_s", &starts(&empty, count, from), &layers),
                 zoom: "time",
             };
             let y = Axis::from_zero(whole, unit);

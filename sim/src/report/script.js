@@ -31,6 +31,27 @@
     return `${whole} ${name}${rest ? ` ${rest} ${next[1]}` : ''}`;
   };
 
+  // Like the above, of all units that it has: marks of an axis that are near each other differ in their last.
+  const exact = (seconds) => {
+    let rest = Math.round(seconds * 1000);
+    const told = [[86400, 'd'], [3600, 'h'], [60, 'min']].map(([size, name]) => {
+      const count = Math.floor(rest / (size * 1000));
+      rest -= count * size * 1000;
+      return count ? `${count} ${name}` : '';
+    }).filter(Boolean);
+    if (rest > 0 || told.length === 0) told.push(`${rest / 1000} s`);
+    return told.join(' ');
+  };
+  const LENGTHS = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200,
+    21600, 43200, 86400, 172800, 432000, 864000, 2592000, 7776000, 31536000, 315360000];
+  // Round seconds from one to another, evenly apart.
+  const rounds = (from, to) => {
+    const step = LENGTHS.find((length) => (to - from) / length <= 6) ?? to - from;
+    const marks = [];
+    for (let at = Math.ceil(from / step) * step; at <= to && marks.length < 8; at += step) marks.push(at);
+    return marks;
+  };
+
   const charts = [...document.querySelectorAll('figure.chart')].map((figure) => {
     const link = figure.querySelector('a.data');
     const rows = parse(decodeURIComponent(link.href.slice(link.href.indexOf(',') + 1)));
@@ -80,15 +101,48 @@
     const [a, b] = chart.view.map((part) => Number(from) + part * (Number(to) - Number(from)));
     return scale === 'log' ? `${human(10 ** a)} to ${human(10 ** b)}` : `${human(a / 1000)} to ${human(b / 1000)}`;
   };
+  // Seconds that a view of the axis is marked at; where it is of powers of ten and wide, round ones that are not too near.
+  const marksOf = ({ scale }, a, b, wide) => {
+    if (scale !== 'log') return rounds(a / 1000, b / 1000).map((at) => [at, at * 1000]);
+    let last = -Infinity;
+    const apart = LENGTHS.map((at) => [at, Math.log10(at)]).filter(([, place]) => {
+      const near = place < a || place > b || (place - last) / (b - a) * wide < 70;
+      if (!near) last = place;
+      return !near;
+    });
+    return apart.length > 2 ? apart : rounds(10 ** a, 10 ** b).map((at) => [at, Math.log10(at)]);
+  };
+  // Marks of a view: the page has those of the whole axis alone.
+  const remark = (chart) => {
+    const { whole, view: [a, b], ticks, figure } = chart;
+    figure.querySelectorAll('g.made').forEach((node) => node.remove());
+    if (b - a === 1 || ticks.length === 0) return false;
+    const [from, to] = [Number(figure.dataset.from), Number(figure.dataset.to)];
+    const ends = [a, b].map((part) => from + part * (to - from));
+    const made = marksOf(figure.dataset, ...ends, whole.width);
+    made.forEach(([seconds, at]) => {
+      const node = ticks[0].node.cloneNode(true);
+      node.classList.add('made');
+      node.querySelector('text').textContent = exact(seconds);
+      const part = (at - ends[0]) / (ends[1] - ends[0]);
+      node.setAttribute('transform', `translate(${whole.x + part * whole.width - ticks[0].x} 0)`);
+      node.classList.remove('away');
+      node.removeAttribute('hidden');
+      ticks[0].node.parentNode.append(node);
+    });
+    return made.length > 0;
+  };
   const draw = (chart) => {
     const { whole, view: [a, b] } = chart;
     chart.plot.setAttribute('viewBox',
       `${whole.x + a * whole.width} ${whole.y} ${(b - a) * whole.width} ${whole.height}`);
+    const remarked = remark(chart);
     chart.ticks.forEach(({ node, x }) => {
       const part = ((x - whole.x) / whole.width - a) / (b - a);
+      const away = remarked || part < -0.001 || part > 1.001;
       node.setAttribute('transform', `translate(${whole.x + part * whole.width - x} 0)`);
-      node.toggleAttribute('hidden', part < -0.001 || part > 1.001);
-      node.classList.toggle('away', part < -0.001 || part > 1.001);
+      node.toggleAttribute('hidden', away);
+      node.classList.toggle('away', away);
     });
     chart.figure.classList.toggle('zoomed', b - a < 1);
     chart.figure.querySelector('.range').textContent = b - a < 1 ? range(chart) : '';

@@ -336,8 +336,10 @@ impl Page<'_> {
             points.push(Point { name, colour, x: at.0 / 3_600.0, y: at.1, front });
         }
         let most = points.iter().map(|point| point.x).fold(0.0, f64::max);
-        let x = Axis::from_zero(most * 1.05, "mean wait, hours");
-        let y = Axis::from_zero(1.0, "Jain's index of share over weight");
+        // Points at the ends of an axis are drawn whole.
+        let roomy = |axis: Axis| Axis { from: -0.02 * axis.to, to: 1.06 * axis.to, ..axis };
+        let x = roomy(Axis::from_zero(most * 1.05, "mean wait, hours"));
+        let y = roomy(Axis::from_zero(1.0, "Jain's index of share over weight"));
         let title = "Mean wait against evenness";
         let caption = Caption {
             id: "front".to_owned(),

@@ -342,6 +342,34 @@ fn the_page_is_one_file_that_fetches_nothing() {
     assert_eq!(page.matches("<title id=").count(), page.matches("<desc id=").count());
 }
 
+/// A panel for each pool, with fewer slices where there are many: an organisation of thirty pools and forty teams has a page
+/// that is as small as that of others.
+#[test]
+fn a_page_of_many_pools_has_a_panel_for_each_and_stays_small() {
+    for (pools, slices) in [(3, 240), (12, 60), (30, 24)] {
+        let pool = |pool: u64| {
+            let node = "nodes = 4\nnode = { gpu = 8 }\nprice = { gpu_hour = 1 }";
+            format!("[[pool]]\nname = 'pool-{pool}'\n{node}\n")
+        };
+        let scenario: String = (0..pools).map(pool).collect();
+        let row = |job: u64| {
+            let (run, gpus) = (300 + job * 7_919 % 20_000, 1 + job * 31 % 8);
+            format!("{job},{},{run},team-{},{gpus},pool-{}\n", job * 60, job * 13 % 40, job * 17 % pools)
+        };
+        let jobs: String = (0..4_000).map(row).collect();
+        let folder = set_up(&scenario, format!("job_id,submit_s,run_s,team,gpu,pools\n{jobs}").as_bytes());
+        let page = page(folder.path());
+        let charts = charts(&page);
+        let panels: Vec<usize> = charts
+            .iter()
+            .filter(|chart| chart.id.starts_with("pool"))
+            .map(|chart| chart.rows.len() - 1)
+            .collect();
+        assert_eq!(panels, vec![slices; usize::try_from(pools).unwrap()]);
+        assert!(page.len() < 1_000_000, "{pools} pools: {} bytes", page.len());
+    }
+}
+
 #[test]
 fn a_run_of_nothing_still_has_a_page() {
     let folder = set_up(SCENARIO, b"job_id,submit_s,run_s,team,gpu\n");

@@ -37,7 +37,7 @@ pub fn scatter(caption: &Caption, x: &Axis, y: &Axis, points: &[Point]) -> Strin
         let _ = writeln!(svg, "<path class=\"limit\" d=\"M{}\"/>", joined.join("L"));
     }
     let places: Vec<(f64, f64)> = points.iter().map(at).collect();
-    let labels = labels(&places, points, (TOP, bottom));
+    let labels = labels(&places, points, &front, (TOP, bottom));
     for ((point, &(across, up)), label) in points.iter().zip(&places).zip(labels) {
         let colour = point.colour;
         let style = if point.front { format!("c{colour}") } else { format!("hollow l{colour}") };
@@ -71,10 +71,30 @@ struct Label {
     is_left: bool,
 }
 
-/// Names beside their points, none over another name or point: as near to the height of its point as there is room.
-fn labels(places: &[(f64, f64)], points: &[Point], (top, bottom): (f64, f64)) -> Vec<Label> {
+/// Places on the line through some points, so near each other that no name fits between them.
+fn along(front: &[(f64, f64)]) -> impl Iterator<Item = (f64, f64)> + '_ {
+    const STEPS: u32 = 200;
+    front.windows(2).flat_map(|ends| {
+        let [(x0, y0), (x1, y1)] = [ends[0], ends[1]];
+        (0..=STEPS).map(move |step| {
+            let part = f64::from(step) / f64::from(STEPS);
+            (x0 + part * (x1 - x0), y0 + part * (y1 - y0))
+        })
+    })
+}
+
+/// Names beside their points, none over another name or point, or the line through the front: as near to the height of its
+/// point as there is room.
+fn labels(
+    places: &[(f64, f64)],
+    points: &[Point],
+    front: &[(f64, f64)],
+    (top, bottom): (f64, f64),
+) -> Vec<Label> {
     let right = WIDTH - RIGHT;
-    let mut taken: Vec<[f64; 4]> = places.iter().map(|(x, y)| [x - 7.0, x + 7.0, y - 7.0, y + 7.0]).collect();
+    let around = |(x, y): (f64, f64), size: f64| [x - size, x + size, y - size, y + size];
+    let mut taken: Vec<[f64; 4]> = places.iter().map(|place| around(*place, 7.0)).collect();
+    taken.extend(along(front).map(|place| around(place, 1.0)));
     let mut labels = Vec::new();
     for (&(across, up), point) in places.iter().zip(points) {
         let wide = width_of(&cut(&point.name, NAME));
@@ -103,13 +123,21 @@ mod tests {
     fn names_of_points_at_one_place_stand_apart() {
         let point = |name: &str| Point { name: name.to_owned(), colour: 0, x: 0.0, y: 0.0, front: true };
         let points = ["drf", "fifo", "drf,preemption=reclaim"].map(point);
-        let labels = labels(&[(WIDTH - RIGHT, 100.0); 3], &points, (TOP, 260.0));
+        let labels = labels(&[(WIDTH - RIGHT, 100.0); 3], &points, &[], (TOP, 260.0));
         assert!(labels.iter().all(|label| label.is_left));
         let mut heights: Vec<f64> = labels.iter().map(|label| label.y).collect();
         heights.sort_by(f64::total_cmp);
         assert!(heights.windows(2).all(|pair| pair[1] - pair[0] >= LINE), "{heights:?}");
         // None of them over the points either.
-        let far = super::labels(&[(100.0, 100.0), (130.0, 100.0)], &points[..2], (TOP, 260.0));
+        let far = super::labels(&[(100.0, 100.0), (130.0, 100.0)], &points[..2], &[], (TOP, 260.0));
         assert!((far[0].y - 100.0).abs() >= LINE / 2.0 + 7.0, "{}", far[0].y);
+    }
+
+    #[test]
+    fn no_name_lies_on_the_line_through_the_front() {
+        let point = |name: &str| Point { name: name.to_owned(), colour: 0, x: 0.0, y: 0.0, front: true };
+        let places = [(100.0, 100.0), (500.0, 100.0)];
+        let labels = labels(&places, &["static", "fifo"].map(point), &places, (TOP, 260.0));
+        assert!(!labels[0].is_left && (labels[0].y - 100.0).abs() > LINE / 2.0, "{}", labels[0].y);
     }
 }
