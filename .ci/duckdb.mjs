@@ -59,4 +59,18 @@ for (const { name, utilization } of summary.pools.filter((pool) => 'gpu' in pool
     WHERE pool = '${name}' AND resource = 'gpu' AND coalesce(CAST(team AS VARCHAR), '') = ''`);
   assert.ok(Math.abs(Number(used) - utilization.gpu) < 1e-4, `utilization of ${name}: ${used}, not ${utilization.gpu}`);
 }
+
+// What the documentation asks is answered, with the files found in the folder: utilization, and GPU-hours by team.
+const page = readFileSync(new URL('../docs/results.md', import.meta.url), 'utf8');
+const [busy, held, ...more] = [...page.matchAll(/```sql\n([^`]*);\n```/g)].map(([, query]) => query);
+assert.ok(busy && held && more.length === 0, 'two queries');
+const asked = (query) => rows(query.replaceAll("'series.csv'", file('series')));
+for (const [pool, resource, used] of await asked(busy)) {
+  const { utilization } = summary.pools.find(({ name }) => name === String(pool));
+  assert.ok(Math.abs(Number(used) - utilization[resource]) < 1e-4, `${resource} of ${pool}: ${used}`);
+}
+const gpus = new Map((await asked(held)).map(([team, amount]) => [String(team), Number(amount)]));
+for (const { name, gpu_hours: hours } of summary.teams) {
+  near((gpus.get(name) ?? 0) * summary.makespan_s / 3600, hours, `GPU-hours of ${name}`);
+}
 console.log(`${process.argv[2]}: ${jobs.submitted} jobs read as they are`);

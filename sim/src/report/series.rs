@@ -1,11 +1,12 @@
 //! `series.csv`: what was held, what was there and who waited, as averages over equal slices of time.
 //!
 //! One value a row: `from_s,to_s,measure,pool,resource,team,value`. Measures: `capacity`, `allocated` and, where
-//! anything was, `lost` (held for work that an eviction undid; without it `allocated` is what was good) by pool and
-//! resource; `allocated` by pool and team of the pool's main resource; `waiting` by team, in jobs and in the GPUs that they
-//! ask; `share`, `weighted_share` and `entitlement` by team, and `jain` over all of them (see `metrics::fairness`,
-//! `metrics::shares` and `metrics::entitlement`, which say where they are not measured), as means of instants. A row without a team is about all of them. Amounts are in
-//! whole units, memory in GiB; rows of a team with nothing are left out. Absent on purpose: pictures (see `html`).
+//! anything was, `lost` (held for work that an eviction undid) by pool and resource; `allocated` by pool and team of the
+//! pool's main resource; `waiting` by team, in jobs and in the GPUs that they ask; `share`, `weighted_share` and
+//! `entitlement` by team, and `jain` over all of them (see `metrics::fairness`, `metrics::shares` and
+//! `metrics::entitlement`, which say where they are not measured), as means of instants. A row without a team is about
+//! all of them. Amounts are in whole units, memory in GiB; rows of a team with nothing are left out. `docs/results.md`
+//! tells readers the same. Absent on purpose: pictures (see `html`).
 
 use std::io::{self, Write};
 use std::iter;
