@@ -26,6 +26,9 @@ pub struct Import {
     /// Whether shares decide; else as the objects' configuration says, else not.
     #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub fair_sharing: Option<bool>,
+    /// Make one pool of flavors that are always used together, for policies other than kueue.
+    #[arg(long)]
+    pub join_flavors: bool,
     /// Where to write the scenario; stdout unless given.
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,

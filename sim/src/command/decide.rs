@@ -158,7 +158,9 @@ fn by_other_policy(
         return Err(SimError::usage_with_hint(message, hint));
     }
     let overrides = overrides(&arguments.settings, Some(policy), world)?;
-    let imported = kueue::import_opened(files, None, None)?;
+    // In no other policy does a job use pools together.
+    let wanted = kueue::Wanted { joins_flavors: true, ..kueue::Wanted::default() };
+    let imported = kueue::import_opened(files, &wanted)?;
     let scenario = Scenario::parse("the imported scenario", &imported.scenario, &overrides)?;
     let mut decided = of_scenario(&scenario)?;
     decided.warnings.splice(0..0, imported.notes);

@@ -1,7 +1,7 @@
 //! `sim kueue`: objects to a scenario and back. Absent on purpose: what becomes what (see `kueue`).
 
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
@@ -28,12 +28,43 @@ pub fn kueue(command: &KueueCommand, world: &World<'_>) -> Result<Output, SimErr
 
 fn import(arguments: &Import) -> Result<Output, SimError> {
     let files = kueue::files(&arguments.files);
-    let imported = kueue::import_opened(files, arguments.fair_sharing, arguments.trace.as_deref())?;
+    let (trace, out) = (arguments.trace.as_deref(), arguments.out.as_deref());
+    let named = trace.and_then(|trace| from_folder_of(out, trace));
+    let wanted = kueue::Wanted {
+        fair_sharing: arguments.fair_sharing,
+        trace: named.as_deref(),
+        joins_flavors: arguments.join_flavors,
+    };
+    let imported = kueue::import_opened(files, &wanted)?;
     let mut notes = imported.notes;
-    if let Some(path) = &arguments.trace {
-        notes.extend(finished(&imported.finished, path)?);
+    match trace {
+        Some(path) => {
+            notes.extend(finished(&imported.finished, path)?);
+            if named.is_none() {
+                notes.push(format!(
+                    "the scenario names no trace, since that lies outside of its folder: replay it with `--trace {}`",
+                    path.display()
+                ));
+            }
+        }
+        None if imported.finished.is_empty() => {}
+        None => notes.push(format!(
+            "Workloads that have finished: {}; `--trace FILE` writes them as a trace",
+            imported.finished.len()
+        )),
     }
-    written(imported.scenario, arguments.out.as_deref(), notes)
+    written(imported.scenario, out, notes)
+}
+
+/// A file as named from the folder of the scenario, or from here where that goes to stdout; `None`: it lies elsewhere,
+/// where no scenario may look.
+fn from_folder_of(scenario: Option<&Path>, file: &Path) -> Option<PathBuf> {
+    let folder = |path: Option<&Path>| {
+        let parent = path.and_then(Path::parent).filter(|parent| *parent != Path::new(""));
+        std::fs::canonicalize(parent.unwrap_or(Path::new("."))).ok()
+    };
+    let inside = folder(Some(file))?.strip_prefix(folder(scenario)?).ok()?.join(file.file_name()?);
+    Some(inside)
 }
 
 /// Writes the Workloads that have finished as native CSV; what should be said of them.

@@ -37,20 +37,30 @@ pub(super) struct Words {
     pub(super) jobs: BTreeMap<String, Parts>,
 }
 
-/// Reads files of objects as a scenario; `trace` is the file of finished jobs that it is to name.
+/// Reads files of objects as a scenario; `trace` is the file of finished jobs that it is to name, as from its folder.
 ///
 /// # Errors
 ///
 /// [`SimError`] where objects cannot be read or contradict each other, or no queue has quota.
 pub fn import<P: AsRef<Path>>(paths: &[P], trace: Option<&Path>) -> Result<Imported, SimError> {
-    import_opened(files(paths), None, trace)
+    import_opened(files(paths), &Wanted { trace, ..Wanted::default() })
 }
 
-/// The same of files that are opened one after another; `fair_sharing` is over what their configuration says.
+/// What the scenario is to be like.
+#[derive(Debug, Default)]
+pub(crate) struct Wanted<'a> {
+    /// Over what the configuration says.
+    pub(crate) fair_sharing: Option<bool>,
+    /// The file of finished jobs that it names, as from its folder.
+    pub(crate) trace: Option<&'a Path>,
+    /// Flavors that are always used together are one pool.
+    pub(crate) joins_flavors: bool,
+}
+
+/// The same of files that are opened one after another.
 pub(crate) fn import_opened(
     files: impl IntoIterator<Item = Result<(String, Opened), KueueError>>,
-    fair_sharing: Option<bool>,
-    trace: Option<&Path>,
+    wanted: &Wanted<'_>,
 ) -> Result<Imported, SimError> {
     let mut source = Source::default();
     for file in files {
@@ -58,8 +68,8 @@ pub(crate) fn import_opened(
         source.add(&name, opened)?;
     }
     let configuration = &mut source.objects.configuration;
-    configuration.fair_sharing = fair_sharing.or(configuration.fair_sharing);
-    source.import(trace)
+    configuration.fair_sharing = wanted.fair_sharing.or(configuration.fair_sharing);
+    source.import(wanted)
 }
 
 /// The same of a text.
@@ -70,7 +80,7 @@ pub(crate) fn import_opened(
 pub fn import_text(file: &str, text: &str, trace: Option<&Path>) -> Result<Imported, SimError> {
     let bytes = Box::new(std::io::Cursor::new(text.as_bytes().to_vec()));
     let opened = crate::trace::open_bytes(bytes).map_err(|fault| KueueError::bytes(file, fault))?;
-    import_opened([Ok((file.to_owned(), opened))], None, trace)
+    import_opened([Ok((file.to_owned(), opened))], &Wanted { trace, ..Wanted::default() })
 }
 
 /// Objects, read and as they stand.
@@ -102,11 +112,12 @@ impl Source {
         Ok(())
     }
 
-    fn import(&self, trace: Option<&Path>) -> Result<Imported, SimError> {
+    fn import(&self, wanted: &Wanted<'_>) -> Result<Imported, SimError> {
+        let trace = wanted.trace;
         // Contradictions are told of the objects, not of a scenario that nobody has written.
         let snapshot = Snapshot::new(&self.objects, &Options::default())?;
         let mut notes = snapshot.warnings;
-        let plain = Plain::new(&self.objects, &self.values, snapshot.now_ms);
+        let plain = Plain::new(&self.objects, &self.values, snapshot.now_ms, wanted.joins_flavors);
         if plain.has_no_pool() {
             let what = "no ClusterQueue and no Cohort has quota of any flavor: expected at least one";
             return Err(KueueError::file(&self.file, what).into());
@@ -130,21 +141,26 @@ impl Source {
             let fields: Vec<String> = paths(parts).into_iter().map(|path| format!("`{path}`")).collect();
             notes.push(format!("{what} `{name}`: a scenario does not say all of {}", fields.join(", ")));
         }
-        let finished = self.finished();
-        if trace.is_none() && !finished.is_empty() {
-            let count = finished.len();
-            notes.push(format!(
-                "Workloads that have finished: {count}; `--trace FILE` writes them as a trace"
-            ));
-        }
         // Names in them come from the files.
         let notes = notes.iter().map(|note| printable(note)).collect();
-        Ok(Imported { scenario, finished, notes })
+        Ok(Imported { scenario, finished: self.finished(), notes })
     }
 
+    /// Workloads that have finished. One that was never admitted is of the queue behind its local queue, as if it had been.
     fn finished(&self) -> Vec<Value> {
         let ended = |value: &&Value| value["kind"] == "Workload" && same::is_finished(value);
-        self.values.iter().filter(ended).cloned().collect()
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let placed = |value: &Value| {
+            let mut value = value.clone();
+            let local = (text(&value["metadata"]["namespace"]), text(&value["spec"]["queueName"]));
+            if let Some(local) = self.objects.local_queues.get(&local)
+                && value["status"]["admission"].is_null()
+            {
+                value["status"]["admission"] = json!({"clusterQueue": local.cluster_queue});
+            }
+            value
+        };
+        self.values.iter().filter(ended).map(placed).collect()
     }
 
     /// What a scenario, exported again, says otherwise than the objects, in their words.

@@ -5,10 +5,12 @@
 //! it means together, `overuse` what cohorts hold beyond their means, `add` one more job, `decide` the cycle. The other
 //! way round, `tree` makes a scenario's teams Kueue's queues, `export` writes them and the jobs (`job`) as objects, and
 //! `replay` runs a trace with the jobs in `lines`, what users have used in `local`, and what it does not follow in
-//! `unheeded`. `import` makes objects a scenario: `plain` what it says in its own words, `same` what it still lacks.
+//! `unheeded`. `import` makes objects a scenario: `plain` what it says in its own words, with the flavors
+//! that are one pool (`joined`) and what was admitted (`asked`), `same` what it still lacks.
 //! `text` is YAML and TOML. Absent on purpose: Kueue's rules (see `fairshare::kueue`).
 
 mod add;
+mod asked;
 mod config;
 mod decide;
 mod error;
@@ -16,6 +18,7 @@ mod export;
 mod field;
 mod import;
 mod job;
+mod joined;
 mod lines;
 mod local;
 mod objects;
@@ -36,8 +39,8 @@ pub use error::KueueError;
 pub(crate) use export::decide;
 pub(crate) use export::note_of_time;
 pub use export::{Exported, export};
-pub(crate) use import::import_opened;
 pub use import::{Imported, import, import_text};
+pub(crate) use import::{Wanted, import_opened};
 pub(crate) use local::Weights;
 pub use objects::{Objects, are_objects};
 pub(crate) use objects::{files, opened};

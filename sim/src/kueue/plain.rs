@@ -9,10 +9,12 @@ use std::path::Path;
 use fairshare::kueue::{Quota, ResourceGroup};
 use serde_json::{Map, Value, json};
 
+use super::asked::{Ask, asks};
 use super::config::strategy_names;
 use super::export::GPU;
 use super::import::Words;
 use super::job::time;
+use super::joined::{Amounts, split, together};
 use super::objects::Objects;
 use super::same::is_finished;
 use super::snapshot::held;
@@ -43,12 +45,19 @@ pub(super) struct Plain<'a> {
     /// What of a cohort's name is taken by a queue.
     renamed: BTreeMap<String, String>,
     gpu: Option<String>,
-    /// Flavors with their resources and how much of each has quota.
-    pools: BTreeMap<String, BTreeMap<String, i64>>,
+    /// The pool of each flavor that is one with others.
+    pool_of: BTreeMap<String, String>,
+    /// How much there is of each resource: what has quota, and no less than is held.
+    pools: Amounts,
+    /// What is held beyond quotas: pool, resource, quota and what is held.
+    excess: Vec<(String, String, i64, i64)>,
+    /// Flavors that could be one pool, and are not.
+    apart: Vec<BTreeSet<String>>,
 }
 
 impl<'a> Plain<'a> {
-    pub(super) fn new(objects: &'a Objects, values: &'a [Value], now_ms: i64) -> Self {
+    /// `joins`: whether flavors that are always used together are one pool.
+    pub(super) fn new(objects: &'a Objects, values: &'a [Value], now_ms: i64, joins: bool) -> Self {
         let text = |value: &'a Value| value.as_str().unwrap_or_default();
         let key = |value: &'a Value| {
             let metadata = &value["metadata"];
@@ -63,7 +72,10 @@ impl<'a> Plain<'a> {
             several_namespaces: namespaces.len() > 1,
             renamed: BTreeMap::new(),
             gpu: None,
+            pool_of: BTreeMap::new(),
             pools: BTreeMap::new(),
+            excess: Vec::new(),
+            apart: Vec::new(),
         };
         let queues: BTreeSet<&str> = objects.queues.iter().map(|(_, queue, _)| queue.name.as_str()).collect();
         for name in plain.cohort_names() {
@@ -77,7 +89,62 @@ impl<'a> Plain<'a> {
         }
         plain.pools = plain.amounts();
         plain.gpu = plain.gpu_resource();
+        plain.apart = together(objects, &plain.pools);
+        if joins {
+            plain.join();
+        }
+        plain.make_room();
         plain
+    }
+
+    /// Makes one pool of flavors that are always used together, by the name of that of the GPUs.
+    fn join(&mut self) {
+        for set in std::mem::take(&mut self.apart) {
+            let has_gpus = |flavor: &&String| {
+                let node = self.pools.get(*flavor);
+                self.gpu.as_ref().is_some_and(|gpu| node.is_some_and(|node| node.contains_key(gpu)))
+            };
+            let Some(name) = set.iter().find(has_gpus).or_else(|| set.first()).cloned() else { continue };
+            let nodes: Vec<_> = set.iter().filter_map(|flavor| self.pools.remove(flavor)).collect();
+            self.pools.insert(name.clone(), nodes.into_iter().flatten().collect());
+            self.pool_of.extend(set.into_iter().map(|flavor| (flavor, name.clone())));
+        }
+    }
+
+    /// No pool is smaller than what is held of it: quotas are cut while jobs run.
+    fn make_room(&mut self) {
+        let mut held: BTreeMap<(String, String), i64> = BTreeMap::new();
+        for workload in &self.objects.workloads {
+            let Some(pool) = self.pool_of_running(workload) else { continue };
+            let ask = self.ask(workload);
+            for (resource, each) in ask.each {
+                let sum = held.entry((pool.to_owned(), resource.to_owned())).or_default();
+                *sum = sum.saturating_add(each.saturating_mul(ask.workers));
+            }
+        }
+        for ((pool, resource), held) in held {
+            let amount = self.pools.entry(pool.clone()).or_default().entry(resource.clone()).or_default();
+            if held > *amount {
+                self.excess.push((pool, resource, *amount, held));
+                *amount = held;
+            }
+        }
+    }
+
+    fn pool<'b>(&'b self, flavor: &'b str) -> &'b str {
+        self.pool_of.get(flavor).map_or(flavor, String::as_str)
+    }
+
+    /// Where a job runs: where its GPUs are, else the first of its flavors.
+    fn pool_of_running(&self, workload: &'a Workload) -> Option<&str> {
+        self.seat(workload).filter(|(_, holds)| *holds)?;
+        self.job_of(workload)?;
+        let sets = workload.admission.iter().flat_map(|admission| &admission.sets);
+        let mut flavors = sets.flat_map(|set| &set.flavors);
+        let first = flavors.clone().map(|(_, flavor)| flavor).next();
+        let of_gpus = flavors.find(|(resource, _)| self.gpu.as_ref() == Some(resource));
+        let flavor = of_gpus.map(|(_, flavor)| flavor).or(first);
+        flavor.map(|flavor| self.pool(flavor)).or_else(|| self.pools.keys().next().map(String::as_str))
     }
 
     pub(super) fn value(&self, kind: &str, namespace: &str, name: &str) -> &Value {
@@ -107,15 +174,56 @@ impl<'a> Plain<'a> {
                 "pool `{flavor}` has one unit of something that nobody has quota of: no pool may be empty"
             )
         });
-        let nothing =
-            self.objects.workloads.iter().filter(|workload| self.seat(workload).is_some() && !asks(workload));
+        let nothing = self
+            .objects
+            .workloads
+            .iter()
+            .filter(|workload| self.seat(workload).is_some_and(|(_, holds)| !asks(workload, holds)));
         let nothing = nothing.map(|workload| {
             format!(
                 "workload `{}` asks for nothing: it stays an object, at which Kueue's rules alone look",
                 workload.full_name()
             )
         });
-        renamed.chain(empty).chain(nothing).collect()
+        renamed.chain(empty).chain(nothing).chain(self.notes_of_pools()).collect()
+    }
+
+    /// What pools are that flavors are not.
+    fn notes_of_pools(&self) -> Vec<String> {
+        let quoted = |names: &mut dyn Iterator<Item = &str>| {
+            names.map(|name| format!("`{name}`")).collect::<Vec<String>>().join(", ")
+        };
+        let mut notes = Vec::new();
+        for (pool, resource, quota, held) in &self.excess {
+            let (quota, held) = (amount_text(resource, *quota), amount_text(resource, *held));
+            notes.push(format!(
+                "pool `{pool}` has {held} {resource}, since so much of it is held: quotas come to {quota}"
+            ));
+        }
+        let pools: BTreeSet<&String> = self.pool_of.values().collect();
+        for pool in pools {
+            let mut flavors =
+                self.pool_of.iter().filter(|(_, of)| *of == pool).map(|(flavor, _)| flavor.as_str());
+            notes.push(format!(
+                "pool `{pool}` is of the flavors {}: they are used together",
+                quoted(&mut flavors)
+            ));
+        }
+        let several = split(self.objects, &|flavor| self.pool(flavor));
+        if let Some((kind, name)) = several.first() {
+            let more =
+                if several.len() > 1 { format!(" and {} more", several.len() - 1) } else { String::new() };
+            let mut note = format!(
+                "{kind} `{name}`{more}: jobs take resources of several flavors at once, which Kueue's rules alone can do; \
+                 other policies find no pool for them"
+            );
+            for set in &self.apart {
+                let flavors = quoted(&mut set.iter().map(String::as_str));
+                let _ = write!(note, "; `--join-flavors` makes one pool of {flavors}");
+            }
+            notes.push(note);
+        }
+        notes
     }
 
     /// All cohorts, also those that are only named.
@@ -138,8 +246,8 @@ impl<'a> Plain<'a> {
         of_queues.chain(self.objects.cohorts.iter().flat_map(|(_, cohort)| &cohort.groups))
     }
 
-    fn amounts(&self) -> BTreeMap<String, BTreeMap<String, i64>> {
-        let mut pools: BTreeMap<String, BTreeMap<String, i64>> = BTreeMap::new();
+    fn amounts(&self) -> Amounts {
+        let mut pools = Amounts::new();
         for row in self.groups().flat_map(|group| &group.rows) {
             let node = pools.entry(row.flavor.clone()).or_default();
             for quota in &row.quotas {
@@ -152,8 +260,8 @@ impl<'a> Plain<'a> {
         };
         for (workload, set) in self.objects.workloads.iter().flat_map(sets) {
             for (resource, _) in held(workload, set) {
-                if let Some(flavor) = set.flavors.get(&resource) {
-                    pools.entry(flavor.clone()).or_default().entry(resource).or_default();
+                if let Some(flavor) = set.flavors.get(resource) {
+                    pools.entry(flavor.clone()).or_default().entry(resource.to_owned()).or_default();
                 }
             }
         }
@@ -208,8 +316,8 @@ impl<'a> Plain<'a> {
                 let _ = write!(text, "\n[[priority]]\nname = {}\nvalue = {value}\n", toml_text(name));
             }
         }
-        if let Some(name) = trace.and_then(Path::file_name) {
-            let _ = write!(text, "\n[trace]\npath = {}\n", toml_text(&name.to_string_lossy()));
+        if let Some(path) = trace {
+            let _ = write!(text, "\n[trace]\npath = {}\n", toml_text(&path.to_string_lossy()));
         }
         let _ = write!(text, "\n[snapshot]\nnow_s = {}\n", toml_text(&time(self.now_ms)));
         for runs in [true, false] {
@@ -287,17 +395,22 @@ impl<'a> Plain<'a> {
             ("lend", &|_, quota| quota.lending_limit),
         ];
         for (key, amount) in keys {
-            let mut flavors = Vec::new();
+            let mut pools: Vec<(&str, Vec<(&String, i64)>)> = Vec::new();
             for row in groups.iter().flat_map(|group| &group.rows) {
                 let amounts =
                     row.quotas.iter().filter_map(|it| Some((&it.resource, amount(&row.flavor, it)?)));
-                let amounts: Vec<(&String, i64)> = amounts.collect();
-                if !amounts.is_empty() {
-                    flavors.push(format!("{} = {}", toml_key(&row.flavor), self.table(amounts.into_iter())));
+                let pool = self.pool(&row.flavor);
+                match pools.iter_mut().find(|(known, _)| *known == pool) {
+                    Some((_, known)) => known.extend(amounts),
+                    None => pools.push((pool, amounts.collect())),
                 }
             }
-            if !flavors.is_empty() {
-                let _ = writeln!(text, "{key} = {{ {} }}", flavors.join(", "));
+            let pools = pools.into_iter().filter(|(_, amounts)| !amounts.is_empty());
+            let pools = pools
+                .map(|(pool, amounts)| format!("{} = {}", toml_key(pool), self.table(amounts.into_iter())));
+            let pools: Vec<String> = pools.collect();
+            if !pools.is_empty() {
+                let _ = writeln!(text, "{key} = {{ {} }}", pools.join(", "));
             }
         }
     }
@@ -343,7 +456,7 @@ impl<'a> Plain<'a> {
 
     /// What its job is called; no job of a scenario asks for nothing.
     pub(super) fn job_of(&self, workload: &Workload) -> Option<String> {
-        self.seat(workload).filter(|_| asks(workload))?;
+        self.seat(workload).filter(|(_, holds)| asks(workload, *holds))?;
         Some(if self.several_namespaces { workload.full_name() } else { workload.name.clone() })
     }
 
@@ -355,9 +468,7 @@ impl<'a> Plain<'a> {
         let since = reserved.and_then(|condition| condition.at_ms);
         let _ = write!(text, "\n[[{section}]]\njob_id = {}\nteam = {}\n", toml_text(&job), toml_text(&queue));
         if runs {
-            let flavors =
-                workload.admission.iter().flat_map(|it| &it.sets).flat_map(|set| set.flavors.values());
-            if let Some(pool) = flavors.chain(self.pools.keys()).next() {
+            if let Some(pool) = self.pool_of_running(workload) {
                 let _ = writeln!(text, "pool = {}", toml_text(pool));
             }
             if let Some(since) = since {
@@ -383,23 +494,18 @@ impl<'a> Plain<'a> {
             }
             (None, None) => {}
         }
-        self.ask(text, workload);
+        self.write_ask(text, workload);
         said(text, words.jobs.get(&job));
     }
 
-    /// Several pod sets become equal workers.
-    fn ask(&self, text: &mut String, workload: &Workload) {
-        let workers: i64 = workload.pods.iter().map(|set| i64::from(set.count)).sum::<i64>().max(1);
-        let mut total: BTreeMap<&String, i64> = BTreeMap::new();
-        for set in &workload.pods {
-            for (resource, each) in &set.requests {
-                let sum = total.entry(resource).or_default();
-                *sum = sum.saturating_add(each.saturating_mul(i64::from(set.count)));
-            }
-        }
-        let _ = writeln!(text, "workers = {workers}");
-        for (resource, all) in total {
-            let each = all / workers + i64::from(all % workers > 0);
+    fn ask(&self, workload: &'a Workload) -> Ask<'a> {
+        Ask::of(workload, self.seat(workload).is_some_and(|(_, holds)| holds))
+    }
+
+    fn write_ask(&self, text: &mut String, workload: &'a Workload) {
+        let ask = self.ask(workload);
+        let _ = writeln!(text, "workers = {}", ask.workers);
+        for (resource, each) in ask.each {
             let (key, amount) = match self.resource(resource) {
                 GPU_HERE => (GPU_HERE.to_owned(), each.to_string()),
                 "cpu" => ("cpu".to_owned(), amount_text("cpu", each)),
@@ -444,12 +550,6 @@ impl<'a> Plain<'a> {
         }
         kept
     }
-}
-
-/// Whether any of its pods asks for anything.
-fn asks(workload: &Workload) -> bool {
-    let mut sets = workload.pods.iter().filter(|set| set.count > 0);
-    sets.any(|set| set.requests.values().any(|each| *each > 0))
 }
 
 /// Without what a cluster keeps for itself.

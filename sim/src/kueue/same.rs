@@ -118,7 +118,7 @@ impl Side<'_> {
         let sets = workload.admission.iter().flat_map(|admission| &admission.sets);
         for set in sets {
             for (resource, amount) in held(workload, set).into_iter().filter(|(_, amount)| *amount != 0) {
-                let flavor = set.flavors.get(&resource).map_or("", String::as_str);
+                let flavor = set.flavors.get(resource).map_or("", String::as_str);
                 let sum = total.entry(format!("{flavor} {resource}")).or_default();
                 *sum = sum.saturating_add(amount);
             }
@@ -171,7 +171,8 @@ pub(super) fn workload(value: &Value, own: &Side<'_>, other: &Side<'_>) -> Optio
         (mine.queue == its.queue, "spec", "queueName"),
         (mine.active == its.active, "spec", "active"),
         (own.state() == other.state(), "status", "conditions"),
-        (own.hold() == other.hold(), "status", "admission"),
+        // What is held follows from both.
+        (own.hold() == other.hold() && mine.reclaimable == its.reclaimable, "status", "admission"),
         (mine.requeue_ms == its.requeue_ms, "status", "requeueState"),
         (mine.reclaimable == its.reclaimable, "status", "reclaimablePods"),
     ] {

@@ -294,7 +294,7 @@ impl Context<'_> {
         let mut total: BTreeMap<(String, String), i64> = BTreeMap::new();
         for (at, set) in admission.sets.iter().enumerate() {
             for (resource, amount) in held(workload, set) {
-                let Some(flavor) = set.flavors.get(&resource) else {
+                let Some(flavor) = set.flavors.get(resource) else {
                     // Zero of something needs no flavor.
                     if amount == 0 {
                         continue;
@@ -305,7 +305,7 @@ impl Context<'_> {
                         format!("expected a flavor for resource `{resource}`, found none"),
                     ));
                 };
-                let sum = total.entry((flavor.clone(), resource)).or_default();
+                let sum = total.entry((flavor.clone(), resource.to_owned())).or_default();
                 *sum = sum.saturating_add(amount);
             }
         }
@@ -359,17 +359,23 @@ fn queued_ms(workload: &Workload) -> Option<i64> {
     late.and_then(|condition| condition.at_ms).or(workload.created_ms)
 }
 
-/// What a workload holds for one pod set: as its admission says, without the pods that have ended.
-pub(super) fn held(workload: &Workload, set: &Assigned) -> Vec<(String, i64)> {
+/// The pods of a pod set that were admitted, and how many of them have not ended.
+pub(super) fn pods_left(workload: &Workload, set: &Assigned) -> (u32, u32) {
     let pods = workload.pods.iter().find(|pods| pods.name == set.pods);
     let count = set.count.or_else(|| pods.map(|pods| pods.count)).unwrap_or(1);
-    let left = count.saturating_sub(workload.reclaimable.get(&set.pods).copied().unwrap_or(0));
+    (count, count.saturating_sub(workload.reclaimable.get(&set.pods).copied().unwrap_or(0)))
+}
+
+/// What a workload holds for one pod set: as its admission says, without the pods that have ended.
+pub(super) fn held<'a>(workload: &'a Workload, set: &'a Assigned) -> Vec<(&'a str, i64)> {
+    let (count, left) = pods_left(workload, set);
     if let Some(usage) = &set.usage {
         let part = |amount: i64| {
             if left == count { amount } else { amount / i64::from(count) * i64::from(left) }
         };
-        return usage.iter().map(|(resource, amount)| (resource.clone(), part(*amount))).collect();
+        return usage.iter().map(|(resource, amount)| (resource.as_str(), part(*amount))).collect();
     }
+    let pods = workload.pods.iter().find(|pods| pods.name == set.pods);
     let each = pods.into_iter().flat_map(|pods| &pods.requests);
-    each.map(|(resource, each)| (resource.clone(), each.saturating_mul(i64::from(left)))).collect()
+    each.map(|(resource, each)| (resource.as_str(), each.saturating_mul(i64::from(left)))).collect()
 }

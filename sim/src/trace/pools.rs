@@ -6,19 +6,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use super::cluster::{Cluster, GPUS_PER_NODE, NodeMake, QuotaSeries};
 use super::model::{CPU, FIRST_OTHER, GPU, MEMORY, TraceShape};
 use super::write::thousandths;
 
-/// How many names of pools are kept.
-const POOLS_KEPT: usize = 10_000;
+/// How many lists of pools are kept.
+const LISTS_KEPT: usize = 10_000;
 
 /// What the jobs of a trace ask of nodes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Asks {
-    /// The pools that jobs name, the first ten thousand of them: no cluster has more.
-    pub pools: BTreeSet<String>,
+    /// The lists of pools that jobs name, the first ten thousand of them: no cluster has more.
+    pub pools: BTreeSet<Arc<[String]>>,
     /// What a node of eight GPUs has to have so that no worker lacks it, and that workers with GPUs can use all eight.
     pub of_node: NodeMake,
 }
@@ -34,10 +35,9 @@ impl Asks {
     /// The same with jobs of one shape more.
     pub(crate) fn note(&mut self, shape: &TraceShape, resources: &[String]) {
         for alternative in &shape.alternatives {
-            for pool in alternative.pools.iter() {
-                if self.pools.len() < POOLS_KEPT && !self.pools.contains(pool) {
-                    self.pools.insert(pool.clone());
-                }
+            let list = &alternative.pools;
+            if !list.is_empty() && self.pools.len() < LISTS_KEPT && !self.pools.contains(list) {
+                self.pools.insert(Arc::clone(list));
             }
             let gpu = alternative.amount(GPU);
             for &(index, amount) in &alternative.amounts {
@@ -59,6 +59,12 @@ impl Asks {
             }
         }
     }
+
+    /// The first pool that is in every list.
+    fn common_pool(&self) -> Option<&String> {
+        let (first, others) = (self.pools.first()?, self.pools.iter().skip(1));
+        first.iter().filter(|pool| others.clone().all(|list| list.contains(pool))).min()
+    }
 }
 
 impl Cluster {
@@ -75,8 +81,8 @@ impl Cluster {
 
     /// The same for jobs that ask `asks`, and what should be said about it.
     ///
-    /// Nodes of a flavor are a pool of its name, for that is what jobs name. Without a list of flavors, the only flavor
-    /// that jobs name is taken to be the only pool.
+    /// Nodes of a flavor are a pool of its name, for that is what jobs name. Without a list of flavors, a flavor that all
+    /// jobs name is taken to be the only pool.
     #[must_use]
     pub fn scenario_for(&self, asks: &Asks) -> (String, Vec<String>) {
         let mut text = String::new();
@@ -93,8 +99,10 @@ impl Cluster {
             self.write_quotas(quotas, asks, &mut text, &mut gpu_pools);
         }
         let mut warnings = Vec::new();
+        let homeless = asks.pools.iter().filter(|list| !list.iter().any(|pool| names.contains(pool)));
+        let absent: BTreeSet<&String> = homeless.flat_map(|list| list.iter()).collect();
         let absent: Vec<String> =
-            asks.pools.difference(&names).map(|name| format!("`{}`", super::printable(name))).collect();
+            absent.into_iter().map(|name| format!("`{}`", super::printable(name))).collect();
         if !absent.is_empty() && !self.nodes.is_empty() {
             let shown = absent.iter().take(NAMES_SHOWN).cloned().collect::<Vec<_>>().join(", ");
             let more = absent.len().saturating_sub(NAMES_SHOWN);
@@ -115,10 +123,10 @@ impl Cluster {
             let make = NodeMake { labels: BTreeMap::new(), ..make.clone() };
             *groups.entry((make, flavor)).or_default() += count;
         }
-        if let (1, [only]) = (groups.len(), &asks.pools.iter().collect::<Vec<_>>()[..])
+        if let (1, Some(only)) = (groups.len(), asks.common_pool())
             && self.flavors.is_empty()
         {
-            groups = groups.into_iter().map(|((make, _), count)| ((make, (*only).clone()), count)).collect();
+            groups = groups.into_iter().map(|((make, _), count)| ((make, only.clone()), count)).collect();
         }
         let mut used: BTreeMap<String, u32> = BTreeMap::new();
         let mut pools = Vec::new();

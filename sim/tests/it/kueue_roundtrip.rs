@@ -141,7 +141,9 @@ fn objects_of_every_kind_there_and_back() {
     let renamed = "cohort `search` is team `search.cohort`: a ClusterQueue has its name, and teams have names of their own";
     let idle = "ResourceFlavor `idle` has no quota in any ClusterQueue or Cohort";
     let unnamed = "flavor `big` has quota and no ResourceFlavor among the objects";
-    assert_eq!(notes, [idle, unnamed, renamed]);
+    let apart = "ClusterQueue `many`: jobs take resources of several flavors at once, which Kueue's rules alone can do; \
+                 other policies find no pool for them";
+    assert_eq!(notes, [idle, unnamed, renamed, apart]);
 }
 
 /// A scenario of our own: a tree, two pools, limits, classes, and jobs that may not go everywhere.

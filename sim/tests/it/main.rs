@@ -22,6 +22,7 @@ mod kueue;
 mod kueue_amounts;
 mod kueue_cases;
 mod kueue_faults;
+mod kueue_import;
 mod kueue_load;
 mod kueue_replay;
 mod kueue_roundtrip;

@@ -19,7 +19,7 @@ fn kueue_traps() {
     let shape = &trace.shapes[trace.jobs[0].shape as usize];
     assert_eq!(
         (shape.alternatives[0].amount(3), &shape.alternatives[0].pools[..]),
-        (1000, &["h200".into()][..])
+        (1000, &["default".into(), "h200".into()][..])
     );
     assert_eq!(trace.priorities.text(shape.priority), "high");
     assert_eq!(

@@ -152,4 +152,10 @@ fn pools_that_nobody_describes_are_named() {
     let path = write(&folder, "one.yaml", one.as_bytes());
     let (scenario, submitted, rejected) = there_and_run(folder.path(), &[path]);
     assert_eq!((submitted, rejected), (2, Vec::new()), "{scenario}");
+    // Jobs that take their CPUs of another flavor name both, and one of them is enough.
+    let both = one.replace("nvidia.com/gpu: large }", "nvidia.com/gpu: large, cpu: other }");
+    assert_ne!(both, one);
+    let path = write(&folder, "both.yaml", both.as_bytes());
+    let (scenario, submitted, rejected) = there_and_run(folder.path(), &[path]);
+    assert_eq!((submitted, rejected), (2, Vec::new()), "{scenario}");
 }

@@ -1,9 +1,9 @@
 //! Kueue Workloads as `kubectl get workloads -A -o json` (or yaml) prints them, and nodes in the same list.
 //!
 //! Submission is the creation, start the admission, end the Finished condition; team is the `ClusterQueue`, before
-//! admission the `LocalQueue`; pool is the flavor of the GPUs, else the first. Workloads that have not finished are
-//! left out. Several pod sets become one gang of equal parts, as for PAI. Queues, flavors and cohorts are not
-//! jobs: the import of Kueue objects reads them.
+//! admission the `LocalQueue`; pools are all flavors that were assigned. Pods and amounts are those that were admitted,
+//! else those that are asked for. Workloads that have not finished are left out. Several pod sets become one gang of equal
+//! parts, as for PAI. Queues, flavors and cohorts are not jobs: the import of Kueue objects reads them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -96,35 +96,48 @@ impl Kueue {
         row.priority.push_str(if class.is_empty() { by_name } else { class });
         row.limit_ms = limit(&spec.get("maximumExecutionTimeSeconds")?)?;
         conditions(&root, row)?;
-        self.request(&spec.get("podSets")?, row)?;
-        row.pools.push_str(flavor(&admission.get("podSetAssignments")?)?);
+        let assigned = admission.get("podSetAssignments")?;
+        self.request(&spec.get("podSets")?, &assigned, row)?;
+        row.pools.push_str(&flavors(&assigned)?);
         if name.is_empty() {
             row.reject = Some(Reason::MissingId);
         }
         Ok(())
     }
 
-    /// Pod sets summed; each worker has an equal part.
-    fn request(&mut self, sets: &Member<'_, '_>, row: &mut TraceRow) -> Result<(), Misread> {
+    /// Pod sets summed, as they were admitted; each worker has an equal part.
+    fn request(
+        &mut self,
+        sets: &Member<'_, '_>,
+        assigned: &Member<'_, '_>,
+        row: &mut TraceRow,
+    ) -> Result<(), Misread> {
+        let mut admitted = admitted(assigned)?;
         let mut totals: BTreeMap<String, i128> = BTreeMap::new();
         let (mut pods, mut gpu_pods, mut first) = (0_i64, 0_i64, None);
         for set in sets.elements()? {
-            let count: i32 = set.get("count")?.whole("a number of pods")?.unwrap_or(1);
+            let asked: i32 = set.get("count")?.whole(PODS)?.unwrap_or(1);
             let one = pod(&set.get("template")?.get("spec")?)?;
-            if count < 0 {
+            let held = admitted.remove(set_name(&set)?).unwrap_or_default();
+            let count = held.count.unwrap_or(asked);
+            if asked < 0 || count < 0 {
                 row.reject = Some(Reason::NoWorkers);
             }
-            if one.negative {
+            let usage = held.usage.unwrap_or_default();
+            if one.negative || usage.negative {
                 row.reject = Some(Reason::NegativeRequest);
             }
             let (one, count) = (one.amounts, i64::from(count.max(0)));
             pods = pods.saturating_add(count);
-            if one.iter().any(|(name, milli)| kind(name) == Kind::Gpu && *milli > 0) {
+            let each = one.iter().map(|(name, milli)| (name, i128::from(*milli) * i128::from(count)));
+            let mut all: BTreeMap<&String, i128> = each.collect();
+            all.extend(usage.amounts.iter().map(|(name, milli)| (name, i128::from(*milli))));
+            if all.iter().any(|(name, milli)| kind(name) == Kind::Gpu && *milli > 0) {
                 gpu_pods = gpu_pods.saturating_add(count);
             }
-            for (name, milli) in &one {
+            for (name, milli) in all {
                 let total = totals.entry(name.clone()).or_default();
-                *total = total.saturating_add(i128::from(*milli) * i128::from(count));
+                *total = total.saturating_add(milli);
             }
             match &first {
                 None => first = Some(one),
@@ -286,19 +299,42 @@ fn called(object: &Value) -> String {
     }
 }
 
-/// The flavor of the GPUs, else the first one assigned.
-fn flavor<'v>(sets: &Member<'_, 'v>) -> Result<&'v str, Misread> {
-    let (mut first, mut of_gpus) = (None, None);
+const PODS: &str = "a number of pods";
+
+/// What was admitted of one pod set.
+#[derive(Default)]
+struct Admitted {
+    count: Option<i32>,
+    usage: Option<Asked>,
+}
+
+/// What was admitted, by pod set.
+fn admitted<'v>(sets: &Member<'_, 'v>) -> Result<BTreeMap<&'v str, Admitted>, Misread> {
+    let mut admitted = BTreeMap::new();
     for set in sets.elements()? {
-        for (name, flavor) in set.get("flavors")?.entries()? {
-            let flavor = flavor.text()?;
-            first.get_or_insert(flavor);
-            if kind(name) == Kind::Gpu {
-                of_gpus.get_or_insert(flavor);
-            }
+        let count = set.get("count")?.whole(PODS)?;
+        let usage = set.get("resourceUsage")?;
+        let usage = if usage.is_absent() { None } else { Some(quantities(&usage)?) };
+        admitted.insert(set_name(&set)?, Admitted { count, usage });
+    }
+    Ok(admitted)
+}
+
+/// What a pod set is called, which the only one need not be.
+fn set_name<'v>(set: &Member<'_, 'v>) -> Result<&'v str, Misread> {
+    let name = set.get("name")?.text()?;
+    Ok(if name.is_empty() { "main" } else { name })
+}
+
+/// All flavors that were assigned, as a list of pools: where CPUs are of another flavor than GPUs, a job needs both.
+fn flavors(sets: &Member<'_, '_>) -> Result<String, Misread> {
+    let mut flavors = BTreeSet::new();
+    for set in sets.elements()? {
+        for (_, flavor) in set.get("flavors")?.entries()? {
+            flavors.insert(flavor.text()?);
         }
     }
-    Ok(of_gpus.or(first).unwrap_or_default())
+    Ok(flavors.into_iter().collect::<Vec<&str>>().join("|"))
 }
 
 impl RowSource for Kueue {

@@ -1,0 +1,63 @@
+//! What the job of an imported scenario asks: what its Workload was given, else what that asks for, in equal workers.
+//!
+//! Absent on purpose: how it is written (see `plain`).
+
+use std::collections::BTreeMap;
+
+use super::snapshot::{held, pods_left};
+use super::workload::Workload;
+
+/// So many workers, and of each so much.
+pub(super) struct Ask<'a> {
+    pub(super) workers: i64,
+    pub(super) each: BTreeMap<&'a str, i64>,
+}
+
+impl<'a> Ask<'a> {
+    /// What was admitted of a workload that holds quota, what others ask for. Several pod sets become equal workers, or
+    /// fewer where that does not come out even.
+    pub(super) fn of(workload: &'a Workload, holds: bool) -> Self {
+        let (count, total) = totals(workload, holds);
+        let count = count.max(1);
+        let is_even = total.values().all(|all| all % count == 0);
+        let even = || total.values().fold(count, |even, all| greatest_divisor(even, *all));
+        let workers = if is_even { count } else { even() };
+        Self { workers, each: total.into_iter().map(|(resource, all)| (resource, all / workers)).collect() }
+    }
+}
+
+/// Whether any of its pods asks for anything, or holds it.
+pub(super) fn asks(workload: &Workload, holds: bool) -> bool {
+    totals(workload, holds).1.values().any(|all| *all > 0)
+}
+
+/// Pods and what all of them ask, or what of it a workload that holds quota was given.
+fn totals(workload: &Workload, holds: bool) -> (i64, BTreeMap<&str, i64>) {
+    let mut count = 0_i64;
+    let mut total: BTreeMap<&str, i64> = BTreeMap::new();
+    let mut add = |resource, all: i64| {
+        let sum = total.entry(resource).or_default();
+        *sum = sum.saturating_add(all);
+    };
+    let admission = workload.admission.as_ref().filter(|_| holds);
+    for set in admission.iter().flat_map(|admission| &admission.sets) {
+        count = count.saturating_add(i64::from(pods_left(workload, set).1));
+        for (resource, all) in held(workload, set) {
+            add(resource, all);
+        }
+    }
+    for set in workload.pods.iter().filter(|_| admission.is_none()) {
+        count = count.saturating_add(i64::from(set.count));
+        for (resource, each) in &set.requests {
+            add(resource, each.saturating_mul(i64::from(set.count)));
+        }
+    }
+    (count, total)
+}
+
+fn greatest_divisor(mut one: i64, mut other: i64) -> i64 {
+    while other != 0 {
+        (one, other) = (other, one % other);
+    }
+    one
+}

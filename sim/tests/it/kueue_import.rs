@@ -1,0 +1,197 @@
+//! What `sim kueue import` makes of objects, for policies other than Kueue's too: pools, what was admitted, the trace.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::kueue_faults::decision;
+use crate::support::sim;
+
+/// A queue in a cohort; CPUs and GPUs are of one flavor, or each of its own.
+fn cluster(several_flavors: bool) -> String {
+    let groups = if several_flavors {
+        "[{coveredResources: [nvidia.com/gpu], flavors: [{name: gpu, resources: [{name: nvidia.com/gpu, nominalQuota: 8}]}]}, \
+         {coveredResources: [cpu], flavors: [{name: cpu, resources: [{name: cpu, nominalQuota: 20}]}]}]"
+    } else {
+        "[{coveredResources: [nvidia.com/gpu, cpu], flavors: [{name: gpu, resources: [{name: nvidia.com/gpu, nominalQuota: \
+         8}, {name: cpu, nominalQuota: 20}]}]}]"
+    };
+    format!(
+        "{{kind: ClusterQueue, metadata: {{name: cq}}, spec: {{cohortName: all, resourceGroups: {groups}}}}}\n---\n\
+         {{kind: LocalQueue, metadata: {{name: lq, namespace: ns}}, spec: {{clusterQueue: cq}}}}\n"
+    )
+}
+
+/// A workload of so many pods of one GPU and two CPUs, created in this minute; `status` is its status.
+fn workload(name: &str, minute: u32, pods: u32, status: &Value) -> String {
+    let object = json!({
+        "kind": "Workload",
+        "metadata": {"name": name, "namespace": "ns", "creationTimestamp": format!("2026-01-01T00:{minute:02}:00Z")},
+        "spec": {"queueName": "lq", "podSets": [{"name": "main", "count": pods, "minCount": 1, "template": {"spec": {
+            "containers": [{"resources": {"requests": {"nvidia.com/gpu": 1, "cpu": 2}}}]}}}]},
+        "status": status,
+    });
+    format!("---\n{object}\n")
+}
+
+/// Quota for so many pods with so many GPUs in all, of these flavors for CPUs and GPUs; ended after ten minutes or not.
+fn admitted(pods: u32, gpus: u32, [cpu, gpu]: [&str; 2], has_ended: bool) -> Value {
+    let condition = |kind: &str, minute: u32| json!({"type": kind, "status": "True", "lastTransitionTime": format!("2026-01-01T00:{minute}:00Z")});
+    let conditions = [condition("QuotaReserved", 10), condition("Finished", 20)];
+    json!({
+        "conditions": conditions[..1 + usize::from(has_ended)],
+        "admission": {"clusterQueue": "cq", "podSetAssignments": [{
+            "name": "main",
+            "count": pods,
+            "flavors": {"cpu": cpu, "nvidia.com/gpu": gpu},
+            "resourceUsage": {"cpu": 2 * pods, "nvidia.com/gpu": gpus},
+        }]},
+    })
+}
+
+fn folder(objects: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("objects.yaml"), objects).unwrap();
+    folder
+}
+
+/// Runs a command that must succeed: what it prints, as JSON where it is that, and what it says.
+fn ran(folder: &Path, arguments: &[&str]) -> (Value, String) {
+    let ran = sim(folder, arguments);
+    assert_eq!(ran.code, 0, "{arguments:?}: {}", ran.stderr);
+    (serde_json::from_str(&ran.stdout).unwrap_or(Value::String(ran.stdout)), ran.stderr)
+}
+
+/// Jobs with what becomes of them.
+fn actions(decided: &Value) -> Vec<(&str, &str)> {
+    let decisions = decided["decisions"].as_array().unwrap();
+    decisions.iter().map(|it| (it["job"].as_str().unwrap(), it["action"].as_str().unwrap())).collect()
+}
+
+const IMPORT: [&str; 7] = ["kueue", "import", "objects.yaml", "--trace", "t.csv", "--out", "s.toml"];
+
+fn three(status: &Value) -> String {
+    (0..3).fold(cluster(true), |text, at| text + &workload(&format!("t{at}"), at, 4, status))
+}
+
+#[test]
+fn a_trace_of_jobs_of_two_flavors_is_replayed() {
+    let place = folder(&three(&admitted(4, 4, ["cpu", "gpu"], true)));
+    let (_, notes) = ran(place.path(), &IMPORT);
+    let apart = "note: ClusterQueue `cq`: jobs take resources of several flavors at once, which Kueue's rules alone can do; \
+                 other policies find no pool for them; `--join-flavors` makes one pool of `cpu`, `gpu`\n";
+    assert_eq!(notes, apart);
+    let completed = |arguments: &[&str]| {
+        let summary = ran(place.path(), &[&["run", "s.toml", "-o", "json"], arguments].concat()).0;
+        [summary["jobs"]["completed"].clone(), summary["jobs"]["rejected"].clone()]
+    };
+    assert_eq!(completed(&[]), [3, 0]);
+    assert_eq!(completed(&["--policy", "drf"]), [0, 3]);
+    let (_, notes) = ran(place.path(), &[&IMPORT[..], &["--join-flavors"]].concat());
+    assert_eq!(notes, "note: pool `gpu` is of the flavors `cpu`, `gpu`: they are used together\n");
+    assert_eq!(completed(&[]), [3, 0]);
+    assert_eq!(completed(&["--policy", "drf"]), [3, 0]);
+}
+
+#[test]
+fn flavors_that_are_used_together_are_one_pool_for_other_policies() {
+    let waiting = three(&json!({}));
+    let place = folder(&(waiting.clone() + &workload("r", 3, 1, &admitted(1, 1, ["cpu", "gpu"], false))));
+    let decided = ran(place.path(), &["decide", "objects.yaml", "--policy", "drf", "-o", "json"]).0;
+    assert_eq!(actions(&decided), [("t0", "start"), ("t1", "wait"), ("t2", "wait")]);
+    // Kueue's own decisions are those on the objects, by the flavors' own names.
+    ran(place.path(), &["kueue", "import", "objects.yaml", "--join-flavors", "--out", "s.toml"]);
+    let own = decision(place.path(), "objects.yaml");
+    assert_eq!(own["decisions"][0]["flavors"], json!({"cpu": "cpu", "nvidia.com/gpu": "gpu"}));
+    assert_eq!(decision(place.path(), "s.toml"), own);
+    // A queue that has one of the flavors alone keeps them apart, and so does another in the place of one.
+    let spot = "}]}, {name: spot, resources: [{name: cpu, nominalQuota: 1}]}]}]";
+    let choice = waiting.replace("}]}]}]", spot);
+    let alone = "---\n{kind: ClusterQueue, metadata: {name: c2}, spec: {cohortName: all, resourceGroups: [{coveredResources: \
+                 [cpu], flavors: [{name: cpu, resources: [{name: cpu, nominalQuota: 1}]}]}]}}\n";
+    for text in [choice, waiting + alone] {
+        let place = folder(&text);
+        let (decided, said) = ran(place.path(), &["decide", "objects.yaml", "--policy", "drf", "-o", "json"]);
+        assert_eq!(actions(&decided), [("t0", "reject"), ("t1", "reject"), ("t2", "reject")], "{text}");
+        let apart = "ClusterQueue `cq`: jobs take resources of several flavors at once, which Kueue's rules alone can do; \
+                     other policies find no pool for them\n";
+        assert!(said.contains(apart), "{said}");
+    }
+}
+
+/// Other policies count what was admitted, whatever the pods ask.
+#[test]
+fn what_was_admitted_is_what_runs() {
+    let flavors = ["gpu", "gpu"];
+    // Pods that ask, pods and GPUs that were admitted, what then becomes of two pods more, and what is said.
+    let cases = [
+        (4, 4, 4, "start", ""),
+        (9, 6, 6, "start", ""),
+        (6, 3, 7, "wait", ""),
+        (2, 2, 8, "wait", ""),
+        (9, 9, 9, "wait", "pool `gpu` has 9 nvidia.com/gpu, since so much of it is held: quotas come to 8"),
+        (2, 2, 60, "wait", "pool `gpu` has 60 nvidia.com/gpu, since so much of it is held: quotas come to 8"),
+    ];
+    for (asked, pods, gpus, action, note) in cases {
+        let running = workload("r", 0, asked, &admitted(pods, gpus, flavors, false));
+        let place = folder(&(cluster(false) + &running + &workload("p", 1, 2, &json!({}))));
+        let (decided, said) = ran(place.path(), &["decide", "objects.yaml", "--policy", "drf", "-o", "json"]);
+        assert_eq!(actions(&decided), [("p", action)], "{asked} {pods} {gpus}");
+        assert!(said.contains(note), "{said}");
+        assert!(!note.is_empty() || !said.contains("held"), "{said}");
+        ran(place.path(), &["kueue", "import", "objects.yaml", "--out", "s.toml"]);
+        assert_eq!(decision(place.path(), "s.toml"), decision(place.path(), "objects.yaml"));
+    }
+}
+
+#[test]
+fn a_trace_has_what_was_admitted_and_the_queue_of_what_never_was() {
+    let mut never = admitted(4, 4, ["gpu", "gpu"], true);
+    never.as_object_mut().unwrap().remove("admission");
+    let text = cluster(false)
+        + &workload("part", 0, 4, &admitted(2, 2, ["gpu", "gpu"], true))
+        + &workload("more", 1, 4, &admitted(4, 8, ["cpu", "gpu"], true))
+        + &workload("never", 2, 4, &never);
+    let place = folder(&text);
+    ran(place.path(), &IMPORT);
+    let jobs = std::fs::read_to_string(place.path().join("t.csv")).unwrap();
+    let expected = "job_id,submit_s,run_s,team,user,workers,gpu,cpu,pools,start_s,end_s,status\n\
+                    ns/part,1767225600,600,cq,ns/lq,2,1,2,gpu,1767226200,1767226800,completed\n\
+                    ns/more,1767225660,600,cq,ns/lq,4,2,2,cpu|gpu,1767226200,1767226800,completed\n\
+                    ns/never,1767225720,600,cq,ns/lq,4,1,2,,1767226200,1767226800,completed\n";
+    assert_eq!(jobs, expected);
+}
+
+/// A scenario names its trace as it lies beside it, and no trace that does not.
+#[test]
+fn the_trace_is_named_from_the_folder_of_the_scenario() {
+    let place = folder(&three(&admitted(4, 4, ["cpu", "gpu"], true)));
+    for folder in ["one/two", "three"] {
+        std::fs::create_dir_all(place.path().join(folder)).unwrap();
+    }
+    let cases = [
+        ("t.csv", "s.toml", Some("t.csv")),
+        ("one/t.csv", "one/s.toml", Some("t.csv")),
+        ("one/two/t.csv", "one/../one/s.toml", Some("two/t.csv")),
+        ("one/t.csv", "s.toml", Some("one/t.csv")),
+        ("one/t.csv", "three/s.toml", None),
+    ];
+    for (trace, scenario, named) in cases {
+        let command = ["kueue", "import", "objects.yaml", "--trace", trace, "--out", scenario];
+        let said = ran(place.path(), &command).1;
+        let text = std::fs::read_to_string(place.path().join(scenario)).unwrap();
+        let found =
+            text.lines().find_map(|line| line.strip_prefix("path = ")).map(|path| path.trim_matches('"'));
+        assert_eq!(found, named, "{trace} {scenario}");
+        let elsewhere = format!(
+            "note: the scenario names no trace, since that lies outside of its folder: replay it with `--trace {trace}`\n"
+        );
+        assert_eq!(said.contains(&elsewhere), named.is_none(), "{said}");
+        let given = ["run", scenario, "-o", "json", "--trace", trace];
+        let run = if named.is_some() { &given[..4] } else { &given };
+        assert_eq!(ran(place.path(), run).0["jobs"]["completed"], 3);
+    }
+    // What goes to stdout is read from here.
+    let (text, _) = ran(place.path(), &["kueue", "import", "objects.yaml", "--trace", "one/t.csv"]);
+    assert!(text.as_str().unwrap().contains("\npath = \"one/t.csv\"\n"), "{text}");
+}
