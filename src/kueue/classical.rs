@@ -1,38 +1,46 @@
 //! Classical preemption: by priority and by quota, without shares.
 //!
 //! Walking up from the queue, once a subtree has quota enough for the workload, everything outside of it gives way
-//! whether or not the queue then borrows; before that only to a queue that does not, or by priority.
+//! whether or not the queue then borrows; before that only to a queue that does not, or by priority. Every queue has its
+//! workloads in order, so that of each only the next one is compared with those of others.
 
-use std::collections::BTreeMap;
+use core::cmp::Reverse;
+use std::collections::BinaryHeap;
 
 use super::cluster::Cluster;
 use super::spec::Reach;
 use super::tree::{NodeIndex, Pair};
-use super::victims::{Incoming, Reason, Victim};
+use super::victims::{Incoming, Rank, Reason, Victim};
 
-/// How a candidate may be taken.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Variant {
-    WithinQueue,
+/// Over whom a workload has an advantage, and by what, in the order in which they are taken.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Kind {
     Hierarchical,
-    WithoutBorrowing,
-    WhileBorrowing,
+    ByPriority,
+    Own,
 }
 
+/// A queue that has candidates.
 #[derive(Clone, Copy, Debug)]
-struct Candidate {
-    workload: usize,
+struct Source {
+    kind: Kind,
+    queue: NodeIndex,
     /// The lowest cohort above both queues.
     above: NodeIndex,
-    variant: Variant,
+    /// The position of the first candidate in the queue's order.
+    first: usize,
 }
 
-/// Candidates by how they may be taken.
-#[derive(Default)]
-struct Candidates {
-    hierarchical: Vec<Candidate>,
-    by_priority: Vec<Candidate>,
-    own: Vec<Candidate>,
+/// The next candidate of a source: evicted ones come first; then those over whom the workload has the advantage of quota,
+/// by priority, its own queue's.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Next {
+    is_running: bool,
+    kind: Kind,
+    rank: Rank,
+    source: usize,
+    /// Its position in the queue's order.
+    place: usize,
 }
 
 impl Cluster {
@@ -40,39 +48,19 @@ impl Cluster {
         let forbidden = self.queues[incoming.queue].preemption.borrow_within_cohort.is_none();
         // It will have to borrow, so nobody is a candidate who may be taken only by those who do not.
         let must_borrow = forbidden && !self.is_under_nominal(incoming);
-        let candidates = self.candidates(incoming, must_borrow);
-        let alone = candidates.hierarchical.is_empty() && candidates.by_priority.is_empty();
-        let attempts: &[bool] = if alone || must_borrow {
+        let sources = self.sources(incoming, must_borrow);
+        let is_none = |kind: Kind| sources.iter().all(|source| source.kind != kind);
+        let attempts: &[bool] = if is_none(Kind::Hierarchical) && is_none(Kind::ByPriority) || must_borrow {
             &[true]
-        } else if forbidden && candidates.hierarchical.is_empty() {
+        } else if forbidden && is_none(Kind::Hierarchical) {
             &[false, true]
         } else {
             &[true, false]
         };
-        let never_within = attempts.contains(&false) && !self.could_stay_within(incoming, &candidates.own);
-        let hopeful: Vec<bool> =
-            attempts.iter().copied().filter(|may_borrow| *may_borrow || !never_within).collect();
-        let ordered = self.in_order(incoming.queue, candidates);
-        for may_borrow in &hopeful {
+        let never_within = attempts.contains(&false) && !self.could_stay_within(incoming);
+        for may_borrow in attempts.iter().copied().filter(|may_borrow| *may_borrow || !never_within) {
             let mut victims = Vec::new();
-            let mut found = false;
-            for candidate in &ordered {
-                if !self.is_valid(incoming, candidate, *may_borrow) {
-                    continue;
-                }
-                self.remove(candidate.workload);
-                let reason = match candidate.variant {
-                    Variant::WithinQueue => Reason::InClusterQueue,
-                    Variant::Hierarchical | Variant::WithoutBorrowing => Reason::InCohortReclamation,
-                    Variant::WhileBorrowing => Reason::InCohortReclaimWhileBorrowing,
-                };
-                victims.push(Victim { workload: candidate.workload, reason });
-                if self.fits(incoming, *may_borrow) {
-                    self.fill_back(incoming, &mut victims, *may_borrow);
-                    found = true;
-                    break;
-                }
-            }
+            let found = self.take(incoming, &sources, may_borrow, &mut victims);
             for victim in &victims {
                 self.put_back(victim.workload);
             }
@@ -83,11 +71,63 @@ impl Cluster {
         Vec::new()
     }
 
+    /// Takes one after the other until the workload fits, and puts back whoever need not have gone; whether it fits.
+    fn take(
+        &mut self,
+        incoming: &Incoming,
+        sources: &[Source],
+        may_borrow: bool,
+        victims: &mut Vec<Victim>,
+    ) -> bool {
+        let first = |at: usize| self.next_of(incoming, sources, at, sources[at].first);
+        let mut line: BinaryHeap<Reverse<Next>> = (0..sources.len()).filter_map(first).map(Reverse).collect();
+        while let Some(Reverse(next)) = line.pop() {
+            let source = &sources[next.source];
+            if !self.gives(incoming, source) {
+                // Nobody gets more while others go, so that it gives no more either.
+                continue;
+            }
+            let workload = self.queues[source.queue].workloads[next.place];
+            if let Some(reason) = self.reason(incoming, source.kind, workload, may_borrow) {
+                self.remove(workload);
+                victims.push(Victim { workload, reason });
+                if self.fits(incoming, may_borrow) {
+                    self.fill_back(incoming, victims, may_borrow);
+                    return true;
+                }
+            }
+            line.extend(self.next_of(incoming, sources, next.source, next.place + 1).map(Reverse));
+        }
+        false
+    }
+
+    /// The next candidate of a source that is not before `from` in its queue's order.
+    fn next_of(&self, incoming: &Incoming, sources: &[Source], source: usize, from: usize) -> Option<Next> {
+        let Source { kind, queue, .. } = sources[source];
+        let place = self.next_candidate(incoming, queue, from)?;
+        let known = &self.admitted[self.queues[queue].workloads[place]];
+        Some(Next { is_running: !known.evicted, kind, rank: known.rank(), source, place })
+    }
+
+    /// The position in a queue's order of the first one, not before `from`, who may be taken.
+    fn next_candidate(&self, incoming: &Incoming, queue: NodeIndex, from: usize) -> Option<usize> {
+        let preemption = self.queues[incoming.queue].preemption;
+        let is_own = queue == incoming.queue;
+        let reach = if is_own { preemption.within_cluster_queue } else { preemption.reclaim_within_cohort };
+        let may = |workload: usize| {
+            reach.reaches(incoming, &self.admitted[workload]) && self.uses(workload, &incoming.contested)
+        };
+        if reach == Reach::Never { None } else { self.next_in(queue, from, may) }
+    }
+
     /// Whether the queue would be within its quota with the workload, if all candidates of its own were gone. Those of other
     /// queues do not matter.
-    fn could_stay_within(&self, incoming: &Incoming, own: &[Candidate]) -> bool {
+    fn could_stay_within(&self, incoming: &Incoming) -> bool {
+        let next = |from: usize| self.next_candidate(incoming, incoming.queue, from);
+        let own = core::iter::successors(next(0), |place| next(place + 1));
+        let own: Vec<usize> = own.map(|place| self.queues[incoming.queue].workloads[place]).collect();
         incoming.requests.iter().all(|(pair, amount)| {
-            let usage = own.iter().flat_map(|candidate| &self.admitted[candidate.workload].usage);
+            let usage = own.iter().flat_map(|workload| &self.admitted[*workload].usage);
             let gone = usage.filter(|(known, _)| known == pair).map(|(_, amount)| *amount);
             let gone = gone.fold(0_i64, i64::saturating_add);
             !self.tree.would_borrow(incoming.queue, *pair, amount.saturating_sub(gone))
@@ -99,43 +139,22 @@ impl Cluster {
         incoming.contested.iter().all(|pair| self.tree.usage(incoming.queue, *pair) < nominal(*pair))
     }
 
-    /// Evicted ones first; then those over whom the workload has the advantage of quota, by priority, its own queue's.
-    fn in_order(&self, own: NodeIndex, candidates: Candidates) -> Vec<Candidate> {
-        let mut ordered: Vec<(bool, usize, Candidate)> = Vec::new();
-        let lists = [candidates.hierarchical, candidates.by_priority, candidates.own];
-        for (kind, list) in lists.into_iter().enumerate() {
-            let mut workloads: Vec<usize> = list.iter().map(|candidate| candidate.workload).collect();
-            self.sort(own, &mut workloads);
-            let known: BTreeMap<usize, Candidate> = list.into_iter().map(|c| (c.workload, c)).collect();
-            let sorted = workloads.iter().filter_map(|workload| known.get(workload).copied());
-            ordered.extend(sorted.map(|c| (!self.admitted[c.workload].evicted, kind, c)));
-        }
-        ordered.sort_by_key(|(running, kind, _)| (*running, *kind));
-        ordered.into_iter().map(|(.., candidate)| candidate).collect()
-    }
-
-    /// Whether a candidate's queue, and all cohorts below the one that it shares, still hold more than their quota.
-    fn is_valid(&self, incoming: &Incoming, candidate: &Candidate, may_borrow: bool) -> bool {
-        if candidate.variant == Variant::WithinQueue {
+    /// Whether a queue, and all cohorts below the one that it shares with the workload's, still hold more than their quota.
+    fn gives(&self, incoming: &Incoming, source: &Source) -> bool {
+        if source.kind == Kind::Own {
             return true;
         }
-        if may_borrow && candidate.variant == Variant::WithoutBorrowing {
-            return false;
-        }
-        let queue = self.admitted[candidate.workload].queue;
-        let below = self.tree.above(queue).take_while(|node| *node != candidate.above);
-        let mut nodes = core::iter::once(queue).chain(below);
+        let below = self.tree.above(source.queue).take_while(|node| *node != source.above);
+        let mut nodes = core::iter::once(source.queue).chain(below);
         nodes.all(|node| !self.tree.within_nominal(node, &incoming.contested))
     }
 
-    fn candidates(&self, incoming: &Incoming, must_borrow: bool) -> Candidates {
-        let mut found = Candidates::default();
+    /// The queues with candidates, by the cohort that they share with the workload's.
+    fn sources(&self, incoming: &Incoming, must_borrow: bool) -> Vec<Source> {
+        let mut found = Vec::new();
         let preemption = self.queues[incoming.queue].preemption;
-        for workload in self.workloads_of(incoming.queue) {
-            let reaches = preemption.within_cluster_queue.reaches(incoming, &self.admitted[workload]);
-            if reaches && self.uses(workload, &incoming.contested) {
-                found.own.push(Candidate { workload, above: incoming.queue, variant: Variant::WithinQueue });
-            }
+        if let Some(first) = self.next_candidate(incoming, incoming.queue, 0) {
+            found.push(Source { kind: Kind::Own, queue: incoming.queue, above: incoming.queue, first });
         }
         if preemption.reclaim_within_cohort == Reach::Never {
             return found;
@@ -145,8 +164,8 @@ impl Cluster {
         let mut seen = incoming.queue;
         for cohort in self.tree.above(incoming.queue) {
             if advantage || !must_borrow {
-                let list = if advantage { &mut found.hierarchical } else { &mut found.by_priority };
-                self.collect(incoming, cohort, cohort, seen, advantage, list);
+                let kind = if advantage { Kind::Hierarchical } else { Kind::ByPriority };
+                self.collect(incoming, (cohort, kind), cohort, seen, &mut found);
             }
             advantage |= self.fits_in_quota(cohort, &mut left);
             seen = cohort;
@@ -164,45 +183,44 @@ impl Cluster {
         fits
     }
 
-    /// Candidates below a cohort, outside of the subtree that was seen already.
+    /// Queues with candidates at a node below `above`, outside of the subtree that was seen already.
     fn collect(
         &self,
         incoming: &Incoming,
+        (above, kind): (NodeIndex, Kind),
         at: NodeIndex,
-        above: NodeIndex,
         seen: NodeIndex,
-        advantage: bool,
-        found: &mut Vec<Candidate>,
+        found: &mut Vec<Source>,
     ) {
         let node = self.tree.node(at);
         let exceeds = |child: &NodeIndex| !self.tree.within_nominal(*child, &incoming.contested);
         for child in node.cohorts.iter().copied().filter(|child| *child != seen).filter(exceeds) {
-            self.collect(incoming, child, above, seen, advantage, found);
+            self.collect(incoming, (above, kind), child, seen, found);
         }
         for queue in node.queues.iter().copied().filter(|queue| *queue != incoming.queue).filter(exceeds) {
-            for workload in self.workloads_of(queue) {
-                if let Some(variant) = self.variant(incoming, workload, advantage) {
-                    found.push(Candidate { workload, above, variant });
-                }
+            if let Some(first) = self.next_candidate(incoming, queue, 0) {
+                found.push(Source { kind, queue, above, first });
             }
         }
     }
 
-    /// How a workload of another queue may be taken, if it may.
-    fn variant(&self, incoming: &Incoming, workload: usize, advantage: bool) -> Option<Variant> {
-        let preemption = self.queues[incoming.queue].preemption;
+    /// Why a candidate may be taken, if it may.
+    fn reason(&self, incoming: &Incoming, kind: Kind, workload: usize, may_borrow: bool) -> Option<Reason> {
+        match kind {
+            Kind::Own => return Some(Reason::InClusterQueue),
+            Kind::Hierarchical => return Some(Reason::InCohortReclamation),
+            Kind::ByPriority => {}
+        }
         let candidate = &self.admitted[workload];
-        let reaches = preemption.reclaim_within_cohort.reaches(incoming, candidate);
-        if !reaches || !self.uses(workload, &incoming.contested) {
-            return None;
-        }
-        if advantage {
-            return Some(Variant::Hierarchical);
-        }
-        let may = preemption.borrow_within_cohort.is_some_and(|borrow| {
+        let borrow = self.queues[incoming.queue].preemption.borrow_within_cohort;
+        let while_borrowing = borrow.is_some_and(|borrow| {
             let below = borrow.max_priority_threshold.is_none_or(|most| candidate.priority <= most);
             below && candidate.priority < incoming.priority
         });
-        Some(if may { Variant::WhileBorrowing } else { Variant::WithoutBorrowing })
+        match (while_borrowing, may_borrow) {
+            (true, _) => Some(Reason::InCohortReclaimWhileBorrowing),
+            (false, true) => None,
+            (false, false) => Some(Reason::InCohortReclamation),
+        }
     }
 }

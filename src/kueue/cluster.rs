@@ -4,6 +4,7 @@
 
 use core::fmt;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::share::{DominantShare, Resources, WeightedShare};
 use super::spec::{ClusterQueue, Cohort, Fungibility, Preemption, ResourceGroup, Settings, Workload};
@@ -55,7 +56,7 @@ impl core::error::Error for ClusterError {}
 /// A workload that holds quota.
 #[derive(Clone, Debug)]
 pub(super) struct Admitted {
-    pub(super) uid: String,
+    pub(super) uid: Arc<str>,
     pub(super) queue: NodeIndex,
     pub(super) priority: i32,
     pub(super) created_ms: i64,
@@ -291,7 +292,7 @@ impl Cluster {
             self.tree.add(queue, *pair, *amount);
         }
         let admitted = Admitted {
-            uid: workload.uid,
+            uid: workload.uid.into(),
             queue,
             priority: workload.priority,
             created_ms: workload.created_ms,
@@ -381,11 +382,6 @@ impl Cluster {
             self.queue_nodes().flat_map(|queue| self.queues[queue].workloads.iter().copied()).collect();
         all.sort_unstable();
         all
-    }
-
-    /// The workloads of a queue that are not removed.
-    pub(super) fn workloads_of(&self, queue: NodeIndex) -> impl Iterator<Item = usize> + '_ {
-        self.queues[queue].workloads.iter().copied().filter(|workload| !self.admitted[*workload].removed)
     }
 
     /// Takes a workload's usage away, for a while.

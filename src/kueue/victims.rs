@@ -1,6 +1,7 @@
 //! Victims: who may be preempted, and in which order they are looked at.
 
 use core::cmp::{Ordering, Reverse};
+use std::sync::Arc;
 
 use super::cluster::{Admitted, Cluster};
 use super::spec::{Pending, Reach};
@@ -79,6 +80,15 @@ pub(super) fn compare(own: NodeIndex, a: &Admitted, b: &Admitted) -> Ordering {
     };
     let rest = |w: &Admitted| (w.priority, Reverse(w.reserved_ms));
     by_queue.then_with(by_local_usage).then_with(|| rest(a).cmp(&rest(b))).then_with(|| a.uid.cmp(&b.uid))
+}
+
+/// What decides of workloads of different queues, both evicted or neither: priority, the time of admission and the uid.
+pub(super) type Rank = (i32, Reverse<i64>, Arc<str>);
+
+impl Admitted {
+    pub(super) fn rank(&self) -> Rank {
+        (self.priority, Reverse(self.reserved_ms), Arc::clone(&self.uid))
+    }
 }
 
 /// The positions of admitted workloads in the order in which a queue's workload would preempt them, if it may.
