@@ -49,7 +49,9 @@ impl DominantShare {
         WeightedShare::Thousandths(u64::try_from(above.div_ceil(below.max(1))).unwrap_or(u64::MAX))
     }
 
-    /// Smaller shares come first; borrowing without weight comes last.
+    /// Smaller shares come first; borrowing without weight comes last. That asks whether anything is borrowed, and not
+    /// whether there is a share: one without weight comes last also where nobody could have lent anything, though its
+    /// share is zero and printed as that.
     pub(super) fn compare(&self, other: &Self) -> Ordering {
         if self.weight.is_some() && (self.lendable, self.weight) == (other.lendable, other.weight) {
             // Nearly always, in a cohort of queues that are alike.
@@ -143,6 +145,19 @@ impl Tree {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A share of zero needs no weight to be zero; to come last, borrowing is enough.
+    #[test]
+    fn borrowing_without_weight_comes_last_even_where_nobody_lends() {
+        let unlent = DominantShare { is_borrowing: true, ..DominantShare::ZERO };
+        assert_eq!(unlent.weighted(), WeightedShare::Thousandths(0));
+        let large = DominantShare { borrowed: 9, weight: Some(Weight::ONE), ..unlent };
+        assert_eq!((unlent.compare(&large), large.compare(&unlent)), (Ordering::Greater, Ordering::Less));
+        // Of two without weight the part of what could be lent decides, and without borrowing there is nothing to decide.
+        let lent = DominantShare { borrowed: 1, ..unlent };
+        assert_eq!((unlent.compare(&lent), lent.weighted()), (Ordering::Less, WeightedShare::Infinite));
+        assert_eq!(DominantShare::ZERO.compare(&large), Ordering::Less);
+    }
 
     #[test]
     fn fractions_compare_as_their_values_do() {
