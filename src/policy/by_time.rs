@@ -1,7 +1,9 @@
 //! Orders that know jobs and no teams: by submit time, and by length.
 //!
-//! Shortest first goes by the estimate, else the time limit; a job without either comes last. Jobs of equal length go
-//! by submit time.
+//! Source: what every queue does unless told otherwise; shortest first is that of Smith, "Various optimizers for
+//! single-stage production", 1956. Deviations: nobody knows how long a job will run, so that shortest first goes by the
+//! estimate, else the time limit; a job without either comes last. Jobs of equal length go by submit time. Classes come
+//! before either where they count across teams, which alone is order `priority`.
 
 use core::cmp::Ordering;
 
