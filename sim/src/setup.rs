@@ -16,7 +16,7 @@ use fairshare::{
 use self::classes::Classes;
 use crate::capacity::Capacities;
 use crate::error::SimError;
-use crate::kueue::{KueueRules, Weights, unheeded};
+use crate::kueue::{KueueRules, Weights, unheeded, unheeded_alternatives};
 use crate::reaper::{Reaped, Reaper, Suspect};
 use crate::saved::Recovery;
 use crate::scenario::{Amount, Scenario, Team, UnknownTeams, did_you_mean};
@@ -95,8 +95,6 @@ pub(crate) struct Known {
     pub(crate) datasets: usize,
     /// Jobs that say that nobody may stop them.
     pub(crate) spared: usize,
-    /// Jobs that may run in several ways.
-    pub(crate) choosy: usize,
     /// Jobs that say how busy their GPUs were.
     utilized: usize,
 }
@@ -112,7 +110,6 @@ impl Known {
         let bare = |job: &&TraceJob| trace.lengths(job) == Lengths::default();
         let reads = |job: &&TraceJob| !trace.shapes[job.shape as usize].datasets.is_empty();
         let spared = |job: &&TraceJob| trace.shapes[job.shape as usize].preemptible == Some(false);
-        let choosy = |job: &&TraceJob| trace.shapes[job.shape as usize].alternatives.len() > 1;
         let count = |has: fn(&Extra) -> bool| {
             trace.extras.iter().filter(|(row, extra)| *row >= first && has(extra)).count()
         };
@@ -121,7 +118,6 @@ impl Known {
             after: count(|extra| !extra.after.is_empty()),
             datasets: trace.jobs[first..].iter().filter(reads).count(),
             spared: trace.jobs[first..].iter().filter(spared).count(),
-            choosy: trace.jobs[first..].iter().filter(choosy).count(),
             utilized: count(|extra| extra.gpu_utilization_milli.is_some()),
         }
     }
@@ -133,7 +129,6 @@ impl Known {
             after: self.after + other.after,
             datasets: self.datasets + other.datasets,
             spared: self.spared + other.spared,
-            choosy: self.choosy + other.choosy,
             utilized: self.utilized + other.utilized,
         }
     }
@@ -226,7 +221,7 @@ impl Setup {
         let priced = config.pools.iter().zip(&tariffs);
         let priced = priced.filter_map(|(pool, tariff)| Some((pool, tariff.as_ref()?)));
         let countable_ms = countable_ms(priced.map(|(pool, tariff)| (tariff, tariff.charged(pool))));
-        Ok(Self {
+        let mut setup = Self {
             moving: pools::moving(&config, scenario.policy.reads_remotely, &trace.shapes, 0).collect(),
             config,
             team_of,
@@ -251,7 +246,10 @@ impl Setup {
             classes: served,
             dev_class,
             warnings,
-        })
+        };
+        let choosy = unheeded_alternatives(&setup, trace);
+        setup.warnings.extend(choosy);
+        Ok(setup)
     }
 
     /// Whether an attempt that would run for `run_ms` is stopped for idling, and when.
@@ -536,7 +534,7 @@ fn teams(
     if !unknown.is_empty() {
         let created = format!("created under the root with weight 1: {}", some_of(&unknown));
         let teams = if unknown.len() == 1 { "1 team".to_owned() } else { format!("{} teams", unknown.len()) };
-        warnings.push(format!("{teams} named only by the trace, {created}"));
+        warnings.push(format!("{teams} named only by jobs, {created}"));
     }
     for name in unknown {
         index.insert(name, team_id(specs.len()));

@@ -97,7 +97,7 @@ fn cautions(unstarted: usize, homeless: u64, unsure: u64) -> Vec<String> {
     let mut cautions = Vec::new();
     for (count, what) in [
         (unstarted as u64, "without a recorded start: not counted"),
-        (homeless, "that fits no pool of the scenario: not counted"),
+        (homeless, "for which the scenario has no pool: not counted"),
         (unsure, "that could have run in several pools: counted in the first"),
     ] {
         if count > 0 {

@@ -49,4 +49,4 @@ pub use replay::KueueRules;
 pub(crate) use replay::replay;
 pub use snapshot::{Options, Snapshot};
 pub use text::yaml;
-pub(crate) use unheeded::unheeded;
+pub(crate) use unheeded::{unheeded, unheeded_alternatives};

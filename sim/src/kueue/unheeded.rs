@@ -8,7 +8,8 @@ use fairshare::{Config, EvictionBounds};
 use super::replay::KueueRules;
 use super::tree::Tree;
 use crate::scenario::Scenario;
-use crate::setup::Known;
+use crate::setup::{Known, Setup};
+use crate::trace::Trace;
 
 /// A warning for each thing that is there and not followed.
 pub(crate) fn unheeded(scenario: &Scenario, config: &Config, known: Known) -> Vec<String> {
@@ -17,10 +18,6 @@ pub(crate) fn unheeded(scenario: &Scenario, config: &Config, known: Known) -> Ve
     if scenario.pools.iter().any(|pool| !pool.divisible) {
         warnings
             .push("kueue looks at quota alone: pools are counted as one amount, not node by node".to_owned());
-    }
-    if known.choosy > 0 {
-        let jobs = known.choosy;
-        warnings.push(format!("kueue tries the first alternative alone: {jobs} jobs name others after it"));
     }
     let knows_data = scenario.pools.iter().any(|pool| !pool.datasets.is_empty());
     if knows_data && known.datasets > 0 {
@@ -43,6 +40,16 @@ pub(crate) fn unheeded(scenario: &Scenario, config: &Config, known: Known) -> Ve
         warnings.push("kueue knows no bounds on evictions: `[policy.eviction]` is not followed".to_owned());
     }
     warnings
+}
+
+/// A warning where jobs have alternatives after the first of those that are not refused.
+pub(crate) fn unheeded_alternatives(setup: &Setup, trace: &Trace) -> Option<String> {
+    setup.kueue?;
+    let has_others = |shape| setup.shape(shape).is_ok_and(|(_, kept)| kept.len() > 1);
+    let choosy: Vec<bool> = trace.shapes.iter().map(has_others).collect();
+    let jobs = trace.jobs.iter().filter(|job| choosy[job.shape as usize]).count();
+    let who = if jobs == 1 { "1 job has".to_owned() } else { format!("{jobs} jobs have") };
+    (jobs > 0).then(|| format!("kueue tries the first alternative alone: {who} others after it"))
 }
 
 /// Whether any queue may preempt, as the policy or its own words say. What these say wrongly is told where they are followed.

@@ -133,6 +133,9 @@ fn policy(root: &Table, pools: &[Pool], faults: &mut Faults) -> Policy {
         let mut names = OrderName::ALL.map(OrderName::as_str).to_vec();
         names.push(KUEUE);
         let word = faults.word(node, "order", &names, &[]);
+        if matches!(&node.value, Value::Text(text) if text == "recorded") {
+            faults.hint("what was recorded is not decided again: `sim compare` takes `--policy recorded`");
+        }
         policy.kueue = (word == Some(KUEUE)).then(KueueRules::default);
         spec.order = word.and_then(OrderName::parse).unwrap_or_default();
     }

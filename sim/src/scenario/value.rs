@@ -24,6 +24,12 @@ impl Faults {
         self.list.push(fault);
     }
 
+    /// Gives the last fault another hint.
+    pub(super) fn hint(&mut self, hint: &str) {
+        let last = self.list.pop();
+        self.list.extend(last.map(|fault| fault.hint(hint)));
+    }
+
     pub(super) fn expected<T>(&mut self, node: &Node, key: &str, expected: &str) -> Option<T> {
         let title = format!("`{key}` is not what it should be");
         self.push(Fault::new(&node.place, title, format!("expected {expected}, found {}", node.kind())));

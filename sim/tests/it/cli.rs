@@ -307,7 +307,7 @@ fn rows_without_sense_are_counted_and_shown_and_refused_under_strict() {
 #[test]
 fn teams_only_in_the_trace_are_created_or_refused() {
     let ran = run_with(SCENARIO, JOBS.as_bytes(), &[]);
-    let warning = "warning: 1 team named only by the trace, created under the root with weight 1: `ads`";
+    let warning = "warning: 1 team named only by jobs, created under the root with weight 1: `ads`";
     assert!(ran.stderr.lines().any(|line| line == warning), "{}", ran.stderr);
     refused(
         &format!("{SCENARIO}\n[teams]\nunknown = \"error\"\n"),

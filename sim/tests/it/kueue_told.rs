@@ -209,8 +209,15 @@ fn what_replays_under_kueue_do_not_follow_is_said_where_it_is_there() {
     assert_eq!(of_kueue(&words("LowerPriority"), JOBS, "kueue"), all);
     let several = "job_id,submit_s,run_s,team,gpu,accelerators\nj1,0,10,a,1,A:1|B:0.5\nj2,0,10,b,1,A\n";
     let typed = SCENARIO.replace("datasets = ['d']", "accelerator = 'A'");
-    let alternatives = "kueue tries the first alternative alone: 1 jobs name others after it";
-    assert_eq!(of_kueue(&typed, several, "kueue"), [alternatives, budget, eviction]);
+    let alternatives = "kueue tries the first alternative alone: 1 job has others after it";
+    assert_eq!(of_kueue(&typed, several, "kueue"), [budget, eviction, alternatives]);
+    // Of two ways `[admission]` leaves one, which is followed.
+    let most = several
+        .replace("gpu,accelerators", "priority,gpu,accelerators")
+        .replace("1,A:1|B:0.5", "lo,0,A*1x4:1|B*1x1:0.5");
+    let most = most.replace("b,1,A", "b,,1,A");
+    let rules = "[admission]\nmax_gpus = { lo = 2 }\n[[priority]]\nname = 'lo'\nvalue = 1\n";
+    assert_eq!(of_kueue(&format!("{typed}{rules}"), &most, "kueue"), [budget, eviction]);
     let plain = SCENARIO.replace("budget = { gpu_hours = 1, period = '1d' }\n", "");
     let plain = plain.replace("[policy.eviction]\nminimum_run = '10h'\n", "");
     let jobs = "job_id,submit_s,run_s,team,gpu\nj1,0,10,a,1\nj2,0,10,b,1\n";
