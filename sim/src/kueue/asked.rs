@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use super::snapshot::{held, pods_left};
 use super::workload::Workload;
+use crate::trace::is_countable;
 
 /// So many workers, and of each so much.
 pub(super) struct Ask<'a> {
@@ -24,11 +25,19 @@ impl<'a> Ask<'a> {
         let workers = if is_even { count } else { even() };
         Self { workers, each: total.into_iter().map(|(resource, all)| (resource, all / workers)).collect() }
     }
-}
 
-/// Whether any of its pods asks for anything, or holds it.
-pub(super) fn asks(workload: &Workload, holds: bool) -> bool {
-    totals(workload, holds).1.values().any(|all| *all > 0)
+    /// Why it cannot be a job of a scenario.
+    pub(super) fn refusal(&self) -> Option<&'static str> {
+        if self.each.values().all(|each| *each == 0) {
+            return Some("asks for nothing");
+        }
+        let counted = |(resource, each): (&&str, &i64)| {
+            let unit = if ["cpu", "memory"].contains(resource) { 1 } else { 1_000 };
+            each.unsigned_abs().saturating_mul(unit)
+        };
+        let is_countable = is_countable(self.workers, self.each.iter().map(counted));
+        (!is_countable).then_some("asks for more than a scenario can count")
+    }
 }
 
 /// Pods and what all of them ask, or what of it a workload that holds quota was given.

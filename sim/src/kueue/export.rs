@@ -29,7 +29,8 @@ pub(super) const POOL_LABEL: &str = "fairshare/pool";
 const NAMESPACE: &str = "default";
 /// What Kueue calls GPUs unless the scenario says.
 pub(super) const GPU: &str = "nvidia.com/gpu";
-const GPU_HERE: &str = "gpu";
+/// What scenarios call them.
+pub(super) const GPU_HERE: &str = "gpu";
 
 /// Objects, and what they do not say.
 #[derive(Debug, Default)]
@@ -70,6 +71,9 @@ pub fn export(scenario: &Scenario) -> Result<Exported, SimError> {
     exporter.queues(&tree);
     exporter.classes();
     exporter.as_they_stand();
+    if tree.queues.is_empty() {
+        exporter.note("no team has a ClusterQueue, so that no job can wait: teams are those of `[[team]]` and of jobs that run or wait");
+    }
     let locals = exporter.local_queues();
     let names = Names { api: API, namespace: NAMESPACE, locals: &locals, setup: &setup };
     for row in 0..trace.jobs.len() {

@@ -9,9 +9,9 @@ use std::path::Path;
 use fairshare::kueue::{Quota, ResourceGroup};
 use serde_json::{Map, Value, json};
 
-use super::asked::{Ask, asks};
+use super::asked::Ask;
 use super::config::strategy_names;
-use super::export::GPU;
+use super::export::{GPU, GPU_HERE};
 use super::import::Words;
 use super::job::time;
 use super::joined::{Amounts, split, together};
@@ -25,7 +25,6 @@ use crate::trace::gibibytes_text;
 
 /// What a scenario can hold of anything but memory, in whole units.
 const MOST: i64 = 18_446_744_073_709_550;
-const GPU_HERE: &str = "gpu";
 
 const HEAD: &str = "\
 # Imported from Kueue's objects by `sim kueue import`: flavors are pools, counted as one amount; cohorts and queues
@@ -174,18 +173,14 @@ impl<'a> Plain<'a> {
                 "pool `{flavor}` has one unit of something that nobody has quota of: no pool may be empty"
             )
         });
-        let nothing = self
-            .objects
-            .workloads
-            .iter()
-            .filter(|workload| self.seat(workload).is_some_and(|(_, holds)| !asks(workload, holds)));
-        let nothing = nothing.map(|workload| {
-            format!(
-                "workload `{}` asks for nothing: it stays an object, at which Kueue's rules alone look",
-                workload.full_name()
-            )
+        let objects = self.objects.workloads.iter().filter(|workload| self.seat(workload).is_some());
+        let objects = objects.filter_map(|workload| {
+            let (refusal, name) = (self.ask(workload).refusal()?, workload.full_name());
+            Some(format!(
+                "workload `{name}` {refusal}: it stays an object, at which Kueue's rules alone look"
+            ))
         });
-        renamed.chain(empty).chain(nothing).chain(self.notes_of_pools()).collect()
+        renamed.chain(empty).chain(objects).chain(self.notes_of_pools()).collect()
     }
 
     /// What pools are that flavors are not.
@@ -454,9 +449,9 @@ impl<'a> Plain<'a> {
         Some((local.cluster_queue.clone(), false))
     }
 
-    /// What its job is called; no job of a scenario asks for nothing.
-    pub(super) fn job_of(&self, workload: &Workload) -> Option<String> {
-        self.seat(workload).filter(|(_, holds)| asks(workload, *holds))?;
+    /// What its job is called, where it can be one.
+    pub(super) fn job_of(&self, workload: &'a Workload) -> Option<String> {
+        self.seat(workload).filter(|_| self.ask(workload).refusal().is_none())?;
         Some(if self.several_namespaces { workload.full_name() } else { workload.name.clone() })
     }
 

@@ -102,15 +102,6 @@ impl Side<'_> {
         self.workload.class.as_ref().map(|class| class.name.as_str())
     }
 
-    /// Pods that ask for something on some nodes of this cluster.
-    fn pods(&self) -> Vec<Pods> {
-        let mut pods = self.workload.pods.clone();
-        for set in &mut pods {
-            set.requests.retain(|_, amount| *amount != 0);
-        }
-        pods
-    }
-
     /// What is held where, since when, and whether it is being given back.
     fn hold(&self) -> Value {
         let workload = self.workload;
@@ -162,8 +153,8 @@ pub(super) fn workload(value: &Value, own: &Side<'_>, other: &Side<'_>) -> Optio
             }
         }
     }
-    let sets = own.pods() == other.pods();
-    if !sets {
+    // Zero of something is given a flavor, too.
+    if mine.pods != its.pods {
         // What containers run is nobody's business here.
         kept.keep(&json!({"spec": {"podSets": pod_sets(&mine.pods)}}), "spec", "podSets", Value::Null);
     }

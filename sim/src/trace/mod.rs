@@ -66,6 +66,7 @@ pub use reader::{TraceOptions, panicked_on};
 pub use row::{Reason, RepairAction, Status};
 pub use select::Selection;
 pub use shape::{Factor, Instant, Transform};
+pub(crate) use shapes::is_countable;
 pub use stream::Stream;
 pub(crate) use time::timestamp_ms;
 pub use watch::Watch;

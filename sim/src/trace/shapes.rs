@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use super::error::{Fault, quoted};
+use super::format::MAX_AMOUNT;
 use super::interner::{ByteInterner, Interner, ResourceNames};
 use super::model::{CPU, FIRST_OTHER, GPU, MEMORY, TraceAlternative, TraceShape};
 use super::number;
@@ -185,9 +186,7 @@ impl ShapeTable {
             amounts.extend(others.iter().copied());
             amounts.retain(|(_, amount)| *amount > 0);
             amounts.sort_unstable();
-            let fits = amounts.iter().all(|(_, amount)| {
-                amount.checked_mul(u64::from(workers)).is_some_and(|total| total <= 1 << 60)
-            });
+            let fits = amounts.iter().all(|(_, amount)| is_total(workers, *amount));
             let pools = Arc::clone(&pools);
             fits.then_some(TraceAlternative { accelerator, pools, workers, amounts, speed_milli })
                 .ok_or_else(|| too_many(row))
@@ -240,6 +239,17 @@ fn too_many(row: &TraceRow) -> Fault {
         "workers and amounts within the range of this program",
         format!("{} workers", row.workers.unwrap_or(1)),
     )
+}
+
+/// Whether a job may ask for so much of each of so many workers: thousandths, of memory bytes.
+pub(crate) fn is_countable(workers: i64, mut amounts: impl Iterator<Item = u64>) -> bool {
+    let counted = |workers| amounts.all(|each| each <= MAX_AMOUNT.unsigned_abs() && is_total(workers, each));
+    worker_count(workers).is_some_and(counted)
+}
+
+/// Whether so much of each of so many workers can be counted.
+fn is_total(workers: u32, amount: u64) -> bool {
+    amount.checked_mul(u64::from(workers)).is_some_and(|total| total <= 1 << 60)
 }
 
 /// Gangs beyond ten million workers are no gangs.

@@ -208,6 +208,36 @@ fn a_set_of_no_pods_starts_and_holds_nothing() {
     assert_eq!(decided(&(queue("a", "all") + &admitted))["decisions"], json!([free("wb", &flavors)]));
 }
 
+/// Whatever else there is, one that nobody could count is looked at by Kueue's rules alone.
+#[test]
+fn what_asks_for_more_than_a_scenario_counts_comes_through_the_import_as_an_object() {
+    for ask in ["{cpu: \"99999999999999\", memory: 1Gi}", "{cpu: 1, memory: 8Ei}"] {
+        let large = workload("wa", "a", 4, false).replace("{cpu: 1, memory: 1Gi}", ask);
+        let text = queue("a", "all") + &large + &queue("b", "all") + &workload("wb", "b", 1, false);
+        let place = tempfile::tempdir().unwrap();
+        std::fs::write(place.path().join("objects.yaml"), text).unwrap();
+        let ran = sim(place.path(), &["kueue", "import", "objects.yaml", "--out", "s.toml"]);
+        let told = "note: workload `ns/wa` asks for more than a scenario can count: it stays an object, at which Kueue's rules \
+                    alone look\n";
+        assert!(ran.code == 0 && ran.stderr.ends_with(told), "{}", ran.stderr);
+        assert_eq!(decision(place.path(), "s.toml"), decision(place.path(), "objects.yaml"));
+    }
+}
+
+/// Zero of something is given a flavor, which the import keeps.
+#[test]
+fn an_explicit_zero_comes_through_the_import() {
+    let text = queue("a", "all")
+        + &workload("wa", "a", 1, false).replace("{cpu: 1, memory: 1Gi}", "{cpu: \"0\", memory: 1Gi}");
+    let place = tempfile::tempdir().unwrap();
+    std::fs::write(place.path().join("objects.yaml"), text).unwrap();
+    let ran = sim(place.path(), &["kueue", "import", "objects.yaml", "--out", "s.toml"]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+    let decided = decision(place.path(), "objects.yaml");
+    assert_eq!(decided["decisions"][0]["flavors"], json!({"cpu": "default", "memory": "default"}));
+    assert_eq!(decision(place.path(), "s.toml"), decided);
+}
+
 #[test]
 fn what_asks_for_nothing_comes_through_the_import_as_an_object() {
     let pods = "{requests: {cpu: 1, memory: 1Gi}}";

@@ -39,7 +39,7 @@ fn admitted(pods: u32, gpus: u32, [cpu, gpu]: [&str; 2], has_ended: bool) -> Val
     let condition = |kind: &str, minute: u32| json!({"type": kind, "status": "True", "lastTransitionTime": format!("2026-01-01T00:{minute}:00Z")});
     let conditions = [condition("QuotaReserved", 10), condition("Finished", 20)];
     json!({
-        "conditions": conditions[..1 + usize::from(has_ended)],
+        "conditions": conditions[..=usize::from(has_ended)],
         "admission": {"clusterQueue": "cq", "podSetAssignments": [{
             "name": "main",
             "count": pods,
@@ -194,4 +194,21 @@ fn the_trace_is_named_from_the_folder_of_the_scenario() {
     // What goes to stdout is read from here.
     let (text, _) = ran(place.path(), &["kueue", "import", "objects.yaml", "--trace", "one/t.csv"]);
     assert!(text.as_str().unwrap().contains("\npath = \"one/t.csv\"\n"), "{text}");
+}
+
+#[test]
+fn an_export_without_any_queue_says_so() {
+    let place = folder("");
+    let pool =
+        "[[pool]]\nname = 'p'\nnodes = 1\nnode = { gpu = 4 }\ndivisible = true\n[policy]\norder = 'kueue'\n";
+    let note = "note: no team has a ClusterQueue, so that no job can wait: teams are those of `[[team]]` and of jobs that run \
+                or wait\n";
+    for (rest, expected) in [("", note), ("[[pending]]\njob_id = 'j'\nteam = 'a'\ngpu = 1\n", "")] {
+        std::fs::write(place.path().join("s.toml"), format!("{pool}{rest}")).unwrap();
+        let (objects, notes) = ran(place.path(), &["kueue", "export", "s.toml"]);
+        assert_eq!(
+            (notes.as_str(), objects.to_string().contains("kind: ClusterQueue")),
+            (expected, expected.is_empty())
+        );
+    }
 }

@@ -70,6 +70,9 @@ fn kueues_own_cases_there_and_back() {
     assert_eq!(done, 62);
 }
 
+const APART: &str = "ClusterQueue `many`: jobs take resources of several flavors at once, which Kueue's rules alone can do; \
+                     other policies find no pool for them";
+
 #[test]
 fn objects_of_every_kind_there_and_back() {
     let odd = SMALL.to_owned()
@@ -141,9 +144,7 @@ fn objects_of_every_kind_there_and_back() {
     let renamed = "cohort `search` is team `search.cohort`: a ClusterQueue has its name, and teams have names of their own";
     let idle = "ResourceFlavor `idle` has no quota in any ClusterQueue or Cohort";
     let unnamed = "flavor `big` has quota and no ResourceFlavor among the objects";
-    let apart = "ClusterQueue `many`: jobs take resources of several flavors at once, which Kueue's rules alone can do; \
-                 other policies find no pool for them";
-    assert_eq!(notes, [idle, unnamed, renamed, apart]);
+    assert_eq!(notes, [idle, unnamed, renamed, APART]);
 }
 
 /// A scenario of our own: a tree, two pools, limits, classes, and jobs that may not go everywhere.
