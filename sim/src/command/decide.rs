@@ -136,8 +136,11 @@ fn objects(arguments: &cli::Decide, first: Opened, world: &World<'_>) -> Result<
     }
     let snapshot = Snapshot::new(&objects, &options)?;
     if !objects.have_queues() {
-        let message =
-            format!("the objects in `{}` have no ClusterQueue, so nobody has quota", path.display());
+        let message = format!(
+            "the objects in `{}` have no ClusterQueue that is read, so nobody has quota{}",
+            path.display(),
+            objects.passed_over()
+        );
         let hint = "print the queues as well, see `sim decide --help`; what Workloads did is told by `sim trace inspect`";
         return Err(SimError::usage_with_hint(message, hint));
     }

@@ -64,10 +64,15 @@ impl<'a> Field<'a> {
         self.value.get(key).is_some()
     }
 
-    /// The first of several names that is there: versions name some fields differently.
-    pub(super) fn either(&self, keys: [&str; 2]) -> Self {
-        let first = self.get(keys[0]);
-        if first.is_absent() && !self.value[keys[1]].is_null() { self.get(keys[1]) } else { first }
+    /// The name in a field that versions call differently.
+    pub(super) fn name_in_either(&self, keys: [&str; 2]) -> Result<Option<String>, KueueError> {
+        let other = self.get(keys[1]);
+        match (self.get(keys[0]).name()?, other.name()?) {
+            (Some(name), Some(another)) if name != another => {
+                Err(other.fault(format!("{}, as `{}` says, or nothing", quoted(name.as_bytes()), keys[0])))
+            }
+            (first, second) => Ok(first.or(second)),
+        }
     }
 
     pub(super) fn is_absent(&self) -> bool {

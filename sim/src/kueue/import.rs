@@ -120,6 +120,7 @@ impl Source {
         let plain = Plain::new(&self.objects, &self.values, snapshot.now_ms, wanted.joins_flavors);
         if plain.has_no_pool() {
             let what = "no ClusterQueue and no Cohort has quota of any flavor: expected at least one";
+            let what = format!("{what}{}", self.objects.passed_over());
             return Err(KueueError::file(&self.file, what).into());
         }
         notes.extend(plain.notes());

@@ -14,7 +14,7 @@ use super::error::KueueError;
 use super::field::{Field, MAPPING, Noted, Object};
 use super::queue::{self, LocalQueue};
 use super::workload::{Class, Workload};
-use crate::trace::{Documents, Input, Opened, open, open_bytes, timestamp_ms};
+use crate::trace::{Documents, Input, Opened, open, open_bytes, printable, timestamp_ms};
 
 /// Everything that was read.
 #[derive(Debug, Default)]
@@ -44,6 +44,13 @@ impl Objects {
     #[must_use]
     pub fn have_queues(&self) -> bool {
         !self.queues.is_empty()
+    }
+
+    /// What was passed over, for messages that miss something; empty where nothing was.
+    pub(crate) fn passed_over(&self) -> String {
+        let kinds: Vec<String> =
+            self.passed_over.iter().map(|kind| format!("`{}`", printable(kind))).collect();
+        if kinds.is_empty() { String::new() } else { format!(": passed over are {}", kinds.join(", ")) }
     }
 }
 

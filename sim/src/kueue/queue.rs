@@ -58,7 +58,7 @@ pub(super) fn cluster_queue(root: &Field<'_>, name: &str) -> Result<(ClusterQueu
         spec.get(key).unheeded();
     }
     let mut queue = ClusterQueue::new(name);
-    queue.cohort = spec.either(["cohortName", "cohort"]).name()?;
+    queue.cohort = spec.name_in_either(["cohortName", "cohort"])?;
     queue.weight = weight(&spec)?;
     let below = if queue.cohort.is_none() { Below::Nothing } else { Below::Cohort };
     queue.groups = groups(&spec.get("resourceGroups"), Some(below))?;
@@ -78,7 +78,7 @@ pub(super) fn cohort(root: &Field<'_>, name: &str) -> Result<Cohort, KueueError>
     let spec = root.get("spec");
     spec.known(&["parentName", "parent", "resourceGroups", "fairSharing"])?;
     let mut cohort = Cohort::new(name);
-    cohort.parent = spec.either(["parentName", "parent"]).name()?;
+    cohort.parent = spec.name_in_either(["parentName", "parent"])?;
     cohort.weight = weight(&spec)?;
     cohort.groups = groups(&spec.get("resourceGroups"), None)?;
     Ok(cohort)

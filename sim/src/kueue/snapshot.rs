@@ -223,7 +223,7 @@ impl Context<'_> {
         }
         parts.pending.push(Pending {
             name,
-            uid: workload.uid.clone(),
+            uid: age_tie(workload, parts.pending.len()),
             queue: local.cluster_queue.clone(),
             priority,
             created_ms: queued_ms(workload).unwrap_or(self.now_ms),
@@ -357,6 +357,12 @@ fn queued_ms(workload: &Workload) -> Option<i64> {
     let late = evicted
         .filter(|condition| matches!(condition.reason.as_str(), "PodsReadyTimeout" | "AdmissionCheck"));
     late.and_then(|condition| condition.at_ms).or(workload.created_ms)
+}
+
+/// By what a workload that waits is told from others of its age. One more comes after all that are there, whatever it is
+/// called, and of several the first that was named comes first.
+fn age_tie(workload: &Workload, at: usize) -> String {
+    if workload.added { format!("{}{at:010}", char::MAX) } else { workload.uid.clone() }
 }
 
 /// The pods of a pod set that were admitted, and how many of them have not ended.

@@ -185,16 +185,19 @@ impl Workload {
                 .map(|(resource, field)| Ok((resource.to_owned(), field.amount(resource)?.unwrap_or(0))));
             let amounts = amounts.collect::<Result<BTreeMap<_, _>, KueueError>>()?;
             let pods = set.get("name").name()?.unwrap_or_else(|| "main".to_owned());
+            let of = self.pods.iter().find(|known| known.name == pods);
             // What it holds follows from the pod set of this name, unless it says so itself.
-            if usage.is_absent() && !self.pods.iter().any(|known| known.name == pods) {
+            if of.is_none() && usage.is_absent() {
                 return Err(set.get("name").fault("the name of one of its pod sets"));
             }
-            sets.push(Assigned {
-                pods,
-                flavors,
-                usage: (!usage.is_absent()).then_some(amounts),
-                count: set.get("count").pods()?,
-            });
+            if of.is_none() && !self.pods.is_empty() {
+                set.get("name").odd("none of its pod sets is called so");
+            }
+            let count = set.get("count").pods()?;
+            if let Some(most) = of.map(|of| of.count).filter(|most| count > Some(*most)) {
+                set.get("count").odd(&format!("more pods than the {most} of its pod set"));
+            }
+            sets.push(Assigned { pods, flavors, usage: (!usage.is_absent()).then_some(amounts), count });
         }
         let cluster_queue = admission.get("clusterQueue").required_name()?;
         self.admission = Some(Admission { cluster_queue, sets });

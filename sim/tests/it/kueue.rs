@@ -319,7 +319,8 @@ fn objects_without_queues_are_refused_and_a_cluster_where_nobody_waits_says_so()
     let folder = tempfile::tempdir().unwrap();
     std::fs::copy(fixture("kueue.yaml"), folder.path().join("workloads.yaml")).unwrap();
     let ran = sim(folder.path(), &["decide", "workloads.yaml"]);
-    let message = "error: the objects in `workloads.yaml` have no ClusterQueue, so nobody has quota\n\
+    let message = "error: the objects in `workloads.yaml` have no ClusterQueue that is read, so nobody has quota: passed \
+                   over are `ConfigMap`\n\
                    hint: print the queues as well, see `sim decide --help`; what Workloads did is told by \
                    `sim trace inspect`\n";
     assert_eq!((ran.code, ran.stdout.as_str(), ran.stderr.as_str()), (2, "", message));
@@ -432,4 +433,23 @@ fn kueues_settings_stand_aside_for_an_order_from_outside() {
     assert_eq!(fault(&run("drf", &[])).as_deref(), Some("error: `fair_sharing` is Kueue's"));
     let both = run("kueue", &["--policy", "drf,fair_sharing=true"]);
     assert_eq!(fault(&both).as_deref(), Some("error: `fair_sharing` is Kueue's"));
+}
+
+/// One more comes after all that are there where nothing else tells them apart, whatever it is called.
+#[test]
+fn what_is_added_comes_last_of_its_age() {
+    let first = |name: &str| {
+        let place = tempfile::tempdir().unwrap();
+        let job = |name: &str| {
+            format!(
+                "---\nkind: Workload\nmetadata: {{namespace: a, name: {name}}}\nspec: {{queueName: lq, podSets: [{{count: 1, \
+                 template: {{spec: {{containers: [{{resources: {{requests: {{nvidia.com/gpu: 2}}}}}}]}}}}}}]}}\n"
+            )
+        };
+        std::fs::write(place.path().join("objects.yaml"), [QUEUE, &job("here")].concat()).unwrap();
+        std::fs::write(place.path().join("more.yaml"), job(name)).unwrap();
+        let ran = sim(place.path(), &["decide", "objects.yaml", "--add", "more.yaml", "-o", "json"]);
+        serde_json::from_str::<Value>(&ran.stdout).unwrap()["order"].clone()
+    };
+    assert_eq!([first("aaa"), first("zzz")], [json!(["here"]), json!(["here"])]);
 }

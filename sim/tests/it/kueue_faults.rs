@@ -189,9 +189,9 @@ fn jobs_that_are_about_to_be_created_are_added() {
         let decisions = found["decisions"].as_array().unwrap().iter();
         decisions.map(|it| it["job"].as_str().unwrap().to_owned()).collect()
     };
-    assert_eq!(names(&added(JOB, "job.yaml")), ["sample-job-", "wa"]);
+    assert_eq!(names(&added(JOB, "job.yaml")), ["wa", "sample-job-"]);
     let twice = format!("{JOB}---\n{JOB}");
-    assert_eq!(names(&added(&twice, "job.yaml")), ["sample-job-", "sample-job-2", "wa"]);
+    assert_eq!(names(&added(&twice, "job.yaml")), ["wa", "sample-job-", "sample-job-2"]);
     // Who has a name gets no other.
     let named = JOB.replace("generateName: sample-job-", "generateName: x-\n  name: wa");
     let ran = adding(&named, "job.yaml");
@@ -207,7 +207,7 @@ fn jobs_that_are_about_to_be_created_are_added() {
     let pipeline =
         "name: chain\n---\nname: first\nresources: {cpus: 1}\n---\nname: second\nresources: {cpus: 1}\n";
     let found = added(pipeline, "chain.yaml");
-    assert_eq!(names(&found), ["first", "wa"]);
+    assert_eq!(names(&found), ["wa", "first"]);
     let note = "`chain.yaml` is a pipeline of 2 tasks, which run one after another: the first alone is added";
     assert_eq!(found["warnings"], json!([note]));
     let inactive = workload("off", "a", 1, false).replace("  queueName", "  active: false\n  queueName");
@@ -253,6 +253,44 @@ fn what_cannot_be_added_is_told_by_what_it_is() {
         let expected = format!("error: failed to read Kueue objects `{name}`\n{message}\n");
         assert_eq!((ran.code, ran.stderr), (2, expected), "{text}");
     }
+}
+
+/// Versions call a field differently, and who writes both says one thing.
+#[test]
+fn what_is_said_twice_is_said_alike() {
+    let both = |other: &str| one().replace("  cohort: all", &format!("  cohort: all\n  cohortName: {other}"));
+    assert_eq!(decide(&both("all"), &[]).code, 0);
+    let ran = decide(&both("other"), &[]);
+    let expected = "error: failed to read Kueue objects `objects.yaml`\nline 6, character 11, ClusterQueue `a`, field \
+                    `spec.cohort`: expected `other`, as `cohortName` says, or nothing, found `all`\n";
+    assert_eq!((ran.code, ran.stderr.as_str()), (2, expected));
+}
+
+#[test]
+fn an_admission_is_of_the_pod_sets_that_there_are() {
+    let text = queue("a", "all") + &workload("wa", "a", 2, true) + &workload("wb", "a", 1, false);
+    let ran = decide(&text.replace("{name: main, count: 2, flavors", "{name: other, count: 2, flavors"), &[]);
+    let place = "warning: Workload `ns/wa`, field `status.admission.podSetAssignments[0]";
+    assert_eq!((ran.code, ran.stderr), (0, format!("{place}.name`: none of its pod sets is called so\n")));
+    // More pods than are asked for now can be left from before.
+    let ran = decide(&text.replace("{name: main, count: 2, flavors", "{name: main, count: 7, flavors"), &[]);
+    assert_eq!((ran.code, ran.stderr), (0, format!("{place}.count`: more pods than the 2 of its pod set\n")));
+}
+
+#[test]
+fn objects_of_another_version_are_named_where_they_are_missed() {
+    let text = one().replace("v1beta1", "v2");
+    let passed = ": passed over are `ClusterQueue of kueue.x-k8s.io/v2`, `LocalQueue of kueue.x-k8s.io/v2`, `Workload of \
+                  kueue.x-k8s.io/v2`\n";
+    let told = decide(&text, &[]).stderr;
+    let message =
+        "error: the objects in `objects.yaml` have no ClusterQueue that is read, so nobody has quota";
+    assert!(told.starts_with(&format!("{message}{passed}")), "{told}");
+    let place = folder(&[("objects.yaml", &text)]);
+    let told = refused(place.path(), &["kueue", "import", "objects.yaml"]);
+    let message = "error: failed to read Kueue objects `objects.yaml`\nno ClusterQueue and no Cohort has quota of any flavor: \
+                   expected at least one";
+    assert_eq!(told, format!("{message}{passed}"));
 }
 
 /// Clocks of a cluster differ.
@@ -315,6 +353,13 @@ fn our_own_policies_decide_on_objects_through_the_import() {
         assert_eq!(found, decision("s.toml"));
         assert_eq!((&found["policy"], &found["decisions"][0]["action"]), (&json!(policy), &json!("start")));
     }
+    let told = refused(place.path(), &["decide", "objects.yaml", "--policy", "recorded"]);
+    assert!(
+        told.contains(
+            "hint: what was recorded is not decided again: `sim compare` takes `--policy recorded`"
+        ),
+        "{told}"
+    );
     let told = refused(place.path(), &["decide", "objects.yaml", "--policy", "drf", "--now", "5"]);
     let message = "error: `--now` goes with Kueue's own rules, and policy `drf` is to decide\nhint: write the scenario with \
                    `sim kueue import`, and change that\n";
