@@ -141,7 +141,11 @@ fn objects(arguments: &cli::Decide, first: Opened, world: &World<'_>) -> Result<
             path.display(),
             objects.passed_over()
         );
-        let hint = "print the queues as well, see `sim decide --help`; what Workloads did is told by `sim trace inspect`";
+        let hint = if objects.passed_over().contains("ClusterQueue of ") {
+            "those of `kueue.x-k8s.io/v1beta1` and `kueue.x-k8s.io/v1beta2` are read"
+        } else {
+            "print the queues as well, see `sim decide --help`; what Workloads did is told by `sim trace inspect`"
+        };
         return Err(SimError::usage_with_hint(message, hint));
     }
     Ok(snapshot.decide())

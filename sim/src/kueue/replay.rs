@@ -14,6 +14,7 @@ use std::fmt::Write as _;
 use fairshare::kueue::{Cluster, Pending, PodSet, Reason, Strategy, Verdict, Workload};
 use fairshare::{Eligible, EvictReason, LogDigest, PoolId, Timestamp};
 
+use super::export::GPU_HERE;
 use super::lines::{Lines, Waiting};
 use super::local::Locals;
 use super::tree::{Tree, pool_names, settings, signed};
@@ -414,14 +415,13 @@ impl<O: Observer> Replay<'_, O> {
         let row = head.row;
         let pending = self.asked[head.queue].get(&head.shape).ok_or_else(|| unasked(now))?;
         let mut usage = Vec::new();
-        let mut pool = 0;
         for (set, flavors) in pending.pod_sets.iter().zip(flavors) {
             for (resource, each) in &set.requests {
                 let Some(flavor) = flavors.get(resource) else { continue };
-                pool = self.pools.get(flavor.as_str()).map_or(0, |pool| pool.index());
                 usage.push((flavor.clone(), resource.clone(), each.saturating_mul(i64::from(set.count))));
             }
         }
+        let pool = self.measured_in(&usage);
         let local = Some((head.queue, head.local)).filter(|(queue, _)| self.locals.count(*queue));
         let asks = if local.is_some() { usage.clone() } else { Vec::new() };
         let at = self.cluster.admit(Workload {
@@ -450,11 +450,18 @@ impl<O: Observer> Replay<'_, O> {
         let waited_ms = now.abs_diff(live.since);
         *live = Live { attempt: live.attempt + 1, at: Some(at), since: now, ..*live };
         let attempt = live.attempt;
-        let pool = u32::try_from(pool).unwrap_or(u32::MAX);
         let begin = Begin { now, waited_ms, pool, alternative, nodes: 0 };
         let end = self.saved.begin((self.setup, self.trace, row), begin, &mut self.record)?;
         self.ends.push(Reverse((end, row, attempt)));
         self.tell(Transition { at: now, what: What::Started, row, attempt, pool, alternative, cause: None })
+    }
+
+    /// The pool in which a job is measured, which may draw on several: that of its GPUs, else of its first resource.
+    fn measured_in(&self, usage: &[(String, String, i64)]) -> u32 {
+        let of_gpus = usage.iter().find(|(_, resource, _)| resource == GPU_HERE);
+        let flavor = of_gpus.or(usage.first()).map(|(flavor, ..)| flavor.as_str());
+        let pool = flavor.and_then(|flavor| self.pools.get(flavor));
+        pool.map_or(0, |pool| u32::try_from(pool.index()).unwrap_or(u32::MAX))
     }
 
     /// What a job held is free, and others may gain from it.

@@ -154,16 +154,19 @@ pub(super) fn workload(value: &Value, own: &Side<'_>, other: &Side<'_>) -> Optio
         }
     }
     // Zero of something is given a flavor, too.
-    if mine.pods != its.pods {
+    let same_pods = mine.pods == its.pods;
+    if !same_pods {
         // What containers run is nobody's business here.
         kept.keep(&json!({"spec": {"podSets": pod_sets(&mine.pods)}}), "spec", "podSets", Value::Null);
     }
+    // An admission is of the pod sets by their names, of which some may have ended.
+    let of_the_same = same_pods && mine.reclaimable == its.reclaimable;
+    let same_hold = own.hold() == other.hold() && (of_the_same || mine.admission.is_none());
     for (same, section, key) in [
         (mine.queue == its.queue, "spec", "queueName"),
         (mine.active == its.active, "spec", "active"),
         (own.state() == other.state(), "status", "conditions"),
-        // What is held follows from both.
-        (own.hold() == other.hold() && mine.reclaimable == its.reclaimable, "status", "admission"),
+        (same_hold, "status", "admission"),
         (mine.requeue_ms == its.requeue_ms, "status", "requeueState"),
         (mine.reclaimable == its.reclaimable, "status", "reclaimablePods"),
     ] {

@@ -285,7 +285,8 @@ fn objects_of_another_version_are_named_where_they_are_missed() {
     let told = decide(&text, &[]).stderr;
     let message =
         "error: the objects in `objects.yaml` have no ClusterQueue that is read, so nobody has quota";
-    assert!(told.starts_with(&format!("{message}{passed}")), "{told}");
+    let hint = "hint: those of `kueue.x-k8s.io/v1beta1` and `kueue.x-k8s.io/v1beta2` are read\n";
+    assert_eq!(told, format!("{message}{passed}{hint}"));
     let place = folder(&[("objects.yaml", &text)]);
     let told = refused(place.path(), &["kueue", "import", "objects.yaml"]);
     let message = "error: failed to read Kueue objects `objects.yaml`\nno ClusterQueue and no Cohort has quota of any flavor: \

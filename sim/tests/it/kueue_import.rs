@@ -212,3 +212,45 @@ fn an_export_without_any_queue_says_so() {
         );
     }
 }
+
+/// A job that draws on several pools is measured in that of its GPUs, else in that of its first resource.
+#[test]
+fn a_job_is_measured_in_the_pool_of_its_gpus() {
+    let place = folder("");
+    let pool = |name: &str, node: &str| {
+        format!("[[pool]]\nname = '{name}'\nnodes = 1\nnode = {{ {node} }}\ndivisible = true\n")
+    };
+    let team = "[[team]]\nname = 'a'\nquota = { host = { cpu = 8, memory = '8GiB' }, card = { gpu = 4 } }\n";
+    let policy = "[policy]\norder = 'kueue'\ntree = 'as-written'\n";
+    let scenario = [
+        pool("host", "cpu = 8, memory = '8GiB'"),
+        pool("card", "gpu = 4"),
+        team.to_owned(),
+        policy.to_owned(),
+    ];
+    std::fs::write(place.path().join("s.toml"), scenario.concat()).unwrap();
+    let jobs = "job_id,submit_s,run_s,team,gpu,cpu,memory_gib\nboth,0,10,a,4,4,4\nplain,0,10,a,0,4,4\n";
+    std::fs::write(place.path().join("t.csv"), jobs).unwrap();
+    ran(place.path(), &["run", "s.toml", "--trace", "t.csv", "--out", "out"]);
+    let lives = std::fs::read_to_string(place.path().join("out/jobs.csv")).unwrap();
+    let pool_of = |job: &str| {
+        let column = lives.lines().next().unwrap().split(',').position(|name| name == "pool").unwrap();
+        let line = lives.lines().find(|line| line.starts_with(&format!("{job},"))).unwrap();
+        line.split(',').nth(column).unwrap().to_owned()
+    };
+    assert_eq!([pool_of("both"), pool_of("plain")], ["card", "host"]);
+}
+
+/// Pods can end while others of their job wait for quota again, and pod sets have names of their own.
+#[test]
+fn pods_that_have_ended_and_names_of_pod_sets_come_through_the_import() {
+    let ended = json!({"reclaimablePods": [{"name": "main", "count": 1}]});
+    let mut running = admitted(2, 2, ["gpu", "gpu"], false);
+    running["reclaimablePods"] = ended["reclaimablePods"].clone();
+    let text = cluster(false) + &workload("p", 0, 4, &ended) + &workload("r", 1, 2, &running);
+    for text in [text.clone(), text.replace("\"main\"", "\"driver\"")] {
+        let place = folder(&text);
+        assert_eq!(ran(place.path(), &["kueue", "import", "objects.yaml", "--out", "s.toml"]).1, "");
+        assert_eq!(ran(place.path(), &["decide", "s.toml"]), ran(place.path(), &["decide", "objects.yaml"]));
+    }
+}
