@@ -15,6 +15,7 @@ use super::quantity::bytes;
 use super::queue::REACHES;
 use super::replay::{KueueRules, shapes};
 use super::snapshot::{Options, Snapshot};
+use super::subtree::filled;
 use super::tree::{Parts, ROOT, Tree};
 use crate::decide::{Decided, now, snapshot_trace};
 use crate::error::SimError;
@@ -272,7 +273,7 @@ impl<'a> Exporter<'a> {
             if cohort.weight.is_none_or(|weight| weight != fairshare::Weight::ONE) {
                 spec["fairSharing"] = json!({"weight": weight(cohort.weight)});
             }
-            self.groups(&format!("cohort `{name}`"), &cohort.groups, &mut spec);
+            self.groups(&format!("cohort `{name}`"), &filled(&cohort.groups), &mut spec);
             self.out.objects.push(over(new("Cohort", &name, None, spec), parts));
         }
     }

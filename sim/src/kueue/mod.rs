@@ -6,7 +6,7 @@
 //! way round, `tree` makes a scenario's teams Kueue's queues, `export` writes them and the jobs (`job`) as objects, and
 //! `replay` runs a trace with the jobs in `lines`, what users have used in `local`, and what it does not follow in
 //! `unheeded`. `import` makes objects a scenario: `plain` what it says in its own words, with the flavors
-//! that are one pool (`joined`) and what was admitted (`asked`), `same` what it still lacks.
+//! that are one pool (`joined`), what cohorts have in all (`subtree`) and what was admitted (`asked`), `same` what it still lacks.
 //! `text` is YAML and TOML. Absent on purpose: Kueue's rules (see `fairshare::kueue`).
 
 mod add;
@@ -29,6 +29,7 @@ mod queue;
 mod replay;
 mod same;
 mod snapshot;
+mod subtree;
 mod text;
 mod tree;
 mod unheeded;

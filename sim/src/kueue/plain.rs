@@ -18,6 +18,7 @@ use super::joined::{Amounts, split, together};
 use super::objects::Objects;
 use super::same::is_finished;
 use super::snapshot::held;
+use super::subtree::{complete, totals};
 use super::text::{toml, toml_key, toml_text};
 use super::tree::Parts;
 use super::workload::Workload;
@@ -343,15 +344,16 @@ impl<'a> Plain<'a> {
     }
 
     fn teams(&self, text: &mut String, words: &Words) {
-        let totals = self.totals();
+        let totals = totals(self.objects);
         for name in self.cohort_names() {
             let team = self.team_of_cohort(&name);
             let _ = write!(text, "\n[[team]]\nname = {}\n", toml_text(&team));
             if let Some((_, cohort)) = self.objects.cohorts.iter().find(|(_, cohort)| cohort.name == name) {
                 self.place(text, cohort.parent.as_ref(), cohort.weight);
-                self.quotas(text, &cohort.groups, &|flavor, quota| {
+                let total = totals.get(&name).cloned().unwrap_or_default();
+                self.quotas(text, &complete(&cohort.groups, &total), &|flavor, quota| {
                     let pair = (flavor.to_owned(), quota.resource.clone());
-                    totals.get(&name).and_then(|totals| totals.get(&pair)).copied().unwrap_or(quota.nominal)
+                    total.get(&pair).copied().unwrap_or(quota.nominal)
                 });
             }
             said(text, words.teams.get(&team));
@@ -408,30 +410,6 @@ impl<'a> Plain<'a> {
                 let _ = writeln!(text, "{key} = {{ {} }}", pools.join(", "));
             }
         }
-    }
-
-    /// For each cohort all that it and those below it have quota of.
-    fn totals(&self) -> BTreeMap<String, BTreeMap<(String, String), i64>> {
-        let above = |name: &String| {
-            let cohort = self.objects.cohorts.iter().find(|(_, cohort)| cohort.name == *name);
-            cohort.and_then(|(_, cohort)| cohort.parent.clone())
-        };
-        let mut totals: BTreeMap<String, BTreeMap<(String, String), i64>> = BTreeMap::new();
-        let queues = self.objects.queues.iter().map(|(_, queue, _)| (queue.cohort.clone(), &queue.groups));
-        let cohorts =
-            self.objects.cohorts.iter().map(|(_, cohort)| (Some(cohort.name.clone()), &cohort.groups));
-        for (first, groups) in queues.chain(cohorts) {
-            for name in std::iter::successors(first, above) {
-                let total = totals.entry(name).or_default();
-                for row in groups.iter().flat_map(|group| &group.rows) {
-                    for quota in &row.quotas {
-                        let sum = total.entry((row.flavor.clone(), quota.resource.clone())).or_default();
-                        *sum = sum.saturating_add(quota.nominal);
-                    }
-                }
-            }
-        }
-        totals
     }
 
     /// The queue in which a workload is, and whether it holds quota; nothing for one that is in none.

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use fairshare::kueue::{ClusterQueue, Cohort, ResourceGroup};
+use fairshare::kueue::{ClusterQueue, Cohort, Quota, ResourceGroup};
 use serde_json::{Map, Value, json};
 
 use super::objects::Objects;
@@ -80,10 +80,18 @@ pub(super) fn cohort(value: &Value, own: &Cohort, plain: &Plain<'_>, again: &Obj
     if own.weight != other.weight {
         kept.keep(value, "spec", "fairSharing", json!({}));
     }
-    if plainly(&own.groups) != plainly(&other.groups) {
+    if stated(&own.groups) != stated(&other.groups) {
         kept.keep(value, "spec", "resourceGroups", Value::Null);
     }
     kept.some()
+}
+
+/// What a cohort adds to its queues or bounds: no quota of its own and no limit is as if nothing were said.
+fn stated(groups: &[ResourceGroup]) -> BTreeMap<(&str, &str), &Quota> {
+    let rows = groups.iter().flat_map(|group| &group.rows);
+    let all = rows.flat_map(|row| row.quotas.iter().map(|quota| (row.flavor.as_str(), quota)));
+    let some = all.filter(|(_, quota)| **quota != Quota::new(&quota.resource, 0));
+    some.map(|(flavor, quota)| ((flavor, quota.resource.as_str()), quota)).collect()
 }
 
 /// A workload among its objects.

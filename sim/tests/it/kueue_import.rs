@@ -254,3 +254,20 @@ fn pods_that_have_ended_and_names_of_pod_sets_come_through_the_import() {
         assert_eq!(ran(place.path(), &["decide", "s.toml"]), ran(place.path(), &["decide", "objects.yaml"]));
     }
 }
+
+/// A cohort adds to what is below it; a team is guaranteed what it names. Other policies decide on both alike.
+#[test]
+fn a_cohort_has_what_its_queues_have() {
+    let own = "---\n{kind: Cohort, metadata: {name: all}, spec: {resourceGroups: [{coveredResources: [nvidia.com/gpu], flavors: \
+               [{name: gpu, resources: [{name: nvidia.com/gpu, nominalQuota: 2}]}]}]}}\n";
+    let place = folder(&(cluster(false) + own + &workload("p", 0, 10, &json!({}))));
+    assert_eq!(ran(place.path(), &["kueue", "import", "objects.yaml", "--out", "s.toml"]).1, "");
+    let text = std::fs::read_to_string(place.path().join("s.toml")).unwrap();
+    assert!(text.contains("name = \"all\"\nquota = { gpu = { gpu = 10, cpu = 20 } }\n"), "{text}");
+    assert!(!text.contains("resourceGroups"), "{text}");
+    for policy in ["kueue", "drf"] {
+        let decided = ran(place.path(), &["decide", "objects.yaml", "--policy", policy, "-o", "json"]).0;
+        assert_eq!(actions(&decided), [("p", "start")], "{policy}");
+        assert_eq!(decision(place.path(), "s.toml"), decision(place.path(), "objects.yaml"));
+    }
+}
