@@ -7,10 +7,10 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::trace::{folder, gzip};
+use crate::trace::{folder, gzip, write};
 
-/// Kilobytes of address space for one run. All that is read in parts needs less; a file of YAML, of up to 64 MiB, is held
-/// whole and may need more.
+/// Kilobytes of address space for one run. All that is read in parts needs less, and so does a file of YAML, which is held
+/// whole, unless it comes near its bounds.
 const MEMORY: &str = "400000";
 
 /// Inspects what `feed` writes to standard input: how many bytes were taken, the exit code and stderr.
@@ -84,6 +84,24 @@ fn yaml_and_tables_of_ten_gigabytes_end_with_an_error() {
     assert!(stderr.contains("this is no throughput table"), "{stderr}");
     assert_eq!(code, 2);
     assert!(taken < 70 << 20, "{taken}");
+}
+
+/// Memory follows the text of YAML and not how much stands in it; and how much may stand in it is bounded too.
+#[test]
+fn yaml_of_many_small_parts_needs_little_memory() {
+    let folder = folder();
+    let many = "there is more in this YAML than in any that is printed\n\
+                hint: export it as JSON, or in several files\n";
+    for (name, text, said) in [
+        ("list.yaml", "- a\n".repeat(2_000_000), "line 1, character "),
+        ("items.yaml", format!("kind: List\nitems: [{}]", "{a},".repeat(700_000)), "line 2, character 9, "),
+        ("one.yaml", format!("kind: Job\nitem: [{}]", "a,".repeat(5_000_000)), "is longer than 16 MiB\n"),
+        ("documents.yaml", "--- a\n".repeat((1 << 20) + 1), many),
+    ] {
+        let path = write(&folder, name, text.as_bytes());
+        let (_, code, stderr) = inspect(&format!("{}:kueue", path.display()), |_| 0);
+        assert!(code == 2 && stderr.contains(said), "{name}: {code}: {stderr}");
+    }
 }
 
 /// The same text packed: a few megabytes that unpack to ten gigabytes.

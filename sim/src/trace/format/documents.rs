@@ -5,22 +5,25 @@
 use std::io::Read as _;
 use std::rc::Rc;
 
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_json::{Map, Value};
-use serde_saphyr::Spanned;
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::Value;
+use serde_saphyr::{Error, Spanned};
 
-use super::items::Items;
+use super::items::{Items, MAX_OBJECT};
 use super::locate::{Place, Way, place, yaml_place};
 use super::member::Misread;
 use crate::trace::error::{Fault, quoted};
 use crate::trace::input::Opened;
 
-/// YAML is held whole, with up to twenty times as much for what stands in it; a longer file should be exported as JSON.
+/// YAML is held whole, and what stands in it once more as JSON; a longer file should be exported as JSON.
 const MAX_YAML: u64 = 64 << 20;
 
-/// More parts than this do not fit into so much text.
-const MANY: usize = 1 << 26;
+/// So many lists, mappings and values may stand in it, ends of lists and mappings counted too: twice as many as in so
+/// much YAML as it is printed. What is denser is no export, and would cost some 30 bytes for two.
+const MAX_EVENTS: usize = 1 << 24;
+
+/// So many documents may stand in it.
+const MAX_DOCUMENTS: usize = 1 << 20;
 
 /// The key under which Kubernetes lists objects.
 const ITEMS: &str = "items";
@@ -35,7 +38,9 @@ pub(crate) enum Documents {
 pub(crate) struct Yaml {
     /// Kept so that a fault can be told with its place.
     text: String,
-    objects: std::vec::IntoIter<(Origin, Value)>,
+    documents: std::vec::IntoIter<Spanned<Document>>,
+    /// The document that is a list, and its next item.
+    list: Option<(List, usize)>,
     current: Origin,
 }
 
@@ -69,38 +74,28 @@ impl Documents {
             Fault::unreadable(0, "UTF-8 text", quoted(found)).at(Place::START.moved(bytes, at))
         })?;
         let documents: Vec<Spanned<Document>> = parse(&text).map_err(|error| {
-            let fault = Fault::other(0, "this is no YAML of objects").hint(hint);
+            let fault = match error.without_snippet() {
+                // The bounds on texts and on what stands in one another are far from what is printed.
+                Error::Budget { .. } => {
+                    Fault::other(0, "there is more in this YAML than in any that is printed")
+                        .hint("export it as JSON, or in several files")
+                }
+                _ => Fault::other(0, "this is no YAML of objects").hint(hint),
+            };
             match error.location() {
                 Some(location) => fault.at(Place { line: location.line(), character: location.column() }),
                 None => fault,
             }
         })?;
-        let mut objects = Vec::new();
-        for whole in documents {
-            let begin = place(&whole);
-            let origin = Origin { place: begin, whole: begin, ..Origin::default() };
-            match whole.value {
-                Document::Many { items, under_key } => {
-                    let origin = Origin { under_key, ..origin };
-                    for (item, one) in items.into_iter().enumerate() {
-                        let origin = Origin { place: place(&one), item: Some(item), ..origin };
-                        objects.push((origin, one.value));
-                    }
-                }
-                Document::One(value) => objects.push((origin, value)),
-            }
-        }
-        Ok(Self::Yaml(Yaml { text, objects: objects.into_iter(), current: Origin::default() }))
+        let documents = documents.into_iter();
+        Ok(Self::Yaml(Yaml { text, documents, list: None, current: Origin::default() }))
     }
 
     /// The next object; nothing at the end.
     pub(crate) fn next(&mut self, what: &str) -> Result<Option<Value>, Fault> {
         match self {
             Self::Json(items) => items.next(what),
-            Self::Yaml(yaml) => Ok(yaml.objects.next().map(|(origin, value)| {
-                yaml.current = origin;
-                value
-            })),
+            Self::Yaml(yaml) => yaml.next(what),
         }
     }
 
@@ -129,6 +124,30 @@ impl Documents {
 }
 
 impl Yaml {
+    fn next(&mut self, what: &str) -> Result<Option<Value>, Fault> {
+        loop {
+            if let Some((list, next)) = &mut self.list {
+                let item = *next;
+                if let Some((place, json)) = list.get(item) {
+                    *next += 1;
+                    self.current = Origin { place, item: Some(item), ..self.current };
+                    return read(json, place, what).map(Some);
+                }
+                self.list = None;
+            }
+            let Some(document) = self.documents.next() else { return Ok(None) };
+            let begin = place(&document);
+            self.current = Origin { place: begin, whole: begin, ..Origin::default() };
+            match document.value {
+                Document::One(json) => return read(&json.0, begin, what).map(Some),
+                Document::Many(list) => {
+                    self.current.under_key = list.under_key;
+                    self.list = Some((list, 0));
+                }
+            }
+        }
+    }
+
     /// Reads the text once more, for its places: nothing is kept of them as long as nothing is wrong.
     fn locate(&self, way: &Way) -> Option<Place> {
         let Origin { whole, item, under_key, .. } = self.current;
@@ -138,24 +157,145 @@ impl Yaml {
     }
 }
 
+/// One object, which was YAML.
+fn read(json: &[u8], place: Place, what: &str) -> Result<Value, Fault> {
+    if json.len() as u64 > MAX_OBJECT {
+        return Err(Fault::other(0, format!("this {what} is longer than 16 MiB")).at(place));
+    }
+    serde_json::from_slice(json).map_err(|_| Fault::other(0, format!("this is no {what}")).at(place))
+}
+
 fn parse<'de, T: Deserialize<'de>>(text: &'de str) -> Result<Vec<T>, serde_saphyr::Error> {
-    // The text is bounded above, and so is whatever may stand in it. Of the words that YAML 1.1 took for booleans,
-    // Kubernetes means two: a queue may be called `y`.
+    // Of the words that YAML 1.1 took for booleans, Kubernetes means two: a queue may be called `y`.
     let options = serde_saphyr::options! {
         strict_booleans: true,
         budget: serde_saphyr::budget! {
-            max_documents: MANY,
-            max_events: MANY,
-            max_nodes: MANY,
+            max_documents: MAX_DOCUMENTS,
+            max_events: MAX_EVENTS,
+            max_nodes: MAX_EVENTS,
         },
     };
     serde_saphyr::from_multiple_with_options(text, options)
 }
 
+/// A value of YAML as the text of JSON, which takes a tenth of the memory of the value.
+struct Json(Vec<u8>);
+
+impl<'de> Deserialize<'de> for Json {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut text = Vec::new();
+        Writing(&mut text).deserialize(deserializer)?;
+        Ok(Self(text))
+    }
+}
+
+/// Writes a value behind the text so far.
+struct Writing<'t>(&'t mut Vec<u8>);
+
+impl Writing<'_> {
+    fn write<E: serde::de::Error>(self, value: impl serde::Serialize) -> Result<(), E> {
+        serde_json::to_writer(self.0, &value).map_err(E::custom)
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Writing<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Writing<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_bool<E: serde::de::Error>(self, value: bool) -> Result<(), E> {
+        self.write(value)
+    }
+
+    fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<(), E> {
+        self.write(value)
+    }
+
+    fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<(), E> {
+        self.write(value)
+    }
+
+    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<(), E> {
+        self.write(value)
+    }
+
+    fn visit_str<E: serde::de::Error>(self, value: &str) -> Result<(), E> {
+        self.write(value)
+    }
+
+    fn visit_unit<E: serde::de::Error>(self) -> Result<(), E> {
+        self.write(())
+    }
+
+    fn visit_none<E: serde::de::Error>(self) -> Result<(), E> {
+        self.write(())
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        self.deserialize(deserializer)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<(), A::Error> {
+        self.0.push(b'[');
+        while parts.next_element_seed(Writing(self.0))?.is_some() {
+            self.0.push(b',');
+        }
+        close(self.0, b']');
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut parts: A) -> Result<(), A::Error> {
+        self.0.push(b'{');
+        while let Some(key) = parts.next_key::<String>()? {
+            Writing(self.0).write(key)?;
+            self.0.push(b':');
+            parts.next_value_seed(Writing(self.0))?;
+            self.0.push(b',');
+        }
+        close(self.0, b'}');
+        Ok(())
+    }
+}
+
+/// Ends a list or mapping, the last part of which has a comma behind it.
+fn close(text: &mut Vec<u8>, bracket: u8) {
+    match text.last_mut() {
+        Some(last @ b',') => *last = bracket,
+        _ => text.push(bracket),
+    }
+}
+
 /// A document of YAML: an object, or a list of them.
 enum Document {
-    One(Value),
-    Many { items: Vec<Spanned<Value>>, under_key: bool },
+    One(Json),
+    Many(List),
+}
+
+/// Objects, one behind the other.
+#[derive(Default)]
+struct List {
+    json: Vec<u8>,
+    /// Where each begins in the file and ends here.
+    items: Vec<(Place, usize)>,
+    under_key: bool,
+}
+
+impl List {
+    fn get(&self, item: usize) -> Option<(Place, &[u8])> {
+        let &(place, end) = self.items.get(item)?;
+        let begin = item.checked_sub(1).map_or(0, |before| self.items[before].1);
+        Some((place, &self.json[begin..end]))
+    }
 }
 
 impl<'de> Deserialize<'de> for Document {
@@ -178,6 +318,14 @@ struct DocumentVisitor {
     top: bool,
 }
 
+impl DocumentVisitor {
+    fn one<E>(write: impl FnOnce(Writing<'_>) -> Result<(), E>) -> Result<Document, E> {
+        let mut json = Vec::new();
+        write(Writing(&mut json))?;
+        Ok(Document::One(Json(json)))
+    }
+}
+
 impl<'de> Visitor<'de> for DocumentVisitor {
     type Value = Document;
 
@@ -185,32 +333,32 @@ impl<'de> Visitor<'de> for DocumentVisitor {
         f.write_str("an object or a list of objects")
     }
 
-    fn visit_bool<E>(self, value: bool) -> Result<Document, E> {
-        Ok(Document::One(value.into()))
+    fn visit_bool<E: serde::de::Error>(self, value: bool) -> Result<Document, E> {
+        Self::one(|json| json.write(value))
     }
 
-    fn visit_i64<E>(self, value: i64) -> Result<Document, E> {
-        Ok(Document::One(value.into()))
+    fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<Document, E> {
+        Self::one(|json| json.write(value))
     }
 
-    fn visit_u64<E>(self, value: u64) -> Result<Document, E> {
-        Ok(Document::One(value.into()))
+    fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<Document, E> {
+        Self::one(|json| json.write(value))
     }
 
-    fn visit_f64<E>(self, value: f64) -> Result<Document, E> {
-        Ok(Document::One(value.into()))
+    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Document, E> {
+        Self::one(|json| json.write(value))
     }
 
-    fn visit_str<E>(self, value: &str) -> Result<Document, E> {
-        Ok(Document::One(value.into()))
+    fn visit_str<E: serde::de::Error>(self, value: &str) -> Result<Document, E> {
+        Self::one(|json| json.write(value))
     }
 
-    fn visit_unit<E>(self) -> Result<Document, E> {
-        Ok(Document::One(Value::Null))
+    fn visit_unit<E: serde::de::Error>(self) -> Result<Document, E> {
+        Self::one(|json| json.write(()))
     }
 
-    fn visit_none<E>(self) -> Result<Document, E> {
-        Ok(Document::One(Value::Null))
+    fn visit_none<E: serde::de::Error>(self) -> Result<Document, E> {
+        Self::one(|json| json.write(()))
     }
 
     fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Document, D::Error> {
@@ -218,32 +366,35 @@ impl<'de> Visitor<'de> for DocumentVisitor {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<Document, A::Error> {
-        let mut items = Vec::new();
-        while let Some(item) = parts.next_element()? {
-            items.push(item);
+        let mut list = List::default();
+        while let Some(item) = parts.next_element::<Spanned<Json>>()? {
+            list.json.extend_from_slice(&item.value.0);
+            list.items.push((place(&item), list.json.len()));
         }
-        Ok(Document::Many { items, under_key: false })
+        Ok(Document::Many(list))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut parts: A) -> Result<Document, A::Error> {
         if !self.top {
-            return Value::deserialize(MapAccessDeserializer::new(parts)).map(Document::One);
+            return Self::one(|json| json.visit_map(parts));
         }
-        let (mut fields, mut items) = (Map::new(), None);
+        let (mut fields, mut list) = (vec![b'{'], None);
         while let Some(key) = parts.next_key::<String>()? {
-            if key != ITEMS {
-                fields.insert(key, parts.next_value()?);
+            let listed = if key == ITEMS { Some(parts.next_value::<Listed>()?.0) } else { None };
+            if let Some(Document::Many(items)) = listed {
+                list = Some(List { under_key: true, ..items });
                 continue;
             }
-            match parts.next_value::<Listed>()?.0 {
-                Document::One(value) => _ = fields.insert(key, value),
-                Document::Many { items: many, .. } => items = Some(many),
+            Writing(&mut fields).write(key)?;
+            fields.push(b':');
+            match listed {
+                Some(Document::One(json)) => fields.extend_from_slice(&json.0),
+                _ => parts.next_value_seed(Writing(&mut fields))?,
             }
+            fields.push(b',');
         }
-        Ok(match items {
-            Some(items) => Document::Many { items, under_key: true },
-            None => Document::One(fields.into()),
-        })
+        close(&mut fields, b'}');
+        Ok(list.map_or(Document::One(Json(fields)), Document::Many))
     }
 }
 

@@ -12,7 +12,7 @@ use crate::trace::error::{Fault, quoted};
 use crate::trace::input::{Flow, Guard, Opened};
 
 /// One object may be this long.
-const MAX_OBJECT: u64 = 16 << 20;
+pub(super) const MAX_OBJECT: u64 = 16 << 20;
 
 /// Objects nested deeper than this are no trace; the JSON reader behind stops at 128 as well.
 const MAX_DEPTH: usize = 100;
