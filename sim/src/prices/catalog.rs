@@ -132,16 +132,18 @@ fn machines(
         ["InstanceType", "AcceleratorName", "AcceleratorCount", "Price", "Region"].map(needed);
     let (instance, accelerator, number, price, region) = (instance?, accelerator?, number?, price?, region?);
     let spot = column("SpotPrice");
+    // Of a line that ends in CR and LF the reader leaves the LF to the next one, and counts it there.
+    let late = u64::from(reader.position().line() == 1);
     let (mut machines, mut count) = (Machines::new(), 0);
     let mut record = csv::StringRecord::new();
     loop {
         let start = reader.position().clone();
         flow.record_starts(start.byte());
-        if !reader.read_record(&mut record).map_err(|error| broken(error, start.line()))? {
+        if !reader.read_record(&mut record).map_err(|error| broken(error, start.line() + late))? {
             break;
         }
         count += 1;
-        let line = record.position().map_or(0, csv::Position::line);
+        let line = record.position().map_or(0, csv::Position::line) + late;
         let cell = |index: usize| record.get(index).unwrap_or_default().trim();
         let money = |index: usize| amount(shown, line, header.get(index).unwrap_or_default(), cell(index));
         let number = amount(shown, line, "AcceleratorCount", cell(number))?.unwrap_or(0) / 1_000_000;

@@ -43,6 +43,23 @@ fn a_price_is_for_one_accelerator_and_the_lowest_of_its_zones() {
     assert_eq!(value["sources"][0]["rows"], 2);
 }
 
+/// Lines are counted alike whatever ends them.
+#[test]
+fn lines_that_end_in_two_bytes_have_their_numbers() {
+    let rows = "a,H100,8,1,1,48,r1,16,\nb,H100,8,1,1,,r1,16,\nc,H100,8,1,1,-5,r1,16,\n";
+    for end in ["\n", "\r\n"] {
+        let folder = folder();
+        let told = |rows: &str| {
+            let text = format!("{HEADER}{rows}").replace('\n', end);
+            std::fs::write(folder.path().join("vms.csv"), text).unwrap();
+            sim(folder.path(), &["prices", "vms.csv"]).stderr
+        };
+        assert!(told(rows).contains("line 4, column `Price`"), "{}", told(rows));
+        let left_out = told(&rows.replace("-5", "5"));
+        assert!(left_out.contains("1 row with no price: left out (line 3)"), "{left_out}");
+    }
+}
+
 #[test]
 fn known_faults_of_catalogs_are_caught_and_counted() {
     let value = json_of(
