@@ -70,6 +70,54 @@ fn openb_runs_on_its_own_nodes() {
     assert_eq!((submitted, rejected), (8_152, vec![too_large.to_owned()]));
 }
 
+/// The commands in the head of a scenario, with the folder of the real traces put in.
+fn documented(head: &str, traces: &str) -> Vec<Vec<String>> {
+    let mut commands: Vec<Vec<String>> = Vec::new();
+    for line in head.lines().map_while(|line| line.strip_prefix('#')) {
+        let words = line.split_whitespace().map(|word| word.replace("$FAIRSHARE_TRACES", traces));
+        match line.trim_start() {
+            text if text.starts_with("sim ") => commands.push(words.skip(1).collect()),
+            text if text.starts_with("--") => commands.last_mut().unwrap().extend(words),
+            _ => {}
+        }
+    }
+    commands
+}
+
+/// What a scenario says that one types works. Those that take long are only looked at: their files are there.
+#[test]
+fn the_documented_commands_work() {
+    let Some(traces) = crate::traces_dir() else { return };
+    let traces = traces.canonicalize().unwrap();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let (mut seen, mut ran) = (0, Vec::new());
+    for file in std::fs::read_dir(root.join("traces/scenarios")).unwrap() {
+        let path = file.unwrap().path();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        for command in documented(&text, traces.to_str().unwrap()) {
+            seen += 1;
+            // Three dots stand for what the command above says.
+            let paths = command.iter().filter(|word| word.contains('/') && !word.contains('='));
+            for path in paths {
+                assert!(root.join(path).is_file(), "{name}: {path}");
+            }
+            if ["gavel", "decide", "shares", "demo-quotas"].contains(&name.as_str()) {
+                let mut words: Vec<&str> = command.iter().map(String::as_str).collect();
+                if name == "gavel" && cfg!(not(feature = "lp")) {
+                    words.extend(["--policy", "drf"]);
+                }
+                let done = sim(root, &words);
+                assert_eq!(done.code, 0, "{words:?}: {}", done.stderr);
+                ran.push(name.clone());
+            }
+        }
+    }
+    ran.sort_unstable();
+    ran.dedup();
+    assert!(seen > 10 && ran == ["decide", "demo-quotas", "gavel", "shares"], "{seen}, {ran:?}");
+}
+
 /// Two nodes and a workload for each flavor; `flavors` are objects more.
 fn cluster(flavors: &str) -> String {
     let node = |name: &str, tier: &str, gpus: u32| {
