@@ -141,6 +141,7 @@ fn load(scenario: &Scenario, demand: &Demand<'_>) -> OfferedLoad {
 fn check_trace(arguments: &Check, world: &World<'_>) -> Result<Output, SimError> {
     let options = import(arguments.import.as_deref(), true, world)?;
     let trace = Trace::load(&inputs(&arguments.traces), &options)?;
+    trace.check_links()?;
     let mut text = String::new();
     for source in &trace.sources {
         let (path, format) = (&source.path, source.format.name());

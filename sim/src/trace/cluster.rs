@@ -65,6 +65,19 @@ impl QuotaSeries {
         changes
     }
 
+    /// All quotas together, summed over the time between two instants: milli-GPU x ms. Before the first day its own
+    /// quotas count, as in a scenario that is made of them.
+    pub(super) fn milli_gpu_ms(&self, from_ms: i64, until_ms: i64) -> u128 {
+        let mut sum = 0;
+        for (index, (day, gpus)) in self.days.iter().enumerate() {
+            let begin = if index == 0 { from_ms } else { from_ms.max(*day) };
+            let end = self.days.get(index + 1).map_or(until_ms, |(next, _)| until_ms.min(*next));
+            let length = u128::try_from(end.saturating_sub(begin)).unwrap_or(0);
+            sum += length * u128::from(gpus.iter().sum::<u64>()) * 1000;
+        }
+        sum
+    }
+
     /// The days on which the number of nodes that all quotas together need began or changed, and that number from then on.
     pub(super) fn nodes(&self) -> Vec<(i64, u64)> {
         let mut changes: Vec<(i64, u64)> = Vec::new();

@@ -52,8 +52,9 @@ impl Conversion {
             let path = &source.path;
             if let Some(epoch_ms) = source.epoch_ms {
                 let zero = super::time::date_and_time(epoch_ms);
+                let clock = super::time::clock_name(source.offset_s.unwrap_or(0));
                 lost.push(format!(
-                    "`{path}`: its clock begins at {zero}, which the native format does not say; times stay as they are"
+                    "`{path}`: its clock begins at {zero} ({clock}), which the native format does not say; times stay as they are"
                 ));
             }
             if source.statistics {

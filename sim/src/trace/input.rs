@@ -266,6 +266,9 @@ pub(crate) fn open_bytes(raw: Box<dyn Read>) -> Result<Opened, Fault> {
     {
         return Err(flow.fault(0, error));
     }
+    if let Some((what, how)) = archive(&head) {
+        return Err(Fault::other(0, format!("this is {what}, which is not read")).hint(how));
+    }
     let skip = if head.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
     let start = io::Cursor::new(head[skip..].to_vec());
     let rest: Box<dyn Read> = match failed {
@@ -273,6 +276,22 @@ pub(crate) fn open_bytes(raw: Box<dyn Read>) -> Result<Opened, Fault> {
         Some(error) => Box::new(start.chain(Failing(Some(error)))),
     };
     Ok(Opened { flow: Rc::clone(&flow), head: head[skip..].to_vec(), bytes: Guard { inner: rest, flow } })
+}
+
+/// What else files come packed in, told by their first bytes, and what to do about it.
+fn archive(head: &[u8]) -> Option<(&'static str, &'static str)> {
+    let unpack = "unpack it and name the file; of packed files `.gz` and `.zst` are read";
+    if head.get(257..262) == Some(b"ustar") {
+        Some(("a tar archive", "unpack it, as with `tar -xf`, and name the files in it"))
+    } else if head.starts_with(b"PK\x03\x04") {
+        Some(("a zip archive", "unpack it and name the files in it"))
+    } else if head.starts_with(b"\xfd7zXZ\0") {
+        Some(("xz data", unpack))
+    } else if head.starts_with(b"BZh") && head.get(4..10) == Some(b"1AY&SY") {
+        Some(("bzip2 data", unpack))
+    } else {
+        None
+    }
 }
 
 /// The members of a gzip file, one after the other. What is neither a member nor padding with zeros ends in an error.

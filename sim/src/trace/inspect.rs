@@ -9,21 +9,20 @@ use std::collections::{BTreeMap, BinaryHeap};
 
 use super::cluster::{NodeMake, QuotaSeries};
 use super::error::TraceError;
+use super::figures::{bounded_slowdown, distribution, hours, ratio, seconds, thousandths_of, units};
 use super::guess::Format;
 use super::input::Input;
 use super::inspection::{
-    Distribution, Inspection, OfferedLoad, PartStatistics, QuotaChange, QuotaStatistics, RecordedStatistics,
+    Inspection, OfferedLoad, PartStatistics, QuotaChange, QuotaStatistics, RecordedStatistics,
     RepairStatistics, SourceStatistics,
 };
 use super::interner::Interner;
-use super::model::{CALENDAR_FROM_MS, CPU, GPU, TraceShape};
+use super::model::{CALENDAR_FROM_MS, CPU, GPU, Source, TraceShape};
 use super::reader::{self, Checked, Reading, Sink, TraceOptions};
 use super::row::{Facts, Status, TraceRow};
 use super::shapes::ShapeTable;
 use super::sketch::Sketch;
-
-/// Threshold below which a run time does not count for the slowdown: 10 s.
-const BOUND_MS: u64 = 10_000;
+use super::time;
 
 /// What to compare the trace with.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -173,14 +172,14 @@ impl Parts {
     }
 
     /// By GPU-hours, then core-hours, most first.
-    fn statistics(&self) -> Vec<PartStatistics> {
+    fn statistics(&self, known: Known) -> Vec<PartStatistics> {
         let mut order: Vec<(usize, &Sum)> = self.sums.iter().enumerate().collect();
         order.sort_by_key(|(index, sum)| (Reverse(sum.gpu), Reverse(sum.cpu), *index));
         let statistics = |(index, sum): (usize, &Sum)| PartStatistics {
             name: self.names.text(u32::try_from(index).unwrap_or(u32::MAX)).to_owned(),
             jobs: sum.jobs,
-            gpu_hours: hours(sum.gpu),
-            core_hours: hours(sum.cpu),
+            gpu_hours: known.gpu_hours(sum),
+            core_hours: known.core_hours(sum),
         };
         order.into_iter().map(statistics).collect()
     }
@@ -188,6 +187,23 @@ impl Parts {
     /// How many there are, unless there is none.
     fn count(&self) -> Option<u64> {
         (!self.names.is_empty()).then_some(self.names.len() as u64)
+    }
+}
+
+/// Whether the source says what sums are of; not a number stands for one that nobody knows.
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    runs: bool,
+    cpus: bool,
+}
+
+impl Known {
+    fn gpu_hours(self, sum: &Sum) -> f64 {
+        if self.runs { hours(sum.gpu) } else { f64::NAN }
+    }
+
+    fn core_hours(self, sum: &Sum) -> f64 {
+        if self.runs && self.cpus { hours(sum.cpu) } else { f64::NAN }
     }
 }
 
@@ -385,6 +401,7 @@ impl Counter {
         self.teams.sums.iter().for_each(|sum| total.add(*sum));
         let mut run_ms = self.run_by_shape.take().unwrap_or_default();
         run_ms.resize(reading.shapes.shapes.len(), 0);
+        let known = self.known();
         let unit = if self.gpu_size.count() > 0 { "gpu" } else { "cpu" };
         let recorded = self.recorded(&reading, unit, span_ms);
         let size = if unit == "gpu" { &self.gpu_size } else { &self.cpu_size };
@@ -405,8 +422,8 @@ impl Counter {
             teams: self.teams.names.len() as u64,
             users: self.users.len() as u64,
             span_s,
-            gpu_hours: hours(total.gpu),
-            core_hours: hours(total.cpu),
+            gpu_hours: known.gpu_hours(&total),
+            core_hours: known.core_hours(&total),
             quantiles: "sketch, off by at most 0.4 %",
             size_unit: unit,
             size: distribution(size),
@@ -418,6 +435,7 @@ impl Counter {
             arrivals_by_hour: self.hours,
             arrivals_by_weekday: self.weekdays,
             calendar: self.calendar,
+            clock: self.clock(&reading.sources),
             recorded,
             nodes: (nodes > 0).then_some(nodes),
             gpus_by_type: gpus_by_type
@@ -427,11 +445,11 @@ impl Counter {
             quotas: reading.cluster.quotas.as_ref().map(quota_statistics),
             constrained_jobs: self.constrained_jobs,
             gpu_hours_by_type: self.by_type(),
-            by_team: self.teams.statistics(),
+            by_team: self.teams.statistics(known),
             partitions: self.partitions.count(),
-            by_partition: self.partitions.statistics(),
+            by_partition: self.partitions.statistics(known),
             queues: self.queues.count(),
-            by_queue: self.queues.statistics(),
+            by_queue: self.queues.statistics(known),
             offered_load: load.map(|load| load(&self.demand(&reading.shapes, total, &run_ms))),
             status: self.outcomes(),
             repairs,
@@ -455,6 +473,28 @@ impl Counter {
     /// Whether any job has a submit time.
     fn timed(&self) -> bool {
         self.first_ms <= self.last_ms
+    }
+
+    /// Whose hours and weekdays are counted.
+    fn clock(&self, sources: &[Source]) -> String {
+        let mut offsets: Vec<Option<i64>> =
+            sources.iter().filter(|source| source.jobs > 0).map(|source| source.offset_s).collect();
+        offsets.dedup();
+        match offsets[..] {
+            [Some(offset_s)] => time::clock_name(offset_s),
+            [_, _, ..] => "each file's own clock".to_owned(),
+            _ if self.calendar => "UTC, or as written".to_owned(),
+            _ => "the trace's own clock".to_owned(),
+        }
+    }
+
+    /// A source of GPUs may have no word for CPUs; one without GPUs has none.
+    fn known(&self) -> Known {
+        let none = self.jobs == 0;
+        Known {
+            runs: self.run.count() > 0 || none,
+            cpus: self.cpu_size.count() > 0 || self.gpu_size.count() == 0,
+        }
     }
 
     fn outcomes(&self) -> BTreeMap<&'static str, u64> {
@@ -484,6 +524,14 @@ impl Counter {
         let of_nodes: u128 = nodes.map(|(make, count)| amount(make) * u128::from(*count)).sum();
         let processors = if gpu { None } else { self.max_processors.map(|count| u128::from(count) * 1000) };
         let capacity = processors.or((of_nodes > 0).then_some(of_nodes));
+        let quotas = reading.cluster.quotas.as_ref().filter(|_| gpu && of_nodes == 0);
+        // What there was over the span: of quotas, each for as long as it was there.
+        let available = match quotas {
+            Some(quotas) => Some(quotas.milli_gpu_ms(self.first_ms, self.last_ms)),
+            None => capacity.and_then(|capacity| capacity.checked_mul(u128::from(span_ms))),
+        };
+        let mean =
+            available.filter(|_| quotas.is_some()).and_then(|sum| sum.checked_div(u128::from(span_ms)));
         let mut bounded_slowdown = distribution(&self.slowdown);
         #[expect(clippy::cast_precision_loss, reason = "a count of rows is far below 2^53")]
         let count = self.slowdown.count() as f64;
@@ -491,9 +539,8 @@ impl Counter {
         Some(RecordedStatistics {
             wait_s: distribution(&self.wait),
             bounded_slowdown,
-            utilization: capacity
-                .and_then(|capacity| ratio(used, capacity.checked_mul(u128::from(span_ms))?)),
-            capacity: capacity.map(units),
+            utilization: available.and_then(|available| ratio(used, available)),
+            capacity: capacity.or(mean).map(units),
         })
     }
 
@@ -504,12 +551,10 @@ impl Counter {
 }
 
 /// Records of the files that hold jobs; where none does, of all.
-fn rows(sources: &[super::model::Source]) -> u64 {
+fn rows(sources: &[Source]) -> u64 {
     // A table of tasks beside that of its jobs has no jobs of its own.
     let pai = sources.iter().any(|source| source.format == Format::PaiJobs);
-    let holds = |source: &&super::model::Source| {
-        source.format.holds_jobs() && !(pai && source.format == Format::PaiTasks)
-    };
+    let holds = |source: &&Source| source.format.holds_jobs() && !(pai && source.format == Format::PaiTasks);
     let all = !sources.iter().any(|source| holds(&source));
     sources.iter().filter(|source| all || holds(source)).map(|source| source.rows).sum()
 }
@@ -526,7 +571,7 @@ fn quota_statistics(series: &QuotaSeries) -> QuotaStatistics {
     }
 }
 
-fn source_statistics(source: &super::model::Source) -> SourceStatistics {
+fn source_statistics(source: &Source) -> SourceStatistics {
     let repairs = source.repairs.iter().map(|(key, repair)| {
         let statistics = RepairStatistics {
             count: repair.count,
@@ -543,55 +588,5 @@ fn source_statistics(source: &super::model::Source) -> SourceStatistics {
         rows: source.rows,
         jobs: source.jobs,
         repairs: repairs.collect(),
-    }
-}
-
-/// `max(1, (wait + run) / max(run, 10 s))`.
-#[expect(clippy::cast_precision_loss, reason = "a ratio of times; the error is below 2^-52")]
-fn bounded_slowdown(wait_ms: u64, run_ms: u64) -> f64 {
-    ((wait_ms as f64 + run_ms as f64) / run_ms.max(BOUND_MS) as f64).max(1.0)
-}
-
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to the range before")]
-fn thousandths_of(value: f64) -> u64 {
-    (value * 1000.0).round().clamp(0.0, 1e18) as u64
-}
-
-#[expect(clippy::cast_precision_loss, reason = "for people: three decimals of a second")]
-fn seconds(milliseconds: u64) -> f64 {
-    milliseconds as f64 / 1000.0
-}
-
-/// Thousandths to units.
-#[expect(clippy::cast_precision_loss, reason = "for people: three decimals")]
-fn units(milli: u128) -> f64 {
-    milli as f64 / 1000.0
-}
-
-/// Milli-units x ms to units x hours.
-#[expect(clippy::cast_precision_loss, reason = "for people: sixteen digits")]
-fn hours(work: u128) -> f64 {
-    work as f64 / 3_600_000_000.0
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a ratio for people")]
-fn ratio(part: u128, whole: u128) -> Option<f64> {
-    (whole > 0).then(|| part as f64 / whole as f64)
-}
-
-/// A distribution of thousandths, in units.
-fn distribution(sketch: &Sketch) -> Distribution {
-    if sketch.count() == 0 {
-        return Distribution::default();
-    }
-    let at = |percent: u64| Some(seconds(sketch.percentile(percent)));
-    Distribution {
-        mean: ratio(sketch.sum(), u128::from(sketch.count()) * 1000),
-        p50: at(50),
-        p90: at(90),
-        p95: at(95),
-        p99: at(99),
-        max: Some(seconds(sketch.max())),
-        count: sketch.count(),
     }
 }

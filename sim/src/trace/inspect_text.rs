@@ -96,7 +96,11 @@ impl Inspection {
             let pools = load.pools.iter().filter_map(|(name, load)| {
                 Some(format!("{:.3} in {}", (*load)?, shortened(&printable(name), 20)))
             });
-            line("offered load", joined(parts.chain(pools).collect::<Vec<_>>().into_iter(), 60));
+            let known: Vec<String> = parts.chain(pools).collect();
+            // Where all jobs come at once there is none.
+            if !known.is_empty() {
+                line("offered load", joined(known.into_iter(), 60));
+            }
         }
         let outcomes = self.status.iter().map(|(name, count)| format!("{name} {}", grouped(*count)));
         let outcomes = outcomes.collect::<Vec<_>>().join(", ");
@@ -137,9 +141,9 @@ impl Inspection {
         if self.interarrival_s.is_none() {
             return;
         }
-        let clock = if self.calendar { "" } else { " (the trace's own clock)" };
-        let _ = writeln!(text, "arrivals by hour{clock}     0  {}  23", bars(&self.arrivals_by_hour));
-        let _ = writeln!(text, "arrivals by weekday{clock}  Mo {}  Su\n", bars(&self.arrivals_by_weekday));
+        let clock = &self.clock;
+        let _ = writeln!(text, "arrivals by hour ({clock})     0  {}  23", bars(&self.arrivals_by_hour));
+        let _ = writeln!(text, "arrivals by weekday ({clock})  Mo {}  Su\n", bars(&self.arrivals_by_weekday));
     }
 
     fn write_teams(&self, text: &mut String) {
@@ -153,8 +157,8 @@ impl Inspection {
                 "{:<width$} {:>11} {:>14} {:>14}",
                 name(team),
                 grouped(team.jobs),
-                rounded(team.gpu_hours),
-                rounded(team.core_hours)
+                known(team.gpu_hours),
+                known(team.core_hours)
             );
         }
         if self.by_team.len() > TEAMS {
@@ -270,6 +274,11 @@ fn grouped(value: u64) -> String {
         text.push(digit);
     }
     text
+}
+
+/// A number of hours; a dash where nobody knows it.
+fn known(hours: f64) -> String {
+    if hours.is_nan() { "-".to_owned() } else { rounded(hours) }
 }
 
 /// A number with as many decimals as help: none from a hundred on, one from ten on, two below.

@@ -24,9 +24,11 @@ pub struct Inspection {
     /// First to last submission; not a number, and absent, where the source has no times.
     #[serde(skip_serializing_if = "f64_is_nan")]
     pub span_s: f64,
-    /// GPUs asked for x run time.
+    /// GPUs asked for x run time; not a number, and absent, where the source has no run times.
+    #[serde(skip_serializing_if = "f64_is_nan")]
     pub gpu_hours: f64,
-    /// CPUs asked for x run time.
+    /// CPUs asked for x run time; not a number, and absent, where the source has no run times or asks for GPUs alone.
+    #[serde(skip_serializing_if = "f64_is_nan")]
     pub core_hours: f64,
     /// How quantiles were computed.
     pub quantiles: &'static str,
@@ -48,6 +50,8 @@ pub struct Inspection {
     pub arrivals_by_weekday: [u64; 7],
     /// Whether hours and weekdays are those of a calendar.
     pub calendar: bool,
+    /// Whose hours and weekdays they are: `UTC+09:00` where the head of a file tells the machine's own clock.
+    pub clock: String,
     /// What really happened, where the source says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub recorded: Option<RecordedStatistics>,
@@ -163,9 +167,11 @@ pub struct PartStatistics {
     pub name: String,
     /// Jobs.
     pub jobs: u64,
-    /// GPUs asked for x run time.
+    /// GPUs asked for x run time; not a number, and absent, where the source has no run times.
+    #[serde(skip_serializing_if = "f64_is_nan")]
     pub gpu_hours: f64,
-    /// CPUs asked for x run time.
+    /// CPUs asked for x run time; not a number, and absent, where the source has no run times or asks for GPUs alone.
+    #[serde(skip_serializing_if = "f64_is_nan")]
     pub core_hours: f64,
 }
 

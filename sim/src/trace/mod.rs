@@ -3,7 +3,8 @@
 //! Bytes go through [`Input`] (plain, gzip or zstd), an adapter per format and the one reader that validates and
 //! repairs, into a [`Trace`]. Absent on purpose: the core crate; the engine makes job specifications.
 //!
-//! Bounds, each a typed error: a record has at most 1 MiB, an object of JSON 16 MiB, a file of YAML 64 MiB; a row at most
+//! Bounds, each a typed error: a record has at most 1 MiB, an object of JSON 16 MiB, a file of YAML 64 MiB and
+//! 16 million parts; a row at most
 //! 64 alternatives and 1000 pools, a trace 1000 further resources.
 //!
 //! ```no_run
@@ -17,6 +18,7 @@
 mod cluster;
 mod convert;
 mod error;
+mod figures;
 mod format;
 mod guess;
 mod input;
@@ -24,6 +26,7 @@ mod inspect;
 mod inspect_text;
 mod inspection;
 mod interner;
+mod links;
 mod load;
 mod model;
 mod number;

@@ -288,6 +288,8 @@ pub struct Source {
     pub jobs: u64,
     /// Unix time of the trace's time zero, ms, where the head of the file says so.
     pub epoch_ms: Option<i64>,
+    /// The clock of that zero against UTC, s: that of the machine, where the head of the file tells it.
+    pub offset_s: Option<i64>,
     /// Whether rows name partitions or queues.
     pub statistics: bool,
     /// What was repaired, by [`Reason::key`](super::Reason::key).

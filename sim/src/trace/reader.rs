@@ -279,7 +279,7 @@ fn advance(
         watch.row(checker.numbered);
         if let Some(checked) = checked {
             let facts = Facts { missing: checker.missing, ..open.rows.facts() };
-            checker.source.epoch_ms = facts.epoch_ms;
+            (checker.source.epoch_ms, checker.source.offset_s) = (facts.epoch_ms, facts.offset_s);
             return Ok(Some((checked, facts)));
         }
     }
@@ -447,8 +447,8 @@ impl Checker {
         let (first, last) = self.submits.unwrap_or((submit_ms, submit_ms));
         self.submits = Some((first.min(submit_ms), last.max(submit_ms)));
         self.source.statistics |= !row.partition.is_empty() || !row.queue.is_empty();
-        if let Some(note) = row.note {
-            self.repairs.note(note, row.line)?;
+        for note in &row.notes {
+            self.repairs.note(*note, row.line)?;
         }
         let backwards = row.start_ms.is_some_and(|start| start < submit_ms)
             || row.start_ms.zip(row.end_ms).is_some_and(|(start, end)| end < start);

@@ -64,6 +64,8 @@ pub enum Reason {
     UnknownState,
     /// Left out: a row with this job id came before.
     DuplicateId,
+    /// Left out: an attempt to run a job that was tried again.
+    Requeued,
     /// Left out: a machine of this name came before.
     DuplicateMachine,
     /// Left out: quotas of this day came before.
@@ -120,6 +122,7 @@ impl Reason {
             Self::NegativeLimit => "negative_limit",
             Self::UnknownState => "unknown_state",
             Self::DuplicateId => "duplicate_id",
+            Self::Requeued => "requeued",
             Self::DuplicateMachine => "duplicate_machine",
             Self::DuplicateDay => "duplicate_day",
             Self::MissingQuota => "missing_quota",
@@ -158,6 +161,7 @@ impl Reason {
             Self::NegativeLimit => "a time limit, estimate or interval is negative",
             Self::UnknownState => "the state is unknown",
             Self::DuplicateId => "the job id came before",
+            Self::Requeued => "an attempt before the job was tried again",
             Self::DuplicateMachine => "the machine came before",
             Self::DuplicateDay => "the day came before",
             Self::MissingQuota => "a quota is missing",
@@ -273,8 +277,8 @@ pub(crate) struct TraceRow {
     pub status: Status,
     /// Set by the adapter where the row makes no sense in its format.
     pub reject: Option<Reason>,
-    /// Set by the adapter where an assumption was made.
-    pub note: Option<Reason>,
+    /// Set by the adapter where assumptions were made, each once.
+    pub notes: Vec<Reason>,
 }
 
 impl TraceRow {
@@ -316,7 +320,14 @@ impl TraceRow {
         self.dev = false;
         self.status = Status::Unspecified;
         self.reject = None;
-        self.note = None;
+        self.notes.clear();
+    }
+
+    /// Notes an assumption.
+    pub(crate) fn note(&mut self, reason: Reason) {
+        if !self.notes.contains(&reason) {
+            self.notes.push(reason);
+        }
     }
 
     /// Asks for `count` GPUs the way GPU clusters of eight-GPU nodes hand them out.
@@ -332,7 +343,7 @@ impl TraceRow {
         } else {
             self.workers = Some(count);
             self.gpu_milli = 1000;
-            self.note = Some(Reason::OneGpuWorkers);
+            self.note(Reason::OneGpuWorkers);
         }
     }
 }
@@ -366,6 +377,8 @@ impl Missing {
 pub(crate) struct Facts {
     /// Unix time in ms of the trace's time zero, in the machine's own zone.
     pub(crate) epoch_ms: Option<i64>,
+    /// That zone against UTC, s, where the zero is known.
+    pub(crate) offset_s: Option<i64>,
     /// Processors of the machine.
     pub(crate) max_processors: Option<u64>,
     /// What the file does not say of any row.

@@ -67,6 +67,15 @@ fn digits(text: &[u8]) -> Option<i64> {
     Some(value)
 }
 
+/// A clock by how far it is from UTC: `UTC`, `UTC+09:00`.
+pub(crate) fn clock_name(offset_s: i64) -> String {
+    let (sign, minutes) = (if offset_s < 0 { '-' } else { '+' }, offset_s.abs() / 60);
+    match minutes {
+        0 => "UTC".to_owned(),
+        _ => format!("UTC{sign}{:02}:{:02}", minutes / 60, minutes % 60),
+    }
+}
+
 /// A Unix time in ms as `2017-10-09 07:01:55`.
 pub(crate) fn date_and_time(unix_ms: i64) -> String {
     let timestamp = jiff::Timestamp::from_millisecond(unix_ms).unwrap_or(jiff::Timestamp::UNIX_EPOCH);

@@ -58,6 +58,7 @@ mod trace_scenarios;
 #[cfg(not(debug_assertions))]
 mod trace_speed;
 mod trace_stranger;
+mod trace_told;
 mod trace_tools;
 mod variables;
 

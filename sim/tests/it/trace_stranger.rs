@@ -83,8 +83,8 @@ fn what_native_cannot_say_is_said() {
         (
             0,
             "format: `jobs.swf` reads as swf\n\
-             warning: `jobs.swf`: its clock begins at 1996-09-23 11:00:31, which the native format does not say; times stay \
-             as they are\n\
+             warning: `jobs.swf`: its clock begins at 1996-09-23 11:00:31 (UTC), which the native format does not say; times \
+             stay as they are\n\
              warning: `jobs.swf`: partitions and queues are not written, the native format has no columns for them\n\
              1 job written\n"
         )

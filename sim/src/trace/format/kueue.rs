@@ -141,7 +141,7 @@ impl Kueue {
             }
             match &first {
                 None => first = Some(one),
-                Some(first) if *first != one => row.note = Some(Reason::UnlikeTasks),
+                Some(first) if *first != one => row.note(Reason::UnlikeTasks),
                 Some(_) => {}
             }
         }

@@ -79,7 +79,7 @@ impl RowSource for OpenbPods {
             let from = row.start_ms.or(row.submit_ms);
             row.run_ms = row.end_ms.zip(from).map(|(end, from)| end - from);
             if row.start_ms.is_none() {
-                row.note = Some(Reason::NeverStarted);
+                row.note(Reason::NeverStarted);
                 row.end_ms = None;
             }
         }

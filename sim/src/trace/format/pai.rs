@@ -180,9 +180,10 @@ impl TaskSum {
         row.accelerators.push_str(&self.accelerator);
         row.reject = row.reject.or(self.reject);
         if self.mixed {
-            row.note = Some(Reason::MixedTypes);
-        } else if self.unlike {
-            row.note = Some(Reason::UnlikeTasks);
+            row.note(Reason::MixedTypes);
+        }
+        if self.unlike {
+            row.note(Reason::UnlikeTasks);
         }
     }
 }

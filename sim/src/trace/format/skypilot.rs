@@ -155,8 +155,8 @@ struct Asked {
 }
 
 impl Asked {
-    /// `2x[H200:8]`, `1x[CPU:4+]`, `1x[L4:1][Spot]`, `2x(H200:8, cpus=4+, mem=16)`, `H200:8`. Words alone are types of
-    /// machines and the like.
+    /// `2x[H200:8]`, `1x[CPU:4+]`, `1x[L4:1][Spot]`, `2x(H200:8, cpus=4+, mem=16)`, `1x(gpus=1xH200)`, `H200:8`. A word
+    /// alone is a type of machines and the like; several are nothing that is known.
     fn parse(text: &str) -> Option<Self> {
         let (nodes, inside) = match text.split_once('x') {
             Some((nodes, inside)) if nodes.bytes().all(|byte| byte.is_ascii_digit()) && !nodes.is_empty() => {
@@ -166,18 +166,25 @@ impl Asked {
         };
         let mut asked = Self { nodes, ..Self::default() };
         let inside = match inside.strip_prefix(['[', '(']) {
-            Some(rest) => rest.split_once([']', ')'])?.0,
+            Some(rest) => {
+                let (inside, behind) = rest.split_once([']', ')'])?;
+                if !matches!(behind.trim(), "" | "[Spot]" | "(Spot)") {
+                    return None;
+                }
+                inside
+            }
             None => inside,
         };
         for part in inside.split(',').map(str::trim) {
             match part.split_once('=') {
                 Some(("cpus", count)) => asked.cpu_milli = plus(count, 3)?,
                 Some(("mem" | "memory", gib)) => asked.memory_bytes = memory(gib)?,
-                Some(("gpus" | "accelerators", types)) => asked.types.push(accelerator(types)?),
+                Some(("gpus" | "accelerators", types)) => asked.types.push(counted_first(types)?),
                 Some(_) => {}
                 None => match part.split_once(':') {
                     Some(("CPU", count)) => asked.cpu_milli = plus(count, 3)?,
                     Some(_) => asked.types.push(accelerator(part)?),
+                    None if part.contains(char::is_whitespace) => return None,
                     None => {}
                 },
             }
@@ -295,6 +302,16 @@ fn alternatives(types: &Member<'_, '_>) -> Result<Vec<(String, i64)>, Misread> {
     accelerators(types.value()).ok_or_else(|| types.misread("accelerators like `H200:8`"))
 }
 
+/// `1xH200`, or as [`accelerator`].
+fn counted_first(text: &str) -> Option<(String, i64)> {
+    match text.split_once('x') {
+        Some((count, name)) if !count.is_empty() && count.bytes().all(|byte| byte.is_ascii_digit()) => {
+            counted(name, count)
+        }
+        _ => accelerator(text),
+    }
+}
+
 /// `H200:8`, `H200`.
 fn accelerator(text: &str) -> Option<(String, i64)> {
     let (name, count) = text.split_once(':').unwrap_or((text, "1"));
@@ -305,7 +322,7 @@ fn accelerator(text: &str) -> Option<(String, i64)> {
 fn counted(name: &str, count: &str) -> Option<(String, i64)> {
     let name = name.trim();
     let count = number::scaled(count.trim().as_bytes(), 3).ok()?;
-    let plain = !name.is_empty() && !name.contains(['|', '*', ':']);
+    let plain = !name.is_empty() && !name.contains(['|', '*', ':', '[', ']', '(', ')']);
     (plain && count >= 0).then(|| (name.to_owned(), count))
 }
 

@@ -1,9 +1,9 @@
 //! Slurm accounting: `sacct -P` (or `-p`) with a header, one line per job.
 //!
 //! Account = team, QOS = priority class. Times are Unix seconds (`SLURM_TIME_FORMAT=%s`) or local without zone, read
-//! as if UTC. Steps (`15.batch`) are left out; a requeued job that `-D` repeats counts once, its first line. The
-//! partition is for statistics, the node list is not read: nothing binds to them. Also the states that Helios and
-//! Acme share.
+//! as if UTC. Steps (`15.batch`) are left out; of a requeued job, whose attempts `-D` lists one below the other, the last
+//! one counts. The partition is for statistics, the node list is not read: nothing binds to them. Also the states that
+//! Helios and Acme share.
 
 use super::table::{Dialect, MAX_TIME_MS, Table};
 use crate::trace::error::Fault;
@@ -32,6 +32,8 @@ const PIPES: Dialect = Dialect { delimiter: b'|', quoting: false };
 pub(crate) struct Sacct {
     table: Table,
     at: Columns,
+    /// The last job that was read, until it is known whether the next one is another attempt at it.
+    held: Option<TraceRow>,
 }
 
 struct Columns {
@@ -81,7 +83,7 @@ impl Sacct {
             cpus: find("AllocCPUS").or_else(|| find("NCPUS")),
             tres: [find("AllocTRES"), find("ReqTRES")],
         };
-        Ok(Self { table, at })
+        Ok(Self { table, at, held: None })
     }
 
     fn text(&self, at: Option<usize>) -> &str {
@@ -167,7 +169,7 @@ impl Sacct {
         row.memory_bytes = share(tres.memory_bytes, workers);
         row.accelerators.push_str(&tres.accelerator);
         if tres.mixed {
-            row.note = Some(Reason::MixedTypes);
+            row.note(Reason::MixedTypes);
         }
         Ok(())
     }
@@ -180,6 +182,31 @@ pub(super) fn share(total: i64, workers: i64) -> i64 {
 
 impl RowSource for Sacct {
     fn next_row(&mut self, row: &mut TraceRow) -> Result<bool, Fault> {
+        loop {
+            if !self.read(row)? {
+                let held = self.held.take();
+                return Ok(held.map(|held| *row = held).is_some());
+            }
+            if matches!(row.reject, Some(Reason::MissingId | Reason::JobStep)) {
+                return Ok(true);
+            }
+            match &mut self.held {
+                None => self.held = Some(std::mem::take(row)),
+                Some(held) => {
+                    if held.name == row.name {
+                        held.reject = Some(Reason::Requeued);
+                    }
+                    std::mem::swap(held, row);
+                    return Ok(true);
+                }
+            }
+        }
+    }
+}
+
+impl Sacct {
+    /// The next line of the file; false at its end.
+    fn read(&mut self, row: &mut TraceRow) -> Result<bool, Fault> {
         if !self.table.next()? {
             return Ok(false);
         }
@@ -239,6 +266,10 @@ impl Tres {
                 "gres/gpu" => tres.gpu_milli = number::scaled(value.as_bytes(), 3).ok()?,
                 _ => {
                     if let Some(kind) = key.strip_prefix("gres/gpu:") {
+                        // A type is one word of Slurm's, and of alternatives.
+                        if kind.is_empty() || kind.contains([':', '*', '|']) {
+                            return None;
+                        }
                         let gpus = number::scaled(value.as_bytes(), 3).ok()?;
                         typed = typed.checked_add(gpus)?;
                         types += i32::from(gpus > 0);

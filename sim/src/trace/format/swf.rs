@@ -12,6 +12,7 @@ use crate::trace::error::{Fault, quoted};
 use crate::trace::input::Opened;
 use crate::trace::number::{self, NumberFault};
 use crate::trace::row::{Facts, Reason, RowSource, Status, TraceRow};
+use crate::trace::time;
 
 /// What the run time of a row is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -139,6 +140,8 @@ pub(crate) struct Swf {
     extra_fields: bool,
     unix_start: Option<i64>,
     zone_s: i64,
+    /// What the clock on the wall showed at the start, as if that were UTC.
+    wall_start: Option<i64>,
     max_processors: Option<u64>,
     max_nodes: Option<u64>,
     epoch_submits: bool,
@@ -153,6 +156,7 @@ impl Swf {
             extra_fields: false,
             unix_start: None,
             zone_s: 0,
+            wall_start: None,
             max_processors: None,
             max_nodes: None,
             epoch_submits: false,
@@ -173,10 +177,18 @@ impl Swf {
         match key {
             b"UnixStartTime" => self.unix_start = value(),
             b"TimeZone" => self.zone_s = value().unwrap_or(0).clamp(-86_400, 86_400),
+            b"StartTime" => self.wall_start = wall_s(&line[at + 1..]),
             b"MaxProcs" => self.max_processors = value().and_then(|count| u64::try_from(count).ok()),
             b"MaxNodes" => self.max_nodes = value().and_then(|count| u64::try_from(count).ok()),
             _ => {}
         }
+    }
+
+    /// The machine's own clock against UTC, s. Where the head tells the start on both, that is exact; `TimeZone` leaves out
+    /// the summer's hour, and some heads have none.
+    fn offset_s(&self) -> i64 {
+        let stated = self.wall_start.zip(self.unix_start).and_then(|(wall, unix)| wall.checked_sub(unix));
+        stated.filter(|offset| offset.abs() <= 14 * 3600 && offset % 900 == 0).unwrap_or(self.zone_s)
     }
 
     /// Splits the line into the ranges of its first 18 fields.
@@ -333,6 +345,17 @@ impl Swf {
     }
 }
 
+/// `Sat May 01 00:04:55 JST 2010` in seconds since 1970, as if it were UTC; the zone may be missing.
+fn wall_s(text: &[u8]) -> Option<i64> {
+    let text = std::str::from_utf8(text).ok()?;
+    let words: Vec<&str> = text.split_ascii_whitespace().collect();
+    let ([_, month, day, clock, year] | [_, month, day, clock, _, year]) = words[..] else { return None };
+    let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let month = months.iter().position(|name| *name == month)? + 1;
+    let written = format!("{year}-{month:02}-{day:0>2} {clock}");
+    time::timestamp_ms(written.as_bytes()).map(|ms| ms / 1000)
+}
+
 impl RowSource for Swf {
     fn next_row(&mut self, row: &mut TraceRow) -> Result<bool, Fault> {
         row.clear();
@@ -351,8 +374,10 @@ impl RowSource for Swf {
 
     fn facts(&self) -> Facts {
         let start_ms = self.unix_start.filter(|&start| start > 0).and_then(|start| start.checked_mul(1000));
+        let offset_s = self.offset_s();
         Facts {
-            epoch_ms: start_ms.and_then(|start| start.checked_add(self.zone_s * 1000)),
+            epoch_ms: start_ms.and_then(|start| start.checked_add(offset_s * 1000)),
+            offset_s: start_ms.map(|_| offset_s),
             max_processors: self.max_processors.or(self.max_nodes).filter(|&count| count > 0),
             ..Facts::default()
         }

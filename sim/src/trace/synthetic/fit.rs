@@ -81,13 +81,24 @@ impl SynthSpec {
 
 /// When the trace took place, and which of its days are Mondays.
 struct Calendar {
+    /// Unix time of the zero of the trace's clock, ms, on the clock of the machine; zero where nobody knows it.
+    zero: i64,
+    /// First and last submission from there on.
     first_ms: i64,
     last_ms: i64,
 }
 
 impl Calendar {
     fn of(trace: &Trace) -> Option<Self> {
-        Some(Self { first_ms: trace.jobs.first()?.submit_ms, last_ms: trace.jobs.last()?.submit_ms })
+        let zero = trace.epoch_ms().unwrap_or(0);
+        let on_clock = |job: &TraceJob| job.submit_ms.saturating_add(zero);
+        let (first_ms, last_ms) = (on_clock(trace.jobs.first()?), on_clock(trace.jobs.last()?));
+        Some(Self { zero, first_ms, last_ms })
+    }
+
+    /// Submission of a job, ms, on the clock by which hours and weekdays are told.
+    fn submitted(&self, job: &TraceJob) -> i64 {
+        job.submit_ms.saturating_add(self.zero)
     }
 
     /// The weekday of a day, Monday = 0; on a relative clock the day at zero is a Monday.
@@ -195,7 +206,7 @@ fn fit_hours(jobs: &[&TraceJob], calendar: &Calendar) -> Vec<f64> {
     }
     let mut hours = vec![1.0; 24];
     for job in jobs {
-        let hour = job.submit_ms.rem_euclid(DAY_MS) / 3_600_000;
+        let hour = calendar.submitted(job).rem_euclid(DAY_MS) / 3_600_000;
         hours[usize::try_from(hour).unwrap_or(0)] += 1.0;
     }
     hours
@@ -212,7 +223,7 @@ fn fit_weekdays(jobs: &[&TraceJob], calendar: &Calendar) -> Vec<f64> {
     }
     let mut weekdays = [1.0; 7];
     for job in jobs {
-        weekdays[calendar.weekday(job.submit_ms.div_euclid(DAY_MS))] += 1.0;
+        weekdays[calendar.weekday(calendar.submitted(job).div_euclid(DAY_MS))] += 1.0;
     }
     weekdays.iter().zip(seen).map(|(jobs, days)| jobs / days.max(1.0)).collect()
 }

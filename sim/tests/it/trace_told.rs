@@ -1,0 +1,257 @@
+//! What a source says is told as it says it, and what it does not say is not made up.
+
+use std::fmt::Write as _;
+
+use fairshare_sim::trace::synthetic::SynthSpec;
+use fairshare_sim::trace::{CPU, GPU, Input, Inspection, Trace, TraceOptions, inspect};
+
+use crate::support::sim;
+use crate::trace::{folder, gzip, load, message, write};
+use crate::trace_formats::{fixture, names, repairs, request};
+
+/// The statistics of one file.
+fn inspected(name: &str, text: &str) -> Inspection {
+    let folder = folder();
+    let path = write(&folder, name.split(':').next().unwrap(), text.as_bytes());
+    let format = name.split_once(':').map(|(_, format)| format!(":{format}")).unwrap_or_default();
+    let input = Input::parse(&format!("{}{format}", path.display()));
+    inspect(&[input], &TraceOptions::default(), None).unwrap()
+}
+
+fn trace(name: &str, text: &str) -> Trace {
+    let folder = folder();
+    load(&write(&folder, name, text.as_bytes())).unwrap()
+}
+
+/// `sacct -D` lists all attempts at a job, one below the other: what it did in the end is its run.
+#[test]
+fn of_a_requeued_job_the_last_attempt_counts() {
+    let head = "JobID|Account|State|Submit|Start|End|Elapsed|AllocTRES\n";
+    let row = |id: &str, state: &str, start: u32, seconds: u32| {
+        let clock = format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60);
+        format!("{id}|ml|{state}|100|{start}|{}|{clock}|cpu=2\n", start + seconds)
+    };
+    let first = row("7", "NODE_FAIL", 100, 100) + &row("7.batch", "CANCELLED", 100, 100);
+    let all = [head, &first, &row("7", "COMPLETED", 300, 10_000), &row("8", "COMPLETED", 400, 1)].concat();
+    let found = trace("jobs.txt", &all);
+    assert_eq!((names(&found), found.jobs[0].run_ms), (vec!["7".into(), "8".into()], 10_000_000));
+    assert_eq!(repairs(&found, 0), [("job_step", 1, vec![3]), ("requeued", 1, vec![2])]);
+    // It runs once more, or the attempts are far from each other.
+    let running = trace("jobs.txt", &[head, &first, &row("7", "RUNNING", 300, 1)].concat());
+    assert_eq!(names(&running), Vec::<String>::new());
+    let left_out = [("job_step", 1, vec![3]), ("requeued", 1, vec![2]), ("still_running", 1, vec![4])];
+    assert_eq!(repairs(&running, 0), left_out);
+    let apart = trace(
+        "jobs.txt",
+        &[head, &row("7", "FAILED", 100, 5), &row("8", "FAILED", 100, 1), &row("7", "FAILED", 100, 9)]
+            .concat(),
+    );
+    assert_eq!((apart.jobs[0].run_ms, repairs(&apart, 0)), (5000, vec![("duplicate_id", 1, vec![4])]));
+}
+
+/// One job may rest on several assumptions.
+#[test]
+fn every_assumption_of_a_job_is_counted() {
+    let folder = folder();
+    let jobs = write(&folder, "jobs.csv", b"j,i,u,Terminated,0,10\n");
+    let tasks = "j,ps,1,Terminated,0,10,600,10,,\nj,worker,2,Terminated,0,10,600,10,100,V100\n\
+                 j,eval,1,Terminated,0,10,600,10,100,P100\n";
+    let tasks = write(&folder, "tasks.csv", tasks.as_bytes());
+    let inputs = [jobs, tasks].map(|path| Input::parse(path.to_str().unwrap()));
+    let found = Trace::load(&inputs, &TraceOptions::default()).unwrap();
+    assert_eq!(repairs(&found, 0), [("mixed_types", 1, vec![1]), ("unlike_tasks", 1, vec![1])]);
+}
+
+#[test]
+fn resources_of_skypilot_are_read_or_refused() {
+    let record = |resources: &str| {
+        format!(
+            "[{{\"job_id\": 1, \"status\": \"SUCCEEDED\", \"submitted_at\": 5, \"start_at\": 6, \"end_at\": 65, \
+             \"resources\": \"{resources}\"}}]"
+        )
+    };
+    for (resources, workers, gpu, cpu) in [
+        ("2x[H200:8]", 2, 8000, 0),
+        ("1x(gpus=1xH200, cpus=8)", 1, 1000, 8000),
+        ("1x(gpus=H200:2, cpus=8+, ...)", 1, 2000, 8000),
+        ("1x[L4:1][Spot]", 1, 1000, 0),
+        ("1x[n2-standard-8, CPU:8]", 1, 0, 8000),
+    ] {
+        let found = trace("jobs.json", &record(resources));
+        assert_eq!(request(&found, 0), (workers, gpu, cpu, 0), "{resources}");
+        let shape = &found.shapes[found.jobs[0].shape as usize].alternatives[0];
+        assert!(shape.accelerator.as_deref().is_none_or(|name| ["H200", "L4"].contains(&name)));
+        assert_eq!((shape.amount(GPU), shape.amount(CPU)), (gpu, cpu));
+    }
+    for resources in ["1x[H200 8]", "1x(8x H200)", "1x[foo bar]", "1x[H200:8] and more", "1x(gpus=(H200))"] {
+        let folder = folder();
+        let path = write(&folder, "jobs.json", record(resources).as_bytes());
+        assert_eq!(
+            message(load(&path)),
+            format!(
+                "failed to read trace `jobs.json`\nline 1, character 100, column `resources`: expected resources like \
+                 `2x[H200:8]` or `1x[CPU:4+]`, found `{resources}`"
+            )
+        );
+    }
+}
+
+#[test]
+fn a_type_that_slurm_does_not_have_is_told_by_its_own_column() {
+    let text = "JobID|Account|State|Submit|Start|End|AllocTRES\n1|a|COMPLETED|1|1|2|gres/gpu:tesla:v100=2\n";
+    let folder = folder();
+    let path = write(&folder, "jobs.txt", text.as_bytes());
+    assert_eq!(
+        message(load(&path)),
+        "failed to read trace `jobs.txt`\nline 2, column `AllocTRES`: expected trackable resources like \
+         `cpu=8,gres/gpu:h200=8,mem=100G,node=1`, found `gres/gpu:tesla:v100=2`"
+    );
+}
+
+#[test]
+fn other_packings_are_named() {
+    let folder = folder();
+    let mut tar = vec![0_u8; 512];
+    tar[..8].copy_from_slice(b"jobs.csv");
+    tar[257..262].copy_from_slice(b"ustar");
+    let unpack = "unpack it and name the file; of packed files `.gz` and `.zst` are read";
+    for (bytes, what, hint) in [
+        (gzip(&tar), "a tar archive", "unpack it, as with `tar -xf`, and name the files in it"),
+        (tar.clone(), "a tar archive", "unpack it, as with `tar -xf`, and name the files in it"),
+        (b"PK\x03\x04rest".to_vec(), "a zip archive", "unpack it and name the files in it"),
+        (b"\xfd7zXZ\0rest".to_vec(), "xz data", unpack),
+        (b"BZh91AY&SYrest".to_vec(), "bzip2 data", unpack),
+    ] {
+        let path = write(&folder, "jobs", &bytes);
+        let expected =
+            format!("failed to read trace `jobs`\nthis is {what}, which is not read\nhint: {hint}");
+        assert_eq!(message(load(&path)), expected);
+    }
+}
+
+/// Daily quotas are the capacity of what was recorded, each for as long as it was there.
+#[test]
+fn quotas_give_the_recorded_utilization() {
+    let quotas = |name: &str| [Input::parse(fixture("helios.csv").to_str().unwrap()), Input::parse(name)];
+    let of = |inputs: &[Input]| {
+        let recorded = inspect(inputs, &TraceOptions::default(), None).unwrap().recorded.unwrap();
+        (recorded.utilization.unwrap(), recorded.capacity.unwrap())
+    };
+    // Submissions from second 10 to 17; of 24 GPUs one is used for 5 s, 16 for 5 s, 12 for one.
+    let (utilization, capacity) = of(&quotas(fixture("helios-quotas.csv").to_str().unwrap()));
+    assert!((utilization - 97.0 / 168.0).abs() < 1e-12, "{utilization}");
+    assert!((capacity - 24.0).abs() < 1e-12, "{capacity}");
+    // Two jobs a day and a half apart, the first of which runs all the time on eight GPUs: 8 for a day, then 16.
+    let folder = folder();
+    let log = "job_id,user,vc,gpu_num,cpu_num,node_num,state,submit_time,start_time,end_time,duration,queue\n\
+               1,u,a,8,8,1,COMPLETED,2020-04-01 00:00:00,2020-04-01 00:00:00,2020-04-09 00:00:00,691200,0\n\
+               2,u,a,1,8,1,COMPLETED,2020-04-02 12:00:00,2020-04-02 12:00:00,2020-04-03 00:00:00,43200,0\n";
+    let days = "date,a,total\n2020-04-01,8,8\n2020-04-02,16,16\n2020-04-03,64,64\n";
+    let files = [("log.csv", log), ("days.csv", days)];
+    let inputs =
+        files.map(|(name, text)| Input::parse(write(&folder, name, text.as_bytes()).to_str().unwrap()));
+    let (utilization, capacity) = of(&inputs);
+    assert!((utilization - 36.0 / 48.0).abs() < 1e-12, "{utilization}");
+    assert!((capacity - 32.0 / 3.0).abs() < 1e-3, "{capacity}");
+}
+
+/// What a source does not say is absent from the statistics, and no zero.
+#[test]
+fn unknown_amounts_are_absent() {
+    let json = |name: &str| {
+        let found = sim(fixture("").as_path(), &["trace", "inspect", "-q", "-o", "json", name]);
+        assert_eq!(found.code, 0, "{}", found.stderr);
+        serde_json::from_str::<serde_json::Value>(&found.stdout).unwrap()
+    };
+    let said = |name: &str| {
+        let found = json(name);
+        let team = &found["by_team"][0];
+        [&found, team].map(|part| (part.get("gpu_hours").is_some(), part.get("core_hours").is_some()))
+    };
+    assert_eq!(said("gavel.tsv"), [(false, false); 2]);
+    assert_eq!(said("philly-list.csv"), [(true, false); 2]);
+    assert_eq!(said("helios.csv"), [(true, true); 2]);
+    assert_eq!(said("small.swf"), [(true, true); 2]);
+    assert!(inspected("g", &std::fs::read_to_string(fixture("gavel.tsv")).unwrap()).gpu_hours.is_nan());
+}
+
+/// The head of an SWF file as recorded machines have it, and jobs of unlike sizes.
+fn swf(head: &str, submissions: impl Iterator<Item = i64>) -> String {
+    let mut text = head.to_owned();
+    for (row, submit) in submissions.enumerate() {
+        let size = 1 + row % 20;
+        writeln!(text, "{row} {submit} 0 10 {size} 1 1 {size} 10 1 1 1 1 1 1 1 -1 -1").unwrap();
+    }
+    text
+}
+
+const RICC: &str = "; UnixStartTime: 1272639895\n; TimeZoneString: Asia/Tokyo\n\
+                    ; StartTime: Sat May 01 00:04:55 JST 2010\n";
+
+/// Hours and weekdays are those of the machine's own clock, which the head tells.
+#[test]
+fn hours_of_swf_are_those_of_the_machine() {
+    let kth = "; UnixStartTime: 843480031\n; TimeZone: 3600\n";
+    let start = |text: &str| format!("{kth}; StartTime: {text}\n");
+    for (head, hour, weekday, clock) in [
+        (RICC.to_owned(), 0, 5, "UTC+09:00"),
+        (start("Mon Sep 23 14:00:31 CEST 1996"), 14, 0, "UTC+02:00"),
+        (start("Mon Sep 23 14:00:31 1996"), 14, 0, "UTC+02:00"),
+        // No word of it, or one that cannot be true.
+        (kth.to_owned(), 13, 0, "UTC+01:00"),
+        (start("Mon Sep 23 14:00:31 CEST 1997"), 13, 0, "UTC+01:00"),
+        (start("noon"), 13, 0, "UTC+01:00"),
+        ("; UnixStartTime: 843480031\n".to_owned(), 12, 0, "UTC"),
+        ("; Version: 2\n".to_owned(), 0, 3, "the trace's own clock"),
+    ] {
+        let found = inspected("jobs.swf", &swf(&head, [0].into_iter()));
+        let most = |counts: &[u64]| counts.iter().position(|count| *count > 0);
+        let own = (most(&found.arrivals_by_hour), most(&found.arrivals_by_weekday), found.clock.as_str());
+        assert_eq!(own, (Some(hour), Some(weekday), clock), "{head}");
+    }
+    let table = inspected("jobs.swf", &swf(RICC, [0, 60].into_iter())).table();
+    assert!(table.contains("arrivals by hour (UTC+09:00) "), "{table}");
+}
+
+/// A fit takes place on that clock too.
+#[test]
+fn a_fit_keeps_the_hours_of_the_machine() {
+    // Twenty jobs a day from 03:00 on in Tokyo, from a Saturday on.
+    let at = |row: i64| 3 * 3600 - 295 + row / 20 * 86_400 + row % 20 * 60;
+    let found = trace("jobs.swf", &swf(RICC, (0..200).map(at)));
+    let spec = SynthSpec::like(&found).unwrap();
+    let team = &spec.teams[0];
+    let most = team.hours.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).unwrap();
+    assert_eq!((most.0, spec.start_s), (3, 1_272_240_000));
+    // Every day has as many, also those that the record saw twice.
+    assert!(team.weekdays.iter().all(|jobs| (20.0..=21.0).contains(jobs)), "{:?}", team.weekdays);
+}
+
+/// Who waits for itself, for nobody or in a circle can never start, and `check` says so.
+#[test]
+fn links_that_cannot_come_true_are_told() {
+    let folder = folder();
+    let check = |rows: &str| {
+        write(&folder, "jobs.csv", format!("job_id,submit_s,run_s,team,after\n{rows}").as_bytes());
+        let ran = sim(folder.path(), &["trace", "check", "jobs.csv"]);
+        (ran.code, ran.stderr.lines().skip(1).map(str::to_owned).collect::<Vec<_>>())
+    };
+    let refused = |what: &str| (2, vec![format!("`after`: job {what}")]);
+    assert_eq!(check("1,0,5,t,\n2,0,5,t,1\n3,0,5,t,1|2\n").0, 0);
+    assert_eq!(check("1,0,5,t,\n2,0,5,t,1|2\n"), refused("`2` waits for itself"));
+    assert_eq!(check("1,0,5,t,\n2,0,5,t,x\n"), refused("`2` waits for `x`, which is not there"));
+    let circle = refused("`2` waits for a job that waits for it, or behind such jobs");
+    assert_eq!(check("1,0,5,t,\n2,0,5,t,4\n3,0,5,t,2\n4,0,5,t,3\n"), circle);
+}
+
+/// Where all jobs come at once there is no load.
+#[test]
+fn no_load_of_an_instant_is_shown() {
+    let folder = folder();
+    write(&folder, "jobs.csv", b"job_id,submit_s,run_s,team,gpu\n1,0,5,t,1\n");
+    let pool = "[[pool]]\nname = \"p\"\nnodes = 1\nnode = { gpu = 8 }\n";
+    write(&folder, "pools.toml", pool.as_bytes());
+    let ran = sim(folder.path(), &["trace", "inspect", "--scenario", "pools.toml", "jobs.csv"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(!ran.stdout.contains("offered load"), "{}", ran.stdout);
+}
