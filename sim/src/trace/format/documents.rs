@@ -7,10 +7,10 @@ use std::rc::Rc;
 
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
-use serde_saphyr::{Error, Spanned};
+use serde_saphyr::{Error, NonFiniteFloatPolicy, Spanned};
 
 use super::items::{Items, MAX_OBJECT};
-use super::locate::{Place, Way, place, yaml_place};
+use super::locate::{Place, Way, json_value, place, yaml_place};
 use super::member::Misread;
 use crate::trace::error::{Fault, quoted};
 use crate::trace::input::Opened;
@@ -112,7 +112,7 @@ impl Documents {
     pub(crate) fn locate(&self, way: &Way) -> Place {
         match self {
             Self::Json(items) => items.locate(way),
-            Self::Yaml(yaml) => yaml.locate(way).unwrap_or(yaml.current.place),
+            Self::Yaml(yaml) => yaml.current.locate(&yaml.text, way),
         }
     }
 
@@ -131,7 +131,7 @@ impl Yaml {
                 if let Some((place, json)) = list.get(item) {
                     *next += 1;
                     self.current = Origin { place, item: Some(item), ..self.current };
-                    return read(json, place, what).map(Some);
+                    return self.current.read(&self.text, json, what).map(Some);
                 }
                 self.list = None;
             }
@@ -139,7 +139,7 @@ impl Yaml {
             let begin = place(&document);
             self.current = Origin { place: begin, whole: begin, ..Origin::default() };
             match document.value {
-                Document::One(json) => return read(&json.0, begin, what).map(Some),
+                Document::One(json) => return self.current.read(&self.text, &json.0, what).map(Some),
                 Document::Many(list) => {
                     self.current.under_key = list.under_key;
                     self.list = Some((list, 0));
@@ -147,28 +147,35 @@ impl Yaml {
             }
         }
     }
-
-    /// Reads the text once more, for its places: nothing is kept of them as long as nothing is wrong.
-    fn locate(&self, way: &Way) -> Option<Place> {
-        let Origin { whole, item, under_key, .. } = self.current;
-        let object = if under_key { Way::default().key(ITEMS) } else { Way::default() };
-        let object = item.into_iter().fold(object, Way::index);
-        yaml_place(&self.text, whole, &object.then(way))
-    }
 }
 
-/// One object, which was YAML.
-fn read(json: &[u8], place: Place, what: &str) -> Result<Value, Fault> {
-    if json.len() as u64 > MAX_OBJECT {
-        return Err(Fault::other(0, format!("this {what} is longer than 16 MiB")).at(place));
+impl Origin {
+    /// One object, which was YAML and is JSON.
+    fn read(&self, text: &str, json: &[u8], what: &str) -> Result<Value, Fault> {
+        if json.len() as u64 > MAX_OBJECT {
+            return Err(Fault::other(0, format!("this {what} is longer than 16 MiB")).at(self.place));
+        }
+        // All that YAML can say and JSON cannot is a number beyond all numbers.
+        serde_json::from_slice(json).map_err(|error| {
+            let way = json_value(json, error.column()).0;
+            let fault = Fault::other(0, format!("this is no {what}: number out of range"));
+            fault.column(way.to_string()).at(self.locate(text, &way))
+        })
     }
-    serde_json::from_slice(json).map_err(|_| Fault::other(0, format!("this is no {what}")).at(place))
+
+    /// Reads the text once more, for its places: nothing is kept of them as long as nothing is wrong.
+    fn locate(&self, text: &str, way: &Way) -> Place {
+        let object = if self.under_key { Way::default().key(ITEMS) } else { Way::default() };
+        let object = self.item.into_iter().fold(object, Way::index);
+        yaml_place(text, self.whole, &object.then(way)).unwrap_or(self.place)
+    }
 }
 
 fn parse<'de, T: Deserialize<'de>>(text: &'de str) -> Result<Vec<T>, serde_saphyr::Error> {
     // Of the words that YAML 1.1 took for booleans, Kubernetes means two: a queue may be called `y`.
     let options = serde_saphyr::options! {
         strict_booleans: true,
+        non_finite_float_policy: NonFiniteFloatPolicy::PassThrough,
         budget: serde_saphyr::budget! {
             max_documents: MAX_DOCUMENTS,
             max_events: MAX_EVENTS,
@@ -226,7 +233,12 @@ impl<'de> Visitor<'de> for Writing<'_> {
     }
 
     fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<(), E> {
-        self.write(value)
+        if value.is_finite() {
+            return self.write(value);
+        }
+        // Whoever reads it finds out that there is no such number, and where it stands.
+        self.0.extend_from_slice(b"1e999");
+        Ok(())
     }
 
     fn visit_str<E: serde::de::Error>(self, value: &str) -> Result<(), E> {
@@ -346,7 +358,7 @@ impl<'de> Visitor<'de> for DocumentVisitor {
     }
 
     fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Document, E> {
-        Self::one(|json| json.write(value))
+        Self::one(|json| json.visit_f64(value))
     }
 
     fn visit_str<E: serde::de::Error>(self, value: &str) -> Result<Document, E> {

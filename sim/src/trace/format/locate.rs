@@ -111,7 +111,7 @@ pub(super) fn json_offset(json: &[u8], wanted: &Way) -> usize {
 
 /// The innermost value of an object of JSON of which a reader had seen all but the last of `seen` bytes, or which it
 /// refused at its opening bracket: its way and where it begins.
-fn json_value(json: &[u8], seen: usize) -> (Way, usize) {
+pub(super) fn json_value(json: &[u8], seen: usize) -> (Way, usize) {
     let opens = matches!(json.get(seen), Some(b'{' | b'['));
     let mut found = (Way::default(), 0);
     Walk::over(json, |way, start, end| {
