@@ -346,7 +346,7 @@ fn plain_number(text: &[u8]) -> Option<u64> {
 
 /// Which job names were seen: intervals of numbers, and 128-bit digests of other names.
 ///
-/// Rows numbered in order cost one interval however many there are; a name that is text costs about 40 bytes.
+/// Rows numbered in order cost one interval however many there are; a name that is text costs 24 to 48 bytes.
 /// Two different names with one digest among 10^9 are less likely than 10^-20.
 #[derive(Debug, Default)]
 pub(crate) struct SeenNames {
@@ -356,8 +356,7 @@ pub(crate) struct SeenNames {
     current: (u64, u64),
     /// Where the run after the current one starts.
     next_start: Option<u64>,
-    digests: Vec<u128>,
-    slots: Slots,
+    texts: Digests,
 }
 
 impl SeenNames {
@@ -365,7 +364,7 @@ impl SeenNames {
     pub(crate) fn insert(&mut self, name: &str) -> bool {
         match plain_number(name.as_bytes()) {
             Some(number) => self.insert_number(number),
-            None => self.insert_text(name),
+            None => self.texts.insert(xxh3_128(name.as_bytes())),
         }
     }
 
@@ -402,18 +401,47 @@ impl SeenNames {
         self.next_start = self.runs.range(end..).next().map(|(&start, _)| start);
         new
     }
+}
 
-    fn insert_text(&mut self, name: &str) -> bool {
-        let digest = xxh3_128(name.as_bytes());
-        let low = |digest: u128| u64::try_from(digest & u128::from(u64::MAX)).unwrap_or(0);
-        if self.slots.find(low(digest), |id| self.digests[id as usize] == digest).is_some() {
+/// A set of digests, which stand in their slots themselves: one look at memory each. Zero is free.
+#[derive(Debug, Default)]
+struct Digests {
+    slots: Vec<u128>,
+    used: usize,
+}
+
+impl Digests {
+    /// Notes a digest; false if it was there before.
+    fn insert(&mut self, digest: u128) -> bool {
+        // At most two thirds are in use.
+        if (self.used + 1) * 3 > self.slots.len() * 2 {
+            let length = (self.slots.len() * 2).max(16);
+            for old in std::mem::replace(&mut self.slots, vec![0; length]) {
+                self.place(old);
+            }
+        }
+        let new = self.place(digest.max(1));
+        self.used += usize::from(new);
+        new
+    }
+
+    /// Puts a digest into its slot; false if it was there before.
+    fn place(&mut self, digest: u128) -> bool {
+        if digest == 0 {
             return false;
         }
-        let id = u32::try_from(self.digests.len()).unwrap_or(u32::MAX - 1);
-        self.digests.push(digest);
-        let Self { digests, slots, .. } = self;
-        slots.insert(low(digest), id, |other| low(digests[other as usize]));
-        true
+        let mask = self.slots.len() - 1;
+        let mut at = usize::try_from(digest & (mask as u128)).unwrap_or(0);
+        loop {
+            match self.slots[at] {
+                0 => {
+                    self.slots[at] = digest;
+                    return true;
+                }
+                known if known == digest => return false,
+                _ => at = (at + 1) & mask,
+            }
+        }
     }
 }
 

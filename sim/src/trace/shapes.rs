@@ -173,14 +173,15 @@ impl ShapeTable {
             return Err(too_long(row, MAX_POOLS, "pools", pools.len()));
         }
         // One list for all: else each alternative would cost as much as all pools together.
-        let pools: Arc<[String]> = pools.into();
+        let pools: Arc<[String]> = if pools.is_empty() { Arc::default() } else { pools.into() };
         let workers = worker_count(row.workers.unwrap_or(1)).ok_or_else(|| too_many(row))?;
         let mut others = Vec::new();
         for &(position, amount) in &row.others {
             others.push((self.resource(row, resources, position)?, amount.unsigned_abs()));
         }
         let build = |accelerator: Option<String>, workers: u32, gpu: i64, speed_milli: u32| {
-            let mut amounts = vec![(GPU, gpu.unsigned_abs())];
+            let mut amounts = Vec::with_capacity(3 + others.len());
+            amounts.push((GPU, gpu.unsigned_abs()));
             amounts.push((CPU, row.cpu_milli.unsigned_abs()));
             amounts.push((MEMORY, row.memory_bytes.unsigned_abs()));
             amounts.extend(others.iter().copied());
@@ -192,12 +193,13 @@ impl ShapeTable {
                 .ok_or_else(|| too_many(row))
         };
         let mut alternatives = Vec::new();
-        let written = list(&row.accelerators);
-        if written.len() > MAX_ALTERNATIVES {
-            return Err(too_long(row, MAX_ALTERNATIVES, "accelerators", written.len()));
+        let written = parts(&row.accelerators);
+        let count = written.clone().count();
+        if count > MAX_ALTERNATIVES {
+            return Err(too_long(row, MAX_ALTERNATIVES, "accelerators", count));
         }
         for text in written {
-            let (accelerator, form, speed_milli) = parse_alternative(&text).ok_or_else(|| {
+            let (accelerator, form, speed_milli) = parse_alternative(text).ok_or_else(|| {
                 let expected = "alternatives like `H200`, `H200:1|A100:0.5` or `H200*1x8:1|A100*2x8:0.5`";
                 Fault::unreadable(row.line, expected, quoted(text.as_bytes())).column("accelerators")
             })?;
@@ -258,8 +260,13 @@ fn worker_count(workers: i64) -> Option<u32> {
 }
 
 /// The parts of a `|`-separated list.
+fn parts(text: &str) -> impl Iterator<Item = &str> + Clone {
+    text.split('|').map(str::trim).filter(|part| !part.is_empty())
+}
+
+/// The same as texts of their own.
 pub(crate) fn list(text: &str) -> Vec<String> {
-    text.split('|').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect()
+    parts(text).map(str::to_owned).collect()
 }
 
 /// Workers and milli-GPU per worker of one alternative.
