@@ -472,6 +472,17 @@ mod tests {
     }
 
     #[test]
+    fn seen_texts_are_seen_however_many_there_are() {
+        let mut seen = SeenNames::default();
+        for number in 0..5000 {
+            assert!(seen.insert(&format!("job-{number}")));
+            assert!(!seen.insert(&format!("job-{}", number / 2)), "{number}");
+        }
+        assert_eq!(seen.texts.used, 5000);
+        assert!(seen.texts.slots.len() * 2 >= seen.texts.used * 3);
+    }
+
+    #[test]
     fn names_compare_as_numbers_only_if_both_are() {
         let mut names = NameArena::default();
         for name in ["10", "9", "job-9", "007", "99999999999999999999", ""] {
