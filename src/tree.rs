@@ -8,6 +8,8 @@
 //! Absent on purpose: waiting jobs (see `pending`), nodes (see `ledger`). Layer 2; uses `value` and the
 //! specifications.
 
+use std::sync::Arc;
+
 use crate::config::Config;
 use crate::error::{Error, ErrorKind};
 use crate::id::{Id, IdVec, TeamId};
@@ -72,8 +74,8 @@ pub(crate) struct Tree {
     groups: usize,
     /// Valued usage, `groups` entries a member.
     usage: Vec<u64>,
-    /// Divisors, `groups` entries a member.
-    scale: Vec<Scale>,
+    /// Divisors, `groups` entries a member; they never change, and copies share them.
+    scale: Arc<[Scale]>,
     /// What sibling weights were multiplied by to become integers, per member.
     common: IdVec<MemberId, u64>,
     grants: u64,
@@ -89,7 +91,7 @@ impl Tree {
             node: IdVec::new(),
             groups: values.count(),
             usage: Vec::new(),
-            scale: Vec::new(),
+            scale: Arc::default(),
             common: IdVec::new(),
             grants: 0,
         };
@@ -141,6 +143,7 @@ impl Tree {
             }
             common[member.parent] = lcm;
         }
+        let mut scales = Vec::with_capacity(self.members.len() * self.groups);
         for (member, weight) in self.members.iter().zip(weights) {
             let scale = common[member.parent];
             let integer = scale / u128::from(weight.denominator()) * u128::from(weight.numerator());
@@ -153,10 +156,11 @@ impl Tree {
                     clippy::cast_precision_loss,
                     reason = "an ordering hint, settled exactly where it is close"
                 )]
-                self.scale.push(Scale { divisor, reciprocal: 1.0 / divisor as f64 });
+                scales.push(Scale { divisor, reciprocal: 1.0 / divisor as f64 });
             }
             self.common.push(u64::try_from(scale).unwrap_or(u64::MAX));
         }
+        self.scale = scales.into();
         Ok(())
     }
 

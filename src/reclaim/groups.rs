@@ -7,8 +7,6 @@
 //! that it is never too small.
 //! Absent on purpose: who of a group is stopped (see `search`). Layer 3; uses `state`, `tree`.
 
-use std::collections::BTreeMap;
-
 use super::legal::{Fairness, Rules, Wanted};
 use super::ranks::Ranks;
 use super::running::{Alike, Running};
@@ -75,11 +73,11 @@ pub(super) fn groups<'a>(
                 // So are all who follow.
                 break;
             }
-            for leaf in running.leaves(route.pool, side) {
+            running.each_leaf(route.pool, side, &mut |leaf| {
                 let level = tree.path(leaf).position(|at| at == side).unwrap_or(usize::MAX);
                 let against = Against { level, side, guaranteed };
                 add(state, (running, rules, wanted, fairness), (leaf, against), &mut groups);
-            }
+            });
         }
     }
     groups
@@ -148,19 +146,16 @@ pub(super) fn suffice(
 ) -> bool {
     let route = state.routes.route(wanted.route);
     let free = state.ledger.pool(route.pool).free();
-    // By the side whose share counts; `None`: they may be stopped whatever is held then.
-    let mut sides: BTreeMap<Option<MemberId>, Vec<&Group<'_>>> = BTreeMap::new();
-    for group in groups {
-        sides.entry(group.equal.then_some(group.against.side)).or_default().push(group);
-    }
+    // Together where one share counts for them; `None`: they may be stopped whatever is held then.
+    let side = |group: &Group<'_>| group.equal.then_some(group.against.side);
     route.total.iter().all(|(kind, asked)| {
         let Some(lacking) = asked.get().checked_sub(free[kind].get()).filter(|lacking| *lacking > 0) else {
             return true;
         };
         let mut made = 0_u64;
-        sides.iter().any(|(side, groups)| {
+        groups.chunk_by(|a, b| side(a) == side(b)).any(|groups| {
             let most = most_made(state, groups, kind);
-            made = made.saturating_add(match fairness.zip(*side) {
+            made = made.saturating_add(match fairness.zip(groups.first().and_then(side)) {
                 Some((fair, side)) => most_lost(state, fair, (wanted.leaf, side), groups, (kind, most)),
                 None => most,
             });
@@ -170,8 +165,8 @@ pub(super) fn suffice(
 }
 
 /// What groups hold of a resource.
-fn most_made(state: &State, groups: &[&Group<'_>], kind: ResourceKind) -> u64 {
-    let held = |group: &&Group<'_>| {
+fn most_made(state: &State, groups: &[Group<'_>], kind: ResourceKind) -> u64 {
+    let held = |group: &Group<'_>| {
         let each = state.routes.route(group.route).total[kind].get();
         each.saturating_mul(u64::try_from(group.most).unwrap_or(u64::MAX))
     };
@@ -184,7 +179,7 @@ fn most_lost(
     state: &State,
     fair: &Fairness<'_>,
     (leaf, side): (MemberId, MemberId),
-    groups: &[&Group<'_>],
+    groups: &[Group<'_>],
     (kind, most): (ResourceKind, u64),
 ) -> u64 {
     let tree = &state.tree;

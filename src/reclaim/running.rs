@@ -133,17 +133,12 @@ impl Running {
     }
 
     /// The leaves below a member, or it alone, that have jobs in a pool.
-    pub(super) fn leaves(&self, pool: PoolId, member: MemberId) -> Vec<MemberId> {
-        let mut leaves = Vec::new();
-        let mut ahead = vec![member];
-        while let Some(member) = ahead.pop() {
-            let known = ahead.len();
-            ahead.extend(self.children_in(pool, member));
-            if ahead.len() == known {
-                leaves.push(member);
-            }
+    pub(super) fn each_leaf(&self, pool: PoolId, member: MemberId, f: &mut dyn FnMut(MemberId)) {
+        let mut children = self.children_in(pool, member).peekable();
+        if children.peek().is_none() {
+            return f(member);
         }
-        leaves
+        children.for_each(|child| self.each_leaf(pool, child, f));
     }
 
     /// The children of a member below which any job runs in a pool.

@@ -40,7 +40,6 @@ pub(super) struct Reclaim {
     bounds: EvictionBounds,
     running: Running,
     ranks: Ranks,
-    children: IdVec<MemberId, Vec<MemberId>>,
     /// Counts what has started and stopped in each pool.
     versions: IdVec<PoolId, u64>,
     /// By pool: counts what has started anywhere of those who hold something there.
@@ -88,10 +87,6 @@ impl Reclaim {
         };
         let bounds = policy.bounds;
         let pools = state.config.pools.len();
-        let mut children: IdVec<MemberId, Vec<MemberId>> = state.tree.ids().map(|_| Vec::new()).collect();
-        for member in state.tree.ids().filter(|member| *member != MemberId::ROOT) {
-            children[state.tree.member(member).parent].push(member);
-        }
         Some(Self {
             rules: Rules {
                 same_rank,
@@ -101,7 +96,6 @@ impl Reclaim {
             bounds,
             running: Running::new(pools),
             ranks: Ranks::default(),
-            children,
             versions: (0..pools).map(|_| 0).collect(),
             grown: (0..pools).map(|_| 0).collect(),
             shrunk: state.tree.ids().map(|_| 0).collect(),
@@ -197,7 +191,7 @@ impl Reclaim {
             let mut routes = state.routes.shape(head.shape).routes();
             routes.any(|route| !self.is_hopeless(state, *head, route))
         });
-        for head in engine.in_order(state, &self.children, heads) {
+        for head in engine.in_order(state, heads) {
             for route in state.routes.shape(head.shape).routes() {
                 let hopeless = self.is_hopeless(state, head, route);
                 if let Some(plan) = (!hopeless).then(|| self.plan(engine, state, head, route)).flatten() {
@@ -350,12 +344,7 @@ impl Engine {
     }
 
     /// Heads in the order in which they are tried: down the tree, or all teams at once where shares do not count.
-    fn in_order(
-        &self,
-        state: &State,
-        children: &IdVec<MemberId, Vec<MemberId>>,
-        heads: Vec<Head>,
-    ) -> Vec<Head> {
+    fn in_order(&self, state: &State, heads: Vec<Head>) -> Vec<Head> {
         let mut by_leaf: BTreeMap<MemberId, Vec<Head>> = BTreeMap::new();
         for head in heads {
             by_leaf.entry(head.leaf).or_default().push(head);
@@ -364,8 +353,11 @@ impl Engine {
             own.sort_unstable_by_key(|head| (Reverse(head.class), head.waiter));
         }
         if self.order.by_shares() {
-            let wanted: BTreeSet<MemberId> = by_leaf.keys().flat_map(|leaf| state.tree.path(*leaf)).collect();
-            return self.descend(state, children, &wanted, &mut by_leaf, MemberId::ROOT);
+            let mut below: BTreeMap<MemberId, BTreeSet<MemberId>> = BTreeMap::new();
+            for member in by_leaf.keys().flat_map(|leaf| state.tree.path(*leaf)) {
+                below.entry(state.tree.member(member).parent).or_default().insert(member);
+            }
+            return self.descend(state, &below, &mut by_leaf, MemberId::ROOT);
         }
         let present = Present::of(state, &*self.order);
         merge(by_leaf.into_values().collect(), |a, b| {
@@ -376,20 +368,20 @@ impl Engine {
     }
 
     /// The heads below a member: again and again the child whose first head has the highest tier and class there, then the
-    /// smallest key now.
+    /// smallest key now. Below each member stand the children that have any.
     fn descend(
         &self,
         state: &State,
-        children: &IdVec<MemberId, Vec<MemberId>>,
-        wanted: &BTreeSet<MemberId>,
+        below: &BTreeMap<MemberId, BTreeSet<MemberId>>,
         by_leaf: &mut BTreeMap<MemberId, Vec<Head>>,
         member: MemberId,
     ) -> Vec<Head> {
         if let Some(own) = by_leaf.remove(&member) {
             return own;
         }
-        let below = children[member].iter().copied().filter(|child| wanted.contains(child));
-        let lines = below.map(|child| self.descend(state, children, wanted, by_leaf, child)).collect();
+        // The root is its own parent.
+        let children = below.get(&member).into_iter().flatten().filter(|child| **child != MemberId::ROOT);
+        let lines = children.map(|child| self.descend(state, below, by_leaf, *child)).collect();
         let present = Present::of(state, &*self.order);
         let front = |head: &Head| {
             let Head { leaf, waiter, class, shape } = *head;
