@@ -487,6 +487,11 @@ impl Quotas {
         self.borrowing.get(&(member, pool)).into_iter().flatten().map(|(_, _, job)| *job)
     }
 
+    /// How many running jobs are not guaranteed at a member; `None` where it has no quota, so that nobody is.
+    pub(crate) fn borrowers(&self, member: MemberId, pool: PoolId) -> Option<usize> {
+        self.has_quota(member, pool).then(|| self.borrowing.get(&(member, pool)).map_or(0, BTreeSet::len))
+    }
+
     /// A running job counts as guaranteed at a member from now on.
     pub(crate) fn promote(&mut self, member: MemberId, route: &Route, job: (i32, Place, JobId)) {
         for (kind, amount) in route.total.iter() {

@@ -48,6 +48,8 @@ pub(super) struct Against {
     pub(super) side: MemberId,
     /// Whether the wanted job would be guaranteed against it as things are.
     guaranteed: bool,
+    /// How many of its jobs at most are not guaranteed there.
+    open: usize,
 }
 
 /// Who might be stopped.
@@ -61,7 +63,7 @@ pub(super) fn groups<'a>(
     let mut groups = Vec::new();
     let tree = &state.tree;
     let route = state.routes.route(wanted.route);
-    let own = Against { level: 0, side: wanted.leaf, guaranteed: false };
+    let own = Against { level: 0, side: wanted.leaf, guaranteed: false, open: usize::MAX };
     add(state, (running, rules, wanted, fairness), (wanted.leaf, own), &mut groups);
     for mine in tree.path(wanted.leaf).filter(|member| *member != MemberId::ROOT) {
         let guaranteed = state.quotas.any() && state.quotas.is_guaranteed(mine, route);
@@ -73,9 +75,13 @@ pub(super) fn groups<'a>(
                 // So are all who follow.
                 break;
             }
+            let open = state.quotas.borrowers(side, route.pool).unwrap_or(usize::MAX);
+            if open == 0 {
+                continue;
+            }
             running.each_leaf(route.pool, side, &mut |leaf| {
                 let level = tree.path(leaf).position(|at| at == side).unwrap_or(usize::MAX);
-                let against = Against { level, side, guaranteed };
+                let against = Against { level, side, guaranteed, open };
                 add(state, (running, rules, wanted, fairness), (leaf, against), &mut groups);
             });
         }
@@ -100,7 +106,7 @@ fn add<'a>(
         if !may || too_large(state, rules, wanted, route) {
             continue;
         }
-        let most = alike.len().min(most_taken(state, wanted, route));
+        let most = alike.len().min(against.open).min(most_taken(state, wanted, route));
         let mut group = Group { leaf, route, class, alike, most, against, own, equal };
         if state.quotas.any() {
             group.most = alike.jobs().filter(|job| group.is_open(state, *job)).take(most).count();
