@@ -1,7 +1,7 @@
 //! Shares: what every team held and was entitled to over time, worked out once for all who tell of it.
 //!
 //! Instants, populations and limits are those of `fairness` and `entitlement`; a mean over a slice of time is that of the
-//! instants in it. Absent on purpose: the formulas.
+//! instants in it, each for its part. Absent on purpose: the formulas.
 
 use fairshare::TeamSpec;
 
@@ -52,13 +52,36 @@ impl Shares {
     }
 }
 
-/// By team, the mean of the instants in every one of so many slices.
-pub(crate) fn in_slices(points: &[f64], slices: usize) -> Vec<Vec<f64>> {
+/// By team, the mean of the instants in every one of so many slices. An instant is the middle of a part of the time; where
+/// a slice ends inside that part, it counts in both for what each has of it, so that the mean of the slices is that of the
+/// instants.
+///
+/// # Examples
+///
+/// Of two slices each has half of the instants; of 240 the first has four and a sixth of the fifth:
+///
+/// ```
+/// use fairshare_sim::metrics::shares::in_slices;
+/// let mut points = vec![0.0; 1_000];
+/// points[4] = 1.0;
+/// assert_eq!(in_slices(&points, 2), [[1.0 / 500.0, 0.0]]);
+/// let slices = in_slices(&points, 240);
+/// assert_eq!(slices[0][..3], [40.0 / 1_000.0, 200.0 / 1_000.0, 0.0]);
+/// ```
+#[must_use]
+pub fn in_slices(points: &[f64], slices: usize) -> Vec<Vec<f64>> {
+    // A slice is `POINTS` steps long and what an instant stands for `slices`: all boundaries lie on steps.
     let mean = |points: &[f64], slice: usize| {
-        let part = &points[slice * POINTS / slices..(slice + 1) * POINTS / slices];
-        #[expect(clippy::cast_precision_loss, reason = "a few instants")]
-        let count = part.len() as f64;
-        part.iter().sum::<f64>() / count
+        let (from, to) = (slice * POINTS, (slice + 1) * POINTS);
+        let part = (from / slices..to.div_ceil(slices)).map(|at| {
+            let steps = to.min((at + 1) * slices) - from.max(at * slices);
+            #[expect(clippy::cast_precision_loss, reason = "at most a thousand")]
+            let steps = steps as f64;
+            points[at] * steps
+        });
+        #[expect(clippy::cast_precision_loss, reason = "a thousand")]
+        let all = POINTS as f64;
+        part.sum::<f64>() / all
     };
     points.chunks(POINTS).map(|points| (0..slices).map(|slice| mean(points, slice)).collect()).collect()
 }

@@ -1,5 +1,8 @@
 //! Runs of a few jobs, computed by hand.
 
+use fairshare_sim::metrics::Demands;
+use fairshare_sim::metrics::shares::{Shares, in_slices};
+
 use crate::support::{Finished, simulate};
 
 const FOUR_GPUS: &str = "[[pool]]\nname = 'l4'\nnodes = 1\nnode = { gpu = 4 }\nprice = { gpu_hour = 3.6 }\n";
@@ -129,6 +132,23 @@ fn mean_shares_are_those_computed_by_hand() {
     assert_eq!(shares, [Some(0.25), Some(0.5)]);
     // (0.75)² / (2 · (0.0625 + 0.25))
     assert_eq!(summary.fairness.unwrap().jain, Some(0.9));
+}
+
+/// A thousand instants in 240 slices: one of which the part of the time lies in two slices counts in both.
+#[test]
+fn shares_over_time_are_in_all_those_of_the_summary() {
+    let finished = run("[[team]]\nname = 'a'\n", "1,0,50,a,2\n2,1,50,b,4\n3,60,11,a,1\n4,61,3,b,1\n");
+    let summary = finished.summary();
+    let (trace, record) = (&finished.trace, &finished.record);
+    let shares = Shares::new(&finished.setup, trace, record, &Demands::new(&finished.setup, trace));
+    let means = |points: &[f64]| -> Vec<f64> {
+        in_slices(points, 240).iter().map(|team| team.iter().sum::<f64>() / 240.0).collect()
+    };
+    let (held, entitled) = (means(&shares.held.unwrap()), means(&shares.entitled.unwrap().points));
+    for ((team, held), entitled) in summary.teams.iter().zip(held).zip(entitled) {
+        assert!((held - team.share_mean.unwrap()).abs() < 1e-12, "{}: {held}", team.name);
+        assert!((entitled - team.entitlement_mean.unwrap()).abs() < 1e-12, "{}: {entitled}", team.name);
+    }
 }
 
 #[test]
