@@ -53,11 +53,16 @@ for (const { team, usd } of summary.teams.map(({ name, cost_usd }) => ({ team: n
   const [of_jobs] = await one(`SELECT coalesce(sum(cost_usd), 0) FROM ${file('jobs')} WHERE CAST(team AS VARCHAR) = ${text}`);
   near(of_jobs, usd, `cost of ${team}`);
 }
-for (const { name, utilization } of summary.pools.filter((pool) => 'gpu' in pool.utilization)) {
-  const of = (measure) => `sum(value) FILTER (measure = '${measure}')`;
-  const [used] = await one(`SELECT ${of('allocated')} / ${of('capacity')} FROM ${file('series')}
-    WHERE pool = '${name}' AND resource = 'gpu' AND coalesce(CAST(team AS VARCHAR), '') = ''`);
-  assert.ok(Math.abs(Number(used) - utilization.gpu) < 1e-4, `utilization of ${name}: ${used}, not ${utilization.gpu}`);
+for (const { name, utilization, goodput } of summary.pools) {
+  for (const resource of Object.keys(utilization)) {
+    const of = (measure) => `sum(value) FILTER (measure = '${measure}')`;
+    const [used, good] = await one(`SELECT ${of('allocated')} / ${of('capacity')}, ${of('good')} / ${of('capacity')}
+      FROM ${file('series')} WHERE CAST(pool AS VARCHAR) = '${name.replaceAll("'", "''")}' AND resource = '${resource}'
+      AND coalesce(CAST(team AS VARCHAR), '') = ''`);
+    for (const [found, expected, what] of [[used, utilization, 'utilization'], [good, goodput, 'goodput']]) {
+      assert.ok(Math.abs(Number(found) - expected[resource]) < 1e-4, `${what} of ${name}: ${found}, not ${expected[resource]}`);
+    }
+  }
 }
 
 // What the documentation asks is answered, with the files found in the folder: utilization, and GPU-hours by team.

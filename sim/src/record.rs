@@ -104,6 +104,7 @@ impl LostAttempt {
             alternative: usize::from(self.alternative),
             start_ms: self.start_ms,
             end_ms: self.end_ms,
+            moving_ms: 0,
             lost: true,
         }
     }
@@ -235,6 +236,7 @@ impl Record {
             alternative: usize::from(outcome.alternative),
             start_ms: outcome.start_ms,
             end_ms: if outcome.fate == Fate::Running { self.end_ms } else { outcome.end_ms },
+            moving_ms: self.moving.get(&row).copied().unwrap_or(0),
             lost: false,
         }
     }
@@ -256,12 +258,20 @@ impl Record {
             let rest = lost.whole().after(lost.restart_ms);
             let saved_ms = lost.kept_ms.saturating_add(lost.stays_ms());
             let saved_until = rest.start_ms.saturating_add_unsigned(saved_ms).min(rest.end_ms);
-            let kept = Stretch { end_ms: saved_until, lost: false, ..rest };
+            let kept = Stretch { end_ms: saved_until, moving_ms: lost.stays_ms(), lost: false, ..rest };
             let again = Stretch { start_ms: saved_until, ..rest };
             let back = (lost.restart_ms > 0).then(|| lost.whole().before(lost.restart_ms));
             back.into_iter().chain((saved_ms > 0).then_some(kept)).chain([again])
         });
         last.chain(back).chain(lost)
+    }
+
+    /// The part of a stretch that was held to some good: nothing of work that has to be done again or came to nothing, and
+    /// of other work not the time in which data sets were moved.
+    #[must_use]
+    pub fn good(&self, trace: &Trace, stretch: Stretch) -> Option<Stretch> {
+        let counts = !stretch.lost && !self.came_to_nothing(trace, stretch.row);
+        counts.then(|| stretch.after(stretch.moving_ms))
     }
 }
 
@@ -278,6 +288,8 @@ pub struct Stretch {
     pub start_ms: i64,
     /// To, ms.
     pub end_ms: i64,
+    /// For how long of its beginning data sets are moved, unless it is lost with them; may be more than all of it, ms.
+    pub moving_ms: u64,
     /// It is done because of an eviction alone: it has to be run again, or leads to where the job was.
     pub lost: bool,
 }

@@ -12,7 +12,7 @@
 
 use fairshare::{Alternative, Eligible, PoolSpec, ResourceKind, Resources};
 
-use super::{Demands, egress, ratio};
+use super::{Demands, ratio};
 use crate::record::Record;
 use crate::setup::Setup;
 use crate::trace::{Trace, TraceShape};
@@ -65,10 +65,8 @@ pub struct Usage {
     held: Vec<Vec<u128>>,
     /// The part of it for work that an eviction undid.
     lost: Vec<Vec<u128>>,
-    /// The part of it, in attempts that were not evicted but at the end of a round, while data sets were moved.
-    moving: Vec<Vec<u128>>,
-    /// The rest of what jobs held that came to nothing.
-    failed: Vec<Vec<u128>>,
+    /// The part of it that was held to some good.
+    good: Vec<Vec<u128>>,
     available: Vec<Vec<u128>>,
 }
 
@@ -90,43 +88,23 @@ impl Usage {
     ) -> Self {
         let kinds: Vec<ResourceKind> = setup.config.kinds.iter().collect();
         let mut held = vec![vec![0_u128; kinds.len()]; setup.config.pools.len()];
-        let (mut lost, mut moving, mut failed) = (held.clone(), held.clone(), held.clone());
-        let add = |sums: &mut [Vec<u128>], (row, pool, alternative): (u32, u32, u16), length_ms: u64| {
-            for (kind, amount) in demands.of(trace, row as usize, alternative.into()).iter() {
-                sums[pool as usize][kind.index()] += u128::from(amount.get()) * u128::from(length_ms);
-            }
-        };
+        let (mut lost, mut good) = (held.clone(), held.clone());
         record.stretches().for_each(|stretch| {
             let demand = demands.of(trace, stretch.row, stretch.alternative);
             let length = u128::from(stretch.length_ms());
-            let mut useless = match stretch.lost {
-                true => Some(&mut lost),
-                false if record.came_to_nothing(trace, stretch.row) => Some(&mut failed),
-                false => None,
-            };
+            let good_ms = record.good(trace, stretch).map_or(0, |good| u128::from(good.length_ms()));
             for (kind, amount) in demand.iter() {
-                let more = u128::from(amount.get()) * length;
-                held[stretch.pool][kind.index()] += more;
-                if let Some(useless) = &mut useless {
-                    useless[stretch.pool][kind.index()] += more;
+                let amount = u128::from(amount.get());
+                held[stretch.pool][kind.index()] += amount * length;
+                good[stretch.pool][kind.index()] += amount * good_ms;
+                if stretch.lost {
+                    lost[stretch.pool][kind.index()] += amount * length;
                 }
             }
         });
-        // Of a job that came to nothing, that is counted already.
-        let counts = |row: u32| !record.came_to_nothing(trace, row as usize);
-        for (row, moved_ms) in egress::moved_ms(record).filter(|(row, _)| counts(*row)) {
-            // What a job does to be where it was is lost already.
-            let lost_ms = record.restarts.get(&row).copied().unwrap_or(0);
-            let length = moved_ms.min(record.attempt_ms(row).saturating_sub(lost_ms));
-            let outcome = &record.outcomes[row as usize];
-            add(&mut moving, (row, outcome.pool, outcome.alternative), length);
-        }
-        for lost in record.lost.iter().filter(|lost| counts(lost.row)) {
-            add(&mut moving, (lost.row, lost.pool, lost.alternative), lost.stays_ms());
-        }
         let of_pool = |pool: usize| kinds.iter().map(|kind| setup.available(pool, *kind, window)).collect();
         let available = (0..setup.config.pools.len()).map(of_pool).collect();
-        Self { held, lost, moving, failed, available }
+        Self { held, lost, good, available }
     }
 
     /// The utilization of one pool; `None` where it has nothing of the kind, or no time passed.
@@ -144,12 +122,9 @@ impl Usage {
 
     /// Adds what was held in another part of the same run.
     pub fn add(&mut self, other: &Self) {
-        for (sums, more) in [
-            (&mut self.held, &other.held),
-            (&mut self.lost, &other.lost),
-            (&mut self.moving, &other.moving),
-            (&mut self.failed, &other.failed),
-        ] {
+        for (sums, more) in
+            [(&mut self.held, &other.held), (&mut self.lost, &other.lost), (&mut self.good, &other.good)]
+        {
             for (sum, more) in sums.iter_mut().flatten().zip(more.iter().flatten()) {
                 *sum += more;
             }
@@ -159,17 +134,14 @@ impl Usage {
     /// The goodput of one pool; `None` as for its utilization.
     #[must_use]
     pub fn good_of_pool(&self, pool: usize, kind: ResourceKind) -> Option<f64> {
-        let index = kind.index();
-        let useless = self.lost[pool][index] + self.moving[pool][index] + self.failed[pool][index];
-        ratio(self.held[pool][index] - useless, self.available[pool][index])
+        ratio(self.good[pool][kind.index()], self.available[pool][kind.index()])
     }
 
     /// The goodput over all pools.
     #[must_use]
     pub fn good(&self, kind: ResourceKind) -> Option<f64> {
-        let available = self.available.iter().map(|pool| pool[kind.index()]).sum();
-        let useless = self.moving.iter().chain(&self.failed).map(|pool| pool[kind.index()]);
-        ratio(self.held(kind) - self.lost(kind) - useless.sum::<u128>(), available)
+        let sum = |table: &Vec<Vec<u128>>| table.iter().map(|pool| pool[kind.index()]).sum();
+        ratio(sum(&self.good), sum(&self.available))
     }
 
     /// Amount × ms of a kind held over all pools for work that has to be done again.

@@ -1,12 +1,12 @@
 //! `series.csv`: what was held, what was there and who waited, as averages over equal slices of time.
 //!
-//! One value a row: `from_s,to_s,measure,pool,resource,team,value`. Measures: `capacity`, `allocated` and, where
-//! anything was, `lost` (held for work that an eviction undid) by pool and resource; `allocated` by pool and team of the
-//! pool's main resource; `waiting` by team, in jobs and in the GPUs that they ask; `share`, `weighted_share` and
-//! `entitlement` by team, and `jain` over all of them (see `metrics::fairness`, `metrics::shares` and
-//! `metrics::entitlement`, which say where they are not measured), as means of instants. A row without a team is about
-//! all of them. Amounts are in whole units, memory in GiB; rows of a team with nothing are left out. `docs/results.md`
-//! tells readers the same. Absent on purpose: pictures (see `html`).
+//! One value a row: `from_s,to_s,measure,pool,resource,team,value`. Measures: `capacity`, `allocated`, `good` (held to
+//! some good, see `metrics::utilization`) and, where anything was, `lost` (held for work that an eviction undid) by pool and
+//! resource; `allocated` by pool and team of the pool's main resource; `waiting` by team, in jobs and in the GPUs that they
+//! ask; `share`, `weighted_share` and `entitlement` by team (see `metrics::fairness`, `metrics::shares` and
+//! `metrics::entitlement`, which say where they are not measured), as means of instants, each for its part of the slice, and
+//! `jain` of these. A row without a team is about all of them. Amounts are in whole units, memory in GiB; rows of a team
+//! with nothing are left out. `docs/results.md` tells readers the same. Absent on purpose: pictures (see `html`).
 
 use std::io::{self, Write};
 use std::iter;
@@ -118,13 +118,17 @@ fn allocated<W: Write>(
     for (index, pool) in setup.config.pools.iter().enumerate() {
         let main = main_kind(pool);
         let mut by_kind = vec![empty.clone(); kinds.len()];
-        let mut lost = by_kind.clone();
+        let (mut good, mut lost) = (by_kind.clone(), by_kind.clone());
         let mut is_lost = false;
         let mut by_team = vec![empty.clone(); setup.config.teams.len()];
         for stretch in record.stretches().filter(|stretch| stretch.pool == index) {
             let demand = demands.of(trace, stretch.row, stretch.alternative);
+            let useful = record.good(trace, stretch);
             for (kind, amount) in demand.iter() {
                 by_kind[kind.index()].add(stretch.start_ms, stretch.end_ms, amount.get());
+                if let Some(useful) = useful {
+                    good[kind.index()].add(useful.start_ms, useful.end_ms, amount.get());
+                }
                 if stretch.lost {
                     lost[kind.index()].add(stretch.start_ms, stretch.end_ms, amount.get());
                 }
@@ -138,6 +142,7 @@ fn allocated<W: Write>(
             let up: Vec<f64> = up(setup, index, kind, empty).map(|amount| amount / scale(kind)).collect();
             rows.write(["capacity", &pool.name, name, ""], &up)?;
             rows.write(["allocated", &pool.name, name, ""], &scaled(&by_kind[kind.index()], kind))?;
+            rows.write(["good", &pool.name, name, ""], &scaled(&good[kind.index()], kind))?;
             if is_lost {
                 rows.write(["lost", &pool.name, name, ""], &scaled(&lost[kind.index()], kind))?;
             }

@@ -2,6 +2,7 @@
 
 use fairshare_sim::Scenario;
 
+use crate::goodput::good_over_time;
 #[cfg(feature = "lp")]
 use crate::support::simulate_part;
 use crate::support::{Finished, simulate};
@@ -152,6 +153,8 @@ fn a_job_goes_where_it_costs_least_in_all() {
     // Two GPUs held for 100 s near and two for 460 s far away, of six for 460 s; of that, 4 x 100 s are work.
     let gpu = |figures: &std::collections::BTreeMap<String, f64>| (figures["gpu"] * 6.0 * 460.0).round();
     assert_eq!((gpu(&summary.utilization), gpu(&summary.goodput)), (1_120.0, 400.0));
+    let good = good_over_time(&finished);
+    assert!(good.iter().all(|good| (good - 200.0).abs() < 1e-6), "{good:?}");
 }
 
 /// At a quarter of the speed, four times as long.
@@ -224,4 +227,6 @@ fn data_sets_that_take_longer_than_a_round_come_in_several() {
     assert_eq!(evictions.lost_gpu_hours.to_bits(), 0.0_f64.to_bits(), "data sets stay when a round ends");
     // Two GPUs work for 500 s twice, of three for 2,440 s.
     assert!((summary.goodput["gpu"] * 3.0 * 2_440.0 - 2_000.0).abs() < 1e-6);
+    let good: f64 = good_over_time(&finished).iter().sum();
+    assert!((good - 2_000.0).abs() < 1e-6, "{good}");
 }

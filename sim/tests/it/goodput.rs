@@ -1,9 +1,37 @@
-//! Work that came to nothing: what failed, and what the reaper stopped, which has no response either.
+//! Work that came to nothing: what failed, and what the reaper stopped, which has no response either. Goodput over time is
+//! that of the summary.
 
 use fairshare_sim::metrics::distribution::Distribution;
 
-use crate::measures::{REAPER, SCENARIO};
-use crate::support::simulate;
+use crate::measures::{REAPER, SCENARIO, series};
+use crate::support::{Finished, simulate};
+
+/// Unit-seconds of every resource of every pool under one measure of the file of series, all teams together.
+fn area(series: &str, measure: &str, pool: &str, resource: &str) -> f64 {
+    let mut reader = csv::Reader::from_reader(series.as_bytes());
+    let rows = reader.records().map(Result::unwrap);
+    let rows =
+        rows.filter(|row| &row[2] == measure && &row[3] == pool && &row[4] == resource && row[5].is_empty());
+    let number = |text: &str| text.parse::<f64>().unwrap();
+    // Slices begin and end at whole ms, so that not all are of one length.
+    rows.map(|row| number(&row[6]) * (number(&row[1]) - number(&row[0]))).sum()
+}
+
+/// What was held to some good, slice by slice, is in all what the summary's goodput says, in every pool; what, by pool and
+/// resource, in unit-seconds.
+pub(crate) fn good_over_time(run: &Finished) -> Vec<f64> {
+    let (series, summary) = (series(run), run.summary());
+    let mut areas = Vec::new();
+    for pool in &summary.pools {
+        for (resource, goodput) in &pool.goodput {
+            let [good, whole] =
+                ["good", "capacity"].map(|measure| area(&series, measure, &pool.name, resource));
+            assert!((good / whole - goodput).abs() < 1e-9, "{resource} of {}: {good} of {whole}", pool.name);
+            areas.push(good);
+        }
+    }
+    areas
+}
 
 /// `a` idles, and is stopped after a minute of its 100 s; `c`, which fails, waits for it, and `b` for `c`.
 #[test]
@@ -45,4 +73,27 @@ fn what_failed_held_its_gpus_to_no_good() {
     for goodput in [&summary.goodput, &summary.pools[0].goodput] {
         assert!((goodput["gpu"] - 550.0 / 840.0).abs() < 1e-12, "{goodput:?}");
     }
+}
+
+/// As before; then a job comes that idles, and is stopped after a minute.
+#[test]
+fn what_was_held_to_some_good_is_told_over_time() {
+    let scenario = "[[pool]]\nname = 'h200'\nnodes = 1\nnode = { gpu = 4 }\n\
+                    [[team]]\nname = 'a'\nquota = { h200 = { gpu = 2 } }\n\
+                    [[team]]\nname = 'b'\nquota = { h200 = { gpu = 2 } }\n\
+                    [policy]\npreemption = 'reclaim'\nbackfill = 'best-effort'\n";
+    let jobs = "job_id,submit_s,run_s,team,gpu,status,gpu_utilization\n\
+                1,0,100,a,2,completed,0.9\n2,0,100,a,2,completed,0.9\n3,50,40,b,2,completed,0.9\n\
+                4,60,30,b,1,failed,0.9\n5,60,30,b,1,completed,0.9\n6,70,10,a,4,cancelled,0.9\n\
+                7,210,100,a,4,completed,0.1\n";
+    let reaper = REAPER.replace("exempt = [\"urgent\"]\n", "");
+    let run = simulate(&format!("{scenario}{reaper}"), jobs);
+    assert_eq!(run.times()[6], ("7".to_owned(), 210, 270));
+    let jobs = run.summary().jobs;
+    assert_eq!((jobs.preemptions, jobs.failed), (1, 1));
+    let good = good_over_time(&run);
+    assert!(good.len() == 1 && (good[0] - 550.0).abs() < 1e-6, "{good:?}");
+    let series = series(&run);
+    let areas = ["allocated", "lost"].map(|measure| area(&series, measure, "h200", "gpu"));
+    assert!((areas[0] - 920.0).abs() < 1e-6 && (areas[1] - 100.0).abs() < 1e-6, "{areas:?}");
 }

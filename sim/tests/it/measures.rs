@@ -236,8 +236,6 @@ c,40,20,y,urgent,4,0.9
     );
 }
 
-/// As `an_evicted_job_idles_from_its_next_start_on`, under Kueue's rules: `a` is stopped at 40 for its quota's owner, starts
-/// again at 60 and idles until 120.
 /// A reader of a figure is told five things about it; files that only help to work figures out have none of their own.
 #[test]
 fn every_family_of_measures_tells_its_formula_unit_population_estimator_and_source() {
@@ -260,6 +258,8 @@ fn every_family_of_measures_tells_its_formula_unit_population_estimator_and_sour
     assert!(told >= 16, "{told}");
 }
 
+/// As `an_evicted_job_idles_from_its_next_start_on`, under Kueue's rules: `a` is stopped at 40 for its quota's owner, starts
+/// again at 60 and idles until 120.
 #[test]
 fn the_reaper_stops_jobs_under_kueue_too() {
     let scenario = "\
@@ -517,7 +517,7 @@ fn too_many_users_to_be_measured_are_said() {
 }
 
 /// `series.csv` of a run.
-fn series(run: &Finished) -> String {
+pub(crate) fn series(run: &Finished) -> String {
     let Finished { setup, trace, record, .. } = run;
     let shares = Shares::new(setup, trace, record, &Demands::new(setup, trace));
     let mut series = Vec::new();

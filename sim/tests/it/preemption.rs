@@ -56,6 +56,7 @@ fn a_restart_takes_time_in_which_nothing_is_done() {
         // Four GPUs at 0.001 dollars a second: 10 s after the second checkpoint and 25 s of restart are lost of 185.
         assert_eq!((cost.allocated, cost.lost), (0.74, 0.14));
         assert_eq!(summary.goodput["gpu"].to_string(), (150.0 / 185.0).to_string());
+        crate::goodput::good_over_time(&finished);
         assert_eq!(summary.response_s.max, Some(185.0));
         fairshare_sim::metrics::sums::check(&finished.setup, &finished.trace, &finished.record).unwrap();
     }
