@@ -1,6 +1,8 @@
 //! Progress: a line on stderr for what takes long, if somebody watches.
 
 use std::io::{self, Write};
+use std::sync::mpsc;
+use std::thread;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
@@ -10,6 +12,8 @@ use crate::trace::Watch;
 
 /// Commands shorter than this show nothing.
 const SILENT: Duration = Duration::from_secs(2);
+/// Between two turns of a line in which nothing counts.
+const TICK: Duration = Duration::from_millis(100);
 /// Instants between two looks at the bar.
 const INSTANTS_PER_LOOK: u32 = 4_096;
 
@@ -55,10 +59,11 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// A bar for `jobs` submissions of all runs; nothing where nobody watches.
+    /// A bar for `jobs` submissions of all runs, in a command that has gone on for so long; nothing where nobody watches.
     #[must_use]
-    pub fn new(jobs: u64, watched: bool) -> Self {
-        let bar = || ProgressBar::with_draw_target(Some(jobs), ProgressDrawTarget::hidden());
+    pub fn new(jobs: u64, watched: bool, begun: Duration) -> Self {
+        let bar =
+            || ProgressBar::with_draw_target(Some(jobs), ProgressDrawTarget::hidden()).with_elapsed(begun);
         Self { bar: watched.then(bar) }
     }
 
@@ -100,6 +105,52 @@ impl Observer for Part {
             bar.inc((submitted - self.told) as u64);
             self.told = submitted;
         }
+    }
+}
+
+/// Shows what a command is at where nothing in it counts: measuring, writing.
+#[derive(Debug)]
+pub struct Stage {
+    bar: ProgressBar,
+    /// Its end ends the wait for the line.
+    done: Option<mpsc::Sender<()>>,
+    shows: Option<thread::JoinHandle<()>>,
+}
+
+impl Stage {
+    /// A line that says `what`, in a command that has gone on for so long; nothing where nobody watches.
+    #[must_use]
+    pub fn new(what: &'static str, watched: bool, begun: Duration) -> Option<Self> {
+        if !watched {
+            return None;
+        }
+        let bar = counter().with_elapsed(begun).with_message(what);
+        let (done, ended) = mpsc::channel();
+        let line = bar.clone();
+        // Nothing comes by on this thread at which the time could be looked at.
+        let shows = thread::spawn(move || {
+            let mut wait = SILENT.saturating_sub(begun);
+            while ended.recv_timeout(wait) == Err(mpsc::RecvTimeoutError::Timeout) {
+                show(&line, "{spinner} {msg}");
+                line.inc(1);
+                wait = TICK;
+            }
+        });
+        Some(Self { bar, done: Some(done), shows: Some(shows) })
+    }
+
+    /// From now on it is at something else.
+    pub fn now(&self, what: &'static str) {
+        self.bar.set_message(what);
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        // First the thread, so that it shows nothing after the end.
+        drop(self.done.take());
+        let _ = self.shows.take().map(thread::JoinHandle::join);
+        self.bar.finish_and_clear();
     }
 }
 
@@ -182,5 +233,19 @@ mod tests {
         };
         assert!(waits(0) < Some(SILENT) && waits(60) > Some(SILENT));
         assert_eq!(Progress::new(10, false, SILENT).map(|_| ()), None);
+        let shared = Shared::new(10, true, SILENT * 2);
+        assert!(shared.bar.as_ref().is_some_and(|bar| bar.elapsed() > SILENT));
+    }
+
+    /// The line comes by itself, whatever the command is at, and only after so long.
+    #[test]
+    fn what_counts_nothing_is_shown_too() {
+        let stage = Stage::new("measuring", true, SILENT * 2).unwrap();
+        while stage.bar.position() == 0 {
+            thread::yield_now();
+        }
+        stage.now("writing");
+        assert_eq!(stage.bar.message(), "writing");
+        assert!(Stage::new("measuring", false, SILENT).is_none());
     }
 }

@@ -56,6 +56,7 @@ pub fn compare(arguments: &Compare, world: &World<'_>) -> Result<Output, SimErro
     let folder = arguments.out.as_deref().map(Folder::of_comparison).transpose()?;
     let (comparison, runs) = run_all(&contenders, &trace, &info, (baseline, arguments.replicas), world)?;
     if let Some(folder) = folder {
+        let _stage = world.stage("writing");
         folder.comparison(&comparison, &report::versus::page(&comparison, &runs))?;
     }
     let mut output = Output::new(match arguments.output {
@@ -94,7 +95,7 @@ fn run_all<'a>(
     world: &World<'_>,
 ) -> Result<(Comparison, Runs<'a>), SimError> {
     let jobs = (trace.jobs.len() as u64).saturating_mul(contenders.len() as u64).saturating_mul(replicas + 1);
-    let progress = Shared::new(jobs, world.watched);
+    let progress = Shared::new(jobs, world.watched, (world.clock)());
     let interrupted = world.interrupted;
     let whole: Vec<&Contender> = contenders.iter().collect();
     let done = in_order(whole, |contender| contender.run(trace, info, &mut progress.part(), &interrupted))?;
@@ -111,6 +112,8 @@ fn run_all<'a>(
         let given = (info.seed, info.trim);
         on_replica(contenders, trace, (number, baseline), given, progress.part(), &interrupted)
     })?;
+    drop(progress);
+    let _stage = world.stage("comparing");
     let complete = drawn.iter().all(Option::is_some);
     let drawn: Vec<Replica> = drawn.into_iter().flatten().collect();
     let team_of = contenders.first().map_or(&[][..], Contender::team_of);

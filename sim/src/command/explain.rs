@@ -27,6 +27,7 @@ pub fn explain(arguments: &Explain, world: &World<'_>) -> Result<Output, SimErro
     })?;
     let mut watch = Watch::new(&again.setup, trace, row);
     let (record, summary, _) = again.run(world, &mut watch)?;
+    let _stage = world.stage("telling");
     let life = Life::new(&again.setup, trace, &record, row, &summary.policy, watch.intervals());
     let mut output = Output::new(match arguments.output {
         OutputFormat::Table => report::folders::life(&life),

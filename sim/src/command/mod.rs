@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use crate::cli::OutputFormat;
 use crate::exit_code::ExitCode;
+use crate::progress::Stage;
 use crate::results::Results;
 
 /// What a command may know of the world around it.
@@ -38,6 +39,11 @@ pub struct World<'a> {
 }
 
 impl World<'_> {
+    /// Says what the command is at where nothing in it counts, if somebody watches.
+    pub(crate) fn stage(&self, what: &'static str) -> Option<Stage> {
+        Stage::new(what, self.watched, (self.clock)())
+    }
+
     /// The same with the command line and the variables of the run that left `results`.
     pub(crate) fn of(&self, results: &Results) -> Self {
         let provenance = &results.manifest.provenance;

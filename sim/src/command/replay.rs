@@ -48,11 +48,13 @@ pub fn replay(arguments: &Replay, world: &World<'_>) -> Result<Output, SimError>
     if output.exit == ExitCode::Interrupted {
         return Err(SimError::Interrupted { during: "the run was done again" });
     }
+    let stage = world.stage("comparing");
     let traces = summary.provenance.traces.iter();
     let digests = traces.map(|trace| (trace.path.as_str(), trace.digest.as_str()));
     results.check_inputs(digests, &summary.provenance.scenario_digest)?;
     results.check_decisions(&summary.digest)?;
     let files = compare(&results, &scratch.path)?;
+    drop(stage);
     let mut output = Output::new(String::new());
     let width = files.iter().map(|file| file.name.len() + 1).fold(16, usize::max);
     for file in files {

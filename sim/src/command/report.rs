@@ -21,6 +21,7 @@ pub fn report(arguments: &Report, world: &World<'_>) -> Result<Output, SimError>
         // The report that is there may be whole.
         return Err(SimError::Interrupted { during: "the run was done again" });
     }
+    let _stage = world.stage("writing");
     let path = arguments.report.clone().unwrap_or_else(|| arguments.folder.join("report.html"));
     let page = report::html::page(&again.setup, &again.trace, &record, &summary, &shares);
     whole::write(&path, |out| std::io::Write::write_all(out, page.as_bytes()))?;

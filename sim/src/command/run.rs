@@ -116,6 +116,8 @@ impl<'a> Again<'a> {
         let mut progress = Progress::new(self.trace.jobs.len(), world.watched, (world.clock)());
         let watching = &mut (progress.as_mut(), observer);
         let record = simulate(&self.setup, &self.trace, watching, world.interrupted)?;
+        drop(progress);
+        let _stage = world.stage("measuring");
         let (summary, shares) =
             Summary::and_shares(&self.scenario, &self.setup, &self.trace, &record, &self.info);
         if !record.interrupted {
@@ -146,12 +148,16 @@ fn whole(
     let setup = Setup::new(scenario, &trace)?;
     let record = replay(arguments, world, &setup, &trace, folder, timings)?;
     timings.phase("simulate");
+    let stage = world.stage("measuring");
     let (summary, shares) = Summary::and_shares(scenario, &setup, &trace, &record, info);
     if arguments.check {
         metrics::sums::check(&setup, &trace, &record)?;
     }
     timings.phase("measure");
     if let Some(folder) = folder {
+        if let Some(stage) = &stage {
+            stage.now("writing");
+        }
         folder.results(&setup, &trace, &record, &summary, &shares, arguments.parquet)?;
         timings.phase("write");
     }
