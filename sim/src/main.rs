@@ -49,7 +49,10 @@ fn main() -> process::ExitCode {
         watched: std::io::stderr().is_terminal() && !cli.talk.quiet,
         verbose: cli.talk.verbose,
     };
-    let done = command::settings::unused(&world).and_then(|notes| {
+    // What is done again is done with the variables of then.
+    let again = matches!(cli.command, Command::Report(_) | Command::Replay(_) | Command::Explain(_));
+    let unused = if again { Ok(Vec::new()) } else { command::settings::unused(&world) };
+    let done = unused.and_then(|notes| {
         let mut output = dispatch(&cli, &world)?;
         output.notes.splice(0..0, notes);
         Ok(output)

@@ -165,6 +165,26 @@ fn misspelt_variables_are_refused_and_foreign_ones_are_said() {
     assert_eq!(foreign, Ran { stderr: format!("{said}{}", plain.stderr), ..plain });
 }
 
+/// Where a run is done again, the variables of then count, and those of now are not looked at.
+#[test]
+fn misspelt_variables_of_now_are_nothing_to_what_is_done_again() {
+    let folder = set_up(SCENARIO, JOBS.as_bytes());
+    let now = [("SIM_HOME", "/opt"), ("SIM_POLCY", "fifo"), ("SIM_SEDE", "x")];
+    let done = |arguments: &[&str], variables: &[(&str, &str)]| {
+        let ran = sim_with(folder.path(), arguments, variables);
+        assert_eq!(ran.code, 0, "{arguments:?}: {}", ran.stderr);
+        ran
+    };
+    done(&[&RUN[..], &["--out", "out"]].concat(), &[]);
+    let job = std::fs::read_to_string(folder.path().join("out/jobs.csv")).unwrap();
+    let job = job.lines().nth(1).unwrap().split(',').next().unwrap();
+    for arguments in [&["report", "out"][..], &["replay", "out"], &["explain", "out", job]] {
+        assert_eq!(done(arguments, &now), done(arguments, &[]));
+    }
+    let refused = sim_with(folder.path(), &RUN, &now);
+    assert_eq!((refused.code, refused.stderr.contains("unknown variable `SIM_POLCY`")), (2, true));
+}
+
 /// What is no text may be anybody's.
 #[cfg(unix)]
 #[test]
