@@ -13,11 +13,13 @@
 //! What is no catalog at all, or holds a letter in a number, is an error with its line. Absent on purpose: memory of
 //! accelerators, whose units differ between catalogs.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Display;
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::Path;
+use std::rc::Rc;
 
 use fairshare::MicroUsd;
 
@@ -78,6 +80,57 @@ impl Found {
     }
 }
 
+/// Where lines begin that are not empty, of the bytes that have come and not been left behind. The reader of CSV skips empty
+/// lines and counts what ends a line as part of the next where that is two bytes, so that its own numbers may be too low.
+#[derive(Debug)]
+struct Lines {
+    /// Offsets of first bytes, with the numbers of their lines.
+    begins: VecDeque<(u64, u64)>,
+    offset: u64,
+    line: u64,
+    last: u8,
+}
+
+impl Lines {
+    const fn new() -> Self {
+        Self { begins: VecDeque::new(), offset: 0, line: 1, last: b'\n' }
+    }
+
+    fn add(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            match (self.last, byte) {
+                (b'\r', b'\n') => {}
+                (_, b'\r' | b'\n') => self.line += 1,
+                (b'\r' | b'\n', _) => self.begins.push_back((self.offset, self.line)),
+                _ => {}
+            }
+            (self.last, self.offset) = (byte, self.offset + 1);
+        }
+    }
+
+    /// The line of the first record from `offset` on; those before are forgotten.
+    fn of(&mut self, offset: u64) -> u64 {
+        while self.begins.front().is_some_and(|(begin, _)| *begin < offset) {
+            self.begins.pop_front();
+        }
+        self.begins.front().map_or(self.line, |(_, line)| *line)
+    }
+}
+
+/// Bytes of which the lines are counted.
+struct Counted {
+    inner: Guard,
+    lines: Rc<RefCell<Lines>>,
+}
+
+impl Read for Counted {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.lines.borrow_mut().add(&buffer[..count]);
+        Ok(count)
+    }
+}
+
 /// The offers of a catalog file.
 ///
 /// # Errors
@@ -87,14 +140,15 @@ pub fn read(path: &Path) -> Result<Prices, SimError> {
     let shown = path.display().to_string();
     let unreadable = |why: &dyn Display| SimError::usage(format!("failed to read catalog `{shown}`: {why}"));
     let raw: Box<dyn Read> = if path.as_os_str() == "-" {
-        Box::new(std::io::stdin())
+        Box::new(io::stdin())
     } else {
         Box::new(File::open(path).map_err(|error| unreadable(&plain_reason(&error)))?)
     };
     let Opened { flow, bytes, .. } = open_bytes(raw).map_err(|fault| unreadable(&fault))?;
     let mut found = Found::default();
-    let mut reader = csv::Reader::from_reader(bytes);
-    let (machines, count) = machines(&shown, &mut reader, &flow, &mut found)?;
+    let lines = Rc::new(RefCell::new(Lines::new()));
+    let mut reader = csv::Reader::from_reader(Counted { inner: bytes, lines: Rc::clone(&lines) });
+    let (machines, count) = machines(&shown, &mut reader, (&flow, &lines), &mut found)?;
     let offers = offers(&machines, &mut found);
     let origin = Origin { path: shown, digest: flow.digest(), rows: count };
     Ok(Prices::new(vec![origin], offers, found.faults))
@@ -107,8 +161,8 @@ type Machines = BTreeMap<(String, String, String, u32), Row>;
 /// as are unlike, however long the file is.
 fn machines(
     shown: &str,
-    reader: &mut csv::Reader<Guard>,
-    flow: &Flow,
+    reader: &mut csv::Reader<Counted>,
+    (flow, lines): (&Flow, &RefCell<Lines>),
     found: &mut Found,
 ) -> Result<(Machines, u64), SimError> {
     let broken = |error: csv::Error, line: u64| {
@@ -120,7 +174,7 @@ fn machines(
             _ => format!("catalog `{shown}` is no CSV: {said}"),
         })
     };
-    let header = reader.headers().map_err(|error| broken(error, 1))?.clone();
+    let header = reader.headers().map_err(|error| broken(error, lines.borrow_mut().of(0)))?.clone();
     let column = |name: &str| header.iter().position(|column| column == name);
     let needed = |name: &str| {
         column(name).ok_or_else(|| {
@@ -132,18 +186,17 @@ fn machines(
         ["InstanceType", "AcceleratorName", "AcceleratorCount", "Price", "Region"].map(needed);
     let (instance, accelerator, number, price, region) = (instance?, accelerator?, number?, price?, region?);
     let spot = column("SpotPrice");
-    // Of a line that ends in CR and LF the reader leaves the LF to the next one, and counts it there.
-    let late = u64::from(reader.position().line() == 1);
     let (mut machines, mut count) = (Machines::new(), 0);
     let mut record = csv::StringRecord::new();
     loop {
-        let start = reader.position().clone();
-        flow.record_starts(start.byte());
-        if !reader.read_record(&mut record).map_err(|error| broken(error, start.line() + late))? {
+        let start = reader.position().byte();
+        flow.record_starts(start);
+        let more = reader.read_record(&mut record);
+        let line = lines.borrow_mut().of(start);
+        if !more.map_err(|error| broken(error, line))? {
             break;
         }
         count += 1;
-        let line = record.position().map_or(0, csv::Position::line) + late;
         let cell = |index: usize| record.get(index).unwrap_or_default().trim();
         let money = |index: usize| amount(shown, line, header.get(index).unwrap_or_default(), cell(index));
         let number = amount(shown, line, "AcceleratorCount", cell(number))?.unwrap_or(0) / 1_000_000;

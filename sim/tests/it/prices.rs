@@ -43,21 +43,36 @@ fn a_price_is_for_one_accelerator_and_the_lowest_of_its_zones() {
     assert_eq!(value["sources"][0]["rows"], 2);
 }
 
-/// Lines are counted alike whatever ends them.
+/// Lines are counted alike whatever ends them, the header's otherwise than the others', and however many are empty.
 #[test]
-fn lines_that_end_in_two_bytes_have_their_numbers() {
+fn lines_have_their_numbers_whatever_ends_them() {
     let rows = "a,H100,8,1,1,48,r1,16,\nb,H100,8,1,1,,r1,16,\nc,H100,8,1,1,-5,r1,16,\n";
-    for end in ["\n", "\r\n"] {
+    let ends = ["\n", "\r\n", "\r"];
+    for (first, end) in ends.into_iter().flat_map(|first| ends.map(|end| (first, end))) {
         let folder = folder();
-        let told = |rows: &str| {
-            let text = format!("{HEADER}{rows}").replace('\n', end);
+        let told = |rows: &str, before: &str, between: &str| {
+            let header = HEADER.replace('\n', first);
+            let text = format!("{before}{header}{between}{}", rows.replace('\n', end));
             std::fs::write(folder.path().join("vms.csv"), text).unwrap();
             sim(folder.path(), &["prices", "vms.csv"]).stderr
         };
-        assert!(told(rows).contains("line 4, column `Price`"), "{}", told(rows));
-        let left_out = told(&rows.replace("-5", "5"));
-        assert!(left_out.contains("1 row with no price: left out (line 3)"), "{left_out}");
+        for (before, between, line) in [
+            ("", "", 4),
+            (first, "", 5),
+            ("", end, if (first, end) == ("\r", "\n") { 4 } else { 5 }),
+            ("\u{feff}", "", 4),
+            ("\r\n\r\n", "\r\n\r\n", 8),
+        ] {
+            let broken = told(rows, before, between);
+            assert!(broken.contains(&format!("line {line}, column `Price`")), "{first:?} {end:?}: {broken}");
+            let left_out = told(&rows.replace("-5", "5"), before, between);
+            let said = format!("1 row with no price: left out (line {})", line - 1);
+            assert!(left_out.contains(&said), "{first:?} {end:?}: {left_out}");
+        }
     }
+    // A row of several lines is at its first.
+    let value = json_of("\"a\n\nb\",H100,8,1,1,48,r1,16,\r\n\r\nb,H100,8,1,1,,r1,16,\n");
+    assert_eq!(value["faults"]["no price"]["first_lines"], json!([6]));
 }
 
 #[test]
