@@ -75,6 +75,9 @@ fn resources_of_skypilot_are_read_or_refused() {
         ("1x(gpus=1xH200, cpus=8)", 1, 1000, 8000),
         ("1x(gpus=H200:2, cpus=8+, ...)", 1, 2000, 8000),
         ("1x[L4:1][Spot]", 1, 1000, 0),
+        ("1x[H200:8][On-demand|Spot]", 1, 8000, 0),
+        ("2x[H200:8][Spot|On-demand]", 2, 8000, 0),
+        ("1x[H200:8] (On-demand)", 1, 8000, 0),
         ("1x[n2-standard-8, CPU:8]", 1, 0, 8000),
     ] {
         let found = trace("jobs.json", &record(resources));
@@ -83,7 +86,17 @@ fn resources_of_skypilot_are_read_or_refused() {
         assert!(shape.accelerator.as_deref().is_none_or(|name| ["H200", "L4"].contains(&name)));
         assert_eq!((shape.amount(GPU), shape.amount(CPU)), (gpu, cpu));
     }
-    for resources in ["1x[H200 8]", "1x(8x H200)", "1x[foo bar]", "1x[H200:8] and more", "1x(gpus=(H200))"] {
+    for resources in [
+        "1x[H200 8]",
+        "1x(8x H200)",
+        "1x[foo bar]",
+        "1x[H200:8] and more",
+        "1x(gpus=(H200))",
+        "1x[H200:8][On-demand|Leased]",
+        "1x[H200:8][]",
+        "1x[H200:8][Spot",
+        "1x[H200:8][Spot][L4:1]",
+    ] {
         let folder = folder();
         let path = write(&folder, "jobs.json", record(resources).as_bytes());
         assert_eq!(

@@ -155,8 +155,8 @@ struct Asked {
 }
 
 impl Asked {
-    /// `2x[H200:8]`, `1x[CPU:4+]`, `1x[L4:1][Spot]`, `2x(H200:8, cpus=4+, mem=16)`, `1x(gpus=1xH200)`, `H200:8`. A word
-    /// alone is a type of machines and the like; several are nothing that is known.
+    /// `2x[H200:8]`, `1x[CPU:4+]`, `1x[L4:1][On-demand|Spot]`, `2x(H200:8, cpus=4+, mem=16)`, `1x(gpus=1xH200)`,
+    /// `H200:8`. A word alone is a type of machines and the like; several are nothing that is known.
     fn parse(text: &str) -> Option<Self> {
         let (nodes, inside) = match text.split_once('x') {
             Some((nodes, inside)) if nodes.bytes().all(|byte| byte.is_ascii_digit()) && !nodes.is_empty() => {
@@ -168,7 +168,7 @@ impl Asked {
         let inside = match inside.strip_prefix(['[', '(']) {
             Some(rest) => {
                 let (inside, behind) = rest.split_once([']', ')'])?;
-                if !matches!(behind.trim(), "" | "[Spot]" | "(Spot)") {
+                if !tells_billing(behind.trim()) {
                     return None;
                 }
                 inside
@@ -191,6 +191,14 @@ impl Asked {
         }
         Some(asked)
     }
+}
+
+/// Whether what stands behind a request says how its machines may be paid for, or nothing: `[Spot]`, `[On-demand|Spot]`.
+fn tells_billing(text: &str) -> bool {
+    let square = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let inside = square.or_else(|| text.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')));
+    let words = |inside: &str| inside.split('|').all(|word| matches!(word, "Spot" | "On-demand"));
+    text.is_empty() || inside.is_some_and(words)
 }
 
 impl RowSource for Records {
