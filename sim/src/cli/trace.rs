@@ -150,7 +150,8 @@ pub struct Shape {
     /// Import options as `[trace]` of this scenario says.
     #[arg(long, value_name = "SCENARIO")]
     pub import: Option<PathBuf>,
-    /// Keep jobs submitted at or after this time: seconds on the trace's clock, or a date.
+    /// Keep jobs submitted at or after this time: seconds on the trace's clock, or a date (without an offset: by the clock
+    /// of the machine).
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     pub from: Option<String>,
     /// Keep jobs submitted before this time.

@@ -280,14 +280,17 @@ fn window(arguments: &Shape, trace: &Trace) -> Result<Option<Transform>, SimErro
             let expected = "expected seconds or a date like `2026-01-31` or `2026-01-31T12:00:00Z`";
             SimError::usage(format!("`{option}`: {expected}, found `{}`", printable(text)))
         })?;
-        match (instant, trace.epoch_ms()) {
-            (Instant::Date(_), None) => {
+        match (instant, trace.zero()) {
+            (Instant::OfMachine(_) | Instant::Date(_), None) => {
                 let message = format!(
                     "`{option}`: the trace counts time from a zero of its own, and no file says when that is"
                 );
                 Err(SimError::usage_with_hint(message, "give seconds on its clock instead of a date"))
             }
-            (instant, epoch_ms) => Ok(instant.on_clock(epoch_ms.unwrap_or(0))),
+            (instant, zero) => {
+                let (epoch_ms, offset_s) = zero.unwrap_or_default();
+                Ok(instant.on_clock(epoch_ms, offset_s))
+            }
         }
     };
     let from_ms = read("--from", &arguments.from, i64::MIN)?;

@@ -253,16 +253,24 @@ impl Trace {
         self.jobs = jobs;
     }
 
-    /// Unix time of the zero of the trace's clock, ms: zero where it counts from 1970. Nothing where no file says it, or
-    /// two say different things.
+    /// The zero of the trace's clock, ms since 1970 by the clock of the machine: zero where it counts from 1970. Nothing
+    /// where no file says it, or two say different things.
     #[must_use]
     pub fn epoch_ms(&self) -> Option<i64> {
-        let mut epochs: Vec<Option<i64>> =
-            self.sources.iter().filter(|source| source.jobs > 0).map(|source| source.epoch_ms).collect();
-        epochs.dedup();
-        match epochs[..] {
-            [Some(epoch)] => Some(epoch),
-            [None] if self.jobs.last().is_none_or(|job| job.submit_ms >= CALENDAR_FROM_MS) => Some(0),
+        self.zero().map(|(epoch_ms, _)| epoch_ms)
+    }
+
+    /// The same, with how far that clock is ahead of UTC, s.
+    #[must_use]
+    pub fn zero(&self) -> Option<(i64, i64)> {
+        let told = |source: &Source| (source.epoch_ms, source.offset_s);
+        let mut zeros: Vec<_> = self.sources.iter().filter(|source| source.jobs > 0).map(told).collect();
+        zeros.dedup();
+        match zeros[..] {
+            [(Some(epoch_ms), offset_s)] => Some((epoch_ms, offset_s.unwrap_or(0))),
+            [(None, _)] if self.jobs.last().is_none_or(|job| job.submit_ms >= CALENDAR_FROM_MS) => {
+                Some((0, 0))
+            }
             _ => None,
         }
     }
@@ -286,7 +294,7 @@ pub struct Source {
     pub rows: u64,
     /// Jobs kept.
     pub jobs: u64,
-    /// Unix time of the trace's time zero, ms, where the head of the file says so.
+    /// The trace's time zero, ms since 1970 by the clock of the machine, where the head of the file says so.
     pub epoch_ms: Option<i64>,
     /// The clock of that zero against UTC, s: that of the machine, where the head of the file tells it.
     pub offset_s: Option<i64>,

@@ -36,7 +36,7 @@ impl Transform {
     /// ```
     #[must_use]
     pub fn window(from: Option<&str>, until: Option<&str>) -> Option<Self> {
-        let read = |text: &str| Some(Instant::parse(text)?.on_clock(0));
+        let read = |text: &str| Some(Instant::parse(text)?.on_clock(0, 0));
         let from = from.map_or(Some(i64::MIN), read)?;
         let until = until.map_or(Some(i64::MAX), read)?;
         Some(Self::Window(from, until))
@@ -48,7 +48,9 @@ impl Transform {
 pub enum Instant {
     /// Seconds on the trace's own clock, in ms.
     OfTrace(i64),
-    /// A date, ms since 1970.
+    /// A date without an offset, on the clock of the machine whose jobs they are: ms since 1970 by that clock.
+    OfMachine(i64),
+    /// A date with an offset, ms since 1970.
     Date(i64),
 }
 
@@ -58,23 +60,40 @@ impl Instant {
     /// ```
     /// use fairshare_sim::trace::Instant;
     /// assert_eq!(Instant::parse("60.5"), Some(Instant::OfTrace(60_500)));
-    /// assert_eq!(Instant::parse("1970-01-02"), Some(Instant::Date(86_400_000)));
-    /// assert_eq!(Instant::parse("1970-01-02"), Instant::parse("1970-01-02T00:00:00Z"));
+    /// assert_eq!(Instant::parse("1970-01-02"), Some(Instant::OfMachine(86_400_000)));
+    /// assert_eq!(Instant::parse("1970-01-02T00:00:00Z"), Some(Instant::Date(86_400_000)));
+    /// assert_eq!(Instant::parse("1970-01-02T09:00:00+09:00"), Instant::parse("1970-01-02T00:00:00Z"));
     /// assert_eq!(Instant::parse("noon"), None);
     /// ```
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let bytes = text.trim().as_bytes();
-        let date = time::timestamp_ms(bytes).or_else(|| time::timestamp_ms(&[bytes, b" 00:00:00"].concat()));
-        date.map(Self::Date).or_else(|| number::scaled(bytes, 3).ok().map(Self::OfTrace))
+        let date = time::timestamp_and_zone(bytes)
+            .or_else(|| time::timestamp_and_zone(&[bytes, b" 00:00:00"].concat()));
+        match date {
+            Some((ms, true)) => Some(Self::Date(ms)),
+            Some((ms, false)) => Some(Self::OfMachine(ms)),
+            None => number::scaled(bytes, 3).ok().map(Self::OfTrace),
+        }
     }
 
-    /// The same on a clock whose zero is at `epoch_ms`, ms since 1970.
+    /// The same on the clock of a trace whose zero is `epoch_ms` after 1970 by the clock of its machine, which is
+    /// `offset_s` ahead of UTC.
+    ///
+    /// ```
+    /// use fairshare_sim::trace::Instant;
+    /// let (nine_o_clock, nine_hours) = (9 * 3_600_000, 9 * 3600);
+    /// let clock = |text: &str| Instant::parse(text).map(|instant| instant.on_clock(nine_o_clock, nine_hours));
+    /// assert_eq!(clock("1970-01-01T10:00:00"), Some(3_600_000));
+    /// assert_eq!(clock("1970-01-01T10:00:00+09:00"), Some(3_600_000));
+    /// assert_eq!(clock("1970-01-01T01:00:00Z"), Some(3_600_000));
+    /// ```
     #[must_use]
-    pub fn on_clock(self, epoch_ms: i64) -> i64 {
+    pub fn on_clock(self, epoch_ms: i64, offset_s: i64) -> i64 {
         match self {
             Self::OfTrace(ms) => ms,
-            Self::Date(ms) => ms.saturating_sub(epoch_ms),
+            Self::OfMachine(ms) => ms.saturating_sub(epoch_ms),
+            Self::Date(ms) => ms.saturating_add(offset_s.saturating_mul(1000)).saturating_sub(epoch_ms),
         }
     }
 }

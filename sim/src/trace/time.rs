@@ -7,6 +7,11 @@
 ///
 /// A space may stand before the offset. Digits past the millisecond are cut off.
 pub(crate) fn timestamp_ms(text: &[u8]) -> Option<i64> {
+    timestamp_and_zone(text).map(|(ms, _)| ms)
+}
+
+/// The same, and whether an offset is written.
+pub(crate) fn timestamp_and_zone(text: &[u8]) -> Option<(i64, bool)> {
     let (date, rest) = text.split_at_checked(10)?;
     if date[4] != b'-' || date[7] != b'-' {
         return None;
@@ -36,7 +41,7 @@ pub(crate) fn timestamp_ms(text: &[u8]) -> Option<i64> {
         rest = &fraction[length..];
     }
     let local = ((days * 24 + hour) * 60 + minute) * 60 + second;
-    Some((local - offset_seconds(rest)?) * 1000 + milliseconds)
+    Some(((local - offset_seconds(rest)?) * 1000 + milliseconds, !rest.is_empty()))
 }
 
 fn offset_seconds(text: &[u8]) -> Option<i64> {

@@ -121,6 +121,49 @@ fn dates_cut_a_trace_whose_clock_is_known() {
     assert_eq!(of(shape("unix.csv", "2023-11-15")), "2");
 }
 
+/// A date with an offset is one instant, whatever clock the machine has; one without is a time by the machine's clock.
+#[test]
+fn dates_with_an_offset_are_instants() {
+    let folder = folder();
+    let shape = |file: &str, ends: &[&str]| {
+        let ran = sim(folder.path(), &[&["trace", "shape", file, "-q"], ends].concat());
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        let ids =
+            ran.stdout.lines().skip(1).map(|line| line.split(',').next().unwrap_or_default().to_owned());
+        ids.collect::<Vec<_>>()
+    };
+    let head = "; UnixStartTime: 1272639895\n; StartTime: Sat May 01 00:04:55 JST 2010\n";
+    // Midnight by the clock of the machine, then by UTC; each a second after its neighbour.
+    let rows = [("1 86104", 1, -1), ("2 86105", 1, -1), ("3 118504", 1, -1), ("4 118505", 1, -1)];
+    write(&folder, "jobs.swf", (head.to_owned() + swf(&rows).split_once('\n').unwrap().1).as_bytes());
+    for (from, left) in [
+        ("2010-05-02", "234"),
+        ("2010-05-02T00:00:00", "234"),
+        ("2010-05-02T00:00:00+09:00", "234"),
+        ("2010-05-01T15:00:00Z", "234"),
+        ("2010-05-02 00:00:00Z", "4"),
+        ("2010-05-02T09:00:00+09:00", "4"),
+        ("2010-05-01T19:00:00-05:00", "4"),
+    ] {
+        assert_eq!(shape("jobs.swf", &["--from", from]).concat(), left, "{from}");
+    }
+    assert_eq!(shape("jobs.swf", &["--until", "2010-05-02T00:00:00Z"]).concat(), "123");
+    assert_eq!(shape("jobs.swf", &["--until", "2010-05-02"]).concat(), "1");
+    let Some(traces) = crate::traces_dir() else { return };
+    for (file, from, first) in [
+        ("RICC-2010-2", "2010-06-01", "47699"),
+        ("RICC-2010-2", "2010-06-01T00:00:00+09:00", "47699"),
+        ("RICC-2010-2", "2010-06-01T00:00:00Z", "47803"),
+        ("KTH-SP2-1996-2.1-cln", "1996-10-01", "107"),
+        ("KTH-SP2-1996-2.1-cln", "1996-10-01T00:00:00+02:00", "107"),
+        ("KTH-SP2-1996-2.1-cln", "1996-10-01T00:00:00Z", "109"),
+    ] {
+        let path = traces.join(format!("swf/{file}.swf.gz"));
+        let left = shape(path.to_str().unwrap(), &["--from", from]);
+        assert_eq!(left.first().map(String::as_str), Some(first), "{file} {from}");
+    }
+}
+
 /// A row is out of order where the row above it came later, whatever came before that.
 #[test]
 fn rows_out_of_order_are_those_below_a_later_one() {
