@@ -1,10 +1,10 @@
 //! Bytes of a trace: a file or standard input, plain, gzip or zstd by its first bytes, hashed on the way.
 //!
-//! Nothing here ever holds a whole file. Absent on purpose: what the bytes mean.
+//! Nothing here ever holds a whole file, but packed for a format that has to look at it more than once. Absent on purpose: what the bytes mean.
 
 use std::cell::{Cell, RefCell};
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read, Write as _};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -204,6 +204,47 @@ pub(crate) struct Opened {
     pub(crate) flow: Rc<Flow>,
     pub(crate) head: Vec<u8>,
     pub(crate) bytes: Guard,
+}
+
+/// What was read, packed, to be read once more: standard input and pipes cannot be opened again.
+pub(crate) struct Kept(Rc<RefCell<Packer>>);
+
+type Packer = zstd::Encoder<'static, Vec<u8>>;
+
+impl Opened {
+    /// Keeps all that is read from here on.
+    pub(crate) fn keeping(mut self) -> Result<(Self, Kept), Fault> {
+        let packer = zstd::Encoder::new(Vec::new(), 1).map_err(Kept::failed)?;
+        let packer = Rc::new(RefCell::new(packer));
+        self.bytes.inner = Box::new(Keeping { inner: self.bytes.inner, packer: Rc::clone(&packer) });
+        Ok((self, Kept(packer)))
+    }
+}
+
+impl Kept {
+    /// As a file that can be opened, once all is read.
+    pub(crate) fn packed(self) -> Result<Rc<[u8]>, Fault> {
+        let mut packer = self.0.borrow_mut();
+        packer.do_finish().map_err(Self::failed)?;
+        Ok(std::mem::take(packer.get_mut()).into())
+    }
+
+    fn failed(error: io::Error) -> Fault {
+        Fault::new(0, FaultKind::Machine(error))
+    }
+}
+
+struct Keeping {
+    inner: Box<dyn Read>,
+    packer: Rc<RefCell<Packer>>,
+}
+
+impl Read for Keeping {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.packer.borrow_mut().write_all(&buffer[..count])?;
+        Ok(count)
+    }
 }
 
 /// Opens a file or standard input and looks at its first bytes.

@@ -23,7 +23,7 @@ fn trace(name: &str, text: &str) -> Trace {
     load(&write(&folder, name, text.as_bytes())).unwrap()
 }
 
-/// `sacct -D` lists all attempts at a job, one below the other: what it did in the end is its run.
+/// `sacct -D` lists all attempts at a job: what it did in the end is its run.
 #[test]
 fn of_a_requeued_job_the_last_attempt_counts() {
     let head = "JobID|Account|State|Submit|Start|End|Elapsed|AllocTRES\n";
@@ -36,17 +36,53 @@ fn of_a_requeued_job_the_last_attempt_counts() {
     let found = trace("jobs.txt", &all);
     assert_eq!((names(&found), found.jobs[0].run_ms), (vec!["7".into(), "8".into()], 10_000_000));
     assert_eq!(repairs(&found, 0), [("job_step", 1, vec![3]), ("requeued", 1, vec![2])]);
-    // It runs once more, or the attempts are far from each other.
     let running = trace("jobs.txt", &[head, &first, &row("7", "RUNNING", 300, 1)].concat());
     assert_eq!(names(&running), Vec::<String>::new());
     let left_out = [("job_step", 1, vec![3]), ("requeued", 1, vec![2]), ("still_running", 1, vec![4])];
     assert_eq!(repairs(&running, 0), left_out);
-    let apart = trace(
-        "jobs.txt",
-        &[head, &row("7", "FAILED", 100, 5), &row("8", "FAILED", 100, 1), &row("7", "FAILED", 100, 9)]
-            .concat(),
-    );
-    assert_eq!((apart.jobs[0].run_ms, repairs(&apart, 0)), (5000, vec![("duplicate_id", 1, vec![4])]));
+    // It waits to be run once more, and its next attempt was cancelled before it began.
+    let waits = "7|ml|PENDING|200|Unknown|Unknown|00:00:00|cpu=2\n";
+    let waiting = trace("jobs.txt", &[head, waits, &row("7", "NODE_FAIL", 100, 100)].concat());
+    assert_eq!(repairs(&waiting, 0), [("requeued", 1, vec![3]), ("still_running", 1, vec![2])]);
+    let cancelled = "7|ml|CANCELLED|200|None|250|00:00:00|cpu=2\n";
+    let found = trace("jobs.txt", &[head, &row("7", "NODE_FAIL", 100, 100), cancelled].concat());
+    assert_eq!((found.jobs[0].run_ms, repairs(&found, 0)), (0, vec![("requeued", 1, vec![2])]));
+}
+
+/// The last attempt is told by its times, for the list has an order of its own and other jobs between them.
+#[test]
+fn attempts_may_stand_anywhere() {
+    let head = "JobID|Account|State|Submit|Start|End|Elapsed|AllocTRES\n";
+    let row = |id: u32, state: &str, start: u32, seconds: u32| {
+        format!("{id}|ml|{state}|{start}|{start}|{}|00:00:{seconds:02}|cpu=2\n", start + seconds)
+    };
+    let (failed, other, done) =
+        (row(15, "NODE_FAIL", 100, 50), row(14, "COMPLETED", 90, 5), row(15, "COMPLETED", 300, 20));
+    let requeued = row(15, "REQUEUED", 100, 50);
+    for (rows, line) in [
+        ([&failed, &other, &done], 2),
+        ([&requeued, &other, &done], 2),
+        ([&other, &done, &requeued], 4),
+        ([&done, &failed, &other], 3),
+    ] {
+        let found = trace("jobs.txt", &[head, rows[0], rows[1], rows[2]].concat());
+        assert_eq!(names(&found), ["14", "15"]);
+        assert_eq!((found.jobs[1].submit_ms, found.jobs[1].run_ms), (300_000, 20_000));
+        assert_eq!(found.sources[0].repairs["requeued"].first_lines, [line]);
+        assert!(!found.sources[0].repairs.contains_key("still_running"));
+        assert!(found.warnings.is_empty(), "{:?}", found.warnings);
+    }
+    // Whatever its times say, an attempt that was requeued is not the last.
+    let late = trace("jobs.txt", &[head, &done, &row(15, "REQUEUED", 400, 1)].concat());
+    assert_eq!((late.jobs[0].run_ms, repairs(&late, 0)), (20_000, vec![("requeued", 1, vec![3])]));
+    // One attempt that is listed twice is no other one.
+    let twice = trace("jobs.txt", &[head, &done, &other, &done, &failed].concat());
+    let left_out = [("duplicate_id", 1, vec![4]), ("requeued", 1, vec![5]), ("unsorted", 1, vec![3])];
+    assert_eq!((twice.jobs[1].run_ms, repairs(&twice, 0)), (20_000, left_out.to_vec()));
+    let folder = folder();
+    let path = write(&folder, "jobs.txt.gz", &gzip([head, &failed, &other, &done].concat().as_bytes()));
+    let packed = load(&path).unwrap();
+    assert_eq!((packed.sources[0].rows, packed.jobs[1].run_ms), (3, 20_000));
 }
 
 /// One job may rest on several assumptions.

@@ -1,13 +1,17 @@
 //! Slurm accounting: `sacct -P` (or `-p`) with a header, one line per job.
 //!
 //! Account = team, QOS = priority class. Times are Unix seconds (`SLURM_TIME_FORMAT=%s`) or local without zone, read
-//! as if UTC. Steps (`15.batch`) are left out; of a requeued job, whose attempts `-D` lists one below the other, the last
-//! one counts. The partition is for statistics, the node list is not read: nothing binds to them. Also the states that
-//! Helios and Acme share.
+//! as if UTC. Steps (`15.batch`) are left out; of a requeued job, whose attempts `-D` lists in an order of their own and
+//! far from each other, the last one by its times counts: the file is kept packed and read again. The partition is for
+//! statistics, the node list is not read: nothing binds to them. Also the states that Helios and Acme share.
+
+use std::collections::BTreeMap;
+use std::io::Cursor;
 
 use super::table::{Dialect, MAX_TIME_MS, Table};
 use crate::trace::error::Fault;
-use crate::trace::input::Opened;
+use crate::trace::input::{Opened, open_bytes};
+use crate::trace::interner::SeenNames;
 use crate::trace::number;
 use crate::trace::row::{Reason, RowSource, Status, TraceRow};
 
@@ -20,8 +24,9 @@ pub(super) fn state(text: &str) -> Result<Status, Reason> {
         "CANCELLED" | "CANCELED" | "CA" | "REVOKED" | "PREEMPTED" | "PR" => Ok(Status::Cancelled),
         "FAILED" | "F" | "TIMEOUT" | "TO" | "NODE_FAIL" | "NF" | "OUT_OF_MEMORY" | "OOM" | "BOOT_FAIL"
         | "BF" | "DEADLINE" | "DL" | "LAUNCH_FAILED" | "RECONFIG_FAIL" => Ok(Status::Failed),
-        "RUNNING" | "R" | "SUSPENDED" | "S" | "PENDING" | "PD" | "REQUEUED" | "RQ" | "COMPLETING"
-        | "RESIZING" | "CONFIGURING" => Err(Reason::StillRunning),
+        "RUNNING" | "R" | "SUSPENDED" | "S" | "PENDING" | "PD" | "COMPLETING" | "RESIZING"
+        | "CONFIGURING" => Err(Reason::StillRunning),
+        "REQUEUED" | "RQ" => Err(Reason::Requeued),
         _ => Err(Reason::UnknownState),
     }
 }
@@ -32,8 +37,18 @@ const PIPES: Dialect = Dialect { delimiter: b'|', quoting: false };
 pub(crate) struct Sacct {
     table: Table,
     at: Columns,
-    /// The last job that was read, until it is known whether the next one is another attempt at it.
-    held: Option<TraceRow>,
+    /// Of the jobs whose id comes again, the last attempt.
+    last: BTreeMap<String, Attempt>,
+}
+
+/// When an attempt was, the later the greater: one that was requeued is never the last, and one without a start comes after
+/// all that have one. What started at one instant is one attempt; where starts are not known, the other times decide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+struct Attempt {
+    kept: bool,
+    start_ms: i64,
+    submit_ms: i64,
+    end_ms: i64,
 }
 
 struct Columns {
@@ -58,6 +73,30 @@ struct Columns {
 
 impl Sacct {
     pub(crate) fn new(opened: Opened) -> Result<Self, Fault> {
+        let (opened, kept) = opened.keeping()?;
+        let mut first = Self::over(opened)?;
+        let (mut seen, mut last) = (SeenNames::default(), BTreeMap::new());
+        while first.table.next()? {
+            let id = first.table.text(first.at.id);
+            if names_a_job(id) && !seen.insert(id) {
+                last.insert(id.to_owned(), Attempt::default());
+            }
+        }
+        drop((first, seen));
+        let packed = kept.packed()?;
+        let again = || Self::over(open_bytes(Box::new(Cursor::new(packed.clone())))?);
+        if !last.is_empty() {
+            let mut second = again()?;
+            while second.table.next()? {
+                if let Some(last) = last.get_mut(second.table.text(second.at.id)) {
+                    *last = second.attempt()?.max(*last);
+                }
+            }
+        }
+        Ok(Self { last, ..again()? })
+    }
+
+    fn over(opened: Opened) -> Result<Self, Fault> {
         let table = Table::with_header(opened, PIPES)?;
         let find = |name: &str| table.header().iter().position(|known| known.eq_ignore_ascii_case(name));
         let require = |name: &str| match find(name) {
@@ -83,7 +122,21 @@ impl Sacct {
             cpus: find("AllocCPUS").or_else(|| find("NCPUS")),
             tres: [find("AllocTRES"), find("ReqTRES")],
         };
-        Ok(Self { table, at, held: None })
+        Ok(Self { table, at, last: BTreeMap::new() })
+    }
+
+    /// When the attempt of the current line was.
+    fn attempt(&self) -> Result<Attempt, Fault> {
+        let kept = state(self.table.text(self.at.state)) != Err(Reason::Requeued);
+        if let Some(start_ms) = self.instant(self.at.start)? {
+            return Ok(Attempt { kept, start_ms, ..Attempt::default() });
+        }
+        Ok(Attempt {
+            kept,
+            start_ms: i64::MAX,
+            submit_ms: self.instant(Some(self.at.submit))?.unwrap_or(i64::MIN),
+            end_ms: self.instant(self.at.end)?.unwrap_or(i64::MAX),
+        })
     }
 
     fn text(&self, at: Option<usize>) -> &str {
@@ -182,26 +235,22 @@ pub(super) fn share(total: i64, workers: i64) -> i64 {
 
 impl RowSource for Sacct {
     fn next_row(&mut self, row: &mut TraceRow) -> Result<bool, Fault> {
-        loop {
-            if !self.read(row)? {
-                let held = self.held.take();
-                return Ok(held.map(|held| *row = held).is_some());
-            }
-            if matches!(row.reject, Some(Reason::MissingId | Reason::JobStep)) {
-                return Ok(true);
-            }
-            match &mut self.held {
-                None => self.held = Some(std::mem::take(row)),
-                Some(held) => {
-                    if held.name == row.name {
-                        held.reject = Some(Reason::Requeued);
-                    }
-                    std::mem::swap(held, row);
-                    return Ok(true);
-                }
-            }
+        if !self.read(row)? {
+            return Ok(false);
         }
+        // Equal attempts are one that is listed twice, which is no other than any other job of this kind.
+        if let Some(last) = self.last.get(&row.name)
+            && self.attempt()? < *last
+        {
+            row.reject = Some(Reason::Requeued);
+        }
+        Ok(true)
     }
+}
+
+/// Whether an id is neither missing nor that of a step.
+fn names_a_job(id: &str) -> bool {
+    !id.is_empty() && !id.contains('.')
 }
 
 impl Sacct {
