@@ -140,8 +140,9 @@ fn load(scenario: &Scenario, demand: &Demand<'_>) -> OfferedLoad {
 
 fn check_trace(arguments: &Check, world: &World<'_>) -> Result<Output, SimError> {
     let options = import(arguments.import.as_deref(), true, world)?;
-    let trace = Trace::load(&inputs(&arguments.traces), &options)?;
-    trace.check_links()?;
+    let inputs = inputs(&arguments.traces);
+    let trace = Trace::load(&inputs, &options)?;
+    trace.check_links(&inputs, &options)?;
     let mut text = String::new();
     for source in &trace.sources {
         let (path, format) = (&source.path, source.format.name());

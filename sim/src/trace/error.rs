@@ -9,9 +9,9 @@ use super::format::Place;
 
 /// A trace could not be read. The [source](std::error::Error::source) says where and why.
 #[derive(Debug, thiserror::Error)]
-#[error("failed to read trace `{path}`")]
+#[error("failed to read {}", if path.is_empty() { "the traces".to_owned() } else { format!("trace `{path}`") })]
 pub struct TraceError {
-    /// The path as given; `-` is standard input.
+    /// The path as given; `-` is standard input. Empty where it is one of several files.
     pub path: String,
     /// Where and why.
     #[source]

@@ -5,19 +5,39 @@
 use std::collections::BTreeMap;
 
 use super::error::{Fault, TraceError, quoted};
+use super::input::Input;
 use super::model::Trace;
+use super::reader::{Rows, TraceOptions};
 
 impl Trace {
-    /// Whether every job that waits for others can start at some time.
+    /// Whether every job that waits for others can start at some time; `inputs` and `options` are those of which the trace
+    /// was read, and are read once more for the place of a job that cannot.
     ///
     /// # Errors
     ///
     /// The first job, in the order of the trace, that waits for itself or for a job that is not there; else the first of
     /// those that wait for each other in a circle.
-    pub fn check_links(&self) -> Result<(), TraceError> {
+    pub fn check_links(&self, inputs: &[Input], options: &TraceOptions) -> Result<(), TraceError> {
         if self.extras.iter().all(|(_, extra)| extra.after.is_empty()) {
             return Ok(());
         }
+        let Some((job, what)) = self.astray() else { return Ok(()) };
+        let name = self.names.get(job).to_string();
+        let sentence = format!("`after`: job {} {what}", quoted(name.as_bytes()));
+        let hint = "`after` has ids of jobs of these files that can end before, with `|` between them";
+        if let Some(error) = told_at(&name, &sentence, hint, inputs, options) {
+            return Err(error);
+        }
+        let mut holding = self.sources.iter().filter(|source| source.jobs > 0);
+        let path = match (holding.next(), holding.next()) {
+            (Some(only), None) => only.path.clone(),
+            _ => String::new(),
+        };
+        Err(TraceError::new(path, Fault::other(0, sentence).hint(hint)))
+    }
+
+    /// The job that cannot start, and why.
+    fn astray(&self) -> Option<(usize, String)> {
         let names: BTreeMap<String, usize> =
             (0..self.names.len()).map(|job| (self.names.get(job).to_string(), job)).collect();
         // How many each still waits for, and who waits for it.
@@ -26,14 +46,14 @@ impl Trace {
         for (job, extra) in self.extras.iter() {
             for name in &extra.after {
                 match names.get(name) {
-                    Some(&other) if other == job => return Err(self.astray(job, "waits for itself")),
+                    Some(&other) if other == job => return Some((job, "waits for itself".to_owned())),
                     Some(&other) => {
                         open[job] += 1;
                         waiting.entry(other).or_default().push(job);
                     }
                     None => {
                         let name = quoted(name.as_bytes());
-                        return Err(self.astray(job, &format!("waits for {name}, which is not there")));
+                        return Some((job, format!("waits for {name}, which is not there")));
                     }
                 }
             }
@@ -47,15 +67,28 @@ impl Trace {
                 }
             }
         }
-        match open.iter().position(|&count| count > 0) {
-            Some(job) => Err(self.astray(job, "waits for a job that waits for it, or behind such jobs")),
-            None => Ok(()),
+        let job = open.iter().position(|&count| count > 0)?;
+        Some((job, "waits for a job that waits for it, or behind such jobs".to_owned()))
+    }
+}
+
+/// The fault at the row of a job, which is looked for in the files; nothing where one of them cannot be read again.
+fn told_at(
+    name: &str,
+    sentence: &str,
+    hint: &str,
+    inputs: &[Input],
+    options: &TraceOptions,
+) -> Option<TraceError> {
+    let named = inputs.iter().map(|input| input.path.as_path());
+    if !named.chain(options.gavel_throughputs.as_deref()).all(std::path::Path::is_file) {
+        return None;
+    }
+    let mut rows = Rows::open(inputs, options).ok()?;
+    while rows.next().ok()?.is_some() {
+        if rows.row().name == name {
+            return Some(rows.refuse(sentence, hint));
         }
     }
-
-    fn astray(&self, job: usize, what: &str) -> TraceError {
-        let path = self.sources.iter().find(|source| source.jobs > 0).map(|source| source.path.clone());
-        let name = quoted(self.names.get(job).to_string().as_bytes());
-        TraceError::new(path.unwrap_or_default(), Fault::other(0, format!("`after`: job {name} {what}")))
-    }
+    None
 }

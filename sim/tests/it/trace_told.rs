@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use fairshare_sim::trace::synthetic::SynthSpec;
 use fairshare_sim::trace::{CPU, GPU, Input, Inspection, Trace, TraceOptions, inspect};
 
-use crate::support::sim;
+use crate::support::{sim, sim_fed};
 use crate::trace::{folder, gzip, load, message, write};
 use crate::trace_formats::{fixture, names, repairs, request};
 
@@ -285,12 +285,27 @@ fn links_that_cannot_come_true_are_told() {
         let ran = sim(folder.path(), &["trace", "check", "jobs.csv"]);
         (ran.code, ran.stderr.lines().skip(1).map(str::to_owned).collect::<Vec<_>>())
     };
-    let refused = |what: &str| (2, vec![format!("`after`: job {what}")]);
+    let hint = "hint: `after` has ids of jobs of these files that can end before, with `|` between them";
+    let refused = |what: &str| (2, vec![format!("line 3: `after`: job {what}"), hint.to_owned()]);
     assert_eq!(check("1,0,5,t,\n2,0,5,t,1\n3,0,5,t,1|2\n").0, 0);
     assert_eq!(check("1,0,5,t,\n2,0,5,t,1|2\n"), refused("`2` waits for itself"));
     assert_eq!(check("1,0,5,t,\n2,0,5,t,x\n"), refused("`2` waits for `x`, which is not there"));
     let circle = refused("`2` waits for a job that waits for it, or behind such jobs");
     assert_eq!(check("1,0,5,t,\n2,0,5,t,4\n3,0,5,t,2\n4,0,5,t,3\n"), circle);
+    // Of several files the one that holds the job is named; where it cannot be read again, none.
+    let other = "job_id,submit_s,run_s,team,after\n8,0,5,t,\n9,0,5,t,99\n";
+    write(&folder, "jobs.csv", b"job_id,submit_s,run_s,team,after\n1,0,5,t,\n");
+    write(&folder, "other.csv", other.as_bytes());
+    let ran = sim(folder.path(), &["trace", "check", "jobs.csv", "other.csv"]);
+    let what = "`after`: job `9` waits for `99`, which is not there";
+    assert_eq!(
+        (ran.code, ran.stderr),
+        (2, format!("error: failed to read trace `other.csv`\nline 3: {what}\n{hint}\n"))
+    );
+    let ran = sim_fed(folder.path(), &["trace", "check", "jobs.csv", "-"], other.as_bytes());
+    assert_eq!((ran.code, ran.stderr), (2, format!("error: failed to read the traces\n{what}\n{hint}\n")));
+    let ran = sim_fed(folder.path(), &["trace", "check", "-"], other.as_bytes());
+    assert_eq!((ran.code, ran.stderr), (2, format!("error: failed to read trace `-`\n{what}\n{hint}\n")));
 }
 
 /// Where all jobs come at once there is no load.
