@@ -193,17 +193,18 @@ impl Parts {
 /// Whether the source says what sums are of; not a number stands for one that nobody knows.
 #[derive(Debug, Clone, Copy)]
 struct Known {
-    runs: bool,
+    /// What jobs ask for and for how long.
+    hours: bool,
     cpus: bool,
 }
 
 impl Known {
     fn gpu_hours(self, sum: &Sum) -> f64 {
-        if self.runs { hours(sum.gpu) } else { f64::NAN }
+        if self.hours { hours(sum.gpu) } else { f64::NAN }
     }
 
     fn core_hours(self, sum: &Sum) -> f64 {
-        if self.runs && self.cpus { hours(sum.cpu) } else { f64::NAN }
+        if self.hours && self.cpus { hours(sum.cpu) } else { f64::NAN }
     }
 }
 
@@ -256,6 +257,8 @@ struct Counter {
     /// Recorded use of those that ended before, milli-units x ms: (gpu, cpu).
     used: (u128, u128),
     max_processors: Option<u64>,
+    /// A source says what jobs ask for.
+    asked: bool,
 }
 
 impl Default for Counter {
@@ -290,6 +293,7 @@ impl Default for Counter {
             running: BinaryHeap::new(),
             used: (0, 0),
             max_processors: None,
+            asked: false,
         }
     }
 }
@@ -322,6 +326,7 @@ impl Sink for Counter {
             self.cpu_size.add(cpu);
         }
         self.jobs += 1;
+        self.asked |= !facts.missing.request;
         self.status[row.status as usize] += 1;
         if !facts.missing.run {
             self.run.add(checked.run_ms);
@@ -492,7 +497,7 @@ impl Counter {
     fn known(&self) -> Known {
         let none = self.jobs == 0;
         Known {
-            runs: self.run.count() > 0 || none,
+            hours: (self.run.count() > 0 && self.asked) || none,
             cpus: self.cpu_size.count() > 0 || self.gpu_size.count() == 0,
         }
     }

@@ -308,6 +308,16 @@ fn links_that_cannot_come_true_are_told() {
     assert_eq!((ran.code, ran.stderr), (2, format!("error: failed to read trace `-`\n{what}\n{hint}\n")));
 }
 
+/// A table of jobs that does not say what they ask for says nothing of hours either.
+#[test]
+fn hours_of_unknown_requests_are_absent() {
+    let found = inspected("pai_job.csv:pai", "j1,i,u,Terminated,10,20\n");
+    let json = serde_json::to_value(&found).unwrap();
+    assert_eq!((found.jobs, json["gpu_hours"].as_f64(), json["core_hours"].as_f64()), (1, None, None));
+    let team = &json["by_team"][0];
+    assert_eq!((team["gpu_hours"].as_f64(), team["core_hours"].as_f64()), (None, None), "{team}");
+}
+
 /// Where all jobs come at once there is no load.
 #[test]
 fn no_load_of_an_instant_is_shown() {
