@@ -101,16 +101,18 @@ impl Cluster {
         let mut warnings = Vec::new();
         let homeless = asks.pools.iter().filter(|list| !list.iter().any(|pool| names.contains(pool)));
         let absent: BTreeSet<&String> = homeless.flat_map(|list| list.iter()).collect();
-        let absent: Vec<String> =
-            absent.into_iter().map(|name| format!("`{}`", super::printable(name))).collect();
-        if !absent.is_empty() && !self.nodes.is_empty() {
-            let shown = absent.iter().take(NAMES_SHOWN).cloned().collect::<Vec<_>>().join(", ");
-            let more = absent.len().saturating_sub(NAMES_SHOWN);
-            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-            warnings.push(format!(
-                "jobs name pools of which no node is known: {shown}{more}; name the list of flavors (`kubectl get \
-                 resourceflavors -o json`) with the other files"
-            ));
+        let (described, unknown): (Vec<&String>, Vec<&String>) =
+            absent.into_iter().partition(|name| self.flavors.contains_key(*name));
+        let no_node_left =
+            "a node belongs to the flavor of which it has the most labels: add a pool for these jobs";
+        let no_list = "name the list of flavors (`kubectl get resourceflavors -o json`) with the other files";
+        for (names, what, how) in [
+            (described, "flavors to which no node is left", no_node_left),
+            (unknown, "pools of which no node is known", no_list),
+        ] {
+            if !names.is_empty() && !self.nodes.is_empty() {
+                warnings.push(format!("jobs name {what}: {}; {how}", listed(&names)));
+            }
         }
         (text, warnings)
     }
@@ -186,6 +188,15 @@ impl Cluster {
 
 /// How many names a warning spells out.
 const NAMES_SHOWN: usize = 5;
+
+/// The first names, and how many more there are.
+fn listed(names: &[&String]) -> String {
+    let shown: Vec<String> =
+        names.iter().take(NAMES_SHOWN).map(|name| format!("`{}`", super::printable(name))).collect();
+    let more = names.len().saturating_sub(NAMES_SHOWN);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    shown.join(", ") + &more
+}
 
 fn write_pool(text: &mut String, name: &str, make: &NodeMake, count: u64) {
     let _ = writeln!(text, "[[pool]]\nname = {}", toml_string(name));

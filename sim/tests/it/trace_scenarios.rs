@@ -195,6 +195,22 @@ fn pools_that_nobody_describes_are_named() {
              2 jobs written\n"
         )
     );
+    // Where the flavor is described, its list is not what is missing.
+    let flavor = "- apiVersion: kueue.x-k8s.io/v1beta2\n  kind: ResourceFlavor\n  metadata: { name: NAME }\n  spec: {}\n";
+    let flavors = flavor.replace("NAME", "a") + &flavor.replace("NAME", "large");
+    write(&folder, "described.yaml", cluster(&flavors).as_bytes());
+    let arguments = ["trace", "convert", "described.yaml", "--out", "jobs.csv", "--scenario", "pools.toml"];
+    let ran = sim(folder.path(), &arguments);
+    let warnings: Vec<&str> = ran.stderr.lines().filter(|line| line.contains("jobs name")).collect();
+    assert_eq!(
+        warnings,
+        [
+            "warning: jobs name flavors to which no node is left: `large`; a node belongs to the flavor of which it has the \
+             most labels: add a pool for these jobs",
+            "warning: jobs name pools of which no node is known: `small`; name the list of flavors (`kubectl get \
+             resourceflavors -o json`) with the other files"
+        ]
+    );
     // The only flavor that jobs name is the only pool that there is.
     let one = cluster("").replace("nvidia.com/gpu: '4'", "nvidia.com/gpu: '8'").replace("small", "large");
     let path = write(&folder, "one.yaml", one.as_bytes());
