@@ -86,6 +86,11 @@ fn yaml_and_tables_of_ten_gigabytes_end_with_an_error() {
     assert!(taken < 70 << 20, "{taken}");
 }
 
+/// Long keys of a mapping on one line, each with a value.
+fn flow_keys(count: usize) -> String {
+    (0..count).map(|key| format!("k{key:0999}: 1,")).collect::<Vec<_>>().concat()
+}
+
 /// Memory follows the text of YAML and not how much stands in it; and how much may stand in it is bounded too.
 #[test]
 fn yaml_of_many_small_parts_needs_little_memory() {
@@ -96,6 +101,7 @@ fn yaml_of_many_small_parts_needs_little_memory() {
         ("list.yaml", "- a\n".repeat(2_000_000), "line 1, character "),
         ("items.yaml", format!("kind: List\nitems: [{}]", "{a},".repeat(700_000)), "line 2, character 9, "),
         ("one.yaml", format!("kind: Job\nitem: [{}]", "a,".repeat(5_000_000)), "is longer than 16 MiB\n"),
+        ("keys.yaml", format!("{{{}}}", flow_keys(30_000)), "an object in this YAML is longer than 16 MiB\n"),
         ("documents.yaml", "--- a\n".repeat((1 << 20) + 1), many),
     ] {
         let path = write(&folder, name, text.as_bytes());

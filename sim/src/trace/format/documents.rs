@@ -25,6 +25,9 @@ const MAX_EVENTS: usize = 1 << 24;
 /// So many documents may stand in it.
 const MAX_DOCUMENTS: usize = 1 << 20;
 
+/// What is wrong with one object of more than [`MAX_OBJECT`].
+const TOO_LONG: &str = "an object in this YAML is longer than 16 MiB";
+
 /// The key under which Kubernetes lists objects.
 const ITEMS: &str = "items";
 
@@ -80,6 +83,7 @@ impl Documents {
                     Fault::other(0, "there is more in this YAML than in any that is printed")
                         .hint("export it as JSON, or in several files")
                 }
+                Error::Message { msg, .. } if msg == TOO_LONG => Fault::other(0, TOO_LONG),
                 _ => Fault::other(0, "this is no YAML of objects").hint(hint),
             };
             match error.location() {
@@ -196,11 +200,14 @@ impl<'de> Deserialize<'de> for Json {
     }
 }
 
-/// Writes a value behind the text so far.
+/// Writes a value behind the text so far, which is one object and ends before it takes all memory.
 struct Writing<'t>(&'t mut Vec<u8>);
 
 impl Writing<'_> {
     fn write<E: serde::de::Error>(self, value: impl serde::Serialize) -> Result<(), E> {
+        if self.0.len() as u64 > MAX_OBJECT {
+            return Err(E::custom(TOO_LONG));
+        }
         serde_json::to_writer(self.0, &value).map_err(E::custom)
     }
 }
