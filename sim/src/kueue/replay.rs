@@ -11,13 +11,15 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::fmt::Write as _;
 
-use fairshare::kueue::{Cluster, Pending, PodSet, Reason, Strategy, Verdict, Workload};
+use fairshare::kueue::{
+    Cluster, Cohort, Pending, PodSet, Quota, Reason, ResourceGroup, Strategy, Verdict, Workload,
+};
 use fairshare::{Eligible, EvictReason, LogDigest, PoolId, Timestamp};
 
 use super::export::GPU_HERE;
 use super::lines::{Lines, Waiting};
 use super::local::Locals;
-use super::tree::{Tree, pool_names, settings, signed};
+use super::tree::{ROOT, Tree, pool_names, settings, signed};
 use crate::error::SimError;
 use crate::observer::{Cause, Observer, Transition, What};
 use crate::record::{Fate, LostAttempt, Outcome, Record, Rejected};
@@ -190,7 +192,8 @@ pub(super) fn shapes(setup: &Setup, trace: &Trace) -> Vec<Shape> {
     trace.shapes.iter().map(shape).collect()
 }
 
-/// Who gains when something ends: what lies outside of a subtree that may not borrow never helps anybody inside.
+/// Who gains when something ends: all of the same tree. Below the cohort that this program puts above all, whoever borrows
+/// nothing is a tree of its own, unless another could take what it lends.
 struct Gainers {
     /// The group of each queue.
     group: Vec<usize>,
@@ -199,20 +202,30 @@ struct Gainers {
 }
 
 fn gainers(tree: &Tree) -> Gainers {
-    let closed = |groups: &[fairshare::kueue::ResourceGroup]| {
-        let mut quotas = groups.iter().flat_map(|group| &group.rows).flat_map(|row| &row.quotas);
-        quotas.all(|quota| quota.borrowing_limit == Some(0))
-    };
-    let cohorts: BTreeMap<&str, &fairshare::kueue::Cohort> =
+    let cohorts: BTreeMap<&str, &Cohort> =
         tree.cohorts.iter().map(|cohort| (cohort.name.as_str(), cohort)).collect();
-    let group = |queue: &fairshare::kueue::ClusterQueue| {
-        let above = queue.cohort.as_deref().and_then(|name| cohorts.get(name).copied());
-        let chain = std::iter::successors(above, |cohort| {
-            cohort.parent.as_deref().and_then(|name| cohorts.get(name).copied())
-        });
-        chain.filter(|cohort| closed(&cohort.groups)).last().map(|cohort| cohort.name.clone())
+    // The highest that teams or objects name, with its quotas, and whether the cohort above all is above it.
+    let tops = tree.queues.iter().map(|queue| {
+        let mut top = (queue.name.as_str(), queue.groups.as_slice());
+        let mut above = queue.cohort.as_deref();
+        while let Some(cohort) = above.filter(|name| *name != ROOT).and_then(|name| cohorts.get(name)) {
+            top = (cohort.name.as_str(), cohort.groups.as_slice());
+            above = cohort.parent.as_deref();
+        }
+        (top.0, top.1, above.is_some())
+    });
+    let tops: Vec<(&str, &[ResourceGroup], bool)> = tops.collect();
+    let all = |groups: &[ResourceGroup], is: fn(&Quota) -> bool| {
+        groups.iter().flat_map(|group| &group.rows).flat_map(|row| &row.quotas).all(is)
     };
-    let groups: Vec<Option<String>> = tree.queues.iter().map(group).collect();
+    let borrows_nothing = |groups: &[ResourceGroup]| all(groups, |quota| quota.borrowing_limit == Some(0));
+    let lends_nothing = |groups: &[ResourceGroup]| all(groups, |quota| quota.lending_limit == Some(0));
+    let nobody_borrows = tops.iter().all(|(_, groups, _)| borrows_nothing(groups));
+    let group = |(name, groups, below): &(&str, &[ResourceGroup], bool)| {
+        let apart = !below || nobody_borrows || borrows_nothing(groups) && lends_nothing(groups);
+        apart.then(|| (*name).to_owned())
+    };
+    let groups: Vec<Option<String>> = tops.iter().map(group).collect();
     let names: BTreeSet<&Option<String>> = groups.iter().collect();
     let gain = |group: &&Option<String>| {
         let gains = |at: &usize| groups[*at].is_none() || groups[*at] == **group;

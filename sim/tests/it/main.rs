@@ -27,6 +27,7 @@ mod kueue_load;
 mod kueue_replay;
 mod kueue_roundtrip;
 mod kueue_told;
+mod kueue_waking;
 mod measures;
 mod money;
 mod packing;
