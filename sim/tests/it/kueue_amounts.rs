@@ -65,12 +65,11 @@ fn amounts_that_are_none_are_refused() {
         }
     }
     // A number that no float holds is none to YAML and to JSON.
-    let (_, field) = QUOTA_FIELD.split_once("field ").unwrap();
     for amount in ["1e400", "-1e400", ".inf", ".nan"] {
         let ran = decide(&quota(amount), &[]);
         let expected = format!(
-            "error: failed to read Kueue objects `objects.yaml`\nline 12, character 35, column {field}: this is no Kubernetes \
-             object: number out of range\n"
+            "error: failed to read Kueue objects `objects.yaml`\nline 12, character 35, {QUOTA_FIELD}: this number is beyond \
+             all numbers\n"
         );
         assert_eq!((ran.code, ran.stderr), (2, expected), "{amount}");
     }
@@ -78,9 +77,28 @@ fn amounts_that_are_none_are_refused() {
         "{\"kind\": \"ClusterQueue\", \"metadata\": {\"name\": \"a\"}, \"spec\": {\"weight\": 1e400}}",
         &[],
     );
-    let expected = "error: failed to read Kueue objects `objects.yaml`\nline 1, character 76: this is no Kubernetes object: \
-                    number out of range\n";
+    let expected = "error: failed to read Kueue objects `objects.yaml`\nline 1, character 72, ClusterQueue `a`, field \
+                    `spec.weight`: this number is beyond all numbers\n";
     assert_eq!((ran.code, ran.stderr.as_str()), (2, expected));
+}
+
+#[test]
+fn a_key_that_stands_there_twice_is_told() {
+    let head = "error: failed to read Kueue objects `objects.yaml`\n";
+    for (text, fault) in [
+        (
+            "kind: ClusterQueue\nmetadata: {name: a}\nmetadata: {name: b}\n",
+            "line 3, character 1: the key `metadata` stands there twice\n",
+        ),
+        (
+            "{\"kind\": \"ClusterQueue\",\n\"metadata\": {\"name\": \"a\", \"name\": \"b\"}}",
+            "line 2, character 13, ClusterQueue `b`, field `metadata`: this is no Kubernetes object: the key `name` stands \
+             there twice\n",
+        ),
+    ] {
+        let ran = decide(text, &[]);
+        assert_eq!((ran.code, ran.stdout.as_str(), ran.stderr), (2, "", format!("{head}{fault}")), "{text}");
+    }
 }
 
 /// What is done with the workload, and the warnings.

@@ -6,11 +6,12 @@ use std::io::Read as _;
 use std::rc::Rc;
 
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_json::Value;
+use serde_json::map::Entry;
+use serde_json::{Map, Value};
 use serde_saphyr::{Error, NonFiniteFloatPolicy, Spanned};
 
 use super::items::{Items, MAX_OBJECT};
-use super::locate::{Place, Way, json_value, place, yaml_place};
+use super::locate::{BEYOND, Place, Way, json_offset, json_value, place, yaml_place};
 use super::member::Misread;
 use crate::trace::error::{Fault, quoted};
 use crate::trace::input::Opened;
@@ -84,6 +85,9 @@ impl Documents {
                         .hint("export it as JSON, or in several files")
                 }
                 Error::Message { msg, .. } if msg == TOO_LONG => Fault::other(0, TOO_LONG),
+                Error::DuplicateMappingKey { key: Some(key), .. } => {
+                    Fault::other(0, format!("the key {} stands there twice", quoted(key.as_bytes())))
+                }
                 _ => Fault::other(0, "this is no YAML of objects").hint(hint),
             };
             match error.location() {
@@ -98,7 +102,12 @@ impl Documents {
     /// The next object; nothing at the end.
     pub(crate) fn next(&mut self, what: &str) -> Result<Option<Value>, Fault> {
         match self {
-            Self::Json(items) => items.next(what),
+            Self::Json(items) => match items.next::<Once>(what) {
+                Ok(object) => Ok(object.map(|Once(value)| value)),
+                // What is in a value is told with its object, what is between them with its place alone.
+                Err(fault) if !fault.column.is_empty() => Err(fault.of(shown(items.object()))),
+                Err(fault) => Err(fault),
+            },
             Self::Yaml(yaml) => yaml.next(what),
         }
     }
@@ -162,8 +171,8 @@ impl Origin {
         // All that YAML can say and JSON cannot is a number beyond all numbers.
         serde_json::from_slice(json).map_err(|error| {
             let way = json_value(json, error.column()).0;
-            let fault = Fault::other(0, format!("this is no {what}: number out of range"));
-            fault.column(way.to_string()).at(self.locate(text, &way))
+            let fault = Fault::other(0, BEYOND);
+            fault.of(shown(json)).column(way.to_string()).at(self.locate(text, &way))
         })
     }
 
@@ -172,6 +181,21 @@ impl Origin {
         let object = if self.under_key { Way::default().key(ITEMS) } else { Way::default() };
         let object = self.item.into_iter().fold(object, Way::index);
         yaml_place(text, self.whole, &object.then(way)).unwrap_or(self.place)
+    }
+}
+
+/// The kind and the name of an object that may be no JSON as a whole; empty where it says no kind.
+fn shown(json: &[u8]) -> String {
+    let text = |way: &Way| {
+        let rest = &json[json_offset(json, way)..];
+        String::deserialize(&mut serde_json::Deserializer::from_slice(rest)).unwrap_or_default()
+    };
+    let part = |key: &str| text(&Way::default().key("metadata").key(key));
+    let (kind, namespace, name) = (text(&Way::default().key("kind")), part("namespace"), part("name"));
+    match (kind.is_empty() || name.is_empty(), namespace.is_empty()) {
+        (true, _) => kind,
+        (false, true) => format!("{kind} `{name}`"),
+        (false, false) => format!("{kind} `{namespace}/{name}`"),
     }
 }
 
@@ -187,6 +211,75 @@ fn parse<'de, T: Deserialize<'de>>(text: &'de str) -> Result<Vec<T>, serde_saphy
         },
     };
     serde_saphyr::from_multiple_with_options(text, options)
+}
+
+/// A value of JSON in which no key stands twice, of which one would be lost.
+struct Once(Value);
+
+impl<'de> Deserialize<'de> for Once {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(OnceVisitor).map(Self)
+    }
+}
+
+struct OnceVisitor;
+
+impl<'de> Visitor<'de> for OnceVisitor {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a value of JSON")
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::from(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(Value::from(value))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(Value::from(value))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(Value::from(value))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(Value::from(value))
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Value, E> {
+        Ok(Value::from(value))
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<Value, A::Error> {
+        let mut list = Vec::new();
+        while let Some(Once(value)) = parts.next_element()? {
+            list.push(value);
+        }
+        Ok(Value::Array(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut parts: A) -> Result<Value, A::Error> {
+        let mut map = Map::new();
+        while let Some(key) = parts.next_key::<String>()? {
+            match map.entry(key) {
+                Entry::Vacant(free) => _ = free.insert(parts.next_value::<Once>()?.0),
+                Entry::Occupied(taken) => {
+                    let key = quoted(taken.key().as_bytes());
+                    return Err(serde::de::Error::custom(format!("the key {key} stands there twice")));
+                }
+            }
+        }
+        Ok(Value::Object(map))
+    }
 }
 
 /// A value of YAML as the text of JSON, which takes a tenth of the memory of the value.

@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use serde::de::{DeserializeOwned, IgnoredAny};
 
-use super::locate::{Place, Way, begins_letter, json_fault, json_offset};
+use super::locate::{BEYOND, Place, Way, begins_letter, is_beyond, json_fault, json_offset};
 use crate::trace::error::{Fault, quoted};
 use crate::trace::input::{Flow, Guard, Opened};
 
@@ -81,6 +81,11 @@ impl Items {
         self.buffer_place.line
     }
 
+    /// The bytes of the current object.
+    pub(super) fn object(&self) -> &[u8] {
+        &self.buffer
+    }
+
     /// Where the value at `way` of the current object begins, else the innermost one on the way to it.
     pub(crate) fn locate(&self, way: &Way) -> Place {
         self.buffer_place.moved(&self.buffer, json_offset(&self.buffer, way))
@@ -92,8 +97,10 @@ impl Items {
             return Ok(None);
         }
         serde_json::from_slice(&self.buffer).map(Some).map_err(|error| {
-            let fault = Fault::other(0, format!("this is no {what}: {}", plain(&error)));
-            json_fault(fault, &error, &self.buffer, self.buffer_place)
+            let said = plain(&error);
+            let said =
+                if is_beyond(&error) { BEYOND.to_owned() } else { format!("this is no {what}: {said}") };
+            json_fault(Fault::other(0, said), &error, &self.buffer, self.buffer_place)
         })
     }
 

@@ -39,11 +39,19 @@ pub(super) fn begins_letter(byte: u8) -> bool {
     byte & 0xc0 != 0x80
 }
 
+/// What is said of a number that no float holds.
+pub(super) const BEYOND: &str = "this number is beyond all numbers";
+
+/// Whether a reader of JSON met such a number, which it counts as no JSON.
+pub(super) fn is_beyond(error: &serde_json::Error) -> bool {
+    error.to_string().starts_with("number out of range")
+}
+
 /// Puts a fault where a reader of JSON met `error` in a text that begins at `start`.
 pub(super) fn json_fault(fault: Fault, error: &serde_json::Error, json: &[u8], start: Place) -> Fault {
     let lines = json.split_inclusive(|&byte| byte == b'\n').take(error.line().saturating_sub(1));
     let seen = lines.map(<[u8]>::len).sum::<usize>() + error.column();
-    if error.is_data() {
+    if error.is_data() || is_beyond(error) {
         let (way, offset) = json_value(json, seen);
         fault.column(way.to_string()).at(start.moved(json, offset))
     } else {
