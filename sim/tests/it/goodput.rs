@@ -57,17 +57,19 @@ fn what_the_reaper_stops_has_a_wait_and_no_response_and_its_work_is_lost() {
     assert!(summary.warnings.iter().any(|warning| warning == said), "{:?}", summary.warnings);
 }
 
+/// Half of four GPUs is each team's, who takes it back.
+const HALVES: &str = "[[pool]]\nname = 'h200'\nnodes = 1\nnode = { gpu = 4 }\n\
+    [[team]]\nname = 'a'\nquota = { h200 = { gpu = 2 } }\n\
+    [[team]]\nname = 'b'\nquota = { h200 = { gpu = 2 } }\n\
+    [policy]\npreemption = 'reclaim'\nbackfill = 'best-effort'\n";
+
 /// Of 840 GPU-seconds jobs hold 680: 100 in an attempt that gives way to a quota, and 30 in one that fails.
 #[test]
 fn what_failed_held_its_gpus_to_no_good() {
-    let scenario = "[[pool]]\nname = 'h200'\nnodes = 1\nnode = { gpu = 4 }\n\
-                    [[team]]\nname = 'a'\nquota = { h200 = { gpu = 2 } }\n\
-                    [[team]]\nname = 'b'\nquota = { h200 = { gpu = 2 } }\n\
-                    [policy]\npreemption = 'reclaim'\nbackfill = 'best-effort'\n";
     let jobs = "job_id,submit_s,run_s,team,gpu,status\n\
                 1,0,100,a,2,completed\n2,0,100,a,2,completed\n3,50,40,b,2,completed\n\
                 4,60,30,b,1,failed\n5,60,30,b,1,completed\n6,70,10,a,4,cancelled\n";
-    let summary = simulate(scenario, jobs).summary();
+    let summary = simulate(HALVES, jobs).summary();
     assert_eq!(summary.jobs.preemptions, 1);
     assert!((summary.utilization["gpu"] - 680.0 / 840.0).abs() < 1e-12, "{:?}", summary.utilization);
     for goodput in [&summary.goodput, &summary.pools[0].goodput] {
@@ -78,16 +80,12 @@ fn what_failed_held_its_gpus_to_no_good() {
 /// As before; then a job comes that idles, and is stopped after a minute.
 #[test]
 fn what_was_held_to_some_good_is_told_over_time() {
-    let scenario = "[[pool]]\nname = 'h200'\nnodes = 1\nnode = { gpu = 4 }\n\
-                    [[team]]\nname = 'a'\nquota = { h200 = { gpu = 2 } }\n\
-                    [[team]]\nname = 'b'\nquota = { h200 = { gpu = 2 } }\n\
-                    [policy]\npreemption = 'reclaim'\nbackfill = 'best-effort'\n";
     let jobs = "job_id,submit_s,run_s,team,gpu,status,gpu_utilization\n\
                 1,0,100,a,2,completed,0.9\n2,0,100,a,2,completed,0.9\n3,50,40,b,2,completed,0.9\n\
                 4,60,30,b,1,failed,0.9\n5,60,30,b,1,completed,0.9\n6,70,10,a,4,cancelled,0.9\n\
                 7,210,100,a,4,completed,0.1\n";
     let reaper = REAPER.replace("exempt = [\"urgent\"]\n", "");
-    let run = simulate(&format!("{scenario}{reaper}"), jobs);
+    let run = simulate(&format!("{HALVES}{reaper}"), jobs);
     assert_eq!(run.times()[6], ("7".to_owned(), 210, 270));
     let jobs = run.summary().jobs;
     assert_eq!((jobs.preemptions, jobs.failed), (1, 1));

@@ -7,29 +7,7 @@ use std::fmt::Write as _;
 
 use fairshare_sim::Fate;
 
-use crate::support::{Finished, sim, simulate};
-
-/// Numbers that follow from a seed (`SplitMix64`).
-struct Numbers(u64);
-
-impl Numbers {
-    fn below(&mut self, most: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % most
-    }
-
-    fn index(&mut self, most: usize) -> usize {
-        usize::try_from(self.below(most as u64)).unwrap()
-    }
-
-    /// Something in so many of a hundred cases.
-    fn maybe(&mut self, percent: u64, most: u64) -> Option<i64> {
-        let number = self.below(most);
-        (self.below(100) < percent).then(|| number.cast_signed())
-    }
-}
+use crate::support::{Finished, Numbers, sim, simulate};
 
 /// A cohort or a queue: what it owns itself, and its limits.
 #[derive(Debug, Default)]

@@ -98,3 +98,25 @@ pub(crate) fn replay(scenario: Scenario, trace: Trace, check: bool) -> Finished 
     let record = fairshare_sim::simulate(&setup, &trace, &mut checker, &|| false).unwrap();
     Finished { scenario, setup, trace, record }
 }
+
+/// Numbers that follow from a seed (`SplitMix64`).
+pub(crate) struct Numbers(pub(crate) u64);
+
+impl Numbers {
+    pub(crate) fn below(&mut self, most: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) % most
+    }
+
+    pub(crate) fn index(&mut self, most: usize) -> usize {
+        usize::try_from(self.below(most as u64)).unwrap()
+    }
+
+    /// Something in so many of a hundred cases.
+    pub(crate) fn maybe(&mut self, percent: u64, most: u64) -> Option<i64> {
+        let number = self.below(most);
+        (self.below(100) < percent).then(|| number.cast_signed())
+    }
+}

@@ -5,24 +5,12 @@ use std::fmt::Write as _;
 
 use fairshare::OrderName;
 
-use crate::support::simulate;
+use crate::support::{Numbers, simulate};
 
 const SCENARIO: &str = "[[pool]]\nname = 'p'\nnodes = 4\nnode = { gpu = 4, cpu = 32 }\ndivisible = DIVISIBLE\n\
     [[team]]\nname = 'x'\n[[team]]\nname = 'a'\nparent = 'x'\nweight = 2\nquota = { p = { gpu = 8, cpu = 64 } }\n\
     [[team]]\nname = 'b'\nparent = 'x'\nquota = { p = { gpu = 4, cpu = 32 } }\n\
     [[team]]\nname = 'c'\nparent = 'x'\nquota = { p = { gpu = 4, cpu = 32 } }\n";
-
-/// Numbers that follow from a seed (`SplitMix64`).
-struct Numbers(u64);
-
-impl Numbers {
-    fn below(&mut self, most: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % most
-    }
-}
 
 /// A hundred jobs, no larger than the smallest quota, so that every policy can run them all.
 fn trace(seed: u64) -> String {
@@ -30,7 +18,7 @@ fn trace(seed: u64) -> String {
     let mut rows = String::from("job_id,submit_s,run_s,team,gpu,cpu,estimate_s\n");
     for job in 0..100 {
         let (submit, run) = (numbers.below(2_000), 1 + numbers.below(300));
-        let team = ["a", "b", "c"][usize::try_from(numbers.below(3)).unwrap()];
+        let team = ["a", "b", "c"][numbers.index(3)];
         let (gpus, estimate) = (1 + numbers.below(4), run + numbers.below(100));
         writeln!(rows, "{job},{submit},{run},{team},{gpus},{},{estimate}", gpus * 8).unwrap();
     }
