@@ -102,15 +102,16 @@ pub fn figures(counted: Counted<'_>, division: &Division) -> Vec<Figures> {
     let mut found = vec![Figures::default(); division.ends.len()];
     let response = |row: usize| wait::response(trace.jobs[row].submit_ms, record.outcomes[row].end_ms);
     let waits = rows.iter().map(|row| record.outcomes[*row as usize].wait_ms).collect();
-    fill(spread(waits, division, &|_| true, Distribution::of_millis), |one| &mut one.wait, &mut found);
+    fill(spread(waits, division, None, Distribution::of_millis), |one| &mut one.wait, &mut found);
     // How long a job would have taken that was stopped for idling is not known.
     let through = |place: u32| record.ran_through(rows[place as usize]);
+    let through: Option<&dyn Fn(u32) -> bool> = if record.reaped.is_empty() { None } else { Some(&through) };
     let responses = rows.iter().map(|row| response(*row as usize)).collect();
-    let responses = spread(responses, division, &through, Distribution::of_millis);
+    let responses = spread(responses, division, through, Distribution::of_millis);
     fill(responses, |one| &mut one.response, &mut found);
     let slowdown = |row: &u32| bounded(response(*row as usize), trace.jobs[*row as usize].run_ms);
     let slowdowns = rows.iter().map(slowdown).collect();
-    let slowdowns = spread(slowdowns, division, &through, Distribution::of_numbers);
+    let slowdowns = spread(slowdowns, division, through, Distribution::of_numbers);
     fill(slowdowns, |one| &mut one.slowdown, &mut found);
     found
 }
@@ -123,7 +124,7 @@ pub fn first_decisions(
     division: &Division,
 ) -> Vec<Distribution> {
     let first = |row: &u32| firsts.of(trace, record, *row as usize).millis().unwrap_or(0);
-    spread(rows.iter().map(first).collect(), division, &|_| true, Distribution::of_millis)
+    spread(rows.iter().map(first).collect(), division, None, Distribution::of_millis)
 }
 
 /// The same, given those of all: they are not worked out again where one part has all.
@@ -140,17 +141,20 @@ fn fill(measured: Vec<Distribution>, field: fn(&mut Figures) -> &mut Distributio
     found.iter_mut().zip(measured).for_each(|(figures, one)| *field(figures) = one);
 }
 
-/// Works out one measure for every part, from its values by place, of those that `counts`.
+/// Works out one measure for every part, from its values by place, of those that `counts`, or of all.
 fn spread<T: Copy>(
     mut values: Vec<T>,
     division: &Division,
-    counts: &dyn Fn(u32) -> bool,
+    counts: Option<&dyn Fn(u32) -> bool>,
     of: fn(&mut [T]) -> Distribution,
 ) -> Vec<Distribution> {
     let mut found = vec![Distribution::default(); division.ends.len()];
+    let is_in = |place: &&u32| counts.is_none_or(|counts| counts(**place));
     if let Some(whole) = division.whole {
-        let mut places = 0_u32..;
-        values.retain(|_| places.next().is_some_and(counts));
+        if let Some(counts) = counts {
+            let mut places = 0_u32..;
+            values.retain(|_| places.next().is_some_and(counts));
+        }
         found[whole] = of(&mut values);
         return found;
     }
@@ -158,13 +162,13 @@ fn spread<T: Copy>(
     let mut buffer = Vec::new();
     for (part, places) in division.parts().enumerate().filter(|(part, _)| Some(*part) != largest) {
         buffer.clear();
-        buffer.extend(places.iter().filter(|place| counts(**place)).map(|place| values[*place as usize]));
+        buffer.extend(places.iter().filter(is_in).map(|place| values[*place as usize]));
         found[part] = of(&mut buffer);
     }
     // The largest part moves to the front, so that there is no second list of nearly all values: places ascend.
     if let Some((part, places)) = largest.and_then(|part| Some((part, division.parts().nth(part)?))) {
         let mut kept = 0;
-        for place in places.iter().filter(|place| counts(**place)) {
+        for place in places.iter().filter(is_in) {
             values[kept] = values[*place as usize];
             kept += 1;
         }
@@ -183,7 +187,7 @@ mod tests {
         let one = Division::new(&[0, 1, 2], 2, |_| 1);
         assert_eq!((one.whole, one.parts().map(<[u32]>::len).collect::<Vec<_>>()), (Some(1), vec![0, 3]));
         let found = |division: &Division| {
-            let found = spread(vec![1_000, 2_000, 6_000], division, &|_| true, Distribution::of_millis);
+            let found = spread(vec![1_000, 2_000, 6_000], division, None, Distribution::of_millis);
             found.iter().map(|part| (part.count, part.mean)).collect::<Vec<_>>()
         };
         assert_eq!(found(&halves), [(1, Some(1.0)), (2, Some(4.0))]);
@@ -192,8 +196,12 @@ mod tests {
         for (division, expected) in
             [(&halves, [(1, Some(1.0)), (1, Some(6.0))]), (&one, [(0, None), (2, Some(3.5))])]
         {
-            let found =
-                spread(vec![1_000, 2_000, 6_000], division, &|place| place != 1, Distribution::of_millis);
+            let found = spread(
+                vec![1_000, 2_000, 6_000],
+                division,
+                Some(&|place| place != 1),
+                Distribution::of_millis,
+            );
             assert_eq!(found.iter().map(|part| (part.count, part.mean)).collect::<Vec<_>>(), expected);
         }
     }
