@@ -1,12 +1,14 @@
 //! Alike: the candidates of a divisible pool, in bunches of those who differ in nothing but what would be lost.
 //!
 //! There only amounts count, so that all jobs of one team that run by one route make the same room. Who gives way next is
-//! found by comparing the teams, and of each the bunches, instead of everybody who runs.
+//! found by comparing the teams, and of each the bunches, instead of everybody who runs; who is in a bunch is asked only of
+//! those from which one could be taken.
 //! Absent on purpose: what is legal, and pools of nodes (see `search`). Layer 3; uses `state`, `tree`.
 
 use core::cmp::{Ordering, Reverse};
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::collections::{BTreeSet, BinaryHeap};
 
+use super::groups::Group;
 use super::{Fairness, Loss, compare_leaves};
 use crate::resources::{ResourceKind, Resources};
 use crate::room::Room;
@@ -17,6 +19,7 @@ use crate::tree::{MemberId, Tree};
 /// The candidates of one team and class.
 #[derive(Debug)]
 struct Team {
+    class: i32,
     leaf: MemberId,
     /// What they are taken from.
     side: MemberId,
@@ -31,6 +34,11 @@ struct Bunch {
     route: RouteId,
     /// What each of them holds.
     held: Resources,
+    /// The number of their group, and how many they are at most.
+    group: usize,
+    most: usize,
+    /// It is known who they are.
+    known: bool,
     /// Those that have not been chosen, the one that loses least first.
     left: BinaryHeap<Reverse<(Loss, usize)>>,
     chosen: Vec<Reverse<(Loss, usize)>>,
@@ -39,9 +47,22 @@ struct Bunch {
 /// The bunch of a team whose first gives way first, by its position, and how well it fits where that counts.
 type First = (Option<Fit>, usize);
 
+/// A bunch, by the position of its team and its own there.
+pub(super) type BunchAt = (usize, usize);
+
 /// All candidates of a pool, by class and team.
 #[derive(Debug, Default)]
-pub(super) struct Teams(BTreeMap<(i32, MemberId), Team>);
+pub(super) struct Teams(Vec<Team>);
+
+/// What comes of choosing.
+#[derive(Debug)]
+pub(super) enum Next {
+    /// The candidate of this number.
+    Candidate(usize),
+    /// First it has to be known who is in a bunch.
+    Unknown(BunchAt),
+    Nobody,
+}
 
 /// How the next one is chosen.
 pub(super) struct Choice<'a> {
@@ -56,25 +77,54 @@ pub(super) struct Choice<'a> {
 }
 
 impl Teams {
-    /// Candidates of a class and leaf that run by a route, by their numbers, and the side that they are taken from.
-    pub(super) fn add(
-        &mut self,
-        state: &State,
-        (class, leaf): (i32, MemberId),
-        (side, equal): (MemberId, bool),
-        route: RouteId,
-        left: Vec<Reverse<(Loss, usize)>>,
-    ) {
-        let new = || Team { leaf, side, equal, bunches: Vec::new() };
-        let held = state.routes.route(route).total;
-        let bunch = Bunch { route, held, left: BinaryHeap::from(left), chosen: Vec::new() };
-        self.0.entry((class, leaf)).or_insert_with(new).bunches.push(bunch);
+    /// The candidates of groups, whoever they are.
+    pub(super) fn of(state: &State, groups: &[Group<'_>]) -> Self {
+        let mut teams: Vec<Team> = Vec::new();
+        for (number, group) in groups.iter().enumerate() {
+            let (class, leaf, side, equal) = (group.class, group.leaf, group.against.side, group.equal);
+            let held = state.routes.route(group.route).total;
+            let bunch = Bunch {
+                route: group.route,
+                held,
+                group: number,
+                most: group.most,
+                known: false,
+                left: BinaryHeap::new(),
+                chosen: Vec::new(),
+            };
+            // The groups of a leaf follow each other.
+            let mut same = teams.iter_mut().rev().take_while(|team| team.leaf == leaf);
+            if let Some(team) = same.find(|team| team.class == class) {
+                team.bunches.push(bunch);
+            } else {
+                teams.push(Team { class, leaf, side, equal, bunches: vec![bunch] });
+            }
+        }
+        teams.sort_by_key(|team| team.class);
+        Self(teams)
+    }
+
+    /// A bunch of which it is not known who is in it.
+    pub(super) fn unknown(&self) -> Option<BunchAt> {
+        let mut teams = self.0.iter().enumerate();
+        teams.find_map(|(number, team)| Some((number, team.bunches.iter().position(|bunch| !bunch.known)?)))
+    }
+
+    /// The group of a bunch.
+    pub(super) fn group(&self, (team, bunch): BunchAt) -> usize {
+        self.0[team].bunches[bunch].group
+    }
+
+    /// Those of a bunch by their numbers, and what each would lose.
+    pub(super) fn know(&mut self, (team, bunch): BunchAt, left: BinaryHeap<Reverse<(Loss, usize)>>) {
+        let bunch = &mut self.0[team].bunches[bunch];
+        (bunch.known, bunch.left) = (true, left);
     }
 
     /// Nobody is chosen but these.
     pub(super) fn begin(&mut self, is_chosen: &[bool]) {
         let some_are = is_chosen.contains(&true);
-        for bunch in self.0.values_mut().flat_map(|team| &mut team.bunches) {
+        for bunch in self.0.iter_mut().flat_map(|team| &mut team.bunches) {
             bunch.left.extend(bunch.chosen.drain(..));
             if some_are {
                 bunch.left.retain(|known| {
@@ -88,47 +138,53 @@ impl Teams {
         }
     }
 
-    /// Whether there is room once all are gone.
+    /// Whether there could be room once all are gone.
     pub(super) fn suffice(&self, choice: &Choice<'_>) -> bool {
         let mut free = choice.free.clone();
-        for team in self.0.values().filter(|team| choice.allows(team)) {
+        for team in self.0.iter().filter(|team| choice.allows(team)) {
             for bunch in &team.bunches {
-                free.give(&bunch.held, u32::try_from(bunch.left.len()).unwrap_or(u32::MAX), None);
+                let left = if bunch.known { bunch.left.len() } else { bunch.most };
+                free.give(&bunch.held, u32::try_from(left).unwrap_or(u32::MAX), None);
             }
         }
         free.times(choice.request) > 0
     }
 
     /// Chooses the one that gives way first of those that hold something that is lacking.
-    pub(super) fn choose(&mut self, tree: &Tree, choice: &Choice<'_>) -> Option<usize> {
+    pub(super) fn choose(&mut self, tree: &Tree, choice: &Choice<'_>) -> Next {
         let lacking = choice.lacking();
-        let mut best: Option<(i32, &mut Team, First)> = None;
-        for ((class, _), team) in &mut self.0 {
-            if best.as_ref().is_some_and(|(lowest, ..)| lowest < class) {
+        let mut best: Option<(usize, First)> = None;
+        for (number, team) in self.0.iter().enumerate() {
+            let known = best.map(|(known, first)| (&self.0[known], first));
+            if known.is_some_and(|(known, _)| known.class < team.class) {
                 break;
             }
             let rank = |team: &Team| if choice.snug { team.side } else { team.leaf };
-            let by_team = best.as_ref().map_or(Ordering::Less, |(_, known, _)| {
-                compare_leaves(tree, rank(team), rank(known)).reverse()
-            });
+            let by_team = known
+                .map_or(Ordering::Less, |(known, _)| compare_leaves(tree, rank(team), rank(known)).reverse());
             if by_team == Ordering::Greater || !choice.allows(team) {
                 continue;
+            }
+            if let Some(bunch) = team.unknown(tree, choice, &lacking) {
+                return Next::Unknown((number, bunch));
             }
             let Some(its) = team.first(tree, choice, &lacking) else { continue };
             let loss = |team: &Team, at: usize| team.bunches[at].left.peek().map(|known| known.0);
             let precedes = by_team == Ordering::Less
-                || best.as_ref().is_none_or(|(_, known, first)| {
+                || known.is_none_or(|(known, first)| {
                     (its.0, loss(team, its.1)) < (first.0, loss(known, first.1))
                 });
             if precedes {
-                best = Some((*class, team, its));
+                best = Some((number, its));
             }
         }
-        let (_, team, (_, at)) = best?;
-        let bunch = &mut team.bunches[at];
-        let chosen = bunch.left.pop()?;
-        bunch.chosen.push(chosen);
-        Some(chosen.0.1)
+        let taken = best.and_then(|(team, (_, at))| {
+            let bunch = &mut self.0[team].bunches[at];
+            let taken = bunch.left.pop()?;
+            bunch.chosen.push(taken);
+            Some(taken.0.1)
+        });
+        taken.map_or(Next::Nobody, Next::Candidate)
     }
 }
 
@@ -136,16 +192,33 @@ impl Teams {
 type Fit = (bool, u64);
 
 impl Team {
+    /// The bunches from which may be taken, of those that hold something that is lacking.
+    fn open<'a>(
+        &'a self,
+        tree: &'a Tree,
+        choice: &'a Choice<'_>,
+        lacking: &'a [ResourceKind],
+    ) -> impl Iterator<Item = (usize, &'a Bunch)> {
+        let fairness = choice.fairness.filter(|_| self.equal);
+        let helps = |bunch: &Bunch| lacking.iter().any(|kind| bunch.held[*kind].get() > 0);
+        let may =
+            move |bunch: &Bunch| fairness.is_none_or(|fair| fair.may_lose(tree, self.leaf, bunch.route));
+        self.bunches.iter().enumerate().filter(move |(_, bunch)| helps(bunch) && may(bunch))
+    }
+
+    /// One of them of which it is not known who is in it.
+    fn unknown(&self, tree: &Tree, choice: &Choice<'_>, lacking: &[ResourceKind]) -> Option<usize> {
+        if self.bunches.iter().all(|bunch| bunch.known) {
+            return None;
+        }
+        self.open(tree, choice, lacking).find(|(_, bunch)| !bunch.known).map(|(at, _)| at)
+    }
+
     /// The bunch from which is taken first, with how it fits where that counts.
     fn first(&self, tree: &Tree, choice: &Choice<'_>, lacking: &[ResourceKind]) -> Option<First> {
-        let helps = |bunch: &Bunch| lacking.iter().any(|kind| bunch.held[*kind].get() > 0);
-        let fairness = choice.fairness.filter(|_| self.equal);
-        let may = |bunch: &Bunch| fairness.is_none_or(|fair| fair.may_lose(tree, self.leaf, bunch.route));
-        let helping = self.bunches.iter().enumerate().filter(|(_, bunch)| helps(bunch));
-        let keys = helping.filter_map(|(at, bunch)| {
-            let first = bunch.left.peek().filter(|_| may(bunch))?;
+        let keys = self.open(tree, choice, lacking).filter_map(|(at, bunch)| {
             let fit = choice.snug.then(|| choice.fit(&bunch.held));
-            Some((fit, first.0.0, at))
+            Some((fit, bunch.left.peek()?.0.0, at))
         });
         keys.min_by(|a, b| (&a.0, &a.1).cmp(&(&b.0, &b.1))).map(|(fit, _, at)| (fit, at))
     }

@@ -44,7 +44,9 @@ impl Group<'_> {
 pub(super) struct Against {
     /// How far above the leaf: at the leaf itself for jobs of the own team.
     pub(super) level: usize,
-    /// The member there, from which they would be taken.
+    /// Of the two that compete there, the one above the wanted job.
+    mine: MemberId,
+    /// The one from which they would be taken.
     pub(super) side: MemberId,
     /// Whether the wanted job would be guaranteed against it as things are.
     guaranteed: bool,
@@ -63,7 +65,7 @@ pub(super) fn groups<'a>(
     let mut groups = Vec::new();
     let tree = &state.tree;
     let route = state.routes.route(wanted.route);
-    let own = Against { level: 0, side: wanted.leaf, guaranteed: false, open: usize::MAX };
+    let own = Against { level: 0, mine: wanted.leaf, side: wanted.leaf, guaranteed: false, open: usize::MAX };
     add(state, (running, rules, wanted, fairness), (wanted.leaf, own), &mut groups);
     for mine in tree.path(wanted.leaf).filter(|member| *member != MemberId::ROOT) {
         let guaranteed = state.quotas.any() && state.quotas.is_guaranteed(mine, route);
@@ -81,7 +83,7 @@ pub(super) fn groups<'a>(
             }
             running.each_leaf(route.pool, side, &mut |leaf| {
                 let level = tree.path(leaf).position(|at| at == side).unwrap_or(usize::MAX);
-                let against = Against { level, side, guaranteed, open };
+                let against = Against { level, mine, side, guaranteed, open };
                 add(state, (running, rules, wanted, fairness), (leaf, against), &mut groups);
             });
         }
@@ -101,7 +103,10 @@ fn add<'a>(
         let class = state.routes.shape(state.routes.route(route).shape).class;
         let equal = !own && !against.guaranteed && class == wanted.class;
         let lower = class < wanted.class || !own && against.guaranteed;
-        let may_lose = || fairness.is_none_or(|fair| fair.may_lose(&state.tree, leaf, route));
+        let may_lose = || {
+            let rivals = (against.mine, against.side);
+            fairness.is_none_or(|fair| fair.may_lose_by(&state.tree, rivals, route))
+        };
         let may = lower || equal && rules.same_rank && may_lose();
         if !may || too_large(state, rules, wanted, route) {
             continue;

@@ -272,8 +272,13 @@ impl<'a> Fairness<'a> {
 
     /// Whether the side of a leaf may lose what runs there by a route, beside what it has lost already in a tree.
     pub(crate) fn may_lose(&self, tree: &Tree, leaf: MemberId, route: RouteId) -> bool {
+        self.may_lose_by(tree, tree.rivals(self.wanted.leaf, leaf), route)
+    }
+
+    /// The same for the side itself, a rival of the job's side.
+    pub(super) fn may_lose_by(&self, tree: &Tree, rivals: (MemberId, MemberId), route: RouteId) -> bool {
         let charge = self.state.routes.charge(route);
-        self.may_lose_of(tree, tree.rivals(self.wanted.leaf, leaf), |group| charge[group])
+        self.may_lose_of(tree, rivals, |group| charge[group])
     }
 
     /// Whether a rival of the job's side holds less already than that side would, so that it may lose nothing.

@@ -70,6 +70,11 @@ pub(crate) fn compare_leaves(tree: &Tree, a: MemberId, b: MemberId) -> Ordering 
         return Ordering::Equal;
     }
     let (a, b) = tree.rivals(a, b);
+    compare_siblings(tree, a, b)
+}
+
+/// The same of two children of one member.
+fn compare_siblings(tree: &Tree, a: MemberId, b: MemberId) -> Ordering {
     let ties = |member| {
         let member = tree.member(member);
         (member.running, member.served, member.tie)

@@ -8,7 +8,7 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Victim;
-use crate::id::{JobId, PoolId};
+use crate::id::{IdVec, JobId, PoolId};
 use crate::line::Place;
 use crate::route::RouteId;
 use crate::state::{State, Status};
@@ -56,7 +56,7 @@ pub(crate) struct Running {
     /// By pool: by which route each runs, and since when.
     pools: Vec<BTreeMap<JobId, (RouteId, Timestamp)>>,
     /// By pool: those of one leaf that run by one route and may be stopped.
-    alike: Vec<BTreeMap<MemberId, BTreeMap<RouteId, Alike>>>,
+    alike: Vec<IdVec<MemberId, BTreeMap<RouteId, Alike>>>,
     /// By pool: how many run there below each member, which stands with the one above it.
     below: Vec<BTreeMap<(MemberId, MemberId), u32>>,
     /// By pool: how many of a class run that may be stopped.
@@ -65,10 +65,10 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    pub(crate) fn new(pools: usize) -> Self {
+    pub(crate) fn new(pools: usize, tree: &Tree) -> Self {
         Self {
             pools: vec![BTreeMap::new(); pools],
-            alike: vec![BTreeMap::new(); pools],
+            alike: vec![tree.ids().map(|_| BTreeMap::new()).collect(); pools],
             below: vec![BTreeMap::new(); pools],
             preemptible: vec![BTreeMap::new(); pools],
             classes: BTreeMap::new(),
@@ -88,7 +88,7 @@ impl Running {
         }
         self.classes.entry(class).or_default().insert(job);
         if known.spec.preemptible {
-            let alike = self.alike[pool].entry(known.leaf).or_default().entry(id).or_default();
+            let alike = self.alike[pool][known.leaf].entry(id).or_default();
             alike.by_start.insert((Reverse(since), Reverse(known.place), job));
             alike.uneven += usize::from(known.spec.saves());
             *self.preemptible[pool].entry(class).or_insert(0) += 1;
@@ -111,16 +111,11 @@ impl Running {
             }
         }
         if known.spec.preemptible {
-            if let Entry::Occupied(mut leaf) = self.alike[pool].entry(known.leaf) {
-                if let Entry::Occupied(mut alike) = leaf.get_mut().entry(id) {
-                    alike.get_mut().by_start.remove(&(Reverse(since), Reverse(known.place), job));
-                    alike.get_mut().uneven -= usize::from(known.spec.saves());
-                    if alike.get().by_start.is_empty() {
-                        alike.remove();
-                    }
-                }
-                if leaf.get().is_empty() {
-                    leaf.remove();
+            if let Entry::Occupied(mut alike) = self.alike[pool][known.leaf].entry(id) {
+                alike.get_mut().by_start.remove(&(Reverse(since), Reverse(known.place), job));
+                alike.get_mut().uneven -= usize::from(known.spec.saves());
+                if alike.get().by_start.is_empty() {
+                    alike.remove();
                 }
             }
             remove_one(&mut self.preemptible[pool], &class);
@@ -129,11 +124,15 @@ impl Running {
 
     /// The jobs of a leaf that run in a pool and may be stopped, those that run by one route together.
     pub(super) fn alike(&self, pool: PoolId, leaf: MemberId) -> impl Iterator<Item = (RouteId, &Alike)> + '_ {
-        self.alike[pool.index()].get(&leaf).into_iter().flatten().map(|(route, alike)| (*route, alike))
+        self.alike[pool.index()][leaf].iter().map(|(route, alike)| (*route, alike))
     }
 
     /// The leaves below a member, or it alone, that have jobs in a pool.
     pub(super) fn each_leaf(&self, pool: PoolId, member: MemberId, f: &mut dyn FnMut(MemberId)) {
+        // Whoever has jobs has nobody below.
+        if !self.alike[pool.index()][member].is_empty() {
+            return f(member);
+        }
         let mut children = self.children_in(pool, member).peekable();
         if children.peek().is_none() {
             return f(member);

@@ -17,7 +17,7 @@ use std::collections::BTreeSet;
 
 use domains::InDomain;
 
-use super::alike::{Choice, Teams};
+use super::alike::{BunchAt, Choice, Next, Teams};
 use super::groups::{Group, groups, suffice};
 use super::{Fairness, Ranks, Refusal, Rules, Running, Victim, Wanted, compare_leaves, judge};
 use crate::decision::EvictReason;
@@ -39,6 +39,8 @@ pub(crate) struct Bounds<'a> {
     pub(crate) avoid: &'a [NodeId],
     /// Whether a running job may be stopped now, of the job's own team or another.
     pub(crate) may_stop: &'a dyn Fn(JobId, bool) -> bool,
+    /// All candidates are asked that, also those who are not needed.
+    pub(crate) ask_all: bool,
 }
 
 /// Whom to stop, and by which rules.
@@ -62,6 +64,8 @@ struct Candidate {
 /// The state of one search.
 struct Search<'a> {
     state: &'a State,
+    groups: &'a [Group<'a>],
+    bounds: &'a Bounds<'a>,
     wanted: Wanted,
     /// What R2 says of one victim, where that can be told.
     fairness: Option<Fairness<'a>>,
@@ -140,10 +144,10 @@ pub(crate) fn search(
 impl<'a> Search<'a> {
     fn new(
         state: &'a State,
-        groups: &[Group<'_>],
+        groups: &'a [Group<'a>],
         fairness: Option<Fairness<'a>>,
         wanted: Wanted,
-        bounds: &Bounds<'_>,
+        bounds: &'a Bounds<'a>,
     ) -> Self {
         let route = state.routes.route(wanted.route);
         let pool = state.ledger.pool(route.pool);
@@ -160,6 +164,8 @@ impl<'a> Search<'a> {
         };
         let mut search = Self {
             state,
+            groups,
+            bounds,
             wanted,
             fairness,
             request,
@@ -183,43 +189,52 @@ impl<'a> Search<'a> {
             strict: pool.is_divisible(),
             banned: BTreeSet::new(),
         };
-        search.find_candidates(groups, bounds);
-        if cfg!(debug_assertions) || !search.divisible {
+        if !search.divisible {
+            (0..groups.len()).for_each(|group| _ = search.add_candidates(group));
             search.index_nodes();
+        } else {
+            search.teams = Teams::of(state, groups);
+            if bounds.ask_all {
+                search.know_all();
+            }
         }
         search
     }
 
-    fn find_candidates(&mut self, groups: &[Group<'_>], bounds: &Bounds<'_>) {
-        let state = self.state;
-        for group in groups {
-            let (own, side, route, equal) = (group.own, group.against.side, group.route, group.equal);
-            let may_stop = |job: JobId| group.is_open(state, job) && (bounds.may_stop)(job, own);
-            let from = self.candidates.len();
-            for victim in group.alike.first(state, group.most, may_stop) {
-                let spans = self.spans.len();
-                if self.divisible {
-                    self.spans.push(Span { node: NodeId::new(0), workers: 1, device: None });
-                } else {
-                    self.spans.extend(state.spans(victim.job));
-                }
-                let spans = spans..self.spans.len();
-                self.candidates.push(Candidate { victim, route, side, equal, spans });
-            }
-            let new = &self.candidates[from..];
-            if new.is_empty() {
-                continue;
-            }
+    /// Those of a group who may be stopped are candidates from now on; their numbers.
+    fn add_candidates(&mut self, group: usize) -> Range<usize> {
+        let (state, bounds, group) = (self.state, self.bounds, &self.groups[group]);
+        let (own, side, route, equal) = (group.own, group.against.side, group.route, group.equal);
+        let may_stop = |job: JobId| group.is_open(state, job) && (bounds.may_stop)(job, own);
+        let from = self.candidates.len();
+        for victim in group.alike.first(state, group.most, may_stop) {
+            let spans = self.spans.len();
             if self.divisible {
-                let left =
-                    (from..).zip(new).map(|(number, new)| Reverse((new.victim.loss, number))).collect();
-                self.teams.add(state, (group.class, group.leaf), (side, equal), route, left);
+                self.spans.push(Span { node: NodeId::new(0), workers: 1, device: None });
+            } else {
+                self.spans.extend(state.spans(victim.job));
             }
-            if self.leaves.last() != Some(&group.leaf) {
-                self.leaves.push(group.leaf);
-            }
+            let spans = spans..self.spans.len();
+            self.candidates.push(Candidate { victim, route, side, equal, spans });
         }
-        self.is_chosen = vec![false; self.candidates.len()];
+        if self.candidates.len() > from && self.leaves.last() != Some(&group.leaf) {
+            self.leaves.push(group.leaf);
+        }
+        self.is_chosen.resize(self.candidates.len(), false);
+        from..self.candidates.len()
+    }
+
+    /// From now on it is known who is in a bunch.
+    fn know(&mut self, bunch: BunchAt) {
+        let new = self.add_candidates(self.teams.group(bunch));
+        let left = new.map(|number| Reverse((self.candidates[number].victim.loss, number))).collect();
+        self.teams.know(bunch, left);
+    }
+
+    fn know_all(&mut self) {
+        while let Some(bunch) = self.teams.unknown() {
+            self.know(bunch);
+        }
     }
 
     fn index_nodes(&mut self) {
@@ -359,6 +374,7 @@ impl<'a> Search<'a> {
 
     fn choose_within(&mut self) -> Option<()> {
         while let Some((member, kind)) = self.excess() {
+            self.know_all();
             let holds = |candidate: &usize| {
                 let route = self.state.routes.route(self.candidates[*candidate].route);
                 route.total[kind].get() > 0 && self.is_below(*candidate, member)
@@ -400,11 +416,25 @@ impl<'a> Search<'a> {
             if core::mem::take(&mut first) && !self.teams.suffice(&choice) {
                 return None;
             }
-            let next = self.teams.choose(&self.tree, &choice);
-            debug_assert_eq!(next, self.next_on(0, 1), "not the one who gives way first");
-            self.take(next?);
+            let next = match self.teams.choose(&self.tree, &choice) {
+                Next::Candidate(candidate) => candidate,
+                Next::Unknown(bunch) => {
+                    self.know(bunch);
+                    continue;
+                }
+                Next::Nobody => return None,
+            };
+            debug_assert_eq!(Some(next), self.next_of_all(), "not the one who gives way first");
+            self.take(next);
         }
         Some(())
+    }
+
+    /// Who gives way next in a divisible pool, found by asking everybody.
+    fn next_of_all(&mut self) -> Option<usize> {
+        self.know_all();
+        self.index_nodes();
+        self.next_on(0, 1)
     }
 
     /// From now on whoever leaves least room unused is chosen of a team, in place of who loses least; then both again, but

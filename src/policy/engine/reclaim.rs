@@ -94,7 +94,7 @@ impl Reclaim {
                 ratio_milli: bounds.ratio_milli,
             },
             bounds,
-            running: Running::new(pools),
+            running: Running::new(pools, &state.tree),
             ranks: Ranks::default(),
             versions: (0..pools).map(|_| 0).collect(),
             grown: (0..pools).map(|_| 0).collect(),
@@ -182,7 +182,6 @@ impl Reclaim {
         if !core::mem::take(&mut self.changed) {
             return None;
         }
-        self.ranks.settle(&state.tree, &self.running);
         let mut heads = engine.heads(state, |leaf, shape, job| {
             !self.stopped.contains(&job)
                 && self.failed.get(&job).is_none_or(|failed| *failed != self.version(state, leaf, shape))
@@ -239,7 +238,7 @@ impl Reclaim {
             !is_protected
         };
         let wanted = Wanted { job: head.waiter.job, leaf: head.leaf, class: class_of(state, head), route };
-        let bounds = Bounds { rules: self.rules, avoid, may_stop: &may_stop };
+        let bounds = Bounds { rules: self.rules, avoid, may_stop: &may_stop, ask_all: least > Millis::ZERO };
         let found = search(state, (&self.running, &mut self.ranks), wanted, &bounds);
         let pool = state.routes.route(route).pool;
         if let Some(plan) = found
@@ -281,14 +280,14 @@ impl Reclaim {
 
     /// Compares the running jobs with those of the state; the first difference, in words.
     fn check(&self, state: &State) -> Result<(), String> {
-        let mut running = Running::new(self.versions.len());
+        let mut running = Running::new(self.versions.len(), &state.tree);
         for (id, _) in state.jobs() {
             running.started(state, id);
         }
         if running != self.running {
             return Err("reclaim knows of other running jobs than there are".to_owned());
         }
-        if !self.ranks.are_settled(&state.tree, &self.running) {
+        if !self.ranks.are_right(&state.tree, &self.running) {
             return Err("reclaim ranks the teams in another order than by what they hold".to_owned());
         }
         if !self.backing_off.is_in_order() {
@@ -345,6 +344,9 @@ impl Engine {
 
     /// Heads in the order in which they are tried: down the tree, or all teams at once where shares do not count.
     fn in_order(&self, state: &State, heads: Vec<Head>) -> Vec<Head> {
+        if heads.len() <= 1 {
+            return heads;
+        }
         let mut by_leaf: BTreeMap<MemberId, Vec<Head>> = BTreeMap::new();
         for head in heads {
             by_leaf.entry(head.leaf).or_default().push(head);
