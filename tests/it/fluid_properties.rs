@@ -19,14 +19,14 @@ const SLACK: f64 = 1e-13;
 /// What a generated case may contain.
 #[derive(Clone, Copy, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "independent corners, each on or off")]
-struct Corners {
-    zeros: bool,
-    caps: bool,
-    floors: bool,
-    tree: bool,
+pub(crate) struct Corners {
+    pub(crate) zeros: bool,
+    pub(crate) caps: bool,
+    pub(crate) floors: bool,
+    pub(crate) tree: bool,
 }
 
-fn weights() -> impl Strategy<Value = Weight> {
+pub(crate) fn weights() -> impl Strategy<Value = Weight> {
     prop_oneof![
         4 => Just(weight(1, 1)),
         1 => Just(weight(1, 1024)),
@@ -36,7 +36,7 @@ fn weights() -> impl Strategy<Value = Weight> {
 }
 
 /// `None` where the corner is not asked for.
-fn maybe<T: core::fmt::Debug>(
+pub(crate) fn maybe<T: core::fmt::Debug>(
     asked: bool,
     probability: f64,
     some: impl Strategy<Value = T>,
@@ -71,7 +71,7 @@ fn with_quotas(mut fluid: Fluid, parts: &[Option<u64>]) -> Fluid {
     fluid
 }
 
-fn case(corners: Corners) -> impl Strategy<Value = Fluid> {
+pub(crate) fn case(corners: Corners) -> impl Strategy<Value = Fluid> {
     (1_usize..=3).prop_flat_map(move |groups| {
         let capacity = prop_oneof![8 => 1_u64..=100, 1 => Just((1_u64 << 53) - 111), 1 => Just(u64::from(!corners.zeros))];
         let parts = vec(maybe(corners.floors, 0.6, 0_u64..=16), 6);
@@ -87,29 +87,29 @@ fn case(corners: Corners) -> impl Strategy<Value = Fluid> {
     })
 }
 
-const ANY: Corners = Corners { zeros: true, caps: true, floors: true, tree: false };
-const NO_FLOORS: Corners = Corners { floors: false, ..ANY };
-const TREE: Corners = Corners { tree: true, floors: false, ..ANY };
+pub(crate) const ANY: Corners = Corners { zeros: true, caps: true, floors: true, tree: false };
+pub(crate) const NO_FLOORS: Corners = Corners { floors: false, ..ANY };
+pub(crate) const TREE: Corners = Corners { tree: true, floors: false, ..ANY };
 
-fn solve(fluid: &Fluid) -> Vec<Entitlement> {
+pub(crate) fn solve(fluid: &Fluid) -> Vec<Entitlement> {
     fluid.entitlements().unwrap()
 }
 
-fn decimal(value: &Exact) -> f64 {
+pub(crate) fn decimal(value: &Exact) -> f64 {
     value.to_f64()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "compared with a margin")]
-fn float(value: u64) -> f64 {
+pub(crate) fn float(value: u64) -> f64 {
     value as f64
 }
 
-fn ratio(weight: Weight) -> f64 {
+pub(crate) fn ratio(weight: Weight) -> f64 {
     float(weight.numerator()) / float(weight.denominator())
 }
 
 /// The most tasks of a team, by its tasks and its limit; none where a group is missing.
-fn most(fluid: &Fluid, team: &FluidTeam) -> f64 {
+pub(crate) fn most(fluid: &Fluid, team: &FluidTeam) -> f64 {
     let named = team.request.iter().enumerate().filter(|(_, need)| **need > 0);
     let bounds = named.map(|(group, need)| match team.limit.get(group).copied().flatten() {
         _ if fluid.capacity[group] == 0 => 0.0,
@@ -120,7 +120,7 @@ fn most(fluid: &Fluid, team: &FluidTeam) -> f64 {
 }
 
 /// The dominant share of one task.
-fn per_task(fluid: &Fluid, team: &FluidTeam) -> f64 {
+pub(crate) fn per_task(fluid: &Fluid, team: &FluidTeam) -> f64 {
     let share =
         |(need, capacity): (&u64, &u64)| if *need == 0 { 0.0 } else { float(*need) / float(*capacity) };
     team.request.iter().zip(&fluid.capacity).map(share).fold(0.0, f64::max)
@@ -133,7 +133,7 @@ fn moderate(weight: Weight) -> bool {
 
 /// The same case with numbers that a program in floats can take: one unit of 2^53 is nothing to it, and may yet
 /// decide which group runs out first.
-fn tamed(mut fluid: Fluid) -> Fluid {
+pub(crate) fn tamed(mut fluid: Fluid) -> Fluid {
     for capacity in &mut fluid.capacity {
         *capacity %= 101;
     }
@@ -149,7 +149,7 @@ fn tamed(mut fluid: Fluid) -> Fluid {
     fluid
 }
 
-fn is_leaf(fluid: &Fluid, at: usize) -> bool {
+pub(crate) fn is_leaf(fluid: &Fluid, at: usize) -> bool {
     fluid.teams.iter().all(|team| team.parent != TeamId::new(u32::try_from(at).unwrap()).into())
 }
 
@@ -216,15 +216,13 @@ fn check_rounded(fluid: &Fluid) -> Result<(), TestCaseError> {
 }
 
 /// What a quota holds of a team's request, in tasks.
-fn floor(fluid: &Fluid, team: &FluidTeam) -> f64 {
+pub(crate) fn floor(fluid: &Fluid, team: &FluidTeam) -> f64 {
     let named = team.request.iter().zip(&team.quota).filter(|(need, quota)| **need > 0 && quota.is_some());
     let tasks = named.map(|(need, quota)| float(quota.unwrap()) / float(*need)).fold(f64::INFINITY, f64::min);
     if tasks.is_finite() { tasks.min(most(fluid, team)) } else { 0.0 }
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
-
     #[test]
     fn nothing_is_exceeded_and_nothing_is_wasted(fluid in case(ANY)) {
         check_frame(&fluid)?;
