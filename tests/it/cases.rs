@@ -5,7 +5,7 @@ use std::path::Path;
 
 use fairshare::{Exact, FloorForm, Fluid, FluidTeam, Weight};
 
-fn read(path: &str) -> Option<String> {
+pub(crate) fn read(path: &str) -> Option<String> {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).ok()
 }
 
@@ -22,7 +22,7 @@ fn rows() -> Vec<[String; 4]> {
 }
 
 /// Whether a test of the name `PATH::FUNCTION`, or a scenario, is there.
-fn exists(name: &str) -> bool {
+pub(crate) fn exists(name: &str) -> bool {
     if let Some(scenario) = name.strip_prefix("scenarios/") {
         return read(&format!("tests/it/scenarios/{scenario}")).is_some();
     }

@@ -9,31 +9,31 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 /// What a node has, or a job asks: GPUs and cores.
-type Amounts = [u64; 2];
+pub(crate) type Amounts = [u64; 2];
 
 /// A node, and teams that want it for more jobs than it holds.
 #[derive(Clone, Debug)]
-struct Contest {
-    capacity: Amounts,
-    teams: Vec<(Amounts, u64)>,
+pub(crate) struct Contest {
+    pub(crate) capacity: Amounts,
+    pub(crate) teams: Vec<(Amounts, u64)>,
 }
 
 /// Who started in which order, and how many each.
-struct Outcome {
-    order: Vec<usize>,
-    jobs: Vec<u64>,
+pub(crate) struct Outcome {
+    pub(crate) order: Vec<usize>,
+    pub(crate) jobs: Vec<u64>,
 }
 
-fn amounts([gpu, cpu]: Amounts) -> Resources {
+pub(crate) fn amounts([gpu, cpu]: Amounts) -> Resources {
     Resources::new().gpu(gpu).cpu(cpu)
 }
 
 impl Contest {
-    fn new(capacity: Amounts, requests: &[Amounts]) -> Self {
+    pub(crate) fn new(capacity: Amounts, requests: &[Amounts]) -> Self {
         Self { capacity, teams: requests.iter().map(|request| (*request, 1)).collect() }
     }
 
-    fn decide(&self) -> Outcome {
+    pub(crate) fn decide(&self) -> Outcome {
         let now = Timestamp::ZERO;
         let team = |(number, (_, weight)): (usize, &(Amounts, u64))| {
             TeamSpec::new(format!("t{number}")).with_weight(Weight::new(*weight, 1).unwrap())
@@ -64,12 +64,12 @@ impl Contest {
     }
 
     /// How many jobs of a team such amounts hold.
-    fn holds(&self, team: usize, amounts: Amounts) -> u64 {
+    pub(crate) fn holds(&self, team: usize, amounts: Amounts) -> u64 {
         let per_kind = amounts.into_iter().zip(self.teams[team].0).filter(|(_, asked)| *asked > 0);
         per_kind.map(|(amount, asked)| amount / asked).min().unwrap()
     }
 
-    fn fits(&self, jobs: &[u64], one_more: usize) -> bool {
+    pub(crate) fn fits(&self, jobs: &[u64], one_more: usize) -> bool {
         (0..2).all(|kind| {
             let held: u64 =
                 jobs.iter().zip(&self.teams).map(|(jobs, (request, _))| jobs * request[kind]).sum();
@@ -78,7 +78,7 @@ impl Contest {
     }
 
     /// How many jobs each team has when a job of any of them lacks room for the first time.
-    fn until_one_lacks_room(&self, order: &[usize]) -> Vec<u64> {
+    pub(crate) fn until_one_lacks_room(&self, order: &[usize]) -> Vec<u64> {
         let mut jobs = vec![0; self.teams.len()];
         for team in order {
             if !(0..self.teams.len()).all(|other| self.fits(&jobs, other)) {
@@ -90,7 +90,7 @@ impl Contest {
     }
 
     /// The dominant share of so many jobs over the weight, as a fraction.
-    fn share(&self, team: usize, jobs: u64) -> (u64, u64) {
+    pub(crate) fn share(&self, team: usize, jobs: u64) -> (u64, u64) {
         let (request, weight) = self.teams[team];
         let part = |kind: usize| (jobs * request[kind], self.capacity[kind] * weight);
         let (gpu, cpu) = (part(0), part(1));
@@ -103,7 +103,7 @@ fn at_most(a: (u64, u64), b: (u64, u64), c: (u64, u64)) -> bool {
     a.0 * b.1 * c.1 <= b.0 * a.1 * c.1 + c.0 * a.1 * b.1
 }
 
-fn contest() -> impl Strategy<Value = Contest> {
+pub(crate) fn contest() -> impl Strategy<Value = Contest> {
     let team = ((0_u64..=6, 0_u64..=6), 1_u64..=4);
     ((1_u64..=20, 1_u64..=20), vec(team, 2..=4), any::<bool>()).prop_filter_map(
         "a team asks for nothing",
