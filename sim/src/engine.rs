@@ -221,7 +221,7 @@ impl<'a> Simulation<'a> {
         interrupted: &dyn Fn() -> bool,
     ) -> Result<Record, SimError> {
         self.run_part(false, observer, interrupted)?;
-        self.finish();
+        self.finish(None);
         Ok(self.record)
     }
 
@@ -257,8 +257,9 @@ impl<'a> Simulation<'a> {
         self.record.interrupted
     }
 
-    /// Settles what is open at the end.
-    pub(crate) fn finish(&mut self) {
+    /// Settles what is open at the end; of what is not kept, the last attempt ended `before`.
+    pub(crate) fn finish(&mut self, before: Option<i64>) {
+        self.record.close(before);
         self.settle_waits();
         self.record.digest = self.digest.to_string();
     }
@@ -542,7 +543,7 @@ impl<'a> Simulation<'a> {
         for live in &self.live {
             let Some(outcome) = self.record.outcomes.get_mut(live.row as usize) else { continue };
             if live.job.is_some() && outcome.fate == Fate::Waiting {
-                outcome.wait_ms += end.abs_diff(live.since);
+                outcome.wait_ms += u64::try_from(end.saturating_sub(live.since)).unwrap_or(0);
             }
         }
     }

@@ -143,7 +143,8 @@ pub struct Record {
     pub held: u64,
     /// Simulated time at the first submission, ms; meaningless before one.
     pub begin_ms: i64,
-    /// Simulated time at the end of the run, ms.
+    /// Simulated time at the end of the run, ms: the last end of an attempt, or the last instant where a job still runs or
+    /// none ever ran. What is only waited for after that belongs to no measure.
     pub end_ms: i64,
     /// The run was interrupted: what is here is partial.
     pub interrupted: bool,
@@ -192,6 +193,18 @@ impl Record {
     #[must_use]
     pub fn first_submit_ms(&self, trace: &Trace) -> Option<i64> {
         trace.jobs.first().map(|job| job.submit_ms)
+    }
+
+    /// From the first submission to the last end, ms: the time that all measures are about. Nothing where nobody ever ran.
+    #[must_use]
+    pub fn window(&self, trace: &Trace) -> Option<(i64, i64)> {
+        self.first_submit_ms(trace).zip(self.last_end_ms())
+    }
+
+    /// Ends the run with the last end of an attempt, of which there was one `before` in what is not kept. A renewed budget
+    /// or a change of capacity that lets nobody start moves the clock on, but there is nothing left to measure.
+    pub(crate) fn close(&mut self, before: Option<i64>) {
+        self.end_ms = before.max(self.last_end_ms()).unwrap_or(self.end_ms);
     }
 
     /// The jobs that came before the run ended: all of them, unless it was interrupted. They come in the order of their rows.

@@ -82,10 +82,14 @@ pub fn run<O: Observer>(
         simulation.run_part(more, &mut (&mut depth, &mut *observer), interrupted)?;
         let last = !more || simulation.is_interrupted();
         if last {
-            simulation.finish();
+            simulation.finish(tally.last_end_ms());
         }
         let mut state = simulation.suspend();
         if last {
+            if state.record.outcomes.iter().any(|outcome| outcome.fate == Fate::Running) {
+                deepest.ends();
+                deepest.instant(state.record.end_ms);
+            }
             tally.add(&setup, &trace, &state.record);
             break state.record;
         }
@@ -134,8 +138,12 @@ impl Observer for Depth<'_> {
     fn transition(&mut self, transition: Transition) -> Result<(), SimError> {
         match transition.what {
             What::Started => self.deepest.leaves(self.asked(transition.row)),
-            What::Evicted => self.deepest.enters(self.asked(transition.row)),
-            What::Rejected | What::Ended | What::Reaped => {}
+            What::Evicted => {
+                self.deepest.ends();
+                self.deepest.enters(self.asked(transition.row));
+            }
+            What::Ended | What::Reaped => self.deepest.ends(),
+            What::Rejected => {}
         }
         Ok(())
     }

@@ -305,8 +305,8 @@ impl Summary {
             from.zip(to).map_or(0, |(from, to)| if to > from { to.abs_diff(from) } else { 0 })
         };
         let span_ms = between(first, last_submit);
-        let makespan_ms = between(first, record.last_end_ms());
-        let window = first.zip(record.last_end_ms());
+        let window = record.window(trace);
+        let makespan_ms = window.map_or(0, |(from, to)| if to > from { to.abs_diff(from) } else { 0 });
         let usage = Usage::new(setup, trace, record, &demands, window);
         let costs = Costs::new(setup, trace, record, &demands, window);
         let firsts = Firsts::new(record);
@@ -349,10 +349,7 @@ impl Summary {
             first_decision_s: Some(latencies((0..trace.jobs.len()).map(|row| firsts.of(trace, record, row)))),
             routing: routing::routed(setup, trace, record),
             groups: Some(groups::groups(setup, &by_group)),
-            queue: first
-                .zip(record.last_end_ms())
-                .filter(|(from, to)| from < to)
-                .map(|window| queue(trace, record, &demands, window)),
+            queue: window.filter(|(from, to)| from < to).map(|window| queue(trace, record, &demands, window)),
             evictions: evictions(record, &usage),
             reaper: reclaimed::reclaimed(setup, trace, record, &demands),
             utilization: by_kind(setup, |kind| usage.overall(kind)),

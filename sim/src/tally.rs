@@ -127,6 +127,11 @@ impl Tally {
         }
     }
 
+    /// The last end of an attempt of those jobs, ms.
+    pub(crate) fn last_end_ms(&self) -> Option<i64> {
+        self.last_end_ms
+    }
+
     /// The summary of the run; `trace` has what all jobs have in common, and `record` what became of none.
     pub(crate) fn summary(
         &self,

@@ -283,10 +283,11 @@ impl<O: Observer> Replay<'_, O> {
                 break;
             }
         }
+        self.record.close(None);
         let end = self.record.end_ms;
         for (live, outcome) in self.live.iter().zip(&mut self.record.outcomes) {
             if outcome.fate == Fate::Waiting {
-                outcome.wait_ms += end.abs_diff(live.since);
+                outcome.wait_ms += u64::try_from(end.saturating_sub(live.since)).unwrap_or(0);
             }
         }
         self.record.digest = self.digest.to_string();

@@ -34,7 +34,7 @@ pub(super) struct Grid {
 impl Grid {
     /// From the first submission to the last end; nothing where no time passed.
     pub(super) fn of(trace: &Trace, record: &Record) -> Option<Self> {
-        let (from, to) = record.first_submit_ms(trace).zip(record.last_end_ms())?;
+        let (from, to) = record.window(trace)?;
         (to > from).then(|| Self { from, span: to.abs_diff(from) })
     }
 

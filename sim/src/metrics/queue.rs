@@ -2,7 +2,7 @@
 //!
 //! Formula: depth at an instant = jobs that wait; in GPUs: Σ what they ask. Mean = area under the depth / time from the
 //! first submission to the last end; the largest value at any instant. Unit: jobs, GPUs. Population: all jobs that were
-//! not rejected, over all their attempts, those that never started included; a job that runs in several ways asks what
+//! not rejected, over all their attempts, those that never started included until the last end; a job that runs in several ways asks what
 //! its last attempt, or its first way, asks. Estimator: exact, from the instants at which the depth changes. Source:
 //! Little, "A proof for the queuing formula L = λW", 1961: the area under the depth is all waiting.
 
@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::series::Slices;
 use super::{Demands, ratio};
 use crate::record::{Fate, Record};
+use crate::setup::Setup;
 use crate::trace::{Trace, TraceAlternative, TraceShape};
 
 /// The depth of the queue.
@@ -33,7 +34,7 @@ pub struct Queue {
 }
 
 /// Slices of the time.
-const SLICES: usize = 40;
+pub(super) const SLICES: usize = 40;
 
 /// Areas under the depth, in job-ms and amount × ms, and the largest values.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -96,7 +97,7 @@ impl Depth {
     }
 }
 
-/// Every stretch of waiting that lasted: row, from, to.
+/// Every stretch of waiting that lasted, until the end of the run: row, from, to.
 #[must_use]
 pub fn waits(trace: &Trace, record: &Record) -> Vec<(usize, i64, i64)> {
     let mut lost: Vec<(usize, i64, i64)> =
@@ -123,16 +124,46 @@ pub fn waits(trace: &Trace, record: &Record) -> Vec<(usize, i64, i64)> {
     waits
 }
 
+/// The same with the GPUs that the job asks, in thousandths.
+pub(super) fn asking<'a>(
+    trace: &'a Trace,
+    record: &'a Record,
+    demands: &'a Demands,
+) -> impl Iterator<Item = (usize, i64, i64, u64)> + 'a {
+    waits(trace, record).into_iter().map(|(row, from, to)| {
+        let alternative = usize::from(record.outcomes[row].alternative);
+        (row, from, to, demands.of(trace, row, alternative)[ResourceKind::GPU].get())
+    })
+}
+
+/// The depth over time, in thousandths of jobs and of the GPUs that they ask: of all, then of each team.
+#[must_use]
+pub fn over_time(
+    setup: &Setup,
+    trace: &Trace,
+    record: &Record,
+    demands: &Demands,
+    empty: &Slices,
+) -> Vec<[Slices; 2]> {
+    let mut all = vec![[empty.clone(), empty.clone()]; 1 + setup.config.teams.len()];
+    for (row, from, to, asked) in asking(trace, record, demands) {
+        let team = setup.team_of[trace.jobs[row].team as usize].index();
+        for place in [0, 1 + team] {
+            for (slices, amount) in all[place].iter_mut().zip([1_000, asked]) {
+                slices.add(from, to, amount);
+            }
+        }
+    }
+    all
+}
+
 /// The depth over a `window` of time, ms; it must be longer than nothing.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "GPUs for people, from exact thousandths")]
 pub fn queue(trace: &Trace, record: &Record, demands: &Demands, window: (i64, i64)) -> Queue {
     let span_ms = window.1.abs_diff(window.0);
-    let asked = |(row, from, to): (usize, i64, i64)| {
-        let alternative = usize::from(record.outcomes[row].alternative);
-        (from, to, demands.of(trace, row, alternative)[ResourceKind::GPU].get())
-    };
-    let mut waits: Vec<(i64, i64, u64)> = waits(trace, record).into_iter().map(asked).collect();
+    let mut waits: Vec<(i64, i64, u64)> =
+        asking(trace, record, demands).map(|(_, from, to, asked)| (from, to, asked)).collect();
     let depth = depth(&mut waits);
     let mut slices = Slices::new(window.0, window.1, SLICES);
     for (from, to, _) in &waits {
@@ -157,9 +188,7 @@ pub struct Areas {
 impl Areas {
     /// Adds all waiting of further jobs.
     pub fn add(&mut self, trace: &Trace, record: &Record, demands: &Demands) {
-        for (row, from, to) in waits(trace, record) {
-            let alternative = usize::from(record.outcomes[row].alternative);
-            let asked = demands.of(trace, row, alternative)[ResourceKind::GPU].get();
+        for (_, from, to, asked) in asking(trace, record, demands) {
             self.jobs += u128::from(to.abs_diff(from));
             self.amount += u128::from(asked) * u128::from(to.abs_diff(from));
         }
@@ -187,7 +216,8 @@ impl Areas {
 ///
 /// # Examples
 ///
-/// The jobs of [`depth`]: what comes and goes in an instant counts as it is when all of the instant is done.
+/// The jobs of [`depth`]: what comes and goes in an instant counts as it is when all of the instant is done. The first two end
+/// as soon as they start; what comes after the last end, and never starts, does not count.
 ///
 /// ```
 /// use fairshare_sim::metrics::queue::Deepest;
@@ -197,12 +227,16 @@ impl Areas {
 /// deepest.enters(2);
 /// deepest.instant(1);
 /// deepest.leaves(2);
+/// deepest.ends();
 /// deepest.enters(1);
 /// deepest.instant(3);
 /// deepest.leaves(1);
+/// deepest.ends();
 /// deepest.instant(4);
-/// deepest.leaves(1);
+/// deepest.enters(5);
+/// deepest.enters(5);
 /// deepest.instant(5);
+/// deepest.instant(6);
 /// assert_eq!((deepest.jobs_max, deepest.amount_max), (2, 3));
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
@@ -211,6 +245,10 @@ pub struct Deepest {
     pub jobs_max: u64,
     /// Largest amount at once.
     pub amount_max: u64,
+    /// The same, what came after the last end included: whether there will be another is not known yet.
+    open: (u64, u64),
+    /// Something ended since the last instant.
+    ended: bool,
     jobs: u64,
     amount: u64,
     /// What has held since the last instant, ms.
@@ -230,13 +268,20 @@ impl Deepest {
         self.amount = self.amount.saturating_sub(asked);
     }
 
+    /// An attempt ends now: what was waited for until then counts.
+    pub fn ends(&mut self) {
+        self.ended = true;
+    }
+
     /// All of an instant is done; there may be more of the same.
     pub fn instant(&mut self, at: i64) {
         if let Some((since, jobs, amount)) = self.settled
             && since < at
         {
-            self.jobs_max = self.jobs_max.max(jobs);
-            self.amount_max = self.amount_max.max(amount);
+            self.open = (self.open.0.max(jobs), self.open.1.max(amount));
+        }
+        if std::mem::take(&mut self.ended) {
+            (self.jobs_max, self.amount_max) = self.open;
         }
         self.settled = Some((at, self.jobs, self.amount));
     }

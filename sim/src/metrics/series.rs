@@ -3,6 +3,9 @@
 //! A value that holds from a to b is added to every slice by the part of the slice that it covers: exact integrals in
 //! O(1) per stretch, whatever its length. Absent on purpose: drawing.
 
+/// Slices of the time in `series.csv`.
+pub(crate) const SLICES: usize = 240;
+
 /// Integrals of a step function over equal slices of time.
 ///
 /// # Examples
@@ -80,6 +83,17 @@ impl Slices {
         self.change[last] -= value;
     }
 
+    /// The integral over all slices, value × ms.
+    #[must_use]
+    pub fn area(&self) -> i128 {
+        let mut level = 0_i128;
+        let of_slice = |index: usize| {
+            level += self.change[index];
+            self.partial[index] + level * i128::from(self.boundary(index + 1).abs_diff(self.boundary(index)))
+        };
+        (0..self.partial.len()).map(of_slice).sum()
+    }
+
     /// The average value in every slice.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "a chart shows far fewer digits")]
@@ -117,5 +131,6 @@ mod tests {
             })
             .sum();
         assert!((total - (3.0 * 7.0 + 5.0 + 2.0 * 73.0)).abs() < 1e-9, "{total}");
+        assert_eq!(slices.area(), 3 * 7 + 5 + 2 * 73);
     }
 }

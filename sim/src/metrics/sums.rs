@@ -1,12 +1,14 @@
 //! Sums: what must add up after every run, each side computed in its own way.
 //!
 //! Σ teams = Σ owners = Σ users = Σ classes = Σ pools allocated, allocated ≤ total; area under utilization = Σ what
-//! jobs held × how long, by resource; area under the queue depth = Σ all waiting as the engine counted it. Exact
-//! integers. Asserted under `--check`.
+//! jobs held × how long, by resource; area under the queue depth = Σ all waiting as the engine counted it = that of the
+//! same in slices from the first submission to the last end, as `jobs_over_time` and `series.csv` have them, in all and over
+//! teams, and the same in GPUs. Exact integers. Asserted under `--check`.
 
 use super::Demands;
 use super::cost::Costs;
-use super::queue::{depth, waits};
+use super::queue::{self, asking, depth};
+use super::series::{self, Slices};
 use super::utilization::Usage;
 use crate::error::SimError;
 use crate::record::{Fate, Record};
@@ -20,7 +22,7 @@ use crate::trace::Trace;
 /// [`SimError::Bug`] naming the first that does not add up.
 pub fn check(setup: &Setup, trace: &Trace, record: &Record) -> Result<(), SimError> {
     let demands = Demands::new(setup, trace);
-    let window = record.first_submit_ms(trace).zip(record.last_end_ms()).filter(|(from, to)| from < to);
+    let window = record.window(trace).filter(|(from, to)| from < to);
     let costs = Costs::new(setup, trace, record, &demands, window);
     let allocated: u128 = costs.allocated_by_pool.iter().sum();
     for (who, account) in [
@@ -57,10 +59,30 @@ pub fn check(setup: &Setup, trace: &Trace, record: &Record) -> Result<(), SimErr
         equal(record, &format!("{name} under utilization and {name} held by jobs"), usage.held(kind), jobs)?;
     }
     let mut waits: Vec<(i64, i64, u64)> =
-        waits(trace, record).into_iter().map(|(_, from, to)| (from, to, 1)).collect();
+        asking(trace, record, &demands).map(|(_, from, to, asked)| (from, to, asked)).collect();
+    let depth = depth(&mut waits);
     let counted = record.outcomes.iter().filter(|outcome| outcome.fate != Fate::Unseen);
     let counted = counted.map(|outcome| u128::from(outcome.wait_ms)).sum();
-    equal(record, "area under the queue depth and all waiting", depth(&mut waits).jobs, counted)
+    equal(record, "area under the queue depth and all waiting", depth.jobs, counted)?;
+    let Some((from, to)) = window else { return Ok(()) };
+    for slices in [series::SLICES, queue::SLICES] {
+        let over_time = queue::over_time(setup, trace, record, &demands, &Slices::new(from, to, slices));
+        let areas = |resource: usize| over_time.iter().map(move |both| both[resource].area().unsigned_abs());
+        for (resource, (what, area)) in
+            [("jobs", 1_000 * depth.jobs), ("GPUs", depth.amount)].into_iter().enumerate()
+        {
+            let all = areas(resource).take(1).sum();
+            equal(
+                record,
+                &format!("area under the queue depth in {what} and in {slices} slices"),
+                area,
+                all,
+            )?;
+            let teams = areas(resource).skip(1).sum();
+            equal(record, &format!("area of {what} that wait and those of all teams"), all, teams)?;
+        }
+    }
+    Ok(())
 }
 
 fn bug(record: &Record, what: String) -> SimError {

@@ -53,7 +53,7 @@ struct Held {
 /// What the writer says.
 pub fn write(setup: &Setup, trace: &Trace, record: &Record, out: &mut impl Write) -> io::Result<()> {
     out.write_all(header(COLUMNS).as_bytes())?;
-    let window = record.first_submit_ms(trace).zip(record.last_end_ms());
+    let window = record.window(trace);
     let (Some(window), true) = (window, setup.is_priced()) else { return Ok(()) };
     let demands = Demands::new(setup, trace);
     let costs = Costs::new(setup, trace, record, &demands, Some(window));

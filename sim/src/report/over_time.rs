@@ -14,10 +14,10 @@ use super::csv::field;
 use super::html::{COLOURED, OTHERS, Page};
 use super::series::up;
 use super::text::{numbered, percent, whole as rounded};
+use crate::metrics::queue::waits;
 use crate::metrics::series::Slices;
 use crate::metrics::shares::{evenness, in_slices, over_weights};
 use crate::metrics::utilization::{capacity, main_kind};
-use crate::record::Fate;
 
 /// Slices of time in a chart.
 pub(super) const SLICES: usize = 240;
@@ -77,8 +77,7 @@ fn starts(slices: &Slices, count: usize, from: i64) -> Vec<String> {
 impl Page<'_> {
     /// From the first submission to the last end, ms.
     pub(super) fn window(&self) -> Option<(i64, i64)> {
-        let (from, to) = (self.record.first_submit_ms(self.trace)?, self.record.last_end_ms()?);
-        (to > from).then_some((from, to))
+        self.record.window(self.trace).filter(|(from, to)| to > from)
     }
 
     pub(super) fn team_of(&self, row: usize) -> usize {
@@ -310,7 +309,7 @@ impl Page<'_> {
         let (scale, unit) = unit(self.setup, kind);
         let mut jobs = vec![Slices::new(from, to, SLICES); COLOURED + 1];
         let mut amounts = jobs.clone();
-        for (row, start, end) in self.waits_of_all() {
+        for (row, start, end) in waits(self.trace, self.record) {
             let colour = self.colour[self.team_of(row)];
             jobs[colour].add(start, end, 1);
             let alternative = usize::from(self.record.outcomes[row].alternative);
@@ -343,40 +342,5 @@ impl Page<'_> {
         };
         let y = Axis::from_zero(most, label);
         html.push_str(&chart::stacked(&caption, &time_axis(from, to), &y, &layers, &[]));
-    }
-
-    /// Every stretch of waiting: row, from, to.
-    fn waits_of_all(&self) -> Vec<(usize, i64, i64)> {
-        let mut waits = self.waits_of_evicted();
-        for (row, outcome) in self.record.outcomes.iter().enumerate() {
-            let submit = self.trace.jobs[row].submit_ms;
-            match outcome.fate {
-                Fate::Unseen | Fate::Rejected => {}
-                // What an evicted job waited between its attempts is there already.
-                _ if outcome.preemptions > 0 => {}
-                Fate::Waiting => waits.push((row, submit, self.record.end_ms)),
-                Fate::Running | Fate::Ended => waits.push((row, submit, outcome.start_ms)),
-            }
-        }
-        waits
-    }
-
-    /// The waiting of evicted jobs: until each of their attempts.
-    fn waits_of_evicted(&self) -> Vec<(usize, i64, i64)> {
-        let mut ends: Vec<(usize, i64, i64)> =
-            self.record.lost.iter().map(|lost| (lost.row as usize, lost.start_ms, lost.end_ms)).collect();
-        ends.sort_unstable();
-        let mut waits = Vec::new();
-        for (index, &(row, start, end)) in ends.iter().enumerate() {
-            let before = index.checked_sub(1).map(|index| ends[index]).filter(|before| before.0 == row);
-            waits.push((row, before.map_or(self.trace.jobs[row].submit_ms, |before| before.2), start));
-            let last = ends.get(index + 1).is_none_or(|after| after.0 != row);
-            let outcome = &self.record.outcomes[row];
-            if last {
-                let until = if outcome.holds() { outcome.start_ms } else { self.record.end_ms };
-                waits.push((row, end, until));
-            }
-        }
-        waits
     }
 }

@@ -15,8 +15,8 @@ use fairshare::{ResourceKind, Timestamp};
 
 use super::csv::{Columns, Kind, field, header, push};
 use crate::metrics::Demands;
-use crate::metrics::queue::waits;
-use crate::metrics::series::Slices;
+use crate::metrics::queue;
+use crate::metrics::series::{SLICES, Slices};
 use crate::metrics::shares::{Shares, evenness, in_slices, over_weights};
 use crate::metrics::utilization::{capacity, main_kind};
 use crate::record::Record;
@@ -26,9 +26,6 @@ use crate::trace::Trace;
 /// Columns of the file.
 pub(super) const COLUMNS: Columns =
     &[(Kind::Number, "from_s,to_s"), (Kind::Text, "measure,pool,resource,team"), (Kind::Number, "value")];
-
-/// How many slices.
-const SLICES: usize = 240;
 
 /// Writes the file, with the [`Shares`] of the run; only the header where no time passed.
 ///
@@ -43,7 +40,7 @@ pub fn write(
     out: &mut impl Write,
 ) -> io::Result<()> {
     out.write_all(header(COLUMNS).as_bytes())?;
-    let window = record.first_submit_ms(trace).zip(record.last_end_ms()).filter(|(from, to)| to > from);
+    let window = record.window(trace).filter(|(from, to)| to > from);
     let Some((from, to)) = window else { return Ok(()) };
     let empty = Slices::new(from, to, SLICES);
     let mut rows = Rows { out, slices: &empty, line: String::new() };
@@ -155,7 +152,6 @@ fn allocated<W: Write>(
     Ok(())
 }
 
-/// Every stretch of waiting, after evictions too, so that the area is all waiting.
 fn waiting<W: Write>(
     setup: &Setup,
     trace: &Trace,
@@ -164,20 +160,9 @@ fn waiting<W: Write>(
     rows: &mut Rows<'_, W>,
 ) -> io::Result<()> {
     let demands = Demands::new(setup, trace);
-    let mut all = [empty.clone(), empty.clone()];
-    let mut by_team = vec![all.clone(); setup.config.teams.len()];
-    for (row, from, to) in waits(trace, record) {
-        let alternative = usize::from(record.outcomes[row].alternative);
-        let amounts = [1_000, demands.of(trace, row, alternative)[ResourceKind::GPU].get()];
-        let team = setup.team_of[trace.jobs[row].team as usize].index();
-        for slices in [&mut all, &mut by_team[team]] {
-            for (slices, amount) in slices.iter_mut().zip(amounts) {
-                slices.add(from, to, amount);
-            }
-        }
-    }
+    let waiting = queue::over_time(setup, trace, record, &demands, empty);
     let teams = setup.config.teams.iter().map(|team| team.name.as_str());
-    for (name, slices) in iter::once("").chain(teams).zip(iter::once(&all).chain(&by_team)) {
+    for (name, slices) in iter::once("").chain(teams).zip(&waiting) {
         for (resource, slices) in ["jobs", "gpu"].into_iter().zip(slices) {
             rows.write(["waiting", "", resource, name], &scaled(slices, ResourceKind::GPU))?;
         }

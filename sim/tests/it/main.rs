@@ -28,6 +28,7 @@ mod kueue_replay;
 mod kueue_roundtrip;
 mod kueue_told;
 mod kueue_waking;
+mod last_end;
 mod measures;
 mod money;
 mod packing;

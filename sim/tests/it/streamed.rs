@@ -68,7 +68,7 @@ fn bare(value: &mut Value, quantiles: &mut Vec<f64>) {
 }
 
 /// Both ways; the quantiles may be off by 0.4 %.
-fn same_in_parts(scenario: &Scenario, path: &Path, rows: &[usize]) {
+pub(crate) fn same_in_parts(scenario: &Scenario, path: &Path, rows: &[usize]) {
     let input = [Input::parse(path.to_str().unwrap())];
     let trace = Trace::load(&input, &TraceOptions::default()).unwrap();
     let mut expected = serde_json::to_value(replay(scenario.clone(), trace, false).summary()).unwrap();
