@@ -173,11 +173,12 @@ impl Cluster {
             }
         }
         for (index, (team, &gpus)) in quotas.teams.iter().zip(last).enumerate() {
-            if gpus == 0 {
-                continue;
-            }
             write_changes(text, &quotas.changes(index));
-            let _ = write!(text, "[[team]]\nname = {}\nweight = {gpus}\n", toml_string(team));
+            let _ = writeln!(text, "[[team]]\nname = {}", toml_string(team));
+            if gpus == 0 {
+                text.push_str("# A weight is above zero.\n");
+            }
+            let _ = writeln!(text, "weight = {}", gpus.max(1));
             if let [pool] = &pools[..] {
                 let _ = writeln!(text, "quota = {{ {} = {{ gpu = {gpus} }} }}", toml_key(pool));
             }

@@ -223,3 +223,42 @@ fn pools_that_nobody_describes_are_named() {
     let (scenario, submitted, rejected) = there_and_run(folder.path(), &[path]);
     assert_eq!((submitted, rejected), (2, Vec::new()), "{scenario}");
 }
+
+/// A team without GPUs on the last day is there all the same: its quota is zero, and its changes stand above it.
+#[test]
+fn teams_without_a_quota_on_the_last_day_are_written() {
+    let folder = folder();
+    let days = "2020-04-01,8,0,8,16\n2020-04-02,8,0,8,16\n2020-04-03,16,0,0,16\n";
+    write(&folder, "quotas.csv", format!("date,vcA,vcB,vcC,total\n{days}").as_bytes());
+    let ran = sim(folder.path(), &["trace", "convert", "quotas.csv", "--scenario", "pools.toml", "-q"]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+    let scenario = std::fs::read_to_string(folder.path().join("pools.toml")).unwrap();
+    let teams = "# GPUs: 8 from 2020-04-01, 16 from 2020-04-03\n[[team]]\nname = \"vcA\"\nweight = 16\n\
+                 quota = { gpu = { gpu = 16 } }\n\n\
+                 # GPUs: 0 from 2020-04-01\n[[team]]\nname = \"vcB\"\n# A weight is above zero.\nweight = 1\n\
+                 quota = { gpu = { gpu = 0 } }\n\n\
+                 # GPUs: 8 from 2020-04-01, 0 from 2020-04-03\n[[team]]\nname = \"vcC\"\n# A weight is above zero.\n\
+                 weight = 1\nquota = { gpu = { gpu = 0 } }\n\n";
+    assert!(scenario.ends_with(teams), "{scenario}");
+    // Nobody is guaranteed anything of it, and it runs on what others leave.
+    write(&folder, "jobs.csv", b"job_id,submit_s,run_s,team,gpu\n1,2020-04-03T00:00:00Z,60,vcC,8\n");
+    let ran = sim(folder.path(), &["run", "pools.toml", "--trace", "jobs.csv", "--check", "-o", "json"]);
+    let summary: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!((ran.code, &summary["jobs"]["completed"]), (0, &1.into()), "{}", ran.stderr);
+}
+
+/// All 25 teams of the recorded quotas are in the scenario that is made of them.
+#[test]
+fn all_teams_of_earth_are_written() {
+    let Some(traces) = crate::traces_dir() else { return };
+    let path = traces.join("helios-2020/Earth_gpu_number.csv");
+    let folder = folder();
+    let ran = sim(
+        folder.path(),
+        &["trace", "convert", path.to_str().unwrap(), "--scenario", "pools.toml", "-q", "--out", "jobs.csv"],
+    );
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let scenario = std::fs::read_to_string(folder.path().join("pools.toml")).unwrap();
+    assert_eq!(scenario.matches("[[team]]").count(), 25);
+    assert!(scenario.contains("\"vc8Sj\""), "{scenario}");
+}
