@@ -11,7 +11,9 @@ use super::field::{Field, Object};
 use super::objects::{Objects, is_foreign};
 use super::quantity::Quantity;
 use super::workload::{Class, Exact, Pods, Workload, counted};
-use crate::trace::{Documents, Opened, printable};
+use crate::trace::{
+    ACCELERATORS, Documents, MemoryUnit, Opened, is_head_of_pipeline, memory_parts, printable,
+};
 
 const EXPECTED: &str = "a Workload, a batch/v1 Job or a SkyPilot task";
 const NODES: &str = "a number of nodes, at least one";
@@ -168,11 +170,6 @@ impl Objects {
     }
 }
 
-/// Whether a document names a pipeline, whose tasks follow.
-fn is_head_of_pipeline(value: &Value) -> bool {
-    value.as_object().is_some_and(|keys| keys.len() == 1 && keys.contains_key("name"))
-}
-
 /// Whether a document is a task of `SkyPilot`.
 fn is_task(value: &Value) -> bool {
     let keys = ["resources", "run", "setup", "num_nodes"];
@@ -194,16 +191,19 @@ fn task(root: &Field<'_>) -> Result<Workload, KueueError> {
         if own.is_absent() { resources.get(key) } else { own }
     };
     let mut requests = Exact::new();
-    if let Some(cpus) = at_least(&pick("cpus"), "a number of CPUs like `4` or `4+`")? {
-        requests.insert("cpu".to_owned(), cpus.units("cpu"));
+    let cpus = cpus(&pick("cpus"))?;
+    if let Some(milli) = cpus {
+        requests.insert("cpu".to_owned(), milli);
     }
-    if let Some(gibibytes) = at_least(&pick("memory"), "an amount of memory in GB like `32` or `32+`")? {
-        // Thousandths of a GiB, in bytes, rounded up.
-        let milli = gibibytes.units("cpu");
-        requests.insert("memory".to_owned(), milli.saturating_mul(1 << 30).saturating_add(999) / 1_000);
+    if let Some(bytes) = memory(&pick("memory"), cpus)? {
+        requests.insert("memory".to_owned(), bytes);
     }
-    if let Some(gpus) = accelerators(&pick("accelerators"))? {
-        requests.insert(GPU.to_owned(), gpus);
+    for part in [&choice, &resources] {
+        let named = ACCELERATORS.into_iter().map(|key| part.get(key)).find(|types| !types.is_absent());
+        if let Some(gpus) = named.map(|types| accelerators(&types)).transpose()?.flatten() {
+            requests.insert(GPU.to_owned(), gpus);
+            break;
+        }
     }
     let nodes = root.get("num_nodes");
     let count: u32 = nodes.integer(NODES)?.unwrap_or(1);
@@ -235,13 +235,28 @@ fn task(root: &Field<'_>) -> Result<Workload, KueueError> {
     Ok(workload)
 }
 
-/// `4`, `4+`, `32GB`.
-fn at_least(field: &Field<'_>, expected: &str) -> Result<Option<Quantity>, KueueError> {
+/// `4`, `4+`, in thousandths.
+fn cpus(field: &Field<'_>) -> Result<Option<i128>, KueueError> {
     let Some(text) = field.plain_text()? else { return Ok(None) };
     let text = text.trim().trim_end_matches('+');
-    let text = text.trim_end_matches("GiB").trim_end_matches("GB").trim_end_matches("gb");
-    let quantity = Quantity::parse(text).filter(|quantity| !quantity.is_negative());
-    quantity.map(Some).ok_or_else(|| field.fault(expected))
+    let count = Quantity::parse(text).filter(|count| !count.is_negative());
+    let count = count.ok_or_else(|| field.fault("a number of CPUs like `4` or `4+`"))?;
+    Ok(Some(count.units("cpu")))
+}
+
+/// `32`, `32+`, `512MB` in bytes, rounded up; `4x` is so many GiB for each CPU, of which there are so many thousandths.
+fn memory(field: &Field<'_>, cpus: Option<i128>) -> Result<Option<i128>, KueueError> {
+    let Some(text) = field.plain_text()? else { return Ok(None) };
+    let (number, unit) = memory_parts(&text);
+    let amount = Quantity::parse(number).filter(|amount| !amount.is_negative());
+    let amount = amount.ok_or_else(|| field.fault("an amount of memory in GB like `32` or `32+`"))?;
+    let milli = amount.units("cpu");
+    let milli_bytes = match (unit, cpus) {
+        (MemoryUnit::Bytes(shift), _) => milli.saturating_mul(1 << shift),
+        (MemoryUnit::PerCpu, Some(cpus)) => milli.saturating_mul(1 << 30).saturating_mul(cpus) / 1_000,
+        (MemoryUnit::PerCpu, None) => return Ok(None),
+    };
+    Ok(Some(milli_bytes.saturating_add(999) / 1_000))
 }
 
 /// `H200:8`, `{H200: 8}`, or a list of either, of which the first counts.

@@ -48,7 +48,10 @@ pub use cluster::{Cluster, NodeMake, QuotaSeries};
 pub use convert::{Conversion, ConvertError, convert};
 pub use error::{Fault, FaultKind, Inside, TraceError};
 pub(crate) use error::{printable, quoted};
-pub(crate) use format::{Documents, MAX_TIME_MS, NATIVE_COLUMNS, Place, Way};
+pub(crate) use format::{
+    ACCELERATORS, Documents, MAX_TIME_MS, MemoryUnit, NATIVE_COLUMNS, Place, Way, is_head_of_pipeline,
+    memory_parts,
+};
 pub use format::{SwfMemory, SwfOptions, SwfPools, SwfProcessors, SwfRun, SwfUnusable};
 pub use guess::Format;
 pub use input::Input;

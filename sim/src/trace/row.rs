@@ -98,6 +98,8 @@ pub enum Reason {
     UnlikeTasks,
     /// Kept: GPUs of several types in one job; all are taken to be of the type that it has most of.
     MixedTypes,
+    /// Kept: a choice without GPUs beside others that have some; only those with GPUs count.
+    ChoiceWithoutGpus,
     /// Kept: recorded times go backwards, so the recorded start and end are not used.
     RecordedBackwards,
     /// Kept: of GPUs more than all is used, as in per cent, so that how much is used is not known.
@@ -138,6 +140,7 @@ impl Reason {
             Self::OneGpuWorkers => "one_gpu_workers",
             Self::NeverStarted => "never_started",
             Self::MixedTypes => "mixed_types",
+            Self::ChoiceWithoutGpus => "choice_without_gpus",
             Self::UnlikeTasks => "unlike_tasks",
             Self::RecordedBackwards => "recorded_backwards",
             Self::BeyondAll => "beyond_all",
@@ -178,6 +181,7 @@ impl Reason {
             Self::NeverStarted => "never scheduled: run time from creation to deletion",
             Self::UnlikeTasks => "tasks ask for unlike amounts: equal parts",
             Self::MixedTypes => "GPUs of several types in one job: all of the most frequent",
+            Self::ChoiceWithoutGpus => "a choice without GPUs beside others: only those with GPUs count",
             Self::RecordedBackwards => "recorded start and end out of order: not used",
             Self::BeyondAll => "GPU utilization above 1, the whole: not used",
         }
@@ -192,6 +196,7 @@ impl Reason {
             | Self::NeverStarted
             | Self::UnlikeTasks
             | Self::MixedTypes
+            | Self::ChoiceWithoutGpus
             | Self::RecordedBackwards
             | Self::BeyondAll => RepairAction::Kept,
             _ => RepairAction::LeftOut,

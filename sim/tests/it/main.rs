@@ -57,6 +57,7 @@ mod trace_objects;
 mod trace_parquet;
 mod trace_properties;
 mod trace_scenarios;
+mod trace_skypilot;
 #[cfg(not(debug_assertions))]
 mod trace_speed;
 mod trace_stranger;

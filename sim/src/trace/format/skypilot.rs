@@ -120,7 +120,9 @@ impl Records {
         }
         if let Some(value) = &record.accelerators {
             let expected = "accelerators like `{\"H200\": 8}`";
-            types = accelerators(value).ok_or_else(|| self.fault("accelerators", expected, value))?;
+            let named = accelerators(value).ok_or_else(|| self.fault("accelerators", expected, value))?;
+            // A record may name none there and tell them in words alone.
+            types = if named.is_empty() { types } else { named };
         }
         write_alternatives(&types, row);
         Ok(())
@@ -178,7 +180,7 @@ impl Asked {
         for part in inside.split(',').map(str::trim) {
             match part.split_once('=') {
                 Some(("cpus", count)) => asked.cpu_milli = plus(count, 3)?,
-                Some(("mem" | "memory", gib)) => asked.memory_bytes = memory(gib)?,
+                Some(("mem" | "memory", text)) => asked.memory_bytes = memory(text, asked.cpu_milli)?,
                 Some(("gpus" | "accelerators", types)) => asked.types.push(counted_first(types)?),
                 Some(_) => {}
                 None => match part.split_once(':') {
@@ -219,6 +221,18 @@ impl RowSource for Records {
 /// Reader of task files: one job per document.
 pub(crate) struct Tasks {
     documents: Documents,
+    /// The first document is read.
+    begun: bool,
+    /// Where the current task begins.
+    line: u64,
+}
+
+/// What a document is called in messages.
+const TASK: &str = "SkyPilot task";
+
+/// Whether a document only names a pipeline, whose tasks follow.
+pub(crate) fn is_head_of_pipeline(document: &Value) -> bool {
+    document.as_object().is_some_and(|keys| keys.len() == 1 && keys.contains_key("name"))
 }
 
 impl Tasks {
@@ -228,6 +242,8 @@ impl Tasks {
                 opened,
                 "a task file is a mapping with `resources`; `---` stands between tasks",
             )?,
+            begun: false,
+            line: 0,
         })
     }
 
@@ -236,43 +252,80 @@ impl Tasks {
         row.team.push_str("unknown");
         row.workers = Some(task.get("num_nodes")?.whole("a number of nodes")?.unwrap_or(1));
         let resources = task.get("resources")?;
-        let mut types = Vec::new();
         // Alternatives inherit what stands beside them.
         let (ordered, any_of) = (resources.get("ordered")?, resources.get("any_of")?);
         let choices = if ordered.is_absent() { any_of } else { ordered };
-        let base = alternatives(&resources.get("accelerators")?)?;
+        let base = alternatives(&resources)?;
+        let (mut types, mut first, mut without) = (Vec::new(), None, None);
         for choice in choices.elements()? {
-            let own = alternatives(&choice.get("accelerators")?)?;
-            types.extend(if own.is_empty() { base.clone() } else { own });
+            let own = alternatives(&choice)?;
+            let own = if own.is_empty() { base.clone() } else { own };
+            if own.is_empty() {
+                without = without.or(Some(choice));
+            } else {
+                first = first.or(Some(choice));
+                types.extend(own);
+            }
         }
         if choices.is_absent() {
             types = base;
+        } else if first.is_some() && without.is_some() {
+            row.note(Reason::ChoiceWithoutGpus);
         }
         types.dedup();
-        let mut choices = choices.elements()?;
-        let first = choices.next().unwrap_or(resources);
-        for part in [resources, first] {
-            let (cpus, gib) = (part.get("cpus")?, part.get("memory")?);
+        Self::processors_and_memory(&resources, &first.or(without).unwrap_or(resources), row)?;
+        write_alternatives(&types, row);
+        Ok(())
+    }
+
+    /// What one node has of them: what the choice itself says counts before what stands beside all choices.
+    fn processors_and_memory(
+        resources: &Member<'_, '_>,
+        choice: &Member<'_, '_>,
+        row: &mut TraceRow,
+    ) -> Result<(), Misread> {
+        for part in [resources, choice] {
+            let cpus = part.get("cpus")?;
             if !cpus.is_absent() {
                 let count = plus(&plain_text(cpus.value()), 3);
                 row.cpu_milli = count.ok_or_else(|| cpus.misread("a number of CPUs like `4` or `4+`"))?;
             }
-            if !gib.is_absent() {
-                let bytes = memory(&plain_text(gib.value()));
+        }
+        for part in [resources, choice] {
+            let amount = part.get("memory")?;
+            if !amount.is_absent() {
+                let bytes = memory(&plain_text(amount.value()), row.cpu_milli);
                 row.memory_bytes =
-                    bytes.ok_or_else(|| gib.misread("an amount of memory like `32` or `32+`"))?;
+                    bytes.ok_or_else(|| amount.misread("an amount of memory like `32` or `32+`"))?;
             }
         }
-        write_alternatives(&types, row);
         Ok(())
+    }
+
+    /// The next document that is a task: the first is none where it only names the pipeline whose tasks follow it.
+    fn task(&mut self) -> Result<Option<Value>, Fault> {
+        let document = self.documents.next(TASK)?;
+        let first = !std::mem::replace(&mut self.begun, true);
+        Ok(match document {
+            Some(head) if first && is_head_of_pipeline(&head) => {
+                let line = self.documents.line();
+                let task = self.documents.next(TASK)?;
+                self.line = if task.is_some() { self.documents.line() } else { line };
+                Some(task.unwrap_or(head))
+            }
+            document => {
+                self.line = self.documents.line();
+                document
+            }
+        })
     }
 }
 
 impl RowSource for Tasks {
     fn next_row(&mut self, row: &mut TraceRow) -> Result<bool, Fault> {
-        let Some(document) = self.documents.next("SkyPilot task")? else { return Ok(false) };
+        let Some(document) = self.task()? else { return Ok(false) };
         row.clear();
-        row.line = self.documents.line();
+        row.line = self.line;
         Self::fill(&Member::root(&document), row).map_err(|misread| self.documents.refuse(misread))?;
         Ok(true)
     }
@@ -302,12 +355,15 @@ fn accelerators(value: &Value) -> Option<Vec<(String, i64)>> {
     }
 }
 
-/// Types that a task file names; none where it names none.
-fn alternatives(types: &Member<'_, '_>) -> Result<Vec<(String, i64)>, Misread> {
-    if types.is_absent() {
-        return Ok(Vec::new());
+/// Types that a task file names, under either of the words for them; none where it names none.
+fn alternatives(resources: &Member<'_, '_>) -> Result<Vec<(String, i64)>, Misread> {
+    for key in ACCELERATORS {
+        let types = resources.get(key)?;
+        if !types.is_absent() {
+            return accelerators(types.value()).ok_or_else(|| types.misread("accelerators like `H200:8`"));
+        }
     }
-    accelerators(types.value()).ok_or_else(|| types.misread("accelerators like `H200:8`"))
+    Ok(Vec::new())
 }
 
 /// `1xH200`, or as [`accelerator`].
@@ -354,11 +410,46 @@ fn plus(text: &str, scale: usize) -> Option<i64> {
     number::scaled(text.as_bytes(), scale).ok().filter(|value| *value >= 0)
 }
 
-/// `32`, `32+`, `32GB` in GiB, as bytes.
-fn memory(text: &str) -> Option<i64> {
+/// The keys under which a task file names accelerators, the first that is there.
+pub(crate) const ACCELERATORS: [&str; 2] = ["accelerators", "gpus"];
+
+/// What an amount of memory counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum MemoryUnit {
+    /// So many bytes, as a power of two.
+    Bytes(u32),
+    /// GiB for each CPU.
+    PerCpu,
+}
+
+/// `32`, `32+`, `512MB`, `4x` as a number and what it counts: GiB where that is not said.
+pub(crate) fn memory_parts(text: &str) -> (&str, MemoryUnit) {
     let text = text.trim().trim_end_matches('+');
-    let text = text.trim_end_matches("GiB").trim_end_matches("GB").trim_end_matches("gb");
-    number::gibibytes(text.as_bytes()).ok().filter(|value| *value >= 0)
+    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+    let unit = match text[digits.len()..].to_ascii_lowercase().as_str() {
+        "" | "g" | "gb" | "gi" | "gib" => MemoryUnit::Bytes(30),
+        "b" => MemoryUnit::Bytes(0),
+        "k" | "kb" | "ki" | "kib" => MemoryUnit::Bytes(10),
+        "m" | "mb" | "mi" | "mib" => MemoryUnit::Bytes(20),
+        "t" | "tb" | "ti" | "tib" => MemoryUnit::Bytes(40),
+        "p" | "pb" | "pi" | "pib" => MemoryUnit::Bytes(50),
+        "x" => MemoryUnit::PerCpu,
+        // What has no such unit is no number either.
+        _ => return (text, MemoryUnit::Bytes(30)),
+    };
+    (digits, unit)
+}
+
+/// The same as bytes of a node with so many CPUs; of those that nobody names there is no multiple.
+fn memory(text: &str, cpu_milli: i64) -> Option<i64> {
+    let (number, unit) = memory_parts(text);
+    let gibibytes = i128::from(number::gibibytes(number.as_bytes()).ok().filter(|value| *value >= 0)?);
+    let bytes = match unit {
+        MemoryUnit::Bytes(shift @ 0..30) => gibibytes >> (30 - shift),
+        MemoryUnit::Bytes(shift) => gibibytes << (shift - 30),
+        MemoryUnit::PerCpu => gibibytes * i128::from(cpu_milli) / 1000,
+    };
+    i64::try_from(bytes).ok()
 }
 
 fn plain_text(value: &Value) -> String {
