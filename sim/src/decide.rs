@@ -16,7 +16,7 @@ use serde_json::Value;
 use crate::error::SimError;
 use crate::scenario::{Scenario, Snapshot, SnapshotJob, policy_label};
 use crate::setup::{Setup, pool_id};
-use crate::trace::{RepairAction, Selection, Trace, TraceError, TraceOptions};
+use crate::trace::{Instant, RepairAction, Trace, TraceError, TraceOptions};
 
 /// The name and version of the fields.
 pub const SCHEMA: &str = "sim.decision/1";
@@ -185,7 +185,7 @@ pub fn of_scenario(scenario: &Scenario) -> Result<Decided, SimError> {
 pub(crate) fn now(snapshot: &Snapshot) -> i64 {
     let times = snapshot.jobs.iter().flat_map(|job| &job.columns);
     let times = times.filter(|(key, _)| key == "submit_s" || key == "start_s");
-    let latest = times.filter_map(|(_, text)| Selection::instant_ms(text)).max();
+    let latest = times.filter_map(|(_, text)| Some(Instant::parse(text)?.since_1970())).max();
     snapshot.now_ms.or(latest).unwrap_or(0)
 }
 

@@ -50,8 +50,8 @@ pub use reaper::{Reaper, Suspect};
 pub use record::{Fate, LostAttempt, Outcome, Record, Rejected, Stretch};
 pub use saved::Recovery;
 pub use scenario::{
-    Amount, Override, Policy, Pool, Request, Scenario, ScenarioError, Snapshot, SnapshotJob, Team,
-    UnknownTeams, policy_label,
+    Amount, Override, PlannedCapacity, Policy, Pool, Request, Scenario, ScenarioError, Snapshot, SnapshotJob,
+    Team, UnknownTeams, policy_label,
 };
 pub use setup::Setup;
 pub use simulate::simulate;

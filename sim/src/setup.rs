@@ -4,6 +4,7 @@
 //! into those of the core. Absent on purpose: time (see `engine`).
 
 mod classes;
+mod clock;
 mod pools;
 
 use std::collections::BTreeMap;
@@ -178,7 +179,9 @@ impl Setup {
     ///
     /// [`SimError::Usage`] where the trace names a team that the scenario does not allow.
     pub fn new(scenario: &Scenario, trace: &Trace) -> Result<Self, SimError> {
-        Self::of_known(scenario, trace, Known::of(trace))
+        let mut setup = Self::of_known(scenario, trace, Known::of(trace))?;
+        setup.warn_of_late(scenario, trace);
+        Ok(setup)
     }
 
     /// The same where `known` was seen in more jobs than the trace holds.
@@ -215,8 +218,7 @@ impl Setup {
         let dev_class = dev_class.and_then(value).map(|(_, value)| *value);
         let mut served = Classes::new();
         served.grow(&rules, trace);
-        let mut tariffs: Vec<Option<Tariff>> =
-            scenario.pools.iter().map(|pool| pool.tariff.clone()).collect();
+        let (mut tariffs, capacities) = clock::placed(scenario, trace, &mut warnings)?;
         let money = Unit::common(&mut tariffs)?;
         let priced = config.pools.iter().zip(&tariffs);
         let priced = priced.filter_map(|(pool, tariff)| Some((pool, tariff.as_ref()?)));
@@ -242,7 +244,7 @@ impl Setup {
             dataset_sizes: scenario.dataset_sizes.clone(),
             countable_ms,
             places: scenario.pools.iter().map(|pool| (pool.cloud.clone(), pool.region.clone())).collect(),
-            capacities: scenario.capacities.clone(),
+            capacities,
             classes: served,
             dev_class,
             warnings,

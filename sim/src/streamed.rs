@@ -109,6 +109,7 @@ pub fn run<O: Observer>(
     }
     clear(&mut trace);
     stream.finish(&mut trace);
+    setup.warn_of_late(scenario, &trace);
     let Record { rejected, end_ms, interrupted, digest, .. } = record;
     let record = Record { rejected, end_ms, interrupted, digest, ..Record::default() };
     let summary = tally.summary(scenario, &setup, &trace, &record, &deepest, info);

@@ -13,7 +13,7 @@ use crate::error::SimError;
 use crate::kueue::{self, KueueError, Objects, Options, Quantity, Snapshot};
 use crate::report;
 use crate::scenario::{Scenario, ScenarioError};
-use crate::trace::{Opened, Selection};
+use crate::trace::{Instant, Opened};
 
 /// Decides once and prints what became of every waiting job.
 ///
@@ -185,7 +185,8 @@ fn options(arguments: &cli::Decide) -> Result<Options, SimError> {
     if let Some(text) = &arguments.now {
         let message =
             || format!("`--now {text}`: expected a time like `2026-01-31T12:00:00Z`, or Unix seconds");
-        options.now_ms = Some(Selection::instant_ms(text).ok_or_else(|| SimError::usage(message()))?);
+        let now = Instant::parse(text).ok_or_else(|| SimError::usage(message()))?;
+        options.now_ms = Some(now.since_1970());
     }
     for part in arguments.resource_weights.iter().flat_map(|text| text.split(',')) {
         let weight = part.split_once('=').and_then(|(resource, weight)| {

@@ -125,6 +125,7 @@ fn load(scenario: &Scenario, demand: &Demand<'_>) -> OfferedLoad {
         shapes: demand.shapes.to_vec(),
         priorities: demand.priorities.clone(),
         resources: demand.resources.to_vec(),
+        sources: demand.sources.to_vec(),
         ..Trace::default()
     };
     let Ok(setup) = Setup::new(scenario, &jobs) else { return OfferedLoad::default() };

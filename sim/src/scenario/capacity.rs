@@ -2,37 +2,36 @@
 
 use std::collections::BTreeSet;
 
-use super::Pool;
 use super::document::{Node, Table, Value};
 use super::fault::{Fault, Place, did_you_mean};
 use super::value::Faults;
-use crate::capacity::{Capacities, CapacityChange};
-use crate::trace::Selection;
+use super::{PlannedCapacity, Pool};
+use crate::trace::Instant;
 
 const KEYS: [&str; 3] = ["pool", "from", "nodes"];
 
 /// All changes of capacity.
-pub(super) fn capacities(root: &Table, pools: &[Pool], faults: &mut Faults) -> Capacities {
+pub(super) fn capacities(root: &Table, pools: &[Pool], faults: &mut Faults) -> Vec<PlannedCapacity> {
     let mut changes = Vec::new();
     let mut seen = BTreeSet::new();
     for (table, place) in faults.tables(root, "capacity") {
         faults.keys(table, "a change of capacity", &KEYS, &[]);
         let Some(change) = change(table, place, pools, faults) else { continue };
-        if !seen.insert((change.at_ms, change.pool)) {
+        if !seen.insert((change.from.since_1970(), change.pool)) {
             let name = &pools[change.pool].name;
             let title = format!("the capacity of `{name}` is given twice for one instant");
             faults.push(Fault::new(place, title, "a table above has this pool and this instant"));
         }
         changes.push(change);
     }
-    Capacities::new(changes)
+    changes
 }
 
-fn change(table: &Table, place: &Place, pools: &[Pool], faults: &mut Faults) -> Option<CapacityChange> {
+fn change(table: &Table, place: &Place, pools: &[Pool], faults: &mut Faults) -> Option<PlannedCapacity> {
     let mut required = |key: &str| faults.required(table, place, "a change of capacity", key, &KEYS);
     let (pool, from, nodes) = (required("pool"), required("from"), required("nodes"));
     let pool = pool.and_then(|node| named(node, pools, faults));
-    let at_ms = from.and_then(|node| instant(node, "from", faults));
+    let from = from.and_then(|node| instant(node, "from", faults));
     let nodes = nodes.and_then(|node| {
         let most = pool.map_or(u32::MAX, |pool| pools[pool].nodes);
         let nodes = faults.whole(node, "nodes", 0..=i64::from(u32::MAX))?;
@@ -45,7 +44,7 @@ fn change(table: &Table, place: &Place, pools: &[Pool], faults: &mut Faults) -> 
         }
         Some(nodes)
     });
-    Some(CapacityChange { at_ms: at_ms?, pool: pool?, nodes: nodes? })
+    Some(PlannedCapacity { from: from?, pool: pool?, nodes: nodes? })
 }
 
 /// The pool of a name.
@@ -60,16 +59,16 @@ fn named(node: &Node, pools: &[Pool], faults: &mut Faults) -> Option<usize> {
     found
 }
 
-/// An instant on the trace's clock.
-pub(super) fn instant(node: &Node, key: &str, faults: &mut Faults) -> Option<i64> {
+/// An instant as it is written; what it is on the trace's clock is known once there is a trace.
+pub(super) fn instant(node: &Node, key: &str, faults: &mut Faults) -> Option<Instant> {
     let text = match &node.value {
         Value::Text(text) | Value::Date(text) | Value::Integer(text) => text.as_str(),
         _ => "",
     };
-    let instant_ms = Selection::instant_ms(text);
-    if instant_ms.is_none() {
+    let instant = Instant::parse(text);
+    if instant.is_none() {
         let label = "expected seconds, or a date with a time such as `2017-10-01 00:00:00`";
         faults.push(Fault::new(&node.place, format!("`{key}` is no instant"), label));
     }
-    instant_ms
+    instant
 }

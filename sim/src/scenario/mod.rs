@@ -25,7 +25,7 @@ use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use fairshare::{Budget, ClassScope, Placement, PolicySpec, Quantity, Rules, ShareValue, Weight};
+use fairshare::{Budget, ClassScope, MicroUsd, Placement, PolicySpec, Quantity, Rules, ShareValue, Weight};
 use sha2::{Digest as _, Sha256};
 
 pub use document::Override;
@@ -34,13 +34,12 @@ pub(crate) use fault::did_you_mean;
 pub(crate) use kueue::label as kueue_label;
 pub(crate) use read::SECTIONS;
 
-use crate::capacity::Capacities;
 use crate::digest::hex;
 use crate::kueue::KueueRules;
 use crate::reaper::Reaper;
 use crate::saved::Recovery;
 use crate::tariff::Tariff;
-use crate::trace::{Input, Selection, SwfOptions, TraceOptions};
+use crate::trace::{Input, Instant, Selection, SwfOptions, TraceOptions};
 use document::Document;
 
 /// A validated scenario.
@@ -53,7 +52,7 @@ pub struct Scenario {
     /// The pools, in the order of the text.
     pub pools: Vec<Pool>,
     /// How many of their nodes are up, and when.
-    pub capacities: Capacities,
+    pub capacities: Vec<PlannedCapacity>,
     /// Bytes of data sets, by name.
     pub dataset_sizes: BTreeMap<String, u64>,
     /// The teams, in the order of the text.
@@ -132,8 +131,10 @@ pub struct Pool {
     pub node: Vec<(String, Quantity)>,
     /// One capacity without node boundaries.
     pub divisible: bool,
-    /// What it charges.
+    /// What it charges first.
     pub tariff: Option<Tariff>,
+    /// From when it charges other prices, in the order of the text.
+    pub price_changes: Vec<(Instant, MicroUsd)>,
     /// What is odd about its prices.
     pub caution: Option<String>,
     /// What joins its nodes.
@@ -146,6 +147,17 @@ pub struct Pool {
     pub link_mbps: u32,
     /// What one of its GPUs counts in shares by `value = "speed"`, thousandths.
     pub speed_milli: u64,
+}
+
+/// So many nodes of a pool are up from an instant on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PlannedCapacity {
+    /// The instant, as it is written.
+    pub from: Instant,
+    /// Index of the pool.
+    pub pool: usize,
+    /// How many nodes are up; never more than the pool has.
+    pub nodes: u32,
 }
 
 /// A node of the team tree.

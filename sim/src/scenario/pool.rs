@@ -98,7 +98,8 @@ fn pool<'a>(table: &'a Table, place: &Place, kinds: &mut Vec<&'a str>, faults: &
     let listed = nodes.filter(|nodes| divisible || *nodes <= MOST_NODES);
     let domains = listed.map_or(Vec::new(), |nodes| domains(table, nodes, divisible, faults));
     let amounts = node.as_deref().unwrap_or(&[]);
-    let tariff = table.get("price").and_then(|node| price::tariff(node, amounts, faults));
+    let priced = table.get("price").and_then(|node| price::tariff(node, amounts, faults));
+    let (tariff, price_changes) = priced.map_or((None, Vec::new()), |(first, later)| (Some(first), later));
     let caution = table.get("price").zip(name).and_then(|(node, name)| price::caution(name, node, amounts));
     let datasets = table.get("datasets").map(|node| faults.texts(node, "datasets")).unwrap_or_default();
     let speed_milli = table.get("speed").and_then(|node| faults.thousandths(node, "speed")).unwrap_or(1_000);
@@ -114,6 +115,7 @@ fn pool<'a>(table: &'a Table, place: &Place, kinds: &mut Vec<&'a str>, faults: &
         node,
         divisible,
         tariff,
+        price_changes,
         caution,
         fabric,
         domains,

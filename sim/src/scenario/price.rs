@@ -11,7 +11,7 @@ use super::document::{Node, Table, Value};
 use super::fault::Fault;
 use super::value::{Faults, dollars};
 use crate::tariff::{Bought, Tariff};
-use crate::trace::Selection;
+use crate::trace::Instant;
 
 const UNITS: [&str; 3] = ["gpu_hour", "cpu_hour", "node_hour"];
 const PRICES: [&str; 9] = [
@@ -29,8 +29,11 @@ const PRICES: [&str; 9] = [
 /// The highest price of a GB, so that all that a run moves can be counted.
 const MOST_EGRESS: MicroUsd = MicroUsd::new(1_000_000_000);
 
+/// What a pool charges first, and from when it charges other prices.
+type Priced = (Tariff, Vec<(Instant, MicroUsd)>);
+
 /// The tariff of a pool whose nodes have `amounts`.
-pub(super) fn tariff(node: &Node, amounts: &[(String, Quantity)], faults: &mut Faults) -> Option<Tariff> {
+pub(super) fn tariff(node: &Node, amounts: &[(String, Quantity)], faults: &mut Faults) -> Option<Priced> {
     let table = faults.table(node, "price")?;
     let keys = [&PRICES[..], &["bought", "changes", "egress_gb"]].concat();
     faults.keys(table, "a price", &keys, &[]);
@@ -81,9 +84,9 @@ pub(super) fn tariff(node: &Node, amounts: &[(String, Quantity)], faults: &mut F
         Some(node) => Some(egress(node, faults)?),
         None => None,
     };
-    let mut tariff = Tariff::new(price, bought).for_each(each).with_changes(changes);
+    let mut tariff = Tariff::new(price, bought).for_each(each);
     tariff.egress_gb = egress_gb;
-    Some(tariff)
+    Some((tariff, changes))
 }
 
 /// What is odd about the prices of a pool: that at the spot market is above that on demand, from the beginning or from a
@@ -209,24 +212,24 @@ fn changes(
     unit: &str,
     amounts: &[(String, Quantity)],
     faults: &mut Faults,
-) -> Option<Vec<(i64, MicroUsd)>> {
+) -> Option<Vec<(Instant, MicroUsd)>> {
     let keys = [&PRICES[..], &["from"]].concat();
-    let mut changes: Vec<(i64, MicroUsd)> = Vec::new();
+    let mut changes: Vec<(Instant, MicroUsd)> = Vec::new();
     for (change, place) in faults.tables(table, "changes") {
         faults.keys(change, "a change of price", &keys, &[]);
         let from = faults.required(change, place, "a change of price", "from", &keys)?;
-        let Some(from_ms) = Selection::instant_ms(instant(from).unwrap_or_default()) else {
+        let Some(instant) = Instant::parse(instant(from).unwrap_or_default()) else {
             let label = "expected seconds, or a date with a time such as `2017-10-01 00:00:00`";
             faults.push(Fault::new(&from.place, "`from` is no instant", label));
             return None;
         };
-        if changes.last().is_some_and(|(before, _)| *before >= from_ms) {
+        if changes.last().is_some_and(|(before, _)| before.since_1970() >= instant.since_1970()) {
             let label = "expected a later instant than that of the change above";
             faults.push(Fault::new(&from.place, "changes of price are out of order", label));
             return None;
         }
         faults.required(change, place, "a change of price", key, &keys)?;
-        changes.push((from_ms, price(change, key, unit, amounts, faults)?.0.hour));
+        changes.push((instant, price(change, key, unit, amounts, faults)?.0.hour));
     }
     Some(changes)
 }

@@ -220,8 +220,8 @@ fn selection(root: &Table, faults: &mut Faults) -> Selection {
         }
     }
     let mut instant = |key: &str| capacity::instant(table.get(key)?, key, faults);
-    selection.from_ms = instant("from");
-    selection.until_ms = instant("until");
+    selection.from = instant("from");
+    selection.until = instant("until");
     selection
 }
 

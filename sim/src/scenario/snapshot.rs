@@ -10,7 +10,7 @@ use super::document::{Document, Entry, Node, Table, Value};
 use super::fault::{Fault, Place, did_you_mean};
 use super::value::{Faults, list};
 use super::{Pool, Snapshot, SnapshotJob, kueue};
-use crate::trace::{NATIVE_COLUMNS, Selection};
+use crate::trace::{Instant, NATIVE_COLUMNS};
 
 /// Keys of a running job beyond the native columns.
 const WHERE: [&str; 2] = ["pool", "nodes"];
@@ -155,7 +155,7 @@ fn text_of_item(node: &Node, key: &str, faults: &mut Faults) -> Option<String> {
 /// An instant as the native trace writes it, ms.
 fn instant(node: &Node, key: &str, faults: &mut Faults) -> Option<i64> {
     let text = text(node, key, faults)?;
-    let instant = Selection::instant_ms(&text);
+    let instant = Instant::parse(&text).map(Instant::since_1970);
     if instant.is_none() {
         let label = "expected seconds, or a date with a time such as `2017-10-01 00:00:00`";
         faults.push(Fault::new(&node.place, format!("`{key}` is no instant"), label));

@@ -50,7 +50,9 @@ impl Conversion {
         let mut lost = Vec::new();
         for source in self.sources.iter().filter(|source| source.jobs > 0) {
             let path = &source.path;
-            if let Some(epoch_ms) = source.epoch_ms {
+            let utc = source.offset_s.map(|offset_s| offset_s * 1000);
+            // Where it counts from 1970, times are Unix times in both.
+            if let Some(epoch_ms) = source.epoch_ms.filter(|epoch_ms| Some(*epoch_ms) != utc) {
                 let zero = super::time::date_and_time(epoch_ms);
                 let clock = super::time::clock_name(source.offset_s.unwrap_or(0));
                 lost.push(format!(

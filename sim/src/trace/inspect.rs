@@ -7,6 +7,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
+use super::clock::{CALENDAR_FROM_MS, weekday};
 use super::cluster::{NodeMake, QuotaSeries};
 use super::error::TraceError;
 use super::figures::{bounded_slowdown, distribution, hours, ratio, seconds, thousandths_of, units};
@@ -17,7 +18,7 @@ use super::inspection::{
     RepairStatistics, SourceStatistics,
 };
 use super::interner::Interner;
-use super::model::{CALENDAR_FROM_MS, CPU, GPU, Source, TraceShape};
+use super::model::{CPU, GPU, Source, TraceShape};
 use super::reader::{self, Checked, Reading, Sink, TraceOptions};
 use super::row::{Facts, Status, TraceRow};
 use super::shapes::ShapeTable;
@@ -57,6 +58,8 @@ pub struct Demand<'a> {
     pub resources: &'a [String],
     /// Run time of all jobs of each shape, ms.
     pub run_ms: &'a [u128],
+    /// The files, which say when the clock begins.
+    pub sources: &'a [Source],
     /// First and last submission, ms.
     pub submissions: Option<(i64, i64)>,
     /// Milli-GPU × ms.
@@ -370,12 +373,11 @@ impl Counter {
         }
         self.previous_ms = Some(submit_ms);
         let clock = submit_ms.saturating_add(facts.epoch_ms.unwrap_or(0));
-        self.calendar |= facts.epoch_ms.is_some() || clock >= CALENDAR_FROM_MS;
+        let calendar = facts.epoch_ms.is_some() || clock >= CALENDAR_FROM_MS;
+        self.calendar |= calendar;
         let hour = clock.div_euclid(3_600_000);
         self.hours[usize::try_from(hour.rem_euclid(24)).unwrap_or(0)] += 1;
-        // 1970-01-01 was a Thursday.
-        let weekday = (hour.div_euclid(24) + 3).rem_euclid(7);
-        self.weekdays[usize::try_from(weekday).unwrap_or(0)] += 1;
+        self.weekdays[weekday(hour.div_euclid(24), calendar)] += 1;
     }
 
     fn record(&mut self, checked: &Checked, gpu: u64, cpu: u64) {
@@ -455,7 +457,7 @@ impl Counter {
             by_partition: self.partitions.statistics(known),
             queues: self.queues.count(),
             by_queue: self.queues.statistics(known),
-            offered_load: load.map(|load| load(&self.demand(&reading.shapes, total, &run_ms))),
+            offered_load: load.map(|load| load(&self.demand(&reading, total, &run_ms))),
             status: self.outcomes(),
             repairs,
             sources: reading.sources.iter().map(source_statistics).collect(),
@@ -463,11 +465,12 @@ impl Counter {
         }
     }
 
-    fn demand<'a>(&'a self, shapes: &'a ShapeTable, total: Sum, run_ms: &'a [u128]) -> Demand<'a> {
+    fn demand<'a>(&'a self, reading: &'a Reading, total: Sum, run_ms: &'a [u128]) -> Demand<'a> {
         Demand {
-            shapes: &shapes.shapes,
-            priorities: &shapes.priorities,
-            resources: shapes.resources.names(),
+            sources: &reading.sources,
+            shapes: &reading.shapes.shapes,
+            priorities: &reading.shapes.priorities,
+            resources: reading.shapes.resources.names(),
             run_ms,
             submissions: self.timed().then_some((self.first_ms, self.last_ms)),
             gpu: total.gpu,

@@ -143,7 +143,9 @@ impl Inspection {
         }
         let clock = &self.clock;
         let _ = writeln!(text, "arrivals by hour ({clock})     0  {}  23", bars(&self.arrivals_by_hour));
-        let _ = writeln!(text, "arrivals by weekday ({clock})  Mo {}  Su\n", bars(&self.arrivals_by_weekday));
+        let weekdays = if self.calendar { clock.as_str() } else { "day 0 counted as a Monday" };
+        let _ =
+            writeln!(text, "arrivals by weekday ({weekdays})  Mo {}  Su\n", bars(&self.arrivals_by_weekday));
     }
 
     fn write_teams(&self, text: &mut String) {

@@ -45,7 +45,8 @@ pub struct Inspection {
     /// Submissions by hour of the day; hours of the trace's own clock where it is relative.
     #[serde(skip_serializing_if = "is_nothing")]
     pub arrivals_by_hour: [u64; 24],
-    /// Submissions by weekday, Monday first.
+    /// Submissions by weekday, Monday first; where `calendar` is false, nobody knows the weekdays, and day 0 of the trace's
+    /// own clock counts as a Monday.
     #[serde(skip_serializing_if = "is_nothing")]
     pub arrivals_by_weekday: [u64; 7],
     /// Whether hours and weekdays are those of a calendar.

@@ -15,6 +15,7 @@
 //! # Ok::<(), fairshare_sim::trace::TraceError>(())
 //! ```
 
+mod clock;
 mod cluster;
 mod convert;
 mod error;
@@ -44,6 +45,7 @@ mod time;
 mod watch;
 mod write;
 
+pub use clock::Instant;
 pub use cluster::{Cluster, NodeMake, QuotaSeries};
 pub use convert::{Conversion, ConvertError, convert};
 pub use error::{Fault, FaultKind, Inside, TraceError};
@@ -71,7 +73,7 @@ pub use pools::Asks;
 pub use reader::{TraceOptions, panicked_on};
 pub use row::{Reason, RepairAction, Status};
 pub use select::Selection;
-pub use shape::{Factor, Instant, Transform};
+pub use shape::{Factor, Transform};
 pub(crate) use shapes::is_countable;
 pub use stream::Stream;
 pub(crate) use time::timestamp_ms;

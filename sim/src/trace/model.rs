@@ -252,32 +252,7 @@ impl Trace {
         }
         self.jobs = jobs;
     }
-
-    /// The zero of the trace's clock, ms since 1970 by the clock of the machine: zero where it counts from 1970. Nothing
-    /// where no file says it, or two say different things.
-    #[must_use]
-    pub fn epoch_ms(&self) -> Option<i64> {
-        self.zero().map(|(epoch_ms, _)| epoch_ms)
-    }
-
-    /// The same, with how far that clock is ahead of UTC, s.
-    #[must_use]
-    pub fn zero(&self) -> Option<(i64, i64)> {
-        let told = |source: &Source| (source.epoch_ms, source.offset_s);
-        let mut zeros: Vec<_> = self.sources.iter().filter(|source| source.jobs > 0).map(told).collect();
-        zeros.dedup();
-        match zeros[..] {
-            [(Some(epoch_ms), offset_s)] => Some((epoch_ms, offset_s.unwrap_or(0))),
-            [(None, _)] if self.jobs.last().is_none_or(|job| job.submit_ms >= CALENDAR_FROM_MS) => {
-                Some((0, 0))
-            }
-            _ => None,
-        }
-    }
 }
-
-/// Times from 2001 on are Unix times: no trace lasts for thirty years.
-pub(crate) const CALENDAR_FROM_MS: i64 = 1_000_000_000_000;
 
 /// One file of a trace.
 #[derive(Debug, Clone, Default)]
@@ -298,6 +273,8 @@ pub struct Source {
     pub epoch_ms: Option<i64>,
     /// The clock of that zero against UTC, s: that of the machine, where the head of the file tells it.
     pub offset_s: Option<i64>,
+    /// First and last submission, ms on the trace's clock; nothing where the file has no times.
+    pub submits: Option<(i64, i64)>,
     /// Whether rows name partitions or queues.
     pub statistics: bool,
     /// What was repaired, by [`Reason::key`](super::Reason::key).

@@ -7,13 +7,16 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::rc::Rc;
 
+use super::clock::{self, Clocks};
 use super::cluster::Cluster;
 use super::error::{Fault, TraceError, printable};
-use super::format::{Companions, MAX_AMOUNT, MAX_TIME_MS, SwfOptions, adapter, read_throughputs};
+use super::format::{
+    Companions, MAX_AMOUNT, MAX_TIME_MS, SwfOptions, adapter, read_throughputs, swf_begin_ms,
+};
 use super::guess::{Format, guess};
 use super::input::{self, Flow, Input, Opened};
 use super::interner::SeenNames;
-use super::model::{CALENDAR_FROM_MS, Source};
+use super::model::Source;
 use super::repairs::Repairs;
 use super::row::{Facts, Missing, Reason, RowSource, TraceRow};
 use super::shapes::ShapeTable;
@@ -79,6 +82,8 @@ struct Part {
     /// Of the file, where the bytes that are read are not its own.
     digest: Option<String>,
     opened: Option<Opened>,
+    /// How much later than the clock of the set its own begins, ms.
+    later_ms: i64,
 }
 
 /// Reads all inputs into `sink`.
@@ -120,6 +125,7 @@ struct Open {
     rows: Box<dyn RowSource>,
     flow: Rc<Flow>,
     digest: Option<String>,
+    later_ms: i64,
 }
 
 impl Rows {
@@ -159,7 +165,14 @@ impl Rows {
         let first = formats.next();
         let mixed = formats.any(|format| Some(format) != first);
         let repairs = Repairs::new(options.strict);
-        let checker = Checker { repairs, partial: options.partial, mixed, ..Checker::default() };
+        let begin = |part: &Part| {
+            let head = part.opened.as_ref().filter(|_| part.format == Format::Swf).map(|opened| &opened.head);
+            (part.path.clone(), head.and_then(|head| swf_begin_ms(head)))
+        };
+        let (later, warnings) = clock::aligned(&parts.iter().map(begin).collect::<Vec<_>>());
+        parts.iter_mut().zip(later).for_each(|(part, later_ms)| part.later_ms = later_ms);
+        let reading = Reading { warnings, ..Reading::default() };
+        let checker = Checker { repairs, partial: options.partial, mixed, reading, ..Checker::default() };
         Ok(Self {
             options: options.clone(),
             parts: parts.into_iter().zip(taken).collect::<Vec<_>>().into_iter(),
@@ -200,7 +213,7 @@ impl Rows {
         let source =
             Source { path: part.path, format: part.format, guessed: part.guessed, ..Source::default() };
         self.checker.begin(source, rows.missing())?;
-        Ok(Some(Open { path, rows, flow, digest: part.digest }))
+        Ok(Some(Open { path, rows, flow, digest: part.digest, later_ms: part.later_ms }))
     }
 
     fn end(&mut self) {
@@ -241,6 +254,11 @@ impl Rows {
         &self.checker.reading.shapes
     }
 
+    /// The files so far, the last one as far as it was read.
+    pub(crate) fn sources(&self) -> impl Iterator<Item = &Source> {
+        self.checker.reading.sources.iter().chain(self.open.is_some().then_some(&self.checker.source))
+    }
+
     /// A fault at the row that [`next`](Self::next) found.
     pub(crate) fn refuse(&self, sentence: &str, hint: &str) -> TraceError {
         let path = self.open.as_ref().map_or_else(String::new, |open| open.path.clone());
@@ -275,10 +293,13 @@ fn advance(
     watch: &Watch,
 ) -> Result<Option<(Checked, Facts)>, Fault> {
     while open.rows.next_row(row)? {
+        if open.later_ms != 0 {
+            row.move_by(open.later_ms);
+        }
         let checked = checker.check(row, open.rows.resources())?;
         watch.row(checker.numbered);
         if let Some(checked) = checked {
-            let facts = Facts { missing: checker.missing, ..open.rows.facts() };
+            let facts = Facts { missing: checker.missing, ..open.rows.facts().moved_by(open.later_ms) };
             (checker.source.epoch_ms, checker.source.offset_s) = (facts.epoch_ms, facts.offset_s);
             return Ok(Some((checked, facts)));
         }
@@ -308,7 +329,7 @@ fn part(path: String, format: Option<Format>, opened: Opened) -> Result<Part, Fa
     if matches!(format, Format::Parquet | Format::OpenDc) {
         return columnar(path, guessed, opened);
     }
-    Ok(Part { path, format, guessed, digest: None, opened: Some(opened) })
+    Ok(Part { path, format, guessed, digest: None, opened: Some(opened), later_ms: 0 })
 }
 
 /// A Parquet file becomes the bytes of a native CSV; the digest is that of the file.
@@ -321,7 +342,7 @@ fn columnar(path: String, guessed: bool, mut opened: Opened) -> Result<Part, Fau
     opened.flow.drain(&mut opened.bytes)?;
     let digest = Some(opened.flow.digest());
     let opened = Some(input::open_bytes(Box::new(rows))?);
-    Ok(Part { path, format, guessed, digest, opened })
+    Ok(Part { path, format, guessed, digest, opened, later_ms: 0 })
 }
 
 /// The Parquet file whose reading has just panicked in a library, if any: for the hook of a program that aborts.
@@ -377,10 +398,7 @@ struct Checker {
     mixed: bool,
     /// Submission of the row above, ms.
     above: Option<i64>,
-    /// First and last submission in the file, ms.
-    submits: Option<(i64, i64)>,
-    /// A file on a clock of its own, and one on that of the calendar.
-    clocks: [Option<String>; 2],
+    clocks: Clocks,
     above_limit: u64,
     /// Run times of all jobs of all files, ms: below 2^63, so that no sum of times and amounts passes 128 bits.
     run_ms: u64,
@@ -406,7 +424,6 @@ impl Checker {
         self.reading.missing = missing;
         self.source = source;
         self.above = None;
-        self.submits = None;
         self.above_limit = 0;
         Ok(())
     }
@@ -444,8 +461,10 @@ impl Checker {
         if self.above.replace(submit_ms).is_some_and(|above| submit_ms < above) {
             self.repairs.note(Reason::Unsorted, row.line)?;
         }
-        let (first, last) = self.submits.unwrap_or((submit_ms, submit_ms));
-        self.submits = Some((first.min(submit_ms), last.max(submit_ms)));
+        if !self.missing.submit {
+            let (first, last) = self.source.submits.unwrap_or((submit_ms, submit_ms));
+            self.source.submits = Some((first.min(submit_ms), last.max(submit_ms)));
+        }
         self.source.statistics |= !row.partition.is_empty() || !row.queue.is_empty();
         for note in &row.notes {
             self.repairs.note(*note, row.line)?;
@@ -539,28 +558,8 @@ impl Checker {
         } else if source.rows > 0 && source.jobs == 0 {
             self.reading.warnings.push(format!("{prefix}no row of the file is a job that can be counted"));
         }
-        if let (Some((first, last)), false) = (self.submits, self.missing.submit) {
-            self.clock(&source.path, first, last);
-        }
+        self.reading.warnings.extend(self.clocks.note(&source));
         self.reading.sources.push(source);
-    }
-
-    /// Notes the clock of a file, and warns where it is another than that of a file before.
-    fn clock(&mut self, path: &str, first_ms: i64, last_ms: i64) {
-        let calendar = match (first_ms >= CALENDAR_FROM_MS, last_ms >= CALENDAR_FROM_MS) {
-            (true, _) => 1,
-            (_, false) => 0,
-            _ => return,
-        };
-        let known = self.clocks.iter().any(Option::is_some);
-        if self.clocks[calendar].is_none() {
-            self.clocks[calendar] = Some(path.to_owned());
-            if let (true, [Some(own), Some(unix)]) = (known, &self.clocks) {
-                self.reading.warnings.push(format!(
-                    "`{own}` counts time from a zero of its own and `{unix}` from 1970: their jobs do not overlap"
-                ));
-            }
-        }
     }
 }
 

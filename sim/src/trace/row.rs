@@ -328,6 +328,13 @@ impl TraceRow {
         self.notes.clear();
     }
 
+    /// Moves all instants of the row.
+    pub(crate) fn move_by(&mut self, ms: i64) {
+        for instant in [&mut self.submit_ms, &mut self.start_ms, &mut self.end_ms, &mut self.deadline_ms] {
+            *instant = instant.map(|at| at.saturating_add(ms));
+        }
+    }
+
     /// Notes an assumption.
     pub(crate) fn note(&mut self, reason: Reason) {
         if !self.notes.contains(&reason) {
@@ -388,6 +395,13 @@ pub(crate) struct Facts {
     pub(crate) max_processors: Option<u64>,
     /// What the file does not say of any row.
     pub(crate) missing: Missing,
+}
+
+impl Facts {
+    /// The same for rows that were [moved](TraceRow::move_by): their clock begins so much earlier.
+    pub(crate) fn moved_by(self, ms: i64) -> Self {
+        Self { epoch_ms: self.epoch_ms.map(|epoch_ms| epoch_ms.saturating_sub(ms)), ..self }
+    }
 }
 
 /// One format's way to its rows.

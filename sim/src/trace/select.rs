@@ -2,50 +2,23 @@
 //!
 //! Absent on purpose: changes to the jobs that stay.
 
+use super::clock::Instant;
 use super::model::Trace;
-use super::time::timestamp_ms;
 
 /// What stays of a trace; the default is everything.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Selection {
     /// The teams whose jobs stay; empty: all.
     pub teams: Vec<String>,
-    /// Jobs submitted from here on stay, ms on the trace's own clock.
-    pub from_ms: Option<i64>,
-    /// Jobs submitted before here stay, ms on the trace's own clock.
-    pub until_ms: Option<i64>,
+    /// Jobs submitted from here on stay.
+    pub from: Option<Instant>,
+    /// Jobs submitted before here stay.
+    pub until: Option<Instant>,
 }
 
 impl Selection {
-    /// Reads an instant as the native column `submit_s` writes it: seconds, or a date with a time; also a date alone.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use fairshare_sim::trace::Selection;
-    ///
-    /// assert_eq!(Selection::instant_ms("90"), Some(90_000));
-    /// assert_eq!(Selection::instant_ms("2017-10-01 00:00:45"), Some(1_506_816_045_000));
-    /// assert_eq!(Selection::instant_ms("2017-10-01"), Selection::instant_ms("2017-10-01 00:00:00"));
-    /// assert_eq!(Selection::instant_ms("Monday"), None);
-    /// ```
-    #[must_use]
-    pub fn instant_ms(text: &str) -> Option<i64> {
-        match text.parse::<i64>() {
-            Ok(seconds) => seconds.checked_mul(1000),
-            // A date alone is its first instant.
-            Err(_) if text.len() == "2026-01-31".len() => timestamp_ms(format!("{text} 00:00:00").as_bytes()),
-            Err(_) => timestamp_ms(text.as_bytes()),
-        }
-    }
-
     fn is_everything(&self) -> bool {
         *self == Self::default()
-    }
-
-    fn holds_time(&self, submit_ms: i64) -> bool {
-        self.from_ms.is_none_or(|from_ms| submit_ms >= from_ms)
-            && self.until_ms.is_none_or(|until_ms| submit_ms < until_ms)
     }
 }
 
@@ -64,18 +37,36 @@ impl Trace {
             let team = self.teams.find(name).ok_or_else(|| name.clone())?;
             wanted[team as usize] = true;
         }
+        let (epoch_ms, offset_s) = self.zero().unwrap_or_default();
+        let on_clock = |instant: Option<Instant>| instant.map(|instant| instant.on_clock(epoch_ms, offset_s));
+        let (from_ms, until_ms) = (on_clock(selection.from), on_clock(selection.until));
+        let in_time = |submit_ms: i64| {
+            from_ms.is_none_or(|from_ms| submit_ms >= from_ms)
+                && until_ms.is_none_or(|until_ms| submit_ms < until_ms)
+        };
         let stays = |index: &u32| {
             let job = &self.jobs[*index as usize];
-            wanted[job.team as usize] && selection.holds_time(job.submit_ms)
+            wanted[job.team as usize] && in_time(job.submit_ms)
         };
         let all = u32::try_from(self.jobs.len()).unwrap_or(u32::MAX);
         let order: Vec<u32> = (0..all).filter(stays).collect();
+        let beyond = self.beyond(from_ms, until_ms).map_or_else(String::new, |what| format!(": {what}"));
         self.keep(&order);
         let left_out = all as usize - order.len();
         self.warnings.push(format!(
-            "{left_out} of {all} jobs are left out by `teams`, `from` and `until` of `[trace]`"
+            "{left_out} of {all} jobs are left out by `teams`, `from` and `until` of `[trace]`{beyond}"
         ));
         Ok(())
+    }
+
+    /// What leaves out all jobs because of when they come.
+    fn beyond(&self, from_ms: Option<i64>, until_ms: Option<i64>) -> Option<String> {
+        let (first, last) = (self.jobs.first()?.submit_ms, self.jobs.last()?.submit_ms);
+        if from_ms.is_some_and(|from_ms| from_ms > last) {
+            return Some(format!("`from` comes after the last submission ({})", self.shown(last)));
+        }
+        let early = until_ms.is_some_and(|until_ms| until_ms <= first);
+        early.then(|| format!("`until` comes before the first submission ({})", self.shown(first)))
     }
 
     /// Keeps the jobs of the ascending indices `order`, and the teams that have one of them.

@@ -4,11 +4,11 @@
 //! recorded starts and ends, for what was recorded did not happen to this trace. Absent on purpose: making traces
 //! from nothing (the generator), and fitting one to another.
 
+use super::clock::Instant;
 use super::interner::{NameArena, SeenNames};
 use super::load::{reorder, sort};
 use super::model::{Trace, TraceJob};
 use super::number;
-use super::time;
 use crate::rng::{Stream, Streams};
 
 /// One step of shaping.
@@ -36,65 +36,10 @@ impl Transform {
     /// ```
     #[must_use]
     pub fn window(from: Option<&str>, until: Option<&str>) -> Option<Self> {
-        let read = |text: &str| Some(Instant::parse(text)?.on_clock(0, 0));
+        let read = |text: &str| Some(Instant::parse(text)?.since_1970());
         let from = from.map_or(Some(i64::MIN), read)?;
         let until = until.map_or(Some(i64::MAX), read)?;
         Some(Self::Window(from, until))
-    }
-}
-
-/// A time as written on the command line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Instant {
-    /// Seconds on the trace's own clock, in ms.
-    OfTrace(i64),
-    /// A date without an offset, on the clock of the machine whose jobs they are: ms since 1970 by that clock.
-    OfMachine(i64),
-    /// A date with an offset, ms since 1970.
-    Date(i64),
-}
-
-impl Instant {
-    /// Reads seconds, a date with a time, or a date alone, which is its first instant.
-    ///
-    /// ```
-    /// use fairshare_sim::trace::Instant;
-    /// assert_eq!(Instant::parse("60.5"), Some(Instant::OfTrace(60_500)));
-    /// assert_eq!(Instant::parse("1970-01-02"), Some(Instant::OfMachine(86_400_000)));
-    /// assert_eq!(Instant::parse("1970-01-02T00:00:00Z"), Some(Instant::Date(86_400_000)));
-    /// assert_eq!(Instant::parse("1970-01-02T09:00:00+09:00"), Instant::parse("1970-01-02T00:00:00Z"));
-    /// assert_eq!(Instant::parse("noon"), None);
-    /// ```
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        let bytes = text.trim().as_bytes();
-        let date = time::timestamp_and_zone(bytes)
-            .or_else(|| time::timestamp_and_zone(&[bytes, b" 00:00:00"].concat()));
-        match date {
-            Some((ms, true)) => Some(Self::Date(ms)),
-            Some((ms, false)) => Some(Self::OfMachine(ms)),
-            None => number::scaled(bytes, 3).ok().map(Self::OfTrace),
-        }
-    }
-
-    /// The same on the clock of a trace whose zero is `epoch_ms` after 1970 by the clock of its machine, which is
-    /// `offset_s` ahead of UTC.
-    ///
-    /// ```
-    /// use fairshare_sim::trace::Instant;
-    /// let (nine_o_clock, nine_hours) = (9 * 3_600_000, 9 * 3600);
-    /// let clock = |text: &str| Instant::parse(text).map(|instant| instant.on_clock(nine_o_clock, nine_hours));
-    /// assert_eq!(clock("1970-01-01T10:00:00"), Some(3_600_000));
-    /// assert_eq!(clock("1970-01-01T10:00:00+09:00"), Some(3_600_000));
-    /// assert_eq!(clock("1970-01-01T01:00:00Z"), Some(3_600_000));
-    /// ```
-    #[must_use]
-    pub fn on_clock(self, epoch_ms: i64, offset_s: i64) -> i64 {
-        match self {
-            Self::OfTrace(ms) => ms,
-            Self::OfMachine(ms) => ms.saturating_sub(epoch_ms),
-            Self::Date(ms) => ms.saturating_add(offset_s.saturating_mul(1000)).saturating_sub(epoch_ms),
-        }
     }
 }
 

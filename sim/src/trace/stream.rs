@@ -80,6 +80,7 @@ impl Stream {
         self.passed_ms = self.passed_ms.max((added > 0).then_some(last_ms));
         self.ended = self.held.is_none();
         *trace = builder.finish();
+        trace.sources = self.rows.sources().cloned().collect();
         let shapes = self.rows.shapes();
         trace.shapes.extend_from_slice(&shapes.shapes[trace.shapes.len()..]);
         if trace.priorities.len() < shapes.priorities.len() {

@@ -47,6 +47,7 @@ mod swarm;
 mod synth;
 mod trace;
 mod trace_bad_input;
+mod trace_clocks;
 mod trace_commands;
 mod trace_formats;
 mod trace_fuzz;

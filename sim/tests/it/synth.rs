@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use fairshare_sim::trace::synthetic::{SynthSpec, write_csv, write_gzip};
-use fairshare_sim::trace::{GPU, Input, Selection, Trace, TraceOptions};
+use fairshare_sim::trace::{GPU, Input, Instant, Selection, Trace, TraceOptions};
 
 fn bundled(file: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../traces").join(file)
@@ -205,8 +205,8 @@ fn a_selection_keeps_names_and_teams_of_its_jobs() {
     assert!(!expected.is_empty());
     let selection = Selection {
         teams: vec!["search".to_owned()],
-        from_ms: Selection::instant_ms("20000"),
-        until_ms: Selection::instant_ms("40000"),
+        from: Instant::parse("20000"),
+        until: Instant::parse("40000"),
     };
     trace.select(&selection).unwrap();
     let kept: Vec<(String, i64)> = (0..trace.jobs.len())

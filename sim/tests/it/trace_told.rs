@@ -251,7 +251,8 @@ fn hours_of_swf_are_those_of_the_machine() {
         (start("Mon Sep 23 14:00:31 CEST 1997"), 13, 0, "UTC+01:00"),
         (start("noon"), 13, 0, "UTC+01:00"),
         ("; UnixStartTime: 843480031\n".to_owned(), 12, 0, "UTC"),
-        ("; Version: 2\n".to_owned(), 0, 3, "the trace's own clock"),
+        // Nobody knows the day of its zero.
+        ("; Version: 2\n".to_owned(), 0, 0, "the trace's own clock"),
     ] {
         let found = inspected("jobs.swf", &swf(&head, [0].into_iter()));
         let most = |counts: &[u64]| counts.iter().position(|count| *count > 0);

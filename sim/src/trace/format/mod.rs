@@ -26,6 +26,7 @@ mod slurm;
 mod swf;
 mod table;
 
+pub(crate) use swf::swf_begin_ms;
 pub use swf::{SwfMemory, SwfOptions, SwfPools, SwfProcessors, SwfRun, SwfUnusable};
 
 pub(crate) use documents::Documents;

@@ -138,34 +138,25 @@ pub(crate) struct Swf {
     lines: Lines,
     options: SwfOptions,
     extra_fields: bool,
+    head: Head,
+    epoch_submits: bool,
+}
+
+/// What the lines before the jobs say.
+#[derive(Debug, Clone, Copy, Default)]
+struct Head {
     unix_start: Option<i64>,
-    zone_s: i64,
+    zone_s: Option<i64>,
     /// What the clock on the wall showed at the start, as if that were UTC.
     wall_start: Option<i64>,
     max_processors: Option<u64>,
     max_nodes: Option<u64>,
-    epoch_submits: bool,
 }
 
-impl Swf {
-    pub(crate) fn new(opened: Opened, options: SwfOptions) -> Self {
-        let lines = Lines::new(opened);
-        Self {
-            lines,
-            options,
-            extra_fields: false,
-            unix_start: None,
-            zone_s: 0,
-            wall_start: None,
-            max_processors: None,
-            max_nodes: None,
-            epoch_submits: false,
-        }
-    }
-
-    fn header(&mut self) {
+impl Head {
+    fn line(&mut self, line: &[u8]) {
         // Header text may be in any encoding; only the keys read here are ASCII.
-        let line = self.lines.line().trim_ascii_start();
+        let line = line.trim_ascii_start();
         let Some(at) = line.iter().position(|&byte| byte == b':') else { return };
         let key = line[..at].trim_ascii_start().strip_prefix(b";").unwrap_or(&line[..at]).trim_ascii();
         let value = || {
@@ -176,7 +167,7 @@ impl Swf {
         };
         match key {
             b"UnixStartTime" => self.unix_start = value(),
-            b"TimeZone" => self.zone_s = value().unwrap_or(0).clamp(-86_400, 86_400),
+            b"TimeZone" => self.zone_s = value().map(|zone| zone.clamp(-86_400, 86_400)),
             b"StartTime" => self.wall_start = wall_s(&line[at + 1..]),
             b"MaxProcs" => self.max_processors = value().and_then(|count| u64::try_from(count).ok()),
             b"MaxNodes" => self.max_nodes = value().and_then(|count| u64::try_from(count).ok()),
@@ -188,7 +179,28 @@ impl Swf {
     /// the summer's hour, and some heads have none.
     fn offset_s(&self) -> i64 {
         let stated = self.wall_start.zip(self.unix_start).and_then(|(wall, unix)| wall.checked_sub(unix));
-        stated.filter(|offset| offset.abs() <= 14 * 3600 && offset % 900 == 0).unwrap_or(self.zone_s)
+        let stated = stated.filter(|offset| offset.abs() <= 14 * 3600 && offset % 900 == 0);
+        stated.or(self.zone_s).unwrap_or(0)
+    }
+
+    /// When the clock of the jobs begins, ms since 1970, where it does not begin then.
+    fn begin_ms(&self) -> Option<i64> {
+        self.unix_start.filter(|&start| start > 0).and_then(|start| start.checked_mul(1000))
+    }
+}
+
+/// When the clock of a file begins, ms since 1970, by the lines before its first job.
+pub(crate) fn swf_begin_ms(bytes: &[u8]) -> Option<i64> {
+    let mut head = Head::default();
+    let lines = bytes.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii_start);
+    lines.take_while(|line| line.first().is_none_or(|&byte| byte == b';')).for_each(|line| head.line(line));
+    head.begin_ms()
+}
+
+impl Swf {
+    pub(crate) fn new(opened: Opened, options: SwfOptions) -> Self {
+        let lines = Lines::new(opened);
+        Self { lines, options, extra_fields: false, head: Head::default(), epoch_submits: false }
     }
 
     /// Splits the line into the ranges of its first 18 fields.
@@ -362,7 +374,7 @@ impl RowSource for Swf {
         while self.lines.advance()? {
             match self.lines.line().trim_ascii_start().first() {
                 None => {}
-                Some(b';') => self.header(),
+                Some(b';') => self.head.line(self.lines.line()),
                 Some(_) => {
                     self.fill(row)?;
                     return Ok(true);
@@ -373,12 +385,14 @@ impl RowSource for Swf {
     }
 
     fn facts(&self) -> Facts {
-        let start_ms = self.unix_start.filter(|&start| start > 0).and_then(|start| start.checked_mul(1000));
-        let offset_s = self.offset_s();
+        let offset_s = self.head.offset_s();
+        // Times of a head that does not say when they begin may be Unix times, by whose clock a zone tells.
+        let unix = self.epoch_submits && self.head.zone_s.is_some();
+        let begin_ms = self.head.begin_ms().or(unix.then_some(0));
         Facts {
-            epoch_ms: start_ms.and_then(|start| start.checked_add(offset_s * 1000)),
-            offset_s: start_ms.map(|_| offset_s),
-            max_processors: self.max_processors.or(self.max_nodes).filter(|&count| count > 0),
+            epoch_ms: begin_ms.and_then(|begin| begin.checked_add(offset_s * 1000)),
+            offset_s: begin_ms.map(|_| offset_s),
+            max_processors: self.head.max_processors.or(self.head.max_nodes).filter(|&count| count > 0),
             ..Facts::default()
         }
     }
@@ -388,7 +402,7 @@ impl RowSource for Swf {
         if self.extra_fields {
             warnings.push("fields after the 18th are ignored".into());
         }
-        if self.epoch_submits && self.unix_start.unwrap_or(0) == 0 {
+        if self.epoch_submits && self.head.unix_start.unwrap_or(0) == 0 {
             warnings.push(
                 "submit times look like Unix times although the header does not say when time starts".into(),
             );

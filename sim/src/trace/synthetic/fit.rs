@@ -12,16 +12,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::arrivals::WeekProfile;
 use super::length::{Family, Length};
 use super::spec::{Bursts, Choice, DayShape, JobKind, Size, SynthError, SynthSpec, TeamMix, TimeLimit};
+use crate::trace::clock::{CALENDAR_FROM_MS, DAY_MS, weekday};
 use crate::trace::write::accelerators;
 use crate::trace::{CPU, GPU, MEMORY, Status, Trace, TraceJob, TraceShape};
-
-const DAY_MS: i64 = 86_400_000;
-
-/// Times from here on are Unix times: a relative clock does not run for ten years.
-const CALENDAR_FROM_MS: i64 = 3_650 * DAY_MS;
-
-/// Days from a Monday to 1970-01-01.
-const EPOCH_WEEKDAY: i64 = 3;
 
 /// Equal jobs of one user belong together while no gap is longer than this.
 const BURST_GAP_MS: i64 = 300_000;
@@ -103,8 +96,7 @@ impl Calendar {
 
     /// The weekday of a day, Monday = 0; on a relative clock the day at zero is a Monday.
     fn weekday(&self, day: i64) -> usize {
-        let shift = if self.first_ms >= CALENDAR_FROM_MS { EPOCH_WEEKDAY } else { 0 };
-        usize::try_from((day + shift).rem_euclid(7)).unwrap_or(0)
+        weekday(day, self.first_ms >= CALENDAR_FROM_MS)
     }
 
     /// First to last submission in days; an hour at least, so that a rate exists.
