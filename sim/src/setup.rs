@@ -573,8 +573,9 @@ fn classes(scenario: &Scenario, trace: &Trace, warnings: &mut Vec<String>) -> Ve
 /// What is said of columns that change nothing, or are missing.
 fn ignored_columns(known: Known, knows_data: bool, reaps: bool, warnings: &mut Vec<String>) {
     if known.after > 0 {
-        let jobs = known.after;
-        warnings.push(format!("column `after` is not acted on by this version ({jobs} jobs have it)"));
+        let jobs =
+            if known.after == 1 { "1 job has".to_owned() } else { format!("{} jobs have", known.after) };
+        warnings.push(format!("column `after` is not acted on by this version ({jobs} it)"));
     }
     if known.datasets > 0 && !knows_data {
         let jobs = known.datasets;

@@ -143,7 +143,6 @@ fn check_trace(arguments: &Check, world: &World<'_>) -> Result<Output, SimError>
     let options = import(arguments.import.as_deref(), true, world)?;
     let inputs = inputs(&arguments.traces);
     let trace = Trace::load(&inputs, &options)?;
-    trace.check_links(&inputs, &options)?;
     let mut text = String::new();
     for source in &trace.sources {
         let (path, format) = (&source.path, source.format.name());

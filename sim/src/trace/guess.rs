@@ -137,7 +137,9 @@ pub(crate) fn guess(head: &[u8]) -> Option<Format> {
     if head.starts_with(b"PAR1") {
         return Some(Format::Parquet);
     }
-    let first = head.split(|&byte| byte == b'\n').next().unwrap_or_default();
+    // Lines without anything on them may stand before the first one.
+    let mut lines = head.split(|&byte| byte == b'\n');
+    let first = lines.find(|line| !line.trim_ascii().is_empty()).unwrap_or_default();
     if first.starts_with(b";") {
         return Some(Format::Swf);
     }

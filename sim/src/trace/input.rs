@@ -287,7 +287,8 @@ pub(crate) fn open_bytes(raw: Box<dyn Read>) -> Result<Opened, Fault> {
     let magic = read_up_to(&mut tap, 4).map_err(|error| flow.fault(0, error))?;
     let compression = match magic[..] {
         [0x1f, 0x8b, ..] => Compression::Gzip,
-        [0x28, 0xb5, 0x2f, 0xfd] => Compression::Zstd,
+        // The second is a frame to be passed over, with others behind it.
+        [0x28, 0xb5, 0x2f, 0xfd] | [0x50..=0x5f, 0x2a, 0x4d, 0x18] => Compression::Zstd,
         _ => Compression::None,
     };
     flow.compression.set(compression);
@@ -322,7 +323,7 @@ pub(crate) fn open_bytes(raw: Box<dyn Read>) -> Result<Opened, Fault> {
 /// What else files come packed in, told by their first bytes, and what to do about it.
 fn archive(head: &[u8]) -> Option<(&'static str, &'static str)> {
     let unpack = "unpack it and name the file; of packed files `.gz` and `.zst` are read";
-    if head.get(257..262) == Some(b"ustar") {
+    if head.get(257..262) == Some(b"ustar") || is_old_tar(head) {
         Some(("a tar archive", "unpack it, as with `tar -xf`, and name the files in it"))
     } else if head.starts_with(b"PK\x03\x04") {
         Some(("a zip archive", "unpack it and name the files in it"))
@@ -330,9 +331,31 @@ fn archive(head: &[u8]) -> Option<(&'static str, &'static str)> {
         Some(("xz data", unpack))
     } else if head.starts_with(b"BZh") && head.get(4..10) == Some(b"1AY&SY") {
         Some(("bzip2 data", unpack))
+    } else if head.starts_with(b"7z\xbc\xaf\x27\x1c") {
+        Some(("a 7z archive", "unpack it and name the files in it"))
+    } else if head.starts_with(b"\x04\x22\x4d\x18") {
+        Some(("lz4 data", unpack))
+    } else if head.starts_with(b"\x5d\0\0") && head.len() >= 13 {
+        Some(("lzma data", unpack))
+    } else if head.starts_with(b"\x1f\x8b") || head.starts_with(&ZSTD) {
+        Some(("packed data inside of packed data", "unpack it once, and name the file"))
     } else {
         None
     }
+}
+
+/// What zstd data begins with.
+const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+
+/// Whether it begins like a tar archive from before there was a word for it: its first block has the right sum.
+fn is_old_tar(head: &[u8]) -> bool {
+    let Some(block) = head.get(..512) else { return false };
+    let digits = block[148..156].trim_ascii().split(|&byte| byte == 0).next().unwrap_or_default();
+    let octal = |text: &str| u32::from_str_radix(text.trim(), 8).ok();
+    let stated = std::str::from_utf8(digits).ok().and_then(octal);
+    // The field of the sum itself counts as blanks.
+    let sum = block[..148].iter().chain(&[b' '; 8]).chain(&block[156..]).map(|&byte| u32::from(byte)).sum();
+    block[0] != 0 && stated == Some(sum)
 }
 
 /// The members of a gzip file, one after the other. What is neither a member nor padding with zeros ends in an error.

@@ -18,12 +18,7 @@ impl Trace {
     /// The first job, in the order of the trace, that waits for itself or for a job that is not there; else the first of
     /// those that wait for each other in a circle.
     pub fn check_links(&self, inputs: &[Input], options: &TraceOptions) -> Result<(), TraceError> {
-        if self.extras.iter().all(|(_, extra)| extra.after.is_empty()) {
-            return Ok(());
-        }
-        let Some((job, what)) = self.astray() else { return Ok(()) };
-        let name = self.names.get(job).to_string();
-        let sentence = format!("`after`: job {} {what}", quoted(name.as_bytes()));
+        let Some((name, sentence)) = self.astray_in_words() else { return Ok(()) };
         let hint = "`after` has ids of jobs of these files that can end before, with `|` between them";
         if let Some(error) = told_at(&name, &sentence, hint, inputs, options) {
             return Err(error);
@@ -34,6 +29,17 @@ impl Trace {
             _ => String::new(),
         };
         Err(TraceError::new(path, Fault::other(0, sentence).hint(hint)))
+    }
+
+    /// The name of the first job that can never start, and that with the reason as a sentence.
+    pub(super) fn astray_in_words(&self) -> Option<(String, String)> {
+        if self.extras.iter().all(|(_, extra)| extra.after.is_empty()) {
+            return None;
+        }
+        let (job, what) = self.astray()?;
+        let name = self.names.get(job).to_string();
+        let sentence = format!("`after`: job {} {what}", quoted(name.as_bytes()));
+        Some((name, sentence))
     }
 
     /// The job that cannot start, and why.

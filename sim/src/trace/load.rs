@@ -20,11 +20,17 @@ impl Trace {
     /// # Errors
     ///
     /// [`TraceError`] where a file cannot be read as what it should be, or the machine fails; with
-    /// [`TraceOptions::strict`] also where a row would be repaired.
+    /// [`TraceOptions::strict`] also where a row would be repaired, or a job waits for what cannot come true.
     pub fn load(inputs: &[Input], options: &TraceOptions) -> Result<Self, TraceError> {
         let mut builder = Builder::default();
         let reading = reader::read(inputs, options, &mut builder)?;
-        Ok(Self::join(builder, reading))
+        let mut trace = Self::join(builder, reading);
+        if options.strict {
+            trace.check_links(inputs, options)?;
+        } else if let Some((_, sentence)) = trace.astray_in_words() {
+            trace.warnings.push(sentence);
+        }
+        Ok(trace)
     }
 
     /// Reads one file that is built into the program; `name` stands for its path.

@@ -162,6 +162,9 @@ fn other_packings_are_named() {
     let folder = folder();
     let mut tar = vec![0_u8; 512];
     tar[..8].copy_from_slice(b"jobs.csv");
+    let mut old = tar.clone();
+    let sum: u32 = 8 * 32 + tar.iter().map(|&byte| u32::from(byte)).sum::<u32>();
+    old[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
     tar[257..262].copy_from_slice(b"ustar");
     let unpack = "unpack it and name the file; of packed files `.gz` and `.zst` are read";
     for (bytes, what, hint) in [
@@ -170,6 +173,11 @@ fn other_packings_are_named() {
         (b"PK\x03\x04rest".to_vec(), "a zip archive", "unpack it and name the files in it"),
         (b"\xfd7zXZ\0rest".to_vec(), "xz data", unpack),
         (b"BZh91AY&SYrest".to_vec(), "bzip2 data", unpack),
+        (old, "a tar archive", "unpack it, as with `tar -xf`, and name the files in it"),
+        (b"7z\xbc\xaf\x27\x1crest".to_vec(), "a 7z archive", "unpack it and name the files in it"),
+        (b"\x04\x22\x4d\x18rest".to_vec(), "lz4 data", unpack),
+        (b"\x5d\0\0\x80\0\xff\xff\xff\xff\xff\xff\xff\xffrest".to_vec(), "lzma data", unpack),
+        (gzip(&gzip(b"rest")), "packed data inside of packed data", "unpack it once, and name the file"),
     ] {
         let path = write(&folder, "jobs", &bytes);
         let expected =
@@ -309,6 +317,25 @@ fn links_that_cannot_come_true_are_told() {
     assert_eq!((ran.code, ran.stderr), (2, format!("error: failed to read trace `-`\n{what}\n{hint}\n")));
 }
 
+/// What replays and shapes a trace warns of them, and refuses them where it is to be strict.
+#[test]
+fn links_that_cannot_come_true_are_warned_of() {
+    let folder = folder();
+    write(&folder, "jobs.csv", b"job_id,submit_s,run_s,team,after\n1,0,5,t,\n2,0,5,t,x\n");
+    write(&folder, "pools.toml", b"[[pool]]\nname = \"p\"\nnodes = 1\nnode = { gpu = 1 }\n");
+    let what = "`after`: job `2` waits for `x`, which is not there";
+    for arguments in [&["run", "pools.toml", "--trace", "jobs.csv"][..], &["trace", "shape", "jobs.csv"]] {
+        let ran = sim(folder.path(), arguments);
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        assert!(ran.stderr.contains(&format!("warning: {what}\n")), "{}", ran.stderr);
+        let ran = sim(folder.path(), &[arguments, &["--strict"]].concat());
+        assert_eq!(ran.code, 2, "{}", ran.stderr);
+        assert!(ran.stderr.contains(&format!("line 3: {what}\n")), "{}", ran.stderr);
+    }
+    let ran = sim(folder.path(), &["run", "pools.toml", "--trace", "jobs.csv"]);
+    assert!(ran.stderr.contains("(1 job has it)"), "{}", ran.stderr);
+}
+
 /// A table of jobs that does not say what they ask for says nothing of hours either.
 #[test]
 fn hours_of_unknown_requests_are_absent() {
@@ -329,4 +356,93 @@ fn no_load_of_an_instant_is_shown() {
     let ran = sim(folder.path(), &["trace", "inspect", "--scenario", "pools.toml", "jobs.csv"]);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     assert!(!ran.stdout.contains("offered load"), "{}", ran.stdout);
+}
+
+/// Slurm writes memory in the unit that keeps it short, up to E.
+#[test]
+fn memory_of_slurm_has_all_its_units() {
+    for (written, bytes) in [
+        ("4.50P", 9_u64 << 49),
+        ("2T", 2 << 40),
+        ("1.5G", 3 << 29),
+        ("100M", 100 << 20),
+        ("100", 100 << 20),
+        ("64K", 64 << 10),
+    ] {
+        let rows = format!(
+            "JobID|Account|State|Submit|Start|End|Elapsed|AllocTRES\n\
+                            7|ml|COMPLETED|100|100|160|00:01:00|cpu=2,mem={written}\n"
+        );
+        assert_eq!(request(&trace("jobs.txt", &rows), 0), (1, 0, 2_000, bytes), "{written}");
+    }
+    let folder = folder();
+    let rows = "JobID|Account|State|Submit|Start|End|Elapsed|AllocTRES\n\
+                7|ml|COMPLETED|100|100|160|00:01:00|cpu=2,mem=1E\n";
+    let found = message(load(&write(&folder, "jobs.txt", rows.as_bytes())));
+    assert!(found.contains("expected amounts within the range of this program"), "{found}");
+}
+
+/// A frame of zstd to be passed over, as some tools write it first, is no word against what follows.
+#[test]
+fn zstd_behind_a_frame_to_be_passed_over_is_read() {
+    let folder = folder();
+    let rows = zstd::encode_all(&b"job_id,submit_s,run_s,team\n1,0,5,t\n"[..], 1).unwrap();
+    let skipped = [&b"\x50\x2a\x4d\x18\x04\0\0\0skip"[..], &rows].concat();
+    assert_eq!(names(&load(&write(&folder, "jobs.csv.zst", &skipped)).unwrap()), ["1"]);
+}
+
+/// What is nested too deeply is told so, in YAML as in JSON.
+#[test]
+fn yaml_that_is_nested_too_deeply_is_told() {
+    let folder = folder();
+    let text = format!("apiVersion: v1\nkind: List\nitems: {}\n", "[".repeat(200) + &"]".repeat(200));
+    let found = message(load(&write(&folder, "deep.yaml", text.as_bytes())));
+    assert!(found.ends_with(": this is nested too deeply to be a trace"), "{found}");
+}
+
+/// Lines without anything on them before the first job of SWF do not hide what it is.
+#[test]
+fn blank_lines_before_swf_are_passed_over() {
+    for head in ["\n", "  \n\r\n", "\n; Version: 2\n"] {
+        let found = inspected("jobs.swf", &swf(head, [0].into_iter()));
+        assert_eq!((found.format, found.jobs), ("swf", 1), "{head:?}");
+    }
+}
+
+/// Unix times of SWF are by the clock that its head names.
+#[test]
+fn a_zone_counts_for_unix_times_of_swf() {
+    // Two o'clock in the night of a Saturday by UTC, eight on Friday evening by the machine's clock.
+    let submit = [1_272_679_200].into_iter();
+    let head = "; UnixStartTime: 0\n; TimeZone: -21600\n";
+    let found = inspected("jobs.swf", &swf(head, submit.clone()));
+    assert_eq!((found.arrivals_by_hour[20], found.arrivals_by_weekday[4]), (1, 1));
+    assert_eq!((found.calendar, found.clock.as_str()), (true, "UTC-06:00"));
+    // A date is by that clock too, and nothing is lost in conversion: times of both are Unix times.
+    let folder = folder();
+    write(&folder, "jobs.swf", swf(head, submit).as_bytes());
+    for (from, jobs) in [("2010-04-30T20:00:00", 1), ("2010-04-30T20:00:01", 0), ("2010-05-01T02:00:00Z", 1)]
+    {
+        let ran = sim(folder.path(), &["trace", "shape", "jobs.swf", "--from", from, "-q"]);
+        assert_eq!((ran.code, ran.stdout.lines().count()), (0, 1 + jobs), "{from}: {}", ran.stderr);
+    }
+    let ran = sim(folder.path(), &["trace", "convert", "jobs.swf"]);
+    assert!(!ran.stderr.contains("its clock begins"), "{}", ran.stderr);
+}
+
+/// Lengths of time are as absent as instants where a word says so.
+#[test]
+fn no_duration_is_no_number() {
+    for none in ["None", "nan"] {
+        let helios = format!(
+            "job_id,user,vc,gpu_num,cpu_num,node_num,state,submit_time,start_time,end_time,duration,queue\n\
+             1,u,v,1,2,1,COMPLETED,2020-04-02 00:00:00,2020-04-02 00:00:10,2020-04-02 00:01:10,{none},10\n"
+        );
+        assert_eq!(trace("helios.csv", &helios).jobs[0].run_ms, 60_000);
+        let acme = format!(
+            "job_id,user,node_num,gpu_num,cpu_num,type,state,submit_time,start_time,end_time,duration,queue,gpu_time\n\
+             1,u,1,1,2,Other,CANCELLED,2023-05-17 11:00:58+00:00,,2023-05-17 11:10:58+00:00,{none},0,0\n"
+        );
+        assert_eq!(repairs(&trace("acme.csv", &acme), 0), [("missing_run", 1, vec![2])]);
+    }
 }

@@ -3,7 +3,7 @@
 //! There is no team column: user = team. Run time is end - start: Kalos writes end - submit as its duration.
 //! Memory of Kalos is per pod, in GB; a pod is a node's part of the job.
 
-use super::helios::{instant, request};
+use super::helios::{instant, request, seconds};
 use super::slurm::state;
 use super::table::{CSV, Table};
 use crate::trace::error::Fault;
@@ -71,7 +71,7 @@ impl RowSource for Acme {
         row.run_ms = row.end_ms.zip(row.start_ms).map(|(end, start)| end - start);
         if let (None, Some(at)) = (row.start_ms, at.duration) {
             // Without a start only zero is sure to be no wait.
-            row.run_ms = table.seconds(at)?.filter(|duration| *duration == 0);
+            row.run_ms = seconds(table, at)?.filter(|duration| *duration == 0);
         }
         let gpus = table.whole(at.gpu_num, "a whole number of GPUs")?.unwrap_or(0);
         let nodes = table.whole(at.node_num, "a whole number of nodes")?.unwrap_or(1).max(1);

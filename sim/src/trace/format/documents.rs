@@ -8,6 +8,7 @@ use std::rc::Rc;
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::map::Entry;
 use serde_json::{Map, Value};
+use serde_saphyr::budget::BudgetBreach;
 use serde_saphyr::{Error, NonFiniteFloatPolicy, Spanned};
 
 use super::items::{Items, MAX_OBJECT};
@@ -79,6 +80,9 @@ impl Documents {
         })?;
         let documents: Vec<Spanned<Document>> = parse(&text).map_err(|error| {
             let fault = match error.without_snippet() {
+                Error::Budget { breach: BudgetBreach::Depth { .. }, .. } => {
+                    Fault::other(0, "this is nested too deeply to be a trace")
+                }
                 // The bounds on texts and on what stands in one another are far from what is printed.
                 Error::Budget { .. } => {
                     Fault::other(0, "there is more in this YAML than in any that is printed")

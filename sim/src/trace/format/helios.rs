@@ -72,7 +72,7 @@ impl RowSource for Helios {
         row.submit_ms = instant(table, at.submit)?;
         row.start_ms = instant(table, at.start)?;
         row.end_ms = instant(table, at.end)?;
-        row.run_ms = table.seconds(at.duration)?;
+        row.run_ms = seconds(table, at.duration)?;
         if row.run_ms.is_none() {
             row.run_ms = row.end_ms.zip(row.start_ms).map(|(end, start)| end - start);
         }
@@ -104,10 +104,16 @@ pub(super) fn request(row: &mut TraceRow, gpus: i64, cpu_milli: i64, nodes: i64)
 
 /// A time that may be written as a word for "none".
 pub(super) fn instant(table: &Table, at: usize) -> Result<Option<i64>, Fault> {
-    match table.text(at) {
-        "None" | "nan" | "NaN" | "NULL" | "null" => Ok(None),
-        _ => table.instant(at),
-    }
+    if is_none(table, at) { Ok(None) } else { table.instant(at) }
+}
+
+/// The same for a length of time.
+pub(super) fn seconds(table: &Table, at: usize) -> Result<Option<i64>, Fault> {
+    if is_none(table, at) { Ok(None) } else { table.seconds(at) }
+}
+
+fn is_none(table: &Table, at: usize) -> bool {
+    matches!(table.text(at), "None" | "nan" | "NaN" | "NULL" | "null")
 }
 
 /// Reads `date,<virtual clusters>,total`. A day without all its quotas, with another total than theirs, or that came

@@ -337,13 +337,15 @@ impl Tres {
     }
 }
 
-/// `100G`, `4000M`, `1.5T`, `1024K`; without a letter: MiB.
+/// `100G`, `4000M`, `1.5T`, `4.50P`, `1024K`; without a letter: MiB.
 fn slurm_memory(text: &str) -> Option<i64> {
     let (number, shift) = match text.as_bytes().last()? {
         b'K' => (&text[..text.len() - 1], 10),
         b'M' => (&text[..text.len() - 1], 20),
         b'G' => (&text[..text.len() - 1], 30),
         b'T' => (&text[..text.len() - 1], 40),
+        b'P' => (&text[..text.len() - 1], 50),
+        b'E' => (&text[..text.len() - 1], 60),
         _ => (text, 20),
     };
     let thousandths = number::scaled(number.as_bytes(), 3).ok()?;
