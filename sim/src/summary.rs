@@ -21,6 +21,7 @@ use crate::metrics::entitlement::Entitlements;
 use crate::metrics::eviction::{Evictions, evictions};
 use crate::metrics::groups::{self, Groups, Parts};
 use crate::metrics::latency::{Firsts, latencies};
+use crate::metrics::money::Money;
 use crate::metrics::population::{self, Trim};
 use crate::metrics::queue::{Queue, queue};
 use crate::metrics::reclaimed::{self, Reclaimed};
@@ -33,7 +34,7 @@ use crate::scenario::{Scenario, kueue_label, policy_label};
 use crate::setup::Setup;
 use crate::trace::{Trace, printable};
 pub use money::{CostUsd, NamedCost, OwnerCost};
-pub(crate) use money::{Money, classes, dollars, owners, users};
+pub(crate) use money::{classes, dollars, owners, users};
 
 /// Milli-GPU × ms in a GPU-hour.
 pub(crate) const GPU_HOUR: u128 = 1_000 * 3_600_000;
@@ -354,7 +355,7 @@ impl Summary {
             reaper: reclaimed::reclaimed(setup, trace, record, &demands),
             utilization: by_kind(setup, |kind| usage.overall(kind)),
             goodput: by_kind(setup, |kind| usage.good(kind)),
-            cost_usd: money.as_ref().map(|money| money.summary),
+            cost_usd: money.as_ref().map(CostUsd::new),
             cost_by_owner: money.as_ref().map(|money| owners(trace, &costs, &money.by_owner)),
             cost_by_user: money.as_ref().and_then(|money| users(trace, &costs, &money.by_user)),
             cost_by_class: money.as_ref().and_then(|money| classes(setup, &costs, &money.by_class)),
@@ -490,10 +491,7 @@ pub(crate) fn pools(setup: &Setup, usage: &Usage, money: Option<&Money>) -> Vec<
         utilization: by_kind(setup, |kind| usage.of_pool(index, kind)),
         goodput: by_kind(setup, |kind| usage.good_of_pool(index, kind)),
         cost_usd: money.map(|money| dollars(money.total_by_pool[index])),
-        allocated_usd: money.map(|money| {
-            let [total, idle] = [&money.total_by_pool, &money.idle_by_pool].map(|parts| parts[index]);
-            dollars(total.saturating_sub(idle))
-        }),
+        allocated_usd: money.map(|money| dollars(money.allocated_by_pool[index])),
         idle_usd: money.map(|money| dollars(money.idle_by_pool[index])),
     };
     setup.config.pools.iter().enumerate().map(summary).collect()

@@ -9,13 +9,14 @@ use crate::metrics::cost::Costs;
 use crate::metrics::distribution::Distribution;
 use crate::metrics::division::Figures;
 use crate::metrics::latency::Firsts;
+use crate::metrics::money::Money;
 use crate::metrics::queue::{Areas, Deepest};
 use crate::metrics::utilization::{Usage, offered_load_of};
 use crate::metrics::{Demands, egress, eviction, ratio, reclaimed, routing, slowdown};
 use crate::record::{Fate, Record};
 use crate::scenario::Scenario;
 use crate::setup::Setup;
-use crate::summary::{self, Jobs, Money, RunInfo, Summary};
+use crate::summary::{self, CostUsd, Jobs, RunInfo, Summary};
 use crate::trace::Trace;
 use crate::trace::sketch::Sketch;
 
@@ -190,7 +191,7 @@ impl Tally {
             evictions: self.evictions.evictions(&usage),
             reaper: self.reclaimed.reclaimed(setup),
             goodput: summary::by_kind(setup, |kind| usage.good(kind)),
-            cost_usd: money.as_ref().map(|money| money.summary),
+            cost_usd: money.as_ref().map(CostUsd::new),
             cost_by_owner: money.as_ref().map(|money| summary::owners(trace, &costs, &money.by_owner)),
             cost_by_user: money.as_ref().and_then(|money| summary::users(trace, &costs, &money.by_user)),
             cost_by_class: money.as_ref().and_then(|money| summary::classes(setup, &costs, &money.by_class)),

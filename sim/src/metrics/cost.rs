@@ -3,12 +3,14 @@
 //! Formula: a pool that is owned or reserved charges price × capacity of what its price names, from the first submission
 //! to the last end; one that is bought on demand or at spot prices charges what jobs held. allocated = Σ price × amount
 //! held × time; idle = total − allocated; lost = the part of allocated for what evicted jobs had to run again, and for
-//! what they did until they were where they had been. Sums are integers (see `tariff`), rounded once, when they become
-//! micro-USD; parts are rounded by largest remainder so that printed parts add up to the printed whole. Unit: US
+//! what they did until they were where they had been. Sums are integers (see `tariff`); how they are rounded so that printed parts add
+//! up, see `money`. Unit: US
 //! dollars. Population: all jobs that started, never trimmed. Estimator: none, the sums are exact. Source: what is
 //! charged and to whom after FOCUS 1.0, the open specification of bills for clouds; idle and lost are definitions of
 //! this project. Accounts of whoever allocated (teams, owners, users, classes) each add up to allocated. Absent on
 //! purpose: prices over time (see `tariff`); what data sets cost that are read from elsewhere (see `egress`).
+
+use std::collections::BTreeMap;
 
 use fairshare::ResourceKind;
 
@@ -35,6 +37,63 @@ pub struct Costs {
     pub classes: Account,
     /// What evicted jobs held in time that they had to run again, or until they were where they had been.
     pub lost: Exact,
+    /// What was held of pools that charge, by pool and by whose it was.
+    pub held: BTreeMap<(usize, Whose), Held>,
+}
+
+/// Whose a job is, by the trace's numbers and that of its class.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Whose {
+    /// Its team.
+    pub team: u32,
+    /// Who pays for it.
+    pub owner: u32,
+    /// Who submitted it.
+    pub user: u32,
+    /// The class in which it is served.
+    pub class: u32,
+}
+
+impl Whose {
+    /// Those of a row.
+    #[must_use]
+    pub fn of(setup: &Setup, trace: &Trace, row: usize) -> Self {
+        let job = &trace.jobs[row];
+        let class = setup.classes.of(&trace.shapes[job.shape as usize]);
+        Self { team: job.team, owner: job.owner, user: job.user, class }
+    }
+
+    /// Team, owner, user and class.
+    #[must_use]
+    pub fn numbers(&self) -> [u32; 4] {
+        [self.team, self.owner, self.user, self.class]
+    }
+
+    /// Their names.
+    #[must_use]
+    pub fn names<'a>(&self, setup: &'a Setup, trace: &'a Trace) -> [&'a str; 4] {
+        let class = setup.classes.names().text(self.class);
+        [trace.teams.text(self.team), trace.owners.text(self.owner), trace.users.text(self.user), class]
+    }
+}
+
+/// What some jobs held of a pool.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Held {
+    /// Money.
+    pub money: Exact,
+    /// The part of it for what evicted jobs had to run again, or until they were where they had been.
+    pub lost: Exact,
+    /// Thousandths of a unit of what the pool charges for × ms.
+    pub amount: u128,
+}
+
+impl Held {
+    fn add(&mut self, other: Self) {
+        self.money += other.money;
+        self.lost += other.lost;
+        self.amount += other.amount;
+    }
 }
 
 /// What jobs held, by whose they are.
@@ -102,6 +161,7 @@ impl Costs {
             users: Account::new(trace.users.len()),
             classes: Account::new(setup.classes.names().len()),
             lost: 0,
+            held: BTreeMap::new(),
         };
         for stretch in record.stretches() {
             let job = &trace.jobs[stretch.row];
@@ -113,8 +173,12 @@ impl Costs {
             costs.owners.add(job.owner as usize, cost, gpu);
             costs.users.add(job.user as usize, cost, gpu);
             costs.classes.add(setup.classes.of(&trace.shapes[job.shape as usize]) as usize, cost, gpu);
-            if stretch.lost {
-                costs.lost += cost;
+            let lost = if stretch.lost { cost } else { 0 };
+            costs.lost += lost;
+            if let Some(tariff) = &setup.tariffs[stretch.pool] {
+                let amount = u128::from(demand[tariff.kind()].get()) * u128::from(stretch.length_ms());
+                let key = (stretch.pool, Whose::of(setup, trace, stretch.row));
+                costs.held.entry(key).or_default().add(Held { money: cost, lost, amount });
             }
         }
         costs
@@ -141,6 +205,9 @@ impl Costs {
             account.add_all(more);
         }
         self.lost += other.lost;
+        for (key, held) in &other.held {
+            self.held.entry(*key).or_default().add(*held);
+        }
     }
 }
 

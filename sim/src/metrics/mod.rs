@@ -17,6 +17,7 @@ pub mod fairness;
 pub mod finish_time;
 pub mod groups;
 pub mod latency;
+pub mod money;
 pub mod population;
 pub mod queue;
 pub mod reclaimed;

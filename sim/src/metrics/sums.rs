@@ -1,12 +1,14 @@
 //! Sums: what must add up after every run, each side computed in its own way.
 //!
-//! Σ teams = Σ owners = Σ users = Σ classes = Σ pools allocated, allocated ≤ total; area under utilization = Σ what
+//! Σ teams = Σ owners = Σ users = Σ classes = Σ pools allocated, allocated ≤ total; the same as they are printed, where
+//! also pools = held + idle, `cost.csv` = pools and teams, `jobs.csv` = teams and allocated; area under utilization = Σ what
 //! jobs held × how long, by resource; area under the queue depth = Σ all waiting as the engine counted it = that of the
 //! same in slices from the first submission to the last end, as `jobs_over_time` and `series.csv` have them, in all and over
 //! teams, and the same in GPUs. Exact integers. Asserted under `--check`.
 
 use super::Demands;
-use super::cost::Costs;
+use super::cost::{Costs, Whose};
+use super::money::Money;
 use super::queue::{self, asking, depth};
 use super::series::{self, Slices};
 use super::utilization::Usage;
@@ -39,6 +41,9 @@ pub fn check(setup: &Setup, trace: &Trace, record: &Record) -> Result<(), SimErr
             let name = &setup.config.pools[pool].name;
             return Err(bug(record, format!("pool `{name}` costs {total} and {held} of it is allocated")));
         }
+    }
+    if setup.is_priced() {
+        printed(setup, trace, record, &demands, &costs)?;
     }
     let usage = Usage::new(setup, trace, record, &demands, window);
     for kind in setup.config.kinds.iter() {
@@ -83,6 +88,51 @@ pub fn check(setup: &Setup, trace: &Trace, record: &Record) -> Result<(), SimErr
         }
     }
     Ok(())
+}
+
+/// The same in micro-USD.
+fn printed(
+    setup: &Setup,
+    trace: &Trace,
+    record: &Record,
+    demands: &Demands,
+    costs: &Costs,
+) -> Result<(), SimError> {
+    let money = Money::new(costs, setup, trace);
+    let same = |what: &str, one: u128, other: u128| equal(record, &format!("printed {what}"), one, other);
+    same("total and allocated + idle", money.total, money.allocated + money.idle)?;
+    for (what, parts, whole) in [
+        ("cost of all pools and total", &money.total_by_pool, money.total),
+        ("allocated of all pools and allocated", &money.allocated_by_pool, money.allocated),
+        ("idle of all pools and idle", &money.idle_by_pool, money.idle),
+        ("cost of all owners and allocated", &money.by_owner, money.allocated),
+        ("cost of all users and allocated", &money.by_user, money.allocated),
+        ("cost of all classes and allocated", &money.by_class, money.allocated),
+        ("cost of all teams and allocated", &money.by_team, money.allocated),
+    ] {
+        same(what, parts.iter().sum(), whole)?;
+    }
+    let mut by_pool = vec![0; money.total_by_pool.len()];
+    for ((pool, _), part) in &money.parts {
+        by_pool[*pool] += part.money;
+        if part.lost > part.money {
+            return Err(bug(record, format!("{} is lost of a part that costs {}", part.lost, part.money)));
+        }
+    }
+    let mut by_team = vec![0; money.by_team.len()];
+    for (row, job) in money.of_jobs(setup, trace, record, demands).into_iter().enumerate() {
+        by_team[setup.team_of[Whose::of(setup, trace, row).team as usize].index()] += job;
+    }
+    for (pool, rows) in by_pool.into_iter().enumerate() {
+        let (cost, held, idle) =
+            (money.total_by_pool[pool], money.allocated_by_pool[pool], money.idle_by_pool[pool]);
+        same("cost of a pool and its allocated + idle", cost, held + idle)?;
+        same("allocated of a pool and its rows of `cost.csv`", held, rows)?;
+    }
+    by_team
+        .into_iter()
+        .zip(&money.by_team)
+        .try_for_each(|(jobs, team)| same("cost of a team and of its jobs in `jobs.csv`", *team, jobs))
 }
 
 fn bug(record: &Record, what: String) -> SimError {

@@ -14,11 +14,12 @@ use std::io::{self, Write};
 use fairshare::{MicroUsd, PriceUnit};
 
 use super::csv::{Columns, Kind, field, header, push};
-use crate::metrics::cost::{Costs, apportion, apportion_by, of_stretch};
+use crate::metrics::cost::{Costs, Whose, apportion_by};
+use crate::metrics::money::{Money, Part};
 use crate::metrics::{Demands, egress};
 use crate::record::Record;
 use crate::setup::Setup;
-use crate::tariff::{Bought, Exact};
+use crate::tariff::Bought;
 use crate::trace::{Trace, compare_names};
 
 /// Columns of the file.
@@ -34,18 +35,6 @@ pub(super) const COLUMNS: Columns = &[
     (Kind::Number, "x_LostCost"),
 ];
 
-/// Whose a row is: pool, then numbers of owner, team, user and class.
-type Whose = (usize, [u32; 4]);
-
-/// What they held.
-#[derive(Default)]
-struct Held {
-    money: Exact,
-    lost: Exact,
-    /// Thousandths of a unit × ms.
-    amount: u128,
-}
-
 /// Writes the file; only the header where nothing has a price.
 ///
 /// # Errors
@@ -57,58 +46,30 @@ pub fn write(setup: &Setup, trace: &Trace, record: &Record, out: &mut impl Write
     let (Some(window), true) = (window, setup.is_priced()) else { return Ok(()) };
     let demands = Demands::new(setup, trace);
     let costs = Costs::new(setup, trace, record, &demands, Some(window));
-    let rows = rows(setup, trace, record, &demands);
-    let exact: Vec<Exact> = rows.iter().map(|(_, held)| held.money).collect();
-    let lost: Vec<Exact> = rows.iter().map(|(_, held)| held.lost).collect();
-    let totals = costs.total_by_pool();
-    let idle: Vec<Exact> = totals
-        .iter()
-        .zip(&costs.allocated_by_pool)
-        .map(|(total, held)| total.saturating_sub(*held))
-        .collect();
-    let (allocated, unused) = (exact.iter().sum(), idle.iter().sum());
-    let whole = apportion(&[allocated, unused], setup.money, setup.money.to_micro(allocated + unused));
-    let micro = apportion(&exact, setup.money, whole[0]);
-    let lost = apportion(&lost, setup.money, setup.money.to_micro(lost.iter().sum()));
+    let money = Money::new(&costs, setup, trace);
+    let mut rows: Vec<Row<Part>> = money.parts.iter().map(|(key, part)| (*key, *part)).collect();
+    sort_by_name(setup, trace, &mut rows);
     let mut writer = Lines { setup, trace, window, out, line: String::new() };
-    for (((whose, held), micro), lost) in rows.iter().zip(&micro).zip(&lost) {
-        writer.held(whose.0, Some(whose.1), *micro, *lost, held.amount)?;
+    for (key, part) in &rows {
+        writer.held(key.0, Some(key.1), *part, costs.held[key].amount)?;
     }
-    for (pool, micro) in apportion(&idle, setup.money, whole[1]).into_iter().enumerate() {
+    for (pool, micro) in money.idle_by_pool.iter().enumerate() {
         let Some(tariff) = setup.tariffs[pool].as_ref().filter(|tariff| tariff.bought.accrues()) else {
             continue;
         };
         let there = setup.available(pool, tariff.kind(), Some(window));
-        let held: u128 = rows.iter().filter(|(whose, _)| whose.0 == pool).map(|(_, held)| held.amount).sum();
-        writer.held(pool, None, micro, 0, there.saturating_sub(held))?;
+        let of_pool = costs.held.iter().filter(|((of, _), _)| *of == pool);
+        let held: u128 = of_pool.map(|(_, held)| held.amount).sum();
+        writer.held(pool, None, Part { money: *micro, lost: 0 }, there.saturating_sub(held))?;
     }
     writer.egress(record)
 }
 
-/// All rows of what was held, by pool, then names.
-fn rows(setup: &Setup, trace: &Trace, record: &Record, demands: &Demands) -> Vec<(Whose, Held)> {
-    let mut rows: BTreeMap<Whose, Held> = BTreeMap::new();
-    for stretch in record.stretches() {
-        let Some(tariff) = &setup.tariffs[stretch.pool] else { continue };
-        let held = rows.entry((stretch.pool, whose(setup, trace, stretch.row))).or_default();
-        let money = of_stretch(setup, trace, demands, &stretch);
-        held.money += money;
-        held.lost += if stretch.lost { money } else { 0 };
-        let amount = demands.of(trace, stretch.row, stretch.alternative)[tariff.kind()].get();
-        held.amount += u128::from(amount) * u128::from(stretch.length_ms());
-    }
-    let mut rows: Vec<(Whose, Held)> = rows.into_iter().collect();
-    sort_by_name(setup, trace, &mut rows);
-    rows
-}
+/// A row: pool, and whose it is.
+type Row<T> = ((usize, Whose), T);
 
-fn whose(setup: &Setup, trace: &Trace, row: usize) -> [u32; 4] {
-    let job = &trace.jobs[row];
-    [job.owner, job.team, job.user, setup.classes.of(&trace.shapes[job.shape as usize])]
-}
-
-/// Numbers are in the order of the trace's rows; names are not.
-fn sort_by_name<T>(setup: &Setup, trace: &Trace, rows: &mut [(Whose, T)]) {
+/// By pool, then names: numbers are in the order of the trace's rows.
+fn sort_by_name<T>(setup: &Setup, trace: &Trace, rows: &mut [Row<T>]) {
     rows.sort_by(|((pool_a, a), _), ((pool_b, b), _)| {
         let pairs = names(setup, trace, *a).into_iter().zip(names(setup, trace, *b));
         let by_name = pairs.map(|(a, b)| compare_names(a, b)).find(|order| order.is_ne());
@@ -116,13 +77,10 @@ fn sort_by_name<T>(setup: &Setup, trace: &Trace, rows: &mut [(Whose, T)]) {
     });
 }
 
-fn names<'a>(setup: &'a Setup, trace: &'a Trace, [owner, team, user, class]: [u32; 4]) -> [&'a str; 4] {
-    [
-        trace.owners.text(owner),
-        trace.teams.text(team),
-        trace.users.text(user),
-        setup.classes.names().text(class),
-    ]
+/// In the order of the columns.
+fn names<'a>(setup: &'a Setup, trace: &'a Trace, whose: Whose) -> [&'a str; 4] {
+    let [team, owner, user, class] = whose.names(setup, trace);
+    [owner, team, user, class]
 }
 
 struct Lines<'a, W> {
@@ -152,9 +110,8 @@ impl<W: Write> Lines<'_, W> {
     fn held(
         &mut self,
         pool: usize,
-        whose: Option<[u32; 4]>,
-        micro: u128,
-        lost: u128,
+        whose: Option<Whose>,
+        Part { money: micro, lost }: Part,
         amount: u128,
     ) -> io::Result<()> {
         let Some(tariff) = &self.setup.tariffs[pool] else { return Ok(()) };
@@ -182,17 +139,17 @@ impl<W: Write> Lines<'_, W> {
 
     /// Data sets that left pools which say what that costs; the rows add up to the summary's `egress`.
     fn egress(&mut self, record: &Record) -> io::Result<()> {
-        let mut sums: BTreeMap<Whose, [u128; 2]> = BTreeMap::new();
+        let mut sums: BTreeMap<(usize, Whose), [u128; 2]> = BTreeMap::new();
         for one in egress::moves(self.setup, self.trace, record) {
             let charged =
                 self.setup.tariffs[one.from].as_ref().is_some_and(|tariff| tariff.egress_gb.is_some());
             if one.size.is_some() && charged {
-                let sum = sums.entry((one.from, whose(self.setup, self.trace, one.row))).or_default();
+                let sum = sums.entry((one.from, Whose::of(self.setup, self.trace, one.row))).or_default();
                 sum[0] += u128::from(one.size.unwrap_or(0));
                 sum[1] += one.money();
             }
         }
-        let mut sums: Vec<(Whose, [u128; 2])> = sums.into_iter().collect();
+        let mut sums: Vec<Row<[u128; 2]>> = sums.into_iter().collect();
         sort_by_name(self.setup, self.trace, &mut sums);
         let exact: Vec<u128> = sums.iter().map(|(_, [_, money])| *money).collect();
         let micro = apportion_by(&exact, egress::GB, egress::micro(exact.iter().sum()));
@@ -212,7 +169,7 @@ impl<W: Write> Lines<'_, W> {
         Ok(())
     }
 
-    fn row(&mut self, pool: usize, whose: Option<[u32; 4]>, charge: &Charge) -> io::Result<()> {
+    fn row(&mut self, pool: usize, whose: Option<Whose>, charge: &Charge) -> io::Result<()> {
         let line = &mut self.line;
         line.clear();
         let money = |micro: u128| MicroUsd::new(u64::try_from(micro).unwrap_or(u64::MAX));

@@ -9,7 +9,8 @@ use fairshare::{Millis, ResourceKind, Timestamp};
 
 use crate::error::SimError;
 use crate::metrics::Demands;
-use crate::metrics::cost::{apportion, of_stretch};
+use crate::metrics::cost::Costs;
+use crate::metrics::money::Money;
 use crate::observer::{Observer, Transition, What};
 use crate::record::Record;
 use crate::setup::Setup;
@@ -158,7 +159,7 @@ fn when(trace: &Trace, record: &Record, row: usize, line: &mut String) {
 /// What every job lost and cost, over all its attempts.
 struct Ledger {
     lost_ms: Vec<u64>,
-    /// Micro-USD; all jobs add up to the allocated cost. Nothing without prices.
+    /// Micro-USD; jobs add up to the allocated cost, and those of a team to the team's. Nothing without prices.
     micro: Option<Vec<u128>>,
 }
 
@@ -166,17 +167,13 @@ impl Ledger {
     fn new(setup: &Setup, trace: &Trace, record: &Record) -> Self {
         let demands = Demands::new(setup, trace);
         let mut lost_ms = vec![0; trace.jobs.len()];
-        let priced = setup.is_priced();
-        let mut exact = vec![0; if priced { trace.jobs.len() } else { 0 }];
-        for stretch in record.stretches() {
-            if stretch.lost {
-                lost_ms[stretch.row] += stretch.length_ms();
-            }
-            if priced {
-                exact[stretch.row] += of_stretch(setup, trace, &demands, &stretch);
-            }
+        for stretch in record.stretches().filter(|stretch| stretch.lost) {
+            lost_ms[stretch.row] += stretch.length_ms();
         }
-        let micro = priced.then(|| apportion(&exact, setup.money, setup.money.to_micro(exact.iter().sum())));
+        let micro = setup.is_priced().then(|| {
+            let costs = Costs::new(setup, trace, record, &demands, record.window(trace));
+            Money::new(&costs, setup, trace).of_jobs(setup, trace, record, &demands)
+        });
         Self { lost_ms, micro }
     }
 }

@@ -1,15 +1,15 @@
-//! Money of a summary: accounts in micro-USD that add up when they are printed.
+//! Money of a summary: dollars by name.
 //!
 //! total = allocated + idle; owners, users, classes and teams each add up to allocated. Absent on purpose: what is charged
-//! (see `tariff` and `metrics::cost`).
+//! (see `tariff` and `metrics::cost`), and rounding (see `metrics::money`).
 
 use serde::Serialize;
 
 use super::GPU_HOUR;
-use crate::metrics::cost::{Account, Costs, apportion};
+use crate::metrics::cost::{Account, Costs};
+use crate::metrics::money::Money;
 use crate::metrics::ratio;
 use crate::setup::Setup;
-use crate::tariff::Unit;
 use crate::trace::{Interner, Trace, compare_names};
 
 /// Dollars: total = allocated + idle; lost is a part of allocated.
@@ -47,56 +47,12 @@ pub struct NamedCost {
     pub gpu_hours: f64,
 }
 
-/// All accounts in micro-USD, rounded so that parts add up.
-pub(crate) struct Money {
-    pub(crate) summary: CostUsd,
-    pub(super) total_by_pool: Vec<u128>,
-    pub(super) idle_by_pool: Vec<u128>,
-    pub(super) by_team: Vec<u128>,
-    pub(crate) by_owner: Vec<u128>,
-    pub(crate) by_user: Vec<u128>,
-    pub(crate) by_class: Vec<u128>,
-}
-
-impl Money {
-    pub(crate) fn new(costs: &Costs, setup: &Setup, trace: &Trace) -> Self {
-        let unit = setup.money;
-        let total_by_pool = costs.total_by_pool();
-        let (total, allocated): (u128, u128) =
-            (total_by_pool.iter().sum(), costs.allocated_by_pool.iter().sum());
-        let idle = total.saturating_sub(allocated);
-        let whole = unit.to_micro(total);
-        let parts = apportion(&[allocated, idle], unit, whole);
-        let (allocated, idle) = (parts[0], parts[1]);
-        let idle_of = |(total, allocated): (&u128, &u128)| total.saturating_sub(*allocated);
-        let exact_idle: Vec<u128> = total_by_pool.iter().zip(&costs.allocated_by_pool).map(idle_of).collect();
-        Self {
-            summary: CostUsd {
-                total: dollars(whole),
-                allocated: dollars(allocated),
-                idle: dollars(idle),
-                lost: dollars(unit.to_micro(costs.lost).min(allocated)),
-            },
-            total_by_pool: apportion(&total_by_pool, unit, whole),
-            idle_by_pool: apportion(&exact_idle, unit, idle),
-            by_team: apportion(&costs.teams.money, unit, allocated),
-            by_owner: by_name(&costs.owners.money, &trace.owners, (unit, allocated)),
-            by_user: by_name(&costs.users.money, &trace.users, (unit, allocated)),
-            by_class: by_name(&costs.classes.money, setup.classes.names(), (unit, allocated)),
-        }
+impl CostUsd {
+    pub(crate) fn new(money: &Money) -> Self {
+        let [total, allocated, idle, lost] =
+            [money.total, money.allocated, money.idle, money.lost].map(dollars);
+        Self { total, allocated, idle, lost }
     }
-}
-
-/// Micro-USD of each. Ties go by name: the trace numbers names as they appear, which the order of its rows decides.
-fn by_name(exact: &[u128], names: &Interner, (unit, whole): (Unit, u128)) -> Vec<u128> {
-    let mut order: Vec<(usize, &str)> = names.iter().enumerate().collect();
-    order.sort_by(|(_, a), (_, b)| compare_names(a, b));
-    let parts: Vec<u128> = order.iter().map(|(index, _)| exact[*index]).collect();
-    let mut micro = vec![0; exact.len()];
-    for ((index, _), part) in order.iter().zip(apportion(&parts, unit, whole)) {
-        micro[*index] = part;
-    }
-    micro
 }
 
 /// Dollars of micro-USD; exact up to nine billion dollars.

@@ -6,6 +6,7 @@
     reason = "a test that cannot set up fails, and says what it skips"
 )]
 
+mod adding_up;
 mod admission;
 mod capacity;
 mod cli;

@@ -239,8 +239,8 @@ c,40,20,y,urgent,4,0.9
 /// A reader of a figure is told five things about it; files that only help to work figures out have none of their own.
 #[test]
 fn every_family_of_measures_tells_its_formula_unit_population_estimator_and_source() {
-    const HELP: [&str; 8] =
-        ["caution", "distribution", "division", "mod", "population", "series", "shares", "sums"];
+    const HELP: [&str; 9] =
+        ["caution", "distribution", "division", "mod", "money", "population", "series", "shares", "sums"];
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/metrics");
     let mut told = 0;
     for entry in std::fs::read_dir(folder).unwrap() {
