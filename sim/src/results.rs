@@ -4,7 +4,7 @@
 //! refused by name. Absent on purpose: writing (see `report`) and running (see `command`).
 
 use std::collections::BTreeMap;
-use std::io;
+use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 
 use clap::Parser as _;
@@ -101,7 +101,9 @@ fn where_else(folder: &Path) -> String {
     for place in [folder, beside] {
         let entries = std::fs::read_dir(place).into_iter().flatten().flatten();
         let found = entries.map(|entry| entry.path()).filter(|path| path.join("manifest.json").is_file());
-        let mut found: Vec<PathBuf> = found.collect();
+        // Not those of another schema or version, and not what was interrupted: they would be refused.
+        let usable = |path: &PathBuf| Results::open(path).is_ok_and(|results| results.command().is_ok());
+        let mut found: Vec<PathBuf> = found.filter(usable).collect();
         found.sort();
         let names = found.iter().map(|path| path.strip_prefix(".").unwrap_or(path).display().to_string());
         let names: Vec<String> = names.collect();
@@ -174,8 +176,49 @@ impl Results {
     ///
     /// # Errors
     ///
-    /// [`SimError::Usage`] if it was made by another version, was interrupted, or its command line is none of a run.
+    /// [`SimError::Usage`] if it was made by another version, was interrupted, its command line is none of a run, or the
+    /// scenario is not where that says.
     pub fn run(&self) -> Result<Run, SimError> {
+        let run = self.command()?;
+        let scenario = run.scenario.display();
+        if Self::is_from_input(&run) {
+            // Whoever types would wait for nothing.
+            if io::stdin().is_terminal() {
+                return Err(self.asks_for_input());
+            }
+        } else if !run.scenario.exists() {
+            let message = format!("the run's scenario `{scenario}` is not here");
+            let hint = "paths are those of the first run: do this in the folder where it was done";
+            return Err(SimError::usage_with_hint(message, hint));
+        }
+        Ok(run)
+    }
+
+    /// Whether the scenario of a run came from standard input.
+    fn is_from_input(run: &Run) -> bool {
+        run.scenario == Path::new("-")
+    }
+
+    fn asks_for_input(&self) -> SimError {
+        let folder = if self.folder == Path::new("") { Path::new(".") } else { &self.folder };
+        let message = format!(
+            "the scenario of `{}` came from standard input, and what comes from there now is not the same",
+            folder.display()
+        );
+        SimError::usage_with_hint(message, "give it once more: put `< SCENARIO` behind this command")
+    }
+
+    /// Why the run could not be done again: a scenario that came from standard input and does not come now is said to.
+    #[must_use]
+    pub fn fault(&self, run: &Run, error: SimError) -> SimError {
+        match error {
+            SimError::Scenario(_) if Self::is_from_input(run) => self.asks_for_input(),
+            other => other,
+        }
+    }
+
+    /// The same wherever its inputs are.
+    fn command(&self) -> Result<Run, SimError> {
         let Manifest { complete, provenance, .. } = &self.manifest;
         let shown = self.folder.join("manifest.json").display().to_string();
         let own = env!("CARGO_PKG_VERSION");
@@ -217,6 +260,9 @@ impl Results {
             }
         }
         if then.traces.len() != count || then.scenario_digest != scenario {
+            if self.command().is_ok_and(|run| Self::is_from_input(&run)) {
+                return Err(self.asks_for_input());
+            }
             let message = format!(
                 "the scenario has changed: sha256 is {scenario}, the manifest says {}",
                 then.scenario_digest

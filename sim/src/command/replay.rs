@@ -44,7 +44,7 @@ pub fn replay(arguments: &Replay, world: &World<'_>) -> Result<Output, SimError>
     run.fail_if.clear();
     run.timings = false;
     let then = World { verbose: false, ..world.of(&results) };
-    let (summary, output) = super::run::run_for(&run, &then)?;
+    let (summary, output) = super::run::run_for(&run, &then).map_err(|error| results.fault(&run, error))?;
     if output.exit == ExitCode::Interrupted {
         return Err(SimError::Interrupted { during: "the run was done again" });
     }

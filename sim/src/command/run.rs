@@ -52,7 +52,8 @@ pub(crate) fn run_for(arguments: &Run, world: &World<'_>) -> Result<(Summary, Ou
     };
     if let Some(folder) = &folder {
         let inputs = inputs(&arguments.traces, &scenario)?;
-        folder.spare(&inputs.iter().map(|input| input.path.as_path()).collect::<Vec<_>>())?;
+        let traces = inputs.iter().map(|input| input.path.as_path());
+        folder.spare(&traces.chain([arguments.scenario.as_path()]).collect::<Vec<_>>())?;
     }
     let done = match arguments.quantiles {
         Quantiles::Exact => whole(arguments, world, &scenario, &info, folder.as_ref(), &mut timings)?,
@@ -99,7 +100,8 @@ impl<'a> Again<'a> {
             trim: trim(arguments.trim.as_deref())?,
         };
         let overrides = overrides(&arguments.settings, arguments.policy.as_deref(), &then)?;
-        let scenario = Scenario::load(&arguments.scenario, &overrides)?;
+        let scenario = Scenario::load(&arguments.scenario, &overrides)
+            .map_err(|error| results.fault(&arguments, error.into()))?;
         let trace = load(&arguments.traces, arguments.strict, &scenario, world)?;
         let digests = trace.sources.iter().map(|source| (source.path.as_str(), source.digest.as_str()));
         results.check_inputs(digests, &scenario.digest)?;

@@ -8,6 +8,7 @@
 
 mod adding_up;
 mod admission;
+mod again;
 mod capacity;
 mod cli;
 mod commands;
