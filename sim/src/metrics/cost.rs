@@ -3,10 +3,9 @@
 //! Formula: a pool that is owned or reserved charges price × capacity of what its price names, from the first submission
 //! to the last end; one that is bought on demand or at spot prices charges what jobs held. allocated = Σ price × amount
 //! held × time; idle = total − allocated; lost = the part of allocated for what evicted jobs had to run again, and for
-//! what they did until they were where they had been. Sums are integers (see `tariff`); how they are rounded so that printed parts add
-//! up, see `money`. Unit: US
-//! dollars. Population: all jobs that started, never trimmed. Estimator: none, the sums are exact. Source: what is
-//! charged and to whom after FOCUS 1.0, the open specification of bills for clouds; idle and lost are definitions of
+//! what they did until they were where they had been. Sums are integers (see `tariff`); how they are rounded so that
+//! printed parts add up, see `money`. Unit: US dollars. Population: all jobs that started, never trimmed. Estimator: none,
+//! the sums are exact. Source: what is charged and to whom after FOCUS 1.0, the open specification of bills for clouds; idle and lost are definitions of
 //! this project. Accounts of whoever allocated (teams, owners, users, classes) each add up to allocated. Absent on
 //! purpose: prices over time (see `tariff`); what data sets cost that are read from elsewhere (see `egress`).
 

@@ -2,9 +2,9 @@
 //!
 //! Formula: depth at an instant = jobs that wait; in GPUs: Σ what they ask. Mean = area under the depth / time from the
 //! first submission to the last end; the largest value at any instant. Unit: jobs, GPUs. Population: all jobs that were
-//! not rejected, over all their attempts, those that never started included until the last end; a job that runs in several ways asks what
-//! its last attempt, or its first way, asks. Estimator: exact, from the instants at which the depth changes. Source:
-//! Little, "A proof for the queuing formula L = λW", 1961: the area under the depth is all waiting.
+//! not rejected, over all their attempts, those that never started included until the last end; a job that runs in several
+//! ways asks what its last attempt, or its first way, asks. Estimator: exact, from the instants at which the depth changes.
+//! Source: Little, "A proof for the queuing formula L = λW", 1961: the area under the depth is all waiting.
 
 use fairshare::ResourceKind;
 use serde::Serialize;
