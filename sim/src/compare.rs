@@ -336,7 +336,7 @@ impl Pairs {
         };
         #[expect(clippy::cast_precision_loss, reason = "seconds for people, from exact ms")]
         let wait = |row: &u32| {
-            let [one, base] = both.map(|record| i128::from(record.outcomes[*row as usize].wait_ms));
+            let [one, base] = both.map(|record| i128::from(record.wait_ms(trace, *row as usize)));
             (one - base) as f64 / 1_000.0
         };
         let slowdown = |row: &u32| {

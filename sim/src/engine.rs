@@ -5,6 +5,8 @@
 //! engine alone knows true run times. Invariant: an event of an attempt that is over is recognised by the attempt's
 //! number. Absent on purpose: measures (see `record` and `metrics`).
 
+use std::collections::BTreeMap;
+
 use fairshare::{
     Config, Decision, EvictReason, JobId, JobSpec, LogDigest, Millis, PolicySpec, Rejection, Scheduler,
     ShapeId, Submission, Timestamp,
@@ -13,7 +15,7 @@ use fairshare::{
 use crate::error::SimError;
 use crate::event::{Completion, EventQueue};
 use crate::observer::{Cause, Observer, Transition, What};
-use crate::record::{Fate, LostAttempt, Outcome, Record, Rejected};
+use crate::record::{Fate, LostAttempt, Outcome, Place, Record, Rejected};
 use crate::saved::{Begin, Saved};
 use crate::setup::{Setup, pool_id};
 use crate::trace::Trace;
@@ -117,9 +119,9 @@ impl Suspended {
         let renumbered = |row: u32| Some(new[row as usize]).filter(|row| *row != u32::MAX);
         self.saved.renumber(renumbered);
         for by_row in [&mut record.reaped, &mut record.restarts, &mut record.moving] {
-            let old = std::mem::take(by_row).into_iter();
-            by_row.extend(old.filter_map(|(row, ms)| Some((renumbered(row)?, ms))));
+            renumber(by_row, renumbered);
         }
+        renumber(&mut record.evicted, renumbered);
         self.passed += record.outcomes.len() - kept.len();
         self.next_row = kept.len();
         record.outcomes = kept.iter().map(|row| record.outcomes[*row as usize]).collect();
@@ -321,7 +323,7 @@ impl<'a> Simulation<'a> {
             let outcome = &mut self.record.outcomes[live.row as usize];
             outcome.end_ms = now;
             outcome.fate = Fate::Ended;
-            let (pool, alternative) = (outcome.pool, outcome.alternative);
+            let Place { pool, alternative, .. } = self.record.places.get(outcome.place);
             let (row, attempt) = (live.row, live.attempt);
             self.live[event.job.slot()].job = None;
             observer.transition(Transition {
@@ -519,7 +521,7 @@ impl<'a> Simulation<'a> {
         let nodes = if divisible { 0 } else { self.scheduler.placement(id).count() };
         let nodes = u32::try_from(nodes).unwrap_or(u32::MAX);
         let pool = u32::try_from(pool).unwrap_or(u32::MAX);
-        let begin = Begin { now, waited_ms, pool, alternative, nodes };
+        let begin = Begin { now, waited_ms, place: Place { pool, alternative, nodes } };
         let at = self.saved.begin((self.setup, self.trace, row), begin, &mut self.record)?;
         self.completions.push(Completion { at, job: id, attempt });
         Ok(Transition { at: now, what: What::Started, row, attempt, pool, alternative, cause: None })
@@ -541,9 +543,9 @@ impl<'a> Simulation<'a> {
     fn settle_waits(&mut self) {
         let end = self.record.end_ms;
         for live in &self.live {
-            let Some(outcome) = self.record.outcomes.get_mut(live.row as usize) else { continue };
+            let Some(outcome) = self.record.outcomes.get(live.row as usize) else { continue };
             if live.job.is_some() && outcome.fate == Fate::Waiting {
-                outcome.wait_ms += u64::try_from(end.saturating_sub(live.since)).unwrap_or(0);
+                self.record.waited_ms += u128::try_from(end.saturating_sub(live.since)).unwrap_or(0);
             }
         }
     }
@@ -566,6 +568,12 @@ fn earlier(a: Option<i64>, b: Option<i64>) -> Option<i64> {
         (Some(a), Some(b)) => Some(a.min(b)),
         (a, b) => a.or(b),
     }
+}
+
+/// Gives rows their new numbers, and forgets those that have none.
+fn renumber<T>(by_row: &mut BTreeMap<u32, T>, new: impl Fn(u32) -> Option<u32>) {
+    let old = std::mem::take(by_row).into_iter();
+    by_row.extend(old.filter_map(|(row, what)| Some((new(row)?, what))));
 }
 
 /// Numbers the rows that have none yet, up to `rows`, after all that came before.

@@ -47,7 +47,7 @@ pub use exit_code::ExitCode;
 pub use gate::Gate;
 pub use observer::{Cause, Observer, Transition, What};
 pub use reaper::{Reaper, Suspect};
-pub use record::{Fate, LostAttempt, Outcome, Record, Rejected, Stretch};
+pub use record::{Evicted, Fate, LostAttempt, Outcome, Place, PlaceId, Places, Record, Rejected, Stretch};
 pub use saved::Recovery;
 pub use scenario::{
     Amount, Override, PlannedCapacity, Policy, Pool, Request, Scenario, ScenarioError, Snapshot, SnapshotJob,

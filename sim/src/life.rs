@@ -108,7 +108,7 @@ impl Life {
             team: setup.config.teams[team].name.clone(),
             status: record.status(trace, index),
             submit_s: seconds(trace.jobs[index].submit_ms),
-            wait_s: crate::summary::seconds(record.outcomes[index].wait_ms),
+            wait_s: crate::summary::seconds(record.wait_ms(trace, index)),
             intervals,
         }
     }

@@ -1,7 +1,8 @@
 //! Record: what became of every job, as the engine writes it down and the metrics read it.
 //!
-//! All measures are computed from here after the run, so that the loop does nothing per event but schedule; an
-//! evicted attempt, which is rare, has an entry of its own. Absent on purpose: formulas (see `metrics`).
+//! All measures are computed from here after the run, so that the loop does nothing per event but schedule. There may be
+//! millions of jobs: what few of them have is in maps by row, what many have in common is written once, and what follows
+//! from the trace is not written at all. Absent on purpose: formulas (see `metrics`).
 
 use std::collections::BTreeMap;
 
@@ -27,26 +28,66 @@ pub enum Fate {
     Ended,
 }
 
-/// What became of one job: 40 bytes.
+/// Where an attempt runs, and as what.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub struct Place {
+    /// Index of the pool.
+    pub pool: u32,
+    /// Index of the alternative, in the trace's shape.
+    pub alternative: u16,
+    /// How many nodes; zero in a divisible pool.
+    pub nodes: u32,
+}
+
+/// The number of a place in its record.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct PlaceId(u32);
+
+/// The places of a run, each once: there are few, however many jobs.
+#[derive(Clone, Debug, Default)]
+pub struct Places {
+    /// By number, from one on: zero is the place of those that have not started.
+    known: Vec<Place>,
+    numbers: BTreeMap<Place, PlaceId>,
+}
+
+impl Places {
+    /// The number of a place, which it keeps.
+    pub(crate) fn number(&mut self, place: Place) -> PlaceId {
+        if place == Place::default() {
+            return PlaceId::default();
+        }
+        let known = &mut self.known;
+        *self.numbers.entry(place).or_insert_with(|| {
+            known.push(place);
+            PlaceId(u32::try_from(known.len()).unwrap_or(u32::MAX))
+        })
+    }
+
+    /// The place of a number.
+    pub(crate) fn get(&self, number: PlaceId) -> Place {
+        let index = (number.0 as usize).checked_sub(1);
+        index.and_then(|index| self.known.get(index)).copied().unwrap_or_default()
+    }
+}
+
+/// What became of one job.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Outcome {
     /// Start of the last attempt, ms; meaningless before one.
     pub start_ms: i64,
     /// End of the last attempt, ms.
     pub end_ms: i64,
-    /// All waiting so far, over all attempts, ms.
-    pub wait_ms: u64,
-    /// Nodes of the last attempt; zero in a divisible pool.
-    pub nodes: u32,
-    /// How often it was evicted.
-    pub preemptions: u32,
-    /// Index of the last attempt's pool.
-    pub pool: u32,
-    /// Index of the last attempt's alternative, in the trace's shape.
-    pub alternative: u16,
+    /// Where the last attempt ran; see [`Record::place`].
+    pub place: PlaceId,
     /// How far it came.
     pub fate: Fate,
+    /// It was evicted; how often is in [`Record::evicted`].
+    pub evicted: bool,
 }
+
+// Every job has one until the end of the run.
+const _: () = assert!(size_of::<Outcome>() == 24, "an outcome takes 24 bytes");
 
 impl Outcome {
     /// Whether an attempt of it ran to the end or still runs.
@@ -58,8 +99,17 @@ impl Outcome {
     /// Whether it ran at least once.
     #[must_use]
     pub fn started(&self) -> bool {
-        self.holds() || self.preemptions > 0
+        self.holds() || self.evicted
     }
+}
+
+/// The evictions of one job.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Evicted {
+    /// How many.
+    pub times: u32,
+    /// For how long it held resources in the attempts that they ended, ms.
+    pub held_ms: u64,
 }
 
 /// An attempt that ended in an eviction.
@@ -128,6 +178,10 @@ pub struct Rejected {
 pub struct Record {
     /// By row of the trace.
     pub outcomes: Vec<Outcome>,
+    /// Where the last attempts ran.
+    pub places: Places,
+    /// How often jobs were evicted, of those that were.
+    pub evicted: BTreeMap<u32, Evicted>,
     /// All attempts that ended in an eviction, in order of their ends.
     pub lost: Vec<LostAttempt>,
     /// Why jobs were rejected.
@@ -138,6 +192,8 @@ pub struct Record {
     pub restarts: BTreeMap<u32, u64>,
     /// Jobs whose last attempt moves data sets first, and for how long, ms.
     pub moving: BTreeMap<u32, u64>,
+    /// All waiting of all jobs, added up as they started and at the end, ms: what single jobs waited must add up to it.
+    pub waited_ms: u128,
     /// How often a job was held back since preemption went round: it had been preempted again and again, and nothing else
     /// happened.
     pub held: u64,
@@ -153,6 +209,40 @@ pub struct Record {
 }
 
 impl Record {
+    /// Where the last attempt of a job ran; meaningless before one, but for its alternative, which is the first.
+    #[must_use]
+    pub fn place(&self, outcome: &Outcome) -> Place {
+        self.places.get(outcome.place)
+    }
+
+    /// How often a job was evicted.
+    #[must_use]
+    pub fn preemptions(&self, row: usize) -> u32 {
+        self.evictions(row).times
+    }
+
+    /// All waiting of a job, over all attempts: from its submission until its last start, or the end of the run where it
+    /// still waits, without the time in which it held resources, ms. Nothing for one that was rejected.
+    #[must_use]
+    pub fn wait_ms(&self, trace: &Trace, row: usize) -> u64 {
+        let outcome = &self.outcomes[row];
+        let until_ms = match outcome.fate {
+            Fate::Unseen | Fate::Rejected => return 0,
+            Fate::Waiting => self.end_ms,
+            Fate::Running | Fate::Ended => outcome.start_ms,
+        };
+        // A trace may say that a job started before it came.
+        let submit_ms = trace.jobs[row].submit_ms.min(until_ms);
+        until_ms.abs_diff(submit_ms).saturating_sub(self.evictions(row).held_ms)
+    }
+
+    fn evictions(&self, row: usize) -> Evicted {
+        if !self.outcomes[row].evicted {
+            return Evicted::default();
+        }
+        u32::try_from(row).ok().and_then(|row| self.evicted.get(&row)).copied().unwrap_or_default()
+    }
+
     /// How a job that ran to its end is counted: as recorded, or completed where the trace does not say; reaped where it
     /// was stopped for idling.
     #[must_use]
@@ -243,10 +333,11 @@ impl Record {
 
     /// The last attempt of a job that holds or held to its end, whole.
     pub(crate) fn last_attempt(&self, row: u32, outcome: &Outcome) -> Stretch {
+        let Place { pool, alternative, .. } = self.place(outcome);
         Stretch {
             row: row as usize,
-            pool: outcome.pool as usize,
-            alternative: usize::from(outcome.alternative),
+            pool: pool as usize,
+            alternative: usize::from(alternative),
             start_ms: outcome.start_ms,
             end_ms: if outcome.fate == Fate::Running { self.end_ms } else { outcome.end_ms },
             moving_ms: self.moving.get(&row).copied().unwrap_or(0),
@@ -322,5 +413,54 @@ impl Stretch {
     #[must_use]
     pub fn length_ms(&self) -> u64 {
         self.end_ms.abs_diff(self.start_ms)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trace::TraceOptions;
+
+    /// A trace of jobs that came at these times, ms, and one outcome of each.
+    fn run(jobs: &[(i64, Outcome)]) -> (Trace, Record) {
+        let row = |(index, (submit_ms, _)): (usize, &(i64, Outcome))| {
+            format!("{index},{},1,a,1", submit_ms / 1_000)
+        };
+        let rows: Vec<String> = jobs.iter().enumerate().map(row).collect();
+        let text = format!("job_id,submit_s,run_s,team,gpu\n{}\n", rows.join("\n"));
+        let trace = Trace::from_native("jobs", text.into_bytes(), &TraceOptions::default()).unwrap();
+        let outcomes = jobs.iter().map(|(_, outcome)| *outcome).collect();
+        (trace, Record { outcomes, end_ms: 100_000, ..Record::default() })
+    }
+
+    #[test]
+    fn a_wait_is_until_the_last_start_without_what_was_held_before() {
+        let at = |start_ms, fate, evicted| Outcome { start_ms, fate, evicted, ..Outcome::default() };
+        let (trace, mut record) = run(&[
+            (0, at(7_000, Fate::Ended, false)),
+            (1_000, at(31_000, Fate::Running, true)),
+            (2_000, at(5_000, Fate::Waiting, true)),
+            (3_000, at(0, Fate::Waiting, false)),
+            (4_000, at(0, Fate::Rejected, false)),
+            // Recorded as started before it came.
+            (5_000, at(4_000, Fate::Ended, false)),
+            (6_000, at(0, Fate::Unseen, false)),
+        ]);
+        record.evicted.insert(1, Evicted { times: 2, held_ms: 10_000 });
+        record.evicted.insert(2, Evicted { times: 1, held_ms: 8_000 });
+        let waits: Vec<u64> = (0..7).map(|row| record.wait_ms(&trace, row)).collect();
+        assert_eq!(waits, [7_000, 20_000, 90_000, 97_000, 0, 0, 0]);
+        let times: Vec<u32> = (0..7).map(|row| record.preemptions(row)).collect();
+        assert_eq!(times, [0, 2, 1, 0, 0, 0, 0]);
+    }
+
+    #[test]
+    fn a_place_is_written_once() {
+        let mut places = Places::default();
+        let place = |pool, nodes| Place { pool, alternative: 1, nodes };
+        let numbers = [place(0, 2), place(1, 2), place(0, 2), Place::default()].map(|one| places.number(one));
+        assert_eq!(numbers.map(|number| number.0), [1, 2, 1, 0]);
+        assert_eq!(numbers.map(|number| places.get(number).pool), [0, 1, 0, 0]);
+        assert_eq!(places.get(PlaceId::default()), Place::default(), "of those that have not started");
     }
 }

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use crate::error::SimError;
 use crate::observer::Cause;
-use crate::record::{Fate, LostAttempt, Outcome, Record};
+use crate::record::{Fate, LostAttempt, Outcome, Place, Record};
 use crate::setup::Setup;
 use crate::speed::{run_at_speed, work_at_speed};
 use crate::trace::Trace;
@@ -58,12 +58,7 @@ pub(crate) struct Begin {
     pub(crate) now: i64,
     /// How long the job waited for it, ms.
     pub(crate) waited_ms: u64,
-    /// Index of the pool.
-    pub(crate) pool: u32,
-    /// Index of the alternative, in the trace's shape.
-    pub(crate) alternative: u16,
-    /// How many nodes.
-    pub(crate) nodes: u32,
+    pub(crate) place: Place,
 }
 
 impl Saved {
@@ -79,7 +74,8 @@ impl Saved {
         begin: Begin,
         record: &mut Record,
     ) -> Result<i64, SimError> {
-        let Begin { now, waited_ms, pool, alternative, nodes } = begin;
+        let Begin { now, waited_ms, place } = begin;
+        let Place { pool, alternative, .. } = place;
         let Left { done_ms, restart_ms, moving } = self.0.get(&row).copied().unwrap_or_default();
         let run_ms = trace.jobs[row as usize].run_ms;
         let run = run_at_speed(run_ms - done_ms.min(run_ms), speed(trace, row, alternative));
@@ -101,10 +97,10 @@ impl Saved {
         for (note, ms) in notes.into_iter().filter(|(_, ms)| *ms > 0) {
             note.insert(row, ms);
         }
+        record.waited_ms += u128::from(waited_ms);
+        let place = record.places.number(place);
         let outcome = &mut record.outcomes[row as usize];
-        let wait_ms = outcome.wait_ms + waited_ms;
-        let (fate, preemptions) = (Fate::Running, outcome.preemptions);
-        *outcome = Outcome { start_ms: now, end_ms, wait_ms, nodes, preemptions, pool, alternative, fate };
+        *outcome = Outcome { start_ms: now, end_ms, place, fate: Fate::Running, ..*outcome };
         Ok(end_ms)
     }
 
@@ -118,13 +114,16 @@ impl Saved {
         cause: impl FnOnce(u64) -> Cause,
     ) -> LostAttempt {
         let outcome = &mut record.outcomes[row as usize];
-        outcome.preemptions = outcome.preemptions.saturating_add(1);
-        outcome.fate = Fate::Waiting;
-        let Outcome { pool, alternative, start_ms, .. } = *outcome;
+        (outcome.fate, outcome.evicted) = (Fate::Waiting, true);
+        let Outcome { place, start_ms, .. } = *outcome;
+        let Place { pool, alternative, .. } = record.places.get(place);
+        let held_ms = now.abs_diff(start_ms);
+        let evicted = record.evicted.entry(row).or_default();
+        evicted.times = evicted.times.saturating_add(1);
+        evicted.held_ms = evicted.held_ms.saturating_add(held_ms);
         record.reaped.remove(&row);
         let [restart_ms, moving_ms] =
             [&mut record.restarts, &mut record.moving].map(|noted| noted.remove(&row).unwrap_or(0));
-        let held_ms = now.abs_diff(start_ms);
         let ran_ms = held_ms.saturating_sub(moving_ms);
         let recovery = setup.recovery.of(trace, row as usize);
         let until = match recovery.checkpoint_ms {

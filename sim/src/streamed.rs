@@ -201,18 +201,19 @@ fn forget(trace: &mut Trace, state: &mut Suspended, tally: &mut Tally, setup: &S
     let count = u32::try_from(record.outcomes.len()).unwrap_or(u32::MAX);
     let is_over = |row: &u32| matches!(record.outcomes[*row as usize].fate, Fate::Ended | Fate::Rejected);
     let (over, alive): (Vec<u32>, Vec<u32>) = (0..count).partition(is_over);
+    let new = |row: &u32| u32::try_from(over.binary_search(row).ok()?).ok();
     let place = |lost: &LostAttempt| {
-        let row = u32::try_from(over.binary_search(&lost.row).ok()?).ok()?;
+        let row = new(&lost.row)?;
         // Nobody asks whom it was for, and that job may be gone.
         let cause = Cause { by: None, ..lost.cause };
         Some(LostAttempt { row, cause, ..*lost })
     };
-    let renumbered = |by_row: &BTreeMap<u32, u64>| {
-        let new = |row: &u32| u32::try_from(over.binary_search(row).ok()?).ok();
-        by_row.iter().filter_map(|(row, ms)| Some((new(row)?, *ms))).collect()
-    };
+    let renumbered =
+        |by_row: &BTreeMap<u32, u64>| by_row.iter().filter_map(|(row, ms)| Some((new(row)?, *ms))).collect();
     let finished = Record {
         outcomes: over.iter().map(|row| record.outcomes[*row as usize]).collect(),
+        places: record.places.clone(),
+        evicted: record.evicted.iter().filter_map(|(row, evicted)| Some((new(row)?, *evicted))).collect(),
         lost: record.lost.iter().filter_map(place).collect(),
         reaped: renumbered(&record.reaped),
         restarts: renumbered(&record.restarts),

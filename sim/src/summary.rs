@@ -32,7 +32,7 @@ use crate::metrics::{Demands, fairness, finish_time, ratio};
 use crate::record::{Fate, Record};
 use crate::scenario::{Scenario, kueue_label, policy_label};
 use crate::setup::Setup;
-use crate::trace::{Trace, printable};
+use crate::trace::{Trace, TraceJob, printable};
 pub use money::{CostUsd, NamedCost, OwnerCost};
 pub(crate) use money::{classes, dollars, owners, users};
 
@@ -328,7 +328,7 @@ impl Summary {
         warnings.extend(caution::of_end(trace));
         warnings.extend(caution::of_circles(record.held));
         warnings.extend(caution::of_stopped(all.wait.count - all.response.count));
-        warnings.extend(if info.trim.is_none() { caution::of_beginning(record) } else { None });
+        warnings.extend(if info.trim.is_none() { caution::of_beginning(trace, record) } else { None });
         warnings.extend(unmeasured.and_then(Unmeasured::caution));
         warnings.extend(crate::metrics::entitlement::caution(setup.config.teams.len()));
         let summary = Self {
@@ -466,11 +466,11 @@ fn provenance(scenario: &Scenario, trace: &Trace, info: &RunInfo) -> Provenance 
 }
 
 pub(crate) fn counts(trace: &Trace, record: &Record) -> Jobs {
-    let mut jobs = Jobs::default();
+    let evictions = record.evicted.values().map(|evicted| u64::from(evicted.times));
+    let mut jobs = Jobs { preemptions: evictions.sum(), ..Jobs::default() };
     for (row, outcome) in record.outcomes.iter().enumerate() {
         jobs.submitted += u64::from(outcome.fate != Fate::Unseen);
         jobs.started += u64::from(outcome.started());
-        jobs.preemptions += u64::from(outcome.preemptions);
         match record.status(trace, row) {
             "completed" => jobs.completed += 1,
             "failed" => jobs.failed += 1,
@@ -508,10 +508,12 @@ pub(crate) fn teams(
 ) -> Vec<TeamSummary> {
     let mut jobs = vec![0_u64; setup.config.teams.len()];
     let mut preemptions = vec![0_u64; setup.config.teams.len()];
+    let team_of = |job: &TraceJob| setup.team_of[job.team as usize].index();
     for (job, outcome) in trace.jobs.iter().zip(&record.outcomes) {
-        let team = setup.team_of[job.team as usize].index();
-        jobs[team] += u64::from(outcome.fate != Fate::Unseen);
-        preemptions[team] += u64::from(outcome.preemptions);
+        jobs[team_of(job)] += u64::from(outcome.fate != Fate::Unseen);
+    }
+    for (row, evicted) in &record.evicted {
+        preemptions[team_of(&trace.jobs[*row as usize])] += u64::from(evicted.times);
     }
     let summary = |(index, team): (usize, &fairshare::TeamSpec)| TeamSummary {
         name: team.name.clone(),

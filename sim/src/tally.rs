@@ -107,15 +107,16 @@ impl Tally {
         for (row, (job, outcome)) in (0_u32..).zip(trace.jobs.iter().zip(&record.outcomes)) {
             let team = &mut self.teams[setup.team_of[job.team as usize].index()];
             team.jobs += u64::from(outcome.fate != Fate::Unseen);
-            team.preemptions += u64::from(outcome.preemptions);
+            team.preemptions += u64::from(record.preemptions(row as usize));
             if outcome.fate != Fate::Unseen {
                 self.run_of_shape[job.shape as usize] += u128::from(job.run_ms);
                 self.first_submit_ms = Some(self.first_submit_ms.unwrap_or(job.submit_ms).min(job.submit_ms));
                 self.last_submit_ms = self.last_submit_ms.max(Some(job.submit_ms));
             }
             if outcome.fate == Fate::Ended {
-                team.wait.0.add(outcome.wait_ms);
-                self.wait.0.add(outcome.wait_ms);
+                let wait_ms = record.wait_ms(trace, row as usize);
+                team.wait.0.add(wait_ms);
+                self.wait.0.add(wait_ms);
             }
             if outcome.fate == Fate::Ended && record.ran_through(row) {
                 let response = outcome.end_ms.abs_diff(job.submit_ms);

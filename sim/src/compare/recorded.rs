@@ -9,7 +9,7 @@ use fairshare::{Entry, EntryKind, LogDigest, PoolId, Timestamp};
 
 use crate::error::SimError;
 use crate::metrics::utilization::fitting;
-use crate::record::{Fate, Outcome, Record};
+use crate::record::{Fate, Outcome, Place, Record};
 use crate::setup::Setup;
 use crate::trace::{Recorded, Trace, TraceShape};
 
@@ -47,15 +47,10 @@ pub(super) fn record(setup: &Setup, trace: &Trace) -> Result<(Record, Vec<String
         unsure += u64::from(!home.only);
         let run_end = start_ms.saturating_add_unsigned(job.run_ms);
         let end_ms = recorded.and_then(Recorded::end_ms).filter(|end| *end >= start_ms);
-        let outcome = Outcome {
-            start_ms,
-            end_ms: end_ms.unwrap_or(run_end),
-            wait_ms: u64::try_from(start_ms.saturating_sub(job.submit_ms)).unwrap_or(0),
-            pool: home.pool,
-            alternative: home.alternative,
-            fate: Fate::Ended,
-            ..Outcome::default()
-        };
+        let place = Place { pool: home.pool, alternative: home.alternative, nodes: 0 };
+        let place = record.places.number(place);
+        let end_ms = end_ms.unwrap_or(run_end);
+        let outcome = Outcome { start_ms, end_ms, place, fate: Fate::Ended, evicted: false };
         // What the record says may be more than the pools could hold at once, so it is counted job by job.
         held_ms += u128::from(outcome.end_ms.abs_diff(outcome.start_ms));
         record.end_ms = record.end_ms.max(outcome.end_ms);

@@ -22,7 +22,7 @@ use super::local::Locals;
 use super::tree::{ROOT, Tree, pool_names, settings, signed};
 use crate::error::SimError;
 use crate::observer::{Cause, Observer, Transition, What};
-use crate::record::{Fate, LostAttempt, Outcome, Record, Rejected};
+use crate::record::{Fate, LostAttempt, Outcome, Place, Record, Rejected};
 use crate::saved::{Begin, Saved};
 use crate::setup::Setup;
 use crate::trace::Trace;
@@ -285,9 +285,9 @@ impl<O: Observer> Replay<'_, O> {
         }
         self.record.close(None);
         let end = self.record.end_ms;
-        for (live, outcome) in self.live.iter().zip(&mut self.record.outcomes) {
+        for (live, outcome) in self.live.iter().zip(&self.record.outcomes) {
             if outcome.fate == Fate::Waiting {
-                outcome.wait_ms += u64::try_from(end.saturating_sub(live.since)).unwrap_or(0);
+                self.record.waited_ms += u128::try_from(end.saturating_sub(live.since)).unwrap_or(0);
             }
         }
         self.record.digest = self.digest.to_string();
@@ -464,7 +464,7 @@ impl<O: Observer> Replay<'_, O> {
         let waited_ms = now.abs_diff(live.since);
         *live = Live { attempt: live.attempt + 1, at: Some(at), since: now, ..*live };
         let attempt = live.attempt;
-        let begin = Begin { now, waited_ms, pool, alternative, nodes: 0 };
+        let begin = Begin { now, waited_ms, place: Place { pool, alternative, nodes: 0 } };
         let end = self.saved.begin((self.setup, self.trace, row), begin, &mut self.record)?;
         self.ends.push(Reverse((end, row, attempt)));
         self.tell(Transition { at: now, what: What::Started, row, attempt, pool, alternative, cause: None })
@@ -495,7 +495,7 @@ impl<O: Observer> Replay<'_, O> {
         let outcome = &mut self.record.outcomes[row as usize];
         outcome.end_ms = now;
         outcome.fate = Fate::Ended;
-        let (pool, alternative) = (outcome.pool, outcome.alternative);
+        let Place { pool, alternative, .. } = self.record.places.get(outcome.place);
         let what = self.record.ending(row);
         self.tell(Transition { at: now, what, row, attempt, pool, alternative, cause: None })
     }

@@ -110,7 +110,8 @@ impl Waited {
             First::Rejection => false,
             First::None => outcome.fate == Fate::Waiting,
         };
-        waited.then(|| demands.of(trace, row, usize::from(outcome.alternative))[self.kind].get())
+        waited
+            .then(|| demands.of(trace, row, usize::from(record.place(outcome).alternative))[self.kind].get())
     }
 }
 

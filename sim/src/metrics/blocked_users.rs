@@ -339,7 +339,7 @@ impl<'a> View<'a> {
             if outcome.holds() {
                 self.hold(self.record.last_attempt(row, outcome));
             }
-            if outcome.preemptions > 0 {
+            if outcome.evicted {
                 let first = self.lost.partition_point(|attempt| attempt.row < at);
                 let mut next = first;
                 while let Some(attempt) = self.lost.get(next).filter(|attempt| attempt.row == at) {

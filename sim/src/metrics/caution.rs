@@ -171,12 +171,12 @@ pub fn of_counts<'a>(loads: impl Iterator<Item = (&'a str, Option<f64>)>, jobs: 
 
 /// What is to be said of the beginning of a run that was not trimmed; it takes every job's wait, in order.
 #[must_use]
-pub fn of_beginning(record: &Record) -> Option<String> {
+pub fn of_beginning(trace: &Trace, record: &Record) -> Option<String> {
     if (record.outcomes.len() as u64) < JOBS {
         return None;
     }
-    let ended = record.outcomes.iter().filter(|outcome| outcome.fate == Fate::Ended);
-    let waits: Vec<u64> = ended.map(|outcome| outcome.wait_ms).collect();
+    let ended = (0..record.outcomes.len()).filter(|row| record.outcomes[*row].fate == Fate::Ended);
+    let waits: Vec<u64> = ended.map(|row| record.wait_ms(trace, row)).collect();
     let (first, others) = warm_up(&waits)?;
     Some(format!(
         "the first tenth of the jobs waited {} on average, the others {}: the cluster begins empty (see `--trim`)",

@@ -101,7 +101,7 @@ pub fn figures(counted: Counted<'_>, division: &Division) -> Vec<Figures> {
     let Counted { trace, record, rows } = counted;
     let mut found = vec![Figures::default(); division.ends.len()];
     let response = |row: usize| wait::response(trace.jobs[row].submit_ms, record.outcomes[row].end_ms);
-    let waits = rows.iter().map(|row| record.outcomes[*row as usize].wait_ms).collect();
+    let waits = rows.iter().map(|row| record.wait_ms(trace, *row as usize)).collect();
     fill(spread(waits, division, None, Distribution::of_millis), |one| &mut one.wait, &mut found);
     // How long a job would have taken that was stopped for idling is not known.
     let through = |place: u32| record.ran_through(rows[place as usize]);

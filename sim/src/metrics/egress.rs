@@ -103,8 +103,9 @@ pub fn moves<'a>(setup: &'a Setup, trace: &'a Trace, record: &'a Record) -> impl
     };
     let lost: Vec<(u32, u32)> = record.lost.iter().filter_map(of_lost).collect();
     let last = (0_u32..).zip(&record.outcomes).filter(|(_, outcome)| outcome.holds());
-    let last = last.filter(move |(row, outcome)| anew(before.get(row).copied(), outcome.pool));
-    last.map(|(row, outcome)| (row, outcome.pool)).chain(lost).flat_map(move |(row, pool)| {
+    let last = last.map(|(row, outcome)| (row, record.place(outcome).pool));
+    let last = last.filter(move |(row, pool)| anew(before.get(row).copied(), *pool));
+    last.chain(lost).flat_map(move |(row, pool)| {
         let (row, pool) = (row as usize, pool as usize);
         let read: BTreeSet<&str> =
             trace.shapes[trace.jobs[row].shape as usize].datasets.iter().map(String::as_str).collect();

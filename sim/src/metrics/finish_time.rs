@@ -74,7 +74,8 @@ pub fn finish_times(setup: &Setup, trace: &Trace, record: &Record, demands: &Dem
         ended.filter(|(row, _)| record.ran_through(*row)).map(|(row, outcome)| (row as usize, outcome));
     let ratios = ended.filter_map(|(row, outcome)| {
         let job = &trace.jobs[row];
-        let asked = demands.of(trace, row, usize::from(outcome.alternative))[ResourceKind::GPU].get();
+        let asked =
+            demands.of(trace, row, usize::from(record.place(outcome).alternative))[ResourceKind::GPU].get();
         let alone = part(setup.team_of[job.team as usize].index());
         let stretched = rho(outcome.end_ms.abs_diff(job.submit_ms), job.run_ms, ratio(asked, 1), alone);
         stretched.filter(|_| asked > 0)

@@ -80,11 +80,12 @@ pub fn divided(
     let kind = setup.measured_by();
     let shape = |row: usize| &trace.shapes[trace.jobs[row].shape as usize];
     let class = |row: usize| setup.classes.of(shape(row)) as usize;
+    let place = |row: usize| record.place(&record.outcomes[row]);
     let size = |row: usize| {
-        let alternative = &shape(row).alternatives[usize::from(record.outcomes[row].alternative)];
+        let alternative = &shape(row).alternatives[usize::from(place(row).alternative)];
         (u64::BITS - size_class(alternative.total(kind.index())).leading_zeros()) as usize
     };
-    let pool = |row: usize| record.outcomes[row].pool as usize;
+    let pool = |row: usize| place(row).pool as usize;
     let mut decided = firsts.decided(trace, record);
     let parts = |label: &dyn Fn(usize) -> usize, decided: &[u32]| Parts {
         figures: figures(&Division::new(rows, 0, label)),

@@ -86,7 +86,7 @@ impl Firsts {
             |start: i64| First::Start(u64::try_from(start.saturating_sub(job.submit_ms)).unwrap_or(0));
         let before = || u32::try_from(row).ok().and_then(|row| self.evicted.get(&row));
         match outcome.fate {
-            _ if outcome.preemptions > 0 => before().map_or(First::None, |start| after(*start)),
+            _ if outcome.evicted => before().map_or(First::None, |start| after(*start)),
             Fate::Running | Fate::Ended => after(outcome.start_ms),
             Fate::Rejected => First::Rejection,
             Fate::Unseen | Fate::Waiting => First::None,

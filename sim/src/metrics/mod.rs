@@ -1,6 +1,6 @@
 //! Metrics: numbers computed from the record of a run, each with its formula, unit and population.
 //!
-//! They are computed after the run rather than by observers during it: what became of a job is 40 bytes, and one pass
+//! They are computed after the run rather than by observers during it: what became of a job is 24 bytes, and one pass
 //! over that costs less than a call per event. Sums are integers, in whatever order; floats come from them by one
 //! division. Absent on purpose: formatting (see `report`).
 

@@ -131,7 +131,7 @@ pub(super) fn asking<'a>(
     demands: &'a Demands,
 ) -> impl Iterator<Item = (usize, i64, i64, u64)> + 'a {
     waits(trace, record).into_iter().map(|(row, from, to)| {
-        let alternative = usize::from(record.outcomes[row].alternative);
+        let alternative = usize::from(record.place(&record.outcomes[row]).alternative);
         (row, from, to, demands.of(trace, row, alternative)[ResourceKind::GPU].get())
     })
 }

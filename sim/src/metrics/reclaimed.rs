@@ -81,9 +81,10 @@ impl Sums {
                 continue;
             }
             self.jobs += 1;
-            let demand = demands.of(trace, row, usize::from(outcome.alternative));
+            let place = record.place(outcome);
+            let demand = demands.of(trace, row, usize::from(place.alternative));
             self.gpu += u128::from(demand[ResourceKind::GPU].get()) * u128::from(spared_ms);
-            if let Some(tariff) = &setup.tariffs[outcome.pool as usize] {
+            if let Some(tariff) = &setup.tariffs[place.pool as usize] {
                 let until = outcome.end_ms.saturating_add_unsigned(spared_ms);
                 self.money += tariff.charge(demand[tariff.kind()].get(), outcome.end_ms, until);
             }

@@ -75,14 +75,14 @@ impl Sums {
             if matches!(outcome.fate, Fate::Unseen | Fate::Rejected) {
                 continue;
             }
-            let shape = &trace.shapes[job.shape as usize];
-            let alternative = &shape.alternatives[usize::from(outcome.alternative)];
+            let (shape, place) = (&trace.shapes[job.shape as usize], record.place(outcome));
+            let alternative = &shape.alternatives[usize::from(place.alternative)];
             let rule = setup.rules.rule_of(&setup.ask(shape, alternative));
             let count = &mut self.0[rule.unwrap_or(rules.len())];
             count.jobs += 1;
             let Some(rule) = rule else { continue };
             count.overrides += u64::from(!alternative.pools.is_empty());
-            let elsewhere = outcome.started() && !rules[rule].pools.contains(&PoolId::new(outcome.pool));
+            let elsewhere = outcome.started() && !rules[rule].pools.contains(&PoolId::new(place.pool));
             count.misroutes += u64::from(elsewhere);
         }
     }

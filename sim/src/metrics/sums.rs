@@ -2,8 +2,8 @@
 //!
 //! Σ teams = Σ owners = Σ users = Σ classes = Σ pools allocated, allocated ≤ total; the same as they are printed, where
 //! also pools = held + idle, `cost.csv` = pools and teams, `jobs.csv` = teams and allocated; area under utilization = Σ what
-//! jobs held × how long, by resource; area under the queue depth = Σ all waiting as the engine counted it = that of the
-//! same in slices from the first submission to the last end, as `jobs_over_time` and `series.csv` have them, in all and over
+//! jobs held × how long, by resource; area under the queue depth = Σ all waiting as the engine counted it = Σ waits of jobs = that of
+//! the same in slices from the first submission to the last end, as `jobs_over_time` and `series.csv` have them, in all and over
 //! teams, and the same in GPUs. Exact integers. Asserted under `--check`.
 
 use super::Demands;
@@ -58,7 +58,7 @@ pub fn check(setup: &Setup, trace: &Trace, record: &Record) -> Result<(), SimErr
             .sum();
         for (row, outcome) in record.outcomes.iter().enumerate().filter(|(_, outcome)| outcome.holds()) {
             let end = if outcome.fate == Fate::Running { record.end_ms } else { outcome.end_ms };
-            jobs += held(row, outcome.alternative, outcome.start_ms, end);
+            jobs += held(row, record.place(outcome).alternative, outcome.start_ms, end);
         }
         let name = setup.config.kinds.name(kind);
         equal(record, &format!("{name} under utilization and {name} held by jobs"), usage.held(kind), jobs)?;
@@ -66,9 +66,9 @@ pub fn check(setup: &Setup, trace: &Trace, record: &Record) -> Result<(), SimErr
     let mut waits: Vec<(i64, i64, u64)> =
         asking(trace, record, &demands).map(|(_, from, to, asked)| (from, to, asked)).collect();
     let depth = depth(&mut waits);
-    let counted = record.outcomes.iter().filter(|outcome| outcome.fate != Fate::Unseen);
-    let counted = counted.map(|outcome| u128::from(outcome.wait_ms)).sum();
-    equal(record, "area under the queue depth and all waiting", depth.jobs, counted)?;
+    equal(record, "area under the queue depth and all waiting", depth.jobs, record.waited_ms)?;
+    let of_jobs = (0..trace.jobs.len()).map(|row| u128::from(record.wait_ms(trace, row))).sum();
+    equal(record, "all waiting and the waits of all jobs", record.waited_ms, of_jobs)?;
     let Some((from, to)) = window else { return Ok(()) };
     for slices in [series::SLICES, queue::SLICES] {
         let over_time = queue::over_time(setup, trace, record, &demands, &Slices::new(from, to, slices));

@@ -27,7 +27,7 @@ impl Page<'_> {
         }
         let mut by_colour: Vec<Vec<u64>> = vec![Vec::new(); COLOURED + 1];
         for row in rows {
-            let wait = self.record.outcomes[row as usize].wait_ms;
+            let wait = self.record.wait_ms(self.trace, row as usize);
             by_colour[self.colour[self.team_of(row as usize)]].push(wait);
         }
         let most = by_colour.iter().flatten().copied().max().unwrap_or(0).max(10_000);
@@ -62,7 +62,11 @@ impl Page<'_> {
         let through = population::rows(self.trace, self.record, None).into_iter();
         for row in through.filter(|row| self.record.ran_through(*row)) {
             let (job, outcome) = (&self.trace.jobs[row as usize], &self.record.outcomes[row as usize]);
-            let demand = self.demands.of(self.trace, row as usize, usize::from(outcome.alternative));
+            let demand = self.demands.of(
+                self.trace,
+                row as usize,
+                usize::from(self.record.place(outcome).alternative),
+            );
             let asked = demand[kind].get().div_ceil(1_000);
             let class = if asked == 0 { 0 } else { asked.next_power_of_two() };
             let response = outcome.end_ms.abs_diff(job.submit_ms);

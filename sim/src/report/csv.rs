@@ -75,7 +75,7 @@ pub fn jobs(setup: &Setup, trace: &Trace, record: &Record, out: &mut impl Write)
         when(trace, record, row, &mut line);
         line.push_str(status);
         let lost = Millis::new(ledger.lost_ms[row]);
-        push(&mut line, format_args!(",{},{lost},", record.outcomes[row].preemptions));
+        push(&mut line, format_args!(",{},{lost},", record.preemptions(row)));
         if let Some(micro) = &ledger.micro {
             push(
                 &mut line,
@@ -114,17 +114,18 @@ fn who(trace: &Trace, row: usize, line: &mut String) {
 fn what(setup: &Setup, trace: &Trace, record: &Record, row: usize, line: &mut String) {
     let (job, outcome) = (&trace.jobs[row], &record.outcomes[row]);
     let shape = &trace.shapes[job.shape as usize];
+    let place = record.place(outcome);
     if outcome.started() {
-        let pool = &setup.config.pools[outcome.pool as usize];
+        let pool = &setup.config.pools[place.pool as usize];
         field(line, &pool.name);
         line.push(',');
         if !pool.divisible {
-            push(line, format_args!("{}", outcome.nodes));
+            push(line, format_args!("{}", place.nodes));
         }
     } else {
         line.push(',');
     }
-    let alternative = &shape.alternatives[usize::from(outcome.alternative)];
+    let alternative = &shape.alternatives[usize::from(place.alternative)];
     push(line, format_args!(",{}", alternative.workers));
     for kind in [ResourceKind::GPU, ResourceKind::CPU] {
         // Thousandths print like milliseconds: whole units with up to three decimals.
@@ -151,7 +152,7 @@ fn when(trace: &Trace, record: &Record, row: usize, line: &mut String) {
     }
     line.push(',');
     if outcome.holds() {
-        push(line, format_args!("{}", Millis::new(outcome.wait_ms)));
+        push(line, format_args!("{}", Millis::new(record.wait_ms(trace, row))));
     }
     push(line, format_args!(",{},", Millis::new(job.run_ms)));
 }

@@ -127,12 +127,11 @@ impl Page<'_> {
         if attempts.len() <= LIVES {
             return (to > from).then_some(Shown { from, to, attempts, is_all: true });
         }
-        let outcomes = &self.record.outcomes;
         let mut order: Vec<usize> = (0..attempts.len()).collect();
         order.sort_unstable_by_key(|index| (attempts[*index].start, attempts[*index].row));
         let longest = (0..order.len()).max_by_key(|place| {
             let one = &attempts[order[*place]];
-            let wait = if one.cause.is_none() { outcomes[one.row].wait_ms } else { 0 };
+            let wait = if one.cause.is_none() { self.record.wait_ms(self.trace, one.row) } else { 0 };
             (wait, std::cmp::Reverse(*place))
         })?;
         let first = longest.saturating_sub(LIVES / 2).min(order.len() - LIVES);
@@ -165,7 +164,11 @@ impl Page<'_> {
         }
         text.push(',');
         // An earlier attempt may have been elsewhere; the file of decisions says where.
-        let pool = if cause.is_none() { Some(self.record.outcomes[row].pool as usize) } else { None };
+        let pool = if cause.is_none() {
+            Some(self.record.place(&self.record.outcomes[row]).pool as usize)
+        } else {
+            None
+        };
         field(text, pool.map_or("", |pool| self.setup.config.pools[pool].name.as_str()));
         let last = match self.record.status(self.trace, row) {
             "unfinished" => "still runs",

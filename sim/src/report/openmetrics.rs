@@ -53,7 +53,7 @@ fn counts(setup: &Setup, trace: &Trace, record: &Record, text: &mut String) {
         let team = team_of(setup, trace, row);
         pending[team] += u64::from(outcome.fate == Fate::Waiting);
         running[team] += u64::from(outcome.fate == Fate::Running);
-        admitted[team] += u64::from(outcome.holds()) + u64::from(outcome.preemptions);
+        admitted[team] += u64::from(outcome.holds()) + u64::from(record.preemptions(row));
     }
     family("kueue_pending_workloads", "gauge", "Jobs that wait when the run ends", text);
     for (team, count) in teams.iter().zip(&pending) {
@@ -99,8 +99,8 @@ fn waits(setup: &Setup, trace: &Trace, record: &Record, text: &mut String) {
     let name = "kueue_admission_wait_time_seconds";
     family(name, "histogram", "Time spent waiting until the start that was not evicted", text);
     let mut by_team: Vec<Vec<u64>> = vec![Vec::new(); setup.config.teams.len()];
-    for (row, outcome) in record.outcomes.iter().enumerate().filter(|(_, outcome)| outcome.holds()) {
-        by_team[team_of(setup, trace, row)].push(outcome.wait_ms);
+    for row in (0..trace.jobs.len()).filter(|row| record.outcomes[*row].holds()) {
+        by_team[team_of(setup, trace, row)].push(record.wait_ms(trace, row));
     }
     for (team, waits) in setup.config.teams.iter().zip(&mut by_team).filter(|(_, waits)| !waits.is_empty()) {
         waits.sort_unstable();
@@ -146,8 +146,9 @@ fn usage(setup: &Setup, trace: &Trace, record: &Record, text: &mut String) {
     for (row, outcome) in
         record.outcomes.iter().enumerate().filter(|(_, outcome)| outcome.fate == Fate::Running)
     {
-        for (kind, amount) in demands.of(trace, row, usize::from(outcome.alternative)).iter() {
-            let key = (team_of(setup, trace, row), outcome.pool as usize, kind.index());
+        let place = record.place(outcome);
+        for (kind, amount) in demands.of(trace, row, usize::from(place.alternative)).iter() {
+            let key = (team_of(setup, trace, row), place.pool as usize, kind.index());
             *held.entry(key).or_insert(0) += u128::from(amount.get());
         }
     }

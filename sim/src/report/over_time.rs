@@ -312,7 +312,7 @@ impl Page<'_> {
         for (row, start, end) in waits(self.trace, self.record) {
             let colour = self.colour[self.team_of(row)];
             jobs[colour].add(start, end, 1);
-            let alternative = usize::from(self.record.outcomes[row].alternative);
+            let alternative = usize::from(self.record.place(&self.record.outcomes[row]).alternative);
             amounts[colour].add(start, end, self.demands.of(self.trace, row, alternative)[kind].get());
         }
         html.push_str("<section><h2>Who waits</h2>\n");

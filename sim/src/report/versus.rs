@@ -244,14 +244,16 @@ impl Page<'_> {
                 let of = runs.team_of[runs.trace.jobs[*row as usize].team as usize].index();
                 team.is_none_or(|team| team == of)
             });
-            let mut of_run: Vec<u64> = rows.map(|row| record.outcomes[row as usize].wait_ms).collect();
+            let mut of_run: Vec<u64> = rows.map(|row| record.wait_ms(runs.trace, row as usize)).collect();
             of_run.sort_unstable();
             waits.push(of_run);
         }
         // One axis for all, so that they can be compared, and zoomed together.
-        let ended = runs.runs.iter().flat_map(|(_, record)| &record.outcomes);
-        let ended = ended.filter(|outcome| outcome.fate == Fate::Ended);
-        let axis = log_axis(ended.map(|outcome| outcome.wait_ms).max().unwrap_or(0).max(10_000));
+        let ended = runs.runs.iter().flat_map(|(_, record)| {
+            let ended = (0..record.outcomes.len()).filter(|row| record.outcomes[*row].fate == Fate::Ended);
+            ended.map(|row| record.wait_ms(runs.trace, row))
+        });
+        let axis = log_axis(ended.max().unwrap_or(0).max(10_000));
         let places = wait_places(&axis);
         let line = |((name, colour), waits): ((String, usize), &Vec<u64>)| Series {
             name,
@@ -316,8 +318,9 @@ impl Page<'_> {
         let whole: Vec<usize> = (0..names.len()).filter(whole).collect();
         let rows = self.runs.common(&whole);
         let wait = |index: usize| {
-            let outcomes = &self.runs.runs[index].1.outcomes;
-            let mut waits: Vec<u64> = rows.iter().map(|row| outcomes[*row as usize].wait_ms).collect();
+            let record = &self.runs.runs[index].1;
+            let wait = |row: &u32| record.wait_ms(self.runs.trace, *row as usize);
+            let mut waits: Vec<u64> = rows.iter().map(wait).collect();
             Distribution::of_millis(&mut waits).mean
         };
         let place = |index: usize| Some((index, (wait(index)?, jain(index)?)));

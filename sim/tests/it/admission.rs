@@ -42,9 +42,10 @@ fn run(rules: &str, rows: &str) -> Finished {
 /// The pool of each job by name, or why jobs like it were rejected.
 fn went(finished: &Finished) -> Vec<String> {
     let outcomes = finished.record.outcomes.iter();
-    let pool = |pool: u32| finished.setup.config.pools[pool as usize].name.clone();
+    let record = &finished.record;
+    let pool = |outcome| finished.setup.config.pools[record.place(outcome).pool as usize].name.clone();
     outcomes
-        .map(|outcome| if outcome.fate == Fate::Rejected { "-".to_owned() } else { pool(outcome.pool) })
+        .map(|outcome| if outcome.fate == Fate::Rejected { "-".to_owned() } else { pool(outcome) })
         .collect()
 }
 

@@ -142,7 +142,8 @@ fn a_job_goes_where_it_costs_least_in_all() {
     let rows = "job_id,submit_s,run_s,team,gpu,datasets,estimate_s,time_limit_s\n\
                 1,0,100,a,1,web,7200,\n2,0,100,a,1,web,14400,\n3,0,100,a,1,web,,14400\n4,0,100,a,1,web,,\n";
     let finished = simulate(MOVING, rows);
-    let pools: Vec<u32> = finished.record.outcomes.iter().map(|outcome| outcome.pool).collect();
+    let record = &finished.record;
+    let pools: Vec<u32> = record.outcomes.iter().map(|outcome| record.place(outcome).pool).collect();
     assert_eq!(pools, [0, 1, 1, 0]);
     let ends: Vec<i64> = finished.times().iter().map(|(_, _, end)| *end).collect();
     assert_eq!(ends, [100, 460, 460, 100], "who moves its data holds its GPU for 360 s longer");

@@ -155,7 +155,7 @@ fn mean_waits(finished: &Finished) -> [u64; 3] {
     CLASSES.map(|class| {
         let of_class = |row: &usize| trace.names.get(*row).to_string().contains(class);
         let waits: Vec<u64> =
-            (0..trace.jobs.len()).filter(of_class).map(|row| record.outcomes[row].wait_ms).collect();
+            (0..trace.jobs.len()).filter(of_class).map(|row| record.wait_ms(trace, row)).collect();
         waits.iter().sum::<u64>() / waits.len() as u64
     })
 }

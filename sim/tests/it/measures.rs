@@ -166,9 +166,15 @@ fn an_eviction_counts_in_every_measure_as_computed_by_hand() {
 #[test]
 fn sums_that_do_not_add_up_are_named() {
     let mut run = simulate(SCENARIO, JOBS);
-    run.record.outcomes[1].wait_ms += 1;
+    run.record.waited_ms += 1;
     let message = sums::check(&run.setup, &run.trace, &run.record).unwrap_err().message();
     let expected = "error: an invariant broke at 190 s: area under the queue depth and all waiting differ: 170000 and 170001";
+    assert!(message.starts_with(expected), "{message}");
+    run.record.waited_ms -= 1;
+    run.record.evicted.get_mut(&0).unwrap().held_ms += 1;
+    let message = sums::check(&run.setup, &run.trace, &run.record).unwrap_err().message();
+    let expected =
+        "error: an invariant broke at 190 s: all waiting and the waits of all jobs differ: 170000 and 169999";
     assert!(message.starts_with(expected), "{message}");
 }
 

@@ -22,7 +22,7 @@ fn an_evicted_job_starts_again_from_zero() {
     assert_eq!((times[0].1, times[0].2, times[1].1, times[1].2), (120, 220, 70, 120));
     let summary = finished.summary();
     assert_eq!((summary.jobs.preemptions, summary.jobs.completed), (1, 2));
-    assert_eq!(finished.record.outcomes[0].wait_ms, 50_000);
+    assert_eq!(finished.record.wait_ms(&finished.trace, 0), 50_000);
     // A GPU costs 0.001 USD a second.
     let cost = summary.cost_usd.unwrap();
     assert_eq!((cost.total, cost.allocated, cost.lost), (0.88, 0.88, 0.28));

@@ -56,7 +56,7 @@ fn statistics(finished: &Finished) -> (usize, f64, f64, f64) {
     let response = |row: usize| record.outcomes[row].end_ms.abs_diff(trace.jobs[row].submit_ms);
     let slowdown =
         |row: usize| fairshare_sim::metrics::slowdown::bounded(response(row), trace.jobs[row].run_ms);
-    let wait = mean(&|row| minutes(record.outcomes[row].wait_ms));
+    let wait = mean(&|row| minutes(record.wait_ms(trace, row)));
     (counted.len(), wait, mean(&|row| minutes(response(row))), mean(&slowdown))
 }
 

@@ -100,7 +100,7 @@ fn a_gang_starts_whole_or_not_at_all() {
     let finished = simulate(scenario, jobs);
     // Job 2 needs both nodes whole; job 3 passes it and keeps one of them busy until 32.
     assert_eq!(times(&finished), [(0, 10), (32, 42), (2, 32)]);
-    assert_eq!(finished.record.outcomes[1].nodes, 2);
+    assert_eq!(finished.record.place(&finished.record.outcomes[1]).nodes, 2);
 }
 
 #[test]
