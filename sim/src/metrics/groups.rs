@@ -6,6 +6,8 @@
 //! `distribution`. Population of wait, response and slowdown as in `population`, of first decisions as in `latency`: a
 //! class of which all jobs are rejected has these alone.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 use super::distribution::Distribution;
@@ -86,14 +88,27 @@ pub fn divided(
         (u64::BITS - size_class(alternative.total(kind.index())).leading_zeros()) as usize
     };
     let pool = |row: usize| place(row).pool as usize;
-    let mut decided = firsts.decided(trace, record);
-    let parts = |label: &dyn Fn(usize) -> usize, decided: &[u32]| Parts {
-        figures: figures(&Division::new(rows, 0, label)),
-        first_decisions: first_decisions((trace, record, firsts), decided, &Division::new(decided, 0, label)),
+    // Mostly the same jobs, which are then listed and divided once.
+    let is_same = firsts.decided(trace, record).eq(rows.iter().copied());
+    let decided = if is_same { Cow::Borrowed(rows) } else { firsts.decided(trace, record).collect() };
+    let parts = |label: &dyn Fn(usize) -> usize, decided: &[u32]| {
+        let division = Division::new(rows, 0, label);
+        let figures = figures(&division);
+        let division = if decided == rows {
+            division
+        } else {
+            drop(division);
+            Division::new(decided, 0, label)
+        };
+        Parts { figures, first_decisions: first_decisions((trace, record, firsts), decided, &division) }
     };
     let [by_class, by_size] = [parts(&class, &decided), parts(&size, &decided)];
-    decided.retain(|row| record.outcomes[*row as usize].fate != Fate::Rejected);
-    [by_class, by_size, parts(&pool, &decided)]
+    let is_rejected = |row: &u32| record.outcomes[*row as usize].fate == Fate::Rejected;
+    let mut started = decided;
+    if started.iter().any(is_rejected) {
+        started.to_mut().retain(|row| !is_rejected(row));
+    }
+    [by_class, by_size, parts(&pool, &started)]
 }
 
 /// The groups, from the parts of [`divided`].

@@ -94,9 +94,8 @@ impl Firsts {
     }
 
     /// The rows of the jobs about which one was made, ascending.
-    #[must_use]
-    pub fn decided(&self, trace: &Trace, record: &Record) -> Vec<u32> {
+    pub fn decided(&self, trace: &Trace, record: &Record) -> impl Iterator<Item = u32> {
         let rows = 0..u32::try_from(trace.jobs.len()).unwrap_or(u32::MAX);
-        rows.filter(|row| self.of(trace, record, *row as usize) != First::None).collect()
+        rows.filter(|row| self.of(trace, record, *row as usize) != First::None)
     }
 }
