@@ -82,7 +82,7 @@ fn a_change_of_capacity_after_the_last_end_adds_no_waiting() {
     let run = simulate(CAPACITY, GANG);
     // 2 waits 40 s of 100 for 8 GPUs.
     assert_eq!(depth(&run), ([0.4, 3.2], [1.0, 8.0]));
-    assert_eq!((run.record.end_ms, run.record.outcomes[1].wait_ms), (100_000, 40_000));
+    assert_eq!((run.record.end_ms, run.record.wait_ms(&run.trace, 1)), (100_000, 40_000));
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn who_comes_after_the_last_end_waits_for_nothing_that_is_measured() {
     let late = "3,200,100,a,4,2\n4,200,100,b,4,2\n";
     let run = simulate(CAPACITY, &format!("{GANG}{late}"));
     assert_eq!(depth(&run), ([0.4, 3.2], [1.0, 8.0]));
-    assert_eq!(run.record.outcomes[2].wait_ms, 0);
+    assert_eq!(run.record.wait_ms(&run.trace, 2), 0);
     assert_eq!(run.summary().jobs.unfinished, 3);
 }
 
@@ -118,7 +118,7 @@ fn jobs_that_are_forgotten_are_measured_until_the_same_end() {
 fn waiting_after_the_last_end_is_found_by_the_sums() {
     let mut run = simulate(CAPACITY, GANG);
     run.record.end_ms = 1_000_000;
-    run.record.outcomes[1].wait_ms = 940_000;
+    run.record.waited_ms = 940_000;
     let message = sums::check(&run.setup, &run.trace, &run.record).unwrap_err().message();
     let expected =
         "error: an invariant broke at 1000 s: area under the queue depth in jobs and in 240 slices";
