@@ -123,14 +123,15 @@ impl Locals {
         self.by_usage[queue].then(|| self.usage(queue, user))
     }
 
-    /// Takes all samples up to an instant, before anything happens at it; who runs in a queue whose usage counts.
-    pub(super) fn sample(&mut self, now: i64) -> Vec<(usize, f64)> {
+    /// Takes all samples up to an instant, before anything happens at it; who runs in a queue whose usage counts, if there
+    /// was a sample to take.
+    pub(super) fn sample(&mut self, now: i64) -> Option<Vec<(usize, f64)>> {
         let samples = now.div_euclid(self.interval_ms);
         let passed = samples.saturating_sub(std::mem::replace(&mut self.samples, samples));
-        let mut running = Vec::new();
         if passed == 0 {
-            return running;
+            return None;
         }
+        let mut running = Vec::new();
         // Nothing has changed hands in between, so that all of them are one.
         let elapsed_s = seconds(passed.saturating_mul(self.interval_ms));
         for local in self.known.values_mut() {
@@ -142,7 +143,7 @@ impl Locals {
             let usage = local.usage.scalar(&self.of_resource, local.weight);
             running.extend(local.running.keys().map(|at| (*at, usage)));
         }
-        running
+        Some(running)
     }
 
     /// A job is admitted; who runs in its local queue, with what that has used now.

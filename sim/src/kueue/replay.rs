@@ -1,6 +1,6 @@
 //! Replay of a trace under Kueue's rules: pools as flavors, teams as cluster queues, quota alone decides.
 //!
-//! At every instant: completions, then arrivals, then cycles until one decides nothing. A victim gives its quota back at
+//! At every instant: completions, then arrivals, then cycles until one changes nothing: the next would be the same. A victim gives its quota back at
 //! once and waits again from the next instant on, at the latest a second later, so that no instant lasts for ever. Kueue's
 //! fair preemption can go round: two that take turns in preempting each other would do so for as long as nothing else
 //! happens. So whoever has been preempted several times since the last job came or ended waits until the next one does. The
@@ -17,7 +17,7 @@ use fairshare::kueue::{
 use fairshare::{Eligible, EvictReason, LogDigest, PoolId, Timestamp};
 
 use super::export::GPU_HERE;
-use super::lines::{Lines, Waiting};
+use super::lines::{Lines, QueueLines, Waiting};
 use super::local::Locals;
 use super::tree::{ROOT, Tree, pool_names, settings, signed};
 use crate::error::SimError;
@@ -124,6 +124,10 @@ pub(crate) fn replay<O: Observer>(
     let mut record = Record::default();
     record.outcomes.resize(trace.jobs.len(), Outcome::default());
     let by_usage = tree.queues.iter().map(|queue| queue.admission_fair_sharing);
+    let gainers = gainers(&tree);
+    let rules = tree.queues.iter().zip(&tree.strict).zip(&gainers.group).map(|((queue, strict), tree)| {
+        QueueLines { strict: *strict, by_usage: queue.admission_fair_sharing, tree: *tree }
+    });
     let replay = Replay {
         setup,
         trace,
@@ -132,11 +136,11 @@ pub(crate) fn replay<O: Observer>(
         pools: pool_names(&setup.config),
         shapes: shapes(setup, trace),
         asked: tree.queues.iter().map(|_| BTreeMap::new()).collect(),
-        lines: Lines::new(&tree.strict),
+        lines: Lines::new(rules.collect()),
         locals: Locals::new(by_usage.collect(), &setup.local_queues, &setup.config.policy, trace),
         queue_of: tree.queue_of.clone(),
         queue_names: tree.queues.iter().map(|queue| queue.name.clone()).collect(),
-        gainers: gainers(&tree),
+        gainers,
         freed: BTreeSet::new(),
         live: vec![Live::default(); trace.jobs.len()],
         running: Vec::new(),
@@ -240,8 +244,10 @@ impl<O: Observer> Replay<'_, O> {
         let (mut next_row, mut cycles) = (0, 0_u32);
         while let Some(now) = self.next_instant(next_row) {
             self.record.end_ms = now;
-            let sampled = self.locals.sample(now);
-            self.note_usage(&sampled);
+            if let Some(sampled) = self.locals.sample(now) {
+                self.note_usage(&sampled);
+                self.lines.stir_by_usage();
+            }
             for row in std::mem::take(&mut self.back) {
                 self.wait(row);
             }
@@ -355,7 +361,7 @@ impl<O: Observer> Replay<'_, O> {
         }
     }
 
-    /// One cycle over all heads; whether it decided anything.
+    /// One cycle over the heads of all trees in which something has happened; whether there was one.
     fn cycle(&mut self, now: i64) -> Result<bool, SimError> {
         for group in std::mem::take(&mut self.freed) {
             for gainer in &self.gainers.gain[group] {
@@ -373,7 +379,6 @@ impl<O: Observer> Replay<'_, O> {
         let asked = |head: &Waiting| self.asked[head.queue].get(&head.shape).ok_or_else(|| unasked(now));
         let pending: Vec<&Pending> = heads.iter().map(asked).collect::<Result<_, _>>()?;
         let outcome = self.cluster.cycle(&pending);
-        let mut again = false;
         for at in outcome.order {
             let head = heads[at];
             let row = head.row;
@@ -381,27 +386,23 @@ impl<O: Observer> Replay<'_, O> {
                 Verdict::Start { flavors, .. } => {
                     self.lines.leave(head);
                     self.start(now, head, flavors)?;
-                    again = true;
                 }
                 Verdict::EvictFor { victims, .. } => {
                     for victim in victims {
                         self.evict(now, self.running[victim.workload], victim.reason, row)?;
                     }
-                    again = true;
+                    self.lines.stir(head.queue);
                 }
-                Verdict::Wait { again: true, .. } => again = true,
-                Verdict::Wait { again: false, .. } => {
-                    self.lines.park(head.queue, head.shape);
-                    again = true;
-                }
+                // Looked at again once somebody has done something, as whoever stood in its way has.
+                Verdict::Wait { again: true, .. } => {}
+                Verdict::Wait { again: false, .. } => self.lines.park(head.queue, head.shape),
                 Verdict::Reject { why } => {
                     self.lines.leave(head);
                     self.reject(now, row, why)?;
-                    again = true;
                 }
             }
         }
-        Ok(again)
+        Ok(true)
     }
 
     /// The head of a line as Kueue sees it: what all of its line ask, and who it is.

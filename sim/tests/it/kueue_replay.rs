@@ -102,6 +102,40 @@ preemption = 'reclaim'
     assert_eq!(finished.record.lost.len(), 1);
 }
 
+#[test]
+fn a_strict_head_keeps_its_quota_for_as_long_as_it_waits() {
+    let starts = |strategy: &str| {
+        let scenario = format!(
+            "
+[[pool]]
+name = 'cpu'
+nodes = 8
+node = {{ cpu = 1 }}
+divisible = true
+[[team]]
+name = 'a'
+quota = {{ cpu = {{ cpu = 4 }} }}
+kueue = {{ spec = {{ queueingStrategy = '{strategy}' }} }}
+[[team]]
+name = 'b'
+quota = {{ cpu = {{ cpu = 4 }} }}
+[policy]
+order = 'kueue'
+preemption = 'none'
+"
+        );
+        let jobs =
+            "job_id,submit_s,run_s,team,cpu\na0,0,1000,a,2\nb0,0,5000,b,4\na1,10,100,a,4\nb1,20,4000,b,2\n";
+        let times = simulate(&scenario, jobs).times();
+        times.into_iter().map(|(name, start, _)| (name, start)).collect::<Vec<_>>()
+    };
+    let named =
+        |a1, b1| [("a0", 0), ("b0", 0), ("a1", a1), ("b1", b1)].map(|(name, at)| (name.to_owned(), at));
+    // `b1` would borrow what `a1` lacks; in the other case `a1` is not looked at when `b1` comes.
+    assert_eq!(starts("StrictFIFO"), named(1_000, 1_100));
+    assert_eq!(starts("BestEffortFIFO"), named(4_020, 20));
+}
+
 /// When each job starts, by name, where one GPU of a queue is shared by two users whose usage counts or not.
 fn starts_of_users(mode: &str, weight: &str) -> Vec<(String, i64)> {
     let scenario = format!(

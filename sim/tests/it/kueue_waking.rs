@@ -1,7 +1,7 @@
 //! Who waits under `order = "kueue"` while there is quota: nobody, at any instant, in any tree.
 //!
 //! What is available is worked out by a slow model of its own, from what every queue uses. Absent on purpose: preemption,
-//! and queues whose head blocks those behind it.
+//! and queues whose head blocks those behind it (see `kueue_instants`).
 
 use std::fmt::Write as _;
 
@@ -11,24 +11,26 @@ use crate::support::{Finished, Numbers, sim, simulate};
 
 /// A cohort or a queue: what it owns itself, and its limits.
 #[derive(Debug, Default)]
-struct Node {
-    parent: Option<usize>,
-    is_queue: bool,
+pub(crate) struct Node {
+    pub(crate) parent: Option<usize>,
+    pub(crate) is_queue: bool,
     own: Option<i64>,
     borrow: Option<i64>,
     lend: Option<i64>,
+    /// Its head blocks those behind it.
+    pub(crate) strict: bool,
 }
 
 /// Node 0 is above all that have no other parent, if the tree is not as written.
 #[derive(Debug)]
-struct Model {
-    nodes: Vec<Node>,
+pub(crate) struct Model {
+    pub(crate) nodes: Vec<Node>,
     as_written: bool,
 }
 
 impl Model {
     /// Up to four cohorts at any depth, most of them without quota, and two to six queues.
-    fn random(seed: u64) -> Self {
+    pub(crate) fn random(seed: u64) -> Self {
         let mut numbers = Numbers(seed);
         let as_written = numbers.below(2) == 0;
         let mut nodes = vec![Node { own: numbers.maybe(50, 4), ..Node::default() }];
@@ -41,7 +43,7 @@ impl Model {
             let lend = numbers.maybe(25, 3).filter(|_| own.is_some());
             // Under none in a tree that is as written, else under the cohort above all.
             let parent = Some(parent).filter(|parent| !as_written || *parent > 0);
-            nodes.push(Node { parent, is_queue, own, borrow, lend });
+            nodes.push(Node { parent, is_queue, own, borrow, lend, strict: false });
         }
         Self { nodes, as_written }
     }
@@ -81,7 +83,7 @@ impl Model {
     }
 
     /// The tree as a scenario: teams have the quota of all that is below them.
-    fn scenario(&self, fair_sharing: bool) -> String {
+    pub(crate) fn scenario(&self, fair_sharing: bool) -> String {
         let roots =
             (1..self.nodes.len()).filter(|at| self.nodes[*at].parent.is_none_or(|parent| parent == 0));
         let all = roots.map(|at| self.whole(at)).sum::<i64>()
@@ -99,6 +101,9 @@ impl Model {
             if let Some(parent) = node.parent.filter(|parent| *parent > 0) {
                 let _ = writeln!(text, "parent = 't{parent}'");
             }
+            if node.strict {
+                text.push_str("kueue = { spec = { queueingStrategy = 'StrictFIFO' } }\n");
+            }
             let quota = node.own.map(|_| self.whole(at));
             for (key, amount) in [("quota", quota), ("borrow", node.borrow), ("lend", node.lend)] {
                 if let Some(amount) = amount {
@@ -110,7 +115,7 @@ impl Model {
     }
 
     /// Whether a cohort without children would be read as a queue.
-    fn has_idle_cohorts(&self) -> bool {
+    pub(crate) fn has_idle_cohorts(&self) -> bool {
         (1..self.nodes.len()).any(|at| !self.nodes[at].is_queue && self.children(at).next().is_none())
     }
 }

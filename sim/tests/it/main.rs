@@ -25,6 +25,7 @@ mod kueue_amounts;
 mod kueue_cases;
 mod kueue_faults;
 mod kueue_import;
+mod kueue_instants;
 mod kueue_load;
 mod kueue_replay;
 mod kueue_roundtrip;
