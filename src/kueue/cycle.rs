@@ -39,7 +39,11 @@ pub enum Verdict {
         /// Whether another cycle may decide otherwise though nothing has happened in between.
         again: bool,
     },
-    /// A head that cannot fit under the present quotas, even if nothing were used.
+    /// A head that cannot fit under the present quotas, even if nothing were used: no choice of flavors holds it with as
+    /// few pods as it allows.
+    ///
+    /// One that some choice would hold waits, though on an empty cluster the flavors are tried in an order that may not come
+    /// to that choice: the order is another while something is used.
     Reject {
         /// Why, in words.
         why: String,
@@ -120,7 +124,8 @@ impl Cluster {
         });
         let why = match missing {
             Some((resource, _)) => {
-                format!("resource {resource} unavailable in cluster queue `{}`", pending.queue)
+                let queue = &pending.queue;
+                format!("resource unavailable: cluster queue `{queue}` has no quota of {resource}")
             }
             None => "it asks for more than its queue could ever use".to_owned(),
         };

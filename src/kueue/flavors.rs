@@ -10,6 +10,10 @@ use super::spec::{Fungibility, Mode, Pending, PodSet, Preference, Reach, Search}
 use super::tree::{NodeIndex, Pair};
 use super::victims::{Incoming, Victim};
 
+/// So many choices of flavors are looked at to find out whether a workload could ever fit: those of five pod sets with ten
+/// flavors each.
+const CHOICES: u32 = 111_110;
+
 /// How one pair fits, worst first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 enum Grade {
@@ -275,7 +279,9 @@ impl Cluster {
             }
             let Some(group) = (0..groups.len()).find(covers) else {
                 if amount != 0 {
-                    return Err(format!("resource {resource} unavailable in the cluster queue"));
+                    return Err(format!(
+                        "resource unavailable: the cluster queue has no quota of {resource}"
+                    ));
                 }
                 continue;
             };
@@ -392,40 +398,68 @@ impl Cluster {
         (rating, Some(Searched { pair, amount, victims }))
     }
 
-    /// Whether a workload could fit if nothing were used: each group in some flavor, with as few pods as it allows.
+    /// Whether some choice of flavors holds a workload if nothing is used, with as few pods as it allows.
+    ///
+    /// Not whether the search above would come to that choice: where some quota is used, it tries others. Groups have
+    /// nothing to do with each other. Where there are too many choices to look at, there may be one.
     pub(super) fn could_ever_fit(&self, queue: NodeIndex, pending: &Pending) -> bool {
-        let mut used: BTreeMap<Pair, i64> = BTreeMap::new();
-        for set in &pending.pod_sets {
-            let count = i64::from(set.min_count.unwrap_or(set.count).min(set.count));
-            for (covered, order) in &self.queues[queue].groups {
-                let asked: Vec<(&String, i64)> = set
-                    .requests
-                    .iter()
-                    .filter(|(resource, _)| covered.contains(*resource))
-                    .map(|(resource, each)| (resource, each.saturating_mul(count)))
-                    .collect();
-                if asked.is_empty() {
-                    continue;
-                }
-                let holds = |flavor: &String| -> Option<Vec<(Pair, i64)>> {
-                    let part = |(resource, amount): &(&String, i64)| {
-                        let pair = *self.pairs.get(flavor)?.get(*resource)?;
-                        let all = used.get(&pair).copied().unwrap_or(0).saturating_add(*amount);
-                        (all <= self.tree.potential(queue, pair)).then_some((pair, all))
-                    };
-                    asked.iter().map(part).collect()
-                };
-                let mut allowed = order.iter().filter(|flavor| set.may_run_on(flavor));
-                let Some(parts) = allowed.find_map(holds) else { return false };
-                used.extend(parts);
-            }
-            let covered = |resource: &String| {
-                self.queues[queue].groups.iter().any(|(covered, _)| covered.contains(resource))
-            };
-            if set.requests.iter().any(|(resource, each)| *each > 0 && !covered(resource)) {
-                return false;
-            }
+        let groups = &self.queues[queue].groups;
+        let count = |set: &PodSet| i64::from(set.min_count.unwrap_or(set.count).min(set.count));
+        let in_no_group = |resource: &String| groups.iter().all(|(covered, _)| !covered.contains(resource));
+        let asks_in_vain = |set: &PodSet| {
+            let asks = |each: &i64| each.saturating_mul(count(set)) > 0;
+            set.requests.iter().any(|(resource, each)| asks(each) && in_no_group(resource))
+        };
+        if pending.pod_sets.iter().any(asks_in_vain) {
+            return false;
         }
-        true
+        groups.iter().all(|(covered, order)| {
+            let mut choices: Vec<Vec<Vec<(Pair, i64)>>> = Vec::new();
+            for set in &pending.pod_sets {
+                let of_group = |(resource, _): &(&String, &i64)| covered.contains(*resource);
+                let asked = || set.requests.iter().filter(of_group);
+                let in_flavor = |flavor: &String| -> Option<Vec<(Pair, i64)>> {
+                    let pairs = self.pairs.get(flavor);
+                    let part = |(resource, each): (&String, &i64)| {
+                        let (pair, amount) = (*pairs?.get(resource)?, each.saturating_mul(count(set)));
+                        (amount <= self.tree.potential(queue, pair)).then_some((pair, amount))
+                    };
+                    asked().map(part).collect()
+                };
+                if asked().next().is_some() {
+                    let allowed = order.iter().filter(|flavor| set.may_run_on(flavor));
+                    choices.push(allowed.filter_map(in_flavor).collect());
+                }
+            }
+            // Those with the fewest choices first.
+            choices.sort_by_key(Vec::len);
+            let mut left = CHOICES;
+            self.can_choose(queue, &choices, &mut Vec::new(), &mut left)
+        })
+    }
+
+    /// Whether one of each choice can be taken beside what is chosen, as far as `left` looks tell.
+    fn can_choose(
+        &self,
+        queue: NodeIndex,
+        choices: &[Vec<Vec<(Pair, i64)>>],
+        chosen: &mut Vec<(Pair, i64)>,
+        left: &mut u32,
+    ) -> bool {
+        let Some((first, rest)) = choices.split_first() else { return true };
+        first.iter().any(|parts| {
+            let Some(fewer) = left.checked_sub(1) else { return true };
+            *left = fewer;
+            let fits = parts.iter().all(|(pair, amount)| {
+                let of_pair = chosen.iter().filter(|(known, _)| known == pair);
+                let all = of_pair.fold(*amount, |sum, (_, more)| sum.saturating_add(*more));
+                all <= self.tree.potential(queue, *pair)
+            });
+            let before = chosen.len();
+            chosen.extend(parts.iter().filter(|_| fits).copied());
+            let found = fits && self.can_choose(queue, rest, chosen, left);
+            chosen.truncate(before);
+            found
+        })
     }
 }

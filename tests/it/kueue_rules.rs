@@ -309,6 +309,44 @@ fn beyond_its_quota_a_flavor_may_preempt_only_below_another_cohort_or_while_borr
 
 /// Usage of local queues orders the workloads of one queue and not those of two: compared pair by pair, `a1` would come
 /// before `b`, `b` before `a2` and `a2` before `a1`.
+/// What is said of a workload whose sets, `fa` or `fb` or any flavor, ask so many CPUs each, of two flavors with two each.
+fn of_two_flavors(sets: &[(Option<&str>, i64)]) -> Verdict {
+    let mut queue = ClusterQueue::new("a");
+    queue.groups = vec![rows(&[("fa", 2), ("fb", 2)])];
+    let set = |(at, (flavor, amount)): (usize, &(Option<&str>, i64))| {
+        let mut set = PodSet::new(&format!("set-{at}"), 1, vec![("cpu", *amount)]);
+        set.flavors = flavor.map(|flavor| vec![flavor.to_owned()]);
+        set
+    };
+    let pending = Pending::new("new", "a", sets.iter().enumerate().map(set).collect());
+    let mut cluster = Cluster::new(settings(CLASSICAL), &[], &[queue], Vec::new()).unwrap();
+    cluster.cycle(&[pending]).verdicts.remove(0)
+}
+
+#[test]
+fn who_fits_by_some_choice_of_flavors_is_not_rejected() {
+    let rejects = |sets: &[(Option<&str>, i64)]| matches!(of_two_flavors(sets), Verdict::Reject { .. });
+    // The first set is tried in `fa`, which alone the second may use; with the first in `fb` both have room.
+    assert!(!rejects(&[(None, 2), (Some("fa"), 2)]));
+    assert!(!rejects(&[(None, 1), (None, 1), (Some("fa"), 2)]));
+    assert!(rejects(&[(None, 2), (Some("fa"), 2), (None, 1)]));
+    assert!(rejects(&[(None, 2), (Some("fa"), 3)]));
+    assert!(rejects(&[(Some("fa"), 1), (Some("fa"), 2)]));
+    // More choices than are looked at.
+    let many: Vec<(Option<&str>, i64)> = (0..40).map(|at| (None, i64::from(at >= 20))).collect();
+    assert!(!rejects(&many));
+}
+
+#[test]
+fn a_resource_without_quota_is_unavailable() {
+    let queue = ClusterQueue::new("a").with_quotas("default", cpu(2));
+    let pending = Pending::new("new", "a", vec![PodSet::new("main", 1, vec![("cpu", 1), ("gpu", 1)])]);
+    let mut cluster = Cluster::new(settings(CLASSICAL), &[], &[queue], Vec::new()).unwrap();
+    let verdict = cluster.cycle(&[pending]).verdicts.remove(0);
+    let why = "resource unavailable: cluster queue `a` has no quota of gpu".to_owned();
+    assert_eq!(verdict, Verdict::Reject { why });
+}
+
 #[test]
 fn usage_of_local_queues_makes_no_circle_of_victims() {
     let workload = |name: &str, queue: &str, priority: i32, usage: f64| Workload {
