@@ -1,6 +1,6 @@
 //! What the job of an imported scenario asks: what its Workload was given, else what that asks for, in equal workers.
 //!
-//! Absent on purpose: how it is written (see `plain`).
+//! A running job is in one pool. What its Workload holds in others is said in Kueue's words alone. Absent on purpose: how it is written (see `plain`).
 
 use std::collections::BTreeMap;
 
@@ -16,9 +16,9 @@ pub(super) struct Ask<'a> {
 
 impl<'a> Ask<'a> {
     /// What was admitted of a workload that holds quota, what others ask for. Several pod sets become equal workers, or
-    /// fewer where that does not come out even.
-    pub(super) fn of(workload: &'a Workload, holds: bool) -> Self {
-        let (count, total) = totals(workload, holds);
+    /// fewer where that does not come out even. `is_here` is whether a flavor is of the pool in which it runs.
+    pub(super) fn of(workload: &'a Workload, holds: bool, is_here: impl Fn(&str) -> bool) -> Self {
+        let (count, total) = totals(workload, holds, is_here);
         let count = count.max(1);
         let is_even = total.values().all(|all| all % count == 0);
         let even = || total.values().fold(count, |even, all| greatest_divisor(even, *all));
@@ -41,7 +41,7 @@ impl<'a> Ask<'a> {
 }
 
 /// Pods and what all of them ask, or what of it a workload that holds quota was given.
-fn totals(workload: &Workload, holds: bool) -> (i64, BTreeMap<&str, i64>) {
+fn totals(workload: &Workload, holds: bool, is_here: impl Fn(&str) -> bool) -> (i64, BTreeMap<&str, i64>) {
     let mut count = 0_i64;
     let mut total: BTreeMap<&str, i64> = BTreeMap::new();
     let mut add = |resource, all: i64| {
@@ -51,7 +51,9 @@ fn totals(workload: &Workload, holds: bool) -> (i64, BTreeMap<&str, i64>) {
     let admission = workload.admission.as_ref().filter(|_| holds);
     for set in admission.iter().flat_map(|admission| &admission.sets) {
         count = count.saturating_add(i64::from(pods_left(workload, set).1));
-        for (resource, all) in held(workload, set) {
+        let here =
+            |(resource, _): &(&str, i64)| set.flavors.get(*resource).is_none_or(|flavor| is_here(flavor));
+        for (resource, all) in held(workload, set).into_iter().filter(here) {
             add(resource, all);
         }
     }

@@ -113,16 +113,17 @@ impl<'a> Plain<'a> {
 
     /// No pool is smaller than what is held of it: quotas are cut while jobs run.
     fn make_room(&mut self) {
-        let mut held: BTreeMap<(String, String), i64> = BTreeMap::new();
-        for workload in &self.objects.workloads {
-            let Some(pool) = self.pool_of_running(workload) else { continue };
-            let ask = self.ask(workload);
-            for (resource, each) in ask.each {
-                let sum = held.entry((pool.to_owned(), resource.to_owned())).or_default();
-                *sum = sum.saturating_add(each.saturating_mul(ask.workers));
+        let mut held_of: BTreeMap<(String, String), i64> = BTreeMap::new();
+        for workload in self.objects.workloads.iter().filter(|it| self.pool_of_running(it).is_some()) {
+            for set in workload.admission.iter().flat_map(|admission| &admission.sets) {
+                for (resource, amount) in held(workload, set) {
+                    let Some(flavor) = set.flavors.get(resource) else { continue };
+                    let sum = held_of.entry((self.pool(flavor).to_owned(), resource.to_owned())).or_default();
+                    *sum = sum.saturating_add(amount);
+                }
             }
         }
-        for ((pool, resource), held) in held {
+        for ((pool, resource), held) in held_of {
             let amount = self.pools.entry(pool.clone()).or_default().entry(resource.clone()).or_default();
             if held > *amount {
                 self.excess.push((pool, resource, *amount, held));
@@ -135,16 +136,31 @@ impl<'a> Plain<'a> {
         self.pool_of.get(flavor).map_or(flavor, String::as_str)
     }
 
-    /// Where a job runs: where its GPUs are, else the first of its flavors.
-    fn pool_of_running(&self, workload: &'a Workload) -> Option<&str> {
+    /// Where a job runs, if it does: where its GPUs are, else the first of its flavors.
+    fn home(&self, workload: &'a Workload) -> Option<&str> {
         self.seat(workload).filter(|(_, holds)| *holds)?;
-        self.job_of(workload)?;
         let sets = workload.admission.iter().flat_map(|admission| &admission.sets);
         let mut flavors = sets.flat_map(|set| &set.flavors);
         let first = flavors.clone().map(|(_, flavor)| flavor).next();
         let of_gpus = flavors.find(|(resource, _)| self.gpu.as_ref() == Some(resource));
         let flavor = of_gpus.map(|(_, flavor)| flavor).or(first);
         flavor.map(|flavor| self.pool(flavor)).or_else(|| self.pools.keys().next().map(String::as_str))
+    }
+
+    fn pool_of_running(&self, workload: &'a Workload) -> Option<&str> {
+        self.job_of(workload)?;
+        self.home(workload)
+    }
+
+    /// Whether a running job holds something in another pool than its own, which a scenario says in Kueue's words alone.
+    fn is_split(&self, workload: &'a Workload) -> bool {
+        let Some(home) = self.pool_of_running(workload) else { return false };
+        let sets = workload.admission.iter().flat_map(|admission| &admission.sets);
+        let mut held = sets.flat_map(|set| {
+            let some = held(workload, set).into_iter().filter(|(_, amount)| *amount != 0);
+            some.filter_map(|(resource, _)| set.flavors.get(resource))
+        });
+        held.any(|flavor| self.pool(flavor) != home)
     }
 
     pub(super) fn value(&self, kind: &str, namespace: &str, name: &str) -> &Value {
@@ -181,7 +197,17 @@ impl<'a> Plain<'a> {
                 "workload `{name}` {refusal}: it stays an object, at which Kueue's rules alone look"
             ))
         });
-        renamed.chain(empty).chain(objects).chain(self.notes_of_pools()).collect()
+        let mut split = self.objects.workloads.iter().filter(|workload| self.is_split(workload));
+        let split = split.next().map(|first| {
+            let more = Some(split.count()).filter(|more| *more > 0).map(|more| format!(" and {more} more"));
+            format!(
+                "workload `{}`{} holds resources in several pools: it runs in that of its GPUs, or else of its first \
+                 resource, and what it holds in others Kueue's rules alone see",
+                first.full_name(),
+                more.unwrap_or_default()
+            )
+        });
+        renamed.chain(empty).chain(objects).chain(split).chain(self.notes_of_pools()).collect()
     }
 
     /// What pools are that flavors are not.
@@ -472,7 +498,8 @@ impl<'a> Plain<'a> {
     }
 
     fn ask(&self, workload: &'a Workload) -> Ask<'a> {
-        Ask::of(workload, self.seat(workload).is_some_and(|(_, holds)| holds))
+        let home = self.home(workload);
+        Ask::of(workload, home.is_some(), |flavor| home.is_none_or(|home| self.pool(flavor) == home))
     }
 
     fn write_ask(&self, text: &mut String, workload: &'a Workload) {

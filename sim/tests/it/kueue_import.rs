@@ -144,6 +144,47 @@ fn what_was_admitted_is_what_runs() {
     }
 }
 
+/// Where flavors stay pools of their own, a running job is in that of its GPUs with what it holds there.
+#[test]
+fn what_is_held_of_one_flavor_makes_no_room_in_another() {
+    let text = cluster(true)
+        + &workload("r", 0, 4, &admitted(4, 4, ["cpu", "gpu"], false))
+        + &workload("s", 1, 1, &admitted(1, 1, ["cpu", "gpu"], false))
+        + &workload("p", 2, 2, &json!({}));
+    let place = folder(&text);
+    let (scenario, said) = ran(place.path(), &["kueue", "import", "objects.yaml"]);
+    let scenario = scenario.as_str().unwrap();
+    let pool = |name: &str, node: &str| format!("name = \"{name}\"\nnodes = 1\nnode = {{ {node} }}\n");
+    assert!(
+        scenario.contains(&pool("cpu", "cpu = 20")) && scenario.contains(&pool("gpu", "gpu = 8")),
+        "{scenario}"
+    );
+    assert!(scenario.contains("workers = 4\ngpu = 1\n"), "{scenario}");
+    let split = "note: workload `ns/r` and 1 more holds resources in several pools: it runs in that of its GPUs, or else of \
+                 its first resource, and what it holds in others Kueue's rules alone see\n";
+    assert!(said.contains(split) && !said.contains("quotas come to"), "{said}");
+    std::fs::write(place.path().join("s.toml"), scenario).unwrap();
+    assert_eq!(decision(place.path(), "s.toml"), decision(place.path(), "objects.yaml"));
+    // Quotas that were cut below what is held: each pool has room for what is held of its own flavor.
+    let cut =
+        text.replace("nominalQuota: 20", "nominalQuota: 3").replace("nominalQuota: 8", "nominalQuota: 4");
+    let place = folder(&cut);
+    let (scenario, said) = ran(place.path(), &["kueue", "import", "objects.yaml"]);
+    let scenario = scenario.as_str().unwrap();
+    assert!(
+        scenario.contains(&pool("cpu", "cpu = 10")) && scenario.contains(&pool("gpu", "gpu = 5")),
+        "{scenario}"
+    );
+    assert!(
+        said.contains("pool `cpu` has 10 cpu, since so much of it is held: quotas come to 3\n"),
+        "{said}"
+    );
+    assert!(
+        said.contains("pool `gpu` has 5 nvidia.com/gpu, since so much of it is held: quotas come to 4\n"),
+        "{said}"
+    );
+}
+
 #[test]
 fn a_trace_has_what_was_admitted_and_the_queue_of_what_never_was() {
     let mut never = admitted(4, 4, ["gpu", "gpu"], true);
