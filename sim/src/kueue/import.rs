@@ -15,6 +15,7 @@ use super::plain::Plain;
 use super::same;
 use super::snapshot::{Options, Snapshot};
 use super::tree::Parts;
+use super::workload::Workload;
 use crate::error::SimError;
 use crate::scenario::Scenario;
 use crate::trace::{Documents, Opened, printable};
@@ -83,6 +84,29 @@ pub fn import_text(file: &str, text: &str, trace: Option<&Path>) -> Result<Impor
     import_opened([Ok((file.to_owned(), opened))], &Wanted { trace, ..Wanted::default() })
 }
 
+/// What finished workloads name and is not among the objects, with how many do.
+#[derive(Default)]
+struct Lost {
+    queues: BTreeMap<String, usize>,
+    classes: BTreeMap<String, usize>,
+}
+
+impl Lost {
+    fn notes(&self) -> impl Iterator<Item = String> {
+        let of = |count: &usize| format!("{count} finished workload{}", if *count == 1 { "" } else { "s" });
+        let queues = self.queues.iter().map(move |(name, count)| {
+            format!("{} of local queue `{name}`, which is not among the objects: team `{name}`", of(count))
+        });
+        let classes = self.classes.iter().map(move |(name, count)| {
+            format!(
+                "{} of priority class `{name}`, which is not among the objects: taken as priority 0",
+                of(count)
+            )
+        });
+        queues.chain(classes)
+    }
+}
+
 /// Objects, read and as they stand.
 #[derive(Debug, Default)]
 struct Source {
@@ -142,26 +166,65 @@ impl Source {
             let fields: Vec<String> = paths(parts).into_iter().map(|path| format!("`{path}`")).collect();
             notes.push(format!("{what} `{name}`: a scenario does not say all of {}", fields.join(", ")));
         }
+        let finished = self.finished(&mut notes);
         // Names in them come from the files.
         let notes = notes.iter().map(|note| printable(note)).collect();
-        Ok(Imported { scenario, finished: self.finished(), notes })
+        Ok(Imported { scenario, finished, notes })
     }
 
-    /// Workloads that have finished. One that was never admitted is of the queue behind its local queue, as if it had been.
-    fn finished(&self) -> Vec<Value> {
+    /// Workloads that have finished.
+    fn finished(&self, notes: &mut Vec<String>) -> Vec<Value> {
         let ended = |value: &&Value| value["kind"] == "Workload" && same::is_finished(value);
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let placed = |value: &Value| {
+        let key = |workload: &Workload| (workload.namespace.clone(), workload.name.clone());
+        let workloads = self.objects.workloads.iter().map(|workload| (key(workload), workload)).collect();
+        let mut lost = Lost::default();
+        let finished = self.values.iter().filter(ended).map(|value| {
             let mut value = value.clone();
-            let local = (text(&value["metadata"]["namespace"]), text(&value["spec"]["queueName"]));
-            if let Some(local) = self.objects.local_queues.get(&local)
-                && value["status"]["admission"].is_null()
-            {
-                value["status"]["admission"] = json!({"clusterQueue": local.cluster_queue});
-            }
+            self.place(&mut value, &mut lost);
+            self.weigh(&mut value, &workloads, &mut lost);
             value
-        };
-        self.values.iter().filter(ended).map(placed).collect()
+        });
+        let finished = finished.collect();
+        notes.extend(lost.notes());
+        finished
+    }
+
+    /// One that was never admitted is of the queue behind its local queue, as if it had been.
+    fn place(&self, value: &mut Value, lost: &mut Lost) {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let (namespace, name) = (text(&value["metadata"]["namespace"]), text(&value["spec"]["queueName"]));
+        if !value["status"]["admission"].is_null() {
+            return;
+        }
+        match self.objects.local_queues.get(&(namespace.clone(), name.clone())) {
+            Some(local) => value["status"]["admission"] = json!({"clusterQueue": local.cluster_queue}),
+            None => *lost.queues.entry(format!("{namespace}/{name}")).or_default() += 1,
+        }
+    }
+
+    /// Its priority as a trace tells it: by its class where the scenario gives that the same number, else the number.
+    fn weigh(&self, value: &mut Value, workloads: &BTreeMap<(String, String), &Workload>, lost: &mut Lost) {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let key = (text(&value["metadata"]["namespace"]), text(&value["metadata"]["name"]));
+        let Some(workload) = workloads.get(&key) else { return };
+        let class = workload.class.as_ref();
+        let in_scenario = class.and_then(|class| {
+            self.objects.classes.get(&("WorkloadPriorityClass", class.name.clone())).copied()
+        });
+        let of_class = class.and_then(|class| self.objects.class_value(class));
+        let own = workload.priority.or(of_class);
+        if own.is_some() && own == in_scenario {
+            return;
+        }
+        if let (None, Some(class)) = (own, class) {
+            *lost.classes.entry(class.name.clone()).or_default() += 1;
+            return;
+        }
+        let number = own.or(self.objects.default_priority).unwrap_or(0);
+        if let Value::Object(spec) = &mut value["spec"] {
+            spec.retain(|key, _| !["priorityClassRef", "priorityClassName"].contains(&key.as_str()));
+            spec.insert("priority".to_owned(), number.into());
+        }
     }
 
     /// What a scenario, exported again, says otherwise than the objects, in their words.

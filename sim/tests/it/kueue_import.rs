@@ -203,6 +203,86 @@ fn a_trace_has_what_was_admitted_and_the_queue_of_what_never_was() {
     assert_eq!(jobs, expected);
 }
 
+/// A workload of one pod that has ended, in this local queue, with more in its `spec`.
+fn finished(name: &str, minute: u32, queue: &str, more: &str) -> String {
+    let status = json!({"conditions": admitted(1, 1, ["gpu", "gpu"], true)["conditions"]});
+    let text = workload(name, minute, 1, &status).replacen("\"spec\":{", &format!("\"spec\":{{{more}"), 1);
+    text.replace("\"lq\"", &format!("\"{queue}\""))
+}
+
+/// Two columns of a table, row by row.
+fn columns(table: &str, names: [&str; 2]) -> Vec<[String; 2]> {
+    let at = names.map(|name| table.lines().next().unwrap().split(',').position(|it| it == name).unwrap());
+    let row = |line: &str| at.map(|at| line.split(',').nth(at).unwrap().to_owned());
+    table.lines().skip(1).map(row).collect()
+}
+
+/// A finished workload's own number is its priority, whatever its class says; a class stands where it is the same.
+#[test]
+fn a_trace_has_the_priority_that_counts() {
+    let class = |kind: &str, name: &str, value: i32| {
+        format!("---\n{{kind: {kind}, metadata: {{name: {name}}}, value: {value}}}\n")
+    };
+    let pod_class =
+        "---\n{apiVersion: scheduling.k8s.io/v1, kind: PriorityClass, metadata: {name: pod}, value: 7}\n";
+    let own = |name: &str| {
+        format!(
+            "\"priorityClassRef\":{{\"group\":\"kueue.x-k8s.io\",\"kind\":\"WorkloadPriorityClass\",\"name\":\"{name}\"}},"
+        )
+    };
+    let text = cluster(false)
+        + &class("WorkloadPriorityClass", "high", 5)
+        + pod_class
+        + &finished("number", 0, "lq", "\"priority\":100,")
+        + &finished("zero", 1, "lq", "\"priority\":0,")
+        + &finished("same", 2, "lq", &format!("\"priority\":5,{}", own("high")))
+        + &finished("other", 3, "lq", &format!("\"priority\":6,{}", own("high")))
+        + &finished("class", 4, "lq", &own("high"))
+        + &finished("gone", 5, "lq", &format!("\"priority\":-4,{}", own("gone")))
+        + &finished("lost", 6, "nowhere", &own("gone"))
+        + &finished(
+            "pod",
+            7,
+            "lq",
+            "\"priorityClassSource\":\"scheduling.k8s.io/priorityclass\",\"priorityClassName\":\"pod\",",
+        );
+    let place = folder(&text);
+    let (_, said) = ran(place.path(), &IMPORT);
+    let jobs = std::fs::read_to_string(place.path().join("t.csv")).unwrap();
+    let expected = [
+        ("number", "100"),
+        ("zero", ""),
+        ("same", "high"),
+        ("other", "6"),
+        ("class", "high"),
+        ("gone", "-4"),
+        ("lost", "gone"),
+        ("pod", "7"),
+    ];
+    let expected = expected.map(|(name, priority)| [format!("ns/{name}"), priority.to_owned()]);
+    assert_eq!(columns(&jobs, ["job_id", "priority"]), expected, "{said}");
+    let notes = "note: 1 finished workload of local queue `ns/nowhere`, which is not among the objects: team `ns/nowhere`\n\
+                 note: 1 finished workload of priority class `gone`, which is not among the objects: taken as priority 0\n";
+    assert_eq!(said, notes);
+}
+
+/// Of two that wait, the later one goes first by its number.
+#[test]
+fn a_number_without_a_class_decides_in_a_replay() {
+    let text = cluster(false).replace("nominalQuota: 8", "nominalQuota: 1")
+        + &finished("first", 0, "lq", "")
+        + &finished("low", 1, "lq", "")
+        + &finished("high", 2, "lq", "\"priority\":100,");
+    let place = folder(&text);
+    ran(place.path(), &IMPORT);
+    ran(place.path(), &["run", "s.toml", "--out", "out"]);
+    let lives = std::fs::read_to_string(place.path().join("out/jobs.csv")).unwrap();
+    let mut starts = columns(&lives, ["start_s", "job_id"]);
+    starts.sort();
+    let order: Vec<&str> = starts.iter().map(|[_, name]| name.as_str()).collect();
+    assert_eq!(order, ["ns/first", "ns/high", "ns/low"]);
+}
+
 /// A scenario names its trace as it lies beside it, and no trace that does not.
 #[test]
 fn the_trace_is_named_from_the_folder_of_the_scenario() {

@@ -1,7 +1,8 @@
 //! Kueue Workloads as `kubectl get workloads -A -o json` (or yaml) prints them, and nodes in the same list.
 //!
 //! Submission is the creation, start the admission, end the Finished condition; team is the `ClusterQueue`, before
-//! admission the `LocalQueue`; pools are all flavors that were assigned. Pods and amounts are those that were admitted,
+//! admission the `LocalQueue`; pools are all flavors that were assigned; the priority is the class, without one the number.
+//! Pods and amounts are those that were admitted,
 //! else those that are asked for. Workloads that have not finished are left out. Several pod sets become one gang of equal
 //! parts, as for PAI. Queues, flavors and cohorts are not jobs: the import of Kueue objects reads them.
 
@@ -89,11 +90,14 @@ impl Kueue {
             // Who a job is of is nowhere else: usage is kept by local queue.
             row.user.clone_from(&row.queue);
         }
-        // The number is that of the class; the scenario gives classes their numbers.
-        spec.get("priority")?.whole::<i32>("a priority of 32 bits")?;
+        let number = spec.get("priority")?.whole::<i32>("a priority of 32 bits")?;
         let class = spec.get("priorityClassRef")?.get("name")?.text()?;
         let by_name = spec.get("priorityClassName")?.text()?;
         row.priority.push_str(if class.is_empty() { by_name } else { class });
+        // The scenario gives classes their numbers; without one the number is all there is, and nothing is as zero.
+        if let (true, Some(number)) = (row.priority.is_empty(), number.filter(|number| *number != 0)) {
+            let _ = write!(row.priority, "{number}");
+        }
         row.limit_ms = limit(&spec.get("maximumExecutionTimeSeconds")?)?;
         conditions(&root, row)?;
         let assigned = admission.get("podSetAssignments")?;
