@@ -22,6 +22,8 @@ pub struct Objects {
     /// Each with its file, and whether its head blocks those behind it.
     pub(super) queues: Vec<(String, ClusterQueue, bool)>,
     pub(super) cohorts: Vec<(String, Cohort)>,
+    /// Cohorts that name the one above them in `parent`, as older versions did, if they do.
+    pub(super) by_old_name: BTreeSet<String>,
     pub(super) local_queues: BTreeMap<(String, String), LocalQueue>,
     /// With the labels of their nodes.
     pub(super) flavors: BTreeMap<String, BTreeMap<String, String>>,
@@ -253,7 +255,12 @@ impl Objects {
                 let (queue, strict) = queue::cluster_queue(root, name)?;
                 self.queues.push((file.to_owned(), queue, strict));
             }
-            "Cohort" => self.cohorts.push((file.to_owned(), queue::cohort(root, name)?)),
+            "Cohort" => {
+                self.cohorts.push((file.to_owned(), queue::cohort(root, name)?));
+                if root.get("spec").get("parentName").is_absent() {
+                    self.by_old_name.insert(name.to_owned());
+                }
+            }
             "LocalQueue" => {
                 self.local_queues.insert((namespace.to_owned(), name.to_owned()), queue::local_queue(root)?);
             }

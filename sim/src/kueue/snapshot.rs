@@ -139,7 +139,9 @@ fn contradiction(objects: &Objects, error: &ClusterError) -> KueueError {
             let file = file.map_or("-", |(file, _)| file.as_str());
             let what =
                 format!("expected a cohort above it, found one below it: `{cohort}` would be above itself");
-            KueueError::new(file, "Cohort", cohort, "spec.parentName", what)
+            let old = objects.by_old_name.contains(cohort);
+            let path = if old { "spec.parent" } else { "spec.parentName" };
+            KueueError::new(file, "Cohort", cohort, path, what)
         }
         other => KueueError::file(first.unwrap_or("-"), other.to_string()),
     }
@@ -351,11 +353,9 @@ impl Context<'_> {
     }
 }
 
-/// Since when it counts as waiting: its creation, or its last eviction for what was not its own doing.
+/// Since when it counts as waiting: its creation, or its last eviction where its pods were not ready in time.
 fn queued_ms(workload: &Workload) -> Option<i64> {
-    let evicted = workload.conditions.get("Evicted");
-    let late = evicted
-        .filter(|condition| matches!(condition.reason.as_str(), "PodsReadyTimeout" | "AdmissionCheck"));
+    let late = workload.conditions.get("Evicted").filter(|condition| condition.reason == "PodsReadyTimeout");
     late.and_then(|condition| condition.at_ms).or(workload.created_ms)
 }
 

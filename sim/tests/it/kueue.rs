@@ -262,13 +262,41 @@ fn what_is_wrong_is_told_by_object_and_field() {
 
 #[test]
 fn cohorts_above_themselves_are_told() {
-    let cohort = |name: &str, parent: &str| {
-        format!("---\nkind: Cohort\nmetadata: {{name: {name}}}\nspec: {{parentName: {parent}}}\n")
+    for field in ["parentName", "parent"] {
+        let cohort = |name: &str, parent: &str| {
+            format!("---\nkind: Cohort\nmetadata: {{name: {name}}}\nspec: {{{field}: {parent}}}\n")
+        };
+        let ran = decide(&(cohort("a", "b") + &cohort("b", "c") + &cohort("c", "a")), &[]);
+        let expected = format!(
+            "error: failed to read Kueue objects `objects.yaml`\nline 2, Cohort `a`, field `spec.{field}`: expected a cohort \
+             above it, found one below it: `a` would be above itself\n"
+        );
+        assert_eq!((ran.code, ran.stderr), (2, expected));
+    }
+}
+
+/// Age counts from the creation, and from an eviction only where pods were not ready in time.
+#[test]
+fn who_was_put_back_for_pods_that_were_not_ready_counts_as_younger() {
+    let order = |reason: &str| {
+        let evicted = format!(
+            "{{conditions: [{{type: Evicted, status: \"True\", reason: {reason}, lastTransitionTime: \"2026-01-01T02:00:00Z\"}}]}}"
+        );
+        let workload = |name: &str, minute: u32, status: &str| {
+            format!(
+                "- kind: Workload\n  metadata: {{namespace: b, name: {name}, creationTimestamp: \"2026-01-01T01:{minute:02}:00Z\"}}\n  \
+                 spec: {{queueName: lq, podSets: [{{name: main, count: 1, template: {{spec: {{containers: [{{resources: \
+                 {{requests: {{nvidia.com/gpu: 1}}}}}}]}}}}}}]}}\n  status: {status}\n"
+            )
+        };
+        let text = SMALL.to_owned() + &workload("old", 1, &evicted) + &workload("new", 2, "{}");
+        let order = decided(&text, &[])["order"].clone();
+        order.as_array().unwrap().iter().filter(|name| **name != "a/serve").cloned().collect::<Value>()
     };
-    let ran = decide(&(cohort("a", "b") + &cohort("b", "c") + &cohort("c", "a")), &[]);
-    let expected = "error: failed to read Kueue objects `objects.yaml`\nline 2, Cohort `a`, field `spec.parentName`: expected a cohort \
-                    above it, found one below it: `a` would be above itself\n";
-    assert_eq!((ran.code, ran.stderr.as_str()), (2, expected));
+    assert_eq!(order("PodsReadyTimeout"), json!(["b/new"]));
+    for reason in ["AdmissionCheck", "Preempted"] {
+        assert_eq!(order(reason), json!(["b/old"]), "{reason}");
+    }
 }
 
 #[test]
