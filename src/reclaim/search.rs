@@ -189,14 +189,14 @@ impl<'a> Search<'a> {
             strict: pool.is_divisible(),
             banned: BTreeSet::new(),
         };
-        if !search.divisible {
-            (0..groups.len()).for_each(|group| _ = search.add_candidates(group));
-            search.index_nodes();
-        } else {
+        if search.divisible {
             search.teams = Teams::of(state, groups);
             if bounds.ask_all {
                 search.know_all();
             }
+        } else {
+            (0..groups.len()).for_each(|group| _ = search.add_candidates(group));
+            search.index_nodes();
         }
         search
     }

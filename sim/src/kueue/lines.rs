@@ -196,7 +196,9 @@ mod tests {
         let mut lines = Lines::new(vec![rules(0), rules(0), rules(1)]);
         let job = |queue, submit_ms, row| Waiting { queue, shape: 7, local: 0, submit_ms, row };
         let heads = [job(0, 0, 1), job(2, 0, 2)];
-        heads.iter().for_each(|head| lines.join(*head, 0));
+        for head in &heads {
+            lines.join(*head, 0);
+        }
         assert_eq!(lines.heads(|_, _| 0.0), heads);
         lines.park(0, 7);
         assert_eq!(lines.heads(|_, _| 0.0), []);
