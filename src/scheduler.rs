@@ -186,7 +186,8 @@ impl Scheduler {
         routes.intern(shape, config, values)
     }
 
-    /// Queues a job, or says why no state of the configured pools could ever hold it.
+    /// Queues a job, or says why no state of the configured pools could ever hold it: then nothing has happened, so that
+    /// [`next_wakeup`](Self::next_wakeup) is what it was.
     ///
     /// # Errors
     ///
@@ -203,7 +204,7 @@ impl Scheduler {
             return Err(ErrorKind::SubmitAfterNow { submit: job.submit, now }.into());
         }
         if let Some(rejection) = shape.rejection.clone().or_else(|| self.state.forbids(leaf, shape)) {
-            self.happens(now)?;
+            self.state.check_time(now)?;
             return Ok(Submission::Rejected(rejection));
         }
         self.happens(now)?;

@@ -198,11 +198,14 @@ impl State {
 
     /// Time moves on, never back.
     pub(crate) fn advance(&mut self, now: Timestamp) -> Result<(), Error> {
-        if now < self.now {
-            return Err(ErrorKind::TimeBackwards { now, seen: self.now }.into());
-        }
+        self.check_time(now)?;
         self.now = now;
         Ok(())
+    }
+
+    pub(crate) fn check_time(&self, now: Timestamp) -> Result<(), Error> {
+        let seen = self.now;
+        if now < seen { Err(ErrorKind::TimeBackwards { now, seen }.into()) } else { Ok(()) }
     }
 
     /// The job of that id, alive.

@@ -31,10 +31,11 @@ impl Known {
             Op::Submit { team, shape, .. } => {
                 let team = TeamId::new(u32::try_from(team % case.config.teams.len()).unwrap());
                 let shape = scheduler.intern(&case.shapes[shape % case.shapes.len()]).unwrap();
-                if let Submission::Queued(id) =
-                    scheduler.submit(*now, JobSpec::new(team, shape, *now)).unwrap()
-                {
-                    self.waiting.push(id);
+                let before = format!("{scheduler:?}");
+                match scheduler.submit(*now, JobSpec::new(team, shape, *now)).unwrap() {
+                    Submission::Queued(id) => self.waiting.push(id),
+                    // The time has not gone on either: what was due until now still is.
+                    Submission::Rejected(_) => assert_eq!(format!("{scheduler:?}"), before),
                 }
             }
             Op::Complete(which) => {
@@ -156,8 +157,8 @@ proptest! {
             if !matches!(op, Op::Wait(_)) {
                 seen = now;
             }
-            // Picks that found nothing have not told the time.
-            if matches!(op, Op::Complete(_) | Op::Cancel(_)) {
+            // Picks that found nothing, and jobs that are rejected, have not told the time.
+            if matches!(op, Op::Complete(_) | Op::Cancel(_) | Op::Submit { .. }) {
                 known.decide(&mut scheduler, now);
             }
             refuse_all(&case, &mut scheduler, now, &known, seen);
