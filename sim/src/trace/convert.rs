@@ -6,6 +6,7 @@
 use std::cmp::Ordering;
 use std::io::{self, Write};
 
+use super::clock::CALENDAR_FROM_MS;
 use super::error::TraceError;
 use super::input::Input;
 use super::interner::compare_names;
@@ -51,8 +52,9 @@ impl Conversion {
         for source in self.sources.iter().filter(|source| source.jobs > 0) {
             let path = &source.path;
             let utc = source.offset_s.map(|offset_s| offset_s * 1000);
-            // Where it counts from 1970, times are Unix times in both.
-            if let Some(epoch_ms) = source.epoch_ms.filter(|epoch_ms| Some(*epoch_ms) != utc) {
+            // Where they are those of a calendar already, they are Unix times in both.
+            let unix = source.submits.is_some_and(|(_, last_ms)| last_ms >= CALENDAR_FROM_MS);
+            if let Some(epoch_ms) = source.epoch_ms.filter(|epoch_ms| !unix || Some(*epoch_ms) != utc) {
                 let zero = super::time::date_and_time(epoch_ms);
                 let clock = super::time::clock_name(source.offset_s.unwrap_or(0));
                 lost.push(format!(

@@ -192,3 +192,50 @@ fn files_that_begin_at_unlike_times_are_put_on_one_clock() {
         ]
     );
 }
+
+/// Unix times below a head that says that time starts at zero are told, those of the last century too, and `TimeZone` is
+/// then the machine's clock.
+#[test]
+fn unix_times_of_swf_are_told_whatever_their_century() {
+    let folder = folder();
+    let head = "; UnixStartTime: 0\n; TimeZone: 3600\n";
+    // On Monday 1996-09-23 at 23:30 by UTC, which is Tuesday where the machine stands.
+    write(&folder, "jobs.swf", (head.to_owned() + &swf(None, &[(1, 843_521_400)])).as_bytes());
+    let found = json(&folder, &["trace", "inspect", "jobs.swf"]);
+    assert_eq!(
+        warned(&found),
+        ["`jobs.swf`: submit times look like Unix times although the header does not say when time starts"]
+    );
+    assert_eq!((&found["clock"], &found["calendar"]), (&"UTC+01:00".into(), &true.into()));
+    assert_eq!(found["arrivals_by_weekday"], serde_json::json!([0, 1, 0, 0, 0, 0, 0]));
+    assert_eq!(found["arrivals_by_hour"][0], 1);
+    // Nearly ten years are still a clock of its own.
+    write(&folder, "jobs.swf", (head.to_owned() + &swf(None, &[(1, 3_649 * DAY)])).as_bytes());
+    let found = json(&folder, &["trace", "inspect", "jobs.swf"]);
+    assert_eq!((warned(&found), &found["calendar"]), (Vec::new(), &false.into()));
+}
+
+/// The zero of PAI's tables keeps the hours and weekdays of China's clock.
+#[test]
+fn pai_counts_by_the_clock_of_china() {
+    let folder = folder();
+    write(&folder, "jobs.csv", b"j1,i1,u1,Terminated,100,200\nj2,i2,u2,Terminated,57700,57800\n");
+    write(
+        &folder,
+        "tasks.csv",
+        b"j1,t,1,Terminated,100,200,600,10,100,V100\nj2,t,1,Terminated,57700,57800,600,10,100,V100\n",
+    );
+    let files = ["jobs.csv:pai", "tasks.csv:pai-tasks"];
+    for files in [&files[..], &files[..1], &files[1..]] {
+        let found = json(&folder, &[&["trace", "inspect"], files].concat());
+        assert_eq!((&found["clock"], &found["calendar"]), (&"UTC+08:00".into(), &true.into()), "{files:?}");
+        // Thursday at eight, and Friday at midnight.
+        assert_eq!(found["arrivals_by_weekday"], serde_json::json!([0, 0, 0, 1, 1, 0, 0]));
+        let hours = &found["arrivals_by_hour"];
+        assert_eq!((&hours[8], &hours[0]), (&1.into(), &1.into()));
+    }
+    let converted = done(&folder, &[&["trace", "convert"], &files[..]].concat());
+    assert!(converted.stdout.contains("j1,100,"), "{}", converted.stdout);
+    let lost = "`jobs.csv`: its clock begins at 1970-01-01 08:00:00 (UTC+08:00), which the native format does not say";
+    assert!(converted.stderr.contains(lost), "{}", converted.stderr);
+}

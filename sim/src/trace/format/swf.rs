@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 
 use super::lines::Lines;
 use super::table::{MAX_AMOUNT, MAX_TIME_MS};
+use crate::trace::clock::CALENDAR_FROM_MS;
 use crate::trace::error::{Fault, quoted};
 use crate::trace::input::Opened;
 use crate::trace::number::{self, NumberFault};
@@ -130,15 +131,13 @@ const FIELDS: [&str; 18] = [
     "think time",
 ];
 
-/// A submit time from 2001 on in a file whose header says that time starts at zero.
-const EPOCH_MS: i64 = 1_000_000_000_000;
-
 /// Reader of SWF.
 pub(crate) struct Swf {
     lines: Lines,
     options: SwfOptions,
     extra_fields: bool,
     head: Head,
+    /// A submission is a Unix time, whatever the head says of when time starts.
     epoch_submits: bool,
 }
 
@@ -272,7 +271,7 @@ impl Swf {
         let allocated = self.whole(&fields, 5)?;
         let requested = self.whole(&fields, 8)?;
         let request = self.seconds(&fields, 9)?;
-        self.epoch_submits |= submit >= EPOCH_MS;
+        self.epoch_submits |= submit >= CALENDAR_FROM_MS;
         row.submit_ms = Some(submit);
         row.limit_ms = (request > 0).then_some(request);
         if self.options.run == SwfRun::CutAtRequest && request > 0 {
