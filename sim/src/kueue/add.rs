@@ -12,7 +12,8 @@ use super::objects::{Objects, is_foreign};
 use super::quantity::Quantity;
 use super::workload::{Class, Exact, Pods, Workload, counted};
 use crate::trace::{
-    ACCELERATORS, Documents, MemoryUnit, Opened, is_head_of_pipeline, memory_parts, printable,
+    ACCELERATORS, Documents, MemoryUnit, Opened, accelerator_parts, is_head_of_pipeline, memory_parts,
+    printable,
 };
 
 const EXPECTED: &str = "a Workload, a batch/v1 Job or a SkyPilot task";
@@ -259,7 +260,7 @@ fn memory(field: &Field<'_>, cpus: Option<i128>) -> Result<Option<i128>, KueueEr
     Ok(Some(milli_bytes.saturating_add(999) / 1_000))
 }
 
-/// `H200:8`, `{H200: 8}`, or a list of either, of which the first counts.
+/// `H200:8`, `{H200: 8}`, `{H200:8}`, or a list of any of them, of which the first counts.
 fn accelerators(field: &Field<'_>) -> Result<Option<i128>, KueueError> {
     const EXPECTED: &str = "accelerators like `H200:8`";
     if field.is_absent() {
@@ -268,13 +269,13 @@ fn accelerators(field: &Field<'_>) -> Result<Option<i128>, KueueError> {
     if let Ok([first, ..]) = field.items().as_deref() {
         return accelerators(first);
     }
-    let text = if let Ok(entries) = field.entries() {
-        let Some((_, count)) = entries.into_iter().next() else { return Ok(None) };
-        count.plain_text()?.unwrap_or_else(|| "1".to_owned())
+    let (name, beside) = if let Ok(entries) = field.entries() {
+        let Some((name, count)) = entries.into_iter().next() else { return Ok(None) };
+        (name, count.plain_text()?)
     } else {
-        let text = field.text()?.unwrap_or_default();
-        text.split_once(':').map_or("1", |(_, count)| count).to_owned()
+        (field.text()?.unwrap_or_default(), None)
     };
-    let count = Quantity::parse(text.trim()).filter(|count| !count.is_negative());
+    let count = accelerator_parts(name, beside.as_deref()).and_then(|(_, count)| Quantity::parse(count));
+    let count = count.filter(|count| !count.is_negative());
     count.map(|count| Some(count.units("gpu"))).ok_or_else(|| field.fault(EXPECTED))
 }

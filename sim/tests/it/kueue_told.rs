@@ -296,3 +296,40 @@ fn limits_that_no_cluster_would_take_are_told() {
     let nothing = |key: &str| format!("{field}.{key}`: a limit of what is below no cohort means nothing");
     assert_eq!(decided(&alone)["warnings"], json!([nothing("borrowingLimit"), nothing("lendingLimit")]));
 }
+
+/// Accelerators of a task count the same however they are written: as a set too, whose keys hold the counts.
+#[test]
+fn a_task_asks_for_what_its_set_of_candidates_says() {
+    let objects = queue("q", "all").replace("[cpu, memory]", "[cpu, memory, nvidia.com/gpu]").replace(
+        "      - {name: cpu, nominalQuota: 2}\n",
+        "      - {name: cpu, nominalQuota: 2}\n      - {name: nvidia.com/gpu, nominalQuota: 8}\n",
+    );
+    // A resource stands where the group names it.
+    let objects = objects.replace("[cpu, memory, nvidia.com/gpu]", "[cpu, nvidia.com/gpu, memory]");
+    let action = |accelerators: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("objects.yaml"), &objects).unwrap();
+        let task = format!("name: x\nresources:\n  accelerators: {accelerators}\n");
+        std::fs::write(folder.path().join("job.yaml"), task).unwrap();
+        let arguments = ["decide", "objects.yaml", "--add", "job.yaml", "--queue", "ns/q", "-o", "json"];
+        let ran = sim(folder.path(), &arguments);
+        let found: Value = serde_json::from_str(&ran.stdout).unwrap_or_default();
+        (ran.code, found["decisions"][0]["action"].as_str().unwrap_or(&ran.stderr).to_owned())
+    };
+    for count in [8, 9] {
+        let expected = action(&format!("H200:{count}"));
+        assert_eq!(expected.1 == "start", count == 8, "{expected:?}");
+        for set in [
+            format!("{{H200:{count}}}"),
+            format!("{{H200:{count}, A100:{count}}}"),
+            format!("{{H200: {count}}}"),
+        ] {
+            assert_eq!(action(&set), expected, "{set}");
+        }
+    }
+    assert_eq!(action("{H200}").1, "start");
+    for set in ["{H200:many}", "{H200:8:8}", "{'H200:8': 8}"] {
+        let (code, said) = action(set);
+        assert!(code == 2 && said.contains("expected accelerators like `H200:8`"), "{set}: {said}");
+    }
+}

@@ -147,3 +147,28 @@ fn tasks_that_are_added_are_read_alike() {
         assert_eq!(started, fits, "{resources}: {decided}");
     }
 }
+
+/// `{L4:8, A10g:8}` without blanks is a mapping in YAML, whose keys hold the counts and whose values are null.
+#[test]
+fn a_set_of_candidates_has_its_counts_in_the_keys() {
+    for (set, expected) in [
+        ("{L4:8, A10g:4}", vec![(Some("L4"), 8_000), (Some("A10g"), 4_000)]),
+        ("{L4:8}", vec![(Some("L4"), 8_000)]),
+        ("{L4}", vec![(Some("L4"), 1_000)]),
+        ("{L4, A10g: 4}", vec![(Some("L4"), 1_000), (Some("A10g"), 4_000)]),
+    ] {
+        let mut found = asked(&tasks(&format!("resources:\n  accelerators: {set}\n"), true).unwrap(), 0)
+            .into_iter()
+            .map(|(name, gpus)| (name.map(str::to_owned), gpus))
+            .collect::<Vec<_>>();
+        let mut expected: Vec<_> =
+            expected.into_iter().map(|(name, gpus)| (name.map(str::to_owned), gpus)).collect();
+        found.sort();
+        expected.sort();
+        assert_eq!(found, expected, "{set}");
+    }
+    for set in ["{L4:many}", "{L4:8:8}", "{'L4:8': 8}", "{'': }"] {
+        let refused = message(tasks(&format!("resources:\n  accelerators: {set}\n"), false));
+        assert!(refused.contains("expected accelerators like `H200:8`"), "{set}: {refused}");
+    }
+}

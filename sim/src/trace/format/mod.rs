@@ -34,7 +34,7 @@ pub(crate) use gavel::{Throughputs, read_throughputs};
 pub(crate) use locate::{Place, Way};
 pub(crate) use native::NAMES as NATIVE_COLUMNS;
 pub(crate) use pai::Tasks as PaiTaskTable;
-pub(crate) use skypilot::{ACCELERATORS, MemoryUnit, is_head_of_pipeline, memory_parts};
+pub(crate) use skypilot::{ACCELERATORS, MemoryUnit, accelerator_parts, is_head_of_pipeline, memory_parts};
 pub(crate) use table::{MAX_AMOUNT, MAX_TIME_MS};
 
 use super::cluster::Cluster;

@@ -345,10 +345,11 @@ fn accelerators(value: &Value) -> Option<Vec<(String, i64)>> {
         }
         Value::Object(map) => map
             .iter()
-            .map(|(name, count)| {
-                let count = if count.is_null() { "1".to_owned() } else { plain_text(count) };
-                counted(name, &count)
-            })
+            .map(
+                |(name, count)| {
+                    if count.is_null() { accelerator(name) } else { counted(name, &plain_text(count)) }
+                },
+            )
             .collect(),
         Value::Array(list) => list.iter().map(|one| accelerator(one.as_str()?)).collect(),
         _ => None,
@@ -378,16 +379,29 @@ fn counted_first(text: &str) -> Option<(String, i64)> {
 
 /// `H200:8`, `H200`.
 fn accelerator(text: &str) -> Option<(String, i64)> {
-    let (name, count) = text.split_once(':').unwrap_or((text, "1"));
-    counted(name, count)
+    thousandths(accelerator_parts(text, None)?)
 }
 
 /// A type with its count per node, in thousandths, where its name says nothing else in the syntax of alternatives.
 fn counted(name: &str, count: &str) -> Option<(String, i64)> {
+    thousandths(accelerator_parts(name, Some(count))?)
+}
+
+fn thousandths((name, count): (&str, &str)) -> Option<(String, i64)> {
+    let count = number::scaled(count.as_bytes(), 3).ok()?;
+    (count >= 0).then(|| (name.to_owned(), count))
+}
+
+/// A type and how many of it, as they are written: `H200` with a count beside it, or else `H200:8` or `H200` alone. In YAML
+/// `{H200:8}` without a blank is a key without a value, so that there is nothing beside it.
+pub(crate) fn accelerator_parts<'a>(text: &'a str, beside: Option<&'a str>) -> Option<(&'a str, &'a str)> {
+    let (name, count) = match beside {
+        Some(count) => (text, count),
+        None => text.split_once(':').unwrap_or((text, "1")),
+    };
     let name = name.trim();
-    let count = number::scaled(count.trim().as_bytes(), 3).ok()?;
     let plain = !name.is_empty() && !name.contains(['|', '*', ':', '[', ']', '(', ')']);
-    (plain && count >= 0).then(|| (name.to_owned(), count))
+    plain.then(|| (name, count.trim()))
 }
 
 /// Alternatives in native syntax: the first sets what a worker asks for, the others say where they differ.
