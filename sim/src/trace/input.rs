@@ -121,7 +121,15 @@ impl Flow {
         let name = match self.compression.get() {
             Compression::Zstd => "zstd",
             Compression::Gzip => "gzip",
-            Compression::None => return Fault::other(line, "the Parquet data is damaged").hint(FETCH),
+            Compression::None => {
+                #[cfg(feature = "parquet")]
+                if let Some(Unsayable { line, column, expected, found }) =
+                    error.get_ref().and_then(|inner| inner.downcast_ref())
+                {
+                    return Fault::unreadable(*line, *expected, found.clone()).column(column.clone());
+                }
+                return Fault::other(line, "the Parquet data is damaged").hint(FETCH);
+            }
         };
         let found =
             if error.kind() == io::ErrorKind::UnexpectedEof { "the end of the file" } else { "damage" };
@@ -169,6 +177,17 @@ impl Read for Tap {
             }
         }
     }
+}
+
+/// What a Parquet file has at a place and no native CSV can say.
+#[cfg(feature = "parquet")]
+#[derive(Debug, thiserror::Error)]
+#[error("line {line}: expected {expected}, found {found}")]
+pub(crate) struct Unsayable {
+    pub(crate) line: u64,
+    pub(crate) column: String,
+    pub(crate) expected: &'static str,
+    pub(crate) found: String,
 }
 
 /// Decompressed bytes: stops a record that never ends.

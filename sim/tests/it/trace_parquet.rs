@@ -321,3 +321,105 @@ fn a_panic_of_the_library_is_said_as_damage() {
         )
     );
 }
+
+/// One job whose columns have these types, each with what is written into it.
+fn typed(path: &Path, schema: &str, values: &[Typed]) {
+    let schema = Arc::new(parse_message_type(&format!("message jobs {{ {schema} }}")).unwrap());
+    let properties = Arc::new(WriterProperties::builder().build());
+    let mut writer = SerializedFileWriter::new(File::create(path).unwrap(), schema, properties).unwrap();
+    let mut group = writer.next_row_group().unwrap();
+    let mut values = values.iter();
+    while let Some(mut out) = group.next_column().unwrap() {
+        match values.next().unwrap() {
+            Typed::Whole(whole) => {
+                out.typed::<Int64Type>().write_batch(&[*whole], None, None).unwrap();
+            }
+            Typed::Bytes(bytes) => {
+                let bytes = ByteArray::from(bytes.to_vec());
+                out.typed::<ByteArrayType>().write_batch(&[bytes], None, None).unwrap();
+            }
+            Typed::Items(items) => {
+                let texts: Vec<ByteArray> = items.iter().map(|item| ByteArray::from(*item)).collect();
+                let levels = if items.is_empty() { vec![0] } else { vec![1; items.len()] };
+                let mut repeats = vec![1; levels.len()];
+                repeats[0] = 0;
+                let out = out.typed::<ByteArrayType>();
+                out.write_batch(&texts, Some(&levels), Some(&repeats)).unwrap();
+            }
+        }
+        out.close().unwrap();
+    }
+    group.close().unwrap();
+    writer.close().unwrap();
+}
+
+enum Typed {
+    Whole(i64),
+    Bytes(&'static [u8]),
+    Items(&'static [&'static str]),
+}
+
+const TYPED: &str = "REQUIRED BYTE_ARRAY job_id (UTF8); REQUIRED INT64 run_s; REQUIRED BYTE_ARRAY team;";
+
+/// Times have the unit of their type, nanoseconds too, which have no older name.
+#[test]
+fn times_of_parquet_have_the_unit_of_their_type() {
+    let folder = folder();
+    let path = folder.path().join("jobs.parquet");
+    let instant = 1_700_000_000_250_i64;
+    for (unit, times) in [("MILLIS", 1), ("MICROS", 1_000), ("NANOS", 1_000_000)] {
+        let schema = format!("{TYPED} REQUIRED INT64 submit_s (TIMESTAMP({unit},true));");
+        for ms in [instant, 1_000, -250] {
+            let values = [Typed::Bytes(b"j"), Typed::Whole(5), Typed::Bytes(b"t"), Typed::Whole(ms * times)];
+            typed(&path, &schema, &values);
+            assert_eq!(load(&path).unwrap().jobs[0].submit_ms, ms, "{unit}");
+        }
+        let schema = format!(
+            "REQUIRED INT64 id; REQUIRED INT64 submission_time (TIMESTAMP({unit},true)); REQUIRED INT64 duration; \
+             REQUIRED INT64 cpu_count;"
+        );
+        typed(&path, &schema, &[1, instant * times, 5_000, 4].map(Typed::Whole));
+        assert_eq!(load(&path).unwrap().jobs[0].submit_ms, instant, "{unit}");
+    }
+}
+
+/// A list is its items, and an empty one none.
+#[test]
+fn a_list_of_parquet_is_its_items() {
+    let folder = folder();
+    let path = folder.path().join("jobs.parquet");
+    let schema = format!(
+        "{TYPED} REQUIRED INT64 submit_s; REQUIRED GROUP datasets (LIST) {{ REPEATED GROUP list {{ REQUIRED BYTE_ARRAY \
+         element (UTF8); }} }}"
+    );
+    for items in [&["x", "y"][..], &["a,\"b\""], &[]] {
+        let values =
+            [Typed::Bytes(b"j"), Typed::Whole(5), Typed::Bytes(b"t"), Typed::Whole(0), Typed::Items(items)];
+        typed(&path, &schema, &values);
+        assert_eq!(load(&path).unwrap().shapes[0].datasets, items);
+    }
+    // What separates items cannot stand in one.
+    let values =
+        [Typed::Bytes(b"j"), Typed::Whole(5), Typed::Bytes(b"t"), Typed::Whole(0), Typed::Items(&["x|y"])];
+    typed(&path, &schema, &values);
+    assert_eq!(
+        message(load(&path)),
+        "failed to read trace `jobs.parquet`\nline 2, column `datasets`: expected items without `|`, found `x|y`"
+    );
+}
+
+/// Names that are no text are refused; each would otherwise be the same one.
+#[test]
+fn bytes_of_parquet_that_are_no_text_are_refused() {
+    let folder = folder();
+    let path = folder.path().join("jobs.parquet");
+    let schema = format!("{TYPED} REQUIRED INT64 submit_s;");
+    for team in [&b"\xff"[..], b"t,\xfe"] {
+        let values = [Typed::Bytes(b"j"), Typed::Whole(5), Typed::Bytes(team), Typed::Whole(0)];
+        typed(&path, &schema, &values);
+        let said = message(load(&path));
+        let expected =
+            "failed to read trace `jobs.parquet`\nline 2, column `team`: expected UTF-8 text, found ";
+        assert!(said.starts_with(expected), "{said}");
+    }
+}

@@ -10,16 +10,15 @@ use std::io::{self, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use ::parquet::basic::Compression;
+use ::parquet::basic::{Compression, LogicalType, TimeUnit};
 use ::parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use ::parquet::file::reader::{FileReader, SerializedFileReader};
 use ::parquet::record::reader::RowIter;
 use ::parquet::record::{Field, Row};
 
-use crate::trace::csv_field;
 use crate::trace::error::{Fault, quoted};
 use crate::trace::guess::Format;
-use crate::trace::input::Opened;
+use crate::trace::input::{Opened, Unsayable};
 use crate::trace::write::{gibibytes, milliseconds};
 
 /// One column of the CSV: where it comes from and how it is written.
@@ -27,6 +26,8 @@ use crate::trace::write::{gibibytes, milliseconds};
 struct Column {
     source: usize,
     unit: Unit,
+    /// Its values are times in ns, of which the library behind knows no type.
+    nanoseconds: bool,
 }
 
 /// What a value is multiplied by on its way.
@@ -89,10 +90,16 @@ pub(crate) struct Rows {
     promised: u64,
     columns: Vec<Column>,
     team: bool,
-    text: String,
+    /// Names of the file's own columns.
+    names: Vec<String>,
+    text: Vec<u8>,
     given: usize,
+    /// The line of the row that comes next.
+    line: u64,
     /// Set once a row could not be read; every later read fails too.
     failed: bool,
+    /// Why, where it is not damage.
+    unsayable: Option<Unsayable>,
 }
 
 /// Opens a Parquet file and tells which columns it has.
@@ -116,21 +123,40 @@ pub(crate) fn open(path: &Path, opened: &Opened) -> Result<(Format, Rows), Fault
         schema.root_schema().get_fields().iter().map(|field| field.name().to_owned()).collect();
     let opendc =
         ["id", "submission_time", "cpu_count"].iter().all(|name| names.iter().any(|known| known == name));
-    let (header, columns) = if opendc {
+    let (header, mut columns) = if opendc {
         opendc_columns(&names)?
     } else {
-        let plain = |source| Column { source, unit: Unit::Plain };
+        let plain = |source| Column { source, unit: Unit::Plain, nanoseconds: false };
         let columns = (0..names.len()).map(plain).collect();
-        (names, columns)
+        (names.clone(), columns)
     };
-    let mut text = String::new();
-    for (index, name) in header.iter().enumerate() {
-        write_field(&mut text, index, name);
+    for column in &mut columns {
+        let info = schema.root_schema().get_fields()[column.source].get_basic_info();
+        column.nanoseconds = matches!(
+            info.logical_type_ref(),
+            Some(LogicalType::Timestamp(timestamp)) if timestamp.unit == TimeUnit::NANOS
+        );
     }
-    text.push('\n');
+    let mut text = Vec::new();
+    for (index, name) in header.iter().enumerate() {
+        write_field(&mut text, index, name.as_bytes());
+    }
+    text.push(b'\n');
     let iterator = RowIter::from_file_into(Box::new(reader));
     let format = if opendc { Format::OpenDc } else { Format::Parquet };
-    let rows = Rows { path: shown, iterator, promised, columns, team: opendc, text, given: 0, failed: false };
+    let rows = Rows {
+        path: shown,
+        iterator,
+        promised,
+        columns,
+        team: opendc,
+        names,
+        text,
+        given: 0,
+        line: 2,
+        failed: false,
+        unsayable: None,
+    };
     Ok((format, rows))
 }
 
@@ -140,7 +166,7 @@ fn opendc_columns(names: &[String]) -> Result<(Vec<String>, Vec<Column>), Fault>
     for (name, native, unit) in OPENDC {
         if let Some(source) = names.iter().position(|known| known == name) {
             header.push(native.to_owned());
-            columns.push(Column { source, unit });
+            columns.push(Column { source, unit, nanoseconds: false });
         } else if REQUIRED.contains(&name) {
             let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
             return Err(Fault::other(0, format!("the column `{name}` is missing"))
@@ -183,18 +209,44 @@ fn check(metadata: &ParquetMetaData) -> Result<u64, Fault> {
 }
 
 impl Rows {
-    fn append(&mut self, row: &Row) {
+    /// Adds a row; the item of a list that has what separates items is the fault of it.
+    fn append(&mut self, row: &Row) -> Result<(), Unsayable> {
         let fields: Vec<&Field> = row.get_column_iter().map(|(_, field)| field).collect();
+        let begin = self.text.len();
         let mut index = 0;
         for column in &self.columns {
-            let shown = fields.get(column.source).map_or_else(String::new, |field| show(field, column.unit));
+            let shown = match fields.get(column.source) {
+                None => Vec::new(),
+                Some(Field::ListInternal(list)) => {
+                    let items: Vec<Vec<u8>> =
+                        list.elements().iter().map(|item| bytes(item, column.unit)).collect();
+                    if let Some(item) = items.iter().find(|item| item.contains(&b'|')) {
+                        let found = quoted(item);
+                        self.text.truncate(begin);
+                        let column = self.names[column.source].clone();
+                        return Err(Unsayable {
+                            line: self.line,
+                            column,
+                            expected: "items without `|`",
+                            found,
+                        });
+                    }
+                    items.join(&b'|')
+                }
+                Some(Field::Long(value)) if column.nanoseconds => {
+                    bytes(&Field::TimestampMillis(value.div_euclid(1_000_000)), column.unit)
+                }
+                Some(field) => bytes(field, column.unit),
+            };
             write_field(&mut self.text, index, &shown);
             index += 1;
         }
         if self.team {
-            write_field(&mut self.text, index, "all");
+            write_field(&mut self.text, index, b"all");
         }
-        self.text.push('\n');
+        self.text.push(b'\n');
+        self.line += 1;
+        Ok(())
     }
 }
 
@@ -207,28 +259,50 @@ impl Read for Rows {
                 match guarded(&self.path, || self.iterator.next()) {
                     Some(Some(Ok(row))) if self.promised > 0 => {
                         self.promised -= 1;
-                        self.append(&row);
+                        if let Err(unsayable) = self.append(&row) {
+                            self.unsayable = Some(unsayable);
+                            self.failed = true;
+                        }
                     }
                     Some(None) if self.promised == 0 => break,
                     _ => self.failed = true,
                 }
             }
             if self.text.is_empty() && self.failed {
-                return Err(io::Error::new(io::ErrorKind::InvalidData, "damaged"));
+                return Err(match self.unsayable.take() {
+                    Some(unsayable) => io::Error::new(io::ErrorKind::InvalidData, unsayable),
+                    None => io::Error::new(io::ErrorKind::InvalidData, "damaged"),
+                });
             }
         }
         let count = buffer.len().min(self.text.len() - self.given);
-        buffer[..count].copy_from_slice(&self.text.as_bytes()[self.given..self.given + count]);
+        buffer[..count].copy_from_slice(&self.text[self.given..self.given + count]);
         self.given += count;
         Ok(count)
     }
 }
 
-fn write_field(text: &mut String, index: usize, field: &str) {
+fn write_field(text: &mut Vec<u8>, index: usize, field: &[u8]) {
     if index > 0 {
-        text.push(',');
+        text.push(b',');
     }
-    csv_field(text, field);
+    if !field.iter().any(|byte| matches!(byte, b',' | b'"' | b'\n' | b'\r')) {
+        text.extend_from_slice(field);
+        return;
+    }
+    text.push(b'"');
+    for &byte in field {
+        text.extend_from_slice(if byte == b'"' { b"\"\"" } else { std::slice::from_ref(&byte) });
+    }
+    text.push(b'"');
+}
+
+/// A value as text, or bytes that are none, which the reader behind refuses.
+fn bytes(field: &Field, unit: Unit) -> Vec<u8> {
+    match field {
+        Field::Bytes(bytes) => bytes.data().to_vec(),
+        field => show(field, unit).into_bytes(),
+    }
 }
 
 /// A value as text; absent ones are empty.
@@ -239,7 +313,6 @@ fn show(field: &Field, unit: Unit) -> String {
         Field::Bool(value) => return value.to_string(),
         Field::Double(value) => return scaled_float(*value, unit),
         Field::Float(value) => return scaled_float(f64::from(*value), unit),
-        Field::Bytes(bytes) => return String::from_utf8_lossy(bytes.data()).into_owned(),
         // Times have the unit of their type: seconds in a native column, ms in an `OpenDC` one.
         Field::TimestampMillis(value) => {
             return if unit == Unit::Plain { milliseconds(*value) } else { in_unit(*value, unit) };
