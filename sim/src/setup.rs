@@ -91,7 +91,7 @@ pub(crate) struct Known {
     /// Jobs with neither a time limit nor an estimate.
     pub(crate) bare: usize,
     /// Jobs that must wait for others.
-    after: usize,
+    pub(crate) after: usize,
     /// Jobs that read data sets.
     pub(crate) datasets: usize,
     /// Jobs that say that nobody may stop them.

@@ -12,8 +12,8 @@ use fairshare::{Backfill, JobId, ResourceKind};
 
 use crate::engine::{Simulation, Suspended};
 use crate::error::SimError;
-use crate::metrics::Demands;
 use crate::metrics::queue::Deepest;
+use crate::metrics::{Demands, caution};
 use crate::observer::{Cause, Observer, Transition, What};
 use crate::record::{Fate, LostAttempt, Record};
 use crate::scenario::Scenario;
@@ -110,6 +110,9 @@ pub fn run<O: Observer>(
     clear(&mut trace);
     stream.finish(&mut trace);
     setup.warn_of_late(scenario, &trace);
+    if known.after > 0 {
+        trace.warnings.push(caution::OF_LINKS.to_owned());
+    }
     let Record { rejected, end_ms, interrupted, digest, .. } = record;
     let record = Record { rejected, end_ms, interrupted, digest, ..Record::default() };
     let summary = tally.summary(scenario, &setup, &trace, &record, &deepest, info);

@@ -103,6 +103,10 @@ pub fn of_circles(held: u64) -> Option<String> {
 pub(crate) const OF_SKETCH: &str = "with `--quantiles sketch` jobs are forgotten as they end: groups, queue depth over time, fairness, and \
     the responses, slowdowns, shares and entitlements of teams are not measured";
 
+/// The same, of one whose jobs wait for others.
+pub(crate) const OF_LINKS: &str =
+    "with `--quantiles sketch` nobody looks at whether `after` can come true: `sim trace check` does";
+
 /// What is to be said of a run of `makespan_s` whose last job comes after `span_s`.
 ///
 /// # Examples

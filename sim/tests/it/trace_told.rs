@@ -334,6 +334,20 @@ fn links_that_cannot_come_true_are_warned_of() {
     }
     let ran = sim(folder.path(), &["run", "pools.toml", "--trace", "jobs.csv"]);
     assert!(ran.stderr.contains("(1 job has it)"), "{}", ran.stderr);
+    // Who forgets jobs cannot know, and says so, of files and of a pipe.
+    let unchecked = "warning: with `--quantiles sketch` nobody looks at whether `after` can come true: `sim trace check` does\n";
+    let jobs = std::fs::read(folder.path().join("jobs.csv")).unwrap();
+    for trace in ["jobs.csv", "-"] {
+        for more in [&[][..], &["--strict"]] {
+            let arguments = ["run", "pools.toml", "--trace", trace, "--quantiles", "sketch"];
+            let ran = sim_fed(folder.path(), &[&arguments[..], more].concat(), &jobs);
+            assert_eq!(ran.code, 0, "{}", ran.stderr);
+            assert!(ran.stderr.contains(unchecked), "{}", ran.stderr);
+        }
+    }
+    write(&folder, "jobs.csv", b"job_id,submit_s,run_s,team,after\n1,0,5,t,\n");
+    let ran = sim(folder.path(), &["run", "pools.toml", "--trace", "jobs.csv", "--quantiles", "sketch"]);
+    assert!(!ran.stderr.contains("`after`"), "{}", ran.stderr);
 }
 
 /// A table of jobs that does not say what they ask for says nothing of hours either.
