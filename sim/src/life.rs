@@ -1,6 +1,7 @@
 //! Life: what one job did and what stopped it, interval by interval.
 //!
-//! An observer that asks the scheduler after every cycle of decisions why the job waits. Cycles in a row that name the
+//! An observer that asks the scheduler after every cycle of decisions why the job waits; under Kueue's rules the replay
+//! tells it. Nothing is told of the time after the run's end, as nothing of it is measured. Cycles in a row that name the
 //! same kinds of reasons, of the same pools, jobs and teams, and the same team that comes first, are one interval; an
 //! amount that moves meanwhile is told from its least to its most. What would have unblocked the job is that of the
 //! interval's first cycle. Starts of other jobs meanwhile are counted by team: they are what the room went to. Absent on
@@ -14,7 +15,7 @@ use serde::Serialize;
 
 use crate::error::SimError;
 use crate::observer::{Observer, Transition, What};
-use crate::record::Record;
+use crate::record::{Fate, Record};
 use crate::setup::Setup;
 use crate::trace::Trace;
 
@@ -23,7 +24,7 @@ use crate::trace::Trace;
 pub struct Interval {
     /// From, seconds on the trace's clock.
     pub from_s: f64,
-    /// To; null where it has no end in the run.
+    /// To; the end of the run where it still waits or runs then.
     pub to_s: Option<f64>,
     /// `waits`, `runs`, `rejected`.
     pub state: &'static str,
@@ -73,8 +74,11 @@ pub struct Life {
     pub status: &'static str,
     /// When it came, seconds on the trace's clock.
     pub submit_s: f64,
-    /// All that it waited, seconds.
+    /// All that it waited, seconds: the sum of the intervals in which it does.
     pub wait_s: f64,
+    /// The end of the run, where the job still waits or runs then: nothing after it is measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until_s: Option<f64>,
     /// From its submission on.
     pub intervals: Vec<Interval>,
 }
@@ -100,6 +104,21 @@ impl Life {
         if let Some((why, last)) = why.zip(intervals.last_mut().filter(|last| last.state == "rejected")) {
             last.reasons = vec![why.0.clone()];
         }
+        let outcome = &record.outcomes[index];
+        let submit_s = seconds(trace.jobs[index].submit_ms);
+        let open = matches!(outcome.fate, Fate::Waiting | Fate::Running);
+        let until_s = open.then(|| seconds(record.end_ms));
+        if let Some(until_s) = until_s {
+            // One that comes after the end is told what stopped it then.
+            let until_s = until_s.max(submit_s);
+            intervals.retain(|interval| interval.from_s <= until_s);
+            for interval in &mut intervals {
+                interval.to_s = Some(interval.to_s.map_or(until_s, |to| to.min(until_s)));
+            }
+        }
+        // Measures leave out what is rejected; under Kueue it may have waited for its turn until then.
+        let rejected =
+            intervals.last().filter(|last| last.state == "rejected").map(|last| last.from_s - submit_s);
         let team = setup.team_of[trace.jobs[index].team as usize].index();
         Self {
             schema: "sim.explanation/1",
@@ -107,8 +126,9 @@ impl Life {
             job: trace.names.get(index).to_string(),
             team: setup.config.teams[team].name.clone(),
             status: record.status(trace, index),
-            submit_s: seconds(trace.jobs[index].submit_ms),
-            wait_s: crate::summary::seconds(record.wait_ms(trace, index)),
+            submit_s,
+            wait_s: rejected.unwrap_or_else(|| crate::summary::seconds(record.wait_ms(trace, index))),
+            until_s,
             intervals,
         }
     }
@@ -230,6 +250,8 @@ pub struct Watch<'a> {
     waiting: bool,
     /// What the last cycle told, while the job waits.
     kind: Option<Kind>,
+    /// What it was told last, while the job waits under rules without a scheduler.
+    said: Option<String>,
     reasons: Vec<Moving>,
     lost: Option<Comparison>,
     started: BTreeMap<u32, u64>,
@@ -253,6 +275,7 @@ impl<'a> Watch<'a> {
             rows: Vec::new(),
             waiting: false,
             kind: None,
+            said: None,
             reasons: Vec::new(),
             lost: None,
             started: BTreeMap::new(),
@@ -386,9 +409,10 @@ impl Observer for Watch<'_> {
             }
             return Ok(());
         }
-        self.kind = None;
+        (self.kind, self.said) = (None, None);
         match what {
             What::Rejected => {
+                self.waiting = false;
                 self.begin(at, "rejected").to_s = Some(seconds(at));
             }
             What::Started => {
@@ -448,5 +472,20 @@ impl Observer for Watch<'_> {
         if let (Some(told), Some(lost)) = (&mut self.lost, lost) {
             told.add(&lost);
         }
+    }
+
+    fn watched(&self) -> Option<u32> {
+        Some(self.row)
+    }
+
+    fn waits(&mut self, at: i64, row: u32, why: &str, ahead: Option<u32>) {
+        if row != self.row || self.said.as_deref() == Some(why) {
+            return;
+        }
+        self.begin(at, "waits");
+        let such = |row: u32| format!(", such as job {}", self.trace.names.get(row as usize));
+        let words = format!("{why}{}", ahead.map(such).unwrap_or_default());
+        (self.waiting, self.said) = (true, Some(why.to_owned()));
+        self.reasons = vec![Moving::new(0.0, words)];
     }
 }

@@ -116,6 +116,16 @@ pub trait Observer {
     #[inline]
     fn decided(&mut self, _at: i64, _scheduler: &Scheduler) {}
 
+    /// The row of the job of which it wants to hear why it waits, under rules that have no scheduler to ask.
+    #[inline]
+    fn watched(&self) -> Option<u32> {
+        None
+    }
+
+    /// At the end of an instant that job waits, why, and behind which row where that is why.
+    #[inline]
+    fn waits(&mut self, _at: i64, _row: u32, _why: &str, _ahead: Option<u32>) {}
+
     /// All of an instant is done; so many jobs have been submitted so far.
     #[inline]
     fn instant(&mut self, _at: i64, _submitted: usize) {}
@@ -148,6 +158,16 @@ impl<O: Observer> Observer for &mut O {
     #[inline]
     fn event(&mut self, at: i64, scheduler: &Scheduler) -> Result<(), SimError> {
         (**self).event(at, scheduler)
+    }
+
+    #[inline]
+    fn watched(&self) -> Option<u32> {
+        (**self).watched()
+    }
+
+    #[inline]
+    fn waits(&mut self, at: i64, row: u32, why: &str, ahead: Option<u32>) {
+        (**self).waits(at, row, why, ahead);
     }
 
     #[inline]
@@ -189,6 +209,18 @@ impl<O: Observer> Observer for Option<O> {
     }
 
     #[inline]
+    fn watched(&self) -> Option<u32> {
+        self.as_ref().and_then(Observer::watched)
+    }
+
+    #[inline]
+    fn waits(&mut self, at: i64, row: u32, why: &str, ahead: Option<u32>) {
+        if let Some(observer) = self {
+            observer.waits(at, row, why, ahead);
+        }
+    }
+
+    #[inline]
     fn instant(&mut self, at: i64, submitted: usize) {
         if let Some(observer) = self {
             observer.instant(at, submitted);
@@ -225,6 +257,17 @@ impl<A: Observer, B: Observer> Observer for (A, B) {
     fn event(&mut self, at: i64, scheduler: &Scheduler) -> Result<(), SimError> {
         self.0.event(at, scheduler)?;
         self.1.event(at, scheduler)
+    }
+
+    #[inline]
+    fn watched(&self) -> Option<u32> {
+        self.0.watched().or_else(|| self.1.watched())
+    }
+
+    #[inline]
+    fn waits(&mut self, at: i64, row: u32, why: &str, ahead: Option<u32>) {
+        self.0.waits(at, row, why, ahead);
+        self.1.waits(at, row, why, ahead);
     }
 
     #[inline]

@@ -106,6 +106,11 @@ impl Lines {
         }
     }
 
+    /// Whether nobody of this line is looked at.
+    pub(super) fn is_parked(&self, queue: usize, shape: u32) -> bool {
+        self.of_queue[queue].get(&shape).is_some_and(|line| line.parked)
+    }
+
     /// Something has ended from which the queue may gain.
     pub(super) fn wake(&mut self, queue: usize) {
         self.of_queue[queue].retain(|_, line| {

@@ -4,7 +4,7 @@
 //! of it, `queue`, `workload` and `config` are the kinds, [`Objects`] is everything that was read, [`Snapshot`] what
 //! it means together, `overuse` what cohorts hold beyond their means, `add` one more job, `decide` the cycle. The other
 //! way round, `tree` makes a scenario's teams Kueue's queues, `export` writes them and the jobs (`job`) as objects, and
-//! `replay` runs a trace with the jobs in `lines`, what users have used in `local`, and what it does not follow in
+//! `replay` runs a trace with the jobs in `lines`, what users have used in `local`, what cycles say of a job in `said`, and what it does not follow in
 //! `unheeded`. `import` makes objects a scenario: `plain` what it says in its own words, with the flavors
 //! that are one pool (`joined`), what cohorts have in all (`subtree`) and what was admitted (`asked`), `same` what it still lacks.
 //! `text` is YAML and TOML. Absent on purpose: Kueue's rules (see `fairshare::kueue`).
@@ -27,6 +27,7 @@ mod plain;
 mod quantity;
 mod queue;
 mod replay;
+mod said;
 mod same;
 mod snapshot;
 mod subtree;

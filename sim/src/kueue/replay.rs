@@ -19,6 +19,7 @@ use fairshare::{Eligible, EvictReason, LogDigest, PoolId, Timestamp};
 use super::export::GPU_HERE;
 use super::lines::{Lines, QueueLines, Waiting};
 use super::local::Locals;
+use super::said::{Said, Stand};
 use super::tree::{ROOT, Tree, pool_names, settings, signed};
 use crate::error::SimError;
 use crate::observer::{Cause, Observer, Transition, What};
@@ -103,6 +104,8 @@ struct Replay<'a, O: Observer> {
     back_at: i64,
     /// Victims that wait until a job comes or ends.
     held: Vec<u32>,
+    /// Of the job that somebody watches.
+    said: Option<Said>,
     /// How many instants had jobs that came or ended.
     events: u64,
     saved: Saved,
@@ -128,7 +131,7 @@ pub(crate) fn replay<O: Observer>(
     let rules = tree.queues.iter().zip(&tree.strict).zip(&gainers.group).map(|((queue, strict), tree)| {
         QueueLines { strict: *strict, by_usage: queue.admission_fair_sharing, tree: *tree }
     });
-    let replay = Replay {
+    let mut replay = Replay {
         setup,
         trace,
         observer,
@@ -148,11 +151,14 @@ pub(crate) fn replay<O: Observer>(
         back: Vec::new(),
         back_at: 0,
         held: Vec::new(),
+        said: None,
         events: 0,
         saved: Saved::default(),
         digest: LogDigest::new(),
         record,
     };
+    let watched = replay.observer.watched().and_then(|row| Some((row, replay.queue(row)?)));
+    replay.said = watched.map(|(row, queue)| Said::new(row, queue, trace.jobs[row as usize].shape));
     replay.run(interrupted)
 }
 
@@ -284,6 +290,7 @@ impl<O: Observer> Replay<'_, O> {
                     break;
                 }
             }
+            self.tell_wait(now);
             self.observer.instant(now, next_row);
             if self.record.interrupted {
                 break;
@@ -379,6 +386,11 @@ impl<O: Observer> Replay<'_, O> {
         let asked = |head: &Waiting| self.asked[head.queue].get(&head.shape).ok_or_else(|| unasked(now));
         let pending: Vec<&Pending> = heads.iter().map(asked).collect::<Result<_, _>>()?;
         let outcome = self.cluster.cycle(&pending);
+        if let Some(said) = &mut self.said {
+            for (head, verdict) in heads.iter().zip(&outcome.verdicts) {
+                said.note(head, verdict);
+            }
+        }
         for at in outcome.order {
             let head = heads[at];
             let row = head.row;
@@ -533,6 +545,26 @@ impl<O: Observer> Replay<'_, O> {
         self.observer.rejected(row, reason);
         let what = What::Rejected;
         self.tell(Transition { at, what, row, attempt: 0, pool: 0, alternative: 0, cause: None })
+    }
+
+    /// Tells why the job waits that somebody watches, where it does.
+    fn tell_wait(&mut self, now: i64) {
+        let Some(said) = &self.said else { return };
+        let row = said.row;
+        if self.record.outcomes[row as usize].fate != Fate::Waiting {
+            return;
+        }
+        let stand = if self.back.contains(&row) {
+            Stand::Back
+        } else if self.held.contains(&row) {
+            Stand::Held
+        } else if self.lines.is_parked(said.queue, said.shape) {
+            Stand::Parked
+        } else {
+            Stand::InLine
+        };
+        let (why, ahead) = said.why(stand);
+        self.observer.waits(now, row, &why, ahead);
     }
 
     fn tell(&mut self, transition: Transition) -> Result<(), SimError> {

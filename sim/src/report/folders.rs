@@ -111,11 +111,12 @@ pub fn diff(diff: &Diff) -> String {
 /// A job's life, for people.
 #[must_use]
 pub fn life(life: &Life) -> String {
-    let Life { job, team, policy, status, submit_s, wait_s, intervals, .. } = life;
+    let Life { job, team, policy, status, submit_s, wait_s, until_s, intervals, .. } = life;
     let mut text = format!("job {job} of team {team} under {policy}: {status}\n");
-    let waited =
-        if *status == "rejected" { String::new() } else { format!(", waited {} in all", human_s(*wait_s)) };
-    let _ = writeln!(text, "submitted at {}{waited}\n", instant(*submit_s));
+    let waited = format!(", waited {} in all", human_s(*wait_s));
+    let waited = if *status == "rejected" && *wait_s <= 0.0 { "" } else { &waited };
+    let until = until_s.map(|until| format!("; nothing is measured after {}", instant(until)));
+    let _ = writeln!(text, "submitted at {}{waited}{}\n", instant(*submit_s), until.unwrap_or_default());
     let _ = writeln!(text, "{:>14}{:>12}  what", "after", "for");
     for interval in intervals.iter().take(INTERVALS_SHOWN) {
         row(interval, *submit_s, &mut text);

@@ -32,6 +32,7 @@ mod kueue_roundtrip;
 mod kueue_told;
 mod kueue_waking;
 mod last_end;
+mod life;
 mod measures;
 mod money;
 mod packing;
