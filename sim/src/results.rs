@@ -15,6 +15,7 @@ use crate::digest::sha256;
 use crate::error::{SimError, plain_reason};
 use crate::report::manifest::SCHEMA;
 use crate::scenario::did_you_mean;
+use crate::trace::Input;
 
 /// What a manifest says.
 #[derive(Clone, Debug, Deserialize)]
@@ -177,21 +178,25 @@ impl Results {
     /// # Errors
     ///
     /// [`SimError::Usage`] if it was made by another version, was interrupted, its command line is none of a run, or the
-    /// scenario is not where that says.
+    /// scenario or a trace is not where that says.
     pub fn run(&self) -> Result<Run, SimError> {
         let run = self.command()?;
-        let scenario = run.scenario.display();
+        let elsewhere = |what: &str, path: &Path| {
+            let message = format!("the run's {what} `{}` is not here", path.display());
+            let hint = "paths are those of the first run: do this in the folder where it was done";
+            SimError::usage_with_hint(message, hint)
+        };
+        let traces = run.traces.iter().map(|text| Input::parse(text).path);
+        let missing = traces.into_iter().find(|path| path != Path::new("-") && !path.exists());
         if Self::is_from_input(&run) {
             // Whoever types would wait for nothing.
             if io::stdin().is_terminal() {
                 return Err(self.asks_for_input());
             }
         } else if !run.scenario.exists() {
-            let message = format!("the run's scenario `{scenario}` is not here");
-            let hint = "paths are those of the first run: do this in the folder where it was done";
-            return Err(SimError::usage_with_hint(message, hint));
+            return Err(elsewhere("scenario", &run.scenario));
         }
-        Ok(run)
+        missing.map_or(Ok(run), |trace| Err(elsewhere("trace", &trace)))
     }
 
     /// Whether the scenario of a run came from standard input.

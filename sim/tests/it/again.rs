@@ -46,6 +46,20 @@ fn a_run_from_another_folder_is_told_whose_paths_these_are() {
     }
 }
 
+/// The scenario comes from standard input, so that the trace is the first that is not there.
+#[test]
+fn so_is_one_whose_trace_is_not_there() {
+    let folder = made();
+    let inside = folder.path().join("inside");
+    fs::create_dir(&inside).unwrap();
+    for command in [&["replay", "../out"][..], &["report", "../out"], &["explain", "../out", "a"]] {
+        let ran = sim_fed(&inside, command, SCENARIO.as_bytes());
+        let message = "error: the run's trace `jobs.csv` is not here\n\
+                       hint: paths are those of the first run: do this in the folder where it was done\n";
+        assert_eq!((ran.code, ran.stderr.as_str()), (2, message), "{command:?}");
+    }
+}
+
 #[test]
 fn a_run_does_not_write_over_its_scenario() {
     let folder = set_up(SCENARIO, JOBS.as_bytes());
