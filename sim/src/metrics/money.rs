@@ -4,8 +4,9 @@
 //! part each team, in it each cost owner, user, class and job held. Each step is rounded by largest remainder, so that every
 //! part is its exact sum rounded down or up, and parts add up to what they are parts of. Every other figure is a sum of such
 //! parts (a team's over all pools, a user's over all teams), so that no two files contradict each other; it is off from its
-//! exact sum by less than a micro-USD for each of its parts. What is lost is rounded within what its part cost. Absent on
-//! purpose: exact sums (see `cost`) and letters (see `summary` and `report`).
+//! exact sum by less than a micro-USD for each of its parts. What is lost is rounded within what its part cost; all that is lost
+//! is the sum of these, which is not its rounded exact sum where the rounding of what parts cost leaves no other choice. Absent
+//! on purpose: exact sums (see `cost`) and letters (see `summary` and `report`).
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
