@@ -6,7 +6,7 @@
 //! jobs of it ask, as a dominant share. Users whose dominant shares are of different kinds ask more in all than their
 //! team, of which one kind is dominant; what is divided is then larger than what the team is entitled to, as many times.
 //! Else the parts of all users add up to the team's. Unit: as in `blocked`. held, time and smallest as in `blocked`.
-//! Jobs without a user are those of one user, `none`. Population: all jobs that were not rejected; estimator: sums over
+//! Jobs without a user are those of one user, `none`, or `(none)` where somebody is called so. Population: all jobs that were not rejected; estimator: sums over
 //! the sampled instants. Not measured beyond 1,000 pairs of team and user, which is said: all users of a team are in
 //! memory at once, with 17 KB each. Source: max-min fairness with demands, Bertsekas and Gallager, Data Networks, 2nd
 //! edition, section 6.5.2. Absent on purpose: users without a team (each team is told apart).
@@ -32,7 +32,7 @@ const ROUNDING: f64 = 1e-9;
 /// One user of a team who had to wait.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct BlockedUser {
-    /// Name; `none` for jobs that name none.
+    /// Name; `none` for jobs that name none, `(none)` where somebody is called so.
     pub name: String,
     /// What it was like.
     #[serde(flatten)]
@@ -148,10 +148,10 @@ pub fn blocked_users(
         for ((user, profile), instants) in users.iter().zip(profiles).zip(instants(profiles, points, asked)) {
             if let Some(blocked) = instants.blocked(INSTANTS, profile.smallest.map(units)) {
                 let name = match trace.users.text(*user) {
-                    "" => "none",
-                    name => name,
+                    "" => trace.users.unnamed(),
+                    name => name.to_owned(),
                 };
-                found[team].push(BlockedUser { name: name.to_owned(), blocked });
+                found[team].push(BlockedUser { name, blocked });
             }
         }
         found[team].sort_by(|a: &BlockedUser, b| compare_names(&a.name, &b.name));

@@ -20,7 +20,7 @@ use crate::trace::compare_names;
 /// One group of jobs.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Group {
-    /// Its name; `none` for jobs without a class.
+    /// Its name; `none` for jobs without a class, `(none)` where one is called so.
     pub name: String,
     /// Waits.
     pub wait_s: Distribution,
@@ -116,7 +116,7 @@ pub fn divided(
 pub fn groups(setup: &Setup, [class, size, pool]: &[Parts; 3]) -> Groups {
     let class_name = |label: usize| match setup.classes.names().text(u32::try_from(label).unwrap_or(u32::MAX))
     {
-        "" => "none".to_owned(),
+        "" => setup.classes.names().unnamed(),
         name => name.to_owned(),
     };
     let size_name = |label: usize| label.checked_sub(1).map_or(0, |power| 1_u64 << power).to_string();

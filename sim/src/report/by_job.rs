@@ -18,6 +18,7 @@ use super::text::{decimal, numbered, usd, usd_of_cents, whole};
 use crate::metrics::distribution::Distribution;
 use crate::metrics::{population, slowdown};
 use crate::summary::TeamSummary;
+use crate::trace::beside;
 
 impl Page<'_> {
     pub(super) fn waits(&self, html: &mut String) {
@@ -127,16 +128,21 @@ impl Page<'_> {
             Bar { name: team.name.clone(), parts: vec![(self.colour[index], length)], label }
         };
         let mut bars: Vec<Bar> = teams.iter().enumerate().take(TEAMS_SHOWN).map(bar).collect();
+        let is_team = |name: &str| teams.iter().any(|team| team.name == name);
         if let Some((cost, bill)) = priced.zip(bill.as_ref()) {
             for (name, value, cents) in
                 [("idle", cost.idle, bill.idle), ("lost to evictions", cost.lost, bill.lost)]
             {
                 let label = usd_of_cents(cents);
-                bars.push(Bar { name: name.to_owned(), parts: vec![(OTHERS, value)], label });
+                bars.push(Bar { name: beside(name, is_team), parts: vec![(OTHERS, value)], label });
             }
         }
         if let Some(value) = self.summary.egress.as_ref().and_then(|egress| egress.usd) {
-            bars.push(Bar { name: "egress".to_owned(), parts: vec![(OTHERS, value)], label: usd(value) });
+            bars.push(Bar {
+                name: beside("egress", is_team),
+                parts: vec![(OTHERS, value)],
+                label: usd(value),
+            });
         }
         if bars.iter().all(|bar| bar.parts.iter().all(|(_, length)| *length <= 0.0)) {
             return;

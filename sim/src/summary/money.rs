@@ -39,7 +39,7 @@ pub struct OwnerCost {
 /// One user or class.
 #[derive(Clone, Debug, Serialize)]
 pub struct NamedCost {
-    /// Name; `none` for jobs that name none.
+    /// Name; `none` for jobs that name none, `(none)` where somebody is called so.
     pub name: String,
     /// Dollars.
     pub usd: f64,
@@ -89,9 +89,10 @@ fn named_costs(names: &Interner, account: &Account, micro: &[u128]) -> Option<Ve
     }
     let rows = names.iter().zip(micro).zip(&account.gpu).zip(&account.money);
     let held = rows.filter(|((_, gpu), exact)| **gpu > 0 || **exact > 0);
+    let unnamed = names.unnamed();
     let mut costs: Vec<NamedCost> = held
         .map(|(((name, micro), gpu), _)| NamedCost {
-            name: if name.is_empty() { "none" } else { name }.to_owned(),
+            name: if name.is_empty() { &unnamed } else { name }.to_owned(),
             usd: dollars(*micro),
             gpu_hours: ratio(*gpu, GPU_HOUR).unwrap_or(0.0),
         })

@@ -152,10 +152,25 @@ impl Interner {
         self.len() == 0
     }
 
+    /// What stands for the empty text where texts are told: `none`, in brackets where somebody is called so.
+    #[must_use]
+    pub fn unnamed(&self) -> String {
+        beside("none", |word| self.find(word).is_some())
+    }
+
     /// All texts in the order of their numbers.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         (0..self.len()).map(|id| self.text(u32::try_from(id).unwrap_or(u32::MAX)))
     }
+}
+
+/// A word that stands in a list of names, in brackets where it is one of them.
+pub(crate) fn beside(word: &str, is_name: impl Fn(&str) -> bool) -> String {
+    let mut word = word.to_owned();
+    while is_name(&word) {
+        word = format!("({word})");
+    }
+    word
 }
 
 /// So many further resources may have names, each of so many bytes: every worker that asks one is told by it.

@@ -63,6 +63,7 @@ pub use inspection::{
     Distribution, Inspection, OfferedLoad, PartStatistics, QuotaChange, QuotaStatistics, RecordedStatistics,
     RepairStatistics, SourceStatistics,
 };
+pub(crate) use interner::beside;
 pub use interner::{Interner, JobName, NameArena, compare_names};
 pub(crate) use load::reorder;
 pub use model::{

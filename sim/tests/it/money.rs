@@ -1,6 +1,6 @@
 //! Money, computed by hand: prices that change, capacity that is bought in other ways, who pays; and bad prices.
 
-use crate::cli::{JOBS as TWO_JOBS, refused};
+use crate::cli::{JOBS as TWO_JOBS, refused, set_up};
 use crate::support::{Finished, sim, simulate};
 use crate::trace::folder;
 use fairshare_sim::metrics::sums;
@@ -469,4 +469,34 @@ fn costs_are_exact_up_to_the_end_of_what_can_be_counted() {
              the pool smaller",
         );
     }
+}
+
+/// Two by two: a user and a class that are called as those without are.
+#[test]
+fn who_is_called_none_is_not_who_has_no_name() {
+    let scenario = "[[pool]]\nname = 'p'\nnodes = 1\nnode = { gpu = 4 }\nprice = { gpu_hour = 3.6 }\n\
+                    [[priority]]\nname = 'none'\nvalue = 3\n";
+    let jobs = "job_id,submit_s,run_s,team,user,gpu,priority\n1,0,1000,a,none,1,none\n2,0,2000,a,,1,\n3,0,100,a,ann,1,\n";
+    let summary = serde_json::to_value(simulate(scenario, jobs).summary()).unwrap();
+    let named = |rows: &serde_json::Value| {
+        let rows = rows.as_array().unwrap().iter();
+        rows.map(|row| (row["name"].as_str().unwrap().to_owned(), row["usd"].as_f64())).collect::<Vec<_>>()
+    };
+    let row = |name: &str, usd: f64| (name.to_owned(), Some(usd));
+    let users = [row("(none)", 2.0), row("ann", 0.1), row("none", 1.0)];
+    assert_eq!(named(&summary["cost_by_user"]), users);
+    assert_eq!(named(&summary["cost_by_class"]), [row("(none)", 2.1), row("none", 1.0)]);
+    let groups = named(&summary["groups"]["class"]);
+    let names: Vec<&str> = groups.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["(none)", "none"]);
+}
+
+#[test]
+fn a_team_called_idle_is_not_what_idled() {
+    let scenario = "[[pool]]\nname = 'p'\nnodes = 1\nnode = { gpu = 4 }\nprice = { gpu_hour = 3.6 }\n";
+    let folder = set_up(scenario, b"job_id,submit_s,run_s,team,gpu\n1,0,1000,idle,1\n2,0,100,b,1\n");
+    let ran = sim(folder.path(), &["run", "scenario.toml", "--trace", "jobs.csv", "-q", "--out", "out"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let page = std::fs::read_to_string(folder.path().join("out/report.html")).unwrap();
+    assert!(page.contains("(idle)") && !page.contains("(egress)"), "the bars of the report");
 }
