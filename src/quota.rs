@@ -368,6 +368,18 @@ impl Quotas {
         sum
     }
 
+    /// What must be free in a pool for one more start of a leaf's by a route: what it asks, and of that what others keep.
+    pub(crate) fn needs(&self, tree: &Tree, leaf: MemberId, route: &Route) -> Resources {
+        let mut needs = route.total;
+        if self.keeps {
+            for (kind, asked) in route.total.iter() {
+                let kept = self.withheld_from(tree, leaf, route.pool, kind);
+                needs = needs.with(kind, asked.checked_add(kept).unwrap_or(asked));
+            }
+        }
+        needs
+    }
+
     /// Recomputes what is withheld for a member, and passes the change on to the root.
     fn settle_withheld(&mut self, tree: &Tree, member: MemberId, pool: PoolId, kind: ResourceKind) {
         let mut at = member;

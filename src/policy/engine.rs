@@ -20,6 +20,7 @@ mod memory;
 mod one_line;
 mod reclaim;
 mod rescaled;
+mod waste;
 
 use core::cmp::{Ordering, Reverse};
 use std::collections::BTreeSet;
@@ -574,7 +575,7 @@ impl Incremental for Engine {
         let renewed = state.budgets.next_renewal().filter(|_| waits);
         // A holder whose team has spent its budget loses the reservation; nobody else gains by it.
         let spent = state.budgets.next_spent().filter(|_| waits && self.holds.is_some());
-        [holds, ranks, renewed, spent, self.bounds_wakeup(state.now)].into_iter().flatten().min()
+        [holds, ranks, renewed, spent, self.bounds_wakeup(state)].into_iter().flatten().min()
     }
 
     fn memory(&self, state: &State) -> Memory {

@@ -72,6 +72,8 @@ pub(super) struct Choice<'a> {
     pub(super) snug: bool,
     /// From whom no equals are taken.
     pub(super) banned: &'a BTreeSet<MemberId>,
+    /// Only those who lose less GPU time are chosen.
+    pub(super) below: Option<u128>,
     /// What R2 says of each beside those that were chosen, where that is asked before the set is judged.
     pub(super) fairness: Option<Fairness<'a>>,
 }
@@ -203,7 +205,15 @@ impl Team {
         let helps = |bunch: &Bunch| lacking.iter().any(|kind| bunch.held[*kind].get() > 0);
         let may =
             move |bunch: &Bunch| fairness.is_none_or(|fair| fair.may_lose(tree, self.leaf, bunch.route));
-        self.bunches.iter().enumerate().filter(move |(_, bunch)| helps(bunch) && may(bunch))
+        // Whoever loses least of a bunch stands first in it.
+        let is_cheap = |bunch: &Bunch| {
+            let first = bunch.left.peek().map(|known| known.0.0.0);
+            first.zip(choice.below).is_none_or(|(loss, below)| loss < below)
+        };
+        self.bunches
+            .iter()
+            .enumerate()
+            .filter(move |(_, bunch)| helps(bunch) && may(bunch) && is_cheap(bunch))
     }
 
     /// One of them of which it is not known who is in it.

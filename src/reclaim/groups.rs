@@ -135,9 +135,10 @@ fn most_taken(state: &State, wanted: Wanted, route: RouteId) -> usize {
         let needed = if held[kind].get() == 0 { 0 } else { amount.div_ceil(held[kind].get()) };
         usize::try_from(needed).unwrap_or(usize::MAX)
     };
-    let lacking = wanted.total.iter();
+    let needs = state.quotas.needs(&state.tree, leaf, wanted);
+    let lacking = needs.iter();
     let lacking =
-        lacking.map(|(kind, asked)| by_one(kind, asked.get().saturating_sub(pool.free()[kind].get())));
+        lacking.map(|(kind, needed)| by_one(kind, needed.get().saturating_sub(pool.free()[kind].get())));
     let mut most = lacking.max().unwrap_or(0);
     if state.quotas.any() {
         for member in state.tree.path(leaf) {
@@ -159,8 +160,9 @@ pub(super) fn suffice(
     let free = state.ledger.pool(route.pool).free();
     // Together where one share counts for them; `None`: they may be stopped whatever is held then.
     let side = |group: &Group<'_>| group.equal.then_some(group.against.side);
-    route.total.iter().all(|(kind, asked)| {
-        let Some(lacking) = asked.get().checked_sub(free[kind].get()).filter(|lacking| *lacking > 0) else {
+    let needs = state.quotas.needs(&state.tree, wanted.leaf, route);
+    needs.iter().all(|(kind, needed)| {
+        let Some(lacking) = needed.get().checked_sub(free[kind].get()).filter(|lacking| *lacking > 0) else {
             return true;
         };
         let mut made = 0_u64;

@@ -6,9 +6,10 @@
 //! is put back, the dearest first, and what is left is judged; where it is not legal, another node, or in a divisible pool
 //! another team, is tried. In a divisible pool nobody is chosen at first whom R2 protects beside those chosen before. A legal
 //! set can be missed; how often is measured by the tests.
-//! Absent on purpose: what is legal (see `legal`), who is a candidate at all (see `groups`), and in which fabric domain (see
-//! `domains`). Layer 3; uses `state`, `tree`.
+//! Absent on purpose: what is legal (see `legal`), who is a candidate at all (see `groups`), what is lacking beside room (see
+//! `beside`), and in which fabric domain (see `domains`). Layer 3; uses `state`, `tree`.
 
+mod beside;
 mod domains;
 
 use core::cmp::{Ordering, Reverse};
@@ -39,7 +40,9 @@ pub(crate) struct Bounds<'a> {
     pub(crate) avoid: &'a [NodeId],
     /// Whether a running job may be stopped now, of the job's own team or another.
     pub(crate) may_stop: &'a dyn Fn(JobId, bool) -> bool,
-    /// All candidates are asked that, also those who are not needed.
+    /// Whether so much GPU time may be lost, in thousandths of a GPU times milliseconds.
+    pub(crate) affords: &'a dyn Fn(u128) -> bool,
+    /// All candidates are asked whether they may be stopped, also those who are not needed.
     pub(crate) ask_all: bool,
 }
 
@@ -69,8 +72,10 @@ struct Search<'a> {
     wanted: Wanted,
     /// What R2 says of one victim, where that can be told.
     fairness: Option<Fairness<'a>>,
-    /// What one worker asks; all of the job in a divisible pool, which counts as one node.
+    /// What one worker asks; in a divisible pool, which counts as one node, what must be free for all of the job.
     request: Resources,
+    /// What must be free in the pool, beside what others keep.
+    needs: Resources,
     workers: u64,
     /// The nodes on which victims are chosen for the job: those of one domain, if it must lie in one.
     within: Range<usize>,
@@ -101,6 +106,8 @@ struct Search<'a> {
     /// first.
     strict: bool,
     banned: BTreeSet<MemberId>,
+    /// Only those who lose less GPU time are chosen.
+    below: Option<u128>,
 }
 
 /// The victims that make room for a job by a route, if the search finds any that are legal.
@@ -128,13 +135,19 @@ pub(crate) fn search(
         let victims = search.victims();
         match judge(state, running, bounds.rules, wanted, &victims) {
             Ok(reasons) if state.fits_without(&victims, wanted.route, bounds.avoid) => {
-                return Some(Plan { victims: victims.into_iter().zip(reasons).collect() });
+                if (bounds.affords)(search.lost()) {
+                    return Some(Plan { victims: victims.into_iter().zip(reasons).collect() });
+                }
+                search.try_cheaper()?;
             }
             Err(Refusal::Share(rival)) if divisible && search.snug => {
                 search.snug = false;
                 search.banned.insert(rival);
             }
             _ if divisible => search.try_otherwise()?,
+            // There was room on the nodes: what others keep may come from another side.
+            Err(Refusal::Share(rival))
+                if search.first_node.is_none() && search.others_keep() && search.banned.insert(rival) => {}
             _ => search.exclude(search.first_node?),
         }
     }
@@ -151,8 +164,9 @@ impl<'a> Search<'a> {
     ) -> Self {
         let route = state.routes.route(wanted.route);
         let pool = state.ledger.pool(route.pool);
+        let needs = state.quotas.needs(&state.tree, wanted.leaf, route);
         let (request, workers, free) = if pool.is_divisible() {
-            (route.total, 1, vec![Some(Room::of_amount(pool.free()))])
+            (needs, 1, vec![Some(Room::of_amount(pool.free()))])
         } else {
             let mut free = vec![None; pool.nodes_configured() as usize];
             for (node, room) in pool.nodes() {
@@ -169,6 +183,7 @@ impl<'a> Search<'a> {
             wanted,
             fairness,
             request,
+            needs,
             workers,
             within: 0..free.len(),
             domains: Vec::new(),
@@ -188,6 +203,7 @@ impl<'a> Search<'a> {
             snug: false,
             strict: pool.is_divisible(),
             banned: BTreeSet::new(),
+            below: None,
         };
         if search.divisible {
             search.teams = Teams::of(state, groups);
@@ -284,7 +300,8 @@ impl<'a> Search<'a> {
     fn is_free_to_choose(&self, candidate: usize) -> bool {
         let Candidate { victim, route, side, equal, .. } = &self.candidates[candidate];
         let takes = || !self.strict || self.may_lose(victim.leaf, *route);
-        !self.is_chosen[candidate] && (!equal || !self.banned.contains(side) && takes())
+        let is_cheap = self.below.is_none_or(|below| victim.loss.0 < below);
+        !self.is_chosen[candidate] && is_cheap && (!equal || !self.banned.contains(side) && takes())
     }
 
     /// Whether R2 lets a side lose what runs by a route beside what was chosen of it.
@@ -350,37 +367,9 @@ impl<'a> Search<'a> {
         self.fits(0..self.free.len())
     }
 
-    /// How much too much a member would hold of a resource, the chosen victims gone.
-    fn excess(&self) -> Option<(MemberId, ResourceKind)> {
-        let (state, route) = (self.state, self.state.routes.route(self.wanted.route));
-        if !state.quotas.any() {
-            return None;
-        }
-        state.tree.path(self.wanted.leaf).find_map(|member| {
-            let mut over = state.quotas.excess(member, route);
-            let found = over.find(|(kind, over)| {
-                let below = self.chosen.iter().filter(|chosen| self.is_below(**chosen, member));
-                let freed =
-                    below.map(|chosen| state.routes.route(self.candidates[*chosen].route).total[*kind].get());
-                freed.fold(0, u64::saturating_add) < over.get()
-            });
-            found.map(|(kind, _)| (member, kind))
-        })
-    }
-
-    fn is_below(&self, candidate: usize, member: MemberId) -> bool {
-        self.state.tree.path(self.candidates[candidate].victim.leaf).any(|at| at == member)
-    }
-
     fn choose_within(&mut self) -> Option<()> {
         while let Some((member, kind)) = self.excess() {
-            self.know_all();
-            let holds = |candidate: &usize| {
-                let route = self.state.routes.route(self.candidates[*candidate].route);
-                route.total[kind].get() > 0 && self.is_below(*candidate, member)
-            };
-            let next = self.first((0..self.candidates.len()).filter(holds))?;
-            self.take(next);
+            self.take_below(member, kind)?;
         }
         if self.divisible {
             return self.choose_amounts();
@@ -393,6 +382,9 @@ impl<'a> Search<'a> {
                 let next = self.next_on(node, target)?;
                 self.take(next);
             }
+        }
+        while let Some(kind) = self.kept() {
+            self.take_below(MemberId::ROOT, kind)?;
         }
         Some(())
     }
@@ -411,8 +403,8 @@ impl<'a> Search<'a> {
         while !self.fits_anywhere() {
             let free = self.free[0].as_ref()?;
             let fairness = self.fairness.filter(|_| self.strict);
-            let (request, snug, banned) = (&self.request, self.snug, &self.banned);
-            let choice = Choice { request, free, snug, banned, fairness };
+            let (request, snug, banned, below) = (&self.request, self.snug, &self.banned, self.below);
+            let choice = Choice { request, free, snug, banned, below, fairness };
             if core::mem::take(&mut first) && !self.teams.suffice(&choice) {
                 return None;
             }
@@ -448,6 +440,14 @@ impl<'a> Search<'a> {
         self.snug = false;
         self.banned.clear();
         core::mem::replace(&mut self.strict, false).then_some(())
+    }
+
+    /// From now on nobody is chosen who loses as much as the dearest of those chosen, who lose too much together.
+    fn try_cheaper(&mut self) -> Option<()> {
+        let dearest = self.chosen.iter().map(|candidate| self.candidates[*candidate].victim.loss.0).max()?;
+        self.domains.clear();
+        self.below = Some(dearest);
+        Some(())
     }
 
     /// The candidate, of the lowest class and the side that gives way first, that alone makes the room that is lacking and
@@ -556,7 +556,7 @@ impl<'a> Search<'a> {
         for candidate in order {
             let Some(at) = self.chosen.iter().position(|chosen| *chosen == candidate) else { continue };
             self.put_back(at);
-            if !self.fits_anywhere() || self.excess().is_some() {
+            if !self.fits_anywhere() || self.excess().is_some() || self.kept().is_some() {
                 self.take(candidate);
             }
         }

@@ -192,9 +192,7 @@ impl Replay<'_> {
     /// Whether nothing but the search decides which plans are found.
     fn search_decides(&self) -> bool {
         let policy = &self.case.config.policy;
-        policy.backfill == Backfill::BestEffort
-            && policy.preemption != Preemption::None
-            && policy.bounds.gpu_seconds_per_hour.is_none()
+        policy.backfill == Backfill::BestEffort && policy.preemption != Preemption::None
     }
 
     /// Counts the jobs for which the search has missed a plan, each once: what is missed stays so while nothing changes.
@@ -353,7 +351,7 @@ pub(crate) fn replay(case: &Case) -> Seen {
     replay_and(case, false)
 }
 
-fn replay_and(case: &Case, count_missed: bool) -> Seen {
+pub(crate) fn replay_and(case: &Case, count_missed: bool) -> Seen {
     let rule = match case.config.policy.order {
         OrderName::Hdrf => Rule::Hdrf,
         OrderName::DrfCurrent => Rule::DrfCurrent,

@@ -23,6 +23,7 @@ mod kueue_rules;
 mod kueue_swarm;
 mod lived;
 mod livelock;
+mod missed;
 mod optimum;
 mod optimum_properties;
 mod oracle;

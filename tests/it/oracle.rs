@@ -106,6 +106,8 @@ pub(crate) struct Oracle {
     stopped: BTreeSet<usize>,
     /// By pool: its reservation was taken away for a higher rank since the last event from outside.
     moved: Vec<bool>,
+    /// By pool: the hour in which GPU time was last lost, and how much.
+    lost: Vec<(i64, u128)>,
     /// Who may not run beyond the quota again before some instant.
     backing_off: Vec<(usize, i64)>,
 }
@@ -146,6 +148,7 @@ impl Oracle {
             guaranteed: BTreeSet::new(),
             stopped: BTreeSet::new(),
             moved: vec![false; pools],
+            lost: vec![(0, 0); pools],
             backing_off: Vec::new(),
         }
     }
@@ -546,6 +549,7 @@ impl Oracle {
 
     /// Every start of one cycle, in order.
     pub(crate) fn cycle(&mut self, now: i64) -> Vec<Run> {
+        self.end_minimum_runs(now);
         self.now = now;
         self.rank_teams();
         if self.backfill == Backfill::Conservative {

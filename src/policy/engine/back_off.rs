@@ -118,7 +118,7 @@ impl BackOffs {
         self.alike.values().map(outside).sum()
     }
 
-    fn outside_until(&self, state: &State, job: JobId) -> Option<Timestamp> {
+    pub(super) fn outside_until(&self, state: &State, job: JobId) -> Option<Timestamp> {
         let alike = self.alike.get(&Self::key(state, job))?;
         alike.until.get(&job).copied().filter(|_| !alike.stands(job))
     }

@@ -16,28 +16,23 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::Engine;
 use super::back_off::BackOffs;
-use crate::config::{EvictionBounds, Preemption};
+use super::waste::{Waste, gpu_time, next_hour};
+use crate::config::Preemption;
 use crate::id::{IdVec, JobId, PoolId, ShapeId};
 use crate::line::Waiter;
 use crate::policy::first::{Front, Present};
 use crate::reclaim::{Bounds, Plan, Ranks, Rules, Running, Wanted, is_hopeless, search};
 use crate::route::RouteId;
-use crate::snapshot::{Lost, Memory};
+use crate::snapshot::Memory;
 use crate::state::State;
 use crate::time::{Millis, Timestamp};
 use crate::tree::MemberId;
-
-/// The hour in which the GPU time that evictions lose is limited.
-const HOUR_MS: i64 = 3_600_000;
-
-/// GPU time in a GPU-second: thousandths of a GPU times milliseconds.
-const GPU_SECOND: u128 = 1_000 * 1_000;
 
 /// What is kept for reclaim.
 #[derive(Clone, Debug)]
 pub(super) struct Reclaim {
     rules: Rules,
-    bounds: EvictionBounds,
+    back_off: Millis,
     running: Running,
     ranks: Ranks,
     /// Counts what has started and stopped in each pool.
@@ -52,8 +47,7 @@ pub(super) struct Reclaim {
     stopped: BTreeSet<JobId>,
     /// Who was stopped and may not borrow again before some instant.
     pub(super) backing_off: BackOffs,
-    /// GPU time lost in an hour, by pool; the hour by its number.
-    spent: IdVec<PoolId, (i64, u128)>,
+    pub(super) waste: Waste,
     /// When a bound that stood in the way of a plan runs out.
     wake: Option<Timestamp>,
     /// Something has happened since the last search that found nothing.
@@ -93,7 +87,7 @@ impl Reclaim {
                 hysteresis_milli: bounds.hysteresis_milli,
                 ratio_milli: bounds.ratio_milli,
             },
-            bounds,
+            back_off: bounds.back_off,
             running: Running::new(pools, &state.tree),
             ranks: Ranks::default(),
             versions: (0..pools).map(|_| 0).collect(),
@@ -102,7 +96,7 @@ impl Reclaim {
             failed: BTreeMap::new(),
             stopped: BTreeSet::new(),
             backing_off: BackOffs::default(),
-            spent: (0..pools).map(|_| (0, 0)).collect(),
+            waste: Waste::new(bounds, pools),
             wake: None,
             changed: false,
         })
@@ -154,29 +148,6 @@ impl Reclaim {
         self.wake = [self.wake, at].into_iter().flatten().min();
     }
 
-    /// Whether stopping so much GPU time keeps the bound of the pool for this hour.
-    fn affords(&mut self, pool: PoolId, now: Timestamp, gpu_time: u128) -> bool {
-        let Some(most) = self.bounds.gpu_seconds_per_hour else { return true };
-        let most = u128::from(most) * GPU_SECOND;
-        let hour = now.as_millis().div_euclid(HOUR_MS);
-        let (its, spent) = self.spent[pool];
-        let spent = if its == hour { spent } else { 0 };
-        if spent.saturating_add(gpu_time) <= most {
-            return true;
-        }
-        if gpu_time <= most {
-            let next = hour.checked_add(1).and_then(|next| next.checked_mul(HOUR_MS));
-            self.notes_wake(next.map(Timestamp::from_millis));
-        }
-        false
-    }
-
-    fn spend(&mut self, pool: PoolId, now: Timestamp, gpu_time: u128) {
-        let hour = now.as_millis().div_euclid(HOUR_MS);
-        let (its, spent) = self.spent[pool];
-        self.spent[pool] = (hour, gpu_time.saturating_add(if its == hour { spent } else { 0 }));
-    }
-
     /// The first plan in the order of the heads.
     fn find(&mut self, engine: &Engine, state: &State) -> Option<(Head, RouteId, Plan)> {
         if !core::mem::take(&mut self.changed) {
@@ -224,30 +195,31 @@ impl Reclaim {
             Some(holds) => holds.avoid(state, head.waiter, route),
             None => &[],
         };
-        let protected = Cell::new(None::<Timestamp>);
-        let least = self.bounds.minimum_run;
+        let pool = state.routes.route(route).pool;
+        let (waste, left) = (&self.waste, self.waste.left(pool, state.now));
+        // When something may be stopped that may not be now.
+        let later = Cell::new(None::<Timestamp>);
+        let notes = |at: Option<Timestamp>| later.set([later.get(), at].into_iter().flatten().min());
+        let affords = |lost: u128| {
+            let Some((left, most)) = left else { return true };
+            if lost > left && lost <= most {
+                notes(next_hour(state.now));
+            }
+            lost <= left
+        };
         let may_stop = |job: JobId, own: bool| {
-            if own || least == Millis::ZERO {
-                return true;
-            }
-            let until = state.started_at(job).and_then(|since| since.checked_add(least));
-            let is_protected = until.is_none_or(|until| until > state.now);
-            if let Some(until) = until.filter(|_| is_protected) {
-                protected.set(Some(protected.get().map_or(until, |known| known.min(until))));
-            }
-            !is_protected
+            let until = if own { None } else { waste.protects_until(job) };
+            notes(until);
+            until.is_none() && (left.is_none() || affords(gpu_time(state, job)))
         };
         let wanted = Wanted { job: head.waiter.job, leaf: head.leaf, class: class_of(state, head), route };
-        let bounds = Bounds { rules: self.rules, avoid, may_stop: &may_stop, ask_all: least > Millis::ZERO };
+        let ask_all = self.waste.any();
+        let bounds = Bounds { rules: self.rules, avoid, may_stop: &may_stop, affords: &affords, ask_all };
         let found = search(state, (&self.running, &mut self.ranks), wanted, &bounds);
-        let pool = state.routes.route(route).pool;
-        if let Some(plan) = found
-            && self.affords(pool, state.now, gpu_time(state, &plan))
-        {
-            return Some(plan);
+        if found.is_none() {
+            self.notes_wake(later.get());
         }
-        self.notes_wake(protected.get());
-        None
+        found
     }
 
     /// Adds to a memory what does not follow from the jobs. A search that failed before something has happened is forgotten,
@@ -259,8 +231,8 @@ impl Reclaim {
         memory.stopped = self.stopped.iter().copied().collect();
         let is_current = |(job, version): &(&JobId, &Version)| self.version_of(state, **job) == **version;
         memory.tried = self.failed.iter().filter(is_current).map(|(job, _)| *job).collect();
-        for (pool, (hour, gpu_time)) in memory.pools.iter_mut().zip(self.spent.iter().copied()) {
-            pool.lost = Lost { hour, gpu_time };
+        for (pool, lost) in memory.pools.iter_mut().zip(self.waste.write()) {
+            pool.lost = lost;
         }
     }
 
@@ -272,9 +244,7 @@ impl Reclaim {
         self.stopped = memory.stopped.iter().copied().collect();
         let tried = |job: &JobId| (*job, self.version_of(state, *job));
         self.failed = memory.tried.iter().map(tried).collect();
-        for (spent, pool) in self.spent.iter_mut().zip(&memory.pools) {
-            *spent = (pool.lost.hour, pool.lost.gpu_time);
-        }
+        self.waste.read(memory.pools.iter().map(|pool| pool.lost));
         self.backing_off.read(state, &memory.backing_off)
     }
 
@@ -290,6 +260,9 @@ impl Reclaim {
         if !self.ranks.are_right(&state.tree, &self.running) {
             return Err("reclaim ranks the teams in another order than by what they hold".to_owned());
         }
+        if !self.waste.is_right(state) {
+            return Err("reclaim protects others than who has run for too short a time".to_owned());
+        }
         if !self.backing_off.is_in_order() {
             return Err("reclaim knows other ends of back-offs than there are".to_owned());
         }
@@ -299,15 +272,6 @@ impl Reclaim {
             None => Ok(()),
         }
     }
-}
-
-/// The GPU time that a plan loses, in thousandths of a GPU times milliseconds.
-fn gpu_time(state: &State, plan: &Plan) -> u128 {
-    let lost = |id: &JobId| {
-        let gpus = state.route_of(*id).map(|route| state.routes.route(route).total[crate::ResourceKind::GPU]);
-        u128::from(state.lost(*id).get()) * u128::from(gpus.unwrap_or_default().get())
-    };
-    plan.victims.iter().map(|(id, _)| lost(id)).fold(0, u128::saturating_add)
 }
 
 impl Engine {
@@ -414,7 +378,7 @@ impl Engine {
     /// Stops the victims and starts the job in their room.
     fn carry_out(&mut self, state: &mut State, head: Head, route: RouteId, plan: &Plan) {
         let pool = state.routes.route(route).pool;
-        let lost = gpu_time(state, plan);
+        let lost = plan.victims.iter().map(|(id, _)| gpu_time(state, *id)).fold(0, u128::saturating_add);
         let first = state.evictions.len();
         let rooms = state.evict_for(&plan.victims, head.waiter.job);
         for ((victim, _), room) in plan.victims.iter().zip(&rooms) {
@@ -431,7 +395,7 @@ impl Engine {
             let now = state.now;
             let Some(reclaim) = &mut self.reclaim else { return };
             reclaim.stopped.insert(*victim);
-            let until = now.checked_add(reclaim.bounds.back_off).filter(|until| *until > now && !own);
+            let until = now.checked_add(reclaim.back_off).filter(|until| *until > now && !own);
             if let Some(until) = until {
                 reclaim.backing_off.insert(state, *victim, until);
             } else {
@@ -439,7 +403,7 @@ impl Engine {
             }
         }
         if let Some(reclaim) = &mut self.reclaim {
-            reclaim.spend(pool, state.now, lost);
+            reclaim.waste.spend(pool, state.now, lost);
         }
         if state.quotas.any() {
             self.unhold(state, pool);
@@ -468,7 +432,10 @@ impl Engine {
     pub(super) fn started_for_reclaim(&mut self, state: &State, job: JobId) {
         let Some(reclaim) = &mut self.reclaim else { return };
         reclaim.running.started(state, job);
+        reclaim.waste.started(state, job);
         reclaim.failed.remove(&job);
+        // Whoever is stopped once more is noted once more.
+        reclaim.stopped.remove(&job);
         let _: Option<bool> = reclaim.backing_off.remove(state, job);
         reclaim.backing_off.touch(state, job);
         if let Some(route) = state.route_of(job) {
@@ -487,7 +454,7 @@ impl Engine {
     pub(super) fn stopped_for_reclaim(&mut self, state: &State, job: JobId, pool: PoolId) {
         let Some(reclaim) = &mut self.reclaim else { return };
         reclaim.running.stopped(state, pool, job);
-        reclaim.stopped.remove(&job);
+        reclaim.waste.stopped(job);
         reclaim.backing_off.touch(state, job);
         reclaim.changed_in(pool);
         reclaim.ranks.changed(&state.tree, state.alive(job).leaf);
@@ -506,16 +473,24 @@ impl Engine {
     /// Bounds that have run out count as an event from outside.
     pub(super) fn expire_bounds(&mut self, state: &State) {
         let Some(reclaim) = &mut self.reclaim else { return };
+        // Whose search met somebody who has run for too short a time has noted when that ends.
+        let expired = reclaim.waste.expire(state.now);
         if reclaim.wake.is_some_and(|at| at <= state.now) {
             reclaim.wake = None;
             reclaim.failed.clear();
+            reclaim.event();
+        } else if expired && !reclaim.stopped.is_empty() {
             reclaim.event();
         }
     }
 
     /// When a bound runs out next.
-    pub(super) fn bounds_wakeup(&self, now: Timestamp) -> Option<Timestamp> {
-        self.reclaim.as_ref()?.next_wakeup(now)
+    pub(super) fn bounds_wakeup(&self, state: &State) -> Option<Timestamp> {
+        let reclaim = self.reclaim.as_ref()?;
+        // Whoever was stopped himself may stop others as soon as any of them has run for long enough.
+        let any = reclaim.stopped.iter().any(|job| reclaim.backing_off.outside_until(state, *job).is_none());
+        let end = reclaim.waste.first_end_after(state.now).filter(|_| any);
+        reclaim.next_wakeup(state.now).into_iter().chain(end).min()
     }
 
     pub(super) fn check_reclaim(&self, state: &State) -> Result<(), String> {

@@ -105,7 +105,7 @@ impl Search<'_> {
     }
 
     /// The GPU time that the victims chosen lose.
-    fn lost(&self) -> u128 {
+    pub(super) fn lost(&self) -> u128 {
         let lost = self.chosen.iter().map(|candidate| self.candidates[*candidate].victim.loss.0);
         lost.fold(0, u128::saturating_add)
     }

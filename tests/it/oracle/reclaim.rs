@@ -132,6 +132,12 @@ impl Oracle {
                 return Err("too much is stopped for what is asked".to_owned());
             }
         }
+        if let Some(most) = policy.bounds.gpu_seconds_per_hour {
+            let lost: u128 = victims.iter().map(|victim| self.would_lose(*victim)).sum();
+            if self.lost_this_hour(run.pool) + lost > u128::from(most) * 1_000_000 {
+                return Err("too much GPU time is lost in this hour".to_owned());
+            }
+        }
         // The state in which the victims are gone and the job runs.
         let mut then = self.clone();
         then.take_away(victims);
@@ -152,6 +158,29 @@ impl Oracle {
             reasons.push(self.rule(&then, number, *victim)?);
         }
         Ok(Plan { run, victims: victims.to_vec(), reasons })
+    }
+
+    /// The GPU time that a running job would lose: nobody saves anything.
+    fn would_lose(&self, number: usize) -> u128 {
+        let run = self.running.iter().find(|run| run.number == number).unwrap();
+        self.asks(run, ResourceKind::GPU) * u128::try_from(self.now - run.since).unwrap()
+    }
+
+    fn lost_this_hour(&self, pool: usize) -> u128 {
+        let (hour, lost) = self.lost[pool];
+        if hour == self.now.div_euclid(3_600_000) { lost } else { 0 }
+    }
+
+    /// The end of a minimum run is an event from outside.
+    pub(super) fn end_minimum_runs(&mut self, now: i64) {
+        let least = i64::try_from(self.config.policy.bounds.minimum_run.get()).unwrap();
+        let ends = |run: &Run| {
+            let end = run.since + least;
+            self.jobs[self.index_of(run.number)].preemptible && self.now < end && end <= now
+        };
+        if least > 0 && self.running.iter().any(ends) {
+            self.stopped.clear();
+        }
     }
 
     /// The rule by which one victim may be stopped.
@@ -218,6 +247,9 @@ impl Oracle {
     pub(crate) fn preempt(&mut self, plan: &Plan) {
         let backs_off: Vec<bool> =
             plan.victims.iter().map(|victim| self.sides(plan.run.number, *victim).is_some()).collect();
+        let lost: u128 = plan.victims.iter().map(|victim| self.would_lose(*victim)).sum();
+        let lost = self.lost_this_hour(plan.run.pool) + lost;
+        self.lost[plan.run.pool] = (self.now.div_euclid(3_600_000), lost);
         self.take_away(&plan.victims);
         self.release(plan.run.number);
         for victim in &plan.victims {
