@@ -307,8 +307,6 @@ fn beyond_its_quota_a_flavor_may_preempt_only_below_another_cohort_or_while_borr
     assert!(preempts(&idle(2)), "a cohort below another would hold it");
 }
 
-/// Usage of local queues orders the workloads of one queue and not those of two: compared pair by pair, `a1` would come
-/// before `b`, `b` before `a2` and `a2` before `a1`.
 /// What is said of a workload whose sets, `fa` or `fb` or any flavor, ask so many CPUs each, of two flavors with two each.
 fn of_two_flavors(sets: &[(Option<&str>, i64)]) -> Verdict {
     let mut queue = ClusterQueue::new("a");
@@ -347,6 +345,8 @@ fn a_resource_without_quota_is_unavailable() {
     assert_eq!(verdict, Verdict::Reject { why });
 }
 
+/// Usage of local queues orders the workloads of one queue and not those of two: compared pair by pair, `a1` would come
+/// before `b`, `b` before `a2` and `a2` before `a1`.
 #[test]
 fn usage_of_local_queues_makes_no_circle_of_victims() {
     let workload = |name: &str, queue: &str, priority: i32, usage: f64| Workload {
