@@ -5,7 +5,7 @@
 
 mod first;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use fairshare::{
     Decision, JobId, JobSpec, Millis, NodeId, Placed, PoolId, Scheduler, Submission, TeamShare, Timestamp,
@@ -159,6 +159,9 @@ pub fn of_scenario(scenario: &Scenario) -> Result<Decided, SimError> {
     let trace = snapshot_trace(snapshot, now_ms)?;
     let setup = Setup::new(scenario, &trace)?;
     let mut cluster = Cluster::new(&setup, &trace, now_ms)?;
+    for (part, whole) in snapshot.jobs.iter().filter_map(|job| Some((&job.name, job.part_of.as_ref()?))) {
+        cluster.in_parts.extend([part.as_str(), whole.as_str()]);
+    }
     let by_name: BTreeMap<&str, &SnapshotJob> =
         snapshot.jobs.iter().map(|job| (job.name.as_str(), job)).collect();
     let names: Vec<String> = (0..trace.jobs.len()).map(|row| trace.names.get(row).to_string()).collect();
@@ -262,6 +265,8 @@ struct Cluster<'a> {
     trace: &'a Trace,
     scheduler: Scheduler,
     now_ms: i64,
+    /// Jobs that hold something in several pools, and their parts: none is stopped, since the others would go on.
+    in_parts: BTreeSet<&'a str>,
     /// In the trace.
     rows: BTreeMap<JobId, usize>,
     rejected: Vec<JobDecision>,
@@ -277,7 +282,15 @@ impl<'a> Cluster<'a> {
                 scheduler.set_capacity(at, pool_id(change.pool), change.nodes).map_err(refused)?;
             }
         }
-        Ok(Self { setup, trace, scheduler, now_ms, rows: BTreeMap::new(), rejected: Vec::new() })
+        Ok(Self {
+            setup,
+            trace,
+            scheduler,
+            now_ms,
+            in_parts: BTreeSet::new(),
+            rows: BTreeMap::new(),
+            rejected: Vec::new(),
+        })
     }
 
     /// What the scheduler is to know of a job, or why it is rejected.
@@ -299,7 +312,7 @@ impl<'a> Cluster<'a> {
         let lengths = self.trace.lengths(job);
         spec.time_limit = lengths.limit_ms().or(self.setup.default_time_limit_ms).map(Millis::new);
         spec.estimate = lengths.estimate_ms().map(Millis::new);
-        spec.preemptible = known.preemptible.unwrap_or(true);
+        spec.preemptible = known.preemptible.unwrap_or(true) && !self.in_parts.contains(name);
         let recovery = self.setup.recovery.of(self.trace, row);
         spec.checkpoint = recovery.checkpoint_ms.map(Millis::new);
         spec.restart = recovery.restart_ms.map(Millis::new);

@@ -1,12 +1,16 @@
 //! What the job of an imported scenario asks: what its Workload was given, else what that asks for, in equal workers.
 //!
-//! A running job is in one pool. What its Workload holds in others is said in Kueue's words alone. Absent on purpose: how it is written (see `plain`).
+//! A running job is in one pool; what its Workload holds in another is a part of it there. How
+//! amounts are written stands here, too. Absent on purpose: how jobs are (see `plain`).
 
 use std::collections::BTreeMap;
 
 use super::snapshot::{held, pods_left};
 use super::workload::Workload;
 use crate::trace::is_countable;
+
+/// What a scenario can hold of anything but memory, in whole units.
+const MOST: i64 = 18_446_744_073_709_550;
 
 /// So many workers, and of each so much.
 pub(super) struct Ask<'a> {
@@ -16,8 +20,8 @@ pub(super) struct Ask<'a> {
 
 impl<'a> Ask<'a> {
     /// What was admitted of a workload that holds quota, what others ask for. Several pod sets become equal workers, or
-    /// fewer where that does not come out even. `is_here` is whether a flavor is of the pool in which it runs.
-    pub(super) fn of(workload: &'a Workload, holds: bool, is_here: impl Fn(&str) -> bool) -> Self {
+    /// fewer where that does not come out even. `is_here` is whether what is held of a flavor counts, or of none.
+    pub(super) fn of(workload: &'a Workload, holds: bool, is_here: impl Fn(Option<&str>) -> bool) -> Self {
         let (count, total) = totals(workload, holds, is_here);
         let count = count.max(1);
         let is_even = total.values().all(|all| all % count == 0);
@@ -41,7 +45,11 @@ impl<'a> Ask<'a> {
 }
 
 /// Pods and what all of them ask, or what of it a workload that holds quota was given.
-fn totals(workload: &Workload, holds: bool, is_here: impl Fn(&str) -> bool) -> (i64, BTreeMap<&str, i64>) {
+fn totals(
+    workload: &Workload,
+    holds: bool,
+    is_here: impl Fn(Option<&str>) -> bool,
+) -> (i64, BTreeMap<&str, i64>) {
     let mut count = 0_i64;
     let mut total: BTreeMap<&str, i64> = BTreeMap::new();
     let mut add = |resource, all: i64| {
@@ -51,8 +59,7 @@ fn totals(workload: &Workload, holds: bool, is_here: impl Fn(&str) -> bool) -> (
     let admission = workload.admission.as_ref().filter(|_| holds);
     for set in admission.iter().flat_map(|admission| &admission.sets) {
         count = count.saturating_add(i64::from(pods_left(workload, set).1));
-        let here =
-            |(resource, _): &(&str, i64)| set.flavors.get(*resource).is_none_or(|flavor| is_here(flavor));
+        let here = |(resource, _): &(&str, i64)| is_here(set.flavors.get(*resource).map(String::as_str));
         for (resource, all) in held(workload, set).into_iter().filter(here) {
             add(resource, all);
         }
@@ -71,4 +78,24 @@ fn greatest_divisor(mut one: i64, mut other: i64) -> i64 {
         (one, other) = (other, one % other);
     }
     one
+}
+
+/// An amount as scenarios write it: thousandths of a CPU, bytes, whole units of everything else.
+pub(super) fn amount_text(resource: &str, amount: i64) -> String {
+    const UNITS: [(&str, u32); 4] = [("TiB", 40), ("GiB", 30), ("MiB", 20), ("KiB", 10)];
+    match resource {
+        "cpu" => {
+            let (whole, part) = (amount / 1_000, amount % 1_000);
+            let digits = format!("{whole}.{part:03}");
+            digits.trim_end_matches('0').trim_end_matches('.').to_owned()
+        }
+        "memory" => {
+            let unit = UNITS.iter().find(|(_, shift)| amount > 0 && amount.trailing_zeros() >= *shift);
+            unit.map_or_else(
+                || format!("\"{amount}\""),
+                |(name, shift)| format!("\"{}{name}\"", amount >> shift),
+            )
+        }
+        _ => amount.min(MOST).to_string(),
+    }
 }

@@ -19,7 +19,7 @@ use super::subtree::filled;
 use super::tree::{Parts, ROOT, Tree};
 use crate::decide::{Decided, now, snapshot_trace};
 use crate::error::SimError;
-use crate::scenario::Scenario;
+use crate::scenario::{Scenario, SnapshotJob};
 use crate::setup::Setup;
 use crate::trace::printable;
 
@@ -58,7 +58,9 @@ pub struct Exported {
 /// assert_eq!(kinds, ["Configuration", "ResourceFlavor", "Cohort", "ClusterQueue", "LocalQueue"]);
 /// ```
 pub fn export(scenario: &Scenario) -> Result<Exported, SimError> {
-    let snapshot = scenario.snapshot.clone().unwrap_or_default();
+    let mut snapshot = scenario.snapshot.clone().unwrap_or_default();
+    // Under Kueue's rules a job is one, and says in its words what it holds where.
+    snapshot.jobs.retain(|job| job.part_of.is_none());
     let trace = snapshot_trace(&snapshot, now(&snapshot))?;
     let setup = Setup::new(scenario, &trace)?;
     let rules = scenario.policy.kueue.unwrap_or_default();
@@ -181,15 +183,26 @@ impl<'a> Exporter<'a> {
         if scenario.trace.is_some() {
             self.note("the trace is left out: objects are of jobs that run or wait");
         }
-        let columns =
-            scenario.snapshot.iter().flat_map(|snapshot| &snapshot.jobs).flat_map(|job| &job.columns);
+        let jobs = || scenario.snapshot.iter().flat_map(|snapshot| &snapshot.jobs);
+        for part in jobs() {
+            let whole = part.part_of.as_ref().and_then(|whole| jobs().find(|job| job.name == *whole));
+            let says =
+                |whole: &SnapshotJob| whole.kueue.get("status").is_some_and(|it| !it["admission"].is_null());
+            if let Some(whole) = whole.filter(|whole| !says(whole)) {
+                let (part, whole) = (&part.name, &whole.name);
+                self.note(format!(
+                    "`{part}` is left out: `{whole}` does not say in Kueue's words what it holds"
+                ));
+            }
+        }
+        let jobs = || jobs().filter(|job| job.part_of.is_none());
+        let columns = jobs().flat_map(|job| &job.columns);
         let lost: BTreeSet<&str> =
             columns.map(|(key, _)| key.as_str()).filter(|key| !job::has_counterpart(key)).collect();
         for column in lost {
             self.note(format!("`{column}` of jobs has no objects"));
         }
-        let jobs = scenario.snapshot.iter().flat_map(|snapshot| &snapshot.jobs);
-        let jobs = jobs.filter(|job| job.kueue.get("metadata").is_none_or(|it| it["name"].is_null()));
+        let jobs = jobs().filter(|job| job.kueue.get("metadata").is_none_or(|it| it["name"].is_null()));
         let teams = scenario.teams.iter().map(|team| ("team", team.name.as_str()));
         let pools = scenario.pools.iter().map(|pool| ("pool", pool.name.as_str()));
         let all = jobs.map(|job| ("job", job.name.as_str())).chain(teams).chain(pools);

@@ -9,23 +9,20 @@ use std::path::Path;
 use fairshare::kueue::{Quota, ResourceGroup};
 use serde_json::{Map, Value, json};
 
-use super::asked::Ask;
+use super::asked::{Ask, amount_text};
 use super::config::strategy_names;
 use super::export::{GPU, GPU_HERE};
 use super::import::Words;
 use super::job::time;
 use super::joined::{Amounts, split, together};
 use super::objects::Objects;
-use super::same::is_finished;
+use super::same::{is_finished, tidy};
 use super::snapshot::held;
 use super::subtree::{complete, totals};
 use super::text::{toml, toml_key, toml_text};
 use super::tree::Parts;
 use super::workload::Workload;
 use crate::trace::gibibytes_text;
-
-/// What a scenario can hold of anything but memory, in whole units.
-const MOST: i64 = 18_446_744_073_709_550;
 
 const HEAD: &str = "\
 # Imported from Kueue's objects by `sim kueue import`: flavors are pools, counted as one amount; cohorts and queues
@@ -139,10 +136,9 @@ impl<'a> Plain<'a> {
     /// Where a job runs, if it does: where its GPUs are, else the first of its flavors.
     fn home(&self, workload: &'a Workload) -> Option<&str> {
         self.seat(workload).filter(|(_, holds)| *holds)?;
-        let sets = workload.admission.iter().flat_map(|admission| &admission.sets);
-        let mut flavors = sets.flat_map(|set| &set.flavors);
+        let mut flavors = holdings(workload);
         let first = flavors.clone().map(|(_, flavor)| flavor).next();
-        let of_gpus = flavors.find(|(resource, _)| self.gpu.as_ref() == Some(resource));
+        let of_gpus = flavors.find(|(resource, _)| self.gpu.as_deref() == Some(*resource));
         let flavor = of_gpus.map(|(_, flavor)| flavor).or(first);
         flavor.map(|flavor| self.pool(flavor)).or_else(|| self.pools.keys().next().map(String::as_str))
     }
@@ -152,15 +148,14 @@ impl<'a> Plain<'a> {
         self.home(workload)
     }
 
-    /// Whether a running job holds something in another pool than its own, which a scenario says in Kueue's words alone.
-    fn is_split(&self, workload: &'a Workload) -> bool {
-        let Some(home) = self.pool_of_running(workload) else { return false };
-        let sets = workload.admission.iter().flat_map(|admission| &admission.sets);
-        let mut held = sets.flat_map(|set| {
-            let some = held(workload, set).into_iter().filter(|(_, amount)| *amount != 0);
-            some.filter_map(|(resource, _)| set.flavors.get(resource))
-        });
-        held.any(|flavor| self.pool(flavor) != home)
+    /// What a running job holds in other pools than its own.
+    fn parts<'b>(&'b self, workload: &'a Workload) -> Vec<(&'b str, Ask<'a>)> {
+        let Some(home) = self.pool_of_running(workload) else { return Vec::new() };
+        let pools: BTreeSet<&str> = holdings(workload).map(|(_, flavor)| self.pool(flavor)).collect();
+        let others = pools.into_iter().filter(|pool| *pool != home);
+        let ask =
+            |pool| Ask::of(workload, true, |flavor| flavor.is_some_and(|flavor| self.pool(flavor) == pool));
+        others.map(|pool| (pool, ask(pool))).filter(|(_, ask)| ask.refusal().is_none()).collect()
     }
 
     pub(super) fn value(&self, kind: &str, namespace: &str, name: &str) -> &Value {
@@ -197,12 +192,12 @@ impl<'a> Plain<'a> {
                 "workload `{name}` {refusal}: it stays an object, at which Kueue's rules alone look"
             ))
         });
-        let mut split = self.objects.workloads.iter().filter(|workload| self.is_split(workload));
+        let mut split = self.objects.workloads.iter().filter(|workload| !self.parts(workload).is_empty());
         let split = split.next().map(|first| {
             let more = Some(split.count()).filter(|more| *more > 0).map(|more| format!(" and {more} more"));
             format!(
                 "workload `{}`{} holds resources in several pools: it runs in that of its GPUs, or else of its first \
-                 resource, and what it holds in others Kueue's rules alone see",
+                 resource, and what it holds in others is `part_of` it, so that other policies than Kueue's do not stop it",
                 first.full_name(),
                 more.unwrap_or_default()
             )
@@ -459,20 +454,42 @@ impl<'a> Plain<'a> {
         Some(if self.several_namespaces { workload.full_name() } else { workload.name.clone() })
     }
 
-    fn job(&self, text: &mut String, workload: &Workload, runs: bool, words: &Words) {
-        let Some((queue, _)) = self.seat(workload).filter(|(_, holds)| *holds == runs) else { return };
+    fn job(&self, text: &mut String, workload: &'a Workload, runs: bool, words: &Words) {
+        if self.seat(workload).is_none_or(|(_, holds)| holds != runs) {
+            return;
+        }
         let Some(job) = self.job_of(workload) else { return };
-        let section = if runs { "running" } else { "pending" };
-        let reserved = workload.conditions.get("QuotaReserved").filter(|_| runs);
+        let pool = self.pool_of_running(workload).filter(|_| runs);
+        self.write_job(text, workload, &job, pool, None);
+        self.write_ask(text, self.ask(workload));
+        said(text, words.jobs.get(&job));
+        for (pool, ask) in self.parts(workload) {
+            self.write_job(text, workload, &format!("{job}@{pool}"), Some(pool), Some(&job));
+            self.write_ask(text, ask);
+        }
+    }
+    /// A job in the pool in which it runs, or waiting; or the part of one there.
+    fn write_job(
+        &self,
+        text: &mut String,
+        workload: &Workload,
+        job: &str,
+        pool: Option<&str>,
+        whole: Option<&str>,
+    ) {
+        let Some((queue, _)) = self.seat(workload) else { return };
+        let reserved = workload.conditions.get("QuotaReserved").filter(|_| pool.is_some());
         let since = reserved.and_then(|condition| condition.at_ms);
-        let _ = write!(text, "\n[[{section}]]\njob_id = {}\nteam = {}\n", toml_text(&job), toml_text(&queue));
-        if runs {
-            if let Some(pool) = self.pool_of_running(workload) {
-                let _ = writeln!(text, "pool = {}", toml_text(pool));
-            }
-            if let Some(since) = since {
-                let _ = writeln!(text, "start_s = {}", toml_text(&time(since)));
-            }
+        let section = if pool.is_some() { "running" } else { "pending" };
+        let _ = write!(text, "\n[[{section}]]\njob_id = {}\nteam = {}\n", toml_text(job), toml_text(&queue));
+        if let Some(pool) = pool {
+            let _ = writeln!(text, "pool = {}", toml_text(pool));
+        }
+        if let Some(whole) = whole {
+            let _ = writeln!(text, "part_of = {}", toml_text(whole));
+        }
+        if let Some(since) = since {
+            let _ = writeln!(text, "start_s = {}", toml_text(&time(since)));
         }
         if let Some(created) = workload.created_ms {
             // Clocks of a cluster differ, and a scenario takes no start before the submission: what that was is said
@@ -493,17 +510,15 @@ impl<'a> Plain<'a> {
             }
             (None, None) => {}
         }
-        self.write_ask(text, workload);
-        said(text, words.jobs.get(&job));
     }
 
     fn ask(&self, workload: &'a Workload) -> Ask<'a> {
         let home = self.home(workload);
-        Ask::of(workload, home.is_some(), |flavor| home.is_none_or(|home| self.pool(flavor) == home))
+        let is_home = |flavor: &str| home.is_none_or(|home| self.pool(flavor) == home);
+        Ask::of(workload, home.is_some(), |flavor| flavor.is_none_or(is_home))
     }
 
-    fn write_ask(&self, text: &mut String, workload: &'a Workload) {
-        let ask = self.ask(workload);
+    fn write_ask(&self, text: &mut String, ask: Ask<'_>) {
         let _ = writeln!(text, "workers = {}", ask.workers);
         for (resource, each) in ask.each {
             let (key, amount) = match self.resource(resource) {
@@ -552,43 +567,23 @@ impl<'a> Plain<'a> {
     }
 }
 
-/// Without what a cluster keeps for itself.
-fn tidy(value: &Value) -> Value {
-    let mut object = value.clone();
-    if let Value::Object(metadata) = &mut object["metadata"] {
-        metadata.retain(|key, _| {
-            ["name", "namespace", "uid", "creationTimestamp", "labels"].contains(&key.as_str())
-        });
-    }
-    if object["kind"] == "LocalQueue" {
-        let usage = object["status"]["fairSharing"].clone();
-        object["status"] = if usage.is_null() { Value::Null } else { json!({"fairSharing": usage}) };
-    }
-    object
-}
-
 fn said(text: &mut String, parts: Option<&Parts>) {
     if let Some(parts) = parts {
         let _ = writeln!(text, "kueue = {}", toml(&Value::Object(parts.clone())));
     }
 }
 
-/// An amount as scenarios write it: thousandths of a CPU, bytes, whole units of everything else.
-fn amount_text(resource: &str, amount: i64) -> String {
-    const UNITS: [(&str, u32); 4] = [("TiB", 40), ("GiB", 30), ("MiB", 20), ("KiB", 10)];
-    match resource {
-        "cpu" => {
-            let (whole, part) = (amount / 1_000, amount % 1_000);
-            let digits = format!("{whole}.{part:03}");
-            digits.trim_end_matches('0').trim_end_matches('.').to_owned()
-        }
-        "memory" => {
-            let unit = UNITS.iter().find(|(_, shift)| amount > 0 && amount.trailing_zeros() >= *shift);
-            unit.map_or_else(
-                || format!("\"{amount}\""),
-                |(name, shift)| format!("\"{}{name}\"", amount >> shift),
-            )
-        }
-        _ => amount.min(MOST).to_string(),
+/// What of a workload's resources is held of which flavor; without amounts, where nothing is.
+fn holdings(workload: &Workload) -> impl Iterator<Item = (&str, &str)> + Clone {
+    let sets = workload.admission.iter().flat_map(|admission| &admission.sets);
+    let all = sets.flat_map(|set| {
+        held(workload, set)
+            .into_iter()
+            .filter_map(|(resource, amount)| Some((resource, set.flavors.get(resource)?.as_str(), amount)))
+    });
+    let mut all: Vec<(&str, &str, i64)> = all.collect();
+    if all.iter().any(|(.., amount)| *amount != 0) {
+        all.retain(|(.., amount)| *amount != 0);
     }
+    all.into_iter().map(|(resource, flavor, _)| (resource, flavor))
 }

@@ -1,4 +1,5 @@
-//! Whether two readings of one object mean the same, and if not, which of its parts say what the other lacks.
+//! Whether two readings of one object mean the same, and if not, which of its parts say what the other lacks; and an
+//! object without what means nothing.
 //!
 //! Absent on purpose: where the second reading comes from (see `import`).
 
@@ -214,4 +215,19 @@ fn pod_sets(pods: &[Pods]) -> Value {
 pub(super) fn is_finished(value: &Value) -> bool {
     let conditions = value["status"]["conditions"].as_array();
     conditions.into_iter().flatten().any(|it| it["type"] == "Finished" && it["status"] == "True")
+}
+
+/// Without what a cluster keeps for itself.
+pub(super) fn tidy(value: &Value) -> Value {
+    let mut object = value.clone();
+    if let Value::Object(metadata) = &mut object["metadata"] {
+        metadata.retain(|key, _| {
+            ["name", "namespace", "uid", "creationTimestamp", "labels"].contains(&key.as_str())
+        });
+    }
+    if object["kind"] == "LocalQueue" {
+        let usage = object["status"]["fairSharing"].clone();
+        object["status"] = if usage.is_null() { Value::Null } else { json!({"fairSharing": usage}) };
+    }
+    object
 }

@@ -110,6 +110,8 @@ pub struct SnapshotJob {
     pub columns: Vec<(String, String)>,
     /// Index of the pool in which it runs, and the node of each worker where that is said; `None`: it waits.
     pub running: Option<(usize, Vec<u32>)>,
+    /// The running job of which this is what it holds in another pool; `None`: it is a job of its own.
+    pub part_of: Option<String>,
     /// Parts of its Workload, over what follows from the columns.
     pub kueue: serde_json::Map<String, serde_json::Value>,
 }

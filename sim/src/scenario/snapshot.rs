@@ -13,7 +13,9 @@ use super::{Pool, Snapshot, SnapshotJob, kueue};
 use crate::trace::{Instant, NATIVE_COLUMNS};
 
 /// Keys of a running job beyond the native columns.
-const WHERE: [&str; 2] = ["pool", "nodes"];
+const WHERE: [&str; 3] = ["pool", "nodes", PART_OF];
+/// The running job of which this one is a part in another pool.
+const PART_OF: &str = "part_of";
 /// Parts of its Workload.
 const KUEUE: &str = "kueue";
 /// The further resources of the native format: `res_NAME`.
@@ -38,6 +40,24 @@ pub(super) fn snapshot(document: &Document, pools: &[Pool], faults: &mut Faults)
             let label = "this name is taken by a job above";
             faults.push(Fault::new(place, format!("job `{}` is there twice", job.name), label));
         }
+    }
+    for (job, place) in &jobs {
+        let Some(whole) = &job.part_of else { continue };
+        let is_whole = |other: &&(SnapshotJob, Place)| {
+            other.0.name == *whole && other.0.part_of.is_none() && other.0.running.is_some()
+        };
+        let team = |job: &SnapshotJob| {
+            job.columns.iter().find(|(key, _)| key == "team").map(|(_, team)| team.clone())
+        };
+        let (title, label) = match jobs.iter().find(is_whole) {
+            None => ("no running job", "expected the name of a `[[running]]` job that is no part itself"),
+            Some((other, _)) if team(other) != team(job) => {
+                ("a job of another team", "all of a job is of one team")
+            }
+            Some(_) => continue,
+        };
+        let title = format!("job `{}` is part of {title}: `{whole}`", job.name);
+        faults.push(Fault::new(place, title, label));
     }
     let any = table.is_some() || !jobs.is_empty();
     any.then(|| Snapshot { now_ms, jobs: placed(jobs, document) })
@@ -96,8 +116,9 @@ fn job(
     let name_node = faults.required(table, place, &what, "job_id", &known);
     let team = faults.required(table, place, &what, "team", &known);
     let name = columns.iter().find(|(key, _)| key == "job_id").map(|(_, name)| name.clone());
-    let mut running = None;
+    let (mut running, mut part_of) = (None, None);
     if runs {
+        part_of = table.get(PART_OF).and_then(|node| faults.text(node, PART_OF)).map(String::from);
         let pool = faults.required(table, place, &what, "pool", &known)?;
         let pool_name = faults.text(pool, "pool")?;
         let found = pools.iter().position(|pool| pool.name == pool_name);
@@ -111,7 +132,7 @@ fn job(
     team?;
     let place = name_node?.place.clone();
     let kueue = kueue::parts(table, faults);
-    Some((SnapshotJob { name: name?, place: String::new(), columns, running, kueue }, place))
+    Some((SnapshotJob { name: name?, place: String::new(), columns, running, part_of, kueue }, place))
 }
 
 /// The node of each worker, by number.

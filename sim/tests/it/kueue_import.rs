@@ -161,7 +161,7 @@ fn what_is_held_of_one_flavor_makes_no_room_in_another() {
     );
     assert!(scenario.contains("workers = 4\ngpu = 1\n"), "{scenario}");
     let split = "note: workload `ns/r` and 1 more holds resources in several pools: it runs in that of its GPUs, or else of \
-                 its first resource, and what it holds in others Kueue's rules alone see\n";
+                 its first resource, and what it holds in others is `part_of` it, so that other policies than Kueue's do not stop it\n";
     assert!(said.contains(split) && !said.contains("quotas come to"), "{said}");
     std::fs::write(place.path().join("s.toml"), scenario).unwrap();
     assert_eq!(decision(place.path(), "s.toml"), decision(place.path(), "objects.yaml"));
@@ -390,5 +390,67 @@ fn a_cohort_has_what_its_queues_have() {
         let decided = ran(place.path(), &["decide", "objects.yaml", "--policy", policy, "-o", "json"]).0;
         assert_eq!(actions(&decided), [("p", "start")], "{policy}");
         assert_eq!(decision(place.path(), "s.toml"), decision(place.path(), "objects.yaml"));
+    }
+}
+
+/// A queue of these CPUs, and of GPUs of two flavors in place of each other.
+fn choice() -> String {
+    let more = "nominalQuota: 8}]}, {name: t4, resources: [{name: nvidia.com/gpu, nominalQuota: 4}]}";
+    cluster(true).replace("nominalQuota: 8}]}", more)
+}
+
+/// What a running job holds beside its own pool is free under no policy, and is counted once.
+#[test]
+fn what_is_held_in_a_second_pool_is_free_for_nobody() {
+    let text = choice()
+        + &workload("r", 0, 10, &admitted(10, 1, ["cpu", "gpu"], false))
+        + &workload("p", 1, 10, &json!({}))
+            .replace("\"nvidia.com/gpu\":1,", "")
+            .replace(",\"nvidia.com/gpu\":1", "");
+    let text = text.replace("\"minCount\":1,", "");
+    let place = folder(&text);
+    let (_, said) = ran(place.path(), &["kueue", "import", "objects.yaml", "--out", "s.toml"]);
+    let split = "note: workload `ns/r` holds resources in several pools: it runs in that of its GPUs, or else of its first \
+                 resource, and what it holds in others is `part_of` it, so that other policies than Kueue's do not stop it\n";
+    assert!(said.contains(split), "{said}");
+    for file in ["objects.yaml", "s.toml"] {
+        for policy in ["kueue", "drf", "fifo", "static"] {
+            let decided = ran(place.path(), &["decide", file, "--policy", policy, "-o", "json"]).0;
+            assert_eq!(actions(&decided), [("p", "wait")], "{policy}");
+            // All CPUs are held, once.
+            let shares = decided["shares"].as_array().unwrap();
+            let queue = shares.iter().find(|share| share["name"] == "cq").unwrap();
+            if policy == "drf" {
+                assert_eq!(
+                    (&queue["dominant_resource"], &queue["weighted_share"]),
+                    (&json!("cpu"), &json!(1.0)),
+                    "{queue}"
+                );
+            }
+        }
+    }
+    assert_eq!(decision(place.path(), "s.toml"), decision(place.path(), "objects.yaml"));
+    let (objects, _) = ran(place.path(), &["kueue", "export", "s.toml"]);
+    assert_eq!(objects.as_str().unwrap().matches("kind: Workload\n").count(), 2, "{objects}");
+}
+
+/// A job is stopped as a whole, or not at all.
+#[test]
+fn no_part_of_a_job_is_stopped_alone() {
+    let text = choice()
+        + &workload("r", 0, 8, &admitted(8, 8, ["cpu", "gpu"], false))
+        + &workload("p", 1, 1, &json!({}));
+    let place = folder(&text);
+    ran(place.path(), &["kueue", "import", "objects.yaml", "--out", "s.toml"]);
+    let scenario = std::fs::read_to_string(place.path().join("s.toml")).unwrap();
+    // Jobs that ask GPUs of the one pool, or CPUs of the other, and may stop whom they need to.
+    let more = "[policy]\npreemption = \"priority\"\n";
+    let more = scenario.replace("[policy]\n", more);
+    for (name, ask) in [("g", "gpu = 1\npools = \"gpu\""), ("c", "cpu = 8")] {
+        let pending = format!("\n[[pending]]\njob_id = \"{name}\"\nteam = \"cq\"\npriority = 7\n{ask}\n");
+        std::fs::write(place.path().join("m.toml"), more.clone() + &pending).unwrap();
+        let decided = ran(place.path(), &["decide", "m.toml", "--policy", "drf", "-o", "json"]).0;
+        let action = actions(&decided).into_iter().find(|(job, _)| *job == name).unwrap().1;
+        assert_eq!(action, "wait", "{decided}");
     }
 }
