@@ -208,7 +208,7 @@ impl Source {
         let key = (text(&value["metadata"]["namespace"]), text(&value["metadata"]["name"]));
         let Some(workload) = workloads.get(&key) else { return };
         let class = workload.class.as_ref();
-        let in_scenario = class.and_then(|class| {
+        let in_scenario = class.filter(|class| !is_number(&class.name)).and_then(|class| {
             self.objects.classes.get(&("WorkloadPriorityClass", class.name.clone())).copied()
         });
         let of_class = class.and_then(|class| self.objects.class_value(class));
@@ -270,6 +270,11 @@ impl Source {
         }
         Ok(words)
     }
+}
+
+/// Whether a class is called as a number is, which a scenario would take for that class.
+pub(super) fn is_number(class: &str) -> bool {
+    class.parse::<i32>().is_ok()
 }
 
 fn parts_of(section: &str, key: &str, value: &Value) -> Parts {

@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Waiting {
     pub(super) queue: usize,
+    /// The first shape that asks what it asks.
     pub(super) shape: u32,
     /// Its local queue; one number for all where usage does not matter.
     pub(super) local: u32,

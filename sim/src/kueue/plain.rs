@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use super::asked::{Ask, amount_text};
 use super::config::strategy_names;
 use super::export::{GPU, GPU_HERE};
-use super::import::Words;
+use super::import::{Words, is_number};
 use super::job::time;
 use super::joined::{Amounts, split, together};
 use super::objects::Objects;
@@ -329,7 +329,7 @@ impl<'a> Plain<'a> {
         }
         self.teams(&mut text, words);
         for ((kind, name), value) in &self.objects.classes {
-            if *kind == "WorkloadPriorityClass" {
+            if *kind == "WorkloadPriorityClass" && !is_number(name) {
                 let _ = write!(text, "\n[[priority]]\nname = {}\nvalue = {value}\n", toml_text(name));
             }
         }
@@ -497,11 +497,13 @@ impl<'a> Plain<'a> {
             let submit = since.map_or(created, |since| since.min(created));
             let _ = writeln!(text, "submit_s = {}", toml_text(&time(submit)));
         }
-        let class = workload.class.as_ref().filter(|class| {
+        let own = workload.class.as_ref();
+        let number = workload.priority.or_else(|| self.objects.class_value(own?));
+        let class = own.filter(|class| {
             let value = self.objects.classes.get(&("WorkloadPriorityClass", class.name.clone()));
-            value.is_some_and(|value| workload.priority.is_none_or(|own| own == *value))
+            value.is_some_and(|value| number == Some(*value)) && !is_number(&class.name)
         });
-        match (class, workload.priority) {
+        match (class, number) {
             (Some(class), _) => {
                 let _ = writeln!(text, "priority = {}", toml_text(&class.name));
             }
@@ -538,6 +540,7 @@ impl<'a> Plain<'a> {
             let value = self.value(kind, namespace, name);
             let keep = match *kind {
                 "LocalQueue" | "PriorityClass" => true,
+                "WorkloadPriorityClass" => is_number(name),
                 "ResourceFlavor" => {
                     let plain = value["spec"].as_object().is_none_or(Map::is_empty);
                     !plain || !self.pools.contains_key(*name)

@@ -84,6 +84,8 @@ struct Replay<'a, O: Observer> {
     cluster: Cluster,
     pools: BTreeMap<&'a str, PoolId>,
     shapes: Vec<Shape>,
+    /// The first shape that asks the same, by shape: jobs of both wait in one line.
+    line_of: Vec<u32>,
     /// What the last head of each queue and shape asked.
     asked: Vec<BTreeMap<u32, Pending>>,
     lines: Lines,
@@ -128,6 +130,7 @@ pub(crate) fn replay<O: Observer>(
     record.outcomes.resize(trace.jobs.len(), Outcome::default());
     let by_usage = tree.queues.iter().map(|queue| queue.admission_fair_sharing);
     let gainers = gainers(&tree);
+    let shapes = shapes(setup, trace);
     let rules = tree.queues.iter().zip(&tree.strict).zip(&gainers.group).map(|((queue, strict), tree)| {
         QueueLines { strict: *strict, by_usage: queue.admission_fair_sharing, tree: *tree }
     });
@@ -137,7 +140,8 @@ pub(crate) fn replay<O: Observer>(
         observer,
         cluster,
         pools: pool_names(&setup.config),
-        shapes: shapes(setup, trace),
+        line_of: first_of_equals(&shapes),
+        shapes,
         asked: tree.queues.iter().map(|_| BTreeMap::new()).collect(),
         lines: Lines::new(rules.collect()),
         locals: Locals::new(by_usage.collect(), &setup.local_queues, &setup.config.policy, trace),
@@ -200,6 +204,20 @@ pub(super) fn shapes(setup: &Setup, trace: &Trace) -> Vec<Shape> {
         Ok((pending, kept.first().copied().unwrap_or(0)))
     };
     trace.shapes.iter().map(shape).collect()
+}
+
+/// For each shape the first that asks the same at the same priority, whatever words say either.
+fn first_of_equals(shapes: &[Shape]) -> Vec<u32> {
+    let mut first = BTreeMap::new();
+    let mut of_shape = Vec::with_capacity(shapes.len());
+    for (at, shape) in (0..).zip(shapes) {
+        of_shape.push(shape.as_ref().map_or(at, |(pending, _)| {
+            let sets = pending.pod_sets.iter().map(|set| (set.count, &set.requests, &set.flavors));
+            let asks: Vec<_> = sets.collect();
+            *first.entry((pending.priority, asks)).or_insert(at)
+        }));
+    }
+    of_shape
 }
 
 /// Who gains when something ends: all of the same tree. Below the cohort that this program puts above all, whoever borrows
@@ -356,7 +374,7 @@ impl<O: Observer> Replay<'_, O> {
         let priority = self.shapes[job.shape as usize].as_ref().map_or(0, |(asks, _)| asks.priority);
         if let Some(queue) = self.queue(row) {
             let local = self.locals.of(queue, job.user);
-            let (shape, submit_ms) = (job.shape, job.submit_ms);
+            let (shape, submit_ms) = (self.line_of[job.shape as usize], job.submit_ms);
             self.lines.join(Waiting { queue, shape, local, submit_ms, row }, priority);
         }
     }
@@ -572,5 +590,28 @@ impl<O: Observer> Replay<'_, O> {
             self.digest.add(&entry);
         }
         self.observer.transition(transition)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::Scenario;
+    use crate::trace::TraceOptions;
+
+    #[test]
+    fn jobs_that_ask_the_same_in_other_words_wait_in_one_line() {
+        let text = "[[pool]]\nname = 'l4'\nnodes = 1\nnode = { gpu = 8, cpu = 8 }\n[[pool]]\nname = 't4'\nnodes = 1\n\
+                    node = { gpu = 8 }\n[[priority]]\nname = 'p1'\nvalue = 1\n[policy]\norder = 'kueue'\n";
+        let rows = "job_id,submit_s,run_s,team,gpu,priority,pools,workers\na,0,1,x,1,p1,,1\nb,0,1,x,1,1,,1\n\
+                    c,0,1,x,1,01,l4|t4,1\nd,0,1,x,1,2,,1\ne,0,1,x,1,,,1\nf,0,1,x,1,0,,1\ng,0,1,x,1,1,l4,1\nh,0,1,x,1,1,,2\n";
+        let trace = Trace::from_native("jobs", rows.as_bytes().to_vec(), &TraceOptions::default()).unwrap();
+        let setup = Setup::new(&Scenario::parse("demo", text, &[]).unwrap(), &trace).unwrap();
+        let line_of = first_of_equals(&shapes(&setup, &trace));
+        let lines: Vec<u32> = trace.jobs.iter().map(|job| line_of[job.shape as usize]).collect();
+        let of = |name: usize| lines[name];
+        assert_eq!([of(1), of(2), of(5)], [of(0), of(0), of(4)], "{lines:?}");
+        let different: BTreeSet<u32> = [0, 3, 4, 6, 7].map(of).into();
+        assert_eq!(different.len(), 5, "{lines:?}");
     }
 }

@@ -454,3 +454,36 @@ fn no_part_of_a_job_is_stopped_alone() {
         assert_eq!(action, "wait", "{decided}");
     }
 }
+
+/// A class whose name is a number takes over no number that another job has.
+#[test]
+fn a_class_whose_name_is_a_number_means_itself() {
+    let own = "\"priorityClassRef\":{\"group\":\"kueue.x-k8s.io\",\"kind\":\"WorkloadPriorityClass\",\"name\":\"100\"},";
+    let class = "---\n{kind: WorkloadPriorityClass, metadata: {name: '100'}, value: 5}\n";
+    let waiting = |name: &str, minute: u32, more: &str| {
+        let text = workload(name, minute, 8, &json!({}));
+        text.replacen("\"spec\":{", &format!("\"spec\":{{{more}"), 1)
+    };
+    let text = cluster(false)
+        + class
+        + &finished("number", 0, "lq", "\"priority\":100,")
+        + &finished("class", 1, "lq", own)
+        + &finished("both", 2, "lq", &format!("\"priority\":5,{own}"))
+        + &waiting("c", 3, own)
+        + &waiting("n", 4, "\"priority\":100,");
+    let place = folder(&text);
+    let (_, said) = ran(place.path(), &IMPORT);
+    assert_eq!(said, "");
+    let jobs = std::fs::read_to_string(place.path().join("t.csv")).unwrap();
+    let expected = [("number", "100"), ("class", "5"), ("both", "5")];
+    let expected = expected.map(|(name, priority)| [format!("ns/{name}"), priority.to_owned()]);
+    assert_eq!(columns(&jobs, ["job_id", "priority"]), expected);
+    let own = decision(place.path(), "objects.yaml");
+    assert_eq!(actions(&own)[0], ("n", "start"));
+    assert_eq!(decision(place.path(), "s.toml"), own);
+    let scenario = std::fs::read_to_string(place.path().join("s.toml")).unwrap();
+    assert!(!scenario.contains("[[priority]]"), "{scenario}");
+    // Also under other policies the number is one.
+    let decided = ran(place.path(), &["decide", "s.toml", "--policy", "priority", "-o", "json"]).0;
+    assert_eq!(actions(&decided)[0], ("n", "start"));
+}
