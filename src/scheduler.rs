@@ -559,7 +559,9 @@ fn checked(config: Config) -> Result<State, Error> {
     if config.pools.is_empty() {
         return Err(ErrorKind::NoPool.into());
     }
-    if let Some(pool) = config.pools.iter().find(|pool| pool.nodes == 0 || pool.node.is_empty()) {
+    // What is one amount may have none of it.
+    let mut pools = config.pools.iter();
+    if let Some(pool) = pools.find(|pool| pool.nodes == 0 || !pool.divisible && pool.node.is_empty()) {
         return Err(ErrorKind::EmptyPool { pool: pool.name.clone() }.into());
     }
     if let Some(pool) = config.pools.iter().find(|pool| !pool.has_sound_domains()) {

@@ -179,12 +179,6 @@ impl<'a> Plain<'a> {
         let renamed = self.renamed.iter().map(|(old, new)| {
             format!("cohort `{old}` is team `{new}`: a ClusterQueue has its name, and teams have names of their own")
         });
-        let empty = self.pools.iter().filter(|(_, node)| node.values().all(|amount| *amount == 0));
-        let empty = empty.map(|(flavor, _)| {
-            format!(
-                "pool `{flavor}` has one unit of something that nobody has quota of: no pool may be empty"
-            )
-        });
         let objects = self.objects.workloads.iter().filter(|workload| self.seat(workload).is_some());
         let objects = objects.filter_map(|workload| {
             let (refusal, name) = (self.ask(workload).refusal()?, workload.full_name());
@@ -202,7 +196,7 @@ impl<'a> Plain<'a> {
                 more.unwrap_or_default()
             )
         });
-        renamed.chain(empty).chain(objects).chain(split).chain(self.notes_of_pools()).collect()
+        renamed.chain(objects).chain(split).chain(self.notes_of_pools()).collect()
     }
 
     /// What pools are that flavors are not.
@@ -316,10 +310,6 @@ impl<'a> Plain<'a> {
         let mut text = HEAD.to_owned();
         self.policy(&mut text);
         for (flavor, node) in &self.pools {
-            let mut node = node.clone();
-            if node.values().all(|amount| *amount == 0) {
-                node.values_mut().take(1).for_each(|amount| *amount = 1_000);
-            }
             let table = self.table(node.iter().map(|(resource, amount)| (resource, *amount)));
             let _ = write!(
                 text,

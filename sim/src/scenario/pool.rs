@@ -78,8 +78,8 @@ fn pool<'a>(table: &'a Table, place: &Place, kinds: &mut Vec<&'a str>, faults: &
     });
     let node = faults
         .required(table, place, "a pool", "node", &KEYS)
-        .and_then(|node| Some((faults.table(node, "node")?, &node.place)))
-        .and_then(|(amounts, place)| node_amounts(amounts, place, nodes.unwrap_or(1), kinds, faults));
+        .and_then(|node| faults.table(node, "node"))
+        .and_then(|amounts| node_amounts(amounts, nodes.unwrap_or(1), kinds, faults));
     let text = |key: &str, faults: &mut Faults| {
         table.get(key).and_then(|node| faults.text(node, key)).map(String::from)
     };
@@ -105,6 +105,14 @@ fn pool<'a>(table: &'a Table, place: &Place, kinds: &mut Vec<&'a str>, faults: &
     let speed_milli = table.get("speed").and_then(|node| faults.thousandths(node, "speed")).unwrap_or(1_000);
     let link_mbps = table.get("link_gbps").and_then(|node| faults.thousandths(node, "link_gbps"));
     let link_mbps = link_mbps.and_then(|link| u32::try_from(link).ok()).unwrap_or(DEFAULT_LINK_MBPS);
+    // What is one amount may have none of it, if that is said.
+    if amounts.iter().all(|(_, amount)| *amount == Quantity::ZERO)
+        && (!divisible || amounts.is_empty())
+        && let (Some(_), Some(at)) = (&node, table.get("node"))
+    {
+        let label = "expected an amount above zero, such as `{ gpu = 8 }`";
+        faults.push(Fault::new(&at.place, "a node has nothing", label));
+    }
     let (name, nodes, node) = (name?.to_owned(), nodes?, node?);
     Some(Pool {
         name,
@@ -167,7 +175,6 @@ fn domains(table: &Table, nodes: u32, divisible: bool, faults: &mut Faults) -> V
 
 fn node_amounts<'a>(
     amounts: &'a Table,
-    place: &Place,
     nodes: u32,
     kinds: &mut Vec<&'a str>,
     faults: &mut Faults,
@@ -194,14 +201,6 @@ fn node_amounts<'a>(
             return None;
         }
         node.push((entry.key.clone(), amount));
-    }
-    if node.iter().all(|(_, amount)| *amount == Quantity::ZERO) {
-        faults.push(Fault::new(
-            place,
-            "a node has nothing",
-            "expected an amount above zero, such as `{ gpu = 8 }`",
-        ));
-        return None;
     }
     Some(node)
 }

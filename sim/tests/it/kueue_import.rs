@@ -487,3 +487,30 @@ fn a_class_whose_name_is_a_number_means_itself() {
     let decided = ran(place.path(), &["decide", "s.toml", "--policy", "priority", "-o", "json"]).0;
     assert_eq!(actions(&decided)[0], ("n", "start"));
 }
+
+/// A flavor of which nobody has quota is a pool without anything: no policy starts a job there.
+#[test]
+fn a_flavor_without_quota_is_a_pool_that_has_nothing() {
+    let gpus = "nominalQuota: 8}]}, {name: spot, resources: [{name: nvidia.com/gpu, nominalQuota: 0}]}]}";
+    let whole = cluster(true).replace("nominalQuota: 8}]}]}", gpus);
+    let groups = whole.replace(
+        ", {coveredResources: [cpu], flavors: [{name: cpu, resources: [{name: cpu, nominalQuota: 20}]}]}",
+        "",
+    );
+    let text = groups + &workload("a", 0, 8, &json!({})) + &workload("b", 1, 500, &json!({}));
+    let text = text.replace("\"minCount\":1,", "").replace("\"cpu\":2,", "").replace(",\"cpu\":2", "");
+    let place = folder(&text);
+    for policy in ["drf", "fifo", "hdrf", "static"] {
+        let arguments = ["decide", "objects.yaml", "--policy", policy, "-o", "json"];
+        let decided = ran(place.path(), &arguments).0;
+        assert_eq!(actions(&decided), [("a", "start"), ("b", "reject")], "{policy}");
+    }
+    let (scenario, said) = ran(place.path(), &["kueue", "import", "objects.yaml", "--out", "s.toml"]);
+    assert_eq!((scenario.as_str().unwrap(), said.as_str()), ("", ""));
+    let scenario = std::fs::read_to_string(place.path().join("s.toml")).unwrap();
+    assert!(
+        scenario.contains("name = \"spot\"\nnodes = 1\nnode = { gpu = 0 }\ndivisible = true\n"),
+        "{scenario}"
+    );
+    assert_eq!(decision(place.path(), "s.toml"), decision(place.path(), "objects.yaml"));
+}
