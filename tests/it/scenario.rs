@@ -481,6 +481,8 @@ scenarios!(
     minimum_run_ends_unasked,
     budget_leaves_who_loses_less,
     budget_leaves_who_loses_less_on_nodes,
+    reservation_moves_and_lets_search,
+    reservation_withdrawn_lets_search,
     what_is_within_a_quota_is_first_in_line,
     fair_tree_by_time_alone,
     fair_tree_of_accounts,

@@ -385,7 +385,8 @@ type Forget = fn(&mut Snapshot);
 
 /// What is written that does not follow from the jobs, each with a way to forget it and cases in which it matters. Who was
 /// stopped since the last event is not here: that matters where time alone starts a job between two events, which no
-/// generated case has shown; the snapshots of both schedulers tell it.
+/// generated case has shown; the snapshots of both schedulers tell it. Nor is who has been searched for in vain: that saves
+/// searches, which find nobody when they are made again.
 const WRITTEN: &[(&str, Prepare, Forget)] = &[
     ("nodes up", as_it_is, |s| {
         s.pools.iter_mut().zip(&s.config.pools).for_each(|(pool, spec)| pool.nodes_up = spec.nodes);
@@ -419,7 +420,6 @@ const WRITTEN: &[(&str, Prepare, Forget)] = &[
     ("reserved", as_it_is, |s| s.memory.pools.iter_mut().for_each(|pool| pool.reservation = None)),
     ("lost", losing, |s| s.memory.pools.iter_mut().for_each(|pool| pool.lost = PoolMemory::default().lost)),
     ("backing off", reclaiming, |s| s.memory.backing_off.clear()),
-    ("tried", reclaiming, |s| s.memory.tried.clear()),
     ("wake", reclaiming, |s| s.memory.wake = None),
 ];
 

@@ -118,6 +118,11 @@ impl Holds {
         self.pools[pool].version
     }
 
+    /// Counts changes of all of them.
+    pub(super) fn changes(&self) -> u64 {
+        self.pools.iter().map(|hold| hold.version).fold(0, u64::wrapping_add)
+    }
+
     /// The next instant at which time alone may change a reservation.
     pub(super) fn next_change(&self, state: &State) -> Option<Timestamp> {
         let held = self.pools.iter().filter(|hold| hold.reservation.is_some());

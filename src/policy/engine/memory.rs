@@ -53,6 +53,7 @@ impl Engine {
             hold.reservation = held;
             hold.moved = remembered.moved;
         }
+        self.read_tried(state, memory);
         // Everything that is known only as far as nothing has happened since is worked out again.
         for pool in (0..self.watches.len()).map(PoolId::at) {
             let known = state.ledger.pool(pool);

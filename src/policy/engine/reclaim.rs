@@ -16,6 +16,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::Engine;
 use super::back_off::BackOffs;
+use super::holds::Holds;
 use super::waste::{Waste, gpu_time, next_hour};
 use crate::config::Preemption;
 use crate::id::{IdVec, JobId, PoolId, ShapeId};
@@ -42,7 +43,9 @@ pub(super) struct Reclaim {
     /// Counts what has stopped below each member.
     shrunk: IdVec<MemberId, u64>,
     /// Jobs whose search failed, with the counts of their pools then.
-    failed: BTreeMap<JobId, Version>,
+    failed: BTreeMap<JobId, Failed>,
+    /// How often reservations had changed at the last search that found nothing.
+    reservations: u64,
     /// Who was stopped for another job since the last event from outside.
     stopped: BTreeSet<JobId>,
     /// Who was stopped and may not borrow again before some instant.
@@ -59,6 +62,14 @@ pub(super) struct Reclaim {
 struct Version {
     anywhere: bool,
     changes: u64,
+}
+
+/// Until what has happened a search need not be made again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Failed {
+    version: Version,
+    /// How often the reservations in its pools had changed, if any stood in its way.
+    reservations: Option<u64>,
 }
 
 /// The first job of a line.
@@ -94,6 +105,7 @@ impl Reclaim {
             grown: (0..pools).map(|_| 0).collect(),
             shrunk: state.tree.ids().map(|_| 0).collect(),
             failed: BTreeMap::new(),
+            reservations: 0,
             stopped: BTreeSet::new(),
             backing_off: BackOffs::default(),
             waste: Waste::new(bounds, pools),
@@ -133,10 +145,25 @@ impl Reclaim {
         Version { anywhere: false, changes }
     }
 
-    /// The same for a job that waits.
-    fn version_of(&self, state: &State, job: JobId) -> Version {
+    /// What is noted of a job that waits when its search has failed.
+    fn failed(&self, holds: Option<&Holds>, state: &State, job: JobId) -> Failed {
         let known = state.alive(job);
-        self.version(state, known.leaf, known.spec.shape)
+        let (leaf, shape) = (known.leaf, known.spec.shape);
+        let in_its_way = holds.filter(|holds| {
+            let mut routes = state.routes.shape(shape).routes();
+            routes.any(|route| holds.obstacle(state, state.waiter(job), route).is_some())
+        });
+        let reservations = in_its_way.map(|holds| reservations(holds, state, shape));
+        Failed { version: self.version(state, leaf, shape), reservations }
+    }
+
+    /// Whether nothing has happened since a search failed that may let it succeed.
+    fn still_fails(&self, holds: Option<&Holds>, state: &State, job: JobId, failed: Failed) -> bool {
+        let known = state.alive(job);
+        let (leaf, shape) = (known.leaf, known.spec.shape);
+        let now = || holds.map(|holds| reservations(holds, state, shape));
+        failed.version == self.version(state, leaf, shape)
+            && (failed.reservations.is_none() || failed.reservations == now())
     }
 
     fn next_wakeup(&self, now: Timestamp) -> Option<Timestamp> {
@@ -150,12 +177,16 @@ impl Reclaim {
 
     /// The first plan in the order of the heads.
     fn find(&mut self, engine: &Engine, state: &State) -> Option<(Head, RouteId, Plan)> {
-        if !core::mem::take(&mut self.changed) {
+        let holds = engine.holds.as_ref();
+        let reservations = holds.map_or(0, Holds::changes);
+        let moved = core::mem::replace(&mut self.reservations, reservations) != reservations;
+        if !core::mem::take(&mut self.changed) && !moved {
             return None;
         }
-        let mut heads = engine.heads(state, |leaf, shape, job| {
+        let mut heads = engine.heads(state, |job| {
+            let failed = self.failed.get(&job).copied();
             !self.stopped.contains(&job)
-                && self.failed.get(&job).is_none_or(|failed| *failed != self.version(state, leaf, shape))
+                && failed.is_none_or(|failed| !self.still_fails(holds, state, job, failed))
         });
         heads.retain(|head| {
             let mut routes = state.routes.shape(head.shape).routes();
@@ -168,7 +199,9 @@ impl Reclaim {
                     return Some((head, route, plan));
                 }
             }
-            self.failed.insert(head.waiter.job, self.version(state, head.leaf, head.shape));
+            if !engine.waits_in_line(state, head) {
+                self.failed.insert(head.waiter.job, self.failed(holds, state, head.waiter.job));
+            }
         }
         None
     }
@@ -185,9 +218,7 @@ impl Reclaim {
 
     /// A plan for a job by a route that keeps every bound on waste.
     fn plan(&mut self, engine: &Engine, state: &State, head: Head, route: RouteId) -> Option<Plan> {
-        if engine.one_line
-            && engine.watches[state.routes.route(route).pool].closed_by != Some(head.waiter.job)
-        {
+        if !engine.is_first_in(state, head, route) {
             return None;
         }
         let avoid = match &engine.holds {
@@ -224,13 +255,14 @@ impl Reclaim {
 
     /// Adds to a memory what does not follow from the jobs. A search that failed before something has happened is forgotten,
     /// as it is made again.
-    fn write(&self, state: &State, memory: &mut Memory) {
-        memory.changed = self.changed;
+    fn write(&self, holds: Option<&Holds>, state: &State, memory: &mut Memory) {
+        memory.changed = self.changed || self.reservations != holds.map_or(0, Holds::changes);
         memory.wake = self.wake;
         memory.backing_off = self.backing_off.write();
         memory.stopped = self.stopped.iter().copied().collect();
-        let is_current = |(job, version): &(&JobId, &Version)| self.version_of(state, **job) == **version;
-        memory.tried = self.failed.iter().filter(is_current).map(|(job, _)| *job).collect();
+        let failed = self.failed.iter();
+        let failed = failed.filter(|(job, failed)| self.still_fails(holds, state, **job, **failed));
+        memory.tried = failed.map(|(job, _)| *job).collect();
         for (pool, lost) in memory.pools.iter_mut().zip(self.waste.write()) {
             pool.lost = lost;
         }
@@ -242,10 +274,15 @@ impl Reclaim {
         self.changed = memory.changed || memory.pools.is_empty();
         self.wake = memory.wake;
         self.stopped = memory.stopped.iter().copied().collect();
-        let tried = |job: &JobId| (*job, self.version_of(state, *job));
-        self.failed = memory.tried.iter().map(tried).collect();
         self.waste.read(memory.pools.iter().map(|pool| pool.lost));
         self.backing_off.read(state, &memory.backing_off)
+    }
+
+    /// The same of the searches that have failed, once it is known who holds reservations.
+    fn read_tried(&mut self, holds: Option<&Holds>, state: &State, memory: &Memory) {
+        self.reservations = holds.map_or(0, Holds::changes);
+        let tried = |job: &JobId| (*job, self.failed(holds, state, *job));
+        self.failed = memory.tried.iter().map(tried).collect();
     }
 
     /// Compares the running jobs with those of the state; the first difference, in words.
@@ -277,7 +314,7 @@ impl Reclaim {
 impl Engine {
     pub(super) fn write_reclaim(&self, state: &State, memory: &mut Memory) {
         if let Some(reclaim) = &self.reclaim {
-            reclaim.write(state, memory);
+            reclaim.write(self.holds.as_ref(), state, memory);
         }
     }
 
@@ -286,8 +323,15 @@ impl Engine {
         self.reclaim.as_mut().map_or_else(Vec::new, |reclaim| reclaim.read(state, memory))
     }
 
+    /// The same of what depends on the reservations.
+    pub(super) fn read_tried(&mut self, state: &State, memory: &Memory) {
+        if let Some(reclaim) = &mut self.reclaim {
+            reclaim.read_tried(self.holds.as_ref(), state, memory);
+        }
+    }
+
     /// The first jobs of the lines that are wanted: those that could start if they had room.
-    fn heads(&self, state: &State, wanted: impl Fn(MemberId, ShapeId, JobId) -> bool) -> Vec<Head> {
+    fn heads(&self, state: &State, wanted: impl Fn(JobId) -> bool) -> Vec<Head> {
         let mut heads = Vec::new();
         for leaf in self.pending.leaves_waiting() {
             for (shape, class, waiter) in self.pending.heads(leaf) {
@@ -298,12 +342,23 @@ impl Engine {
                         self.watches[state.routes.route(route).pool].closed_by == Some(waiter.job)
                     })
                 };
-                if shown && (!self.one_line || closes()) && wanted(leaf, shape, waiter.job) {
+                if shown && (!self.one_line || closes()) && wanted(waiter.job) {
                     heads.push(Head { leaf, shape, class, waiter });
                 }
             }
         }
         heads
+    }
+
+    /// Whether nobody stands before a head in the pool of a route.
+    fn is_first_in(&self, state: &State, head: Head, route: RouteId) -> bool {
+        let pool = state.routes.route(route).pool;
+        !self.one_line || self.watches[pool].closed_by == Some(head.waiter.job)
+    }
+
+    /// Whether somebody stands before a head in any of its pools.
+    fn waits_in_line(&self, state: &State, head: Head) -> bool {
+        state.routes.shape(head.shape).routes().any(|route| !self.is_first_in(state, head, route))
     }
 
     /// Heads in the order in which they are tried: down the tree, or all teams at once where shares do not count.
@@ -496,6 +551,12 @@ impl Engine {
     pub(super) fn check_reclaim(&self, state: &State) -> Result<(), String> {
         self.reclaim.as_ref().map_or(Ok(()), |reclaim| reclaim.check(state))
     }
+}
+
+/// How often the reservations in the pools of a shape have changed.
+fn reservations(holds: &Holds, state: &State, shape: ShapeId) -> u64 {
+    let pools = state.routes.shape(shape).routes().map(|route| state.routes.route(route).pool);
+    pools.map(|pool| holds.version(pool)).fold(0, u64::wrapping_add)
 }
 
 /// The class by which the job that is wanted may stop others, whatever the order makes of it.
