@@ -89,7 +89,7 @@ impl<N: Number> Members<N> {
             weight: N::ratio(team.weight.numerator(), team.weight.denominator()),
             quota: padded(&team.quota, groups),
             limit: padded(&team.limit, groups),
-            request: vec![N::zero(); groups],
+            request: Vec::new(),
             tasks: Some(N::zero()),
         };
         let request: Vec<N> = team.request.iter().map(|amount| N::whole(*amount)).collect();
@@ -102,6 +102,7 @@ impl<N: Number> Members<N> {
             member.request = request;
             self.list.push(member);
         } else {
+            member.request = vec![N::zero(); groups];
             self.list.push(member);
             if asks {
                 self.hang(at + 1, Some(at));
@@ -151,7 +152,7 @@ impl<N: Number> Members<N> {
     pub(super) fn solve(&self) -> Vec<Vec<N>> {
         let open = vec![false; self.capacity.len()];
         let wishes = self.wishes(0..self.list.len(), &open);
-        let mut held = vec![vec![N::zero(); self.capacity.len()]; self.list.len()];
+        let mut held = vec![Vec::new(); self.list.len()];
         let mut parts = vec![(self.roots.clone(), self.capacity.clone())];
         while let Some((siblings, room)) = parts.pop() {
             let wanted: Vec<&Wish<N>> = siblings.iter().map(|at| &wishes[*at]).collect();
@@ -176,20 +177,18 @@ impl<N: Number> Members<N> {
         let groups = self.capacity.len();
         let nothing =
             || Wish { floor: vec![N::zero(); groups], step: vec![N::zero(); groups], most: Some(N::zero()) };
-        let mut wishes = vec![nothing(); range.len()];
+        // The last first, until all are there.
+        let mut wishes: Vec<Wish<N>> = Vec::with_capacity(range.len());
         for at in range.clone().rev() {
             let member = &self.list[at];
-            let place = at - range.start;
             if member.children.is_empty() {
                 let blocked =
                     member.request.iter().zip(closed).any(|(need, closed)| *closed && !need.is_zero());
-                if !blocked {
-                    wishes[place] = leaf_wish(member);
-                }
+                wishes.push(if blocked { nothing() } else { leaf_wish(member) });
                 continue;
             }
             let wanted: Vec<&Wish<N>> =
-                member.children.iter().map(|child| &wishes[child - range.start]).collect();
+                member.children.iter().map(|child| &wishes[range.end - 1 - child]).collect();
             let room = bounded(&self.capacity, &member.limit);
             let step = total(&self.divide(&member.children, &wanted, &room, false), groups);
             // Within the quota, only what asks for something that the quota names.
@@ -201,8 +200,9 @@ impl<N: Number> Members<N> {
                 wanted.iter().map(|wish| if named(wish) { *wish } else { &none }).collect();
             let room = bounded(&room, &member.quota);
             let floor = total(&self.divide(&member.children, &guaranteed, &room, false), groups);
-            wishes[place] = Wish { floor, step, most: Some(N::whole(1)) };
+            wishes.push(Wish { floor, step, most: Some(N::whole(1)) });
         }
+        wishes.reverse();
         wishes
     }
 
