@@ -235,8 +235,10 @@ pub struct Memory {
     pub backing_off: Vec<BackOff>,
     /// Who was stopped for another job since the last event from outside, and may stop nobody.
     pub stopped: Vec<JobId>,
-    /// Waiting jobs for which no victims were found, and in whose pools nothing has started or stopped since.
+    /// Waiting jobs for which no victims were found, and for which nothing has happened since that may let them be found.
     pub tried: Vec<JobId>,
+    /// The same of those in whose way stood what is kept for others: they are tried again when that changes, too.
+    pub tried_behind: Vec<JobId>,
     /// When a bound on evictions that stood in the way of one runs out.
     pub wake: Option<Timestamp>,
     /// The rounds of `Gavel`.
@@ -248,6 +250,7 @@ impl Memory {
     pub(crate) fn begun_again(mut self) -> Self {
         self.changed = true;
         self.tried.clear();
+        self.tried_behind.clear();
         self.stopped.clear();
         for pool in &mut self.pools {
             (pool.closed_by, pool.moved) = (None, false);

@@ -170,7 +170,7 @@ fn check_memory(state: &State, memory: &Memory) -> Result<(), Error> {
         state.job(id).map_err(inside(SnapshotPart::Job(id)))?;
     }
     memory.rounds.as_ref().map_or(Ok(()), |rounds| check_rounds(state, rounds))?;
-    for id in &memory.tried {
+    for id in memory.tried.iter().chain(&memory.tried_behind) {
         waits(state, *id).map_err(inside(SnapshotPart::Job(*id)))?;
     }
     let mut backing_off = BTreeSet::new();

@@ -145,14 +145,10 @@ impl Reclaim {
         Version { anywhere: false, changes }
     }
 
-    /// What is noted of a job that waits when its search has failed.
-    fn failed(&self, holds: Option<&Holds>, state: &State, job: JobId) -> Failed {
+    /// What is noted of a job that waits when its search has failed; of the reservations, if any stood in its way.
+    fn failed(&self, in_its_way: Option<&Holds>, state: &State, job: JobId) -> Failed {
         let known = state.alive(job);
         let (leaf, shape) = (known.leaf, known.spec.shape);
-        let in_its_way = holds.filter(|holds| {
-            let mut routes = state.routes.shape(shape).routes();
-            routes.any(|route| holds.obstacle(state, state.waiter(job), route).is_some())
-        });
         let reservations = in_its_way.map(|holds| reservations(holds, state, shape));
         Failed { version: self.version(state, leaf, shape), reservations }
     }
@@ -200,7 +196,12 @@ impl Reclaim {
                 }
             }
             if !engine.waits_in_line(state, head) {
-                self.failed.insert(head.waiter.job, self.failed(holds, state, head.waiter.job));
+                let in_its_way = holds.filter(|holds| {
+                    let mut routes = state.routes.shape(head.shape).routes();
+                    routes.any(|route| holds.obstacle(state, head.waiter, route).is_some())
+                });
+                let failed = self.failed(in_its_way, state, head.waiter.job);
+                self.failed.insert(head.waiter.job, failed);
             }
         }
         None
@@ -260,9 +261,13 @@ impl Reclaim {
         memory.wake = self.wake;
         memory.backing_off = self.backing_off.write();
         memory.stopped = self.stopped.iter().copied().collect();
-        let failed = self.failed.iter();
-        let failed = failed.filter(|(job, failed)| self.still_fails(holds, state, **job, **failed));
-        memory.tried = failed.map(|(job, _)| *job).collect();
+        for (job, failed) in &self.failed {
+            if self.still_fails(holds, state, *job, *failed) {
+                let is_free = failed.reservations.is_none();
+                let tried = if is_free { &mut memory.tried } else { &mut memory.tried_behind };
+                tried.push(*job);
+            }
+        }
         for (pool, lost) in memory.pools.iter_mut().zip(self.waste.write()) {
             pool.lost = lost;
         }
@@ -281,8 +286,9 @@ impl Reclaim {
     /// The same of the searches that have failed, once it is known who holds reservations.
     fn read_tried(&mut self, holds: Option<&Holds>, state: &State, memory: &Memory) {
         self.reservations = holds.map_or(0, Holds::changes);
-        let tried = |job: &JobId| (*job, self.failed(holds, state, *job));
-        self.failed = memory.tried.iter().map(tried).collect();
+        let tried = memory.tried.iter().map(|job| (*job, self.failed(None, state, *job)));
+        let behind = memory.tried_behind.iter().map(|job| (*job, self.failed(holds, state, *job)));
+        self.failed = tried.chain(behind).collect();
     }
 
     /// Compares the running jobs with those of the state; the first difference, in words.
