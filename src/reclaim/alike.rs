@@ -64,12 +64,23 @@ pub(super) enum Next {
     Nobody,
 }
 
+/// How much it counts that a candidate leaves little room unused.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) enum Snug {
+    /// Whoever loses least of a team gives way first.
+    #[default]
+    Never,
+    /// Whoever leaves least room unused of his side does.
+    OfSide,
+    /// Whoever leaves least room unused of all does, whatever his class and team.
+    OfAll,
+}
+
 /// How the next one is chosen.
 pub(super) struct Choice<'a> {
     pub(super) request: &'a Resources,
     pub(super) free: &'a Room,
-    /// Who leaves least room unused of its team, in place of who loses least.
-    pub(super) snug: bool,
+    pub(super) snug: Snug,
     /// From whom no equals are taken.
     pub(super) banned: &'a BTreeSet<MemberId>,
     /// Only those who lose less GPU time are chosen.
@@ -158,13 +169,13 @@ impl Teams {
         let mut best: Option<(usize, First)> = None;
         for (number, team) in self.0.iter().enumerate() {
             let known = best.map(|(known, first)| (&self.0[known], first));
-            if known.is_some_and(|(known, _)| known.class < team.class) {
-                break;
-            }
-            let rank = |team: &Team| if choice.snug { team.side } else { team.leaf };
-            let by_team = known
-                .map_or(Ordering::Less, |(known, _)| compare_leaves(tree, rank(team), rank(known)).reverse());
-            if by_team == Ordering::Greater || !choice.allows(team) {
+            let rank = |team: &Team| if choice.snug == Snug::Never { team.leaf } else { team.side };
+            let by_rank = known.map_or(Ordering::Less, |(known, _)| {
+                let by_team = || compare_leaves(tree, rank(team), rank(known)).reverse();
+                team.class.cmp(&known.class).then_with(by_team)
+            });
+            let comes_after = by_rank == Ordering::Greater && choice.snug != Snug::OfAll;
+            if comes_after || !choice.allows(team) {
                 continue;
             }
             if let Some(bunch) = team.unknown(tree, choice, &lacking) {
@@ -172,10 +183,13 @@ impl Teams {
             }
             let Some(its) = team.first(tree, choice, &lacking) else { continue };
             let loss = |team: &Team, at: usize| team.bunches[at].left.peek().map(|known| known.0);
-            let precedes = by_team == Ordering::Less
-                || known.is_none_or(|(known, first)| {
-                    (its.0, loss(team, its.1)) < (first.0, loss(known, first.1))
-                });
+            let precedes = known.is_none_or(|(known, first)| {
+                let by_fit = its.0.cmp(&first.0);
+                let by_loss = || loss(team, its.1).cmp(&loss(known, first.1));
+                let order =
+                    if choice.snug == Snug::OfAll { by_fit.then(by_rank) } else { by_rank.then(by_fit) };
+                order.then_with(by_loss) == Ordering::Less
+            });
             if precedes {
                 best = Some((number, its));
             }
@@ -227,7 +241,7 @@ impl Team {
     /// The bunch from which is taken first, with how it fits where that counts.
     fn first(&self, tree: &Tree, choice: &Choice<'_>, lacking: &[ResourceKind]) -> Option<First> {
         let keys = self.open(tree, choice, lacking).filter_map(|(at, bunch)| {
-            let fit = choice.snug.then(|| choice.fit(&bunch.held));
+            let fit = (choice.snug != Snug::Never).then(|| choice.fit(&bunch.held));
             Some((fit, bunch.left.peek()?.0.0, at))
         });
         keys.min_by(|a, b| (&a.0, &a.1).cmp(&(&b.0, &b.1))).map(|(fit, _, at)| (fit, at))

@@ -7,7 +7,7 @@
 //! that it is never too small.
 //! Absent on purpose: who of a group is stopped (see `search`). Layer 3; uses `state`, `tree`.
 
-use super::legal::{Fairness, Rules, Wanted};
+use super::legal::{Fairness, Rules, Wanted, exceeds_ratio};
 use super::ranks::Ranks;
 use super::running::{Alike, Running};
 use crate::id::JobId;
@@ -108,7 +108,7 @@ fn add<'a>(
             fairness.is_none_or(|fair| fair.may_lose_by(&state.tree, rivals, route))
         };
         let may = lower || equal && rules.same_rank && may_lose();
-        if !may || too_large(state, rules, wanted, route) {
+        if !may || exceeds_ratio(state, rules, wanted, [route].into_iter()) {
             continue;
         }
         let most = alike.len().min(against.open).min(most_taken(state, wanted, route));
@@ -223,12 +223,4 @@ fn most_lost(
         }
     }
     may
-}
-
-/// Whether a running job alone is more than may be stopped for the wanted one.
-fn too_large(state: &State, rules: Rules, wanted: Wanted, route: RouteId) -> bool {
-    let Some(ratio) = rules.ratio_milli else { return false };
-    let Some((kind, asked)) = state.routes.route(wanted.route).total.iter().next() else { return false };
-    let held = state.routes.route(route).total[kind].get();
-    u128::from(held) * 1_000 > u128::from(asked.get()) * u128::from(ratio)
 }

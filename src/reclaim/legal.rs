@@ -72,7 +72,7 @@ pub(crate) fn judge(
     wanted: Wanted,
     victims: &[JobId],
 ) -> Result<Vec<EvictReason>, Refusal> {
-    if exceeds_ratio(state, rules, wanted, victims) {
+    if exceeds_ratio(state, rules, wanted, victims.iter().filter_map(|id| state.route_of(*id))) {
         return Err(Refusal::Ratio);
     }
     let after = After::new(state, wanted, victims)?;
@@ -123,15 +123,17 @@ pub(super) fn is_guaranteed_at(state: &State, job: &Job, member: MemberId) -> bo
     level.is_some_and(|level| job.guaranteed.is_set(level))
 }
 
-/// The first resource that a job asks stands for all: the scarcest of those that it asks.
-fn exceeds_ratio(state: &State, rules: Rules, wanted: Wanted, victims: &[JobId]) -> bool {
+/// Whether what runs by some routes is more than may be stopped for the wanted job. The first resource that it asks stands for
+/// all: the scarcest of them.
+pub(super) fn exceeds_ratio(
+    state: &State,
+    rules: Rules,
+    wanted: Wanted,
+    stopped: impl Iterator<Item = RouteId>,
+) -> bool {
     let Some(ratio) = rules.ratio_milli else { return false };
     let Some((kind, asked)) = state.routes.route(wanted.route).total.iter().next() else { return false };
-    let stopped: u128 = victims
-        .iter()
-        .filter_map(|id| state.route_of(*id))
-        .map(|route| u128::from(state.routes.route(route).total[kind].get()))
-        .sum();
+    let stopped: u128 = stopped.map(|route| u128::from(state.routes.route(route).total[kind].get())).sum();
     stopped * 1_000 > u128::from(asked.get()) * u128::from(ratio)
 }
 

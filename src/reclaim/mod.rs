@@ -11,7 +11,7 @@ mod ranks;
 mod running;
 mod search;
 
-pub(crate) use self::legal::{Fairness, Refusal, Rules, Wanted, is_hopeless, judge};
+pub(crate) use self::legal::{Fairness, Rules, Wanted, is_hopeless, judge};
 pub(crate) use self::ranks::Ranks;
 pub(crate) use self::running::Running;
 pub(crate) use self::search::{Bounds, Plan, search};

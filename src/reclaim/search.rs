@@ -7,20 +7,22 @@
 //! another team, is tried. In a divisible pool nobody is chosen at first whom R2 protects beside those chosen before. A legal
 //! set can be missed; how often is measured by the tests.
 //! Absent on purpose: what is legal (see `legal`), who is a candidate at all (see `groups`), what is lacking beside room (see
-//! `beside`), and in which fabric domain (see `domains`). Layer 3; uses `state`, `tree`.
+//! `beside`), in which fabric domain (see `domains`), and what is tried after a set was refused (see `otherwise`). Layer 3; uses `state`, `tree`.
 
 mod beside;
 mod domains;
+mod otherwise;
 
 use core::cmp::{Ordering, Reverse};
 use core::ops::Range;
 use std::collections::BTreeSet;
 
 use domains::InDomain;
+use otherwise::Refused;
 
-use super::alike::{BunchAt, Choice, Next, Teams};
+use super::alike::{BunchAt, Choice, Next, Snug, Teams};
 use super::groups::{Group, groups, suffice};
-use super::{Fairness, Ranks, Refusal, Rules, Running, Victim, Wanted, compare_leaves, judge};
+use super::{Fairness, Ranks, Rules, Running, Victim, Wanted, compare_leaves, judge};
 use crate::decision::EvictReason;
 use crate::id::{Id as _, JobId, NodeId};
 use crate::ledger::Span;
@@ -101,13 +103,14 @@ struct Search<'a> {
     /// The node that was chosen first.
     first_node: Option<usize>,
     excluded: BTreeSet<usize>,
-    snug: bool,
+    snug: Snug,
     /// Nobody is chosen whom R2 protects beside those chosen before, of whom some may be put back: in a divisible pool, at
     /// first.
     strict: bool,
     banned: BTreeSet<MemberId>,
-    /// Only those who lose less GPU time are chosen.
     below: Option<u128>,
+    /// Some that were chosen held too much together.
+    too_much: bool,
 }
 
 /// The victims that make room for a job by a route, if the search finds any that are legal.
@@ -123,7 +126,6 @@ pub(crate) fn search(
         return None;
     }
     let mut search = Search::new(state, &groups, fairness, wanted, bounds);
-    let divisible = search.divisible;
     for _ in 0..SETS_JUDGED {
         search.put_back_all();
         search.first_node = None;
@@ -133,23 +135,17 @@ pub(crate) fn search(
         }
         search.put_back_unnecessary();
         let victims = search.victims();
-        match judge(state, running, bounds.rules, wanted, &victims) {
+        let refused = match judge(state, running, bounds.rules, wanted, &victims) {
             Ok(reasons) if state.fits_without(&victims, wanted.route, bounds.avoid) => {
                 if (bounds.affords)(search.lost()) {
                     return Some(Plan { victims: victims.into_iter().zip(reasons).collect() });
                 }
-                search.try_cheaper()?;
+                Refused::Lost
             }
-            Err(Refusal::Share(rival)) if divisible && search.snug => {
-                search.snug = false;
-                search.banned.insert(rival);
-            }
-            _ if divisible => search.try_otherwise()?,
-            // There was room on the nodes: what others keep may come from another side.
-            Err(Refusal::Share(rival))
-                if search.first_node.is_none() && search.others_keep() && search.banned.insert(rival) => {}
-            _ => search.exclude(search.first_node?),
-        }
+            Ok(_) => Refused::NoRoom,
+            Err(refusal) => Refused::NotLegal(refusal),
+        };
+        search.try_after(refused)?;
     }
     None
 }
@@ -200,10 +196,11 @@ impl<'a> Search<'a> {
             is_chosen: Vec::new(),
             first_node: None,
             excluded: BTreeSet::new(),
-            snug: false,
+            snug: Snug::Never,
             strict: pool.is_divisible(),
             banned: BTreeSet::new(),
             below: None,
+            too_much: false,
         };
         if search.divisible {
             search.teams = Teams::of(state, groups);
@@ -393,7 +390,10 @@ impl<'a> Search<'a> {
     fn next_on(&self, node: usize, target: u64) -> Option<usize> {
         let here = self.on_node[self.starts[node]..self.starts[node + 1]].iter();
         let helping = here.map(|number| *number as usize).filter(|c| self.helps(*c, node, target));
-        if self.snug { self.snuggest(helping, node, target) } else { self.first(helping) }
+        match self.snug {
+            Snug::Never => self.first(helping),
+            _ => self.snuggest(helping, node, target),
+        }
     }
 
     /// Chooses victims until a divisible pool has room.
@@ -429,29 +429,8 @@ impl<'a> Search<'a> {
         self.next_on(0, 1)
     }
 
-    /// From now on whoever leaves least room unused is chosen of a team, in place of who loses least; then both again, but
-    /// without regard to R2 until the set is judged. `None` where all that was tried.
-    fn try_otherwise(&mut self) -> Option<()> {
-        self.excluded.clear();
-        self.domains.clear();
-        if !core::mem::replace(&mut self.snug, true) {
-            return Some(());
-        }
-        self.snug = false;
-        self.banned.clear();
-        core::mem::replace(&mut self.strict, false).then_some(())
-    }
-
-    /// From now on nobody is chosen who loses as much as the dearest of those chosen, who lose too much together.
-    fn try_cheaper(&mut self) -> Option<()> {
-        let dearest = self.chosen.iter().map(|candidate| self.candidates[*candidate].victim.loss.0).max()?;
-        self.domains.clear();
-        self.below = Some(dearest);
-        Some(())
-    }
-
-    /// The candidate, of the lowest class and the side that gives way first, that alone makes the room that is lacking and
-    /// leaves least of it unused; if none does, the one that makes most.
+    /// The candidate that alone makes the room that is lacking and leaves least of it unused; if none does, the one that makes
+    /// most: of the lowest class and the side that gives way first, or of all.
     fn snuggest(&self, among: impl Iterator<Item = usize>, node: usize, workers: u64) -> Option<usize> {
         let free = self.free[node].as_ref()?;
         let fit = |candidate: usize| {
@@ -469,9 +448,14 @@ impl<'a> Search<'a> {
         let order = |a: &usize, b: &usize| {
             let (first, second) = (&self.candidates[*a], &self.candidates[*b]);
             let by_side = || compare_leaves(&self.tree, first.side, second.side).reverse();
-            let (first, second) = (&first.victim, &second.victim);
-            let by_fit = || fit(*a).cmp(&fit(*b)).then_with(|| first.loss.cmp(&second.loss));
-            first.class.cmp(&second.class).then_with(by_side).then_with(by_fit)
+            let by_rank = || first.victim.class.cmp(&second.victim.class).then_with(by_side);
+            let by_fit = || fit(*a).cmp(&fit(*b));
+            let order = if self.snug == Snug::OfAll {
+                by_fit().then_with(by_rank)
+            } else {
+                by_rank().then_with(by_fit)
+            };
+            order.then_with(|| first.victim.loss.cmp(&second.victim.loss))
         };
         among.filter(|candidate| self.is_free_to_choose(*candidate)).min_by(order)
     }

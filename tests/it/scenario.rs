@@ -555,6 +555,8 @@ scenarios!(
     regress_22_half_a_gang,
     reclaim_looks_again_when_more_is_held_elsewhere,
     reclaim_of_parts,
+    ratio_leaves_who_makes_most_room,
+    ratio_leaves_who_makes_most_room_on_a_node,
     reclaim_puts_back_who_was_chosen_first,
     quota_is_reclaimed_from_who_may_be_stopped,
     servers_of_two_kinds_first_fit,
