@@ -86,7 +86,7 @@ impl Hierarchy {
     pub(crate) fn new(tree: &Tree, values: &Values) -> Self {
         let mut nodes: IdVec<MemberId, Node> = tree.ids().map(|_| Node::default()).collect();
         for member in tree.ids() {
-            nodes[member].weight = tree.scale(member)[0].divisor / u128::from(values.capacity(0));
+            nodes[member].weight = tree.weight(member);
             nodes[member].common = tree.common(member);
             if member != MemberId::ROOT {
                 nodes[tree.member(member).parent].children.push(member);
@@ -132,8 +132,8 @@ impl Hierarchy {
         // The dominant group: the largest share, by cross products below 2^106.
         let larger =
             |a: usize, b: usize| if held(b) * self.capacity[a] > held(a) * self.capacity[b] { b } else { a };
-        let dominant = groups.clone().reduce(larger).unwrap_or(0);
         let mut counted = Counted { blocked, ..Counted::default() };
+        let Some(dominant) = groups.clone().reduce(larger) else { return counted };
         let (top, bottom) = (held(dominant), self.capacity[dominant]);
         if top == 0 {
             return counted;

@@ -60,7 +60,7 @@ pub(crate) struct History {
 
 impl History {
     /// A history without any use; the first of all leaves will have `most` points.
-    pub(crate) fn new(tree: &Tree, values: &Values, policy: &PolicySpec, most: u64) -> Self {
+    pub(crate) fn new(tree: &Tree, policy: &PolicySpec, most: u64) -> Self {
         let mut children: IdVec<MemberId, Vec<MemberId>> = tree.ids().map(|_| Vec::new()).collect();
         // The jobs that a team with children holds itself are counted from its first such job on (see `joins`).
         let is_team =
@@ -68,14 +68,13 @@ impl History {
         for member in tree.ids().filter(is_team) {
             children[tree.member(member).parent].push(member);
         }
-        let weight = |member| tree.scale(member)[0].divisor / u128::from(values.capacity(0));
         Self {
             half_life_ms: policy.half_life.get().max(1),
             period_ms: policy.rank_period.get().max(1),
             most,
             accounts: tree.ids().map(|_| Account { used: 0.0, rate: 0, since: Timestamp::MIN }).collect(),
             children,
-            weights: tree.ids().map(weight).collect(),
+            weights: tree.ids().map(|member| tree.weight(member)).collect(),
             points: tree.ids().map(|_| 0).collect(),
             next: Timestamp::MIN,
         }
@@ -286,7 +285,7 @@ mod tests {
         let parents: Vec<MemberId> = tree.ids().map(|member| tree.member(member).parent).collect();
         let leaves = (1..=rows.len()).map(MemberId::at).filter(|member| !parents.contains(member));
         let leaves: Vec<MemberId> = leaves.collect();
-        let mut history = History::new(&tree, &values, &PolicySpec::default(), leaves.len() as u64);
+        let mut history = History::new(&tree, &PolicySpec::default(), leaves.len() as u64);
         for (index, row) in rows.iter().enumerate() {
             history.accounts[tree.node(TeamId::at(index)).unwrap()].used = f64::from(row.3);
         }

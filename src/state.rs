@@ -159,7 +159,7 @@ impl State {
 
     /// Keeps what teams use from now on; the first of all ranks is worth so many points.
     pub(crate) fn remember(&mut self, points: u64) {
-        self.history = Some(History::new(&self.tree, &self.values, &self.config.policy, points));
+        self.history = Some(History::new(&self.tree, &self.config.policy, points));
     }
 
     /// Works out anew what follows from history, where it is time to; whether anything has changed.

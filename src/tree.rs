@@ -63,6 +63,13 @@ pub(crate) struct Member {
     pub(crate) tie: u32,
 }
 
+/// The weight of a member among its siblings, all of them multiplied by what they have in common.
+#[derive(Clone, Copy, Debug)]
+struct Integer {
+    weight: u128,
+    common: u64,
+}
+
 /// The tree with what everybody holds.
 #[derive(Clone, Debug)]
 pub(crate) struct Tree {
@@ -76,8 +83,8 @@ pub(crate) struct Tree {
     usage: Vec<u64>,
     /// Divisors, `groups` entries a member; they never change, and copies share them.
     scale: Arc<[Scale]>,
-    /// What sibling weights were multiplied by to become integers, per member.
-    common: IdVec<MemberId, u64>,
+    /// Weights as integers, by member; copies share them, too.
+    weights: Arc<[Integer]>,
     grants: u64,
 }
 
@@ -92,7 +99,7 @@ impl Tree {
             groups: values.count(),
             usage: Vec::new(),
             scale: Arc::default(),
-            common: IdVec::new(),
+            weights: Arc::default(),
             grants: 0,
         };
         check_parents(config)?;
@@ -144,6 +151,7 @@ impl Tree {
             common[member.parent] = lcm;
         }
         let mut scales = Vec::with_capacity(self.members.len() * self.groups);
+        let mut integers = Vec::with_capacity(self.members.len());
         for (member, weight) in self.members.iter().zip(weights) {
             let scale = common[member.parent];
             let integer = scale / u128::from(weight.denominator()) * u128::from(weight.numerator());
@@ -158,9 +166,10 @@ impl Tree {
                 )]
                 scales.push(Scale { divisor, reciprocal: 1.0 / divisor as f64 });
             }
-            self.common.push(u64::try_from(scale).unwrap_or(u64::MAX));
+            integers.push(Integer { weight: integer, common: u64::try_from(scale).unwrap_or(u64::MAX) });
         }
         self.scale = scales.into();
+        self.weights = integers.into();
         Ok(())
     }
 
@@ -198,7 +207,12 @@ impl Tree {
 
     /// What the weights of a member and its siblings were multiplied by to become integers.
     pub(crate) fn common(&self, member: MemberId) -> u128 {
-        u128::from(self.common[member])
+        u128::from(self.weights[member.index()].common)
+    }
+
+    /// The weight of a member as an integer, beside those of its siblings.
+    pub(crate) fn weight(&self, member: MemberId) -> u128 {
+        self.weights[member.index()].weight
     }
 
     /// Divisors of a member, by group.
@@ -321,7 +335,7 @@ impl Tree {
 
     /// The exact key that a member would have if it held so much, by group.
     pub(crate) fn key_if(&self, member: MemberId, held: impl Iterator<Item = u64>) -> ShareKey {
-        let common = u128::from(self.common[member]);
+        let common = self.common(member);
         let shares = held.zip(self.scale(member));
         ShareKey::new(
             shares.filter_map(|(held, scale)| Share::new(u128::from(held) * common, scale.divisor)).collect(),

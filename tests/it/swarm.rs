@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use fairshare::{
     Allowance, Backfill, Config, Decision, EvictReason, EvictionBounds, JobId, JobSpec, Millis, OrderName,
-    PoolId, PoolSpec, Preemption, Quantity, ResourceKind, Scheduler, Submission, TeamId, Timestamp,
+    PolicySpec, PoolId, PoolSpec, Preemption, Quantity, ResourceKind, Resources, Scheduler, Submission,
+    TeamId, Timestamp,
 };
 use proptest::strategy::{Strategy as _, ValueTree as _};
 use proptest::test_runner::TestRunner;
@@ -177,4 +178,37 @@ fn every_policy_lives_through_the_same_histories() {
         }
         assert!(starts > 200 && evictions > 20, "{order:?}: {starts} starts, {evictions} evictions");
     }
+}
+
+/// No policy needs that there is anything to give.
+#[test]
+fn every_policy_lives_where_there_is_nothing() {
+    let mut runner = TestRunner::deterministic();
+    let mut jobs = 0;
+    for _ in 0..8 {
+        let mut case = case().new_tree(&mut runner).unwrap().current();
+        for pool in &mut case.config.pools {
+            (pool.node, pool.nodes, pool.divisible) = (Resources::new(), 1, true);
+        }
+        for team in &mut case.config.teams {
+            (team.quota, team.limit, team.budget) = (Vec::new(), Vec::new(), None);
+            (team.borrow, team.lend) = (Vec::new(), Vec::new());
+        }
+        for order in OrderName::ALL {
+            if cfg!(not(feature = "lp")) && order == OrderName::Gavel {
+                continue;
+            }
+            let mut config = case.config.clone();
+            config.policy = PolicySpec::new(order);
+            let mut twins = Twins::new(&config);
+            for op in &case.ops {
+                twins.apply(&case, op);
+                jobs += usize::from(matches!(op, Op::Submit { .. }));
+            }
+            twins.rest();
+            assert!(twins.alive.is_empty(), "{order:?}: a job waits that can never start");
+            assert!(twins.one.shares().iter().all(|share| share.dominant.is_none()));
+        }
+    }
+    assert!(jobs > 1_000, "{jobs}");
 }
