@@ -8,7 +8,8 @@ mod first;
 use std::collections::{BTreeMap, BTreeSet};
 
 use fairshare::{
-    Decision, JobId, JobSpec, Millis, NodeId, Placed, PoolId, Scheduler, Submission, TeamShare, Timestamp,
+    Decision, EvictReason, JobId, JobSpec, Millis, NodeId, Placed, PoolId, Scheduler, Submission, TeamShare,
+    Timestamp,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -400,23 +401,37 @@ impl<'a> Cluster<'a> {
         let decided =
             decided.map_err(|source| SimError::Refused { what: "to decide".to_owned(), source })?.to_vec();
         let mut victims: BTreeMap<JobId, Vec<VictimLine>> = BTreeMap::new();
+        // Whose turn is over, by pool: whoever starts there first has their room.
+        let mut turns: BTreeMap<PoolId, Vec<(JobId, VictimLine)>> = BTreeMap::new();
         let mut stopped = Vec::new();
+        let mut lost = Vec::new();
         let mut decisions = Vec::new();
         for decided in decided {
             match decided {
-                Decision::Evict { job, reason, by, .. } => {
+                Decision::Evict { job, reason, by, pool, .. } => {
                     stopped.push(job);
                     let line = VictimLine { job: self.name(job), reason: reason.as_str().to_owned() };
-                    if let Some(by) = by {
-                        victims.entry(by).or_default().push(line);
+                    match by {
+                        Some(by) => victims.entry(by).or_default().push(line),
+                        None if reason == EvictReason::Round => {
+                            turns.entry(pool).or_default().push((job, line));
+                        }
+                        None => lost.push(line),
                     }
                 }
                 Decision::Start { job, pool, .. } => {
-                    let victims = victims.remove(&job).unwrap_or_default();
+                    let mut victims = victims.remove(&job).unwrap_or_default();
+                    let over = turns.remove(&pool).into_iter().flatten().filter(|(other, _)| *other != job);
+                    victims.extend(over.map(|(_, line)| line));
                     decisions.push(self.started(job, pool, victims));
                 }
                 _ => {}
             }
+        }
+        // Nobody has the room of these.
+        lost.extend(turns.into_values().flatten().map(|(_, line)| line));
+        for VictimLine { job, reason } in lost {
+            decisions.push(decision(job, Action::Wait, format!("it is stopped: {reason}")));
         }
         for job in self.scheduler.queue() {
             if !stopped.contains(&job) {

@@ -38,12 +38,12 @@ pub(super) fn snapshot(document: &Document, pools: &[Pool], faults: &mut Faults)
     for (job, place) in &jobs {
         if !names.insert(job.name.as_str()) {
             let label = "this name is taken by a job above";
-            faults.push(Fault::new(place, format!("job `{}` is there twice", job.name), label));
+            faults.push(Fault::new(&place.name, format!("job `{}` is there twice", job.name), label));
         }
     }
     for (job, place) in &jobs {
         let Some(whole) = &job.part_of else { continue };
-        let is_whole = |other: &&(SnapshotJob, Place)| {
+        let is_whole = |other: &&(SnapshotJob, Places)| {
             other.0.name == *whole && other.0.part_of.is_none() && other.0.running.is_some()
         };
         let team = |job: &SnapshotJob| {
@@ -57,7 +57,7 @@ pub(super) fn snapshot(document: &Document, pools: &[Pool], faults: &mut Faults)
             Some(_) => continue,
         };
         let title = format!("job `{}` is part of {title}: `{whole}`", job.name);
-        faults.push(Fault::new(place, title, label));
+        faults.push(Fault::new(place.part_of.as_ref().unwrap_or(&place.name), title, label));
     }
     let any = table.is_some() || !jobs.is_empty();
     any.then(|| Snapshot { now_ms, jobs: placed(jobs, document) })
@@ -75,25 +75,33 @@ pub(super) fn pending(document: &Document, pools: &[Pool], faults: &mut Faults) 
 }
 
 /// Jobs that know where they stand, for what is only found once they are put together.
-fn placed(jobs: Vec<(SnapshotJob, Place)>, document: &Document) -> Vec<SnapshotJob> {
-    let with =
-        |(job, place): (SnapshotJob, Place)| SnapshotJob { place: place.shown(&document.sources), ..job };
+fn placed(jobs: Vec<(SnapshotJob, Places)>, document: &Document) -> Vec<SnapshotJob> {
+    let with = |(job, place): (SnapshotJob, Places)| SnapshotJob {
+        place: place.name.shown(&document.sources),
+        ..job
+    };
     jobs.into_iter().map(with).collect()
 }
 
-fn read_jobs(root: &Table, key: &str, pools: &[Pool], faults: &mut Faults) -> Vec<(SnapshotJob, Place)> {
+fn read_jobs(root: &Table, key: &str, pools: &[Pool], faults: &mut Faults) -> Vec<(SnapshotJob, Places)> {
     let tables = faults.tables(root, key);
     tables.into_iter().filter_map(|(table, place)| job(table, place, key, pools, faults)).collect()
 }
 
-/// One job, with the place of its name.
+/// Where parts of a job stand.
+struct Places {
+    name: Place,
+    part_of: Option<Place>,
+}
+
+/// One job, and where parts of it stand.
 fn job(
     table: &Table,
     place: &Place,
     section: &str,
     pools: &[Pool],
     faults: &mut Faults,
-) -> Option<(SnapshotJob, Place)> {
+) -> Option<(SnapshotJob, Places)> {
     let runs = section == "running";
     let what = format!("a {section} job");
     let mut known: Vec<&str> = NATIVE_COLUMNS.to_vec();
@@ -130,9 +138,10 @@ fn job(
         running = Some((found?, table.get("nodes").map_or(Vec::new(), |node| nodes(node, faults))));
     }
     team?;
-    let place = name_node?.place.clone();
+    let part_of_place = table.get(PART_OF).map(|node| node.place.clone());
+    let places = Places { name: name_node?.place.clone(), part_of: part_of_place };
     let kueue = kueue::parts(table, faults);
-    Some((SnapshotJob { name: name?, place: String::new(), columns, running, part_of, kueue }, place))
+    Some((SnapshotJob { name: name?, place: String::new(), columns, running, part_of, kueue }, places))
 }
 
 /// The node of each worker, by number.

@@ -362,3 +362,25 @@ fn no_reason_is_given_that_its_numbers_refute() {
     let alike = "`wb` comes first: teams `b` and `a` hold 1/2 over their weights alike, and `b` less of the next resource";
     assert_eq!(first(two, "drf", "wa"), alike);
 }
+
+/// Nobody is stopped without being named: whose turn is over stands with whoever has the room.
+#[test]
+fn whose_turn_is_over_is_a_victim() {
+    let text = "[[running]]\njob_id = 'r'\nteam = 'x'\npool = 'b'\npools = 'b'\ngpu = 3\nstart_s = 0\n\
+                [[pending]]\njob_id = 'g'\nteam = 'y'\npools = 'b'\ngpu = 3\nsubmit_s = 50\n";
+    let ran = decide_with(text, "", &["--policy", "gavel"]);
+    let decided: Value = serde_json::from_str(&ran.stdout).unwrap();
+    let decisions = decided["decisions"].as_array().unwrap();
+    assert_eq!(decisions.len(), 1, "{decided:#}");
+    assert_eq!((&decisions[0]["job"], &decisions[0]["action"]), (&json!("g"), &json!("evict-for")));
+    assert_eq!(decisions[0]["victims"], json!([{ "job": "r", "reason": "round" }]));
+}
+
+#[test]
+fn a_part_of_no_job_is_told_where_it_is_said() {
+    let part = "[[running]]\njob_id = 'r'\npart_of = 'nope'\nteam = 'x'\npool = 'b'\ngpu = 1\nstart_s = 0\n";
+    let ran = decide_with(part, "", &[]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.stderr.contains("job `r` is part of no running job: `nope`"), "{}", ran.stderr);
+    assert!(ran.stderr.contains(" part_of = 'nope'\n") && ran.stderr.contains("^^^^^^"), "{}", ran.stderr);
+}
