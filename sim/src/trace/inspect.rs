@@ -519,9 +519,9 @@ impl Counter {
         if self.wait.count() == 0 {
             return None;
         }
-        // Jobs that end after the last submission count up to it.
-        for Reverse((_, start, gpu, cpu)) in std::mem::take(&mut self.running) {
-            let length = u128::try_from(self.last_ms.saturating_sub(start)).unwrap_or(0);
+        // Jobs that end after the last submission count up to it; others are left where the rows after them tell no start.
+        for Reverse((end, start, gpu, cpu)) in std::mem::take(&mut self.running) {
+            let length = u128::try_from(end.min(self.last_ms).saturating_sub(start)).unwrap_or(0);
             self.used.0 += length * u128::from(gpu);
             self.used.1 += length * u128::from(cpu);
         }

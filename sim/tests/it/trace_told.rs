@@ -212,6 +212,23 @@ fn quotas_give_the_recorded_utilization() {
     assert!((capacity - 32.0 / 3.0).abs() < 1e-3, "{capacity}");
 }
 
+/// What ended before the last submission counts up to its end, also where the rows after it tell no start.
+#[test]
+fn use_counts_up_to_the_end_of_a_job() {
+    let row = |job: u32, submit: u32, wait: i32, run: u32| {
+        format!("{job} {submit} {wait} {run} 10 -1 -1 10 -1 -1 1 1 1 -1 1 1 -1 -1\n")
+    };
+    let of = |rows: &[String]| {
+        let text = format!("; MaxProcs: 10\n{}", rows.concat());
+        inspected("jobs.swf", &text).recorded.unwrap().utilization
+    };
+    assert_eq!(of(&[row(1, 0, 0, 100), row(2, 1000, 0, 100)]), Some(0.1));
+    assert_eq!(of(&[row(1, 0, 0, 100), row(2, 1000, -1, 100)]), Some(0.1));
+    // Of one that ends later what lies before counts, and nothing of one that starts later.
+    assert_eq!(of(&[row(1, 0, 0, 2000), row(2, 1000, -1, 100)]), Some(1.0));
+    assert_eq!(of(&[row(1, 0, 1100, 100), row(2, 1000, -1, 100)]), Some(0.0));
+}
+
 /// What a source does not say is absent from the statistics, and no zero.
 #[test]
 fn unknown_amounts_are_absent() {
