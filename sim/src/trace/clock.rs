@@ -13,6 +13,11 @@ pub(crate) const DAY_MS: i64 = 86_400_000;
 /// Times from 1979-12-30 on are Unix times: no trace that counts from a zero of its own lasts for ten years.
 pub(crate) const CALENDAR_FROM_MS: i64 = 3_650 * DAY_MS;
 
+/// Whether a time of a clock is one of the calendar: a file tells when the clock begins, or it is a Unix time by itself.
+pub(crate) fn is_of_calendar(told: bool, clock_ms: i64) -> bool {
+    told || clock_ms >= CALENDAR_FROM_MS
+}
+
 /// The weekday of a day since the zero of a clock, Monday = 0. 1970 began on a Thursday; of a clock that is not the
 /// calendar's nobody knows it, and its day 0 counts as a Monday.
 pub(crate) fn weekday(day: i64, calendar: bool) -> usize {

@@ -7,7 +7,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
-use super::clock::{CALENDAR_FROM_MS, weekday};
+use super::clock::{is_of_calendar, weekday};
 use super::cluster::{NodeMake, QuotaSeries};
 use super::error::TraceError;
 use super::figures::{bounded_slowdown, distribution, hours, ratio, seconds, thousandths_of, units};
@@ -373,7 +373,7 @@ impl Counter {
         }
         self.previous_ms = Some(submit_ms);
         let clock = submit_ms.saturating_add(facts.epoch_ms.unwrap_or(0));
-        let calendar = facts.epoch_ms.is_some() || clock >= CALENDAR_FROM_MS;
+        let calendar = is_of_calendar(facts.epoch_ms.is_some(), clock);
         self.calendar |= calendar;
         let hour = clock.div_euclid(3_600_000);
         self.hours[usize::try_from(hour.rem_euclid(24)).unwrap_or(0)] += 1;

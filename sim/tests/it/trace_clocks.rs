@@ -1,5 +1,9 @@
 //! Clocks: which day a time falls on, what a date of a scenario means, and files that begin at unlike times.
 
+use std::fmt::Write as _;
+
+use fairshare_sim::trace::synthetic::{SynthSpec, write_csv};
+use fairshare_sim::trace::{Input, Trace, TraceOptions};
 use serde_json::Value;
 
 use crate::support::{Ran, sim};
@@ -238,4 +242,37 @@ fn pai_counts_by_the_clock_of_china() {
     assert!(converted.stdout.contains("j1,100,"), "{}", converted.stdout);
     let lost = "`jobs.csv`: its clock begins at 1970-01-01 08:00:00 (UTC+08:00), which the native format does not say";
     assert!(converted.stderr.contains(lost), "{}", converted.stderr);
+}
+
+/// A fit of PAI has the weekdays of its inspection, and what is drawn has them again.
+#[test]
+fn a_fit_of_pai_keeps_its_weekdays() {
+    let folder = folder();
+    let (mut jobs, mut tasks) = (String::new(), String::new());
+    // Four weeks from a Thursday on, with forty jobs on each Thursday from eight o'clock on, and two on other days.
+    for (day, row) in
+        (0..28).flat_map(|day| (0..if day % 7 == 0 { 40 } else { 2 }).map(move |row| (day, row)))
+    {
+        let (start, name) = (day * DAY + row * 600, format!("j{day}-{row}"));
+        writeln!(jobs, "{name},i,u{},Terminated,{start},{}", row % 2, start + 60).unwrap();
+        writeln!(tasks, "{name},t,1,Terminated,{start},{},600,10,100,V100", start + 60).unwrap();
+    }
+    write(&folder, "jobs.csv", jobs.as_bytes());
+    write(&folder, "tasks.csv", tasks.as_bytes());
+    let most = |found: &Value| {
+        let counts =
+            found["arrivals_by_weekday"].as_array().unwrap().iter().map(|count| count.as_u64().unwrap());
+        counts.enumerate().max_by_key(|&(_, count)| count).unwrap().0
+    };
+    assert_eq!(most(&json(&folder, &["trace", "inspect", "jobs.csv:pai", "tasks.csv:pai-tasks"])), 3);
+    let inputs = ["jobs.csv:pai", "tasks.csv:pai-tasks"]
+        .map(|name| Input::parse(folder.path().join(name).to_str().unwrap()));
+    let spec = SynthSpec::like(&Trace::load(&inputs, &TraceOptions::default()).unwrap()).unwrap();
+    for team in &spec.teams {
+        let days = team.weekdays.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).unwrap();
+        assert_eq!(days.0, 3, "{:?}", team.weekdays);
+    }
+    let drawn = std::fs::File::create(folder.path().join("drawn.csv")).unwrap();
+    write_csv(&spec, 1, drawn).unwrap();
+    assert_eq!(most(&json(&folder, &["trace", "inspect", "drawn.csv"])), 3);
 }

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::arrivals::WeekProfile;
 use super::length::{Family, Length};
 use super::spec::{Bursts, Choice, DayShape, JobKind, Size, SynthError, SynthSpec, TeamMix, TimeLimit};
-use crate::trace::clock::{CALENDAR_FROM_MS, DAY_MS, weekday};
+use crate::trace::clock::{DAY_MS, is_of_calendar, weekday};
 use crate::trace::write::accelerators;
 use crate::trace::{CPU, GPU, MEMORY, Status, Trace, TraceJob, TraceShape};
 
@@ -76,6 +76,8 @@ impl SynthSpec {
 struct Calendar {
     /// Unix time of the zero of the trace's clock, ms, on the clock of the machine; zero where nobody knows it.
     zero: i64,
+    /// A file tells that zero.
+    told: bool,
     /// First and last submission from there on.
     first_ms: i64,
     last_ms: i64,
@@ -83,10 +85,12 @@ struct Calendar {
 
 impl Calendar {
     fn of(trace: &Trace) -> Option<Self> {
-        let zero = trace.epoch_ms().unwrap_or(0);
+        let epoch_ms = trace.epoch_ms();
+        let told = epoch_ms.is_some() && trace.sources.iter().any(|source| source.epoch_ms.is_some());
+        let zero = epoch_ms.unwrap_or(0);
         let on_clock = |job: &TraceJob| job.submit_ms.saturating_add(zero);
         let (first_ms, last_ms) = (on_clock(trace.jobs.first()?), on_clock(trace.jobs.last()?));
-        Some(Self { zero, first_ms, last_ms })
+        Some(Self { zero, told, first_ms, last_ms })
     }
 
     /// Submission of a job, ms, on the clock by which hours and weekdays are told.
@@ -96,7 +100,7 @@ impl Calendar {
 
     /// The weekday of a day, Monday = 0; on a relative clock the day at zero is a Monday.
     fn weekday(&self, day: i64) -> usize {
-        weekday(day, self.first_ms >= CALENDAR_FROM_MS)
+        weekday(day, is_of_calendar(self.told, day.saturating_mul(DAY_MS)))
     }
 
     /// First to last submission in days; an hour at least, so that a rate exists.
@@ -106,9 +110,10 @@ impl Calendar {
         (span_ms as f64 / DAY_MS as f64).min(36_600.0)
     }
 
-    /// The Monday on or before the first submission, where the clock is a calendar's.
+    /// The Monday on or before the first submission, where times themselves say of which calendar they are: what is drawn has
+    /// no head to say it. Else zero, where such a clock has a Monday.
     fn start_s(&self) -> u64 {
-        if self.first_ms < CALENDAR_FROM_MS {
+        if !is_of_calendar(false, self.first_ms) {
             return 0;
         }
         let day = self.first_ms.div_euclid(DAY_MS);
