@@ -3,6 +3,7 @@
 //! A trace counts from 1970, or from a zero of its own that the heads of its files tell or nobody knows. Absent on purpose:
 //! how times are written (see `time`).
 
+use super::guess::Format;
 use super::model::{Source, Trace};
 use super::number;
 use super::time;
@@ -164,7 +165,9 @@ impl Clocks {
         let path = source.path.clone();
         let own = |clocks: &Self| clocks.unknown.clone().or(clocks.known.clone());
         let before = (own(self), self.unknown.clone(), self.known.clone(), self.calendar.clone());
-        let kind = match (first_ms >= CALENDAR_FROM_MS, source.epoch_ms) {
+        // PAI tells hours and weekdays, and not of which year.
+        let dated = source.epoch_ms.filter(|_| !matches!(source.format, Format::PaiJobs | Format::PaiTasks));
+        let kind = match (first_ms >= CALENDAR_FROM_MS, dated) {
             (true, _) => &mut self.calendar,
             (false, Some(_)) => &mut self.known,
             (false, None) if last_ms < CALENDAR_FROM_MS => &mut self.unknown,

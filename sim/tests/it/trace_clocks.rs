@@ -276,3 +276,26 @@ fn a_fit_of_pai_keeps_its_weekdays() {
     write_csv(&spec, 1, drawn).unwrap();
     assert_eq!(most(&json(&folder, &["trace", "inspect", "drawn.csv"])), 3);
 }
+
+/// PAI does not say when its clock begins: it tells hours and weekdays alone.
+#[test]
+fn pai_beside_other_clocks_is_told() {
+    let folder = folder();
+    write(&folder, "jobs.csv", b"j1,i1,u1,Terminated,100,200\nj2,i2,u2,Terminated,57700,57800\n");
+    write(&folder, "more.csv", b"j3,i1,u1,Terminated,300,400\n");
+    write(&folder, "jobs.swf", swf(Some(START), &[(1, 0), (2, DAY)]).as_bytes());
+    write(&folder, "native.csv", format!("{HEADER}1,0,5,t,1\n").as_bytes());
+    write(&folder, "dates.csv", format!("{HEADER}1,2026-01-01T00:00:00Z,5,t,1\n").as_bytes());
+    let told = |files: &[&str]| {
+        let warned = warned(&json(&folder, &[&["trace", "inspect"], files].concat()));
+        warned.into_iter().filter(|text| !text.contains("this file alone")).collect::<Vec<_>>()
+    };
+    let unlike = "`jobs.csv` does not say when its clock begins and `jobs.swf` does: their jobs may not belong side by side";
+    assert_eq!(told(&["jobs.csv:pai", "jobs.swf"]), [unlike]);
+    assert_eq!(told(&["jobs.swf", "jobs.csv:pai", "more.csv:pai"]), [unlike]);
+    assert_eq!(told(&["jobs.csv:pai", "native.csv"]), Vec::<String>::new());
+    assert_eq!(told(&["jobs.csv:pai", "more.csv:pai"]), Vec::<String>::new());
+    let apart =
+        "`jobs.csv` counts time from a zero of its own and `dates.csv` from 1970: their jobs do not overlap";
+    assert_eq!(told(&["jobs.csv:pai", "dates.csv"]), [apart]);
+}
