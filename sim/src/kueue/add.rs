@@ -12,8 +12,8 @@ use super::objects::{Objects, is_foreign};
 use super::quantity::Quantity;
 use super::workload::{Class, Exact, Pods, Workload, counted};
 use crate::trace::{
-    ACCELERATORS, Documents, MemoryUnit, Opened, accelerator_parts, is_head_of_pipeline, memory_parts,
-    printable,
+    ACCELERATORS, ACCELERATORS_EXPECTED, Documents, MemoryUnit, Opened, accelerators, is_head_of_pipeline,
+    memory_parts, printable,
 };
 
 const EXPECTED: &str = "a Workload, a batch/v1 Job or a SkyPilot task";
@@ -42,7 +42,7 @@ impl Objects {
             let is_task = is_task(&value);
             tasks += usize::from(is_task);
             if !is_task || tasks == 1 {
-                self.add_job(file, &value, queue).map_err(|error| error.located(&documents))?;
+                self.add_job(file, &documents, &value, queue).map_err(|error| error.located(&documents))?;
             }
         }
         if tasks > 1 {
@@ -54,7 +54,14 @@ impl Objects {
         if some { Ok(()) } else { Err(KueueError::file(file, format!("expected {EXPECTED}, found nothing"))) }
     }
 
-    fn add_job(&mut self, file: &str, value: &Value, queue: Option<&str>) -> Result<(), KueueError> {
+    /// Adds the current one of `documents`, of which this is the value.
+    fn add_job(
+        &mut self,
+        file: &str,
+        documents: &Documents,
+        value: &Value,
+        queue: Option<&str>,
+    ) -> Result<(), KueueError> {
         let expected = |found: &str| KueueError::file(file, format!("expected {EXPECTED}, found {found}"));
         if !value.is_object() {
             return Err(expected("no object"));
@@ -83,7 +90,7 @@ impl Objects {
             Some("Workload") => Workload::read(&root),
             Some("Job") => Workload::of_job(&root),
             Some(kind) => Err(expected(&format!("an object of kind `{}`", printable(kind)))),
-            None if is_task(value) => task(&root),
+            None if is_task(value) => task(&root, documents),
             None => Err(expected("an object without `kind`")),
         };
         let placed = read.and_then(|workload| self.place_job(workload, &root, queue));
@@ -180,8 +187,8 @@ fn is_task(value: &Value) -> bool {
 /// Stands for GPUs until it is known what the queue calls them; nobody's resource has such a name.
 const GPU: &str = "GPUs of the task";
 
-/// A task of `SkyPilot`, with the first of its choices.
-fn task(root: &Field<'_>) -> Result<Workload, KueueError> {
+/// A task of `SkyPilot`, with the first of its choices; it is the current one of `documents`.
+fn task(root: &Field<'_>, documents: &Documents) -> Result<Workload, KueueError> {
     let resources = root.get("resources");
     let choice = ["ordered", "any_of"]
         .iter()
@@ -201,8 +208,11 @@ fn task(root: &Field<'_>) -> Result<Workload, KueueError> {
     }
     for part in [&choice, &resources] {
         let named = ACCELERATORS.into_iter().map(|key| part.get(key)).find(|types| !types.is_absent());
-        if let Some(gpus) = named.map(|types| accelerators(&types)).transpose()?.flatten() {
-            requests.insert(GPU.to_owned(), gpus);
+        let Some(named) = named else { continue };
+        let types = accelerators(documents.json(named.way()));
+        let types = types.ok_or_else(|| named.fault(ACCELERATORS_EXPECTED))?;
+        if let Some((_, milli)) = types.first() {
+            requests.insert(GPU.to_owned(), (i128::from(*milli) + 999) / 1_000);
             break;
         }
     }
@@ -258,24 +268,4 @@ fn memory(field: &Field<'_>, cpus: Option<i128>) -> Result<Option<i128>, KueueEr
         (MemoryUnit::PerCpu, None) => return Ok(None),
     };
     Ok(Some(milli_bytes.saturating_add(999) / 1_000))
-}
-
-/// `H200:8`, `{H200: 8}`, `{H200:8}`, or a list of any of them, of which the first counts.
-fn accelerators(field: &Field<'_>) -> Result<Option<i128>, KueueError> {
-    const EXPECTED: &str = "accelerators like `H200:8`";
-    if field.is_absent() {
-        return Ok(None);
-    }
-    if let Ok([first, ..]) = field.items().as_deref() {
-        return accelerators(first);
-    }
-    let (name, beside) = if let Ok(entries) = field.entries() {
-        let Some((name, count)) = entries.into_iter().next() else { return Ok(None) };
-        (name, count.plain_text()?)
-    } else {
-        (field.text()?.unwrap_or_default(), None)
-    };
-    let count = accelerator_parts(name, beside.as_deref()).and_then(|(_, count)| Quantity::parse(count));
-    let count = count.filter(|count| !count.is_negative());
-    count.map(|count| Some(count.units("gpu"))).ok_or_else(|| field.fault(EXPECTED))
 }

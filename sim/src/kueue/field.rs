@@ -75,6 +75,11 @@ impl<'a> Field<'a> {
         }
     }
 
+    /// The way to it.
+    pub(super) fn way(&self) -> &Way {
+        &self.way
+    }
+
     pub(super) fn is_absent(&self) -> bool {
         self.value.is_null()
     }

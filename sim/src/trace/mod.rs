@@ -51,8 +51,8 @@ pub use convert::{Conversion, ConvertError, convert};
 pub use error::{Fault, FaultKind, Inside, TraceError};
 pub(crate) use error::{printable, quoted};
 pub(crate) use format::{
-    ACCELERATORS, Documents, MAX_TIME_MS, MemoryUnit, NATIVE_COLUMNS, Place, Way, accelerator_parts,
-    is_head_of_pipeline, memory_parts,
+    ACCELERATORS, ACCELERATORS_EXPECTED, Documents, MAX_TIME_MS, MemoryUnit, NATIVE_COLUMNS, Place, Way,
+    accelerators, is_head_of_pipeline, memory_parts,
 };
 pub use format::{SwfMemory, SwfOptions, SwfPools, SwfProcessors, SwfRun, SwfUnusable};
 pub use guess::Format;

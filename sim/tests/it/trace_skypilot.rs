@@ -148,6 +148,109 @@ fn tasks_that_are_added_are_read_alike() {
     }
 }
 
+/// Every way to write accelerators, with what is asked for.
+const WRITTEN: [(&str, &[(&str, u64)]); 21] = [
+    ("H200:8", &[("H200", 8)]),
+    ("H200", &[("H200", 1)]),
+    ("{H200: 8}", &[("H200", 8)]),
+    ("{H200:8}", &[("H200", 8)]),
+    ("{H200: '8'}", &[("H200", 8)]),
+    ("{H200:1e1}", &[("H200", 10)]),
+    ("{12345: 2}", &[("12345", 2)]),
+    ("[{H200: 8}]", &[("H200", 8)]),
+    ("[{H200:8}]", &[("H200", 8)]),
+    ("['H200:8']", &[("H200", 8)]),
+    ("\"{'H200': 8}\"", &[("H200", 8)]),
+    ("'{H200:8}'", &[("H200", 8)]),
+    ("'{H200:8, A100:4}'", &[("H200", 8), ("A100", 4)]),
+    ("{H200:8, A100:4}", &[("H200", 8), ("A100", 4)]),
+    ("{H200: 8, A100: 4}", &[("H200", 8), ("A100", 4)]),
+    ("{A100: 4, H200: 8}", &[("A100", 4), ("H200", 8)]),
+    ("{L4: 2, V100: 8, A100: 4}", &[("L4", 2), ("V100", 8), ("A100", 4)]),
+    ("[H200:8, A100:4]", &[("H200", 8), ("A100", 4)]),
+    ("[{V100: 8, A100: 4}, L4:2]", &[("V100", 8), ("A100", 4), ("L4", 2)]),
+    ("[]", &[]),
+    ("{}", &[]),
+];
+
+/// Whether `sim decide --add` starts a task on so many GPUs; nothing where it refuses its accelerators.
+fn starts(task: &str, gpus: u64) -> Option<bool> {
+    let folder = folder();
+    let objects = "apiVersion: kueue.x-k8s.io/v1beta1\nkind: ResourceFlavor\nmetadata: {name: f}\n---\n\
+        apiVersion: kueue.x-k8s.io/v1beta1\nkind: ClusterQueue\nmetadata: {name: q}\nspec:\n  namespaceSelector: {}\n  \
+        resourceGroups:\n  - coveredResources: [cpu, nvidia.com/gpu]\n    flavors:\n    - name: f\n      resources:\n      \
+        - {name: cpu, nominalQuota: 8}\n      - {name: nvidia.com/gpu, nominalQuota: GPUS}\n---\n\
+        apiVersion: kueue.x-k8s.io/v1beta1\nkind: LocalQueue\nmetadata: {name: l, namespace: n}\nspec: {clusterQueue: q}\n";
+    write(&folder, "objects.yaml", objects.replace("GPUS", &gpus.to_string()).as_bytes());
+    write(&folder, "task.yaml", task.as_bytes());
+    let arguments = ["decide", "objects.yaml", "--add", "task.yaml", "--queue", "n/l", "-o", "json"];
+    let ran = sim(folder.path(), &arguments);
+    if ran.code != 0 {
+        assert!(ran.stderr.contains("expected accelerators like `H200:8`"), "{task}: {}", ran.stderr);
+        return None;
+    }
+    let decided: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    Some(decided["decisions"].as_array().unwrap().iter().any(|one| one["action"] == "start"))
+}
+
+/// Accelerators are what they are, for an inspection and for what is added: of candidates the first that is written counts.
+#[test]
+fn accelerators_are_the_same_for_both() {
+    let folder = folder();
+    for (written, expected) in WRITTEN {
+        for key in ["accelerators", "gpus"] {
+            let task = format!("name: t\nresources:\n  cpus: 1\n  {key}: {written}\n");
+            let found = tasks(&task, true).unwrap();
+            let alternatives = asked(&found, 0).into_iter().map(|(name, gpus)| (name.unwrap_or(""), gpus));
+            let expected_here = expected.iter().map(|&(name, gpus)| (name, gpus * 1_000)).collect::<Vec<_>>();
+            let alternatives = alternatives.filter(|&(name, _)| !name.is_empty()).collect::<Vec<_>>();
+            assert_eq!(alternatives, expected_here, "{written}");
+            let gpus = expected.first().map_or(0, |&(_, gpus)| gpus);
+            assert_eq!(starts(&task, gpus), Some(true), "{written}");
+            if gpus > 0 {
+                assert_eq!(starts(&task, gpus - 1), Some(false), "{written}");
+            }
+        }
+    }
+    // A part of a GPU is counted as one.
+    let part = "name: t\nresources: {cpus: 1, accelerators: {H200: 0.5}}\n";
+    assert_eq!(asked(&tasks(part, true).unwrap(), 0), [(Some("H200"), 500)]);
+    assert_eq!((starts(part, 0), starts(part, 1)), (Some(false), Some(true)));
+    for written in [
+        "H200:8k",
+        "{H200: 8k}",
+        "H200:1e19",
+        "[[H200:8]]",
+        "{H200: [8]}",
+        "{H200: true}",
+        "8",
+        "true",
+        "[8]",
+    ] {
+        let task = format!("name: t\nresources:\n  cpus: 1\n  accelerators: {written}\n");
+        let refused = message(tasks(&task, false));
+        assert!(refused.contains("expected accelerators like `H200:8`"), "{written}: {refused}");
+        assert_eq!(starts(&task, 8), None, "{written}");
+    }
+    // In a choice the order is that of the choice, in JSON too.
+    for text in [
+        "name: t\nresources: {cpus: 1, any_of: [{accelerators: {H200: 8, A100: 4}}, {accelerators: L4}]}\n",
+        "{\"name\": \"t\", \"resources\": {\"cpus\": 1, \"any_of\": [{\"accelerators\": {\"H200\": 8, \"A100\": 4}}]}}",
+        "name: p\n---\nname: a\nresources: {cpus: 1, accelerators: {H200: 8, A100: 4}}\n---\nresources: {cpus: 1}\n",
+    ] {
+        assert_eq!(
+            asked(&tasks(text, true).unwrap(), 0)[..2],
+            [(Some("H200"), 8_000), (Some("A100"), 4_000)]
+        );
+        assert_eq!((starts(text, 7), starts(text, 8)), (Some(false), Some(true)), "{text}");
+    }
+    // Of a record too.
+    let record = "[{\"job_id\": 1, \"status\": \"SUCCEEDED\", \"submitted_at\": 1, \"start_at\": 2, \"end_at\": 3, \
+                  \"accelerators\": {\"H200\": 8, \"A100\": 4}}]";
+    let found = crate::trace::load(&write(&folder, "records.json", record.as_bytes())).unwrap();
+    assert_eq!(asked(&found, 0), [(Some("H200"), 8_000), (Some("A100"), 4_000)]);
+}
+
 /// `{L4:8, A10g:8}` without blanks is a mapping in YAML, whose keys hold the counts and whose values are null.
 #[test]
 fn a_set_of_candidates_has_its_counts_in_the_keys() {

@@ -47,6 +47,8 @@ pub(crate) struct Yaml {
     /// The document that is a list, and its next item.
     list: Option<(List, usize)>,
     current: Origin,
+    /// The current object as JSON.
+    json: Vec<u8>,
 }
 
 /// Where an object comes from.
@@ -100,7 +102,7 @@ impl Documents {
             }
         })?;
         let documents = documents.into_iter();
-        Ok(Self::Yaml(Yaml { text, documents, list: None, current: Origin::default() }))
+        Ok(Self::Yaml(Yaml { text, documents, list: None, current: Origin::default(), json: Vec::new() }))
     }
 
     /// The next object; nothing at the end.
@@ -133,6 +135,16 @@ impl Documents {
         }
     }
 
+    /// The text of JSON that begins with the value at `way` of the current object, else with the innermost one on the way to
+    /// it: in it keys are in the order in which they were written.
+    pub(crate) fn json(&self, way: &Way) -> &[u8] {
+        let object = match self {
+            Self::Json(items) => items.object(),
+            Self::Yaml(yaml) => &yaml.json,
+        };
+        &object[json_offset(object, way)..]
+    }
+
     /// A value of the current object is not what it should be.
     pub(super) fn refuse(&self, misread: Misread) -> Fault {
         let place = self.locate(&misread.way);
@@ -148,7 +160,9 @@ impl Yaml {
                 if let Some((place, json)) = list.get(item) {
                     *next += 1;
                     self.current = Origin { place, item: Some(item), ..self.current };
-                    return self.current.read(&self.text, json, what).map(Some);
+                    self.json.clear();
+                    self.json.extend_from_slice(json);
+                    return self.current.read(&self.text, &self.json, what).map(Some);
                 }
                 self.list = None;
             }
@@ -156,7 +170,10 @@ impl Yaml {
             let begin = place(&document);
             self.current = Origin { place: begin, whole: begin, ..Origin::default() };
             match document.value {
-                Document::One(json) => return self.current.read(&self.text, &json.0, what).map(Some),
+                Document::One(json) => {
+                    self.json = json.0;
+                    return self.current.read(&self.text, &self.json, what).map(Some);
+                }
                 Document::Many(list) => {
                     self.current.under_key = list.under_key;
                     self.list = Some((list, 0));

@@ -61,7 +61,7 @@ impl<'v> Member<'_, 'v> {
         self.value
     }
 
-    fn way(&self) -> Way {
+    pub(super) fn way(&self) -> Way {
         match self.step {
             Step::Root => Way::default(),
             Step::Key(parent, key) => parent.way().key(key),

@@ -3,6 +3,7 @@
 //! An adapter knows columns, units and the traps of its format. Absent on purpose: validation and repair, which
 //! are the reader's for all formats alike.
 
+mod accelerators;
 mod acme;
 mod documents;
 mod gavel;
@@ -29,12 +30,13 @@ mod table;
 pub(crate) use swf::swf_begin_ms;
 pub use swf::{SwfMemory, SwfOptions, SwfPools, SwfProcessors, SwfRun, SwfUnusable};
 
+pub(crate) use accelerators::{EXPECTED as ACCELERATORS_EXPECTED, accelerators};
 pub(crate) use documents::Documents;
 pub(crate) use gavel::{Throughputs, read_throughputs};
 pub(crate) use locate::{Place, Way};
 pub(crate) use native::NAMES as NATIVE_COLUMNS;
 pub(crate) use pai::Tasks as PaiTaskTable;
-pub(crate) use skypilot::{ACCELERATORS, MemoryUnit, accelerator_parts, is_head_of_pipeline, memory_parts};
+pub(crate) use skypilot::{ACCELERATORS, MemoryUnit, is_head_of_pipeline, memory_parts};
 pub(crate) use table::{MAX_AMOUNT, MAX_TIME_MS};
 
 use super::cluster::Cluster;

@@ -8,9 +8,10 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
+use super::accelerators::{self, accelerator, accelerators, counted_first};
 use super::documents::Documents;
 use super::items::Items;
-use super::locate::Way;
+use super::locate::{Way, json_offset};
 use super::member::{Member, Misread};
 use crate::trace::error::{Fault, quoted};
 use crate::trace::input::Opened;
@@ -120,7 +121,9 @@ impl Records {
         }
         if let Some(value) = &record.accelerators {
             let expected = "accelerators like `{\"H200\": 8}`";
-            let named = accelerators(value).ok_or_else(|| self.fault("accelerators", expected, value))?;
+            let object = self.items.object();
+            let written = &object[json_offset(object, &Way::default().key("accelerators"))..];
+            let named = accelerators(written).ok_or_else(|| self.fault("accelerators", expected, value))?;
             // A record may name none there and tell them in words alone.
             types = if named.is_empty() { types } else { named };
         }
@@ -247,7 +250,7 @@ impl Tasks {
         })
     }
 
-    fn fill(task: &Member<'_, '_>, row: &mut TraceRow) -> Result<(), Misread> {
+    fn fill(&self, task: &Member<'_, '_>, row: &mut TraceRow) -> Result<(), Misread> {
         row.title.push_str(task.get("name")?.text()?);
         row.team.push_str("unknown");
         row.workers = Some(task.get("num_nodes")?.whole("a number of nodes")?.unwrap_or(1));
@@ -255,10 +258,10 @@ impl Tasks {
         // Alternatives inherit what stands beside them.
         let (ordered, any_of) = (resources.get("ordered")?, resources.get("any_of")?);
         let choices = if ordered.is_absent() { any_of } else { ordered };
-        let base = alternatives(&resources)?;
+        let base = self.alternatives(&resources)?;
         let (mut types, mut first, mut without) = (Vec::new(), None, None);
         for choice in choices.elements()? {
-            let own = alternatives(&choice)?;
+            let own = self.alternatives(&choice)?;
             let own = if own.is_empty() { base.clone() } else { own };
             if own.is_empty() {
                 without = without.or(Some(choice));
@@ -267,7 +270,7 @@ impl Tasks {
                 types.extend(own);
             }
         }
-        if choices.is_absent() {
+        if first.is_none() && without.is_none() {
             types = base;
         } else if first.is_some() && without.is_some() {
             row.note(Reason::ChoiceWithoutGpus);
@@ -276,6 +279,18 @@ impl Tasks {
         Self::processors_and_memory(&resources, &first.or(without).unwrap_or(resources), row)?;
         write_alternatives(&types, row);
         Ok(())
+    }
+
+    /// Types that a task file names, under either of the words for them; none where it names none.
+    fn alternatives(&self, resources: &Member<'_, '_>) -> Result<Vec<(String, i64)>, Misread> {
+        for key in ACCELERATORS {
+            let types = resources.get(key)?;
+            if !types.is_absent() {
+                let named = accelerators(self.documents.json(&types.way()));
+                return named.ok_or_else(|| types.misread(accelerators::EXPECTED));
+            }
+        }
+        Ok(Vec::new())
     }
 
     /// What one node has of them: what the choice itself says counts before what stands beside all choices.
@@ -326,82 +341,13 @@ impl RowSource for Tasks {
         let Some(document) = self.task()? else { return Ok(false) };
         row.clear();
         row.line = self.line;
-        Self::fill(&Member::root(&document), row).map_err(|misread| self.documents.refuse(misread))?;
+        self.fill(&Member::root(&document), row).map_err(|misread| self.documents.refuse(misread))?;
         Ok(true)
     }
 
     fn missing(&self) -> Missing {
         Missing { submit: true, run: true, team: true, ..Missing::default() }
     }
-}
-
-/// Types with their count per node, in thousandths.
-fn accelerators(value: &Value) -> Option<Vec<(String, i64)>> {
-    match value {
-        Value::String(text) => {
-            // A map that was written as text: `{'H200': 8}`.
-            let text = text.trim_matches(['{', '}']).replace(['\'', '"', ' '], "");
-            text.split(',').filter(|part| !part.is_empty()).map(accelerator).collect()
-        }
-        Value::Object(map) => map
-            .iter()
-            .map(
-                |(name, count)| {
-                    if count.is_null() { accelerator(name) } else { counted(name, &plain_text(count)) }
-                },
-            )
-            .collect(),
-        Value::Array(list) => list.iter().map(|one| accelerator(one.as_str()?)).collect(),
-        _ => None,
-    }
-}
-
-/// Types that a task file names, under either of the words for them; none where it names none.
-fn alternatives(resources: &Member<'_, '_>) -> Result<Vec<(String, i64)>, Misread> {
-    for key in ACCELERATORS {
-        let types = resources.get(key)?;
-        if !types.is_absent() {
-            return accelerators(types.value()).ok_or_else(|| types.misread("accelerators like `H200:8`"));
-        }
-    }
-    Ok(Vec::new())
-}
-
-/// `1xH200`, or as [`accelerator`].
-fn counted_first(text: &str) -> Option<(String, i64)> {
-    match text.split_once('x') {
-        Some((count, name)) if !count.is_empty() && count.bytes().all(|byte| byte.is_ascii_digit()) => {
-            counted(name, count)
-        }
-        _ => accelerator(text),
-    }
-}
-
-/// `H200:8`, `H200`.
-fn accelerator(text: &str) -> Option<(String, i64)> {
-    thousandths(accelerator_parts(text, None)?)
-}
-
-/// A type with its count per node, in thousandths, where its name says nothing else in the syntax of alternatives.
-fn counted(name: &str, count: &str) -> Option<(String, i64)> {
-    thousandths(accelerator_parts(name, Some(count))?)
-}
-
-fn thousandths((name, count): (&str, &str)) -> Option<(String, i64)> {
-    let count = number::scaled(count.as_bytes(), 3).ok()?;
-    (count >= 0).then(|| (name.to_owned(), count))
-}
-
-/// A type and how many of it, as they are written: `H200` with a count beside it, or else `H200:8` or `H200` alone. In YAML
-/// `{H200:8}` without a blank is a key without a value, so that there is nothing beside it.
-pub(crate) fn accelerator_parts<'a>(text: &'a str, beside: Option<&'a str>) -> Option<(&'a str, &'a str)> {
-    let (name, count) = match beside {
-        Some(count) => (text, count),
-        None => text.split_once(':').unwrap_or((text, "1")),
-    };
-    let name = name.trim();
-    let plain = !name.is_empty() && !name.contains(['|', '*', ':', '[', ']', '(', ')']);
-    plain.then(|| (name, count.trim()))
 }
 
 /// Alternatives in native syntax: the first sets what a worker asks for, the others say where they differ.
