@@ -54,12 +54,19 @@ impl Conversion {
             let utc = source.offset_s.map(|offset_s| offset_s * 1000);
             // Where they are those of a calendar already, they are Unix times in both.
             let unix = source.submits.is_some_and(|(_, last_ms)| last_ms >= CALENDAR_FROM_MS);
-            if let Some(epoch_ms) = source.epoch_ms.filter(|epoch_ms| !unix || Some(*epoch_ms) != utc) {
-                let zero = super::time::date_and_time(epoch_ms);
-                let clock = super::time::clock_name(source.offset_s.unwrap_or(0));
-                lost.push(format!(
-                    "`{path}`: its clock begins at {zero} ({clock}), which the native format does not say; times stay as they are"
-                ));
+            let clock = super::time::clock_name(source.offset_s.unwrap_or(0));
+            match source.epoch_ms {
+                Some(epoch_ms) if !unix || Some(epoch_ms) != utc => {
+                    let zero = super::time::date_and_time(epoch_ms);
+                    lost.push(format!(
+                        "`{path}`: its clock begins at {zero} ({clock}), which the native format does not say; times stay as they are"
+                    ));
+                }
+                Some(1.. | ..=-1) => lost.push(format!(
+                    "`{path}`: its machine's clock is {clock}, which the native format does not say; its hours and weekdays \
+                     become those of UTC"
+                )),
+                _ => {}
             }
             if source.statistics {
                 lost.push(format!(

@@ -299,3 +299,28 @@ fn pai_beside_other_clocks_is_told() {
         "`jobs.csv` counts time from a zero of its own and `dates.csv` from 1970: their jobs do not overlap";
     assert_eq!(told(&["jobs.csv:pai", "dates.csv"]), [apart]);
 }
+
+/// Unix times have no clock of a machine in the native format: what converting loses of it is said.
+#[test]
+fn a_zone_that_converting_loses_is_told() {
+    let folder = folder();
+    let lost = |head: &str| {
+        let text = head.to_owned() + &swf(None, &[(1, 830_908_800), (2, 830_912_400)]);
+        write(&folder, "jobs.swf", text.as_bytes());
+        let ran = done(&folder, &["trace", "convert", "jobs.swf", "--out", "jobs.csv"]);
+        let mut lines = ran.stderr.lines().filter(|line| line.contains("clock"));
+        let line = lines.next().map(str::to_owned);
+        assert_eq!(lines.next(), None);
+        line
+    };
+    let said = |clock: &str| {
+        Some(format!(
+            "warning: `jobs.swf`: its machine's clock is {clock}, which the native format does not say; its hours and \
+             weekdays become those of UTC"
+        ))
+    };
+    assert_eq!(lost("; UnixStartTime: 0\n; TimeZone: -28800\n"), said("UTC-08:00"));
+    assert_eq!(lost("; TimeZone: 19800\n"), said("UTC+05:30"));
+    assert_eq!(lost("; UnixStartTime: 0\n; TimeZone: 0\n"), None);
+    assert_eq!(lost("; UnixStartTime: 0\n"), None);
+}
