@@ -338,6 +338,11 @@ fn typed(path: &Path, schema: &str, values: &[Typed]) {
                 let bytes = ByteArray::from(bytes.to_vec());
                 out.typed::<ByteArrayType>().write_batch(&[bytes], None, None).unwrap();
             }
+            // One of an optional or repeated mapping: its levels are those of a value that is there.
+            Typed::Key(key, levels) => {
+                let key = ByteArray::from(*key);
+                out.typed::<ByteArrayType>().write_batch(&[key], Some(&[*levels]), Some(&[0])).unwrap();
+            }
             Typed::Items(items) => {
                 let texts: Vec<ByteArray> = items.iter().map(|item| ByteArray::from(*item)).collect();
                 let levels = if items.is_empty() { vec![0] } else { vec![1; items.len()] };
@@ -357,6 +362,7 @@ enum Typed {
     Whole(i64),
     Bytes(&'static [u8]),
     Items(&'static [&'static str]),
+    Key(&'static str, i16),
 }
 
 const TYPED: &str = "REQUIRED BYTE_ARRAY job_id (UTF8); REQUIRED INT64 run_s; REQUIRED BYTE_ARRAY team;";
@@ -421,5 +427,43 @@ fn bytes_of_parquet_that_are_no_text_are_refused() {
         let expected =
             "failed to read trace `jobs.parquet`\nline 2, column `team`: expected UTF-8 text, found ";
         assert!(said.starts_with(expected), "{said}");
+    }
+}
+
+/// Maps, structures and lists of lists are no text; each would otherwise be a name of its own.
+#[test]
+fn what_lies_nested_in_parquet_is_refused() {
+    let folder = folder();
+    let path = folder.path().join("jobs.parquet");
+    let map = |name: &str| {
+        format!(
+            "REQUIRED GROUP {name} (MAP) {{ REPEATED GROUP key_value {{ REQUIRED BYTE_ARRAY key (UTF8); REQUIRED BYTE_ARRAY \
+             value (UTF8); }} }}"
+        )
+    };
+    let structure = |name: &str| format!("REQUIRED GROUP {name} {{ REQUIRED BYTE_ARRAY a (UTF8); }}");
+    let lists = |name: &str| {
+        format!(
+            "REQUIRED GROUP {name} (LIST) {{ REPEATED GROUP list {{ REQUIRED GROUP element (LIST) {{ REPEATED GROUP list {{ \
+             REQUIRED BYTE_ARRAY element (UTF8); }} }} }} }}"
+        )
+    };
+    let cases: [(String, Vec<Typed>, &str); 3] = [
+        (map("pools"), vec![Typed::Key("V100", 1), Typed::Key("x", 1)], "V100"),
+        (structure("pools"), vec![Typed::Bytes(b"x")], "a"),
+        (lists("pools"), vec![Typed::Key("x", 2)], "x"),
+    ];
+    let base = || [Typed::Bytes(b"j"), Typed::Whole(5), Typed::Bytes(b"t"), Typed::Whole(0)];
+    for (column, values, part) in cases {
+        let values: Vec<Typed> = base().into_iter().chain(values).collect();
+        typed(&path, &format!("{TYPED} REQUIRED INT64 submit_s; {column}"), &values);
+        let said = message(load(&path));
+        let expected = "failed to read trace `jobs.parquet`\nline 2, column `pools`: expected a value or a list of values, found `";
+        assert!(said.starts_with(expected) && said.contains(part), "{said}");
+        // What the format does not know is passed over, whatever it is.
+        let other = column.replace("pools", "notes");
+        typed(&path, &format!("{TYPED} REQUIRED INT64 submit_s; {other}"), &values);
+        let found = load(&path).unwrap();
+        assert_eq!((found.jobs.len(), found.warnings.len()), (1, 2), "{:?}", found.warnings);
     }
 }

@@ -83,6 +83,13 @@ pub(crate) const NAMES: [&str; COLUMNS.len()] = {
     names
 };
 
+/// Whether a column of this name is read.
+#[cfg(feature = "parquet")]
+pub(super) fn knows(name: &str) -> bool {
+    let name = name.trim_ascii();
+    NAMES.contains(&name) || name.strip_prefix("res_").is_some_and(|rest| !rest.is_empty())
+}
+
 /// Reader of the native CSV.
 pub(crate) struct Native {
     table: Table,

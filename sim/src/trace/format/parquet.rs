@@ -16,6 +16,7 @@ use ::parquet::file::reader::{FileReader, SerializedFileReader};
 use ::parquet::record::reader::RowIter;
 use ::parquet::record::{Field, Row};
 
+use super::native;
 use crate::trace::error::{Fault, quoted};
 use crate::trace::guess::Format;
 use crate::trace::input::{Opened, Unsayable};
@@ -28,6 +29,8 @@ struct Column {
     unit: Unit,
     /// Its values are times in ns, of which the library behind knows no type.
     nanoseconds: bool,
+    /// The native format knows it; what has parts in others is passed over.
+    known: bool,
 }
 
 /// What a value is multiplied by on its way.
@@ -126,7 +129,12 @@ pub(crate) fn open(path: &Path, opened: &Opened) -> Result<(Format, Rows), Fault
     let (header, mut columns) = if opendc {
         opendc_columns(&names)?
     } else {
-        let plain = |source| Column { source, unit: Unit::Plain, nanoseconds: false };
+        let plain = |source| Column {
+            source,
+            unit: Unit::Plain,
+            nanoseconds: false,
+            known: native::knows(&names[source]),
+        };
         let columns = (0..names.len()).map(plain).collect();
         (names.clone(), columns)
     };
@@ -166,7 +174,7 @@ fn opendc_columns(names: &[String]) -> Result<(Vec<String>, Vec<Column>), Fault>
     for (name, native, unit) in OPENDC {
         if let Some(source) = names.iter().position(|known| known == name) {
             header.push(native.to_owned());
-            columns.push(Column { source, unit, nanoseconds: false });
+            columns.push(Column { source, unit, nanoseconds: false, known: true });
         } else if REQUIRED.contains(&name) {
             let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
             return Err(Fault::other(0, format!("the column `{name}` is missing"))
@@ -209,36 +217,21 @@ fn check(metadata: &ParquetMetaData) -> Result<u64, Fault> {
 }
 
 impl Rows {
-    /// Adds a row; the item of a list that has what separates items is the fault of it.
+    /// Adds a row, unless a value of it cannot be said in text.
     fn append(&mut self, row: &Row) -> Result<(), Unsayable> {
         let fields: Vec<&Field> = row.get_column_iter().map(|(_, field)| field).collect();
         let begin = self.text.len();
         let mut index = 0;
         for column in &self.columns {
-            let shown = match fields.get(column.source) {
-                None => Vec::new(),
-                Some(Field::ListInternal(list)) => {
-                    let items: Vec<Vec<u8>> =
-                        list.elements().iter().map(|item| bytes(item, column.unit)).collect();
-                    if let Some(item) = items.iter().find(|item| item.contains(&b'|')) {
-                        let found = quoted(item);
-                        self.text.truncate(begin);
-                        let column = self.names[column.source].clone();
-                        return Err(Unsayable {
-                            line: self.line,
-                            column,
-                            expected: "items without `|`",
-                            found,
-                        });
-                    }
-                    items.join(&b'|')
+            let field = fields.get(column.source).filter(|field| column.known || !is_nested(field));
+            match field.map_or(Ok(Vec::new()), |field| cell(field, *column)) {
+                Ok(shown) => write_field(&mut self.text, index, &shown),
+                Err((expected, found)) => {
+                    self.text.truncate(begin);
+                    let column = self.names[column.source].clone();
+                    return Err(Unsayable { line: self.line, column, expected, found });
                 }
-                Some(Field::Long(value)) if column.nanoseconds => {
-                    bytes(&Field::TimestampMillis(value.div_euclid(1_000_000)), column.unit)
-                }
-                Some(field) => bytes(field, column.unit),
-            };
-            write_field(&mut self.text, index, &shown);
+            }
             index += 1;
         }
         if self.team {
@@ -295,6 +288,35 @@ fn write_field(text: &mut Vec<u8>, index: usize, field: &[u8]) {
         text.extend_from_slice(if byte == b'"' { b"\"\"" } else { std::slice::from_ref(&byte) });
     }
     text.push(b'"');
+}
+
+/// What stands in a column of a row as text; else what was expected there and what was found.
+fn cell(field: &Field, column: Column) -> Result<Vec<u8>, (&'static str, String)> {
+    match field {
+        Field::ListInternal(list) => {
+            if list.elements().iter().any(is_nested) {
+                return Err((FLAT, quoted(field.to_string().as_bytes())));
+            }
+            let items: Vec<Vec<u8>> = list.elements().iter().map(|item| bytes(item, column.unit)).collect();
+            match items.iter().find(|item| item.contains(&b'|')) {
+                Some(item) => Err(("items without `|`", quoted(item))),
+                None => Ok(items.join(&b'|')),
+            }
+        }
+        field if is_nested(field) => Err((FLAT, quoted(field.to_string().as_bytes()))),
+        Field::Long(value) if column.nanoseconds => {
+            Ok(bytes(&Field::TimestampMillis(value.div_euclid(1_000_000)), column.unit))
+        }
+        field => Ok(bytes(field, column.unit)),
+    }
+}
+
+/// What a column may hold.
+const FLAT: &str = "a value or a list of values";
+
+/// Whether it has parts of its own.
+fn is_nested(field: &Field) -> bool {
+    matches!(field, Field::Group(_) | Field::MapInternal(_) | Field::ListInternal(_))
 }
 
 /// A value as text, or bytes that are none, which the reader behind refuses.
