@@ -15,7 +15,8 @@ impl Trace {
     /// Reads files into one trace.
     ///
     /// Jobs of all files are sorted together by submit time, then name. In formats without job ids the rows of
-    /// all files are numbered through; beside files of another format `#` stands before the number.
+    /// all files are numbered through; beside files of another format `#` stands before the number. In SWF the number
+    /// of a second file stands before that of its jobs: `2#1`.
     ///
     /// # Errors
     ///

@@ -10,9 +10,7 @@ use std::rc::Rc;
 use super::clock::{self, Clocks};
 use super::cluster::Cluster;
 use super::error::{Fault, TraceError, printable};
-use super::format::{
-    Companions, MAX_AMOUNT, MAX_TIME_MS, SwfOptions, adapter, read_throughputs, swf_begin_ms,
-};
+use super::format::{Companions, SwfOptions, adapter, read_throughputs, swf_begin_ms};
 use super::guess::{Format, guess};
 use super::input::{self, Flow, Input, Opened};
 use super::interner::SeenNames;
@@ -84,6 +82,8 @@ struct Part {
     opened: Option<Opened>,
     /// How much later than the clock of the set its own begins, ms.
     later_ms: i64,
+    /// What stands before the numbers of its jobs, which are those of other files too.
+    sign: String,
 }
 
 /// Reads all inputs into `sink`.
@@ -126,6 +126,7 @@ struct Open {
     flow: Rc<Flow>,
     digest: Option<String>,
     later_ms: i64,
+    sign: String,
 }
 
 impl Rows {
@@ -171,6 +172,9 @@ impl Rows {
         };
         let (later, warnings) = clock::aligned(&parts.iter().map(begin).collect::<Vec<_>>());
         parts.iter_mut().zip(later).for_each(|(part, later_ms)| part.later_ms = later_ms);
+        // Every log of SWF numbers its jobs from one.
+        let logs = parts.iter_mut().filter(|part| part.format == Format::Swf);
+        logs.enumerate().skip(1).for_each(|(log, part)| part.sign = format!("{}#", log + 1));
         let reading = Reading { warnings, ..Reading::default() };
         let checker = Checker { repairs, partial: options.partial, mixed, reading, ..Checker::default() };
         Ok(Self {
@@ -213,7 +217,7 @@ impl Rows {
         let source =
             Source { path: part.path, format: part.format, guessed: part.guessed, ..Source::default() };
         self.checker.begin(source, rows.missing())?;
-        Ok(Some(Open { path, rows, flow, digest: part.digest, later_ms: part.later_ms }))
+        Ok(Some(Open { path, rows, flow, digest: part.digest, later_ms: part.later_ms, sign: part.sign }))
     }
 
     fn end(&mut self) {
@@ -296,6 +300,9 @@ fn advance(
         if open.later_ms != 0 {
             row.move_by(open.later_ms);
         }
+        if !open.sign.is_empty() {
+            row.name.insert_str(0, &open.sign);
+        }
         let checked = checker.check(row, open.rows.resources())?;
         watch.row(checker.numbered);
         if let Some(checked) = checked {
@@ -329,7 +336,7 @@ fn part(path: String, format: Option<Format>, opened: Opened) -> Result<Part, Fa
     if matches!(format, Format::Parquet | Format::OpenDc) {
         return columnar(path, guessed, opened);
     }
-    Ok(Part { path, format, guessed, digest: None, opened: Some(opened), later_ms: 0 })
+    Ok(Part { path, format, guessed, digest: None, opened: Some(opened), later_ms: 0, sign: String::new() })
 }
 
 /// A Parquet file becomes the bytes of a native CSV; the digest is that of the file.
@@ -342,7 +349,7 @@ fn columnar(path: String, guessed: bool, mut opened: Opened) -> Result<Part, Fau
     opened.flow.drain(&mut opened.bytes)?;
     let digest = Some(opened.flow.digest());
     let opened = Some(input::open_bytes(Box::new(rows))?);
-    Ok(Part { path, format, guessed, digest, opened, later_ms: 0 })
+    Ok(Part { path, format, guessed, digest, opened, later_ms: 0, sign: String::new() })
 }
 
 /// The Parquet file whose reading has just panicked in a library, if any: for the hook of a program that aborts.
@@ -437,11 +444,11 @@ impl Checker {
         if self.missing.run {
             row.run_ms = Some(0);
         }
-        if let Some(value) = beyond(row) {
+        if let Some(value) = row.beyond() {
             let found = format!("`{value}` ms");
             return Err(Fault::unreadable(row.line, "times within the range of this program", found));
         }
-        if let Some(value) = too_much(row) {
+        if let Some(value) = row.too_much() {
             let found = format!("`{value}` thousandths or bytes");
             return Err(Fault::unreadable(row.line, "amounts within the range of this program", found));
         }
@@ -561,30 +568,6 @@ impl Checker {
         self.reading.warnings.extend(self.clocks.note(&source));
         self.reading.sources.push(source);
     }
-}
-
-/// A time of the row that is outside of what this program computes with: sums of a few must fit 64 bits.
-fn beyond(row: &TraceRow) -> Option<i64> {
-    let times = [
-        row.submit_ms,
-        row.run_ms,
-        row.limit_ms,
-        row.estimate_ms,
-        row.checkpoint_ms,
-        row.restart_ms,
-        row.deadline_ms,
-        row.start_ms,
-        row.end_ms,
-    ];
-    times.into_iter().flatten().find(|value| value.unsigned_abs() > MAX_TIME_MS.unsigned_abs())
-}
-
-/// An amount of the row that is outside of what can be compared exactly, and that the native format refuses.
-fn too_much(row: &TraceRow) -> Option<i64> {
-    let others = row.others.iter().map(|(_, amount)| *amount);
-    let amounts = [row.gpu_milli, row.cpu_milli, row.memory_bytes].into_iter().chain(others);
-    let mut amounts = amounts.filter(|amount| amount.unsigned_abs() > MAX_AMOUNT.unsigned_abs());
-    amounts.next().or(row.gpu_utilization_milli.filter(|&value| value > i64::from(u32::MAX)))
 }
 
 /// The sum of times up to `line`, unless it passes the range of a time.

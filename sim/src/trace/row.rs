@@ -5,7 +5,7 @@
 
 use super::cluster::Cluster;
 use super::error::Fault;
-use super::format::PaiTaskTable;
+use super::format::{MAX_AMOUNT, MAX_TIME_MS, PaiTaskTable};
 
 /// How a recorded job ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -287,6 +287,30 @@ pub(crate) struct TraceRow {
 }
 
 impl TraceRow {
+    /// A time that is outside of what this program computes with: sums of a few must fit 64 bits.
+    pub(crate) fn beyond(&self) -> Option<i64> {
+        let times = [
+            self.submit_ms,
+            self.run_ms,
+            self.limit_ms,
+            self.estimate_ms,
+            self.checkpoint_ms,
+            self.restart_ms,
+            self.deadline_ms,
+            self.start_ms,
+            self.end_ms,
+        ];
+        times.into_iter().flatten().find(|value| value.unsigned_abs() > MAX_TIME_MS.unsigned_abs())
+    }
+
+    /// An amount that is outside of what can be compared exactly, and that the native format refuses.
+    pub(crate) fn too_much(&self) -> Option<i64> {
+        let others = self.others.iter().map(|(_, amount)| *amount);
+        let amounts = [self.gpu_milli, self.cpu_milli, self.memory_bytes].into_iter().chain(others);
+        let mut amounts = amounts.filter(|amount| amount.unsigned_abs() > MAX_AMOUNT.unsigned_abs());
+        amounts.next().or(self.gpu_utilization_milli.filter(|&value| value > i64::from(u32::MAX)))
+    }
+
     /// Empties every field and keeps the memory of the texts.
     pub(crate) fn clear(&mut self) {
         for text in [

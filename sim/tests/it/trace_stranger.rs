@@ -215,6 +215,28 @@ fn numbered_jobs_stand_beside_named_ones() {
     assert_eq!(names, ["3", "4", "#3", "#4"]);
 }
 
+/// Every SWF log numbers its jobs from one: those of a second file are other jobs.
+#[test]
+fn job_numbers_of_swf_are_those_of_their_file() {
+    let folder = folder();
+    write(&folder, "a.swf", swf(&[("1 0", 1, 3), ("2 5", 1, 3)]).as_bytes());
+    write(&folder, "b.swf", swf(&[("1 1", 1, 3), ("2 6", 1, 3), ("2 7", 1, 3)]).as_bytes());
+    write(&folder, "named.csv", format!("{HEADER}1,843476434,5,t,1\nx,843476435,5,t,1\n").as_bytes());
+    let names = |files: &[&str]| {
+        let ran = sim(folder.path(), &[&["trace", "convert", "-q"], files].concat());
+        let rows = ran.stdout.lines().skip(1).map(|row| row.split(',').next().unwrap().to_owned());
+        rows.collect::<Vec<_>>()
+    };
+    assert_eq!(names(&["a.swf", "b.swf"]), ["1", "2#1", "2", "2#2"]);
+    assert_eq!(names(&["b.swf", "a.swf"]), ["2#1", "1", "2#2", "2"]);
+    assert_eq!(names(&["a.swf", "b.swf", "a.swf"]), ["1", "3#1", "2#1", "2", "3#2", "2#2"]);
+    // Within one file a number is repeated, and other formats keep their ids.
+    let found = json(folder.path(), &["trace", "inspect", "a.swf", "b.swf", "-o", "json"]);
+    assert_eq!((&found["jobs"], &found["repairs"]), (&4.into(), &serde_json::json!({ "duplicate_id": 1 })));
+    let mixed = names(&["a.swf", "b.swf", "named.csv"]);
+    assert_eq!(mixed, ["1", "2#1", "2", "2#2", "x"]);
+}
+
 /// Lists without times have no span and no arrivals; beside a file with times they count, and their times do not.
 #[test]
 fn lists_without_times_are_inspected_without_them() {
