@@ -324,3 +324,32 @@ fn a_zone_that_converting_loses_is_told() {
     assert_eq!(lost("; UnixStartTime: 0\n; TimeZone: 0\n"), None);
     assert_eq!(lost("; UnixStartTime: 0\n"), None);
 }
+
+/// Submissions that are Unix times already are not counted from the beginning that a head tells, and it is said.
+#[test]
+fn unix_times_are_not_counted_from_a_beginning() {
+    let folder = folder();
+    let look = "`jobs.swf`: submit times look like Unix times although the header";
+    for (start, said) in [
+        (830_908_800, format!("{look} says when time starts: they are taken for what they look like")),
+        (-1, format!("{look} does not say when time starts")),
+    ] {
+        let head = "; TimeZone: -28800\n".to_owned();
+        let text = head + &swf(Some(start), &[(1, 830_908_800), (2, 830_912_400)]);
+        write(&folder, "jobs.swf", text.as_bytes());
+        let found = json(&folder, &["trace", "inspect", "jobs.swf"]);
+        assert_eq!(warned(&found), [said], "{start}");
+        assert_eq!((&found["clock"], &found["calendar"]), (&"UTC-08:00".into(), &true.into()));
+        // Midnight of a Wednesday by UTC, and Tuesday afternoon where the machine stands.
+        assert_eq!(found["arrivals_by_weekday"], serde_json::json!([0, 2, 0, 0, 0, 0, 0]));
+        assert_eq!((&found["arrivals_by_hour"][16], &found["arrivals_by_hour"][17]), (&1.into(), &1.into()));
+        // A date is one of the calendar.
+        let cut = done(&folder, &["trace", "shape", "--from", "1996-04-30T16:30:00", "jobs.swf"]).stdout;
+        assert_eq!(cut.lines().count(), 2, "{cut}");
+    }
+    // Beside a file that counts from its beginning they stay where they are.
+    write(&folder, "late.swf", swf(Some(START), &[(1, 0)]).as_bytes());
+    write(&folder, "jobs.swf", swf(Some(830_908_800), &[(2, 830_908_800)]).as_bytes());
+    let found = json(&folder, &["trace", "inspect", "jobs.swf", "late.swf"]);
+    assert!(!warned(&found).iter().any(|text| text.contains("begins")), "{found}");
+}

@@ -139,6 +139,8 @@ pub(crate) struct Swf {
     head: Head,
     /// A submission is a Unix time, whatever the head says of when time starts.
     epoch_submits: bool,
+    /// The first one is: so no time counts from a beginning that the head tells.
+    unix: Option<bool>,
 }
 
 /// What the lines before the jobs say.
@@ -188,18 +190,27 @@ impl Head {
     }
 }
 
-/// When the clock of a file begins, ms since 1970, by the lines before its first job.
+/// When the clock of a file begins, ms since 1970, by the lines up to its first job.
 pub(crate) fn swf_begin_ms(bytes: &[u8]) -> Option<i64> {
     let mut head = Head::default();
-    let lines = bytes.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii_start);
-    lines.take_while(|line| line.first().is_none_or(|&byte| byte == b';')).for_each(|line| head.line(line));
-    head.begin_ms()
+    let mut lines = bytes.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii_start);
+    let job = lines.find(|line| {
+        let job = line.first().is_some_and(|&byte| byte != b';');
+        if !job {
+            head.line(line);
+        }
+        job
+    });
+    let submit =
+        job.and_then(|job| job.split(u8::is_ascii_whitespace).filter(|field| !field.is_empty()).nth(1));
+    let submit = submit.and_then(|submit| number::scaled(submit, 3).ok());
+    head.begin_ms().filter(|_| submit.is_none_or(|submit| submit < CALENDAR_FROM_MS))
 }
 
 impl Swf {
     pub(crate) fn new(opened: Opened, options: SwfOptions) -> Self {
         let lines = Lines::new(opened);
-        Self { lines, options, extra_fields: false, head: Head::default(), epoch_submits: false }
+        Self { lines, options, extra_fields: false, head: Head::default(), epoch_submits: false, unix: None }
     }
 
     /// Splits the line into the ranges of its first 18 fields.
@@ -272,6 +283,7 @@ impl Swf {
         let requested = self.whole(&fields, 8)?;
         let request = self.seconds(&fields, 9)?;
         self.epoch_submits |= submit >= CALENDAR_FROM_MS;
+        self.unix.get_or_insert(self.epoch_submits);
         row.submit_ms = Some(submit);
         row.limit_ms = (request > 0).then_some(request);
         if self.options.run == SwfRun::CutAtRequest && request > 0 {
@@ -387,7 +399,7 @@ impl RowSource for Swf {
         let offset_s = self.head.offset_s();
         // Times of a head that does not say when they begin may be Unix times, by whose clock a zone tells.
         let unix = self.epoch_submits && self.head.zone_s.is_some();
-        let begin_ms = self.head.begin_ms().or(unix.then_some(0));
+        let begin_ms = self.head.begin_ms().filter(|_| self.unix != Some(true)).or(unix.then_some(0));
         Facts {
             epoch_ms: begin_ms.and_then(|begin| begin.checked_add(offset_s * 1000)),
             offset_s: begin_ms.map(|_| offset_s),
@@ -401,10 +413,14 @@ impl RowSource for Swf {
         if self.extra_fields {
             warnings.push("fields after the 18th are ignored".into());
         }
-        if self.epoch_submits && self.head.unix_start.unwrap_or(0) == 0 {
-            warnings.push(
-                "submit times look like Unix times although the header does not say when time starts".into(),
-            );
+        let look = "submit times look like Unix times although the header";
+        match self.head.begin_ms() {
+            None if self.epoch_submits => warnings.push(format!("{look} does not say when time starts")),
+            Some(_) if self.unix == Some(true) => {
+                warnings
+                    .push(format!("{look} says when time starts: they are taken for what they look like"));
+            }
+            _ => {}
         }
         warnings
     }
