@@ -162,7 +162,8 @@ pub(crate) fn replay<O: Observer>(
         record,
     };
     let watched = replay.observer.watched().and_then(|row| Some((row, replay.queue(row)?)));
-    replay.said = watched.map(|(row, queue)| Said::new(row, queue, trace.jobs[row as usize].shape));
+    let line = |row: u32| replay.line_of[trace.jobs[row as usize].shape as usize];
+    replay.said = watched.map(|(row, queue)| Said::new(row, queue, line(row)));
     replay.run(interrupted)
 }
 

@@ -15,8 +15,9 @@ type Word = (u32, String);
 pub(super) struct Said {
     pub(super) row: u32,
     pub(super) queue: usize,
+    /// As in [`Waiting`]: that of its line.
     pub(super) shape: u32,
-    /// The last head of its queue.
+    /// The last head of its queue, unless it waits no longer.
     head: Option<Word>,
     /// The last head of its line that found no quota.
     parked: Option<Word>,
@@ -47,7 +48,11 @@ impl Said {
         }
         let (words, parks) = match verdict {
             Verdict::Wait { why, again } => (why.to_string(), !again),
-            _ => (String::new(), false),
+            Verdict::EvictFor { .. } => (String::new(), false),
+            Verdict::Start { .. } | Verdict::Reject { .. } => {
+                self.head = None;
+                return;
+            }
         };
         if parks && head.shape == self.shape {
             self.parked = Some((head.row, words.clone()));
@@ -100,6 +105,9 @@ mod tests {
         said.note(&head(0, 8, 2), &wait("other", false));
         assert_eq!(why(&said, Stand::Parked), (found, None));
         assert_eq!(why(&said, Stand::InLine), (behind, Some(2)));
+        // Who starts or is rejected is ahead of nobody.
+        said.note(&head(0, 8, 2), &Verdict::Reject { why: "never".to_owned() });
+        assert_eq!(why(&said, Stand::InLine).1, None);
         said.note(&head(0, 7, 3), &wait("later", true));
         assert_eq!(why(&said, Stand::InLine), ("later".to_owned(), None));
         assert!(

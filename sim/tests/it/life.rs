@@ -182,3 +182,20 @@ fn a_wait_after_an_eviction_under_kueue_has_its_reasons_too() {
         "{table}"
     );
 }
+
+/// All of a line ask the same, in whatever words: what one of them was told is so for the others.
+#[test]
+fn a_job_whose_like_says_it_in_other_words_is_told_of_its_line_and_not_of_who_runs() {
+    let one = KUEUE
+        .replace("gpu = 3", "gpu = 4")
+        .replace("[[team]]\nname = 'b'\nquota = { p = { gpu = 1 } }\n", "");
+    for [own, like] in [["", "p"], ["p", ""]] {
+        let jobs = format!(
+            "job_id,submit_s,run_s,team,gpu,pools\nfirst,0,1,a,4,{like}\nruns,10,1000,a,2,p\nbig,20,10,a,4,{own}\n\
+             small,50,100,a,1,p\n"
+        );
+        let (life, _) = explained(&one, &jobs, "big");
+        let nobody = "too little quota is free, and nobody may be preempted for it";
+        assert_eq!(waits(&life), [json!([20.0, 1_010.0, [nobody]])], "{life}");
+    }
+}
