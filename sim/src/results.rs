@@ -173,6 +173,12 @@ impl Results {
         Ok(Self { folder, manifest })
     }
 
+    /// Where its manifest is.
+    #[must_use]
+    pub fn manifest_path(&self) -> PathBuf {
+        self.folder.join("manifest.json")
+    }
+
     /// The `sim run` that made the folder, to be done again.
     ///
     /// # Errors
@@ -225,7 +231,7 @@ impl Results {
     /// The same wherever its inputs are.
     fn command(&self) -> Result<Run, SimError> {
         let Manifest { complete, provenance, .. } = &self.manifest;
-        let shown = self.folder.join("manifest.json").display().to_string();
+        let shown = self.manifest_path().display().to_string();
         let own = env!("CARGO_PKG_VERSION");
         if provenance.version != own {
             let message =
@@ -300,8 +306,7 @@ impl Results {
         let path = self.folder.join(name);
         let shown = path.display();
         let listed = self.manifest.files.iter().find(|file| file.name == name).ok_or_else(|| {
-            let manifest = self.folder.join("manifest.json");
-            SimError::usage(format!("`{}` does not list `{name}`", manifest.display()))
+            SimError::usage(format!("`{}` does not list `{name}`", self.manifest_path().display()))
         })?;
         let bytes = std::fs::read(&path).map_err(|error| unreadable(&path, error))?;
         let now = sha256(&bytes);

@@ -1,4 +1,5 @@
-//! Whole: files that appear under their names only when they are whole, and leave nothing behind otherwise.
+//! Whole: files that appear under their names only when they are whole, leave nothing behind otherwise, and spare what
+//! they are made from.
 //!
 //! Absent on purpose: what is written.
 
@@ -18,6 +19,71 @@ pub fn abandon() {
         let _ = fs::remove_file(path);
     }
 }
+
+/// A file that a command is to write.
+#[derive(Debug, Clone, Copy)]
+pub struct Target<'a> {
+    /// What asks for it: the option, or the command.
+    pub by: &'a str,
+    /// What was named there: the file, or its folder.
+    pub named: &'a Path,
+    /// Where it is written.
+    pub path: &'a Path,
+}
+
+impl<'a> Target<'a> {
+    /// A file that an option names.
+    #[must_use]
+    pub const fn file(by: &'a str, path: &'a Path) -> Self {
+        Self { by, named: path, path }
+    }
+
+    /// Refuses to write over one of `inputs`: neither the file nor a link on the way to either is lost. Hard links are not
+    /// seen. What is no file, as a device, loses nothing; `-` is standard input.
+    ///
+    /// # Errors
+    ///
+    /// [`SimError::Usage`] naming the input.
+    pub fn spare<P: AsRef<Path>>(self, inputs: &[P]) -> Result<(), SimError> {
+        if is_special(self.path) {
+            return Ok(());
+        }
+        let beside = beside(self.path);
+        let own: Vec<PathBuf> =
+            [Some(self.path), beside.as_deref()].into_iter().flatten().flat_map(places).collect();
+        let inputs = inputs.iter().map(AsRef::as_ref).filter(|input| *input != Path::new("-"));
+        for input in inputs {
+            if places(input).any(|place| own.contains(&place)) {
+                let Self { by, named, path } = self;
+                let message = format!("`{by} {}` would write over `{}`", named.display(), input.display());
+                let other = if named == path { "file" } else { "folder" };
+                return Err(SimError::usage_with_hint(message, format!("name another {other}")));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Where a name lies, and where it leads.
+fn places(path: &Path) -> impl Iterator<Item = PathBuf> {
+    let folder = path.parent().map(|folder| if folder == Path::new("") { Path::new(".") } else { folder });
+    let lies = folder.and_then(|folder| Some(fs::canonicalize(folder).ok()?.join(path.file_name()?)));
+    lies.into_iter().chain(fs::canonicalize(path))
+}
+
+/// A device or a pipe, which is written as it is.
+fn is_special(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|found| !found.is_file())
+}
+
+/// Where the bytes of a file are until it is whole.
+fn beside(path: &Path) -> Option<PathBuf> {
+    let name = path.file_name()?.to_string_lossy();
+    Some(path.with_file_name(format!(".{name}{PARTIAL}")))
+}
+
+/// How the name of a file ends that is not whole.
+pub(crate) const PARTIAL: &str = ".partial";
 
 fn no_longer_unfinished(path: &Path) {
     UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner).retain(|known| known != path);
@@ -56,11 +122,7 @@ impl WholeFile {
     ///
     /// What the machine says.
     pub fn create(path: &Path) -> io::Result<Self> {
-        let is_special = fs::metadata(path).is_ok_and(|found| !found.is_file());
-        let beside = path.file_name().filter(|_| !is_special).map(|name| {
-            let name = name.to_string_lossy();
-            path.with_file_name(format!(".{name}.partial"))
-        });
+        let beside = beside(path).filter(|_| !is_special(path));
         let file = match &beside {
             Some(beside) => {
                 let file = File::create(beside)?;

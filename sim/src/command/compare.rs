@@ -1,6 +1,6 @@
 //! `sim compare`: the same trace under several policies.
 
-use super::run::{load, trim, without_out};
+use super::run::{load, read, trim, without_out};
 use super::settings::{given_by_variables, overrides, seed};
 use super::{Output, World, warnings};
 use crate::cli::{Compare, OutputFormat};
@@ -46,6 +46,7 @@ pub fn compare(arguments: &Compare, world: &World<'_>) -> Result<Output, SimErro
         Ok::<_, SimError>(scenario)
     };
     let scenarios = arguments.policies.iter().map(scenario).collect::<Result<Vec<_>, _>>()?;
+    let files = read(&arguments.traces, &arguments.scenario, &scenarios[0])?;
     // What a policy sets lies in `[policy]`, so all scenarios ask for the same trace.
     let trace = load(&arguments.traces, arguments.strict, &scenarios[0], world)?;
     let contender =
@@ -54,6 +55,9 @@ pub fn compare(arguments: &Compare, world: &World<'_>) -> Result<Output, SimErro
     let contenders = contenders.collect::<Result<Vec<_>, _>>()?;
     // A folder that cannot be made is said before anything is run.
     let folder = arguments.out.as_deref().map(Folder::of_comparison).transpose()?;
+    if let Some(folder) = &folder {
+        folder.spare(&files)?;
+    }
     let (comparison, runs) = run_all(&contenders, &trace, &info, (baseline, arguments.replicas), world)?;
     if let Some(folder) = folder {
         let _stage = world.stage("writing");

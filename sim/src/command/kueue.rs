@@ -12,7 +12,7 @@ use crate::error::SimError;
 use crate::kueue;
 use crate::scenario::Scenario;
 use crate::trace::{Trace, TraceOptions, printable};
-use crate::whole;
+use crate::whole::{self, Target};
 
 /// Runs one of the commands.
 ///
@@ -29,6 +29,11 @@ pub fn kueue(command: &KueueCommand, world: &World<'_>) -> Result<Output, SimErr
 fn import(arguments: &Import) -> Result<Output, SimError> {
     let files = kueue::files(&arguments.files);
     let (trace, out) = (arguments.trace.as_deref(), arguments.out.as_deref());
+    for (option, path) in [("--out", out), ("--trace", trace)] {
+        if let Some(path) = path {
+            Target::file(option, path).spare(&arguments.files)?;
+        }
+    }
     let named = trace.and_then(|trace| from_folder_of(out, trace));
     let wanted = kueue::Wanted {
         fair_sharing: arguments.fair_sharing,
@@ -97,6 +102,9 @@ fn finished(workloads: &[Value], path: &Path) -> Result<Vec<String>, SimError> {
 }
 
 fn export(arguments: &Export, world: &World<'_>) -> Result<Output, SimError> {
+    if let Some(path) = &arguments.out {
+        Target::file("--out", path).spare(&[&arguments.scenario])?;
+    }
     let scenario = Scenario::load(&arguments.scenario, &overrides(&arguments.settings, None, world)?)?;
     let mut exported = kueue::export(&scenario)?;
     exported.notes.extend(kueue::note_of_time(&scenario, &exported)?);

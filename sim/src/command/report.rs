@@ -6,7 +6,7 @@ use crate::cli::results::Report;
 use crate::error::SimError;
 use crate::report;
 use crate::results::Results;
-use crate::whole;
+use crate::whole::{self, Target};
 
 /// Runs again what the folder's manifest says and writes the report.
 ///
@@ -16,13 +16,18 @@ use crate::whole;
 pub fn report(arguments: &Report, world: &World<'_>) -> Result<Output, SimError> {
     let results = Results::open(&arguments.folder)?;
     let again = Again::new(&results, world)?;
+    let path = arguments.report.clone().unwrap_or_else(|| arguments.folder.join("report.html"));
+    let target = match &arguments.report {
+        Some(path) => Target::file("--report", path),
+        None => Target { by: "sim report", named: &arguments.folder, path: &path },
+    };
+    target.spare(&again.read)?;
     let (record, summary, shares) = again.run(world, &mut ())?;
     if record.interrupted {
         // The report that is there may be whole.
         return Err(SimError::Interrupted { during: "the run was done again" });
     }
     let _stage = world.stage("writing");
-    let path = arguments.report.clone().unwrap_or_else(|| arguments.folder.join("report.html"));
     let page = report::html::page(&again.setup, &again.trace, &record, &summary, &shares);
     whole::write(&path, |out| std::io::Write::write_all(out, page.as_bytes()))?;
     let mut output = Output::new(String::new());

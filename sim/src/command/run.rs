@@ -1,5 +1,7 @@
 //! `sim run`: replays a trace under a scenario.
 
+use std::path::{Path, PathBuf};
+
 use super::settings::{given_by_variables, overrides, seed};
 use super::{Output, World, warnings};
 use crate::checker::Checker;
@@ -51,9 +53,7 @@ pub(crate) fn run_for(arguments: &Run, world: &World<'_>) -> Result<(Summary, Ou
         Quantiles::Sketch => None,
     };
     if let Some(folder) = &folder {
-        let inputs = inputs(&arguments.traces, &scenario)?;
-        let traces = inputs.iter().map(|input| input.path.as_path());
-        folder.spare(&traces.chain([arguments.scenario.as_path()]).collect::<Vec<_>>())?;
+        folder.spare(&read(&arguments.traces, &arguments.scenario, &scenario)?)?;
     }
     let done = match arguments.quantiles {
         Quantiles::Exact => whole(arguments, world, &scenario, &info, folder.as_ref(), &mut timings)?,
@@ -84,6 +84,8 @@ pub(crate) struct Again<'a> {
     results: &'a Results,
     scenario: Scenario,
     info: RunInfo,
+    /// Every file that it reads.
+    pub(crate) read: Vec<PathBuf>,
     pub(crate) trace: Trace,
     pub(crate) setup: Setup,
 }
@@ -102,11 +104,13 @@ impl<'a> Again<'a> {
         let overrides = overrides(&arguments.settings, arguments.policy.as_deref(), &then)?;
         let scenario = Scenario::load(&arguments.scenario, &overrides)
             .map_err(|error| results.fault(&arguments, error.into()))?;
+        let mut files = read(&arguments.traces, &arguments.scenario, &scenario)?;
+        files.push(results.manifest_path());
         let trace = load(&arguments.traces, arguments.strict, &scenario, world)?;
         let digests = trace.sources.iter().map(|source| (source.path.as_str(), source.digest.as_str()));
         results.check_inputs(digests, &scenario.digest)?;
         let setup = Setup::new(&scenario, &trace)?;
-        Ok(Self { results, scenario, info, trace, setup })
+        Ok(Self { results, scenario, info, read: files, trace, setup })
     }
 
     /// Runs with `observer` watching; the decisions must be those of then.
@@ -280,6 +284,12 @@ fn inputs(traces: &[String], scenario: &Scenario) -> Result<Vec<Input>, SimError
         SimError::usage_with_hint(message, "give one with `--trace FILE`, or set `path` in `[trace]`")
     };
     Ok(vec![scenario.trace.clone().ok_or_else(missing)?])
+}
+
+/// Every file that a run reads.
+pub(crate) fn read(traces: &[String], path: &Path, scenario: &Scenario) -> Result<Vec<PathBuf>, SimError> {
+    let traces = inputs(traces, scenario)?.into_iter().map(|input| input.path);
+    Ok(traces.chain([path.to_path_buf()]).chain(scenario.gavel_throughputs.clone()).collect())
 }
 
 pub(crate) fn load(

@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use fairshare::ResourceKind;
 use flate2::{Compression, GzBuilder};
@@ -27,7 +27,7 @@ use crate::trace::{
     ConvertError, Demand, Factor, Input, Instant, MAX_TIME_MS, OfferedLoad, Repair, Selection, Source, Trace,
     TraceOptions, Transform, convert, inspect_against, printable,
 };
-use crate::whole::{self, WholeFile};
+use crate::whole::{self, Target, WholeFile};
 
 /// Runs one of the commands; `stdout` takes the traces that have no file.
 ///
@@ -169,8 +169,24 @@ fn warnings(warnings: &[String]) -> Vec<String> {
     warnings.iter().map(|warning| format!("warning: {warning}")).collect()
 }
 
+/// Refuses to write over what a command reads: the traces, and `others`.
+fn spare(
+    written: &[(&'static str, &Option<PathBuf>)],
+    traces: &[String],
+    others: impl IntoIterator<Item = PathBuf>,
+) -> Result<(), SimError> {
+    let traces = inputs(traces).into_iter().map(|input| input.path);
+    let read: Vec<PathBuf> = traces.chain(others).collect();
+    written.iter().try_for_each(|(option, path)| {
+        path.as_deref().map_or(Ok(()), |path| Target::file(option, path).spare(&read))
+    })
+}
+
 fn convert_trace(arguments: &Convert, world: &World<'_>, place: Place<'_>) -> Result<Output, SimError> {
     let options = import(arguments.import.as_deref(), arguments.strict, world)?;
+    let others = arguments.import.iter().chain(&options.gavel_throughputs).cloned();
+    let written = [("--out", &arguments.out), ("--scenario", &arguments.scenario)];
+    spare(&written, &arguments.traces, others)?;
     let done = write_trace(place, |out| {
         convert(&inputs(&arguments.traces), &options, out).map_err(|error| match error {
             ConvertError::Read(error) => Failure::Input(error.into()),
@@ -203,6 +219,8 @@ fn repairs(source: &Source) -> Vec<String> {
 
 fn synth(arguments: &Synth, world: &World<'_>, place: Place<'_>) -> Result<Output, SimError> {
     let seed = seed(arguments.seed, world)?;
+    let file = arguments.spec.as_ref().filter(|name| SynthSpec::preset(name).is_err());
+    spare(&[("--out", &arguments.out)], &arguments.like, file.map(PathBuf::from))?;
     let mut spec = match &arguments.spec {
         Some(name) => described(name)?,
         None => SynthSpec::like(&Trace::load(&inputs(&arguments.like), &options(false, place.watched))?)
@@ -232,6 +250,8 @@ fn shape(arguments: &Shape, world: &World<'_>, place: Place<'_>) -> Result<Outpu
     let seed = seed(arguments.seed, world)?;
     let mut steps = steps(arguments)?;
     let options = import(arguments.import.as_deref(), arguments.strict, world)?;
+    let others = arguments.import.iter().chain(&options.gavel_throughputs).cloned();
+    spare(&[("--out", &arguments.out)], &arguments.traces, others)?;
     let mut trace = Trace::load(&inputs(&arguments.traces), &options)?;
     if let Some(window) = window(arguments, &trace)? {
         steps.insert(0, window);

@@ -19,7 +19,7 @@ use crate::record::Record;
 use crate::setup::Setup;
 use crate::summary::Summary;
 use crate::trace::Trace;
-use crate::whole::{WholeFile, write};
+use crate::whole::{PARTIAL, Target, WholeFile, write};
 
 /// Bytes that are read at once.
 const BUFFER: usize = 1 << 18;
@@ -35,10 +35,20 @@ const TABLES: [(&str, &str, Columns); 4] = [
 /// What else is in the folder of a run.
 const OTHERS: [&str; 5] = ["summary.json", "manifest.json", "report.html", "metrics.txt", "timings.json"];
 
+fn is_of_run(name: &str) -> bool {
+    OTHERS.contains(&name) || TABLES.iter().any(|(table, packed, _)| name == *table || name == *packed)
+}
+
+fn is_of_comparison(name: &str) -> bool {
+    matches!(name, "report.html" | "compare.json") || super::versus::is_picture(name)
+}
+
 /// The folder of `--out`.
 #[derive(Debug)]
 pub struct Folder {
     path: PathBuf,
+    /// Whether one of its files is called so.
+    is_result: fn(&str) -> bool,
 }
 
 impl Folder {
@@ -48,7 +58,8 @@ impl Folder {
     ///
     /// [`SimError::Write`] if it cannot be made; [`SimError::Usage`] if it holds a comparison.
     pub fn of_run(path: &Path) -> Result<Self, SimError> {
-        Self::without(path, "compare.json", "a comparison", "a run")
+        Self::without(path, "compare.json", "a comparison", "a run")?;
+        Ok(Self { path: path.to_path_buf(), is_result: is_of_run })
     }
 
     /// The folder of a comparison, made if it is not there.
@@ -57,35 +68,35 @@ impl Folder {
     ///
     /// [`SimError::Write`] if it cannot be made; [`SimError::Usage`] if it holds a run.
     pub fn of_comparison(path: &Path) -> Result<Self, SimError> {
-        Self::without(path, "manifest.json", "a run", "a comparison")
+        Self::without(path, "manifest.json", "a run", "a comparison")?;
+        Ok(Self { path: path.to_path_buf(), is_result: is_of_comparison })
     }
 
     /// Both have a report of the same name, so that one would pass for the other's.
-    fn without(path: &Path, mark: &str, there: &str, comes: &str) -> Result<Self, SimError> {
+    fn without(path: &Path, mark: &str, there: &str, comes: &str) -> Result<(), SimError> {
         if path.join(mark).exists() {
             let message = format!("`{}` holds the results of {there}", path.display());
             return Err(SimError::usage_with_hint(message, format!("name another folder for {comes}")));
         }
-        fs::create_dir_all(path).map_err(|error| SimError::write(path, error))?;
-        Ok(Self { path: path.to_path_buf() })
+        fs::create_dir_all(path).map_err(|error| SimError::write(path, error))
     }
 
-    /// Refuses to write over what the run is made from.
+    /// Refuses to write over what the results are made from.
     ///
     /// # Errors
     ///
-    /// [`SimError::Usage`] if one of the inputs is called as a file of results in this folder is.
-    pub fn spare(&self, inputs: &[&Path]) -> Result<(), SimError> {
-        let here = fs::canonicalize(&self.path).ok();
-        for input in inputs {
-            let name = input.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            let packed = TABLES.iter().any(|(table, packed, _)| name == *table || name == *packed);
-            let is_result = packed || OTHERS.contains(&name);
-            let folder = fs::canonicalize(input).ok().and_then(|path| Some(path.parent()?.to_path_buf()));
-            if is_result && folder.is_some() && folder == here {
-                let message =
-                    format!("`--out {}` would write over `{}`", self.path.display(), input.display());
-                return Err(SimError::usage_with_hint(message, "name another folder"));
+    /// [`SimError::Usage`] if one of the inputs is a file here that is called as results are, or a link from or to one.
+    pub fn spare<P: AsRef<Path>>(&self, inputs: &[P]) -> Result<(), SimError> {
+        let here = fs::read_dir(&self.path).map_err(|error| SimError::write(&self.path, error))?;
+        // What is not here yet is nobody's input.
+        let mut names: Vec<String> =
+            here.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect();
+        names.sort();
+        for name in names {
+            let whole = name.strip_prefix('.').and_then(|name| name.strip_suffix(PARTIAL)).unwrap_or(&name);
+            if (self.is_result)(whole) {
+                let target = Target { by: "--out", named: &self.path, path: &self.path.join(whole) };
+                target.spare(inputs)?;
             }
         }
         Ok(())

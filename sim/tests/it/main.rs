@@ -45,6 +45,8 @@ mod results_parquet;
 mod runs;
 mod shares;
 mod side_by_side;
+#[cfg(unix)]
+mod spared;
 mod streamed;
 mod support;
 mod swarm;
