@@ -61,6 +61,7 @@ fn gpus_are_accelerators() {
         ("gpus: {L4: 2}", vec![(Some("L4"), 2_000)]),
         ("any_of: [{gpus: L4}, {accelerators: T4:2}]", vec![(Some("L4"), 1_000), (Some("T4"), 2_000)]),
         ("{gpus: L4, any_of: [{cpus: 4}]}", vec![(Some("L4"), 1_000)]),
+        ("{gpus: L4:2, ordered: []}", vec![(Some("L4"), 2_000)]),
     ] {
         let found = tasks(&format!("resources:\n  {resources}\n"), true).unwrap();
         assert_eq!(asked(&found, 0), expected, "{resources}");
