@@ -323,7 +323,7 @@ impl Summary {
         warnings.extend(egress.as_ref().and_then(Egress::caution));
         let jobs = counts(trace, record);
         let named = || setup.config.pools.iter().map(|pool| pool.name.as_str()).zip(load.iter().copied());
-        warnings.extend(caution::of_counts(named(), &jobs));
+        warnings.extend(caution::of_counts(named(), &jobs, all.wait.max));
         warnings.extend(caution::of_emptying(jobs.submitted, seconds(span_ms), seconds(makespan_ms)));
         warnings.extend(caution::of_end(trace));
         warnings.extend(caution::of_circles(record.held));

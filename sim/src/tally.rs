@@ -171,7 +171,7 @@ impl Tally {
         let mut warnings = summary::warnings(setup, trace, record, &waits);
         let egress = self.egress.egress(setup, trace);
         warnings.extend(egress.as_ref().and_then(egress::Egress::caution));
-        warnings.extend(caution::of_counts(named(), &self.jobs));
+        warnings.extend(caution::of_counts(named(), &self.jobs, waits.max));
         let lengths = [span_ms, makespan_ms].map(summary::seconds);
         warnings.extend(caution::of_emptying(self.jobs.submitted, lengths[0], lengths[1]));
         warnings.extend(caution::of_stopped(self.wait.0.count() - self.response.0.count()));

@@ -1,12 +1,14 @@
 //! Caution: what a statistician would say of a run's figures.
 //!
-//! Said from 1,000 jobs on; below it every figure is anecdote, and the number of jobs is printed beside it. A load above
-//! 1 has no steady state: waits grow for as long as jobs come. Unfinished jobs are in no mean, so that means are too
-//! small. The first jobs meet an empty cluster: where the first tenth of the jobs, in order of submission, waited less
-//! than half as long as the others on average, the mean depends on how much of this beginning the trace holds. A record that
-//! is truncated shows it in two ways: jobs that share its last instant as their end probably still ran when it ended, and
-//! so for longer than it says; and where more than a fifth of the run comes after the last submission, what is measured to
-//! the last end (utilization, goodput, idle cost) is of a cluster that empties as much as of one that jobs come to.
+//! What is inferred is said from 1,000 jobs on; below it every figure is anecdote, and the number of jobs is printed beside
+//! it. What is exact is said of any number: a load above 1, though a few jobs may be done before anybody waits, and
+//! unfinished jobs, which are in no mean, so that means are too small. A load above 1 has no steady state: of many jobs
+//! waits grow for as long as they come. The first jobs meet an empty cluster: where the first tenth of the jobs, in order
+//! of submission, waited less than half as long as the others on average, the mean depends on how much of this beginning
+//! the trace holds. A record that is truncated shows it in two ways: jobs that share its last instant as their end probably
+//! still ran when it ended, and so for longer than it says; and where more than a fifth of the run comes after the last
+//! submission, what is measured to the last end (utilization, goodput, idle cost) is of a cluster that empties as much as
+//! of one that jobs come to.
 
 use super::ratio;
 use crate::duration::human_s;
@@ -14,7 +16,7 @@ use crate::record::{Fate, Record};
 use crate::summary::Jobs;
 use crate::trace::{Recorded, Trace};
 
-/// Jobs below which nothing is said.
+/// Jobs below which nothing is inferred.
 const JOBS: u64 = 1_000;
 
 /// Part of a run after the last submission beyond which that is said.
@@ -151,18 +153,21 @@ pub fn warm_up(waits_ms: &[u64]) -> Option<(f64, f64)> {
     mean(first).zip(mean(others)).filter(|(first, others)| first * 2.0 < *others)
 }
 
-/// What is to be said of offered loads by pool, and of unfinished jobs.
+/// What is to be said of offered loads by pool, and of unfinished jobs; `longest_s`: the longest wait.
 #[must_use]
-pub fn of_counts<'a>(loads: impl Iterator<Item = (&'a str, Option<f64>)>, jobs: &Jobs) -> Vec<String> {
+pub fn of_counts<'a>(
+    loads: impl Iterator<Item = (&'a str, Option<f64>)>,
+    jobs: &Jobs,
+    longest_s: Option<f64>,
+) -> Vec<String> {
     let mut cautions = Vec::new();
-    if jobs.submitted < JOBS {
-        return cautions;
-    }
-    for (pool, load) in loads {
+    let many = jobs.submitted >= JOBS;
+    let waited = jobs.unfinished > 0 || longest_s.is_some_and(|longest| longest > 0.0);
+    let then =
+        if many { ": its queue grows as long as jobs come, and waits with it" } else { " while jobs come" };
+    for (pool, load) in loads.filter(|_| many || waited) {
         if let Some(load) = load.filter(|load| *load > 1.0) {
-            cautions.push(format!(
-                "pool `{pool}` is offered {load:.2} times what it has: its queue grows as long as jobs come, and waits with it"
-            ));
+            cautions.push(format!("pool `{pool}` is offered {load:.2} times what it has{then}"));
         }
     }
     if jobs.unfinished > 0 {

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use fairshare_sim::metrics::{Demands, caution, shares::Shares, sums};
 use fairshare_sim::summary::Jobs;
 
-use crate::cli::set_up;
+use crate::cli::{run_with, set_up};
 use crate::support::{Finished, sim, simulate, simulate_part};
 
 /// One node of four GPUs; `urgent` stops others.
@@ -179,16 +179,39 @@ fn sums_that_do_not_add_up_are_named() {
 }
 
 #[test]
-fn loads_above_one_and_unfinished_jobs_are_said_from_a_thousand_jobs_on() {
-    let said = |submitted, unfinished| {
+fn loads_above_one_and_unfinished_jobs_are_said_of_any_number_of_jobs() {
+    let said = |submitted, unfinished, longest_s| {
         let loads = [("a", Some(1.0)), ("b", Some(1.5)), ("c", None)];
-        caution::of_counts(loads.into_iter(), &Jobs { submitted, unfinished, ..Jobs::default() })
+        caution::of_counts(loads.into_iter(), &Jobs { submitted, unfinished, ..Jobs::default() }, longest_s)
     };
-    assert!(said(999, 5).is_empty());
+    let fact = "pool `b` is offered 1.50 times what it has while jobs come";
+    assert_eq!(said(999, 1, Some(0.0)), [fact, "1 job is unfinished and in no mean, so means are too small"]);
+    // A few jobs may be done before they would have to wait.
+    assert!(said(999, 0, Some(0.0)).is_empty());
+    assert_eq!(said(999, 0, Some(0.5)), [fact]);
     let load =
         "pool `b` is offered 1.50 times what it has: its queue grows as long as jobs come, and waits with it";
-    assert_eq!(said(1_000, 0), [load]);
-    assert_eq!(said(1_000, 5), [load, "5 jobs are unfinished and in no mean, so means are too small"]);
+    assert_eq!(said(1_000, 0, None), [load]);
+    assert_eq!(said(1_000, 5, None), [load, "5 jobs are unfinished and in no mean, so means are too small"]);
+}
+
+/// Three jobs of 100 s on one GPU that goes after 250 s, all of them there after 10 s: 30 times what there is, said of a run
+/// whether its jobs are kept or not.
+#[test]
+fn so_are_they_of_a_run_of_three_jobs() {
+    let scenario = "[[pool]]\nname = 'p'\nnodes = 1\nnode = { gpu = 1 }\n[[capacity]]\npool = 'p'\nfrom = 250\nnodes = 0\n\
+                    [policy]\norder = 'fifo'\n";
+    let jobs = "job_id,submit_s,run_s,team,gpu\n1,0,100,x,1\n2,10,100,x,1\n3,10,100,x,1\n";
+    for more in [&[][..], &["--quantiles", "sketch"]] {
+        let ran = run_with(scenario, jobs.as_bytes(), &[&["-o", "json"], more].concat());
+        let summary: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+        for said in [
+            "pool `p` is offered 30.00 times what it has while jobs come",
+            "1 job is unfinished and in no mean, so means are too small",
+        ] {
+            assert!(summary["warnings"].as_array().unwrap().iter().any(|warning| warning == said), "{ran:?}");
+        }
+    }
 }
 
 /// Four GPUs; jobs that idle are stopped after a minute, those of class `urgent` and development jobs are not.
