@@ -114,7 +114,7 @@ impl Saved {
         cause: impl FnOnce(u64) -> Cause,
     ) -> LostAttempt {
         let outcome = &mut record.outcomes[row as usize];
-        (outcome.fate, outcome.evicted) = (Fate::Waiting, true);
+        (outcome.fate, outcome.evicted, outcome.end_ms) = (Fate::Waiting, true, now);
         let Outcome { place, start_ms, .. } = *outcome;
         let Place { pool, alternative, .. } = record.places.get(place);
         let held_ms = now.abs_diff(start_ms);

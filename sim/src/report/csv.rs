@@ -141,13 +141,14 @@ fn what(setup: &Setup, trace: &Trace, record: &Record, row: usize, line: &mut St
 /// Submission, start, end, wait, run.
 fn when(trace: &Trace, record: &Record, row: usize, line: &mut String) {
     use crate::record::Fate;
+    // Of the last attempt, if there was one: an eviction ends it too.
     let (job, outcome) = (&trace.jobs[row], &record.outcomes[row]);
     push(line, format_args!("{},", Timestamp::from_millis(job.submit_ms)));
     if outcome.started() {
         push(line, format_args!("{}", Timestamp::from_millis(outcome.start_ms)));
     }
     line.push(',');
-    if outcome.fate == Fate::Ended {
+    if outcome.started() && outcome.fate != Fate::Running {
         push(line, format_args!("{}", Timestamp::from_millis(outcome.end_ms)));
     }
     line.push(',');

@@ -6,7 +6,7 @@ use fairshare_sim::metrics::sums;
 use crate::cli::set_up;
 use crate::measures::series;
 use crate::streamed::same_in_parts;
-use crate::support::{Finished, simulate};
+use crate::support::{Finished, sim, simulate};
 
 /// Two nodes of four GPUs, of which one goes at 50 and which change again when all is over.
 const CAPACITY: &str = "\
@@ -123,4 +123,23 @@ fn waiting_after_the_last_end_is_found_by_the_sums() {
     let expected =
         "error: an invariant broke at 1000 s: area under the queue depth in jobs and in 240 slices";
     assert!(message.starts_with(expected), "{message}");
+}
+
+/// The last attempt of who was evicted and still waits has a start, and an end: that of the eviction.
+#[test]
+fn of_a_job_that_never_starts_again_the_last_end_is_its_eviction() {
+    let scenario = CAPACITY.replace("nodes = 1", "nodes = 0");
+    let folder =
+        set_up(&scenario, b"job_id,submit_s,run_s,team,gpu\n1,0,100,a,1\n2,60,100,b,1\n3,5,10,a,1\n");
+    let ran =
+        sim(folder.path(), &["run", "scenario.toml", "--trace", "jobs.csv", "-q", "--check", "--out", "out"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let rows = std::fs::read_to_string(folder.path().join("out/jobs.csv")).unwrap();
+    for (job, end) in [
+        ("1,", ",0,0,50,,100,unfinished,1,50,,"),
+        ("2,", ",60,,,,100,unfinished,0,0,,"),
+        ("3,", ",5,5,15,0,10,completed,0,0,,"),
+    ] {
+        assert!(rows.lines().any(|row| row.starts_with(job) && row.ends_with(end)), "{job}{end}: {rows}");
+    }
 }
