@@ -7,6 +7,7 @@ use super::text::{WIDTH, count, cut, decimal, numbered};
 use crate::diff::Diff;
 use crate::duration::human_s;
 use crate::life::{Interval, Life};
+use crate::trace::printable;
 
 /// Intervals in a table; all are in JSON.
 const INTERVALS_SHOWN: usize = 40;
@@ -112,12 +113,14 @@ pub fn diff(diff: &Diff) -> String {
 #[must_use]
 pub fn life(life: &Life) -> String {
     let Life { job, team, policy, status, submit_s, wait_s, until_s, intervals, .. } = life;
-    let mut text = format!("job {job} of team {team} under {policy}: {status}\n");
+    let mut text = String::new();
+    write_lines(&mut text, 0, &format!("job {job} of team {team} under {policy}: {status}"));
     let waited = format!(", waited {} in all", human_s(*wait_s));
     let waited = if *status == "rejected" && *wait_s <= 0.0 { "" } else { &waited };
     let until = until_s.map(|until| format!("; nothing is measured after {}", instant(until)));
-    let _ = writeln!(text, "submitted at {}{waited}{}\n", instant(*submit_s), until.unwrap_or_default());
-    let _ = writeln!(text, "{:>14}{:>12}  what", "after", "for");
+    let submitted = format!("submitted at {}{waited}{}", instant(*submit_s), until.unwrap_or_default());
+    write_lines(&mut text, 0, &submitted);
+    let _ = writeln!(text, "\n{:>14}{:>12}  what", "after", "for");
     for interval in intervals.iter().take(INTERVALS_SHOWN) {
         row(interval, *submit_s, &mut text);
     }
@@ -125,6 +128,28 @@ pub fn life(life: &Life) -> String {
         let _ = writeln!(text, "and {more} more intervals (all of them with `-o json`)");
     }
     text.lines().fold(String::new(), |text, line| text + line.trim_end() + "\n")
+}
+
+/// Appends a text, folded and indented.
+fn write_lines(text: &mut String, indent: usize, said: &str) {
+    for line in folded(said, WIDTH - indent) {
+        let _ = writeln!(text, "{:indent$}{line}", "");
+    }
+}
+
+/// Breaks a printable text at its spaces, and a word that is longer than a line after a comma, or anywhere.
+fn folded(text: &str, width: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    for line in wrap(&printable(text), width) {
+        let mut rest: Vec<char> = line.chars().collect();
+        while rest.len() > width {
+            let comma = rest[..width].iter().rposition(|letter| *letter == ',');
+            let after = rest.split_off(comma.map_or(width, |comma| comma + 1));
+            lines.push(std::mem::replace(&mut rest, after).into_iter().collect());
+        }
+        lines.push(rest.into_iter().collect());
+    }
+    lines
 }
 
 fn row(interval: &Interval, submit_s: f64, text: &mut String) {
@@ -138,21 +163,22 @@ fn row(interval: &Interval, submit_s: f64, text: &mut String) {
         }
         (state, _) => state.to_owned(),
     };
-    let _ = writeln!(text, "{after:>14}{length:>12}  {what}");
+    let begin = format!("{after:>14}{length:>12}  ");
+    for (index, line) in folded(&what, WIDTH - REASON).iter().enumerate() {
+        let _ = writeln!(text, "{:REASON$}{line}", if index == 0 { begin.as_str() } else { "" });
+    }
     let mut said = interval.reasons.clone();
     said.extend(interval.lost.clone());
     if !interval.unblocked_by.is_empty() {
         said.push(format!("it could have started with {}", interval.unblocked_by.join(", or ")));
     }
-    for line in said.iter().flat_map(|text| wrap(text, WIDTH - REASON)) {
-        let _ = writeln!(text, "{:REASON$}{line}", "");
+    for said in said {
+        write_lines(text, REASON, &said);
     }
     if !interval.others_started.is_empty() {
         let teams = interval.others_started.iter().take(4);
         let teams: Vec<String> = teams.map(|started| format!("{} {}", started.team, started.jobs)).collect();
         let more = if interval.others_started.len() > 4 { ", …" } else { "" };
-        for line in wrap(&format!("started meanwhile: {}{more}", teams.join(", ")), WIDTH - REASON) {
-            let _ = writeln!(text, "{:REASON$}{line}", "");
-        }
+        write_lines(text, REASON, &format!("started meanwhile: {}{more}", teams.join(", ")));
     }
 }

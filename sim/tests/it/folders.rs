@@ -394,7 +394,10 @@ fn a_rejected_job_and_an_evicted_one_are_told_why() {
         "{told} {reason}"
     );
     let told = sim(folder.path(), &["explain", "out", "long"]).stdout;
-    assert!(told.contains("runs in l4, attempt 1; stopped by priority, for job urgent\n"), "{told}");
+    assert!(
+        words(&told).contains("runs in l4, attempt 1; stopped by priority, for job urgent 2 min"),
+        "{told}"
+    );
 }
 
 /// Behind another holder of a reservation it is another interval, and a share comparison that was lost is told.

@@ -199,3 +199,27 @@ fn a_job_whose_like_says_it_in_other_words_is_told_of_its_line_and_not_of_who_ru
         assert_eq!(waits(&life), [json!([20.0, 1_010.0, [nobody]])], "{life}");
     }
 }
+
+/// Names of any length, dates on both sides, and a policy with many settings.
+#[test]
+fn no_line_of_a_life_is_beyond_the_terminal() {
+    let (pool, stopper) = ["p", "s"].map(|letter| letter.repeat(90)).into();
+    let text = format!(
+        "[[pool]]\nname = '{pool}'\nnodes = 1\nnode = {{ gpu = 4 }}\n[[capacity]]\npool = '{pool}'\nfrom = 1735689800\n\
+         nodes = 0\n[[team]]\nname = 'research and development'\n[[priority]]\nname = 'high'\nvalue = 5\n[policy]\n\
+         order = 'drf-current'\npreemption = 'priority'\nbackfill = 'best-effort'\nvalue = 'count'\nplacement = 'fragmentation'\n"
+    );
+    let team = "research and development";
+    let jobs = format!(
+        "job_id,submit_s,run_s,team,gpu,priority\nlong,1735689600,500,{team},4,\n{stopper},1735689700,9000,{team},4,high\n"
+    );
+    let (life, table) = explained(&text, &jobs, "long");
+    assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}\n{life}");
+    let bare: String = table.split_whitespace().collect();
+    for said in
+        [pool, format!("stopped by own-team, for job {stopper}"), life["policy"].as_str().unwrap().to_owned()]
+    {
+        assert!(bare.contains(&said.replace(' ', "")), "{said}: {table}");
+    }
+    assert!(bare.contains("nothingismeasuredafter2025-01-01T00:03:20Z(1735689800s)"), "{table}");
+}
