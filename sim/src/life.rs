@@ -104,6 +104,13 @@ impl Life {
         if let Some((why, last)) = why.zip(intervals.last_mut().filter(|last| last.state == "rejected")) {
             last.reasons = vec![why.0.clone()];
         }
+        // What it waited for at an instant at which it went on is no wait.
+        let mut at = 0;
+        let count = intervals.len();
+        intervals.retain(|interval| {
+            at += 1;
+            at == count || interval.state != "waits" || interval.to_s != Some(interval.from_s)
+        });
         let outcome = &record.outcomes[index];
         let submit_s = seconds(trace.jobs[index].submit_ms);
         let open = matches!(outcome.fate, Fate::Waiting | Fate::Running);
@@ -250,8 +257,8 @@ pub struct Watch<'a> {
     waiting: bool,
     /// What the last cycle told, while the job waits.
     kind: Option<Kind>,
-    /// What it was told last, while the job waits under rules without a scheduler.
-    said: Option<String>,
+    /// What it was told last, and who is ahead, while the job waits under rules without a scheduler.
+    said: Option<(String, Option<u32>)>,
     reasons: Vec<Moving>,
     lost: Option<Comparison>,
     started: BTreeMap<u32, u64>,
@@ -479,13 +486,14 @@ impl Observer for Watch<'_> {
     }
 
     fn waits(&mut self, at: i64, row: u32, why: &str, ahead: Option<u32>) {
-        if row != self.row || self.said.as_deref() == Some(why) {
+        if row != self.row || self.said.as_ref().is_some_and(|said| (said.0.as_str(), said.1) == (why, ahead))
+        {
             return;
         }
         self.begin(at, "waits");
         let such = |row: u32| format!(", such as job {}", self.trace.names.get(row as usize));
         let words = format!("{why}{}", ahead.map(such).unwrap_or_default());
-        (self.waiting, self.said) = (true, Some(why.to_owned()));
+        (self.waiting, self.said) = (true, Some((why.to_owned(), ahead)));
         self.reasons = vec![Moving::new(0.0, words)];
     }
 }

@@ -90,6 +90,18 @@ fn unreadable(path: &Path, error: io::Error) -> SimError {
     }
 }
 
+const SCENARIO: &str = "scenario";
+const TRACE: &str = "trace";
+
+/// What of a run came from standard input: its scenario, or a trace.
+fn from_input(run: &Run) -> Option<&'static str> {
+    let is_input = |path: &Path| path == Path::new("-");
+    if is_input(&run.scenario) {
+        return Some(SCENARIO);
+    }
+    run.traces.iter().any(|text| is_input(&Input::parse(text).path)).then_some(TRACE)
+}
+
 /// Folders of results that are named in a hint.
 const NAMED: usize = 4;
 
@@ -123,6 +135,12 @@ fn where_else(folder: &Path) -> String {
 
 /// Why a folder has no manifest that can be read: it may be there, and not for everybody.
 fn missing(folder: &Path, error: io::Error) -> SimError {
+    if folder.join("compare.json").is_file() {
+        let message =
+            format!("`{}` holds a comparison, and this is for the results of one run", folder.display());
+        let hint = "its figures are in `compare.json`, its page is `report.html`; `sim run SCENARIO --out DIR` leaves a run";
+        return SimError::usage_with_hint(message, hint);
+    }
     let what = match error.kind() {
         io::ErrorKind::PermissionDenied => return unreadable(&folder.join("manifest.json"), error),
         _ if folder.is_dir() => "it has no `manifest.json`",
@@ -194,37 +212,34 @@ impl Results {
         };
         let traces = run.traces.iter().map(|text| Input::parse(text).path);
         let missing = traces.into_iter().find(|path| path != Path::new("-") && !path.exists());
-        if Self::is_from_input(&run) {
+        let from_input = from_input(&run);
+        if let Some(what) = from_input.filter(|_| io::stdin().is_terminal()) {
             // Whoever types would wait for nothing.
-            if io::stdin().is_terminal() {
-                return Err(self.asks_for_input());
-            }
-        } else if !run.scenario.exists() {
-            return Err(elsewhere("scenario", &run.scenario));
+            return Err(self.asks_for_input(what));
+        }
+        if from_input != Some(SCENARIO) && !run.scenario.exists() {
+            return Err(elsewhere(SCENARIO, &run.scenario));
         }
         missing.map_or(Ok(run), |trace| Err(elsewhere("trace", &trace)))
     }
 
-    /// Whether the scenario of a run came from standard input.
-    fn is_from_input(run: &Run) -> bool {
-        run.scenario == Path::new("-")
-    }
-
-    fn asks_for_input(&self) -> SimError {
+    fn asks_for_input(&self, what: &str) -> SimError {
         let folder = if self.folder == Path::new("") { Path::new(".") } else { &self.folder };
         let message = format!(
-            "the scenario of `{}` came from standard input, and what comes from there now is not the same",
+            "the {what} of `{}` came from standard input, and what comes from there now is not the same",
             folder.display()
         );
-        SimError::usage_with_hint(message, "give it once more: put `< SCENARIO` behind this command")
+        let hint = format!("give it once more: put `< {}` behind this command", what.to_uppercase());
+        SimError::usage_with_hint(message, hint)
     }
 
-    /// Why the run could not be done again: a scenario that came from standard input and does not come now is said to.
+    /// Why the run could not be done again: what came from standard input and does not come now is said to.
     #[must_use]
     pub fn fault(&self, run: &Run, error: SimError) -> SimError {
-        match error {
-            SimError::Scenario(_) if Self::is_from_input(run) => self.asks_for_input(),
-            other => other,
+        match (error, from_input(run)) {
+            (SimError::Scenario(_), Some(SCENARIO)) => self.asks_for_input(SCENARIO),
+            (SimError::Trace(fault), Some(TRACE)) if fault.path == "-" => self.asks_for_input(TRACE),
+            (other, _) => other,
         }
     }
 
@@ -262,8 +277,12 @@ impl Results {
     ) -> Result<(), SimError> {
         let then = &self.manifest.provenance;
         let count = traces.len();
+        let from_input = self.command().ok().and_then(|run| from_input(&run));
         for (then, (path, now)) in then.traces.iter().zip(traces) {
             if then.digest != now {
+                if from_input == Some(TRACE) && then.path == "-" {
+                    return Err(self.asks_for_input(TRACE));
+                }
                 let then = &then.digest;
                 let message =
                     format!("trace `{path}` has changed: sha256 is {now}, the manifest says {then}");
@@ -271,8 +290,8 @@ impl Results {
             }
         }
         if then.traces.len() != count || then.scenario_digest != scenario {
-            if self.command().is_ok_and(|run| Self::is_from_input(&run)) {
-                return Err(self.asks_for_input());
+            if from_input == Some(SCENARIO) {
+                return Err(self.asks_for_input(SCENARIO));
             }
             let message = format!(
                 "the scenario has changed: sha256 is {scenario}, the manifest says {}",

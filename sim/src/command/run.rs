@@ -106,7 +106,8 @@ impl<'a> Again<'a> {
             .map_err(|error| results.fault(&arguments, error.into()))?;
         let mut files = read(&arguments.traces, &arguments.scenario, &scenario)?;
         files.push(results.manifest_path());
-        let trace = load(&arguments.traces, arguments.strict, &scenario, world)?;
+        let trace = load(&arguments.traces, arguments.strict, &scenario, world)
+            .map_err(|error| results.fault(&arguments, error))?;
         let digests = trace.sources.iter().map(|source| (source.path.as_str(), source.digest.as_str()));
         results.check_inputs(digests, &scenario.digest)?;
         let setup = Setup::new(&scenario, &trace)?;

@@ -1,5 +1,5 @@
-//! What is said where a run cannot be done again from its folder: its scenario came from standard input, or lies elsewhere; and
-//! that a run does not write over its own scenario.
+//! What is said where a run cannot be done again from its folder: its scenario or trace came from standard input, or lies
+//! elsewhere, or it is a comparison; and that a run does not write over its own scenario.
 
 use std::fs;
 
@@ -98,4 +98,40 @@ fn results_that_would_be_refused_are_not_named() {
     assert_eq!(hint("nothing").as_deref(), Some("results are in `out`\n"));
     fs::remove_dir_all(folder.path().join("out")).unwrap();
     assert_eq!(hint("nothing").as_deref(), Some("`sim run SCENARIO --out DIR` writes one\n"));
+}
+
+/// Nothing comes, or something else does.
+#[test]
+fn a_trace_from_standard_input_is_to_be_given_once_more() {
+    let folder = set_up(SCENARIO, JOBS.as_bytes());
+    let run = ["run", "scenario.toml", "--trace", "-", "-q", "--out", "out"];
+    let ran = sim_fed(folder.path(), &run, JOBS.as_bytes());
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    for command in [&["replay", "out"][..], &["report", "out"], &["explain", "out", "a"]] {
+        let again = sim_fed(folder.path(), command, JOBS.as_bytes());
+        assert_eq!(again.code, 0, "{}", again.stderr);
+        for other in ["", "job_id\n", "job_id,submit_s,run_s,team,gpu\na,0,11,search,1\n"] {
+            let ran = sim_fed(folder.path(), command, other.as_bytes());
+            let message = "error: the trace of `out` came from standard input, and what comes from there now is not the same\n\
+                           hint: give it once more: put `< TRACE` behind this command\n";
+            assert_eq!((ran.code, ran.stderr.as_str()), (2, message), "{command:?} {other}");
+        }
+    }
+}
+
+#[test]
+fn a_comparison_is_no_run_and_is_said_to_be_one() {
+    let folder = set_up(SCENARIO, JOBS.as_bytes());
+    let compare = ["compare", "scenario.toml", "--trace", "jobs.csv", "--policy", "drf", "--policy", "fifo"];
+    let ran = sim(folder.path(), &[&compare[..], &["-q", "--out", "both"]].concat());
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    for command in
+        [&["replay", "both"][..], &["report", "both"], &["explain", "both", "a"], &["diff", "both", "both"]]
+    {
+        let ran = sim(folder.path(), command);
+        let message = "error: `both` holds a comparison, and this is for the results of one run\n\
+                       hint: its figures are in `compare.json`, its page is `report.html`; `sim run SCENARIO --out DIR` leaves \
+                       a run\n";
+        assert_eq!((ran.code, ran.stderr.as_str()), (2, message), "{command:?}");
+    }
 }
