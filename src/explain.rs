@@ -124,6 +124,18 @@ pub enum Blocked {
         /// When it may.
         until: Timestamp,
     },
+    /// Others could be stopped for it, but for a bound on what is lost by that, or a rule against going round.
+    Bound {
+        /// Which of the shape's alternatives.
+        alternative: u32,
+        /// Where.
+        pool: PoolId,
+        /// What keeps them running. Where there are several, with all but this one lifted they still would.
+        bound: EvictionBound,
+        /// When it ceases to do so, if nothing else happens until then and the others in the way are gone. `None` where time
+        /// alone is not known to end it.
+        until: Option<Timestamp>,
+    },
     /// Jobs of its own team come before it in the line.
     Team {
         /// How many.
@@ -138,6 +150,35 @@ pub enum Blocked {
     Policy,
     /// Nothing: the next cycle starts it unless a team with a smaller key takes the room.
     Nothing,
+}
+
+/// What keeps running jobs from being stopped for one that might stop them by their ranks and shares: see
+/// [`EvictionBounds`](crate::EvictionBounds).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[non_exhaustive]
+pub enum EvictionBound {
+    /// They have run for too short a time.
+    MinimumRun,
+    /// Too much GPU time would be lost in this hour.
+    GpuTime,
+    /// They hold too much for what it asks.
+    Ratio,
+    /// Their team does not hold enough more than its own would.
+    Hysteresis,
+    /// It was itself stopped for another since the last event from outside, and stops nobody until the next.
+    Stopped,
+}
+
+impl EvictionBound {
+    const fn describe(self) -> &'static str {
+        match self {
+            Self::MinimumRun => "whom it could stop has run for too short a time",
+            Self::GpuTime => "whom it could stop would lose more GPU time than is left for evictions",
+            Self::Ratio => "whom it could stop holds too much for what it asks",
+            Self::Hysteresis => "whom it could stop is of a team that holds too little more than its own",
+            Self::Stopped => "it was stopped itself, and stops nobody before something else happens",
+        }
+    }
 }
 
 impl Blocked {
@@ -219,6 +260,14 @@ impl Blocked {
                     f,
                     "it was stopped for another team's job, and may run beyond the quota from {until} s on"
                 )
+            }
+            Self::Bound { pool, bound, until, .. } => {
+                write!(f, "pool `{}`: {}", names.pool(*pool), bound.describe())?;
+                match (bound, until) {
+                    (_, None) => Ok(()),
+                    (EvictionBound::Stopped, Some(until)) => write!(f, ", at {until} s at the latest"),
+                    (_, Some(until)) => write!(f, ", until {until} s"),
+                }
             }
             Self::Team { ahead } => write!(f, "{ahead} of its team's jobs come first"),
             Self::Round { until } => write!(f, "others have their turn; the next round begins at {until}"),

@@ -444,7 +444,8 @@ impl Scheduler {
     /// # Complexity
     ///
     /// Of a waiting job O(lines of one team and shape x pools + teams); of the first that waits for its pools O(jobs alive +
-    /// starts of the last cycle x nodes) beside.
+    /// starts of the last cycle x nodes) beside. Where jobs may be stopped for others, two searches for victims for each
+    /// of its routes; where a bound is in the way, O(log of those that run) copies of everything and searches.
     ///
     /// # Examples
     ///

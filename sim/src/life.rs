@@ -10,7 +10,7 @@
 use std::collections::BTreeMap;
 use std::mem::{Discriminant, discriminant};
 
-use fairshare::{Blocked, Explanation, JobId, JobState, Scheduler, TeamId};
+use fairshare::{Blocked, EvictionBound, Explanation, JobId, JobState, Scheduler, TeamId};
 use serde::Serialize;
 
 use crate::error::SimError;
@@ -141,8 +141,8 @@ impl Life {
     }
 }
 
-/// Whose a reason is.
-type Holder = (Option<JobId>, Option<TeamId>);
+/// Whose a reason is, and which bound.
+type Holder = (Option<JobId>, Option<TeamId>, Option<EvictionBound>);
 
 /// What makes two cycles tell the same: their reasons, and the team that comes first.
 type Kind = (Vec<(Discriminant<Blocked>, Option<usize>, Holder)>, Option<(TeamId, bool)>);
@@ -365,17 +365,19 @@ fn pool_of(reason: &Blocked) -> Option<usize> {
         | Blocked::AcrossDomains { pool, .. }
         | Blocked::Limit { pool, .. }
         | Blocked::Kept { pool, .. }
-        | Blocked::Reservation { pool, .. } => Some(pool.index()),
+        | Blocked::Reservation { pool, .. }
+        | Blocked::Bound { pool, .. } => Some(pool.index()),
         _ => None,
     }
 }
 
-/// Another job or a team.
+/// Another job, a team, or a bound.
 const fn holder_of(reason: &Blocked) -> Holder {
     match reason {
-        Blocked::Limit { team, .. } | Blocked::Budget { team, .. } => (None, *team),
-        Blocked::Reservation { behind, .. } | Blocked::Line { behind } => (Some(*behind), None),
-        _ => (None, None),
+        Blocked::Limit { team, .. } | Blocked::Budget { team, .. } => (None, *team, None),
+        Blocked::Reservation { behind, .. } | Blocked::Line { behind } => (Some(*behind), None, None),
+        Blocked::Bound { bound, .. } => (None, None, Some(*bound)),
+        _ => (None, None, None),
     }
 }
 
@@ -391,6 +393,7 @@ fn amount_of(reason: &Blocked) -> f64 {
         | Blocked::Budget { until, .. }
         | Blocked::BackOff { until }
         | Blocked::Round { until } => until.as_millis() as f64,
+        Blocked::Bound { until, .. } => until.map_or(0.0, |until| until.as_millis() as f64),
         Blocked::Team { ahead } => *ahead as f64,
         _ => 0.0,
     }

@@ -549,6 +549,7 @@ impl Incremental for Engine {
         });
         reasons.extend(closed.map(|behind| Blocked::Line { behind }));
         reasons.extend(self.behind_reservations(state, job));
+        reasons.extend(self.bounds_in_the_way(state, job));
         let ahead = self.pending.ahead_of(waiting.leaf, class(state, job), waiting.place);
         if ahead > 0 {
             reasons.push(Blocked::Team { ahead });

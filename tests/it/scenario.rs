@@ -455,6 +455,7 @@ scenarios!(
     a_limit_binds_in_each_resource,
     a_quota_is_of_its_pool,
     a_quota_is_of_its_team,
+    bounds_are_named,
     budgets_and_reservations,
     budgets_in_gpu_time,
     budgets_in_money,

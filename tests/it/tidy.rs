@@ -59,6 +59,7 @@ const LAYERS: &[&[&str]] = &[
         "policy/engine/one_line",
         "policy/engine/rescaled",
         "policy/engine/reclaim",
+        "policy/engine/reclaim/bound",
         "policy/engine/waste",
         "policy/gavel",
         "policy/own",

@@ -10,6 +10,8 @@
 //! Without preemption there is no state here, and nothing is done.
 //! Absent on purpose: which plans are legal (see `reclaim`). Layer 5; uses `reclaim`, `pending`, `state`.
 
+mod bound;
+
 use core::cell::Cell;
 use core::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};

@@ -86,6 +86,14 @@ impl Waste {
         any
     }
 
+    /// When those who run have run for long enough, each instant after one once.
+    pub(super) fn ends_after(&self, now: Timestamp) -> Vec<Timestamp> {
+        let mut ends: Vec<Timestamp> =
+            self.ends.iter().map(|(until, _)| *until).filter(|until| *until > now).collect();
+        ends.dedup();
+        ends
+    }
+
     /// When somebody has run for long enough next.
     pub(super) fn first_end_after(&self, now: Timestamp) -> Option<Timestamp> {
         self.ends.iter().map(|(until, _)| *until).find(|until| *until > now)
