@@ -211,6 +211,17 @@ impl Budgets {
         tree.path(leaf).filter_map(raise).collect()
     }
 
+    /// A member may spend so much more, if it has a budget: to try what follows.
+    pub(crate) fn allow(&mut self, member: MemberId, more: Spending) {
+        if let Some(account) = self.accounts.get_mut(&member) {
+            let more = match more {
+                Spending::GpuMillis(millis) => u128::from(millis) * 1_000,
+                Spending::Usd(usd) => u128::from(usd.get()) * 1_000 * HOUR_MS,
+            };
+            account.most = account.most.saturating_add(more);
+        }
+    }
+
     /// When the first period ends of those whose budget is spent.
     pub(crate) fn next_renewal(&self) -> Option<Timestamp> {
         self.accounts.values().filter(|account| account.over && account.most > 0).map(Account::end).min()

@@ -1,15 +1,17 @@
 //! Explanation: why a job waits, and what would unblock it, as plain values with words.
 //!
-//! Absent on purpose: how the facts are found (see `policy` and `scheduler`). Layer 1; uses `id`, `quantity`, `share`.
+//! Absent on purpose: how the facts are found (see `policy` and `scheduler`). What would help a job is in
+//! `remedy`. Layer 1; uses `id`, `quantity`, `share`.
+
+mod remedy;
 
 use core::fmt;
 
-use crate::id::{JobId, NodeId, PoolId, TeamId};
-use crate::money::MicroUsd;
+pub use self::remedy::{Need, Remedy};
+use crate::id::{JobId, PoolId, TeamId};
 use crate::quantity::{Quantity, write_thousandths};
 use crate::resources::ResourceKind;
 use crate::share::ShareKey;
-use crate::team::Spending;
 use crate::time::Timestamp;
 
 /// One thing that stops a waiting job.
@@ -316,164 +318,6 @@ pub struct Lost {
     /// what a job lost that comes first again by what is held now. A scheduler that is built again from a snapshot does not
     /// know of it. Otherwise the keys are those now.
     pub after_grant: bool,
-}
-
-/// What lets a waiting job start by one alternative in one pool when it is its turn: all of the amounts, and none of them
-/// one unit less.
-///
-/// # Display format
-///
-/// One line, with the names of the pool and of resources.
-#[derive(Clone, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub struct Remedy {
-    /// Which of the shape's alternatives.
-    pub alternative: u32,
-    /// Where.
-    pub pool: PoolId,
-    /// What is needed; nothing where the next cycle starts the job, or where the policy serves others in turn.
-    pub needs: Vec<Need>,
-    pub(crate) names: Names,
-}
-
-/// One amount that is needed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub enum Need {
-    /// So much more must be free.
-    Room {
-        /// On this node; `None` in a divisible pool.
-        node: Option<NodeId>,
-        /// Of which resource.
-        kind: ResourceKind,
-        /// How much.
-        amount: Quantity,
-    },
-    /// So much more must be free on a GPU of which a part is taken.
-    Device {
-        /// On this node.
-        node: NodeId,
-        /// Its number there, as [`Scheduler::devices`](crate::Scheduler::devices) tells it.
-        device: u32,
-        /// How much, in thousandths.
-        amount: Quantity,
-    },
-    /// A team must be allowed to hold so much more.
-    Limit {
-        /// The team.
-        team: TeamId,
-        /// Of which resource.
-        kind: ResourceKind,
-        /// How much.
-        amount: Quantity,
-    },
-    /// A team must be allowed to spend so much more in this period.
-    Budget {
-        /// The team.
-        team: TeamId,
-        /// How much.
-        more: Spending,
-    },
-    /// More nodes must be up.
-    Nodes {
-        /// How many: a plain count.
-        amount: Quantity,
-    },
-    /// Time must pass: the job was stopped for another, and may not run beyond its team's quota again so soon.
-    Wait {
-        /// How much, in milliseconds.
-        amount: Quantity,
-    },
-    /// Others must be out of its way, started or withdrawn: so many of the jobs that wait for any of its pools, in the order of
-    /// [`Scheduler::queue`](crate::Scheduler::queue), without itself.
-    Turn {
-        /// How many: a plain count.
-        amount: Quantity,
-    },
-}
-
-impl Need {
-    /// How much is needed; of budgets, GPU milliseconds or micro-USD; of time, milliseconds.
-    #[must_use]
-    pub const fn amount(&self) -> Quantity {
-        match self {
-            Self::Room { amount, .. }
-            | Self::Device { amount, .. }
-            | Self::Limit { amount, .. }
-            | Self::Nodes { amount }
-            | Self::Wait { amount }
-            | Self::Turn { amount } => *amount,
-            Self::Budget { more: Spending::GpuMillis(more), .. } => Quantity::new(*more),
-            Self::Budget { more: Spending::Usd(more), .. } => Quantity::new(more.get()),
-        }
-    }
-
-    pub(crate) fn set_amount(&mut self, new: Quantity) {
-        match self {
-            Self::Room { amount, .. }
-            | Self::Device { amount, .. }
-            | Self::Limit { amount, .. }
-            | Self::Nodes { amount }
-            | Self::Wait { amount }
-            | Self::Turn { amount } => *amount = new,
-            Self::Budget { more: Spending::GpuMillis(more), .. } => *more = new.get(),
-            Self::Budget { more: Spending::Usd(more), .. } => *more = MicroUsd::new(new.get()),
-        }
-    }
-}
-
-impl Need {
-    fn describe(&self, f: &mut fmt::Formatter<'_>, names: &Names) -> fmt::Result {
-        match self {
-            Self::Room { node, kind, amount } => {
-                write!(f, "{} {} more free", Amount(*kind, *amount), names.kind(*kind))?;
-                node.map_or(Ok(()), |node| write!(f, " on node {node}"))
-            }
-            Self::Device { node, device, amount } => {
-                let amount = Amount(ResourceKind::GPU, *amount);
-                write!(f, "{amount} gpu more free on device {device} of node {node}")
-            }
-            Self::Budget { team, more: Spending::GpuMillis(more) } => {
-                write_thousandths(f, *more)?;
-                write!(f, " GPU-seconds more in the budget of team `{}`", names.team(*team))
-            }
-            Self::Budget { team, more: Spending::Usd(more) } => {
-                write!(f, "{more} USD more in the budget of team `{}`", names.team(*team))
-            }
-            Self::Limit { team, kind, amount } => {
-                let (amount, kind) = (Amount(*kind, *amount), names.kind(*kind));
-                write!(f, "{amount} {kind} more for team `{}`", names.team(*team))
-            }
-            Self::Nodes { amount } => match amount.get() {
-                1 => f.write_str("one node more up"),
-                nodes => write!(f, "{nodes} nodes more up"),
-            },
-            Self::Wait { amount } => {
-                write_thousandths(f, amount.get())?;
-                f.write_str(" s until it may run beyond the quota again")
-            }
-            Self::Turn { amount } => match amount.get() {
-                1 => f.write_str("the first of the other jobs that wait for its pools out of its way"),
-                jobs => {
-                    write!(f, "the first {jobs} of the other jobs that wait for its pools out of its way")
-                }
-            },
-        }
-    }
-}
-
-impl fmt::Display for Remedy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "pool `{}`: ", self.names.pool(self.pool))?;
-        if self.needs.is_empty() {
-            return f.write_str("nothing but its turn");
-        }
-        for (position, need) in self.needs.iter().enumerate() {
-            f.write_str(if position == 0 { "" } else { ", " })?;
-            need.describe(f, &self.names)?;
-        }
-        Ok(())
-    }
 }
 
 /// Names of pools, teams and resource kinds, for words.

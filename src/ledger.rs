@@ -470,6 +470,34 @@ impl Ledger {
         self.pools[pool].give_back(request, total, spans);
     }
 
+    /// More is free on a node, or in a divisible pool, and on shared devices of it, whoever had it: to try what follows.
+    pub(crate) fn free_up(
+        &mut self,
+        pool: PoolId,
+        node: Option<NodeId>,
+        amounts: &Resources,
+        devices: &[(u32, Quantity)],
+    ) {
+        let pool = &mut self.pools[pool];
+        let on_devices = devices.iter().fold(0, |sum: u64, (_, amount)| sum.saturating_add(amount.get()));
+        let gpus = amounts[ResourceKind::GPU].get().saturating_add(on_devices);
+        let all = amounts.with(ResourceKind::GPU, Quantity::new(gpus));
+        pool.free = pool.free.checked_add(&all).unwrap_or(pool.free);
+        pool.taken = pool.taken.checked_sub(&all).unwrap_or(pool.taken);
+        let Some(node) = node.filter(|node| pool.nodes.get(*node).is_some_and(|node| node.up)) else {
+            return;
+        };
+        pool.unshelve(node);
+        let free = &mut pool.nodes[node].free;
+        for (kind, amount) in amounts.iter() {
+            free.gain(kind, amount);
+        }
+        for (device, amount) in devices {
+            free.gain_on(*device, *amount);
+        }
+        pool.shelve(node);
+    }
+
     /// From now on the first `up` nodes are up. Nodes that go down are empty, and a divisible pool has the room: the
     /// caller has evicted.
     pub(crate) fn set_nodes_up(&mut self, pool: PoolId, up: u32) {

@@ -113,7 +113,7 @@ fn parse_decimal(text: &str, factor: u64) -> Option<u64> {
 }
 
 /// Writes `thousandths` as a decimal number without trailing zeros.
-pub(crate) fn write_thousandths(f: &mut fmt::Formatter<'_>, thousandths: u64) -> fmt::Result {
+pub(crate) fn write_thousandths(f: &mut impl fmt::Write, thousandths: u64) -> fmt::Result {
     let (whole, part) = (thousandths / 1_000, thousandths % 1_000);
     if part == 0 {
         write!(f, "{whole}")

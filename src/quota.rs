@@ -258,6 +258,13 @@ impl Quotas {
         Some((entry.used, entry.most?))
     }
 
+    /// A member may hold so much more of a resource in a pool, if that is limited: to try what follows.
+    pub(crate) fn allow(&mut self, member: MemberId, pair: (PoolId, ResourceKind), more: Quantity) {
+        if let Some(most) = self.entries[member].get_mut(&pair).and_then(|entry| entry.most.as_mut()) {
+            *most = most.checked_add(more).unwrap_or(*most);
+        }
+    }
+
     /// Whether any team has a quota, a limit, a borrowing or a lending limit.
     #[inline]
     pub(crate) fn any(&self) -> bool {

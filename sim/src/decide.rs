@@ -458,8 +458,9 @@ impl<'a> Cluster<'a> {
             parts.push(self.comes_first(job, lost));
         }
         let remedies = self.scheduler.remedies(job).unwrap_or_default();
+        let name = |other: JobId| format!("`{}`", self.name(other));
         let helps =
-            remedies.iter().filter(|remedy| !remedy.needs.is_empty()).map(|remedy| format!("{remedy}"));
+            remedies.iter().filter(|remedy| !remedy.needs.is_empty()).map(|remedy| remedy.words(&name));
         let helps: Vec<String> = helps.collect();
         if !helps.is_empty() {
             parts.push(format!("it could start with {}", helps.join(", or ")));

@@ -468,8 +468,8 @@ impl Observer for Watch<'_> {
         let lost = self.comparison(&explanation);
         if self.kind.as_ref() != Some(&kind) {
             let helps = scheduler.remedies(job).unwrap_or_default();
-            let helps =
-                helps.iter().filter(|remedy| !remedy.needs.is_empty()).map(ToString::to_string).collect();
+            let helps = helps.iter().filter(|remedy| !remedy.needs.is_empty());
+            let helps = helps.map(|remedy| remedy.words(&|job| self.name(job))).collect();
             self.begin(at, "waits").unblocked_by = helps;
             self.kind = Some(kind);
             self.reasons = amounts.zip(words).map(|(amount, words)| Moving::new(amount, words)).collect();

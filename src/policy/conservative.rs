@@ -269,6 +269,16 @@ impl Incremental for Conservative {
         first_of(state, &*self.order, heads)
     }
 
+    fn can_suppose(&self) -> bool {
+        true
+    }
+
+    fn suppose(&mut self, pool: PoolId, gone: &[JobId]) {
+        for job in gone {
+            self.timetables[pool].stopped(*job);
+        }
+    }
+
     fn blocked(&self, state: &State, job: JobId) -> Result<Vec<Blocked>, Error> {
         let waiting = state.job(job)?;
         let shape = state.routes.shape(waiting.spec.shape);

@@ -21,16 +21,16 @@ mod one_line;
 mod reclaim;
 mod rescaled;
 mod waste;
+mod why;
 
 use core::cmp::{Ordering, Reverse};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use self::change::class;
 use self::holds::{Gate, Holds};
 use self::reclaim::Reclaim;
 use super::first::first_of;
-use super::lack::{lacking, lacks, lacks_everywhere, once_each};
+use super::lack::lacking;
 use super::lists::{Lists, View};
 use super::{Demand, Incremental, Order};
 use crate::config::{Backfill, Preemption};
@@ -42,6 +42,7 @@ use crate::line::{Place, Waiter};
 use crate::pending::{Change, Pending};
 use crate::quantity::Quantity;
 use crate::quota::Denied;
+use crate::reservation::Reservation;
 use crate::resources::{MAX_KINDS, ResourceKind, Resources};
 use crate::route::RouteId;
 use crate::snapshot::Memory;
@@ -116,6 +117,8 @@ pub(crate) struct Engine {
     holds: Option<Holds>,
     /// What is kept for stopping jobs, where that is allowed.
     reclaim: Option<Reclaim>,
+    /// A copy on which something is tried, and nobody is stopped.
+    supposes: bool,
 }
 
 impl Engine {
@@ -139,6 +142,7 @@ impl Engine {
             denied: Vec::new(),
             holds: easy.then(|| Holds::new(state.config.pools.len())),
             reclaim: Reclaim::new(state),
+            supposes: false,
         }
     }
 
@@ -511,7 +515,7 @@ impl Incremental for Engine {
                 continue;
             }
             let served = pick.is_some_and(|pick| self.serve(state, pick));
-            if !served && !self.refresh_holds(state) && !self.reclaim(state) {
+            if !served && !self.refresh_holds(state) && (self.supposes || !self.reclaim(state)) {
                 break;
             }
         }
@@ -537,27 +541,22 @@ impl Incremental for Engine {
     }
 
     fn blocked(&self, state: &State, job: JobId) -> Result<Vec<Blocked>, Error> {
-        let waiting = state.job(job)?;
-        if let Some(until) = self.out_of_line_until(state, job) {
-            let routes = state.routes.shape(waiting.spec.shape).routes();
-            let lacks = routes.flat_map(|route| lacks(state, waiting.leaf, route));
-            return Ok(once_each(core::iter::once(Blocked::BackOff { until }).chain(lacks)));
+        self.reasons(state, job)
+    }
+
+    fn can_suppose(&self) -> bool {
+        true
+    }
+
+    fn suppose(&mut self, pool: PoolId, gone: &[JobId]) {
+        self.supposes = true;
+        if let Some(holds) = &mut self.holds {
+            holds.forget(pool, gone);
         }
-        let mut reasons = lacks_everywhere(state, waiting.leaf, waiting.spec.shape);
-        let closed = state.routes.shape(waiting.spec.shape).routes().find_map(|route| {
-            self.watches[state.routes.route(route).pool].closed_by.filter(|blocked| *blocked != job)
-        });
-        reasons.extend(closed.map(|behind| Blocked::Line { behind }));
-        reasons.extend(self.behind_reservations(state, job));
-        reasons.extend(self.bounds_in_the_way(state, job));
-        let ahead = self.pending.ahead_of(waiting.leaf, class(state, job), waiting.place);
-        if ahead > 0 {
-            reasons.push(Blocked::Team { ahead });
-        }
-        if reasons.is_empty() {
-            reasons.push(Blocked::Nothing);
-        }
-        Ok(reasons)
+    }
+
+    fn in_the_way<'a>(&'a self, state: &State, job: JobId, route: RouteId) -> Option<&'a Reservation> {
+        self.holds.as_ref()?.obstacle(state, state.waiter(job), route)
     }
 
     fn check(&self, state: &State) -> Result<(), String> {

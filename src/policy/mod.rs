@@ -30,6 +30,7 @@ use crate::history::History;
 use crate::id::{JobId, PoolId, ShapeId};
 use crate::job::JobSpec;
 use crate::line::Place;
+use crate::reservation::Reservation;
 use crate::resources::{MAX_KINDS, Resources};
 use crate::route::RouteId;
 use crate::snapshot::Memory;
@@ -72,6 +73,17 @@ pub(crate) trait Incremental: core::fmt::Debug + Send {
     }
     /// Until when a waiting job may not run beyond its team's quota, and is passed over.
     fn backs_off_until(&self, _state: &State, _job: JobId) -> Option<Timestamp> {
+        None
+    }
+    /// Whether a copy of it can go on from what is supposed to be true, and stop nobody.
+    fn can_suppose(&self) -> bool {
+        false
+    }
+    /// Of a copy on which something is tried: from now on it stops nobody, and expects nothing of the ends of jobs that run
+    /// in a pool and whose room is supposed to be free.
+    fn suppose(&mut self, _pool: PoolId, _gone: &[JobId]) {}
+    /// The reservation that stands in the way of a waiting job by a route, if there is any.
+    fn in_the_way<'a>(&'a self, _: &State, _: JobId, _: RouteId) -> Option<&'a Reservation> {
         None
     }
     /// What stops a waiting job.

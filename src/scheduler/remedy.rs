@@ -1,17 +1,18 @@
 //! Remedy: what would let a waiting job start.
 //!
 //! For each route an amount of room and of allowance that is enough is put together, and then each amount is made as
-//! small as it can be while some route of the pool would do. Whose turn it is is asked only of a job that has room: a copy
-//! of the scheduler decides without those that come before it.
+//! small as it can be while some route of the pool would do: with less the job does not start, whoever else waits. Then a
+//! copy of the scheduler is given that and decides, without as many of the others as must be gone. Where room is kept for
+//! another job, it is tried beside that too, so that nobody need be gone.
 //! Absent on purpose: who may be stopped for a job, and which comparison it lost (see `lost`). Layer 6; uses `state`, `quota`.
 
+mod supposed;
 mod trial;
 
 use std::collections::BTreeSet;
 
 use self::trial::minimize;
 use super::Scheduler;
-use crate::decision::Decision;
 use crate::error::Error;
 use crate::explain::{Names, Need, Remedy};
 use crate::id::{JobId, NodeId, ShapeId};
@@ -24,10 +25,16 @@ use crate::state::{State, Status};
 use crate::tree::MemberId;
 
 impl Scheduler {
-    /// What would let a waiting job start without stopping anybody: one remedy for each of its pools and alternatives. Each is
-    /// enough by itself when the turn of the job comes, and with any of its amounts one unit less it is not. Of a job that
-    /// has room and may have it, the remedy says how many others must be out of its way ([`Need::Turn`]). None for a running
-    /// job.
+    /// What would let a waiting job start in the next cycle, before anybody is stopped for another: one remedy for each of its
+    /// pools and alternatives, with those of the others that must be out of its way ([`Need::Turn`]), and where room is kept
+    /// for another job, one [beside](Remedy::beside) that. With any of its amounts one unit less the job does not start so.
+    /// None for a running job.
+    ///
+    /// Room becomes free as if those jobs there had ended that end first, by their limits, as far as each is covered; whatever
+    /// is left is free for good. What teams hold is taken to stay as it is. Nodes that are down come up in order.
+    ///
+    /// The policy `gavel`, and one of the caller's own, let nothing be tried but whose turn it is: there, what is needed beside
+    /// that is enough when the policy gives the job its turn.
     ///
     /// # Errors
     ///
@@ -36,8 +43,8 @@ impl Scheduler {
     /// # Complexity
     ///
     /// O(routes^2 x (nodes x log of the largest amount + workers log nodes)), times the log of the nodes where nodes are down;
-    /// for a job that has room, [`queue`](Self::queue) and O(log of those that wait) copies of everything with a cycle
-    /// each. For a question, not for every decision.
+    /// [`queue`](Self::queue), and for each route O(log of those that wait) copies of everything with a cycle each, beside what
+    /// is kept about as many as there are amounts. For a question, not for every decision.
     ///
     /// # Examples
     ///
@@ -60,78 +67,46 @@ impl Scheduler {
         if known.status != Status::Waiting {
             return Ok(Vec::new());
         }
-        let names = self.names();
-        let mut found: Vec<Remedy> = Vec::new();
-        for id in state.routes.shape(known.spec.shape).routes() {
-            let route = state.routes.route(id);
-            let Some(mut needs) = enough(state, known.leaf, route) else { continue };
-            minimize(state, known.leaf, known.spec.shape, route.pool, &mut needs);
-            let (alternative, pool) = (route.alternative, route.pool);
-            if !found.iter().any(|other| other.pool == pool && other.needs == needs) {
-                found.push(Remedy { alternative, pool, needs, names: names.clone() });
-            }
-        }
-        let short = state.budgets.short(&state.tree, known.leaf, state.now);
-        if !short.is_empty() && found.iter().any(|remedy| remedy.needs.is_empty()) {
-            // A budget is one for all routes: where it alone is in the way of one, no other needs more than that.
-            found.retain(|remedy| remedy.needs.is_empty());
-        }
-        if let Some(until) = self.policy.backs_off_until(state, job) {
-            let left = until.as_millis().saturating_sub(state.now.as_millis());
-            let amount = Quantity::new(u64::try_from(left).unwrap_or(0));
-            for remedy in &mut found {
-                remedy.needs.push(Need::Wait { amount });
-            }
-        } else if short.is_empty()
-            && found.iter().any(|remedy| remedy.needs.is_empty())
-            && let Some(jobs) = self.turn(job).filter(|jobs| *jobs > 0)
-        {
-            let turn = Need::Turn { amount: Quantity::new(jobs) };
-            found
-                .iter_mut()
-                .filter(|remedy| remedy.needs.is_empty())
-                .for_each(|remedy| remedy.needs.push(turn));
-        }
-        for remedy in &mut found {
-            let named = |(member, more)| Some(Need::Budget { team: state.tree.member(member).team?, more });
-            remedy.needs.extend(short.iter().copied().filter_map(named));
-        }
+        let mut found = self.without_others(job);
+        self.order_remedies(job, &mut found);
         Ok(found)
     }
 
-    /// How many of the others that wait for its pools, first of all those that come first, must be gone for a job that has
-    /// room to start; `None` where it would not start without any of them.
-    fn turn(&self, job: JobId) -> Option<u64> {
+    /// What a job lacks as if nobody else waited.
+    fn without_others(&self, job: JobId) -> Vec<Remedy> {
         let state = &self.state;
-        let shape = state.alive(job).spec.shape;
-        let others = self.queue().into_iter();
-        let others: Vec<JobId> = others
-            .filter(|other| *other != job && self.competes(shape, state.alive(*other).spec.shape))
-            .collect();
-        let starts = |without: usize| {
-            let mut trial = self.clone();
-            let withdrawn = others.iter().take(without).all(|other| trial.cancel(state.now, *other).is_ok());
-            let decided = trial.schedule(state.now);
-            let starts =
-                |decision: &Decision| matches!(decision, Decision::Start { job: id, .. } if *id == job);
-            withdrawn && decided.is_ok_and(|decided| decided.iter().any(starts))
-        };
-        if starts(0) {
-            return Some(0);
-        }
-        let (mut lower, mut upper) = (0, others.len());
-        if !starts(upper) {
-            return None;
-        }
-        while upper - lower > 1 {
-            let middle = lower + (upper - lower) / 2;
-            if starts(middle) {
-                upper = middle;
-            } else {
-                lower = middle;
+        let known = state.alive(job);
+        let mut found: Vec<Remedy> = Vec::new();
+        for id in state.routes.shape(known.spec.shape).routes() {
+            let route = state.routes.route(id);
+            let Some(needs) = needs_of(state, known.leaf, route, &Kept::default()) else { continue };
+            let (alternative, pool) = (route.alternative, route.pool);
+            if !found.iter().any(|other| other.pool == pool && other.needs == needs) {
+                found.push(Remedy { alternative, pool, needs, beside: None, names: self.names() });
             }
         }
-        u64::try_from(upper).ok()
+        let common = self.common(job);
+        let is_spent = common.iter().any(|need| matches!(need, Need::Budget { .. }));
+        if is_spent && found.iter().any(|remedy| remedy.needs.is_empty()) {
+            // A budget is one for all routes: where it alone is in the way of one, no other needs more than that.
+            found.retain(|remedy| remedy.needs.is_empty());
+        }
+        for remedy in &mut found {
+            remedy.needs.extend(common.iter().copied());
+        }
+        found
+    }
+
+    /// What a job needs whatever it starts by: time, and that its teams may spend more.
+    fn common(&self, job: JobId) -> Vec<Need> {
+        let state = &self.state;
+        let until = self.policy.backs_off_until(state, job).filter(|until| *until > state.now);
+        let wait = until.map(|until| Need::Wait { amount: Quantity::new(until.since(state.now).get()) });
+        // While it waits, what runs goes on spending.
+        let at = until.unwrap_or(state.now);
+        let short = state.budgets.short(&state.tree, state.alive(job).leaf, at);
+        let budget = |(member, more)| Some(Need::Budget { team: state.tree.member(member).team?, more });
+        wait.into_iter().chain(short.into_iter().filter_map(budget)).collect()
     }
 
     /// Whether two shapes may run in one pool.
@@ -149,18 +124,51 @@ impl Scheduler {
     }
 }
 
+/// What is left alone because it is kept for another job.
+#[derive(Clone, Default, Debug)]
+struct Kept {
+    /// Sorted.
+    nodes: Vec<NodeId>,
+    /// In a divisible pool.
+    amounts: Resources,
+}
+
+impl Kept {
+    /// How much of a resource must be free for a route: what it asks, beside what other teams keep or is kept for a job.
+    fn wanted(
+        &self,
+        state: &State,
+        (leaf, route): (MemberId, &Route),
+        (kind, amount): (ResourceKind, Quantity),
+    ) -> Option<Quantity> {
+        let by_teams = state.quotas.withheld_from(&state.tree, leaf, route.pool, kind);
+        amount.checked_add(by_teams.max(self.amounts[kind]))
+    }
+
+    fn has(&self, node: NodeId) -> bool {
+        self.nodes.binary_search(&node).is_ok()
+    }
+}
+
+/// What is enough for a route and not too much: with any of it one unit less no route of its pool would do.
+fn needs_of(state: &State, leaf: MemberId, route: &Route, kept: &Kept) -> Option<Vec<Need>> {
+    let mut needs = enough(state, leaf, route, kept)?;
+    minimize(state, leaf, route, kept, &mut needs);
+    Some(needs)
+}
+
 /// What is enough for a route: room for all workers, what others keep beside it, and allowance at every level; and where
 /// the nodes that are up could not hold it if they were empty, as few more of them as can. `None` where all could not.
-fn enough(state: &State, leaf: MemberId, route: &Route) -> Option<Vec<Need>> {
+fn enough(state: &State, leaf: MemberId, route: &Route, kept: &Kept) -> Option<Vec<Need>> {
     let pool = state.ledger.pool(route.pool);
-    if let Some(needs) = enough_with(state, leaf, route, 0) {
+    if let Some(needs) = enough_with(state, leaf, (route, kept), 0) {
         return Some(needs);
     }
     let (mut lower, mut upper) = (0, pool.nodes_configured().saturating_sub(pool.nodes_up()));
-    let mut best = enough_with(state, leaf, route, upper).filter(|_| upper > 0)?;
+    let mut best = enough_with(state, leaf, (route, kept), upper).filter(|_| upper > 0)?;
     while upper - lower > 1 {
         let middle = lower + (upper - lower) / 2;
-        match enough_with(state, leaf, route, middle) {
+        match enough_with(state, leaf, (route, kept), middle) {
             Some(needs) => (upper, best) = (middle, needs),
             None => lower = middle,
         }
@@ -170,13 +178,18 @@ fn enough(state: &State, leaf: MemberId, route: &Route) -> Option<Vec<Need>> {
 }
 
 /// The same if so many nodes more were up, which are empty.
-fn enough_with(state: &State, leaf: MemberId, route: &Route, nodes: u32) -> Option<Vec<Need>> {
+fn enough_with(
+    state: &State,
+    leaf: MemberId,
+    (route, kept): (&Route, &Kept),
+    nodes: u32,
+) -> Option<Vec<Need>> {
     let pool = state.ledger.pool(route.pool);
     let free = free_with(pool, nodes)?;
     let mut more = Resources::new();
-    for (kind, amount) in route.total.iter() {
-        let kept = state.quotas.withheld_from(&state.tree, leaf, route.pool, kind);
-        let wanted = amount.checked_add(kept)?;
+    for asked in route.total.iter() {
+        let (kind, _) = asked;
+        let wanted = kept.wanted(state, (leaf, route), asked)?;
         let short = wanted.checked_sub(free[kind]).unwrap_or_default();
         if short > pool.taken()[kind] {
             return None;
@@ -187,7 +200,7 @@ fn enough_with(state: &State, leaf: MemberId, route: &Route, nodes: u32) -> Opti
     if pool.is_divisible() {
         needs.extend(more.iter().map(|(kind, amount)| Need::Room { node: None, kind, amount }));
     } else {
-        on_nodes(state, route, nodes, more, &mut needs)?;
+        on_nodes(state, (route, kept), nodes, more, &mut needs)?;
     }
     for member in state.tree.path(leaf) {
         for (kind, amount) in state.quotas.excess(member, route) {
@@ -310,7 +323,7 @@ fn make_room(node: &Resources, route: &Route, hosts: &mut [Host<'_>]) -> Option<
 /// anywhere until so much `more` is free in all.
 fn on_nodes(
     state: &State,
-    route: &Route,
+    (route, kept): (&Route, &Kept),
     nodes: u32,
     mut more: Resources,
     needs: &mut Vec<Need>,
@@ -318,7 +331,8 @@ fn on_nodes(
     let pool = state.ledger.pool(route.pool);
     let node = pool.node_capacity();
     let empty = Room::of_node(node);
-    let rooms = pool.nodes_and_more(nodes).map(|(node, free)| (node, free.unwrap_or(&empty)));
+    let rooms = pool.nodes_and_more(nodes).filter(|(node, _)| !kept.has(*node));
+    let rooms = rooms.map(|(node, free)| (node, free.unwrap_or(&empty)));
     let mut hosted: Vec<Host<'_>> =
         rooms.map(|(node, free)| (node, free, free.times(&route.request), Given::default())).collect();
     if route.confined {

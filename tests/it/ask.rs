@@ -130,7 +130,7 @@ fn starts(
 }
 
 /// The first of the nodes that are down come up.
-fn bring_up(scheduler: &mut Scheduler, at: Timestamp, pool: PoolId, more: u64) {
+pub(crate) fn bring_up(scheduler: &mut Scheduler, at: Timestamp, pool: PoolId, more: u64) {
     let snapshot = scheduler.snapshot();
     let (spec, known) = (&snapshot.config.pools[pool.index()], &snapshot.pools[pool.index()]);
     if spec.divisible {

@@ -32,6 +32,7 @@ mod own_policy;
 mod properties;
 mod refused;
 mod remedy;
+mod remedy_beside;
 mod reservation;
 mod scenario;
 mod snapshot;

@@ -16,51 +16,51 @@ use proptest::test_runner::{Config as RunnerConfig, TestRunner};
 
 use crate::strategy::domains;
 
-const KINDS: [ResourceKind; 2] = [ResourceKind::GPU, ResourceKind::CPU];
-const FILLER: TeamId = TeamId::new(0);
-const DEPARTMENT: usize = 1;
-const TEAM: TeamId = TeamId::new(2);
-const KEEPER: usize = 3;
-const NOW: Timestamp = Timestamp::ZERO;
+pub(crate) const KINDS: [ResourceKind; 2] = [ResourceKind::GPU, ResourceKind::CPU];
+pub(crate) const FILLER: TeamId = TeamId::new(0);
+pub(crate) const DEPARTMENT: usize = 1;
+pub(crate) const TEAM: TeamId = TeamId::new(2);
+pub(crate) const KEEPER: usize = 3;
+pub(crate) const NOW: Timestamp = Timestamp::ZERO;
 /// When the job comes: what has run until then is spent.
-const LATER: Timestamp = Timestamp::from_millis(700);
+pub(crate) const LATER: Timestamp = Timestamp::from_millis(700);
 
 /// Some of a kind on a node of a pool, held by a team: one unit, or a part of a device, or all of it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Unit {
-    team: TeamId,
-    pool: usize,
-    node: u32,
-    kind: ResourceKind,
-    amount: u64,
-    device: Option<u32>,
+pub(crate) struct Unit {
+    pub(crate) team: TeamId,
+    pub(crate) pool: usize,
+    pub(crate) node: u32,
+    pub(crate) kind: ResourceKind,
+    pub(crate) amount: u64,
+    pub(crate) device: Option<u32>,
 }
 
 /// A whole device.
-const DEVICE: u64 = 1_000;
+pub(crate) const DEVICE: u64 = 1_000;
 
 #[derive(Clone, Debug)]
-struct World {
-    config: Config,
+pub(crate) struct World {
+    pub(crate) config: Config,
     /// How many nodes of each pool are up.
-    up: Vec<u32>,
-    units: Vec<Unit>,
-    shape: ShapeSpec,
+    pub(crate) up: Vec<u32>,
+    pub(crate) units: Vec<Unit>,
+    pub(crate) shape: ShapeSpec,
 }
 
-fn amount(kind: ResourceKind, units: u64) -> Resources {
+pub(crate) fn amount(kind: ResourceKind, units: u64) -> Resources {
     Resources::new().with(kind, Quantity::new(units))
 }
 
 /// Draws from a list of numbers.
-struct Draws<'a>(std::slice::Iter<'a, u16>);
+pub(crate) struct Draws<'a>(pub(crate) std::slice::Iter<'a, u16>);
 
 impl Draws<'_> {
-    fn below(&mut self, most: u64) -> u64 {
+    pub(crate) fn below(&mut self, most: u64) -> u64 {
         u64::from(self.0.next().copied().unwrap_or(0)) % most.max(1)
     }
 
-    fn one_in(&mut self, count: u64) -> bool {
+    pub(crate) fn one_in(&mut self, count: u64) -> bool {
         self.below(count) == 1
     }
 }
@@ -78,7 +78,7 @@ fn on_devices(pool: &PoolSpec, up: u32, (index, node): (usize, u32), draws: &mut
     units
 }
 
-fn alternative(by_device: bool, draws: &mut Draws<'_>) -> Alternative {
+pub(crate) fn alternative(by_device: bool, draws: &mut Draws<'_>) -> Alternative {
     let parts = [0, 300, 500, 700, 1_000, 1_500, 2_000];
     let gpus = if by_device { parts[usize::try_from(draws.below(7)).unwrap()] } else { draws.below(5) };
     let request = amount(ResourceKind::GPU, gpus).with(ResourceKind::CPU, Quantity::new(1 + draws.below(3)));
@@ -120,7 +120,7 @@ fn units(pools: &[PoolSpec], up: &[u32], by_device: bool, draws: &mut Draws<'_>)
     units
 }
 
-fn world(draws: &mut Draws<'_>) -> World {
+pub(crate) fn world(draws: &mut Draws<'_>) -> World {
     let mut pools = Vec::new();
     let (by_device, priced) = (draws.one_in(2), draws.one_in(3));
     for index in 0..=draws.below(2) {
@@ -179,6 +179,24 @@ fn world(draws: &mut Draws<'_>) -> World {
     World { config: Config::new(pools, teams), up, units, shape }
 }
 
+/// A unit runs from now on, since the beginning, until its limit if it has one.
+pub(crate) fn adopt(scheduler: &mut Scheduler, unit: &Unit, at: Timestamp, limit: Option<Millis>) -> JobId {
+    let shape = scheduler.intern(&ShapeSpec::new(Alternative::new(amount(unit.kind, unit.amount)))).unwrap();
+    let mut placed = Placed::new(PoolId::new(u32::try_from(unit.pool).unwrap()), NOW);
+    if !scheduler.config().pools[unit.pool].divisible {
+        let node = NodeId::new(unit.node);
+        // The rest of a node that is smaller than a device is a device of its own.
+        placed = match unit.device.filter(|_| unit.amount < DEVICE) {
+            Some(device) => placed.on_devices(vec![(node, device, 1)]),
+            None => placed.on_nodes(vec![(node, 1)]),
+        };
+    }
+    let mut job = JobSpec::new(unit.team, shape, NOW);
+    job.time_limit = limit;
+    job.preemptible = unit.team != FILLER;
+    scheduler.adopt(at, job, &placed).unwrap()
+}
+
 /// The state, with the job submitted and decided about: the job, and whether it has started; `None` where it never could.
 fn run(world: &World) -> Option<(Scheduler, JobId, bool)> {
     let mut scheduler = Scheduler::new(world.config.clone()).unwrap();
@@ -186,18 +204,7 @@ fn run(world: &World) -> Option<(Scheduler, JobId, bool)> {
         scheduler.set_capacity(NOW, pool, *up).unwrap();
     }
     for unit in &world.units {
-        let shape =
-            scheduler.intern(&ShapeSpec::new(Alternative::new(amount(unit.kind, unit.amount)))).unwrap();
-        let mut placed = Placed::new(PoolId::new(u32::try_from(unit.pool).unwrap()), NOW);
-        if !world.config.pools[unit.pool].divisible {
-            let node = NodeId::new(unit.node);
-            // The rest of a node that is smaller than a device is a device of its own.
-            placed = match unit.device.filter(|_| unit.amount < DEVICE) {
-                Some(device) => placed.on_devices(vec![(node, device, 1)]),
-                None => placed.on_nodes(vec![(node, 1)]),
-            };
-        }
-        scheduler.adopt(NOW, JobSpec::new(unit.team, shape, NOW), &placed).unwrap();
+        adopt(&mut scheduler, unit, NOW, None);
     }
     let shape = scheduler.intern(&world.shape).unwrap();
     let submitted = scheduler.submit(LATER, JobSpec::new(TEAM, shape, LATER)).unwrap();

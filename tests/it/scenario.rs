@@ -3,7 +3,7 @@
 //! One line is one statement; `#` starts a comment. First the organisation (`kinds`, `policy`, `dataset`, `pool`, `team`,
 //! `shape`), then what happens (`at`, `runs`, `submit`, `complete`, `cancel`, `capacity`, `schedule`), each followed
 //! by what is expected of it (`starts`, `evicts`, `record`, `on`, `device`, `wakeup`, `running`, `waiting`, `share`,
-//! `taken`, `less`, `waits`, `queue`). The files lie in `scenarios/`; the tests below name them, and a file that no
+//! `taken`, `less`, `waits`, `helps`, `queue`). The files lie in `scenarios/`; the tests below name them, and a file that no
 //! test names fails a test.
 
 use std::collections::BTreeMap;
@@ -339,6 +339,15 @@ impl World {
         }
     }
 
+    /// What would help a job: one of its remedies, in words.
+    fn expect_remedy(&self, words: &[&str]) {
+        let remedies = self.scheduler.as_ref().unwrap().remedies(self.jobs[words[0]]).unwrap();
+        let name = |job| self.names[&job].clone();
+        let told: Vec<String> = remedies.iter().map(|remedy| remedy.words(&name)).collect();
+        let remedy = words[1..].join(" ");
+        assert!(told.contains(&remedy), "`{remedy}` is not among {told:#?}");
+    }
+
     fn expect(&mut self, verb: &str, words: &[&str]) {
         let joined = words.join(" ");
         match verb {
@@ -406,6 +415,7 @@ impl World {
                 let reason = joined.split_once(' ').unwrap().1;
                 assert!(explanation.contains(reason), "`{reason}` is not in:\n{explanation}");
             }
+            "helps" => self.expect_remedy(words),
             _ => panic!("no such statement: `{verb}`"),
         }
     }
@@ -554,6 +564,8 @@ scenarios!(
     regress_15_no_more_than_twice,
     regress_16_eviction_mirrors_service,
     regress_22_half_a_gang,
+    remedies_know_of_reservations,
+    remedies_on_other_nodes,
     reclaim_looks_again_when_more_is_held_elsewhere,
     reclaim_of_parts,
     ratio_leaves_who_makes_most_room,

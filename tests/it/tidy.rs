@@ -13,7 +13,18 @@ use sha2::{Digest as _, Sha256};
 /// The head of each file says the same number.
 const LAYERS: &[&[&str]] = &[
     &["error", "id", "money", "quantity", "resources", "room", "share", "time"],
-    &["config", "decision", "explain", "job", "pool", "rules", "snapshot", "team", "transfer"],
+    &[
+        "config",
+        "decision",
+        "explain",
+        "explain/remedy",
+        "job",
+        "pool",
+        "rules",
+        "snapshot",
+        "team",
+        "transfer",
+    ],
     &["ledger", "line", "line/by_length", "log", "tree", "value"],
     &[
         "budget",
@@ -61,6 +72,7 @@ const LAYERS: &[&[&str]] = &[
         "policy/engine/reclaim",
         "policy/engine/reclaim/bound",
         "policy/engine/waste",
+        "policy/engine/why",
         "policy/gavel",
         "policy/own",
     ],

@@ -152,6 +152,13 @@ impl Holds {
         }
     }
 
+    /// Nothing is expected any more of the ends of some jobs that run in a pool.
+    pub(super) fn forget(&mut self, pool: PoolId, jobs: &[JobId]) {
+        for job in jobs {
+            self.pools[pool].timetable.stopped(*job);
+        }
+    }
+
     pub(super) fn joined(&mut self, state: &State, waiter: Waiter) {
         let shape = state.alive(waiter.job).spec.shape;
         while self.lengths.get(shape).is_none() {

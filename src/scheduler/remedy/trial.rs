@@ -2,9 +2,9 @@
 //!
 //! Absent on purpose: what is needed at first (see `remedy`). Layer 6; uses `state`, `quota`.
 
-use super::free_with;
+use super::{Kept, free_with};
 use crate::explain::Need;
-use crate::id::{NodeId, PoolId, ShapeId};
+use crate::id::NodeId;
 use crate::ledger::PoolState;
 use crate::quantity::Quantity;
 use crate::resources::{ResourceKind, Resources};
@@ -14,11 +14,12 @@ use crate::state::State;
 use crate::tree::MemberId;
 
 /// Makes each amount as small as it can be, one after the other: what is enough stays so when more is given.
-pub(super) fn minimize(state: &State, leaf: MemberId, shape: ShapeId, pool: PoolId, needs: &mut Vec<Need>) {
+pub(super) fn minimize(state: &State, leaf: MemberId, route: &Route, kept: &Kept, needs: &mut Vec<Need>) {
+    let (shape, pool) = (route.shape, route.pool);
     let routes = state.routes.shape(shape).routes().map(|route| state.routes.route(route));
     let mut trials: Vec<Trial<'_>> = routes
         .filter(|route| route.pool == pool)
-        .map(|route| Trial::new(state, leaf, route, needs))
+        .map(|route| Trial::new(state, leaf, (route, kept), needs))
         .collect();
     let mut given = needs.iter().filter_map(room_of).fold(Resources::new(), plus);
     for at in 0..needs.len() {
@@ -51,6 +52,7 @@ struct Trial<'a> {
     state: &'a State,
     leaf: MemberId,
     route: &'a Route,
+    kept: &'a Kept,
     /// What must be free in all: what is asked, and what others keep.
     wanted: Vec<(ResourceKind, Option<Quantity>)>,
     nodes: u32,
@@ -62,14 +64,11 @@ struct Trial<'a> {
 }
 
 impl<'a> Trial<'a> {
-    fn new(state: &'a State, leaf: MemberId, route: &'a Route, needs: &[Need]) -> Self {
-        let wanted = route.total.iter().map(|(kind, amount)| {
-            let kept = state.quotas.withheld_from(&state.tree, leaf, route.pool, kind);
-            (kind, amount.checked_add(kept))
-        });
+    fn new(state: &'a State, leaf: MemberId, (route, kept): (&'a Route, &'a Kept), needs: &[Need]) -> Self {
+        let wanted = route.total.iter().map(|asked| (asked.0, kept.wanted(state, (leaf, route), asked)));
         let wanted = wanted.collect();
         let (hosted, together) = (Vec::new(), Vec::new());
-        let mut new = Self { state, leaf, route, wanted, nodes: 0, hosted, together, hold_all: 0 };
+        let mut new = Self { state, leaf, route, kept, wanted, nodes: 0, hosted, together, hold_all: 0 };
         new.count(needs);
         new
     }
@@ -108,6 +107,9 @@ impl<'a> Trial<'a> {
     /// How many workers a node has room for with what is needed on it.
     fn room_on(&self, needs: &[Need], node: NodeId) -> u64 {
         let pool = self.pool();
+        if self.kept.has(node) {
+            return 0;
+        }
         let mut free = match (pool.free_on(node), given_to(needs, node)) {
             (Some(free), []) => return free.times(&self.route.request),
             (free, _) => free.cloned().unwrap_or_else(|| Room::of_node(pool.node_capacity())),
@@ -143,7 +145,9 @@ impl<'a> Trial<'a> {
                 let elsewhere = self.hold_all > usize::from(self.is_all(domain));
                 elsewhere || self.is_all(self.with(node, self.room_on(needs, node)))
             }
-            (None, Need::Nodes { .. }) => Trial::new(self.state, self.leaf, self.route, needs).hold_all > 0,
+            (None, Need::Nodes { .. }) => {
+                Trial::new(self.state, self.leaf, (self.route, self.kept), needs).hold_all > 0
+            }
             _ => self.hold_all > 0,
         };
         leaves_kept && self.is_allowed(needs) && (pool.is_divisible() || hosts())

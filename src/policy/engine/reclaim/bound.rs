@@ -4,6 +4,7 @@
 //! the other, as long as it does: those that stay lifted are in the way, each of them beside the others.
 //! Absent on purpose: deciding, which never looks here. Layer 5; uses `reclaim`, `waste`, `explain`.
 
+use super::super::change::class;
 use super::super::waste::{gpu_time, next_hour};
 use super::{Engine, Head, Reclaim, class_of};
 use crate::explain::{Blocked, EvictionBound};
@@ -181,7 +182,7 @@ impl Engine {
         let is_shown = !self.head_only || self.shown[leaf] == Some(shape);
         let first = self.pending.head(leaf, shape).filter(|first| first.job == job && is_shown);
         let Some(waiter) = first else { return Vec::new() };
-        let head = Head { leaf, shape, class: super::super::class(state, job), waiter };
+        let head = Head { leaf, shape, class: class(state, job), waiter };
         let mut found = Vec::new();
         for route in state.routes.shape(shape).routes() {
             let ranks = reclaim.ranks.clone();
