@@ -6,6 +6,7 @@ use core::fmt;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::found::Found;
 use super::share::{DominantShare, Resources, WeightedShare};
 use super::spec::{ClusterQueue, Cohort, Fungibility, Preemption, ResourceGroup, Settings, Workload};
 use super::targets::Siblings;
@@ -100,6 +101,7 @@ pub struct Cluster {
     pub(super) resources: Resources,
     /// Of cohorts, as of the last admission or release; `None` where one has happened below since it was noted.
     pub(super) siblings: Vec<Option<Siblings>>,
+    pub(super) found: Found,
 }
 
 /// The share of one node.
@@ -161,6 +163,7 @@ impl Cluster {
             resource_names,
             resources,
             siblings: Vec::new(),
+            found: Found::default(),
         };
         cluster.plant(cohorts, queues)?;
         cluster.book(admitted)?;
@@ -249,6 +252,7 @@ impl Cluster {
         self.tree.settle(&order);
         self.tree.settle_shares(&self.resources);
         self.siblings = vec![None; order.len()];
+        self.found = Found::new(self);
     }
 
     fn book(&mut self, admitted: Vec<Workload>) -> Result<(), ClusterError> {
@@ -308,7 +312,7 @@ impl Cluster {
             None => self.admitted.push(admitted),
         }
         self.line_up_workload(at);
-        self.forget_siblings(queue);
+        self.forget(queue);
         Ok(at)
     }
 
@@ -318,7 +322,7 @@ impl Cluster {
         let queue = known.queue;
         self.leave_line(workload);
         self.remove(workload);
-        self.forget_siblings(queue);
+        self.forget(queue);
         self.free.push(workload);
         true
     }
@@ -331,8 +335,15 @@ impl Cluster {
             self.leave_line(workload);
             self.admitted[workload].local_usage = usage;
             self.line_up_workload(workload);
+            self.found.forget();
         }
         true
+    }
+
+    /// Somebody of a queue was admitted or released.
+    fn forget(&mut self, queue: NodeIndex) {
+        self.forget_siblings(queue);
+        self.found.forget();
     }
 
     /// Puts a workload where it belongs in its queue's order.
@@ -369,6 +380,10 @@ impl Cluster {
 
     pub(super) fn queue(&self, name: &str) -> Option<NodeIndex> {
         self.names.get(name).copied()
+    }
+
+    pub(super) fn is_queue(&self, node: NodeIndex) -> bool {
+        self.queues[node].is_queue
     }
 
     /// The nodes that are queues.

@@ -34,6 +34,7 @@ mod cluster;
 mod cycle;
 mod fair;
 mod flavors;
+mod found;
 mod order;
 mod share;
 mod spec;

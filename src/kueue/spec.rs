@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use crate::share::Weight;
 
 /// Which workloads may be preempted: compared by priority, then by age.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 pub enum Reach {
     /// None.
     #[default]

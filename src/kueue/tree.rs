@@ -27,7 +27,7 @@ impl NodeIndex {
 pub(super) type Pair = usize;
 
 /// What a node says of one pair.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 pub(super) struct Cell {
     pub(super) nominal: i64,
     pub(super) borrowing_limit: Option<i64>,
@@ -188,6 +188,12 @@ impl Tree {
 
     pub(super) fn usage(&self, node: NodeIndex, pair: Pair) -> i64 {
         self.usage.0[self.place(node, pair)]
+    }
+
+    /// What a node uses of every pair.
+    pub(super) fn usage_of(&self, node: NodeIndex) -> &[i64] {
+        let first = self.place(node, 0);
+        &self.usage.0[first..first + self.pairs]
     }
 
     /// Adds to the usage of a queue what may be negative; what its own part does not cover goes up.

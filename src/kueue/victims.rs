@@ -140,8 +140,8 @@ impl Cluster {
         })
     }
 
-    /// Who has to go so that the workload fits; nothing where nobody can. The cluster is as before afterwards.
-    pub(super) fn targets(&mut self, incoming: &Incoming) -> Vec<Victim> {
+    /// Searches for those who have to go so that the workload fits; nothing where nobody can.
+    pub(super) fn search(&mut self, incoming: &Incoming) -> Vec<Victim> {
         if self.settings.fair_sharing {
             self.fair_targets(incoming)
         } else {
