@@ -3,7 +3,7 @@
 //! Classically by how far up the quota comes from, priority and age; with fair sharing by a tournament in the tree.
 
 use core::cmp::{Ordering, Reverse};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::cluster::Cluster;
 use super::flavors::Assignment;
@@ -44,8 +44,12 @@ struct Standing {
 }
 
 /// Who competes below one cohort.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Contest {
+    cohort: NodeIndex,
+    /// The contest of the cohort above, and those of the cohorts below that have heads, by name.
+    above: Option<usize>,
+    below: Vec<usize>,
     /// The heads of its queues, the best one last. What a head is compared by here depends on its own queue alone, so that
     /// the order holds for the whole cycle.
     queues: Vec<Standing>,
@@ -60,21 +64,24 @@ pub(super) struct Heads {
     /// Classically the order, the next one last.
     order: Vec<usize>,
     /// Of the cohorts above heads.
-    contests: BTreeMap<NodeIndex, Contest>,
-    /// The queue of whom was taken last: what is above it may have changed.
-    last: Option<NodeIndex>,
+    contests: Vec<Contest>,
+    /// The contest in which each entry competes first; `None` where its queue is below no cohort.
+    contest_of: Vec<Option<usize>>,
+    /// Where whoever was taken last competed first: what is from there on may have changed.
+    last: Option<usize>,
     /// Nobody is left before this one.
     first: usize,
 }
 
 impl Cluster {
     /// Puts the entries in an order from which `next_entry` takes them.
-    pub(super) fn line_up(&mut self, mut entries: Vec<Entry>, pending: &[&Pending]) -> Heads {
+    pub(super) fn line_up(&self, mut entries: Vec<Entry>, pending: &[&Pending]) -> Heads {
         entries.sort_by_key(|entry| self.tree.node(entry.queue).rank);
         let mut heads = Heads {
             entries: entries.into_iter().map(Some).collect(),
             order: Vec::new(),
-            contests: BTreeMap::new(),
+            contests: Vec::new(),
+            contest_of: Vec::new(),
             last: None,
             first: 0,
         };
@@ -87,86 +94,108 @@ impl Cluster {
     }
 
     /// Takes the entry that is looked at next.
-    pub(super) fn next_entry(&mut self, heads: &mut Heads, pending: &[&Pending]) -> Option<Entry> {
+    pub(super) fn next_entry(&self, heads: &mut Heads, pending: &[&Pending]) -> Option<Entry> {
         if !self.settings.fair_sharing {
             let at = heads.order.pop()?;
             return heads.entries[at].take();
         }
-        if let Some(queue) = heads.last.take() {
-            let mut above = self.tree.node(queue).parent;
-            while let Some(cohort) = above {
-                self.judge(cohort, heads, pending);
-                above = self.tree.node(cohort).parent;
-            }
+        let mut changed = heads.last.take();
+        while let Some(contest) = changed {
+            self.judge(contest, heads, pending);
+            changed = heads.contests[contest].above;
         }
         // The tree of the first queue by name that has an entry left.
         let next = heads.entries[heads.first..].iter().position(Option::is_some)?;
         heads.first += next;
-        let first = heads.entries[heads.first].as_ref()?.queue;
-        let winner = match heads.contests.get(&self.tree.root(first)) {
-            Some(contest) => contest.winner?.entry,
+        let above = |contest: &usize| heads.contests[*contest].above;
+        let winner = match core::iter::successors(heads.contest_of[heads.first], above).last() {
+            Some(top) => heads.contests[top].winner?.entry,
             None => heads.first,
         };
-        let entry = heads.entries[winner].take()?;
-        if let Some(contest) = self.tree.node(entry.queue).parent.and_then(|at| heads.contests.get_mut(&at)) {
+        heads.last = heads.contest_of[winner];
+        if let Some(contest) = heads.last {
             // Whoever wins higher up has won here.
-            contest.queues.pop();
+            heads.contests[contest].queues.pop();
         }
-        heads.last = Some(entry.queue);
-        Some(entry)
+        heads.entries[winner].take()
     }
 
     /// Works out who wins at every cohort, those below before those above.
-    fn begin_tournament(&mut self, heads: &mut Heads, pending: &[&Pending]) {
-        let mut cohorts: BTreeSet<(Reverse<usize>, NodeIndex)> = BTreeSet::new();
+    fn begin_tournament(&self, heads: &mut Heads, pending: &[&Pending]) {
+        let mut known = BTreeMap::new();
         for at in 0..heads.entries.len() {
-            let Some(queue) = heads.entries[at].as_ref().map(|entry| entry.queue) else { continue };
-            let Some(parent) = self.tree.node(queue).parent else { continue };
-            if !heads.contests.contains_key(&parent) {
-                let depth = self.tree.above(queue).count();
-                let above = self.tree.above(queue);
-                cohorts.extend((0..).zip(above).map(|(steps, node)| (Reverse(depth - steps), node)));
+            let queue = heads.entries[at].as_ref().map(|entry| entry.queue);
+            let cohort = queue.and_then(|queue| self.tree.node(queue).parent);
+            let contest = cohort.map(|cohort| self.contest(cohort, heads, &mut known));
+            heads.contest_of.push(contest);
+            if let (Some(queue), Some(contest)) = (queue, contest) {
+                let standing = self.standing(queue, at, heads);
+                heads.contests[contest].queues.extend(standing);
             }
-            let standing = self.standing(queue, at, heads);
-            heads.contests.entry(parent).or_default().queues.extend(standing);
         }
         let mut contests = core::mem::take(&mut heads.contests);
-        for contest in contests.values_mut() {
+        let rank: Vec<usize> = contests.iter().map(|contest| self.tree.node(contest.cohort).rank).collect();
+        for contest in &mut contests {
+            contest.below.sort_by_key(|below| rank[*below]);
             // Of equals the first by name comes last, which is where the next one is taken.
             contest.queues.sort_by(|a, b| heads.compare(a, b, pending));
             contest.queues.reverse();
         }
+        let depth = |at: &usize| self.tree.above(contests[*at].cohort).count();
+        let mut order: Vec<usize> = (0..contests.len()).collect();
+        order.sort_by_cached_key(|at| Reverse(depth(at)));
         heads.contests = contests;
-        for (_, cohort) in cohorts {
-            self.judge(cohort, heads, pending);
+        for contest in order {
+            self.judge(contest, heads, pending);
         }
     }
 
+    /// The contest at a cohort; where it is new, those above it are there from now on as well.
+    fn contest(&self, cohort: NodeIndex, heads: &mut Heads, known: &mut BTreeMap<NodeIndex, usize>) -> usize {
+        let first = known.get(&cohort).copied().unwrap_or(heads.contests.len());
+        let (mut next, mut below): (_, Option<usize>) = (Some(cohort), None);
+        while let Some(cohort) = next {
+            let new = heads.contests.len();
+            let contest = *known.entry(cohort).or_insert(new);
+            if contest == new {
+                let (below, queues) = (Vec::new(), Vec::new());
+                heads.contests.push(Contest { cohort, above: None, below, queues, winner: None });
+            }
+            if let Some(below) = below {
+                heads.contests[below].above = Some(contest);
+                heads.contests[contest].below.push(below);
+            }
+            (next, below) = (self.tree.node(cohort).parent.filter(|_| contest == new), Some(contest));
+        }
+        first
+    }
+
     /// What an entry is compared by at a node above its queue, or at the queue.
-    fn standing(&mut self, node: NodeIndex, at: usize, heads: &Heads) -> Option<Standing> {
+    fn standing(&self, node: NodeIndex, at: usize, heads: &Heads) -> Option<Standing> {
         let entry = heads.entries[at].as_ref()?;
-        self.charge(entry.queue, &entry.assignment.usage, 1);
-        let mut asked = entry.assignment.usage.iter().map(|(pair, _)| *pair);
-        let borrows = asked.any(|pair| self.tree.would_borrow(node, pair, 0));
-        let share = self.share(node);
-        self.charge(entry.queue, &entry.assignment.usage, -1);
+        let asked = &entry.assignment.usage;
+        let used = |pair: Pair| {
+            let more = asked.iter().find(|(known, _)| *known == pair).map_or(0, |(_, amount)| *amount);
+            self.tree.usage_with(node, entry.queue, pair, more)
+        };
+        let quota = &self.tree.node(node).quota;
+        let borrows = asked.iter().any(|(pair, _)| used(*pair) > quota[*pair]);
+        let share = self.tree.share_if_used(node, &self.resources, used);
         Some(Standing { entry: at, borrows, share })
     }
 
     /// Finds the winner among the children of a cohort.
-    fn judge(&mut self, cohort: NodeIndex, heads: &mut Heads, pending: &[&Pending]) {
-        let below = self.tree.node(cohort).cohorts.iter();
-        let of_cohorts = below.filter_map(|child| heads.contests.get(child)?.winner.as_ref());
-        let of_queues = heads.contests.get(&cohort).and_then(|contest| contest.queues.last());
+    fn judge(&self, contest: usize, heads: &mut Heads, pending: &[&Pending]) {
+        let Contest { cohort, below, queues, .. } = &heads.contests[contest];
+        let of_cohorts = below.iter().filter_map(|below| heads.contests[*below].winner.as_ref());
         let mut best: Option<&Standing> = None;
-        for standing in of_cohorts.chain(of_queues) {
+        for standing in of_cohorts.chain(queues.last()) {
             if best.is_none_or(|best| heads.compare(standing, best, pending).is_lt()) {
                 best = Some(standing);
             }
         }
-        let winner = best.map(|best| best.entry);
-        let winner = winner.and_then(|winner| self.standing(cohort, winner, heads));
-        heads.contests.entry(cohort).or_default().winner = winner;
+        let winner = best.and_then(|best| self.standing(*cohort, best.entry, heads));
+        heads.contests[contest].winner = winner;
     }
 
     /// Adds what was assigned to the usage of a queue, or takes it away.

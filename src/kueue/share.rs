@@ -123,13 +123,23 @@ impl Tree {
 
     /// The dominant share of a node as it is; zero for a root.
     pub(super) fn dominant_share(&self, at: NodeIndex, resources: &Resources) -> DominantShare {
+        self.share_if_used(at, resources, |pair| self.usage(at, pair))
+    }
+
+    /// The same if the node used so much of every pair.
+    pub(super) fn share_if_used(
+        &self,
+        at: NodeIndex,
+        resources: &Resources,
+        used: impl Fn(Pair) -> i64,
+    ) -> DominantShare {
         let node = self.node(at);
         if node.parent.is_none() {
             return DominantShare::ZERO;
         }
         let mut best = DominantShare { weight: node.weight, ..DominantShare::ZERO };
         for (resource, (pairs, lendable)) in resources.iter().zip(&node.lendable).enumerate() {
-            let beyond = |pair: &Pair| self.usage(at, *pair).saturating_sub(node.quota[*pair]);
+            let beyond = |pair: &Pair| used(*pair).saturating_sub(node.quota[*pair]);
             let in_table = pairs.iter().filter(|pair| node.in_table[**pair]);
             let borrowed: u128 = in_table.map(|pair| u128::try_from(beyond(pair)).unwrap_or(0)).sum();
             best.is_borrowing |= borrowed > 0;

@@ -212,6 +212,19 @@ impl Tree {
         }
     }
 
+    /// What a node at or above a queue would use of a pair if the queue used so much more.
+    pub(super) fn usage_with(&self, node: NodeIndex, queue: NodeIndex, pair: Pair, more: i64) -> i64 {
+        let (mut at, mut more) = (queue, more);
+        while at != node && more != 0 {
+            let (below, used) = (&self.nodes[at], self.usage(at, pair));
+            let beyond = |usage: i64| usage.saturating_sub(below.kept[pair]).max(0);
+            more = beyond(used.saturating_add(more)).saturating_sub(beyond(used));
+            let Some(parent) = below.parent else { break };
+            at = parent;
+        }
+        self.usage(node, pair).saturating_add(more)
+    }
+
     /// What a node could still use now; may be negative.
     pub(super) fn available(&self, at: NodeIndex, pair: Pair) -> i64 {
         let (node, used) = (&self.nodes[at], self.usage(at, pair));
