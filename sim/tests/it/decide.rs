@@ -384,3 +384,36 @@ fn a_part_of_no_job_is_told_where_it_is_said() {
     assert!(ran.stderr.contains("job `r` is part of no running job: `nope`"), "{}", ran.stderr);
     assert!(ran.stderr.contains(" part_of = 'nope'\n") && ran.stderr.contains("^^^^^^"), "{}", ran.stderr);
 }
+
+/// Room that a reservation keeps is no room, and a bound that protects who runs is named.
+#[test]
+fn a_job_is_told_of_what_is_kept_for_another() {
+    let running = |job: &str, gpus: u32, node: u32, limit: u32| {
+        format!(
+            "[[running]]\njob_id = '{job}'\nteam = 'research'\ngpu = {gpus}\npool = 'a'\nnodes = [{node}]\n\
+             start_s = 0\nsubmit_s = 0\ntime_limit_s = {limit}\n"
+        )
+    };
+    let text = format!(
+        "[policy]\norder = 'drf'\nbackfill = 'easy'\npreemption = 'reclaim'\n\
+         eviction = {{ minimum_run = '10m' }}\n\
+         [[pool]]\nname = 'a'\nnodes = 3\nnode = {{ gpu = 4, cpu = 64 }}\n\
+         [[team]]\nname = 'research'\n[[team]]\nname = 'vision'\n[[team]]\nname = 'speech'\n{}{}{}\
+         [[pending]]\njob_id = 'gang'\nteam = 'vision'\ngpu = 4\nworkers = 2\nsubmit_s = 50\ntime_limit_s = 600\n\
+         [[pending]]\njob_id = 'wide'\nteam = 'speech'\ngpu = 3\nsubmit_s = 60\ntime_limit_s = 90000\n",
+        running("r1", 4, 0, 1_000),
+        running("r2", 2, 1, 1_000),
+        running("r3", 2, 2, 90_000),
+    );
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("kept.toml"), text).unwrap();
+    let ran = sim(folder.path(), &["decide", "kept.toml", "-q", "-o", "json"]);
+    let value: Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{}", ran.stderr));
+    assert_eq!(actions(&value), [("gang", "wait"), ("wide", "wait")]);
+    let why = value["decisions"][1]["why"].as_str().unwrap();
+    let bound = "pool `a`: whom it could stop has run for too short a time, until 600 s; ";
+    assert!(why.contains(bound), "{why}");
+    let helps = "it could start with pool `a`: 1 gpu more free on node 1, job `gang` out of its way, or pool `a`: 1 gpu more \
+        free on node 2, beside what is kept for job `gang`";
+    assert!(why.ends_with(helps), "{why}");
+}
