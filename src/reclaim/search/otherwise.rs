@@ -10,6 +10,7 @@ use super::super::legal::Refusal;
 use super::Search;
 
 /// Why victims that were chosen are not stopped.
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Refused {
     /// The job would have no room after all.
     NoRoom,
