@@ -121,6 +121,9 @@ pub struct VictimLine {
     pub reason: String,
 }
 
+/// Of how many that wait it is told what would help: each is tried with everybody else.
+const HELPED: usize = 100;
+
 /// Seconds as a number: whole where they are.
 #[must_use]
 pub fn seconds(millis: i64) -> Value {
@@ -163,6 +166,7 @@ pub fn of_scenario(scenario: &Scenario) -> Result<Decided, SimError> {
     for (part, whole) in snapshot.jobs.iter().filter_map(|job| Some((&job.name, job.part_of.as_ref()?))) {
         cluster.in_parts.extend([part.as_str(), whole.as_str()]);
     }
+    cluster.added.extend(snapshot.jobs.iter().rev().take(snapshot.added).map(|job| job.name.as_str()));
     let by_name: BTreeMap<&str, &SnapshotJob> =
         snapshot.jobs.iter().map(|job| (job.name.as_str(), job)).collect();
     let names: Vec<String> = (0..trace.jobs.len()).map(|row| trace.names.get(row).to_string()).collect();
@@ -268,6 +272,8 @@ struct Cluster<'a> {
     now_ms: i64,
     /// Jobs that hold something in several pools, and their parts: none is stopped, since the others would go on.
     in_parts: BTreeSet<&'a str>,
+    /// Jobs that were added to those of the scenario.
+    added: BTreeSet<&'a str>,
     /// In the trace.
     rows: BTreeMap<JobId, usize>,
     rejected: Vec<JobDecision>,
@@ -289,6 +295,7 @@ impl<'a> Cluster<'a> {
             scheduler,
             now_ms,
             in_parts: BTreeSet::new(),
+            added: BTreeSet::new(),
             rows: BTreeMap::new(),
             rejected: Vec::new(),
         })
@@ -433,10 +440,19 @@ impl<'a> Cluster<'a> {
         for VictimLine { job, reason } in lost {
             decisions.push(decision(job, Action::Wait, format!("it is stopped: {reason}")));
         }
-        for job in self.scheduler.queue() {
-            if !stopped.contains(&job) {
-                decisions.push(decision(self.name(job), Action::Wait, self.why(job)));
-            }
+        let mut warnings = self.setup.warnings.clone();
+        let waiting: Vec<JobId> =
+            self.scheduler.queue().into_iter().filter(|job| !stopped.contains(job)).collect();
+        for (position, job) in waiting.iter().enumerate() {
+            let name = self.name(*job);
+            let helps = position < HELPED || self.added.contains(name.as_str());
+            let why = self.why(*job, helps);
+            decisions.push(decision(name, Action::Wait, why));
+        }
+        if waiting.len() > HELPED {
+            let of_whom =
+                format!("what would help is said of the first {HELPED} and of those added by `--add`");
+            warnings.push(format!("{} jobs wait: {of_whom}", waiting.len()));
         }
         decisions.append(&mut self.rejected);
         Ok(Decided {
@@ -446,18 +462,18 @@ impl<'a> Cluster<'a> {
             shares,
             order: decisions.iter().map(|decision| decision.job.clone()).collect(),
             decisions,
-            warnings: self.setup.warnings.clone(),
+            warnings,
         })
     }
 
-    /// What keeps a job waiting, who comes first, and what would help.
-    fn why(&self, job: JobId) -> String {
+    /// What keeps a job waiting, who comes first, and, where that is wanted, what would help.
+    fn why(&self, job: JobId, helps: bool) -> String {
         let Ok(explanation) = self.scheduler.explain_without_entitlements(job) else { return String::new() };
         let mut parts = explanation.reasons(&|other| format!("`{}`", self.name(other)));
         if let Some(lost) = &explanation.lost {
             parts.push(self.comes_first(job, lost));
         }
-        let remedies = self.scheduler.remedies(job).unwrap_or_default();
+        let remedies = if helps { self.scheduler.remedies(job).unwrap_or_default() } else { Vec::new() };
         let name = |other: JobId| format!("`{}`", self.name(other));
         let helps =
             remedies.iter().filter(|remedy| !remedy.needs.is_empty()).map(|remedy| remedy.words(&name));

@@ -188,14 +188,16 @@ fn every_policy_lives_where_there_is_nothing() {
     for _ in 0..8 {
         let mut case = case().new_tree(&mut runner).unwrap().current();
         for pool in &mut case.config.pools {
-            (pool.node, pool.nodes, pool.divisible) = (Resources::new(), 1, true);
+            (pool.node, pool.divisible) = (Resources::new(), true);
+            (pool.fabric, pool.domains) = (None, Vec::new());
         }
         for team in &mut case.config.teams {
             (team.quota, team.limit, team.budget) = (Vec::new(), Vec::new(), None);
             (team.borrow, team.lend) = (Vec::new(), Vec::new());
         }
         for order in OrderName::ALL {
-            if cfg!(not(feature = "lp")) && order == OrderName::Gavel {
+            // Hard quotas are refused where nobody can have any.
+            if cfg!(not(feature = "lp")) && order == OrderName::Gavel || order == OrderName::Static {
                 continue;
             }
             let mut config = case.config.clone();

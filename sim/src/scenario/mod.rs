@@ -97,6 +97,8 @@ pub struct Snapshot {
     pub now_ms: Option<i64>,
     /// The jobs, those that run first.
     pub jobs: Vec<SnapshotJob>,
+    /// How many of them, the last ones, were added to those of the scenario.
+    pub added: usize,
 }
 
 /// A job of a snapshot.
@@ -340,7 +342,9 @@ impl Scenario {
             .map_err(|(sources, fault)| ScenarioError::faults(sources, vec![fault]))?;
         let jobs = read::pending(&document, &self.pools)
             .map_err(|faults| ScenarioError::faults(document.sources.clone(), faults))?;
-        self.snapshot.get_or_insert_default().jobs.extend(jobs);
+        let snapshot = self.snapshot.get_or_insert_default();
+        snapshot.added += jobs.len();
+        snapshot.jobs.extend(jobs);
         Ok(())
     }
 

@@ -60,7 +60,7 @@ pub(super) fn snapshot(document: &Document, pools: &[Pool], faults: &mut Faults)
         faults.push(Fault::new(place.part_of.as_ref().unwrap_or(&place.name), title, label));
     }
     let any = table.is_some() || !jobs.is_empty();
-    any.then(|| Snapshot { now_ms, jobs: placed(jobs, document) })
+    any.then(|| Snapshot { now_ms, jobs: placed(jobs, document), added: 0 })
 }
 
 /// The waiting jobs of a file beside the scenario: `[[pending]]` tables, or the keys of one.

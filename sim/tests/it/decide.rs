@@ -417,3 +417,23 @@ fn a_job_is_told_of_what_is_kept_for_another() {
         free on node 2, beside what is kept for job `gang`";
     assert!(why.ends_with(helps), "{why}");
 }
+
+/// What would help is tried with everybody who waits: it is told of the first hundred, and of whom is asked about.
+#[test]
+fn what_would_help_is_told_of_the_first_and_of_whom_is_added() {
+    let waits = |name: &str| {
+        format!("[[pending]]\njob_id = '{name}'\nteam = 'x'\npools = 'b'\ngpu = 4\nsubmit_s = 50\n")
+    };
+    let taken = "[[running]]\njob_id = 'r'\nteam = 'x'\npool = 'b'\ngpu = 4\nstart_s = 0\n";
+    let text: String = (0..101).map(|number| waits(&format!("w{number:03}"))).collect();
+    let added = waits("added").replace("submit_s = 50", "submit_s = 60");
+    let ran = decide_with(&format!("{taken}{text}"), &added, &["--add", "job.toml"]);
+    let decided: Value = serde_json::from_str(&ran.stdout).unwrap();
+    let helped = |decision: &&Value| decision["why"].as_str().unwrap().contains("it could start with ");
+    let decisions = decided["decisions"].as_array().unwrap();
+    let names: Vec<&str> =
+        decisions.iter().filter(|decision| !helped(decision)).map(|d| d["job"].as_str().unwrap()).collect();
+    assert_eq!((decisions.len(), names), (102, vec!["w100"]));
+    let warnings = decided["warnings"].to_string();
+    assert!(warnings.contains("102 jobs wait: what would help is said of the first 100"), "{warnings}");
+}
