@@ -105,7 +105,8 @@ fn check_largest(case: &Case, seen: &mut Seen) {
     }
 }
 
-/// Whether a job starts once so many of the others for its pools are gone, after a while, with so many more nodes up.
+/// Whether a job starts, before anybody is stopped, once so many of the others for its pools are gone, after a while, with so
+/// many more nodes up.
 fn starts(
     scheduler: &Scheduler,
     job: JobId,
@@ -125,8 +126,9 @@ fn starts(
     if let Some((pool, more)) = more {
         bring_up(&mut then, at, pool, more);
     }
-    let decided = then.schedule(at).unwrap();
-    decided.iter().any(|decided| matches!(decided, Decision::Start { job: id, .. } if *id == job))
+    let decided = then.schedule(at).unwrap().iter();
+    let mut before = decided.take_while(|decided| !matches!(decided, Decision::Evict { .. }));
+    before.any(|decided| matches!(decided, Decision::Start { job: id, .. } if *id == job))
 }
 
 /// The first of the nodes that are down come up.
