@@ -6,6 +6,7 @@ pub mod kueue;
 pub mod results;
 pub mod trace;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -34,7 +35,16 @@ impl Cli {
     ///
     /// What is wrong with them, or the help or version that was asked for; it knows how to be printed.
     pub fn of_process() -> Result<Self, clap::Error> {
-        Self::try_parse_from(std::env::args_os().map(|argument| match argument.to_str() {
+        Self::of(std::env::args_os())
+    }
+
+    /// The same of a command line that was noted, the name of the program first.
+    ///
+    /// # Errors
+    ///
+    /// As of those of the process.
+    pub fn of(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        Self::try_parse_from(arguments.into_iter().map(|argument| match argument.to_str() {
             Some(text) if text.starts_with("-:") => format!("{STDIN_MARK}{text}").into(),
             _ => argument,
         }))

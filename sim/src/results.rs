@@ -4,10 +4,10 @@
 //! refused by name. Absent on purpose: writing (see `report`) and running (see `command`).
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 
-use clap::Parser as _;
 use serde::Deserialize;
 
 use crate::cli::{Cli, Command, Run};
@@ -257,8 +257,8 @@ impl Results {
             let message = format!("`{shown}` is of a run that was interrupted, which nothing can repeat");
             return Err(SimError::usage_with_hint(message, "run it again"));
         }
-        let argv = std::iter::once("sim".to_owned()).chain(provenance.argv.iter().cloned());
-        match Cli::try_parse_from(argv).map(|cli| cli.command) {
+        let argv = std::iter::once("sim").chain(provenance.argv.iter().map(String::as_str));
+        match Cli::of(argv.map(OsString::from)).map(|cli| cli.command) {
             // The seed may have come from a variable.
             Ok(Command::Run(run)) => Ok(Run { seed: Some(provenance.seed), ..*run }),
             _ => Err(SimError::usage(format!("the command line in `{shown}` is none of `sim run`"))),

@@ -7,8 +7,8 @@ use super::{Output, World};
 use crate::cli::results::Replay;
 use crate::error::SimError;
 use crate::exit_code::ExitCode;
+use crate::report::files::Folder;
 use crate::results::{Listed, Results};
-use crate::whole::Target;
 
 /// A folder that is gone when it is dropped, unless somebody asked for it.
 struct Scratch {
@@ -37,8 +37,7 @@ pub fn replay(arguments: &Replay, world: &World<'_>) -> Result<Output, SimError>
     if let Some(folder) = &arguments.out {
         let there = &arguments.manifest;
         let manifest = if there.is_dir() { results.manifest_path() } else { there.clone() };
-        let path = &folder.join("manifest.json");
-        Target { by: "--out", named: folder, path }.spare(&[manifest])?;
+        Folder::of_run(folder)?.spare(&[manifest])?;
     }
     let scratch = if let Some(path) = &arguments.out {
         Scratch { path: path.clone(), keep: true }

@@ -103,18 +103,20 @@ fn results_that_would_be_refused_are_not_named() {
 /// Nothing comes, or something else does.
 #[test]
 fn a_trace_from_standard_input_is_to_be_given_once_more() {
-    let folder = set_up(SCENARIO, JOBS.as_bytes());
-    let run = ["run", "scenario.toml", "--trace", "-", "-q", "--out", "out"];
-    let ran = sim_fed(folder.path(), &run, JOBS.as_bytes());
-    assert_eq!(ran.code, 0, "{}", ran.stderr);
-    for command in [&["replay", "out"][..], &["report", "out"], &["explain", "out", "a"]] {
-        let again = sim_fed(folder.path(), command, JOBS.as_bytes());
-        assert_eq!(again.code, 0, "{}", again.stderr);
-        for other in ["", "job_id\n", "job_id,submit_s,run_s,team,gpu\na,0,11,search,1\n"] {
-            let ran = sim_fed(folder.path(), command, other.as_bytes());
-            let message = "error: the trace of `out` came from standard input, and what comes from there now is not the same\n\
+    for input in ["-", "-:native"] {
+        let folder = set_up(SCENARIO, JOBS.as_bytes());
+        let run = ["run", "scenario.toml", "--trace", input, "-q", "--out", "out"];
+        let ran = sim_fed(folder.path(), &run, JOBS.as_bytes());
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        for command in [&["replay", "out"][..], &["report", "out"], &["explain", "out", "a"]] {
+            let again = sim_fed(folder.path(), command, JOBS.as_bytes());
+            assert_eq!(again.code, 0, "{}", again.stderr);
+            for other in ["", "job_id\n", "job_id,submit_s,run_s,team,gpu\na,0,11,search,1\n"] {
+                let ran = sim_fed(folder.path(), command, other.as_bytes());
+                let message = "error: the trace of `out` came from standard input, and what comes from there now is not the same\n\
                            hint: give it once more: put `< TRACE` behind this command\n";
-            assert_eq!((ran.code, ran.stderr.as_str()), (2, message), "{command:?} {other}");
+                assert_eq!((ran.code, ran.stderr.as_str()), (2, message), "{command:?} {other}");
+            }
         }
     }
 }

@@ -166,3 +166,14 @@ fn what_is_no_file_need_not_be_spared() {
     let null = sim(folder.path(), &["kueue", "export", "/dev/null", "--out", "/dev/null"]);
     assert!(!null.stderr.contains("would write over"), "{}", null.stderr);
 }
+
+/// A manifest may have any name, that of another result too.
+#[test]
+fn a_replay_spares_its_manifest_under_another_name() {
+    let folder = made();
+    let ran = sim(folder.path(), &["run", "scenario.toml", "--trace", "jobs.csv", "-q", "--out", "first"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    fs::rename(folder.path().join("first/manifest.json"), folder.path().join("out/jobs.csv")).unwrap();
+    let command = ["replay", "out/jobs.csv", "--out", "out"];
+    refused(folder.path(), &command, "--out out", "out/jobs.csv", "folder");
+}
