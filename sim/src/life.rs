@@ -104,6 +104,12 @@ impl Life {
         if let Some((why, last)) = why.zip(intervals.last_mut().filter(|last| last.state == "rejected")) {
             last.reasons = vec![why.0.clone()];
         }
+        // What it waited for at an instant at which it went on is no wait.
+        let last = intervals.len().saturating_sub(1);
+        let mut at = 0..;
+        intervals.retain(|interval| {
+            at.next() == Some(last) || interval.state != "waits" || interval.to_s != Some(interval.from_s)
+        });
         let outcome = &record.outcomes[index];
         let submit_s = seconds(trace.jobs[index].submit_ms);
         let open = matches!(outcome.fate, Fate::Waiting | Fate::Running);

@@ -235,3 +235,17 @@ fn another_head_is_another_interval() {
         json!([[70.0, 3_600.0, [behind(2)]], [3_600.0, 3_700.0, [behind(3)]], [3_700.0, 3_800.0, [lacks]]]);
     assert_eq!(json!(waits(&life)), expected, "{life}");
 }
+
+/// A job that ran for no time is between two waits of others, which begin anew at its instant.
+#[test]
+fn a_wait_of_no_time_is_none() {
+    let one = KUEUE.replace("gpu = 3 } }\n[[team]]\nname = 'b'\nquota = { p = { gpu = 1 } }", "gpu = 4 } }");
+    let one = one.replace("node = { gpu = 4 }\n", "node = { gpu = 4 }\ndivisible = true\n");
+    let one = format!("{one}backfill = 'none'\n");
+    let jobs = "job_id,submit_s,run_s,team,gpu\n1,0,3600,a,4\n2,50,0,a,4\n3,60,100,a,4\n4,70,10,a,4\n";
+    let (life, _) = explained(&one, jobs, "4");
+    let waits = waits(&life);
+    assert!(waits.len() >= 2, "{life}");
+    assert!(waits.iter().all(|wait| wait[0] != wait[1]), "{life}");
+    assert_eq!((&waits[0][0], &waits[waits.len() - 1][1]), (&json!(70.0), &json!(3_700.0)), "{life}");
+}
