@@ -364,6 +364,7 @@ fn no_reason_is_given_that_its_numbers_refute() {
 }
 
 /// Nobody is stopped without being named: whose turn is over stands with whoever has the room.
+#[cfg(feature = "lp")]
 #[test]
 fn whose_turn_is_over_is_a_victim() {
     let text = "[[running]]\njob_id = 'r'\nteam = 'x'\npool = 'b'\npools = 'b'\ngpu = 3\nstart_s = 0\n\
