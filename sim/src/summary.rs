@@ -311,7 +311,7 @@ impl Summary {
         let usage = Usage::new(setup, trace, record, &demands, window);
         let costs = Costs::new(setup, trace, record, &demands, window);
         let firsts = Firsts::new(record);
-        let (all, by_team, by_group) = divided(setup, trace, record, &firsts, info.trim);
+        let (all, by_team, by_group, first_decision) = divided(setup, trace, record, &firsts, info.trim);
         let load = offered_load(setup, trace, record);
         let (policy, priced) = (setup.config.policy, setup.is_priced());
         let money = priced.then(|| Money::new(&costs, setup, trace));
@@ -347,7 +347,7 @@ impl Summary {
             wait_s: all.wait,
             response_s: all.response,
             bounded_slowdown: all.slowdown,
-            first_decision_s: Some(latencies((0..trace.jobs.len()).map(|row| firsts.of(trace, record, row)))),
+            first_decision_s: Some(first_decision),
             routing: routing::routed(setup, trace, record),
             groups: Some(groups::groups(setup, &by_group)),
             queue: window.filter(|(from, to)| from < to).map(|window| queue(trace, record, &demands, window)),
@@ -369,21 +369,27 @@ impl Summary {
     }
 }
 
-/// The figures of all jobs that count, of each team's, and of the groups'.
+/// The figures of all jobs that count, of each team's, and of the groups'; and the first decisions about all.
 fn divided(
     setup: &Setup,
     trace: &Trace,
     record: &Record,
     firsts: &Firsts,
     trim: Option<Trim>,
-) -> (Figures, Vec<Figures>, [Parts; 3]) {
+) -> (Figures, Vec<Figures>, [Parts; 3], Distribution) {
     let rows = population::rows(trace, record, trim);
     let team_of = |row: usize| setup.team_of[trace.jobs[row].team as usize].index();
     let counted = Counted { trace, record, rows: &rows };
     let all = figures(counted, &Division::undivided(rows.len()))[0];
     let parts = |division: &Division| figures_beside(&all, counted, division);
     let by_team = parts(&Division::new(&rows, setup.config.teams.len(), team_of));
-    (all, by_team, groups::divided(setup, counted, firsts, parts))
+    let by_group = groups::divided(setup, counted, firsts, parts);
+    let first_decision = if firsts.end_waits(record, &rows) {
+        all.wait
+    } else {
+        latencies((0..trace.jobs.len()).map(|row| firsts.of(trace, record, row)))
+    };
+    (all, by_team, by_group, first_decision)
 }
 
 /// Over the teams that submitted a job; each is told its mean share and entitlement. Beside it, why users are not measured.

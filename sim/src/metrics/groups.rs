@@ -15,7 +15,7 @@ use super::division::{Counted, Division, Figures, first_decisions};
 use super::latency::Firsts;
 use crate::record::Fate;
 use crate::setup::Setup;
-use crate::trace::compare_names;
+use crate::trace::{TraceAlternative, compare_names};
 
 /// One group of jobs.
 #[derive(Clone, PartialEq, Debug, Serialize)]
@@ -80,15 +80,27 @@ pub fn divided(
 ) -> [Parts; 3] {
     let Counted { trace, record, rows } = counted;
     let kind = setup.measured_by();
-    let shape = |row: usize| &trace.shapes[trace.jobs[row].shape as usize];
-    let class = |row: usize| setup.classes.of(shape(row)) as usize;
-    let place = |row: usize| record.place(&record.outcomes[row]);
-    let size = |row: usize| {
-        let alternative = &shape(row).alternatives[usize::from(place(row).alternative)];
+    let class_of_shape: Vec<usize> =
+        trace.shapes.iter().map(|shape| setup.classes.of(shape) as usize).collect();
+    let size = |alternative: &TraceAlternative| {
         (u64::BITS - size_class(alternative.total(kind.index())).leading_zeros()) as usize
     };
+    let sizes_of_shape: Vec<Vec<usize>> =
+        trace.shapes.iter().map(|shape| shape.alternatives.iter().map(size).collect()).collect();
+    let shape = |row: usize| trace.jobs[row].shape as usize;
+    let place = |row: usize| record.place(&record.outcomes[row]);
+    let class = |row: usize| class_of_shape[shape(row)];
+    let size = |row: usize| sizes_of_shape[shape(row)][usize::from(place(row).alternative)];
     let pool = |row: usize| place(row).pool as usize;
-    // Mostly the same jobs, which are then listed and divided once.
+    if firsts.end_waits(record, rows) {
+        let parts = |label: &dyn Fn(usize) -> usize| {
+            let figures = figures(&Division::new(rows, 0, label));
+            let first_decisions = figures.iter().map(|part| part.wait).collect();
+            Parts { figures, first_decisions }
+        };
+        return [parts(&class), parts(&size), parts(&pool)];
+    }
+    // Often the same jobs, which are then listed and divided once.
     let is_same = firsts.decided(trace, record).eq(rows.iter().copied());
     let decided = if is_same { Cow::Borrowed(rows) } else { firsts.decided(trace, record).collect() };
     let parts = |label: &dyn Fn(usize) -> usize, decided: &[u32]| {

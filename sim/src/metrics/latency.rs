@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 
 use super::distribution::Distribution;
-use crate::record::{Fate, Record};
+use crate::record::{Fate, Outcome, Record};
 use crate::trace::Trace;
 
 /// The latencies of all jobs about which anything was decided.
@@ -91,6 +91,14 @@ impl Firsts {
             Fate::Rejected => First::Rejection,
             Fate::Unseen | Fate::Waiting => First::None,
         }
+    }
+
+    /// Whether the first decision about each of `rows`, which ended, is the end of its wait, and they are all about whom one
+    /// was made: nobody was evicted, rejected or is still running, so that both measures are one.
+    #[must_use]
+    pub fn end_waits(&self, record: &Record, rows: &[u32]) -> bool {
+        let decided = |outcome: &&Outcome| !matches!(outcome.fate, Fate::Unseen | Fate::Waiting);
+        self.evicted.is_empty() && record.outcomes.iter().filter(decided).count() == rows.len()
     }
 
     /// The rows of the jobs about which one was made, ascending.
