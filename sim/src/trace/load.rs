@@ -88,6 +88,8 @@ pub(crate) struct Builder {
     any_recorded: bool,
     disordered: bool,
     last_name: String,
+    /// The owner that each team is, where it has been one: mostly the team pays itself.
+    owner_of_team: Vec<Option<u32>>,
 }
 
 impl Sink for Builder {
@@ -105,15 +107,24 @@ impl Builder {
     /// Appends a job; its shape is known elsewhere.
     pub(crate) fn add(&mut self, row: &TraceRow, checked: &Checked) {
         let trace = &mut self.trace;
-        let owner = if row.owner.is_empty() { &row.team } else { &row.owner };
+        let team = trace.teams.intern(&row.team);
+        let owner = if row.owner.is_empty() {
+            let at = team as usize;
+            if self.owner_of_team.len() <= at {
+                self.owner_of_team.resize(at + 1, None);
+            }
+            *self.owner_of_team[at].get_or_insert_with(|| trace.owners.intern(&row.team))
+        } else {
+            trace.owners.intern(&row.owner)
+        };
         let lengths = Lengths::new(checked.limit_ms, checked.estimate_ms);
         let job = TraceJob {
             submit_ms: checked.submit_ms,
             run_ms: checked.run_ms,
             lengths: trace.number_lengths(lengths),
-            team: trace.teams.intern(&row.team),
+            team,
             user: trace.users.intern(&row.user),
-            owner: trace.owners.intern(owner),
+            owner,
             has_owner: !row.owner.is_empty(),
             shape: checked.shape,
             status: row.status,
