@@ -33,7 +33,7 @@ use super::first::first_of;
 use super::lack::lacking;
 use super::lists::{Lists, View};
 use super::{Demand, Incremental, Order};
-use crate::config::{Backfill, Preemption};
+use crate::config::Backfill;
 use crate::error::Error;
 use crate::explain::Blocked;
 use crate::id::{IdVec, JobId, PoolId, ShapeId};
@@ -509,6 +509,9 @@ impl Incremental for Engine {
             if !self.one_line {
                 self.settle_open(state);
             }
+            if self.open.is_empty() && self.holds.is_none() && self.reclaim.is_none() {
+                break;
+            }
             self.search += 1;
             let pick = self.best(state, MemberId::ROOT);
             if self.hold_denied(state) {
@@ -566,16 +569,7 @@ impl Incremental for Engine {
     }
 
     fn next_wakeup(&self, state: &State) -> Option<Timestamp> {
-        let holds = self.holds.as_ref().and_then(|holds| holds.next_change(state));
-        // Where whatever fits may pass and nobody is stopped, who comes first changes nothing while nobody fits.
-        let stops = state.config.policy.preemption != Preemption::None;
-        let ranked = self.holds.is_some() || self.head_only || self.one_line || stops;
-        let ranks = state.next_ranks().filter(|_| ranked && self.pending.waiting() > 0);
-        let waits = self.pending.waiting() > 0;
-        let renewed = state.budgets.next_renewal().filter(|_| waits);
-        // A holder whose team has spent its budget loses the reservation; nobody else gains by it.
-        let spent = state.budgets.next_spent().filter(|_| waits && self.holds.is_some());
-        [holds, ranks, renewed, spent, self.bounds_wakeup(state)].into_iter().flatten().min()
+        self.bounds_wakeup(state).into_iter().chain(self.lines_wakeup(state)).min()
     }
 
     fn memory(&self, state: &State) -> Memory {
