@@ -166,12 +166,28 @@ pub(super) fn suffice(
             return true;
         };
         let mut made = 0_u64;
-        groups.chunk_by(|a, b| side(a) == side(b)).any(|groups| {
-            let most = most_made(state, groups, kind);
-            made = made.saturating_add(match fairness.zip(groups.first().and_then(side)) {
-                Some((fair, side)) => most_lost(state, fair, (wanted.leaf, side), groups, (kind, most)),
-                None => most,
-            });
+        // Sides that R2 lets lose some, and fewer than so much: what would be enough is asked first.
+        let mut fewer = Vec::new();
+        for groups in groups.chunk_by(|a, b| side(a) == side(b)) {
+            let most = most_made(state, groups, kind).min(lacking - made);
+            match fairness.zip(groups.first().and_then(side)) {
+                Some((fair, side)) => {
+                    let loses = Loses::new(state, fair, (wanted.leaf, side), groups, kind);
+                    if most == 0 || loses.may(most) { made += most } else { fewer.push((loses, most)) }
+                }
+                None => made += most,
+            }
+            if made == lacking {
+                return true;
+            }
+        }
+        let mut at_most: u64 = fewer.iter().map(|(_, most)| most - 1).fold(0, u64::saturating_add);
+        fewer.iter().any(|(loses, most)| {
+            if made.saturating_add(at_most) < lacking {
+                return false;
+            }
+            at_most -= most - 1;
+            made = made.saturating_add(loses.below(*most));
             made >= lacking
         })
     })
@@ -186,41 +202,52 @@ fn most_made(state: &State, groups: &[Group<'_>], kind: ResourceKind) -> u64 {
     groups.iter().map(held).fold(0, u64::saturating_add)
 }
 
-/// The most of a resource that R2 lets a side lose, if each part of it came from whichever of its routes is charged least
-/// for it: at most so much.
-fn most_lost(
-    state: &State,
-    fair: &Fairness<'_>,
-    (leaf, side): (MemberId, MemberId),
-    groups: &[Group<'_>],
-    (kind, most): (ResourceKind, u64),
-) -> u64 {
-    let tree = &state.tree;
-    let (mine, side) = tree.rivals(leaf, side);
-    let holding = || {
-        let routes = groups.iter().map(|group| state.routes.route(group.route));
-        routes.zip(groups).filter(|(route, _)| route.total[kind].get() > 0)
-    };
-    // What is charged at least in a share group for an amount.
-    let least = |group: usize, amount: u64| {
-        let charged = holding().map(|(route, known)| {
-            let charge = u128::from(state.routes.charge(known.route)[group]);
-            u128::from(amount) * charge / u128::from(route.total[kind].get())
+/// What R2 lets a side lose of a resource, if each part of it came from whichever of its routes is charged least for it.
+struct Loses<'a> {
+    state: &'a State,
+    fair: &'a Fairness<'a>,
+    rivals: (MemberId, MemberId),
+    groups: &'a [Group<'a>],
+    kind: ResourceKind,
+}
+
+impl<'a> Loses<'a> {
+    fn new(
+        state: &'a State,
+        fair: &'a Fairness<'a>,
+        (leaf, side): (MemberId, MemberId),
+        groups: &'a [Group<'a>],
+        kind: ResourceKind,
+    ) -> Self {
+        Self { state, fair, rivals: state.tree.rivals(leaf, side), groups, kind }
+    }
+
+    /// What is charged at least in a share group for an amount.
+    fn least(&self, group: usize, amount: u64) -> u64 {
+        let charged = self.groups.iter().filter_map(|known| {
+            let held = self.state.routes.route(known.route).total[self.kind].get();
+            let charge = u128::from(self.state.routes.charge(known.route)[group]);
+            (u128::from(amount) * charge).checked_div(u128::from(held))
         });
         charged.min().and_then(|charge| u64::try_from(charge).ok()).unwrap_or(0)
-    };
-    let may_lose = |amount: u64| fair.may_lose_of(tree, (mine, side), |group| least(group, amount));
-    if may_lose(most) {
-        return most;
     }
-    let (mut may, mut may_not) = (0, most);
-    while may_not - may > 1 {
-        let middle = may + (may_not - may) / 2;
-        if may_lose(middle) {
-            may = middle;
-        } else {
-            may_not = middle;
+
+    /// Whether it may be so much.
+    fn may(&self, amount: u64) -> bool {
+        self.fair.may_lose_of(&self.state.tree, self.rivals, |group| self.least(group, amount))
+    }
+
+    /// The most that it may be, below what it may not.
+    fn below(&self, mut may_not: u64) -> u64 {
+        let mut may = 0;
+        while may_not - may > 1 {
+            let middle = may + (may_not - may) / 2;
+            if self.may(middle) {
+                may = middle;
+            } else {
+                may_not = middle;
+            }
         }
+        may
     }
-    may
 }

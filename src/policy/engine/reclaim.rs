@@ -191,8 +191,9 @@ impl Reclaim {
             routes.any(|route| !self.is_hopeless(state, *head, route))
         });
         for head in engine.in_order(state, heads) {
+            let only = state.routes.shape(head.shape).routes().nth(1).is_none();
             for route in state.routes.shape(head.shape).routes() {
-                let hopeless = self.is_hopeless(state, head, route);
+                let hopeless = !only && self.is_hopeless(state, head, route);
                 if let Some(plan) = (!hopeless).then(|| self.plan(engine, state, head, route)).flatten() {
                     return Some((head, route, plan));
                 }
