@@ -3,6 +3,7 @@
 //! Every bench asserts that the decision it times is the right one: the team that was furthest below its share.
 
 use std::hint::black_box;
+use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use fairshare::{
@@ -86,5 +87,67 @@ fn decisions(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, decisions);
+/// How many jobs end, come and start together where the three are timed apart.
+const BATCH: usize = 1_000;
+
+/// What is timed of a batch.
+#[derive(Clone, Copy, PartialEq)]
+enum Part {
+    Submit,
+    Complete,
+    Decide,
+}
+
+impl Full {
+    /// A batch of jobs comes, as many end, and as many start; how long one part of that took.
+    fn batch(&mut self, part: Part, at: &mut u64) -> Duration {
+        let mut ending: Vec<usize> = (0..BATCH).map(|_| self.draw(at)).collect();
+        ending.sort_unstable();
+        ending.dedup();
+        let mut took = [Duration::ZERO; 3];
+        let mut timed = |part: Part, since: Instant| took[part as usize] = since.elapsed();
+        let since = Instant::now();
+        ending.iter().for_each(|_| self.submit());
+        timed(Part::Submit, since);
+        let since = Instant::now();
+        for at in &ending {
+            self.scheduler.complete(NOW, self.running[*at]).expect("it runs");
+        }
+        timed(Part::Complete, since);
+        let since = Instant::now();
+        let decisions = self.scheduler.schedule(NOW).expect("time stands still");
+        timed(Part::Decide, since);
+        assert_eq!(decisions.len(), ending.len(), "as many start as have ended");
+        for (at, decision) in ending.iter().zip(decisions) {
+            self.running[*at] = started(decision);
+        }
+        took[part as usize] / u32::try_from(ending.len()).expect("a batch")
+    }
+
+    fn draw(&self, at: &mut u64) -> usize {
+        *at = at.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(*at >> 33).expect("31 bits") % self.running.len()
+    }
+}
+
+/// Each alone, of a thousand that happen together: what a start costs, and what the news of a job does.
+fn apart(c: &mut Criterion) {
+    for (part, name) in
+        [(Part::Decide, "one decision"), (Part::Submit, "one submission"), (Part::Complete, "one completion")]
+    {
+        let mut group = c.benchmark_group(name);
+        group.sample_size(10);
+        for teams in [1_000, 10_000] {
+            let mut full = Full::new(teams, 1_000_000);
+            let mut at = 0_u64;
+            group.bench_function(BenchmarkId::from_parameter(format!("{teams} teams")), |b| {
+                b.iter_custom(|rounds| (0..rounds).map(|_| full.batch(part, &mut at)).sum());
+            });
+            full.scheduler.check_invariants().expect("the state is consistent");
+        }
+        group.finish();
+    }
+}
+
+criterion_group!(benches, decisions, apart);
 criterion_main!(benches);
