@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use fairshare::{
     Alternative, Config, Decision, JobId, JobSpec, PoolSpec, Resources, Scheduler, ShapeId, ShapeSpec,
-    Submission, TeamId, TeamSpec, Timestamp,
+    Submission, TeamId, TeamSpec, Timestamp, Weight,
 };
 
 const NOW: Timestamp = Timestamp::ZERO;
@@ -24,8 +24,23 @@ struct Full {
 
 impl Full {
     fn new(teams: u32, backlog: u32) -> Self {
+        Self::of((0..teams).map(|team| TeamSpec::new(format!("team-{team}"))).collect(), backlog)
+    }
+
+    /// Teams of all weights between a fifth and one: hardly two have the same share.
+    fn weighted(teams: u32, backlog: u32) -> Self {
+        let mut at = 7_u64;
+        let team = |number| {
+            at = at.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let weight = Weight::new(200 + (at >> 33) % 801, 1_000).expect("a positive weight");
+            TeamSpec::new(format!("team-{number}")).with_weight(weight)
+        };
+        Self::of((0..teams).map(team).collect(), backlog)
+    }
+
+    fn of(specs: Vec<TeamSpec>, backlog: u32) -> Self {
+        let teams = u32::try_from(specs.len()).expect("thousands");
         let pool = PoolSpec::new("gpu", teams, Resources::new().gpu(1)).as_divisible();
-        let specs = (0..teams).map(|team| TeamSpec::new(format!("team-{team}"))).collect();
         let mut scheduler = Scheduler::new(Config::new(vec![pool], specs)).expect("a valid configuration");
         let shape = ShapeSpec::new(Alternative::new(Resources::new().gpu(1)));
         let shape = scheduler.intern(&shape).expect("a valid shape");
@@ -34,7 +49,7 @@ impl Full {
             full.submit();
         }
         full.running = full.scheduler.schedule(NOW).expect("time stands still").iter().map(started).collect();
-        assert_eq!(full.running.len(), teams as usize, "every team has started one job");
+        assert_eq!(full.running.len(), teams as usize, "the pool is full");
         full
     }
 
@@ -137,12 +152,16 @@ fn apart(c: &mut Criterion) {
     {
         let mut group = c.benchmark_group(name);
         group.sample_size(10);
-        for teams in [1_000, 10_000] {
-            let mut full = Full::new(teams, 1_000_000);
+        for (teams, backlog) in [(1_000, 20_000), (1_000, 1_000_000), (10_000, 200_000), (10_000, 1_000_000)]
+        {
+            let mut full = Full::weighted(teams, backlog);
             let mut at = 0_u64;
-            group.bench_function(BenchmarkId::from_parameter(format!("{teams} teams")), |b| {
-                b.iter_custom(|rounds| (0..rounds).map(|_| full.batch(part, &mut at)).sum());
-            });
+            group.bench_function(
+                BenchmarkId::new(format!("{teams} teams"), format!("{backlog} waiting")),
+                |b| {
+                    b.iter_custom(|rounds| (0..rounds).map(|_| full.batch(part, &mut at)).sum());
+                },
+            );
             full.scheduler.check_invariants().expect("the state is consistent");
         }
         group.finish();
