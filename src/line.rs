@@ -24,6 +24,9 @@ pub struct Place {
     pub number: u64,
 }
 
+/// The place of whoever has no job in particular: an inner member, or one without a job.
+pub(crate) const NO_PLACE: Place = Place { rank: 0, submit: Timestamp::MIN, number: 0 };
+
 /// A waiting job.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) struct Waiter {

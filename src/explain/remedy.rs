@@ -80,7 +80,8 @@ pub enum Need {
         amount: Quantity,
     },
     /// Others must be out of its way: so many of the jobs that wait for any of its pools, in the order of
-    /// [`Scheduler::queue`](crate::Scheduler::queue), without itself, must wait no longer.
+    /// [`Scheduler::queue`](crate::Scheduler::queue), without itself, must wait no longer. Where nothing may pass the first job of
+    /// a team ([`Backfill::None`](crate::Backfill::None)), those of its team that stand before it count whatever they wait for.
     Turn {
         /// How many: a plain count.
         amount: Quantity,

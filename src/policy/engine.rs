@@ -38,7 +38,7 @@ use crate::error::Error;
 use crate::explain::Blocked;
 use crate::id::{IdVec, JobId, PoolId, ShapeId};
 use crate::job::JobSpec;
-use crate::line::{Place, Waiter};
+use crate::line::{NO_PLACE, Place, Waiter};
 use crate::pending::{Change, Pending};
 use crate::quantity::Quantity;
 use crate::quota::Denied;
@@ -539,6 +539,10 @@ impl Incremental for Engine {
         self.order.after_grant()
     }
 
+    fn first_alone(&self) -> bool {
+        self.head_only
+    }
+
     fn backs_off_until(&self, state: &State, job: JobId) -> Option<Timestamp> {
         self.out_of_line_until(state, job)
     }
@@ -588,6 +592,3 @@ impl Incremental for Engine {
         self.lists.comparisons
     }
 }
-
-/// The place of an inner member, whose head is no job in particular.
-const NO_PLACE: Place = Place { rank: 0, submit: Timestamp::MIN, number: 0 };

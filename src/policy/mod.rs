@@ -71,6 +71,10 @@ pub(crate) trait Incremental: core::fmt::Debug + Send {
     fn after_grant(&self) -> bool {
         false
     }
+    /// Whether only the first job of each team may start, whichever pools the others wait for.
+    fn first_alone(&self) -> bool {
+        false
+    }
     /// Until when a waiting job may not run beyond its team's quota, and is passed over.
     fn backs_off_until(&self, _state: &State, _job: JobId) -> Option<Timestamp> {
         None

@@ -28,7 +28,7 @@ impl Scheduler {
     /// What would let a waiting job start in the next cycle, before anybody is stopped for another: one remedy for each of its
     /// pools and alternatives, with those of the others that must be out of its way ([`Need::Turn`]), and where room is kept
     /// for another job, one [beside](Remedy::beside) that. With any of its amounts one unit less the job does not start so.
-    /// None for a running job, and for one that may not pass a job of its own team that waits for other pools.
+    /// None for a running job.
     ///
     /// Room becomes free as if those jobs there had ended that end first, by their limits, as far as each is covered; whatever
     /// is left is free for good. What teams hold is taken to stay as it is. Nodes that are down come up in order.

@@ -2,10 +2,11 @@
 //! cycle, before anybody is stopped for another, and with any amount one unit less it does not.
 //!
 //! The states are those of `remedy`, with others that wait, under every order and kind of backfill, with and without
-//! reclaim; some of those who run end by a limit. Room becomes free as is claimed: those that end first end now, each of
+//! reclaim; some of those who run end by a limit. In others nothing passes the first of a team, whose jobs ask for one pool. Room becomes free as is claimed: those that end first end now, each of
 //! whom all is covered, and of what is left another runs on with less. Where that would be others than the fillers, whose
 //! team has no quota and nobody who waits, nothing is tried.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use fairshare::{
@@ -24,6 +25,9 @@ use crate::remedy::{
 
 const RIVAL: TeamId = TeamId::new(4);
 const COLLEAGUE: TeamId = TeamId::new(5);
+
+/// Where nothing may pass a blocked job, each team has a line of its own under these.
+const BY_SHARES: [OrderName; 3] = [OrderName::Drf, OrderName::DrfCurrent, OrderName::Hdrf];
 
 /// A world with others who wait.
 #[derive(Clone, Debug)]
@@ -87,6 +91,28 @@ fn crowd(draws: &mut Draws<'_>) -> Crowd {
     queue.insert(at, (TEAM, world.shape.clone(), limit(draws)));
     let cycle_after = usize::try_from(draws.below(queue.len() as u64)).unwrap();
     Crowd { policy: policy(draws), world, ends, queue, cycle_after }
+}
+
+/// A crowd in which nothing may pass the first of a team, and many of one team ask for one pool only.
+fn in_line(draws: &mut Draws<'_>) -> Crowd {
+    let mut crowd = crowd(draws);
+    let pools = crowd.world.config.pools.len() as u64;
+    let order = BY_SHARES[usize::try_from(draws.below(3)).unwrap()];
+    let policy = PolicySpec::new(order).with_backfill(Backfill::None).with_bounds(crowd.policy.bounds);
+    crowd.policy =
+        policy.with_preemption(if draws.one_in(3) { Preemption::Reclaim } else { Preemption::None });
+    for (team, shape, _) in &mut crowd.queue {
+        if draws.one_in(2) {
+            *team = TEAM;
+        }
+        for alternative in &mut shape.alternatives {
+            if draws.below(4) > 0 {
+                let pool = fairshare::PoolId::new(u32::try_from(draws.below(pools)).unwrap());
+                *alternative = alternative.clone().in_pools(vec![pool]);
+            }
+        }
+    }
+    crowd
 }
 
 /// A state in which a cycle has just ended, with all shapes.
@@ -235,6 +261,34 @@ fn free_up(
     Some(())
 }
 
+/// Whether a job stands before another of its team where nothing may pass the first of a team.
+fn stands_before(lived: &Lived, job: JobId, other: JobId) -> bool {
+    let policy = lived.scheduler.config().policy;
+    let Snapshot { waiting, .. } = lived.scheduler.snapshot();
+    let spec = |id: JobId| waiting.iter().find(|one| one.job == id).unwrap();
+    let place = |id: JobId| {
+        let one = spec(id);
+        (Reverse(lived.shapes[&one.spec.shape].class), one.spec.submit, one.number)
+    };
+    policy.backfill == Backfill::None
+        && BY_SHARES.contains(&policy.order)
+        && spec(job).spec.team == spec(other).spec.team
+        && place(other) < place(job)
+}
+
+/// Whether two jobs wait for one pool.
+fn competes(lived: &Lived, a: JobId, b: JobId) -> bool {
+    let asked = |job: JobId| lived.scheduler.explain(job).unwrap().asked;
+    asked(a).iter().any(|one| asked(b).iter().any(|other| one.pool == other.pool))
+}
+
+/// So many of those that may be in the way of a job.
+fn in_front(lived: &Lived, job: JobId, amount: u64) -> Vec<JobId> {
+    let others = lived.scheduler.queue().into_iter().filter(|other| *other != job);
+    let others = others.filter(|other| competes(lived, job, *other) || stands_before(lived, job, *other));
+    others.take(usize::try_from(amount).unwrap()).collect()
+}
+
 /// The state with what is needed; `None` where what must be freed is not held by the filler alone.
 fn apply(
     lived: &Lived,
@@ -271,16 +325,10 @@ fn apply(
         Scheduler::restore(&scheduler.snapshot().with_config(config)).unwrap()
     };
     let mut at = LATER;
-    let pools = |job: JobId| -> Vec<_> {
-        scheduler.explain(job).unwrap().asked.iter().map(|asked| asked.pool).collect()
-    };
     for (need, amount) in amounts {
         match need {
             Need::Turn { .. } => {
-                let own = pools(job);
-                let others = scheduler.queue().into_iter().filter(|other| *other != job);
-                let others = others.filter(|other| pools(*other).iter().any(|pool| own.contains(pool)));
-                for other in others.take(usize::try_from(*amount).unwrap()) {
+                for other in in_front(lived, job, *amount) {
                     then.cancel(LATER, other).unwrap();
                 }
             }
@@ -323,6 +371,8 @@ struct Seen {
     /// Applied where somebody is stopped for others, and where all have slots.
     reclaim: u32,
     planned: u32,
+    /// Where one of its own team is out of the way that waits for other pools.
+    elsewhere: u32,
 }
 
 fn check(crowd: &Crowd, seen: &mut Seen) {
@@ -351,6 +401,12 @@ fn check(crowd: &Crowd, seen: &mut Seen) {
             seen.wait += u32::from(says(|need| matches!(need, Need::Wait { .. })));
             seen.reclaim += u32::from(crowd.policy.preemption == Preemption::Reclaim);
             seen.planned += u32::from(crowd.policy.backfill == Backfill::Conservative);
+            let gone = remedy.needs.iter().find_map(|need| match need {
+                Need::Turn { amount, .. } => Some(in_front(&lived, job, amount.get())),
+                _ => None,
+            });
+            let elsewhere = gone.into_iter().flatten().any(|other| !competes(&lived, job, other));
+            seen.elsewhere += u32::from(elsewhere);
             assert!(starts(given, job), "not enough for job {job}: {remedy}");
             for at in 0..all.len() {
                 let mut less = all.clone();
@@ -365,37 +421,42 @@ fn check(crowd: &Crowd, seen: &mut Seen) {
             let waiting = lived.scheduler.snapshot().waiting;
             let spec = waiting.iter().find(|known| known.job == job).unwrap().spec;
             let again = lived.scheduler.clone().submit(LATER, spec).unwrap();
-            // Where nothing may pass a job of its own team that waits for other pools, that is no turn of its own.
-            let why = lived.scheduler.explain(job).unwrap().to_string();
-            let stands =
-                crowd.policy.backfill == Backfill::None && why.contains("of its team's jobs come first");
-            assert!(
-                stands || matches!(again, Submission::Rejected(_)),
-                "nothing would help job {job}: {why}"
-            );
+            let why = lived.scheduler.explain(job).unwrap();
+            assert!(matches!(again, Submission::Rejected(_)), "nothing would help job {job}: {why}");
         }
     }
 }
 
-fn crowds() -> impl Strategy<Value = Crowd> {
-    proptest::collection::vec(any::<u16>(), 300).prop_map(|draws| crowd(&mut Draws(draws.iter())))
+fn crowds(make: fn(&mut Draws<'_>) -> Crowd) -> impl Strategy<Value = Crowd> {
+    proptest::collection::vec(any::<u16>(), 400).prop_map(move |draws| make(&mut Draws(draws.iter())))
 }
 
 proptest! {
     #[test]
-    fn where_others_wait_it_is_enough_and_one_unit_less_is_not(crowd in crowds()) {
+    fn where_others_wait_it_is_enough_and_one_unit_less_is_not(crowd in crowds(crowd)) {
+        check(&crowd, &mut Seen::default());
+    }
+
+    #[test]
+    fn where_nothing_passes_the_first_of_a_team_it_is_enough_and_one_unit_less_is_not(crowd in crowds(in_line)) {
         check(&crowd, &mut Seen::default());
     }
 }
 
-#[test]
-fn generated_crowds_need_remedies_of_every_kind() {
+/// What was seen of so many cases.
+fn generated(make: fn(&mut Draws<'_>) -> Crowd) -> (u32, Seen) {
     let mut runner = TestRunner::deterministic();
     let cases = RunnerConfig::default().cases.max(512);
     let mut seen = Seen::default();
     for _ in 0..cases {
-        check(&crowds().new_tree(&mut runner).unwrap().current(), &mut seen);
+        check(&crowds(make).new_tree(&mut runner).unwrap().current(), &mut seen);
     }
+    (cases, seen)
+}
+
+#[test]
+fn generated_crowds_need_remedies_of_every_kind() {
+    let (cases, seen) = generated(crowd);
     println!("of {cases}: {seen:?}");
     let Seen { waited, applied, lowered, alone, turn, several, room_and_turn, limit_and_turn, .. } = seen;
     assert!(waited >= cases, "{seen:?}");
@@ -405,5 +466,16 @@ fn generated_crowds_need_remedies_of_every_kind() {
     let Seen { beside, beside_amount, wait, reclaim, planned, .. } = seen;
     for count in [beside, beside_amount, wait, reclaim, planned] {
         assert!(count * 100 >= cases, "{seen:?}");
+    }
+}
+
+#[test]
+fn generated_crowds_wait_behind_their_own_team() {
+    let (cases, seen) = generated(in_line);
+    println!("of {cases}: {seen:?}");
+    let Seen { waited, applied, lowered, alone, turn, several, room_and_turn, elsewhere, reclaim, .. } = seen;
+    assert!(waited >= cases, "{seen:?}");
+    for count in [applied, lowered, alone, turn, several, room_and_turn, elsewhere, reclaim] {
+        assert!(count * 50 >= cases, "{seen:?}");
     }
 }

@@ -564,6 +564,7 @@ scenarios!(
     regress_15_no_more_than_twice,
     regress_16_eviction_mirrors_service,
     regress_22_half_a_gang,
+    remedies_behind_their_own_team,
     remedies_know_of_reservations,
     remedies_on_other_nodes,
     reclaim_looks_again_when_more_is_held_elsewhere,

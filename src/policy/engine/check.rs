@@ -5,7 +5,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{Engine, NO_PLACE, Stage};
+use super::{Engine, Stage};
+use crate::line::NO_PLACE;
 use crate::route::RouteId;
 use crate::state::{State, Status};
 use crate::tree::MemberId;

@@ -4,9 +4,10 @@
 //! then: the member that stands for most teams leaves the list of the route, until usage in the pool falls.
 //! Absent on purpose: what the limits are (see `quota`). Layer 5; uses `lists`, `quota`, `state`.
 
-use super::{Engine, NO_PLACE, Stage};
+use super::{Engine, Stage};
 use crate::config::Preemption;
 use crate::id::PoolId;
+use crate::line::NO_PLACE;
 use crate::quota::Denied;
 use crate::route::RouteId;
 use crate::state::State;

@@ -17,6 +17,7 @@ use crate::resources::{ResourceKind, Resources};
 use crate::room::part_of;
 use crate::route::{Route, RouteId};
 use crate::scheduler::Scheduler;
+use crate::scheduler::standing::own_order;
 use crate::state::Status;
 use crate::time::{Millis, Timestamp};
 
@@ -177,14 +178,25 @@ impl Scheduler {
         decided.is_ok_and(|decided| decided.iter().any(starts))
     }
 
-    /// Who must be out of the way of a job, of those that wait for its pools, and what it needs beside what is kept.
-    pub(super) fn order_remedies(&self, job: JobId, found: &mut Vec<Remedy>) {
+    /// Those that may be in the way of a job, the first first: who waits for its pools, and where nothing may pass a job of its
+    /// own team, who stands before it there.
+    fn in_front_of(&self, job: JobId) -> Vec<JobId> {
         let state = &self.state;
-        let shape = state.alive(job).spec.shape;
-        let others = self.queue().into_iter();
-        let others: Vec<JobId> = others
-            .filter(|other| *other != job && self.competes(shape, state.alive(*other).spec.shape))
-            .collect();
+        let known = state.alive(job);
+        let stands_before = |other: JobId| {
+            self.policy.first_alone()
+                && state.alive(other).leaf == known.leaf
+                && own_order(state, other) < own_order(state, job)
+        };
+        let counts = |other: JobId| {
+            self.competes(known.spec.shape, state.alive(other).spec.shape) || stands_before(other)
+        };
+        self.queue().into_iter().filter(|other| *other != job && counts(*other)).collect()
+    }
+
+    /// Who must be out of the way of a job, of those that may be, and what it needs beside what is kept.
+    pub(super) fn order_remedies(&self, job: JobId, found: &mut Vec<Remedy>) {
+        let others = self.in_front_of(job);
         if !self.policy.can_suppose() {
             for remedy in found.iter_mut().filter(|remedy| remedy.needs.is_empty()) {
                 if let Some(gone) = self.gone_for(job, &others, remedy) {
