@@ -429,3 +429,38 @@ fn a_gang_of_a_whole_large_pool_is_told_what_it_needs() {
     assert_eq!(remedies[0].needs.len(), nodes as usize);
     assert!(remedies[0].needs.iter().all(|need| need.amount() == Quantity::new(2_000)));
 }
+
+/// More room in one pool helps a job in another when it takes the one there before it away. With less of that room fewer are in
+/// the way: the first of the other team cannot take one GPU, as it could two.
+#[test]
+fn with_less_room_fewer_must_be_gone() {
+    let mut p = PoolSpec::new("p", 2, Resources::new().gpu(1));
+    p.divisible = true;
+    let q = PoolSpec::new("q", 1, Resources::new().gpu(3));
+    let [in_p, in_q] = [0, 1].map(|pool| vec![PoolId::new(pool)]);
+    let policy = PolicySpec::default().with_backfill(Backfill::Easy);
+    let teams = ["a", "c", "f"].map(TeamSpec::new).into();
+    let mut scheduler = Scheduler::new(Config::new(vec![p, q], teams).with_policy(policy)).unwrap();
+    let gpus = |gpus| Alternative::new(Resources::new().gpu(gpus));
+    let p_two = ShapeSpec::new(gpus(2).in_pools(in_p.clone()));
+    let q_one = ShapeSpec::new(gpus(1).in_pools(in_q.clone()));
+    let either = ShapeSpec::new(gpus(1).in_pools(in_p)).or(gpus(3).in_pools(in_q));
+    let two = ShapeSpec::new(gpus(2));
+    let mut submit = |team, shape: &ShapeSpec, limit| {
+        let mut job = JobSpec::new(TeamId::new(team), scheduler.intern(shape).unwrap(), Timestamp::ZERO);
+        job.time_limit = limit;
+        let Submission::Queued(job) = scheduler.submit(Timestamp::ZERO, job).unwrap() else { panic!("fits") };
+        scheduler.schedule(Timestamp::ZERO).unwrap();
+        job
+    };
+    submit(2, &p_two, None);
+    submit(2, &q_one, Some(Millis::new(10_000)));
+    submit(0, &p_two, None);
+    submit(0, &either, None);
+    let job = submit(1, &two, None);
+    let remedies: Vec<String> = scheduler.remedies(job).unwrap().iter().map(ToString::to_string).collect();
+    assert_eq!(
+        remedies,
+        ["pool `p`: 1 gpu more free", "pool `q`: job 3#0 and the 1 before it out of its way"]
+    );
+}

@@ -253,9 +253,22 @@ impl Scheduler {
             if has_room.is_empty() || has_room.contains(&remedy.pool) {
                 return true;
             }
-            let gone = gone_in(&remedy.needs);
-            let Remedy { pool, needs, .. } = remedy;
-            self.lower(job, &others[..gone], *pool, needs) && needs.iter().any(room) && gone == gone_in(needs)
+            let mut gone = gone_in(&remedy.needs);
+            loop {
+                let Remedy { pool, needs, .. } = &mut *remedy;
+                if !self.lower(job, &others[..gone], *pool, needs) || !needs.iter().any(room) {
+                    return false;
+                }
+                // With less room fewer must be gone: they cannot take it either.
+                let fewer = &others[..gone.saturating_sub(1)];
+                if gone == 0 || !self.starts_with(job, fewer, *pool, needs) {
+                    return true;
+                }
+                let Some(again) = self.gone_for(job, fewer, remedy) else { return false };
+                gone = again;
+                remedy.needs.retain(|need| !matches!(need, Need::Turn { .. }));
+                remedy.needs.extend(turn(others, gone));
+            }
         });
     }
 
