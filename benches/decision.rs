@@ -106,7 +106,7 @@ fn decisions(c: &mut Criterion) {
 const BATCH: usize = 1_000;
 
 /// What is timed of a batch.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy)]
 enum Part {
     Submit,
     Complete,
@@ -119,30 +119,40 @@ impl Full {
         let mut ending: Vec<usize> = (0..BATCH).map(|_| self.draw(at)).collect();
         ending.sort_unstable();
         ending.dedup();
-        let mut took = [Duration::ZERO; 3];
-        let mut timed = |part: Part, since: Instant| took[part as usize] = since.elapsed();
-        let since = Instant::now();
-        ending.iter().for_each(|_| self.submit());
-        timed(Part::Submit, since);
-        let since = Instant::now();
-        for at in &ending {
-            self.scheduler.complete(NOW, self.running[*at]).expect("it runs");
-        }
-        timed(Part::Complete, since);
-        let since = Instant::now();
-        let decisions = self.scheduler.schedule(NOW).expect("time stands still");
-        timed(Part::Decide, since);
+        let (submit, ()) = timed(|| {
+            for _ in &ending {
+                self.submit();
+            }
+        });
+        let (complete, ()) = timed(|| {
+            for at in &ending {
+                self.scheduler.complete(NOW, self.running[*at]).expect("it runs");
+            }
+        });
+        let (decide, decisions) = timed(|| self.scheduler.schedule(NOW).expect("time stands still"));
         assert_eq!(decisions.len(), ending.len(), "as many start as have ended");
         for (at, decision) in ending.iter().zip(decisions) {
             self.running[*at] = started(decision);
         }
-        took[part as usize] / u32::try_from(ending.len()).expect("a batch")
+        let took = match part {
+            Part::Submit => submit,
+            Part::Complete => complete,
+            Part::Decide => decide,
+        };
+        took / u32::try_from(ending.len()).expect("a batch")
     }
 
     fn draw(&self, at: &mut u64) -> usize {
         *at = at.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         usize::try_from(*at >> 33).expect("31 bits") % self.running.len()
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a bench times a part of what it does")]
+fn timed<T>(work: impl FnOnce() -> T) -> (Duration, T) {
+    let since = Instant::now();
+    let result = work();
+    (since.elapsed(), result)
 }
 
 /// Each alone, of a thousand that happen together: what a start costs, and what the news of a job does.

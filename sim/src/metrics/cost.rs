@@ -28,7 +28,7 @@ pub struct Costs {
     pub allocated_by_pool: Vec<Exact>,
     /// What jobs of each team held, by the scheduler's number of the team.
     pub teams: Account,
-    /// By the trace's number of the owner.
+    /// By the trace's number of the owner; like the next two, all zero where nothing has a price.
     pub owners: Account,
     /// By the trace's number of the user.
     pub users: Account,
@@ -162,6 +162,7 @@ impl Costs {
             lost: 0,
             held: BTreeMap::new(),
         };
+        let priced = setup.is_priced();
         for stretch in record.stretches() {
             let job = &trace.jobs[stretch.row];
             let demand = demands.of(trace, stretch.row, stretch.alternative);
@@ -169,6 +170,9 @@ impl Costs {
             let cost = of_stretch(setup, trace, demands, &stretch);
             costs.allocated_by_pool[stretch.pool] += cost;
             costs.teams.add(setup.team_of[job.team as usize].index(), cost, gpu);
+            if !priced {
+                continue;
+            }
             costs.owners.add(job.owner as usize, cost, gpu);
             costs.users.add(job.user as usize, cost, gpu);
             costs.classes.add(setup.classes.of(&trace.shapes[job.shape as usize]) as usize, cost, gpu);

@@ -300,7 +300,10 @@ impl TraceRow {
             self.start_ms,
             self.end_ms,
         ];
-        times.into_iter().flatten().find(|value| value.unsigned_abs() > MAX_TIME_MS.unsigned_abs())
+        let beyond = |value: i64| value.unsigned_abs() > MAX_TIME_MS.unsigned_abs();
+        // Hardly ever any: all are looked at together first.
+        let any = times.iter().fold(false, |any, time| any | beyond(time.unwrap_or(0)));
+        if any { times.into_iter().flatten().find(|value| beyond(*value)) } else { None }
     }
 
     /// An amount that is outside of what can be compared exactly, and that the native format refuses.
