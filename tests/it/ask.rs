@@ -119,8 +119,18 @@ fn starts(
     };
     let own = pools(job);
     let mut then = scheduler.clone();
-    let others = scheduler.queue().into_iter().filter(|other| *other != job);
-    for other in others.filter(|other| !pools(*other).is_disjoint(&own)).take(without) {
+    // Where each team has a line of its own that nothing may pass, whoever of it stands before the job may be in its way too.
+    let policy = scheduler.config().policy;
+    let orders = [OrderName::Drf, OrderName::DrfCurrent, OrderName::Hdrf, OrderName::Static];
+    let in_lines = policy.backfill == Backfill::None && orders.contains(&policy.order);
+    let waiting = scheduler.snapshot().waiting;
+    let team = |job: JobId| waiting.iter().find(|known| known.job == job).unwrap().spec.team;
+    let queue = scheduler.queue();
+    let place = |job: JobId| queue.iter().position(|other| *other == job);
+    let stands_before = |other: JobId| in_lines && team(other) == team(job) && place(other) < place(job);
+    let others = queue.iter().copied().filter(|other| *other != job);
+    let others = others.filter(|other| !pools(*other).is_disjoint(&own) || stands_before(*other));
+    for other in others.take(without) {
         then.cancel(at, other).unwrap();
     }
     if let Some((pool, more)) = more {
