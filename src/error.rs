@@ -220,11 +220,6 @@ pub enum ErrorKind {
         /// Name of the team.
         team: String,
     },
-    /// A team below too many others.
-    TooDeep {
-        /// Name of the team.
-        team: String,
-    },
     /// The order `static` where no team has a quota.
     StaticWithoutQuota,
     /// Eviction for others together with conservative backfill, whose plans it would void.
@@ -339,7 +334,6 @@ impl fmt::Display for ErrorKind {
                 f,
                 "the quotas of `{kind}` in pool `{pool}` below team `{parent}` add up to more than its own quota"
             ),
-            Self::TooDeep { team } => write!(f, "team `{team}` lies below more than 62 teams"),
             Self::Budget { team } => write!(
                 f,
                 "the budget of team `{team}` has no period, or counts money and a pool has no price"

@@ -169,7 +169,7 @@ impl History {
         let leaves = self.children.iter().flatten().filter(is_leaf).count() as u64;
         let (children, rank, left) = (&self.children, leaves, leaves);
         let mut ranking = Ranking { levels: &levels, children, rank, left, ranks: Vec::new() };
-        ranking.descend(self.children[MemberId::ROOT].clone(), false);
+        ranking.descend(self.children[MemberId::ROOT].clone());
         for (leaf, rank) in core::mem::take(&mut ranking.ranks) {
             let points = u128::from(self.most) * u128::from(rank) / u128::from(leaves.max(1));
             self.points[leaf] = u64::try_from(points).unwrap_or(u64::MAX);
@@ -226,28 +226,44 @@ struct Ranking<'a> {
 }
 
 impl Ranking<'_> {
-    /// Ranks all leaves at or below `siblings`; `tied`: the first of them with the last one ranked.
-    fn descend(&mut self, mut siblings: Vec<MemberId>, mut tied: bool) {
-        let has_children = |member: MemberId| !self.children[member].is_empty();
-        siblings.sort_by_key(|member| (core::cmp::Reverse(self.levels[*member]), has_children(*member)));
-        let mut rest = &siblings[..];
-        while let Some(first) = rest.first().copied() {
+    /// Ranks all leaves at or below `siblings`.
+    fn descend(&mut self, siblings: Vec<MemberId>) {
+        // The siblings at each level that are left, and the usage of those ranked before them there.
+        let mut stack = vec![(self.sorted(siblings), None)];
+        // Whether the next are tied with the last one ranked.
+        let mut tied = false;
+        while let Some((siblings, before)) = stack.last_mut() {
+            let Some(first) = siblings.last().copied() else {
+                stack.pop();
+                continue;
+            };
             let level = self.levels[first];
+            tied = before.map_or(tied, |before| before == level);
+            *before = Some(level);
             if self.children[first].is_empty() {
                 if !tied {
                     self.rank = self.left;
                 }
                 self.ranks.push((first, self.rank));
                 self.left -= 1;
-                rest = &rest[1..];
+                siblings.pop();
             } else {
-                let merged = rest.iter().take_while(|member| self.levels[**member] == level).count();
-                let below = rest[..merged].iter().flat_map(|member| self.children[*member].iter().copied());
-                self.descend(below.collect(), tied);
-                rest = &rest[merged..];
+                let merged =
+                    siblings.iter().rev().take_while(|member| self.levels[**member] == level).count();
+                let merged = siblings.split_off(siblings.len() - merged);
+                let below = merged.iter().rev().flat_map(|member| self.children[*member].iter().copied());
+                let below = self.sorted(below.collect());
+                stack.push((below, None));
             }
-            tied = rest.first().is_some_and(|next| self.levels[*next] == level);
         }
+    }
+
+    /// Siblings in the order of their ranks, the first last.
+    fn sorted(&self, mut siblings: Vec<MemberId>) -> Vec<MemberId> {
+        let has_children = |member: MemberId| !self.children[member].is_empty();
+        siblings.sort_by_key(|member| (core::cmp::Reverse(self.levels[*member]), has_children(*member)));
+        siblings.reverse();
+        siblings
     }
 }
 

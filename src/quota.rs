@@ -2,7 +2,7 @@
 //!
 //! Per member, pool and resource that any of this names: the configured amounts, and how much is used. A running job
 //! counts as *guaranteed* at an ancestor if that ancestor's guaranteed jobs, this one included, stay within its quota;
-//! it carries one bit for each ancestor, and is promoted when quota frees up.
+//! it carries one bit for each of the first ancestors, and is promoted when quota frees up.
 //!
 //! Invariant: `used` is the sum over the running jobs below a member, `guaranteed` over those with the bit.
 //! Absent on purpose: shares and order. Layer 3; uses `tree`, `route`.
@@ -21,12 +21,13 @@ use crate::team::{Allowance, TeamSpec};
 use crate::time::Timestamp;
 use crate::tree::{MemberId, Tree};
 
-/// One bit for each member on the way from a leaf to the root, the leaf first: whether a job is guaranteed there.
+/// One bit for each of the first members on the way from a leaf to the root, the leaf first: whether a job is guaranteed there.
+/// Further up, where hardly any tree goes, whoever is not is found among those who borrow.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub(crate) struct Guaranteed(u64);
 
-/// Levels that the bits of a job can tell apart.
-const MAX_DEPTH: usize = 64;
+/// Levels that have a bit.
+const BITS: usize = 64;
 
 /// What a member may hold of one resource in one pool, and what it holds.
 #[derive(Clone, Debug, Default)]
@@ -61,6 +62,9 @@ pub(crate) enum Denied {
     Kept { kind: ResourceKind, free: Quantity, kept: Quantity },
 }
 
+/// A running job with its class and its place.
+type Runs = (i32, Place, JobId);
+
 /// A job that is not guaranteed at some member, in the order of promotion.
 type Candidate = (Reverse<i32>, Place, JobId);
 
@@ -90,9 +94,6 @@ impl Quotas {
                 let [quota, limit, borrow, lend] =
                     [&quota, &limit, &borrow, &lend].map(|map| map.get(pair).copied());
                 entries[member].insert(*pair, Entry { quota, limit, borrow, lend, ..Entry::default() });
-            }
-            if tree.path(member).count() > MAX_DEPTH {
-                return Err(ErrorKind::TooDeep { team: team.name.clone() }.into());
             }
         }
         any |= config.teams.iter().any(|team| team.budget.is_some());
@@ -406,21 +407,11 @@ impl Quotas {
     }
 
     /// A job starts by a route: where it counts as guaranteed.
-    pub(crate) fn grant(
-        &mut self,
-        tree: &Tree,
-        leaf: MemberId,
-        route: &Route,
-        job: (i32, Place, JobId),
-    ) -> Guaranteed {
-        let mut bits = Guaranteed::default();
-        if self.any {
-            for (level, member) in tree.path(leaf).enumerate() {
-                bits.0 |= u64::from(self.is_guaranteed(member, route)) << level.min(MAX_DEPTH - 1);
-            }
-            self.book(tree, leaf, route, job, bits);
+    pub(crate) fn grant(&mut self, tree: &Tree, leaf: MemberId, route: &Route, job: Runs) -> Guaranteed {
+        if !self.any {
+            return Guaranteed::default();
         }
-        bits
+        self.book(tree, leaf, route, job, |quotas, member| quotas.is_guaranteed(member, route))
     }
 
     /// A job runs by a route, guaranteed where it is told.
@@ -429,11 +420,15 @@ impl Quotas {
         tree: &Tree,
         leaf: MemberId,
         route: &Route,
-        job: (i32, Place, JobId),
-        bits: Guaranteed,
-    ) {
+        job: Runs,
+        is_guaranteed: impl Fn(&Self, MemberId) -> bool,
+    ) -> Guaranteed {
+        let mut bits = Guaranteed::default();
         for (level, member) in tree.path(leaf).enumerate() {
-            let guaranteed = bits.is_set(level);
+            let guaranteed = is_guaranteed(self, member);
+            if guaranteed {
+                bits.set(level);
+            }
             for (kind, amount) in route.total.iter() {
                 let Some(entry) = self.entries[member].get_mut(&(route.pool, kind)) else { continue };
                 entry.used = entry.used.checked_add(amount).unwrap_or(entry.used);
@@ -447,6 +442,22 @@ impl Quotas {
             }
         }
         self.settle_path(tree, leaf, route);
+        bits
+    }
+
+    /// Whether a running job counts as guaranteed at a member so many levels above its leaf.
+    pub(crate) fn counts(
+        &self,
+        bits: Guaranteed,
+        (level, member): (usize, MemberId),
+        pool: PoolId,
+        (class, place, id): Runs,
+    ) -> bool {
+        bits.get(level).unwrap_or_else(|| {
+            let borrowing = self.borrowing.get(&(member, pool));
+            let borrows = borrowing.is_some_and(|jobs| jobs.contains(&(Reverse(class), place, id)));
+            self.has_quota(member, pool) && !borrows
+        })
     }
 
     /// A job that ran by a route has stopped.
@@ -455,14 +466,14 @@ impl Quotas {
         tree: &Tree,
         leaf: MemberId,
         route: &Route,
-        job: (i32, Place, JobId),
-        bits: Guaranteed,
+        job: Runs,
+        is_guaranteed: impl Fn(&Self, (usize, MemberId)) -> bool,
     ) {
         if !self.any {
             return;
         }
         for (level, member) in tree.path(leaf).enumerate() {
-            let guaranteed = bits.is_set(level);
+            let guaranteed = is_guaranteed(self, (level, member));
             for (kind, amount) in route.total.iter() {
                 let Some(entry) = self.entries[member].get_mut(&(route.pool, kind)) else { continue };
                 entry.used = entry.used.checked_sub(amount).unwrap_or_default();
@@ -512,7 +523,7 @@ impl Quotas {
     }
 
     /// A running job counts as guaranteed at a member from now on.
-    pub(crate) fn promote(&mut self, member: MemberId, route: &Route, job: (i32, Place, JobId)) {
+    pub(crate) fn promote(&mut self, member: MemberId, route: &Route, job: Runs) {
         for (kind, amount) in route.total.iter() {
             if let Some(entry) = self.entries[member].get_mut(&(route.pool, kind)) {
                 entry.guaranteed = entry.guaranteed.checked_add(amount).unwrap_or(entry.guaranteed);
@@ -537,14 +548,15 @@ impl Quotas {
 }
 
 impl Guaranteed {
-    /// Whether the job is guaranteed so many levels above its leaf.
-    pub(crate) fn is_set(self, level: usize) -> bool {
-        level < MAX_DEPTH && self.0 >> level & 1 == 1
+    /// Whether the job is guaranteed so many levels above its leaf, where that has a bit.
+    #[inline]
+    pub(crate) fn get(self, level: usize) -> Option<bool> {
+        (level < BITS).then(|| self.0 >> level & 1 == 1)
     }
 
     /// From now on it is.
     pub(crate) fn set(&mut self, level: usize) {
-        self.0 |= 1 << level.min(MAX_DEPTH - 1);
+        self.0 |= if level < BITS { 1 << level } else { 0 };
     }
 }
 

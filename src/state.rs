@@ -5,6 +5,7 @@
 //! Absent on purpose: which job should start. Layer 3; uses `ledger`, `tree`, `route`, `placement`.
 
 mod check;
+mod guaranteed;
 mod snapshot;
 
 pub(crate) use self::snapshot::inside;
@@ -360,7 +361,9 @@ impl State {
         }
         job.status = then;
         let class = self.routes.shape(route.shape).class;
-        self.quotas.release(&self.tree, job.leaf, route, (class, job.place, id), job.guaranteed);
+        let (runs, bits) = ((class, job.place, id), job.guaranteed);
+        let counts = |quotas: &Quotas, at| quotas.counts(bits, at, route.pool, runs);
+        self.quotas.release(&self.tree, job.leaf, route, runs, counts);
         let freed_in = route.pool;
         let pool = self.ledger.pool(freed_in);
         let room = if pool.is_divisible() {
@@ -370,30 +373,6 @@ impl State {
             free_there.fold(Resources::new(), |most, free| most.max_each(free.amounts()))
         };
         Some((freed_in, room))
-    }
-
-    /// Quota has become free above a leaf: jobs beyond it are promoted, the highest class first, then the oldest.
-    fn promote(&mut self, leaf: MemberId, pool: PoolId) {
-        if self.quotas.any() {
-            let members: Vec<MemberId> = self.tree.path(leaf).collect();
-            self.promote_at(&members, pool);
-        }
-    }
-
-    fn promote_at(&mut self, members: &[MemberId], pool: PoolId) {
-        for member in members.iter().copied() {
-            for id in self.quotas.borrowing(member, pool).collect::<Vec<_>>() {
-                let job = &mut self.jobs[id.slot()];
-                let Status::Running { route, .. } = job.status else { continue };
-                let route = self.routes.route(route);
-                if self.quotas.is_guaranteed(member, route) {
-                    let class = self.routes.shape(route.shape).class;
-                    self.quotas.promote(member, route, (class, job.place, id));
-                    let level = self.tree.path(job.leaf).position(|other| other == member);
-                    job.guaranteed.set(level.unwrap_or(usize::MAX));
-                }
-            }
-        }
     }
 
     /// Why a team may not start a job by a route, whatever is free.
@@ -570,14 +549,6 @@ impl State {
             }
             _ => Millis::ZERO,
         }
-    }
-
-    /// Whether a running job counts as guaranteed against jobs of other members below the root.
-    pub(crate) fn is_guaranteed_at_top(&self, id: JobId) -> bool {
-        let job = self.alive(id);
-        let levels = self.tree.path(job.leaf).count();
-        // The root is the last of the path, its child the one before.
-        job.guaranteed.is_set(levels.saturating_sub(2))
     }
 
     /// Where a running job is; its spans on one node stand side by side.

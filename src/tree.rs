@@ -8,6 +8,7 @@
 //! Absent on purpose: waiting jobs (see `pending`), nodes (see `ledger`). Layer 2; uses `value` and the
 //! specifications.
 
+use core::cmp::Reverse;
 use std::sync::Arc;
 
 use crate::config::Config;
@@ -70,6 +71,9 @@ struct Integer {
     common: u64,
 }
 
+/// So many levels are gone down by calls, one within the other.
+const FLIGHT: usize = 64;
+
 /// The tree with what everybody holds.
 #[derive(Clone, Debug)]
 pub(crate) struct Tree {
@@ -85,6 +89,8 @@ pub(crate) struct Tree {
     scale: Arc<[Scale]>,
     /// Weights as integers, by member; copies share them, too.
     weights: Arc<[Integer]>,
+    /// Members at every so many levels, the deepest first.
+    landings: Arc<[MemberId]>,
     grants: u64,
 }
 
@@ -100,6 +106,7 @@ impl Tree {
             usage: Vec::new(),
             scale: Arc::default(),
             weights: Arc::default(),
+            landings: Arc::default(),
             grants: 0,
         };
         check_parents(config)?;
@@ -125,7 +132,17 @@ impl Tree {
             weights.push(Weight::ONE);
         }
         tree.set_scales(config, values, &weights)?;
+        let levels = tree.ids().map(|member| (tree.path(member).count() - 1, member));
+        let mut landings: Vec<_> = levels.filter(|(level, _)| *level > 0 && level % FLIGHT == 0).collect();
+        landings.sort_by_key(|(level, member)| (Reverse(*level), *member));
+        tree.landings = landings.into_iter().map(|(_, member)| member).collect();
         Ok(tree)
+    }
+
+    /// Members at every so many levels, the deepest first, for whoever goes down the tree by calls of itself.
+    #[inline]
+    pub(crate) fn landings(&self) -> &[MemberId] {
+        &self.landings
     }
 
     fn add(&mut self, parent: MemberId, team: Option<TeamId>) -> MemberId {

@@ -14,6 +14,7 @@ mod back_off;
 mod backfill;
 mod change;
 mod check;
+mod deep;
 mod holds;
 mod limits;
 mod memory;
@@ -512,8 +513,7 @@ impl Incremental for Engine {
             if self.open.is_empty() && self.holds.is_none() && self.reclaim.is_none() {
                 break;
             }
-            self.search += 1;
-            let pick = self.best(state, MemberId::ROOT);
+            let pick = self.best_of_all(state);
             if self.hold_denied(state) {
                 continue;
             }

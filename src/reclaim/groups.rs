@@ -35,7 +35,7 @@ pub(super) struct Group<'a> {
 impl Group<'_> {
     /// Whether one of them is not protected by being guaranteed.
     pub(super) fn is_open(&self, state: &State, job: JobId) -> bool {
-        self.own || !state.alive(job).guaranteed.is_set(self.against.level)
+        self.own || !state.is_guaranteed_at(job, (self.against.level, self.against.side))
     }
 }
 

@@ -14,7 +14,7 @@ use super::Running;
 use crate::decision::EvictReason;
 use crate::dominant::Holding;
 use crate::id::JobId;
-use crate::quota::Guaranteed;
+use crate::quota::{Guaranteed, Quotas};
 use crate::resources::MAX_KINDS;
 use crate::route::RouteId;
 use crate::state::{Job, State};
@@ -58,8 +58,8 @@ struct After<'a> {
     state: &'a State,
     wanted: Wanted,
     victims: &'a [JobId],
-    /// Where the job counts as guaranteed.
-    bits: Guaranteed,
+    /// Where the job counts as guaranteed, and the quotas that say so far up; `None` where there are none.
+    counts: Option<(Guaranteed, Quotas)>,
     /// Who counts as guaranteed there only since then.
     promoted: BTreeSet<(MemberId, JobId)>,
 }
@@ -89,7 +89,7 @@ pub(crate) fn judge(
             continue;
         }
         let (mine, its) = state.tree.rivals(wanted.leaf, victim.leaf);
-        if is_guaranteed_at(state, victim, its) {
+        if is_guaranteed_at(state, *id, its) {
             return Err(Refusal::Rank);
         }
         reasons.push(if after.is_guaranteed(mine) {
@@ -118,9 +118,9 @@ pub(super) fn class_of(state: &State, job: &Job) -> i32 {
 }
 
 /// Whether a running job counts as guaranteed at a member on its path.
-pub(super) fn is_guaranteed_at(state: &State, job: &Job, member: MemberId) -> bool {
-    let level = state.tree.path(job.leaf).position(|at| at == member);
-    level.is_some_and(|level| job.guaranteed.is_set(level))
+fn is_guaranteed_at(state: &State, job: JobId, member: MemberId) -> bool {
+    let mut path = state.tree.path(state.alive(job).leaf).enumerate();
+    path.find(|(_, at)| *at == member).is_some_and(|at| state.is_guaranteed_at(job, at))
 }
 
 /// Whether what runs by some routes is more than may be stopped for the wanted job. The first resource that it asks stands for
@@ -139,8 +139,7 @@ pub(super) fn exceeds_ratio(
 
 impl<'a> After<'a> {
     fn new(state: &'a State, wanted: Wanted, victims: &'a [JobId]) -> Result<Self, Refusal> {
-        let mut after =
-            Self { state, wanted, victims, bits: Guaranteed::default(), promoted: BTreeSet::new() };
+        let mut after = Self { state, wanted, victims, counts: None, promoted: BTreeSet::new() };
         if !state.quotas.any() {
             return Ok(after);
         }
@@ -152,7 +151,7 @@ impl<'a> After<'a> {
             let victim = state.alive(*id);
             members.extend(tree.path(victim.leaf));
             let guaranteed = tree.path(victim.leaf).enumerate();
-            let guaranteed = guaranteed.filter(|(level, _)| victim.guaranteed.is_set(*level));
+            let guaranteed = guaranteed.filter(|at| state.is_guaranteed_at(*id, *at));
             promoting.extend(guaranteed.map(|(_, member)| member));
         }
         let mut quotas = state.quotas.part(&members, &promoting, route.pool);
@@ -162,7 +161,7 @@ impl<'a> After<'a> {
             let Some(its) = state.route_of(*id) else { continue };
             let its = state.routes.route(its);
             let key = (class_of(state, victim), victim.place, *id);
-            quotas.release(tree, victim.leaf, its, key, victim.guaranteed);
+            quotas.release(tree, victim.leaf, its, key, |_, at| state.is_guaranteed_at(*id, at));
             free = free.checked_add(&its.total).unwrap_or(free);
         }
         for member in promoting {
@@ -181,14 +180,18 @@ impl<'a> After<'a> {
             return Err(Refusal::Denied);
         }
         let key = (wanted.class, state.alive(wanted.job).place, wanted.job);
-        after.bits = quotas.grant(tree, wanted.leaf, route, key);
+        let bits = quotas.grant(tree, wanted.leaf, route, key);
+        after.counts = Some((bits, quotas));
         Ok(after)
     }
 
     /// Whether the job counts as guaranteed at a member on its path.
     fn is_guaranteed(&self, member: MemberId) -> bool {
-        let level = self.state.tree.path(self.wanted.leaf).position(|at| at == member);
-        level.is_some_and(|level| self.bits.is_set(level))
+        let Some((bits, quotas)) = &self.counts else { return false };
+        let Wanted { job, leaf, class, route } = self.wanted;
+        let (pool, runs) = (self.state.routes.route(route).pool, (class, self.state.alive(job).place, job));
+        let mut path = self.state.tree.path(leaf).enumerate();
+        path.find(|(_, at)| *at == member).is_some_and(|at| quotas.counts(*bits, at, pool, runs))
     }
 
     /// R2: whether the job's side holds no more than the side that it takes from.
@@ -212,7 +215,7 @@ impl<'a> After<'a> {
         };
         self.victims.iter().for_each(|id| less(*id));
         for id in running.below_class(self.wanted.class) {
-            let guaranteed = is_guaranteed_at(state, state.alive(id), member);
+            let guaranteed = is_guaranteed_at(state, id, member);
             if !guaranteed && !self.promoted.contains(&(member, id)) && !self.victims.contains(&id) {
                 less(id);
             }

@@ -133,11 +133,23 @@ impl Running {
         if !self.alike[pool.index()][member].is_empty() {
             return f(member);
         }
-        let mut children = self.children_in(pool, member).peekable();
-        if children.peek().is_none() {
-            return f(member);
+        let mut above = vec![self.children_in(pool, member)];
+        let mut has_any = false;
+        while let Some(children) = above.last_mut() {
+            let Some(child) = children.next() else {
+                above.pop();
+                continue;
+            };
+            has_any = true;
+            if self.alike[pool.index()][child].is_empty() {
+                above.push(self.children_in(pool, child));
+            } else {
+                f(child);
+            }
         }
-        children.for_each(|child| self.each_leaf(pool, child, f));
+        if !has_any {
+            f(member);
+        }
     }
 
     /// The children of a member below which any job runs in a pool.

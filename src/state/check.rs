@@ -108,7 +108,7 @@ impl State {
     fn check_quotas(&self) -> Result<(), String> {
         for (member, pool, kind, used, guaranteed) in self.quotas.usage() {
             let mut expected = (Quantity::ZERO, Quantity::ZERO);
-            for (_, job) in self.jobs() {
+            for (id, job) in self.jobs() {
                 let Status::Running { route, .. } = job.status else { continue };
                 let route = self.routes.route(route);
                 let Some(level) = self.tree.path(job.leaf).position(|above| above == member) else {
@@ -117,7 +117,8 @@ impl State {
                 if route.pool == pool {
                     let add = |sum: Quantity| sum.checked_add(route.total[kind]).unwrap_or(sum);
                     expected.0 = add(expected.0);
-                    expected.1 = if job.guaranteed.is_set(level) { add(expected.1) } else { expected.1 };
+                    expected.1 =
+                        if self.is_guaranteed_at(id, (level, member)) { add(expected.1) } else { expected.1 };
                 }
             }
             if (used, guaranteed) != expected {

@@ -5,6 +5,7 @@
 //! Absent on purpose: what policies remember (see `policy`). Layer 3; uses `state`, `snapshot`.
 
 use core::cmp::Reverse;
+use std::collections::BTreeSet;
 
 use super::{Job, State, Status};
 use crate::decision::Decision;
@@ -15,7 +16,7 @@ use crate::job::{JobSpec, Placed};
 use crate::ledger::Span;
 use crate::line::Place;
 use crate::placement;
-use crate::quota::Guaranteed;
+use crate::quota::{Guaranteed, Quotas};
 use crate::route::{Route, RouteId};
 use crate::snapshot::{
     Decides, Float, Memory, PoolSnapshot, RunningJob, Snapshot, Spent, TeamSnapshot, Usage, WaitingJob,
@@ -34,7 +35,7 @@ impl State {
             let Job { spec, place: Place { number, .. }, attempt, .. } = *known;
             match self.placed(id) {
                 Some(placed) => {
-                    let guaranteed = self.guaranteed_by(known).collect();
+                    let guaranteed = self.guaranteed_by(id, known.leaf).collect();
                     running.push(RunningJob { job: id, number, spec, attempt, placed, guaranteed });
                 }
                 None => waiting.push(WaitingJob { job: id, number, spec, attempt }),
@@ -86,9 +87,9 @@ impl State {
     }
 
     /// The teams at which a job counts as guaranteed, its own first.
-    fn guaranteed_by(&self, job: &Job) -> impl Iterator<Item = TeamId> {
-        let levels = self.tree.path(job.leaf).enumerate();
-        let guaranteed = levels.filter(|(level, _)| job.guaranteed.is_set(*level));
+    fn guaranteed_by(&self, job: JobId, leaf: MemberId) -> impl Iterator<Item = TeamId> {
+        let levels = self.tree.path(leaf).enumerate();
+        let guaranteed = levels.filter(move |at| self.is_guaranteed_at(job, *at));
         guaranteed.filter_map(|(_, member)| self.tree.member(member).team)
     }
 
@@ -275,27 +276,35 @@ impl State {
         }
         let route = self.routes.route(route_id);
         let spans = self.restored_spans(route, placed).ok_or(ErrorKind::NoRoom(placed.pool))?;
-        let mut bits = Guaranteed::default();
+        let mut guaranteed = BTreeSet::new();
         let leaf = self.alive(*id).leaf;
         for team in &run.guaranteed {
             let member = self.tree.node(*team).ok_or(ErrorKind::UnknownTeam(*team))?;
-            let level = self.tree.path(leaf).position(|above| above == member);
-            let level = level.ok_or(SnapshotFault::NotGuaranteed(*team))?;
+            if !self.tree.path(leaf).any(|above| above == member) {
+                return Err(SnapshotFault::NotGuaranteed(*team).into());
+            }
             if self.quotas.is_guaranteed(member, route) {
-                bits.set(level);
+                guaranteed.insert(member);
             }
         }
-        self.book_run(*id, route_id, &spans, placed.since, bits);
+        self.book_run(*id, route_id, &spans, placed.since, &guaranteed);
         Ok(())
     }
 
-    fn book_run(&mut self, id: JobId, route_id: RouteId, spans: &[Span], since: Timestamp, bits: Guaranteed) {
+    fn book_run(
+        &mut self,
+        id: JobId,
+        route_id: RouteId,
+        spans: &[Span],
+        since: Timestamp,
+        guaranteed: &BTreeSet<MemberId>,
+    ) {
         let route = self.routes.route(route_id);
         let job = &mut self.jobs[id.slot()];
-        job.guaranteed = bits;
         if self.quotas.any() {
-            let class = self.routes.shape(route.shape).class;
-            self.quotas.book(&self.tree, job.leaf, route, (class, job.place, id), bits);
+            let runs = (self.routes.shape(route.shape).class, job.place, id);
+            let counts = |_: &Quotas, member| guaranteed.contains(&member);
+            job.guaranteed = self.quotas.book(&self.tree, job.leaf, route, runs, counts);
         }
         self.scratch.clear();
         self.scratch.extend_from_slice(spans);

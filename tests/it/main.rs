@@ -10,6 +10,7 @@ mod cases;
 mod conformance;
 mod counterexamples;
 mod data;
+mod deep;
 mod differential;
 mod discrete_properties;
 mod domains;

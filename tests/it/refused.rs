@@ -336,23 +336,6 @@ fn a_budget_that_cannot_be_counted_is_refused_by_name() {
     assert!(priced(1 << 50, 4).is_ok(), "its sums fit");
 }
 
-/// A running job has a bit for each level.
-#[test]
-fn a_tree_that_is_too_deep_is_refused_by_name() {
-    let chain = |length: u32| {
-        let team = |number: u32| {
-            let team = TeamSpec::new(format!("t{number}"));
-            if number == 0 { team } else { team.under(TeamId::new(number - 1)) }
-        };
-        Scheduler::new(Config::new(
-            vec![PoolSpec::new("l4", 1, Resources::new().gpu(4))],
-            (0..length).map(team).collect(),
-        ))
-    };
-    assert!(chain(63).is_ok());
-    assert_eq!(chain(64).unwrap_err().to_string(), "team `t63` lies below more than 62 teams");
-}
-
 proptest! {
     /// A comparator that is no order has stopped real schedulers.
     #[test]

@@ -43,6 +43,7 @@ const LAYERS: &[&[&str]] = &[
         "route",
         "state",
         "state/check",
+        "state/guaranteed",
         "state/snapshot",
     ],
     &[
@@ -64,6 +65,7 @@ const LAYERS: &[&[&str]] = &[
         "policy/engine/backfill",
         "policy/engine/change",
         "policy/engine/check",
+        "policy/engine/deep",
         "policy/engine/holds",
         "policy/engine/limits",
         "policy/engine/memory",

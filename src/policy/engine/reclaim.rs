@@ -387,7 +387,7 @@ impl Engine {
             for member in by_leaf.keys().flat_map(|leaf| state.tree.path(*leaf)) {
                 below.entry(state.tree.member(member).parent).or_default().insert(member);
             }
-            return self.descend(state, &below, &mut by_leaf, MemberId::ROOT);
+            return self.in_turn(state, &below, by_leaf);
         }
         let present = Present::of(state, &*self.order);
         merge(by_leaf.into_values().collect(), |a, b| {
@@ -399,29 +399,35 @@ impl Engine {
 
     /// The heads below a member: again and again the child whose first head has the highest tier and class there, then the
     /// smallest key now. Below each member stand the children that have any.
-    fn descend(
+    fn in_turn(
         &self,
         state: &State,
         below: &BTreeMap<MemberId, BTreeSet<MemberId>>,
-        by_leaf: &mut BTreeMap<MemberId, Vec<Head>>,
-        member: MemberId,
+        mut lines: BTreeMap<MemberId, Vec<Head>>,
     ) -> Vec<Head> {
-        if let Some(own) = by_leaf.remove(&member) {
-            return own;
-        }
-        // The root is its own parent.
-        let children = below.get(&member).into_iter().flatten().filter(|child| **child != MemberId::ROOT);
-        let lines = children.map(|child| self.descend(state, below, by_leaf, *child)).collect();
         let present = Present::of(state, &*self.order);
         let front = |head: &Head| {
             let Head { leaf, waiter, class, shape } = *head;
             state.routes.shape(shape).routes().next().map(|route| Front { leaf, waiter, class, route })
         };
-        merge(lines, |a, b| {
-            let (mine, its) = state.tree.rivals(a.leaf, b.leaf);
-            let (Some(a), Some(b)) = (front(a), front(b)) else { return Ordering::Equal };
-            present.compare_siblings((mine, a), (its, b))
-        })
+        // Every member stands before those below it.
+        let (mut members, mut at) = (vec![MemberId::ROOT], 0);
+        // The root is its own parent.
+        let children = |member| below.get(&member).into_iter().flatten().filter(|at| **at != MemberId::ROOT);
+        while let Some(member) = members.get(at) {
+            members.extend(children(*member));
+            at += 1;
+        }
+        for member in members.into_iter().rev().filter(|member| below.contains_key(member)) {
+            let theirs = children(member).filter_map(|child| lines.remove(child)).collect();
+            let merged = merge(theirs, |a, b| {
+                let (mine, its) = state.tree.rivals(a.leaf, b.leaf);
+                let (Some(a), Some(b)) = (front(a), front(b)) else { return Ordering::Equal };
+                present.compare_siblings((mine, a), (its, b))
+            });
+            lines.insert(member, merged);
+        }
+        lines.remove(&MemberId::ROOT).unwrap_or_default()
     }
 
     /// The class of a head, as far as it decides between teams.
