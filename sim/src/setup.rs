@@ -199,6 +199,7 @@ impl Setup {
             );
         }
         warnings.extend(scenario.pools.iter().filter_map(|pool| pool.caution.clone()));
+        warnings.extend(scenario.cautions.iter().cloned());
         let knows_data = scenario.pools.iter().any(|pool| !pool.datasets.is_empty());
         ignored_columns(known, knows_data, scenario.reaper.is_some(), &mut warnings);
         for (team, spec) in scenario.teams.iter().zip(&mut teams) {

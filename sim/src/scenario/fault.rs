@@ -27,6 +27,12 @@ pub(super) struct Place {
 }
 
 impl Place {
+    /// What stands there.
+    pub(super) fn text<'a>(&self, sources: &'a [SourceText]) -> &'a str {
+        let source = sources.get(self.source);
+        source.and_then(|source| source.text.get(self.span.clone())).unwrap_or_default()
+    }
+
     /// File, line and column, both from 1.
     pub(super) fn shown(&self, sources: &[SourceText]) -> String {
         let Some(source) = sources.get(self.source) else { return String::new() };

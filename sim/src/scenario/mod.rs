@@ -57,6 +57,8 @@ pub struct Scenario {
     pub dataset_sizes: BTreeMap<String, u64>,
     /// The teams, in the order of the text.
     pub teams: Vec<Team>,
+    /// What is odd about their amounts, each with its place and what to do.
+    pub cautions: Vec<String>,
     /// What happens to a team that only the trace names.
     pub unknown_teams: UnknownTeams,
     /// Priority classes with their values.

@@ -103,6 +103,7 @@ pub(super) fn scenario(document: &Document) -> Result<Scenario, Vec<Fault>> {
         capacities,
         dataset_sizes,
         teams,
+        cautions: team::cautions(root, &document.sources),
         unknown_teams,
         priorities,
         policy,

@@ -1,11 +1,12 @@
 //! `[[team]]`, `[teams]` and `[[priority]]`.
 
+use core::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use fairshare::{Quantity, Weight};
 
 use super::document::{Entry, Node, Table, Value};
-use super::fault::{Fault, Place, did_you_mean};
+use super::fault::{Fault, Place, SourceText, did_you_mean};
 use super::kueue;
 use super::value::Faults;
 use super::{Amount, Pool, Request, Team, UnknownTeams, budget};
@@ -73,6 +74,52 @@ pub(super) fn teams(root: &Table, pools: &[Pool], faults: &mut Faults) -> Vec<Te
     }
     commensurable(&teams, &weights, faults);
     teams
+}
+
+/// What is odd about the amounts of teams, each with its place: a limit below the quota, and more lent than there is.
+pub(super) fn cautions(root: &Table, sources: &[SourceText]) -> Vec<String> {
+    let Some(Value::Array(tables)) = root.get("team").map(|node| &node.value) else { return Vec::new() };
+    let mut cautions = Vec::new();
+    for table in tables {
+        let Value::Table(table) = &table.value else { continue };
+        let Some(Value::Text(name)) = table.get("name").map(|node| &node.value) else { continue };
+        for (key, is_odd) in [("limit", Ordering::Less), ("lend", Ordering::Greater)] {
+            for (pool, resource, node) in named(table, key) {
+                let quota = named(table, "quota").find(|(at, of, _)| (*at, *of) == (pool, resource));
+                let Some((.., quota)) = quota else { continue };
+                // Both have been read before.
+                let read = |node| Faults::default().amount(node, resource);
+                if read(node).cmp(&read(quota)) != is_odd {
+                    continue;
+                }
+                let place = node.place.shown(sources);
+                let [amount, quota] = [node, quota].map(|node| node.place.text(sources));
+                cautions.push(if key == "limit" {
+                    format!(
+                        "{place}: team `{name}` has a limit of {amount} `{resource}` in pool `{pool}`, below its quota of \
+                         {quota}: it can never use all that is guaranteed to it; raise the limit, or lower the quota"
+                    )
+                } else {
+                    format!(
+                        "{place}: team `{name}` lends {amount} `{resource}` in pool `{pool}`, more than its quota of {quota}: \
+                         it lends all of it, as without `lend`; lower it, or remove it"
+                    )
+                });
+            }
+        }
+    }
+    cautions
+}
+
+/// The amounts that a team names under a key: pool, resource and the value.
+fn named<'a>(team: &'a Table, key: &str) -> impl Iterator<Item = (&'a str, &'a str, &'a Node)> {
+    let entries = |node: Option<&'a Node>| match node.map(|node| &node.value) {
+        Some(Value::Table(table)) => table.entries.as_slice(),
+        _ => &[],
+    };
+    entries(team.get(key)).iter().flat_map(move |pool| {
+        entries(Some(&pool.node)).iter().map(|entry| (pool.key.as_str(), entry.key.as_str(), &entry.node))
+    })
 }
 
 /// The weights of siblings must be whole numbers of one part, none more than 2^20 of it: shares are compared exactly.

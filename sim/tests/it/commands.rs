@@ -264,3 +264,27 @@ fn help_fits_80_columns() {
     }
     assert!(pages >= 36, "{pages}");
 }
+
+/// A limit below the quota, and more lent than there is, may be meant: they load, and both places are named.
+#[test]
+fn odd_amounts_of_a_team_are_warned_of_with_their_places() {
+    let team = "\
+name = \"search\"
+quota = { l4 = { gpu = 4 } }
+limit = { l4 = { gpu = 3 } }
+lend = { l4 = { gpu = 5 } }";
+    let scenario = SCENARIO.replace("name = \"search\"", team);
+    let ran = run_with(&scenario, JOBS.as_bytes(), &["-o", "json"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    for told in [
+        "scenario.toml:9:24: team `search` has a limit of 3 `gpu` in pool `l4`, below its quota of 4: it can never use all \
+         that is guaranteed to it; raise the limit, or lower the quota",
+        "scenario.toml:10:23: team `search` lends 5 `gpu` in pool `l4`, more than its quota of 4: it lends all of it, as \
+         without `lend`; lower it, or remove it",
+    ] {
+        assert!(ran.stdout.contains(told) || ran.stderr.contains(told), "{}\n{}", ran.stdout, ran.stderr);
+    }
+    let equal = scenario.replace("gpu = 3", "gpu = 4").replace("gpu = 5", "gpu = 4");
+    let ran = run_with(&equal, JOBS.as_bytes(), &["-o", "json"]);
+    assert!(!ran.stdout.contains("its quota of") && !ran.stderr.contains("its quota of"), "{}", ran.stdout);
+}
