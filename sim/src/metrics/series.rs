@@ -39,9 +39,8 @@ impl Slices {
     /// When slice `index` begins, ms; that of the slice after the last is the end.
     #[must_use]
     pub fn boundary(&self, index: usize) -> i64 {
-        let count = self.partial.len() as u128;
-        let offset = u128::from(self.end.abs_diff(self.start)) * index as u128 / count;
-        self.start.saturating_add_unsigned(u64::try_from(offset).unwrap_or(u64::MAX))
+        let (length, count) = (self.end.abs_diff(self.start), self.partial.len() as u64);
+        self.start.saturating_add_unsigned(part(length, index as u64, count))
     }
 
     /// From when to when, ms.
@@ -51,9 +50,9 @@ impl Slices {
     }
 
     fn slice_of(&self, at: i64) -> usize {
-        let length = u128::from(self.end.abs_diff(self.start)).max(1);
+        let length = self.end.abs_diff(self.start).max(1);
         let count = self.partial.len();
-        let guess = u128::from(at.abs_diff(self.start)) * count as u128 / length;
+        let guess = part(at.abs_diff(self.start), count as u64, length);
         let mut slice = usize::try_from(guess).unwrap_or(count).min(count - 1);
         while slice + 1 < count && self.boundary(slice + 1) <= at {
             slice += 1;
@@ -105,6 +104,14 @@ impl Slices {
             if length == 0 { 0.0 } else { (self.partial[index] + level * length) as f64 / length as f64 }
         };
         (0..self.partial.len()).map(average).collect()
+    }
+}
+
+/// `amount · times / whole`, rounded down; hardly any clock is so long that the product does not fit 64 bits.
+fn part(amount: u64, times: u64, whole: u64) -> u64 {
+    match amount.checked_mul(times) {
+        Some(product) => product / whole,
+        None => u64::try_from(u128::from(amount) * u128::from(times) / u128::from(whole)).unwrap_or(u64::MAX),
     }
 }
 

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use fairshare::{Millis, ResourceKind, Timestamp};
+use fairshare::ResourceKind;
 
 use crate::error::SimError;
 use crate::metrics::Demands;
@@ -14,8 +14,8 @@ use crate::metrics::money::Money;
 use crate::observer::{Observer, Transition, What};
 use crate::record::Record;
 use crate::setup::Setup;
-use crate::trace::Trace;
 pub(crate) use crate::trace::csv_field as field;
+use crate::trace::{JobName, Trace};
 
 /// What the cells of a column hold, as far as they are not empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,8 +74,11 @@ pub fn jobs(setup: &Setup, trace: &Trace, record: &Record, out: &mut impl Write)
         what(setup, trace, record, row, &mut line);
         when(trace, record, row, &mut line);
         line.push_str(status);
-        let lost = Millis::new(ledger.lost_ms[row]);
-        push(&mut line, format_args!(",{},{lost},", record.preemptions(row)));
+        line.push(',');
+        whole(&mut line, u64::from(record.preemptions(row)));
+        line.push(',');
+        units(&mut line, ledger.lost_ms[row]);
+        line.push(',');
         if let Some(micro) = &ledger.micro {
             push(
                 &mut line,
@@ -97,12 +100,42 @@ pub(crate) fn push(line: &mut String, arguments: std::fmt::Arguments<'_>) {
     let _ = line.write_fmt(arguments);
 }
 
+/// Appends a whole number.
+fn whole(line: &mut String, number: u64) {
+    line.push_str(itoa::Buffer::new().format(number));
+}
+
+/// Appends thousandths as units, as [`Millis`] are shown: with up to three decimals.
+fn units(line: &mut String, thousandths: u64) {
+    whole(line, thousandths / 1_000);
+    let rest = thousandths % 1_000;
+    if rest > 0 {
+        // The one keeps the zeros in front.
+        let mut buffer = itoa::Buffer::new();
+        line.push('.');
+        line.push_str(buffer.format(1_000 + rest)[1..].trim_end_matches('0'));
+    }
+}
+
+/// Appends an instant in seconds.
+fn seconds(line: &mut String, at_ms: i64) {
+    if at_ms < 0 {
+        line.push('-');
+    }
+    units(line, at_ms.unsigned_abs());
+}
+
+/// Appends the name of a job.
+fn name(line: &mut String, trace: &Trace, row: usize) {
+    match trace.names.get(row) {
+        JobName::Number(number) => whole(line, number),
+        JobName::Text(name) => field(line, name),
+    }
+}
+
 fn who(trace: &Trace, row: usize, line: &mut String) {
     let job = &trace.jobs[row];
-    match trace.names.get(row) {
-        crate::trace::JobName::Number(number) => push(line, format_args!("{number}")),
-        crate::trace::JobName::Text(name) => field(line, name),
-    }
+    name(line, trace, row);
     for text in [trace.teams.text(job.team), trace.users.text(job.user), trace.owners.text(job.owner)] {
         line.push(',');
         field(line, text);
@@ -120,20 +153,28 @@ fn what(setup: &Setup, trace: &Trace, record: &Record, row: usize, line: &mut St
         field(line, &pool.name);
         line.push(',');
         if !pool.divisible {
-            push(line, format_args!("{}", place.nodes));
+            whole(line, u64::from(place.nodes));
         }
     } else {
         line.push(',');
     }
     let alternative = &shape.alternatives[usize::from(place.alternative)];
-    push(line, format_args!(",{}", alternative.workers));
+    line.push(',');
+    whole(line, u64::from(alternative.workers));
     for kind in [ResourceKind::GPU, ResourceKind::CPU] {
-        // Thousandths print like milliseconds: whole units with up to three decimals.
-        push(line, format_args!(",{}", Millis::new(alternative.amount(kind.index()))));
+        line.push(',');
+        units(line, alternative.amount(kind.index()));
     }
-    #[expect(clippy::cast_precision_loss, reason = "GiB for people; below 2^53 bytes the division is exact")]
-    let gib = alternative.amount(ResourceKind::MEMORY.index()) as f64 / f64::from(1 << 30);
-    push(line, format_args!(",{gib},"));
+    line.push(',');
+    let bytes = alternative.amount(ResourceKind::MEMORY.index());
+    if bytes.is_multiple_of(1 << 30) {
+        whole(line, bytes >> 30);
+    } else {
+        #[expect(clippy::cast_precision_loss, reason = "GiB for people; below 2^53 bytes it is exact")]
+        let gib = bytes as f64 / f64::from(1 << 30);
+        push(line, format_args!("{gib}"));
+    }
+    line.push(',');
     field(line, setup.classes.name_of(shape));
     line.push(',');
 }
@@ -143,19 +184,22 @@ fn when(trace: &Trace, record: &Record, row: usize, line: &mut String) {
     use crate::record::Fate;
     // Of the last attempt, if there was one: an eviction ends it too.
     let (job, outcome) = (&trace.jobs[row], &record.outcomes[row]);
-    push(line, format_args!("{},", Timestamp::from_millis(job.submit_ms)));
+    seconds(line, job.submit_ms);
+    line.push(',');
     if outcome.started() {
-        push(line, format_args!("{}", Timestamp::from_millis(outcome.start_ms)));
+        seconds(line, outcome.start_ms);
     }
     line.push(',');
     if outcome.started() && outcome.fate != Fate::Running {
-        push(line, format_args!("{}", Timestamp::from_millis(outcome.end_ms)));
+        seconds(line, outcome.end_ms);
     }
     line.push(',');
     if outcome.holds() {
-        push(line, format_args!("{}", Millis::new(record.wait_ms(trace, row))));
+        units(line, record.wait_ms(trace, row));
     }
-    push(line, format_args!(",{},", Millis::new(job.run_ms)));
+    line.push(',');
+    units(line, job.run_ms);
+    line.push(',');
 }
 
 /// What every job lost and cost, over all its attempts.
@@ -244,24 +288,31 @@ impl<W: Write> Observer for DecisionLog<'_, W> {
         let line = &mut self.line;
         line.clear();
         let row = transition.row as usize;
-        let time = Timestamp::from_millis(transition.at);
-        push(line, format_args!("{time},{},", transition.what.as_str()));
-        field(line, &self.trace.names.get(row).to_string());
+        seconds(line, transition.at);
+        line.push(',');
+        line.push_str(transition.what.as_str());
+        line.push(',');
+        name(line, self.trace, row);
         if transition.what == What::Rejected {
             line.push_str(",,,");
         } else {
-            push(line, format_args!(",{},", transition.attempt));
+            line.push(',');
+            whole(line, u64::from(transition.attempt));
+            line.push(',');
             field(line, &self.setup.config.pools[transition.pool as usize].name);
             let shape = &self.trace.shapes[self.trace.jobs[row].shape as usize];
-            push(line, format_args!(",{}", shape.alternatives[usize::from(transition.alternative)].workers));
+            line.push(',');
+            whole(line, u64::from(shape.alternatives[usize::from(transition.alternative)].workers));
         }
         if let Some(cause) = transition.cause {
-            push(line, format_args!(",{},", cause.reason.as_str()));
-            field(
-                line,
-                &cause.by.map_or_else(String::new, |by| self.trace.names.get(by as usize).to_string()),
-            );
-            push(line, format_args!(",{}", Millis::new(cause.lost_ms)));
+            line.push(',');
+            line.push_str(cause.reason.as_str());
+            line.push(',');
+            if let Some(by) = cause.by {
+                name(line, self.trace, by as usize);
+            }
+            line.push(',');
+            units(line, cause.lost_ms);
         } else if transition.what == What::Reaped {
             line.push_str(",idle,,");
         } else if transition.what == What::Rejected {
