@@ -167,7 +167,8 @@ pub enum EvictionBound {
     Ratio,
     /// Their team does not hold enough more than its own would.
     Hysteresis,
-    /// It was itself stopped for another since the last event from outside, and stops nobody until the next.
+    /// It was itself stopped for another since the last event from outside, and stops nobody until the next, or until a bound
+    /// on evictions runs out, which helps each job once between two such events.
     Stopped,
 }
 

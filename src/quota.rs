@@ -505,10 +505,15 @@ impl Quotas {
         here.into_iter().any(|(_, entry)| entry.quota.is_some())
     }
 
+    /// The quota of a member for a resource in a pool: its own, or what follows from its children's.
+    pub(crate) fn quota(&self, member: MemberId, pool: PoolId, kind: ResourceKind) -> Option<Quantity> {
+        self.entries[member].get(&(pool, kind)).and_then(|entry| entry.quota)
+    }
+
     /// Whether so much of a resource in a pool is within the quota of a member: it has one in that pool, which names no
     /// less of it or does not name it.
     pub(crate) fn covers(&self, member: MemberId, pool: PoolId, kind: ResourceKind, amount: u128) -> bool {
-        let named = self.entries[member].get(&(pool, kind)).and_then(|entry| entry.quota);
+        let named = self.quota(member, pool, kind);
         self.has_quota(member, pool) && named.is_none_or(|quota| amount <= u128::from(quota.get()))
     }
 

@@ -235,6 +235,10 @@ pub struct Memory {
     pub backing_off: Vec<BackOff>,
     /// Who was stopped for another job since the last event from outside, and may stop nobody.
     pub stopped: Vec<JobId>,
+    /// Who was stopped and was free to stop others again once a bound had run out, since the last event from outside: that is
+    /// so once. In what was written before there was this, nobody.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub freed: Vec<JobId>,
     /// Waiting jobs for which no victims were found, and for which nothing has happened since that may let them be found.
     pub tried: Vec<JobId>,
     /// The same of those in whose way stood what is kept for others: they are tried again when that changes, too.
@@ -252,6 +256,7 @@ impl Memory {
         self.tried.clear();
         self.tried_behind.clear();
         self.stopped.clear();
+        self.freed.clear();
         for pool in &mut self.pools {
             (pool.closed_by, pool.moved) = (None, false);
         }

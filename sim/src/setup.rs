@@ -448,7 +448,7 @@ pub(crate) fn pool_id(index: usize) -> PoolId {
     PoolId::new(u32::try_from(index).unwrap_or(u32::MAX))
 }
 
-fn team_id(index: usize) -> TeamId {
+pub(crate) fn team_id(index: usize) -> TeamId {
     TeamId::new(u32::try_from(index).unwrap_or(u32::MAX))
 }
 

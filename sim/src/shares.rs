@@ -15,7 +15,7 @@ mod speeds;
 use std::collections::{BTreeMap, BTreeSet};
 
 use fairshare::{
-    Config, Exact, Fluid, FluidTeam, PoolTeam, ResourceKind, Scheduler, Share, ShareGroup, TeamId,
+    Config, Exact, Fluid, FluidTeam, PoolTeam, Quantity, ResourceKind, Scheduler, Share, ShareGroup, TeamId,
     pool_entitlements,
 };
 use serde::Serialize;
@@ -144,9 +144,9 @@ impl Shares {
         let kind = domain.divided_kind("--pools")?;
         let capacity = domain.capacities(kind);
         let asked: Vec<u64> = scenario.teams.iter().map(|team| domain.per_task(team, kind)).collect();
-        let pool_teams = scenario.teams.iter().zip(&asked).map(|(team, asked)| {
+        let pool_teams = scenario.teams.iter().zip(&asked).enumerate().map(|(index, (team, asked))| {
             let eligible = if *asked > 0 { domain.usable(team, kind) } else { Vec::new() };
-            domain.pool_team(team, kind, *asked, eligible, &capacity)
+            domain.pool_team(index, kind, *asked, eligible, &capacity)
         });
         let pool_teams: Vec<PoolTeam> = pool_teams.collect();
         let optimum = pool_entitlements(&capacity, &pool_teams);
@@ -173,6 +173,8 @@ impl Shares {
 struct Domain<'a> {
     scenario: &'a Scenario,
     config: Config,
+    /// Knows the quotas that follow from others.
+    scheduler: Scheduler,
     warnings: Vec<String>,
 }
 
@@ -180,7 +182,7 @@ impl<'a> Domain<'a> {
     /// Checks the scenario as a scheduler would, and that somebody asks for something.
     fn new(scenario: &'a Scenario) -> Result<Self, SimError> {
         let config = setup::config(scenario);
-        Scheduler::new(config.clone()).map_err(refused)?;
+        let scheduler = Scheduler::new(config.clone()).map_err(refused)?;
         if scenario.teams.iter().all(|team| team.request.is_none()) {
             let message = format!("no team of scenario `{}` says what it asks", scenario.path);
             let hint = "give teams a `request = { per_task = { gpu = 1 }, tasks = 10 }`";
@@ -196,7 +198,7 @@ impl<'a> Domain<'a> {
         if scenario.teams.iter().any(|team| !team.lend.is_empty()) {
             warnings.push("lending limits are not looked at: idle quotas are lent as a whole".to_owned());
         }
-        Ok(Self { scenario, config, warnings })
+        Ok(Self { scenario, config, scheduler, warnings })
     }
 
     fn shares(self, optimum: Optimum, teams: Vec<TeamShare>) -> Shares {
@@ -256,9 +258,15 @@ impl<'a> Domain<'a> {
         named.find(|amount| self.config.kinds.find(&amount.resource) == Some(kind)).map(|a| a.amount.get())
     }
 
+    /// What is guaranteed to a team in a pool: of an inner team that names no quota the sum of its children's.
+    fn quota(&self, team: usize, pool: usize, kind: ResourceKind) -> Option<u64> {
+        self.scheduler.quota(setup::team_id(team), setup::pool_id(pool), kind).map(Quantity::get)
+    }
+
     /// The most that a team may hold in a pool: its limit, or its quota and what it may borrow; `None`: all.
-    fn most(&self, team: &Team, pool: usize, kind: ResourceKind) -> Option<u64> {
-        let quota = self.amount(&team.quota, pool, kind).unwrap_or(0);
+    fn most(&self, team: usize, pool: usize, kind: ResourceKind) -> Option<u64> {
+        let quota = self.quota(team, pool, kind).unwrap_or(0);
+        let team = &self.scenario.teams[team];
         let borrowed = self.amount(&team.borrow, pool, kind).map(|more| quota.saturating_add(more));
         [self.amount(&team.limit, pool, kind), borrowed].into_iter().flatten().min()
     }
@@ -286,14 +294,14 @@ impl<'a> Domain<'a> {
         };
         let whole = sum(&|_, whole| whole).ok_or_else(too_large)?;
         let mut rows = Vec::new();
-        for (team, (above, below)) in self.scenario.teams.iter().zip(&means) {
+        for (index, (team, (above, below))) in self.scenario.teams.iter().zip(&means).enumerate() {
             let asked = u128::from(self.per_task(team, group.kind)).checked_mul(*above);
             let asked = asked.and_then(|asked| asked.checked_mul(scale / below));
             let any = |amount: &dyn Fn(usize) -> Option<u64>| {
                 self.pools_with(group.kind).any(|(pool, _)| amount(pool).is_some())
             };
-            let quota = |pool| self.amount(&team.quota, pool, group.kind);
-            let most = |pool| self.most(team, pool, group.kind);
+            let quota = |pool| self.quota(index, pool, group.kind);
+            let most = |pool| self.most(index, pool, group.kind);
             let floor = any(&quota).then(|| sum(&|pool, _| quota(pool).unwrap_or(0)));
             let limit =
                 any(&most).then(|| sum(&|pool, whole| most(pool).map_or(whole, |most| most.min(whole))));
@@ -404,7 +412,7 @@ impl<'a> Domain<'a> {
 
     fn pool_team(
         &self,
-        team: &Team,
+        index: usize,
         kind: ResourceKind,
         asked: u64,
         eligible: Vec<usize>,
@@ -413,9 +421,10 @@ impl<'a> Domain<'a> {
         let sum = |amount: &dyn Fn(usize) -> u64| {
             eligible.iter().fold(0_u64, |sum, pool| sum.saturating_add(amount(*pool)))
         };
-        let floor = sum(&|pool| self.amount(&team.quota, pool, kind).unwrap_or(0));
+        let team = &self.scenario.teams[index];
+        let floor = sum(&|pool| self.quota(index, pool, kind).unwrap_or(0));
         let most =
-            sum(&|pool| self.most(team, pool, kind).map_or(capacity[pool], |most| most.min(capacity[pool])));
+            sum(&|pool| self.most(index, pool, kind).map_or(capacity[pool], |most| most.min(capacity[pool])));
         let tasks = team.request.as_ref().and_then(|request| request.tasks);
         let demand = tasks.map_or(most, |tasks| most.min(tasks.saturating_mul(asked)));
         PoolTeam::new(eligible).with_weight(team.weight).with_demand(demand).with_floor(floor)

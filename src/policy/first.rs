@@ -6,7 +6,7 @@
 //! Absent on purpose: who may start (see `engine`). Layer 4; uses `tree`, `hierarchy`, `history`, `quota`.
 
 use core::cmp::{Ordering, Reverse};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use super::{Contender, Order};
 use crate::hierarchy::Hierarchy;
@@ -149,4 +149,20 @@ pub(super) fn first_of(state: &State, order: &dyn Order, heads: &[(JobId, RouteI
     });
     let first = Present::of(state, order).first(fronts)?;
     heads.iter().position(|(id, _)| *id == first.waiter.job)
+}
+
+/// Lines as one: again and again the one whose first head comes first.
+pub(super) fn merge<T: Copy>(lines: Vec<Vec<T>>, compare: impl Fn(&T, &T) -> Ordering) -> Vec<T> {
+    let mut lines: Vec<VecDeque<T>> = lines.into_iter().map(VecDeque::from).collect();
+    let mut merged = Vec::new();
+    loop {
+        lines.retain(|line| !line.is_empty());
+        let first = |line: &VecDeque<T>| line.front().copied();
+        let best = (0..lines.len()).min_by(|a, b| match (first(&lines[*a]), first(&lines[*b])) {
+            (Some(a), Some(b)) => compare(&a, &b),
+            _ => Ordering::Equal,
+        });
+        let Some(best) = best else { return merged };
+        merged.extend(lines[best].pop_front());
+    }
 }

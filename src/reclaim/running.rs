@@ -165,6 +165,11 @@ impl Running {
         self.below[pool.index()].contains_key(&(tree.member(member).parent, member))
     }
 
+    /// The jobs that run in a pool.
+    pub(crate) fn in_pool(&self, pool: PoolId) -> impl Iterator<Item = JobId> + '_ {
+        self.pools[pool.index()].keys().copied()
+    }
+
     /// The lowest class of the jobs in a pool that may be stopped.
     pub(crate) fn lowest_class(&self, pool: PoolId) -> Option<i32> {
         self.preemptible[pool.index()].first_key_value().map(|(class, _)| *class)

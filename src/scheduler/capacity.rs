@@ -28,8 +28,14 @@ impl Scheduler {
             return Err(ErrorKind::UnknownPool(pool).into());
         }
         self.happens(now)?;
+        let known = self.state.ledger.pool(pool);
+        let nodes_up = nodes_up.min(known.nodes_configured());
+        // What changes nothing is no event. As many may be up, and be others: those of a divisible pool are one like another.
+        let is_up = |node: u32| known.is_divisible() || known.is_up(NodeId::new(node));
+        if known.nodes_up() == nodes_up && (0..nodes_up).all(is_up) {
+            return Ok(());
+        }
         self.forget_delivered();
-        let nodes_up = nodes_up.min(self.state.ledger.pool(pool).nodes_configured());
         self.make_way(pool, nodes_up, &|node| node >= NodeId::new(nodes_up));
         self.state.ledger.set_nodes_up(pool, nodes_up);
         self.policy.resized(&self.state, pool);

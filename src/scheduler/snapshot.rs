@@ -166,7 +166,7 @@ fn check_memory(state: &State, memory: &Memory) -> Result<(), Error> {
     if found != expected && found > 0 {
         return Err(SnapshotFault::Length { what: "remembered pools", found, expected }.into());
     }
-    for id in memory.stopped.iter().copied() {
+    for id in memory.stopped.iter().chain(&memory.freed).copied() {
         state.job(id).map_err(inside(SnapshotPart::Job(id)))?;
     }
     memory.rounds.as_ref().map_or(Ok(()), |rounds| check_rounds(state, rounds))?;

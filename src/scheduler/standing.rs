@@ -105,6 +105,33 @@ impl Scheduler {
         teams.filter_map(share).collect()
     }
 
+    /// The quota of a team for a resource in a pool: what it names or, where it names none and has teams below it, the sum of
+    /// theirs. `None`: nothing is guaranteed or tested.
+    ///
+    /// # Complexity
+    ///
+    /// O(log of what its quota names).
+    ///
+    /// # Examples
+    ///
+    /// A department of which one team is guaranteed eight GPUs:
+    ///
+    /// ```
+    /// use fairshare::{
+    ///     Allowance, Config, PoolId, PoolSpec, Quantity, ResourceKind, Resources, Scheduler, TeamId, TeamSpec,
+    /// };
+    /// let gpus = Allowance::new(PoolId::new(0), ResourceKind::GPU, Quantity::new(8_000));
+    /// let pool = PoolSpec::new("l4", 2, Resources::new().gpu(8));
+    /// let teams = vec![TeamSpec::new("research"), TeamSpec::new("vision").under(TeamId::new(0)).with_quota(gpus)];
+    /// let scheduler = Scheduler::new(Config::new(vec![pool], teams)).unwrap();
+    /// let quota = scheduler.quota(TeamId::new(0), PoolId::new(0), ResourceKind::GPU);
+    /// assert_eq!(quota, Some(Quantity::new(8_000)));
+    /// ```
+    #[must_use]
+    pub fn quota(&self, team: TeamId, pool: PoolId, kind: ResourceKind) -> Option<Quantity> {
+        self.state.quotas.quota(self.state.tree.node(team)?, pool, kind)
+    }
+
     /// The waiting jobs in the order of service by what their teams hold now: from the root down, at each level what is
     /// within a quota first, then by class where classes decide between teams, then by team, and in each team in its own
     /// order. As teams are served the order changes.
@@ -231,25 +258,29 @@ fn entitlements(state: &State) -> Vec<Entitlement> {
         }
     }
     let capacity = (0..groups).map(|group| state.values.capacity(group)).collect();
-    let team = |(spec, request): (&TeamSpec, Vec<u64>)| {
+    let team = |(index, (spec, request)): (usize, (&TeamSpec, Vec<u64>))| {
+        let quota = |pool, kind| {
+            let member = state.tree.node(TeamId::at(index))?;
+            state.quotas.quota(member, pool, kind)
+        };
         let mut team = FluidTeam::new(request).with_weight(spec.weight).with_tasks(1);
         team.parent = spec.parent;
-        team.with_quota(quota(state, spec)).with_limit(most(state, spec))
+        let floor = by_group(state, quota, |_, _| Quantity::ZERO);
+        team.with_quota(floor).with_limit(most(state, spec, quota))
     };
-    let teams = state.config.teams.iter().zip(asked).map(team).collect();
+    let teams = state.config.teams.iter().zip(asked).enumerate().map(team).collect();
     // The parents and the numbers of groups were checked with the configuration.
     Fluid::new(capacity, teams).entitlements().unwrap_or_default()
 }
 
-/// The quota of a team by group, summed over pools by value; `None` for a kind that it does not name.
-fn quota(state: &State, spec: &TeamSpec) -> Vec<Option<u64>> {
-    by_group(state, |pool, kind| named(&spec.quota, pool, kind), |_, _| Quantity::ZERO)
-}
-
 /// The most that a team may hold by group: pools that no limit names count with all that they have.
-fn most(state: &State, spec: &TeamSpec) -> Vec<Option<u64>> {
+fn most(
+    state: &State,
+    spec: &TeamSpec,
+    quota: impl Fn(PoolId, ResourceKind) -> Option<Quantity>,
+) -> Vec<Option<u64>> {
     let most = |pool, kind| {
-        let quota = named(&spec.quota, pool, kind).unwrap_or_default();
+        let quota = quota(pool, kind).unwrap_or_default();
         let borrowed = named(&spec.borrow, pool, kind).and_then(|more| quota.checked_add(more));
         [named(&spec.limit, pool, kind), borrowed].into_iter().flatten().min()
     };

@@ -5,6 +5,7 @@
 mod adopt;
 mod alternatives;
 mod ask;
+mod at_rest;
 mod bounds;
 mod cases;
 mod conformance;

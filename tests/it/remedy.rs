@@ -251,6 +251,32 @@ fn an_explanation_says_what_the_team_is_entitled_to() {
     assert_eq!(shown, [[8, 0, 8, 20], [6, 2, 0, 5]]);
 }
 
+/// What a department may hold that names no quota is what its teams are guaranteed, and what it may borrow beyond that.
+#[test]
+fn an_inner_team_is_entitled_to_the_quotas_below_it_and_what_it_may_borrow() {
+    let gpus = |amount: u64| Allowance::new(PoolId::new(0), ResourceKind::GPU, Quantity::new(1_000 * amount));
+    let pools = vec![PoolSpec::new("p", 2, Resources::new().gpu(8))];
+    let teams = vec![
+        TeamSpec::new("d").with_borrow(gpus(4)),
+        TeamSpec::new("a").under(TeamId::new(0)).with_quota(gpus(8)),
+        TeamSpec::new("e"),
+    ];
+    let mut scheduler = Scheduler::new(Config::new(pools, teams)).unwrap();
+    let shape = scheduler.intern(&ShapeSpec::new(Alternative::new(Resources::new().gpu(1)))).unwrap();
+    let mut jobs = Vec::new();
+    for _ in 0..16 {
+        let submitted = scheduler.submit(NOW, JobSpec::new(TeamId::new(1), shape, NOW)).unwrap();
+        let Submission::Queued(job) = submitted else { panic!("it fits") };
+        jobs.push(job);
+    }
+    assert_eq!(scheduler.schedule(NOW).unwrap().len(), 12);
+    assert_eq!(scheduler.explain(jobs[15]).unwrap().asked[0].entitled, Quantity::new(12_000));
+    let shares = scheduler.shares();
+    assert_eq!([0, 1].map(|team: usize| shares[team].entitlement.amounts[0].to_string()), ["12000", "12000"]);
+    let quota = |team| scheduler.quota(TeamId::new(team), PoolId::new(0), ResourceKind::GPU);
+    assert_eq!([0, 1, 2].map(quota), [Some(Quantity::new(8_000)), Some(Quantity::new(8_000)), None]);
+}
+
 /// The world with a remedy given; `None` where what must be freed is not held by the filler.
 fn apply(world: &World, remedy: &Remedy, needs: &[(Need, u64)]) -> Option<World> {
     let mut world = world.clone();

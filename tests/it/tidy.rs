@@ -73,6 +73,7 @@ const LAYERS: &[&[&str]] = &[
         "policy/engine/rescaled",
         "policy/engine/reclaim",
         "policy/engine/reclaim/bound",
+        "policy/engine/reclaim/memory",
         "policy/engine/waste",
         "policy/engine/why",
         "policy/gavel",

@@ -390,6 +390,19 @@ fn quotas_tasks_and_limits_bound_the_shares() {
 }
 
 /// Four H200 and eight L4 for teams that gain four times, twice and 1.2 times from the faster ones.
+/// A department that names no quota has the sum of those below it, and may borrow beyond that.
+#[test]
+fn what_a_department_may_borrow_comes_on_top_of_the_quotas_below_it() {
+    let scenario = "[[pool]]\nname = \"p\"\nnodes = 2\nnode = { gpu = 8 }\n\n\
+                    [[team]]\nname = \"d\"\nborrow = { p = { gpu = 4 } }\n\n\
+                    [[team]]\nname = \"a\"\nparent = \"d\"\nquota = { p = { gpu = 8 } }\n\
+                    request = { per_task = { gpu = 1 }, tasks = 16 }\n\n\
+                    [[team]]\nname = \"e\"\nrequest = { per_task = { gpu = 1 }, tasks = 1 }\n";
+    let ran = shares(scenario, &[]);
+    let line = ran.stdout.lines().find(|line| line.trim_start().starts_with("a ")).unwrap_or_default();
+    assert!(line.ends_with("p: gpu 12"), "{}{}", ran.stdout, ran.stderr);
+}
+
 fn at_speeds() -> String {
     let teams = [
         ("A", 1, "per_task = { gpu = 1 }, speeds = { h200 = 4 }"),

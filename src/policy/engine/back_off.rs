@@ -187,7 +187,7 @@ impl Engine {
             back_offs.settle(state, top, &mut moves);
         }
         if any {
-            reclaim.event();
+            reclaim.expired();
         }
         self.move_in_lines(state, moves);
     }

@@ -3,27 +3,29 @@
 //! After nothing more can start in a cycle, the first jobs of their lines are tried in the order in which reservations are
 //! given: tier, class, keys now. The first legal plan is carried out at once, victims and start together, so that the room
 //! is nobody else's; then the cycle goes on. Who was stopped since the last event from outside may take what is free, but
-//! stops nobody (R3), so that a cycle ends. A job whose search failed is tried again once something has happened that may
-//! let it succeed: a start or a stop in one of its pools, more that others hold, less that its own teams do (see `version`),
-//! or a bound on waste that has run out.
+//! stops nobody (R3), so that a cycle ends. The end of a bound lifts that from a job once until the next event from outside:
+//! ranks go round between the levels of a tree, and if each end did, time alone would. A job whose search failed is tried
+//! again once something has happened that may let it succeed: a start or a stop in one of its pools, more that others hold,
+//! less that its own teams do (see `version`), or a bound on waste that has run out.
 //!
 //! Without preemption there is no state here, and nothing is done.
 //! Absent on purpose: which plans are legal (see `reclaim`). Layer 5; uses `reclaim`, `pending`, `state`.
 
 mod bound;
+mod memory;
 
 use core::cell::Cell;
 use core::cmp::{Ordering, Reverse};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Engine;
 use super::back_off::BackOffs;
 use super::holds::Holds;
-use super::waste::{Waste, gpu_time, next_hour};
+use super::waste::{Waste, gpu_time, next_checkpoint, next_hour};
 use crate::config::Preemption;
 use crate::id::{IdVec, JobId, PoolId, ShapeId};
 use crate::line::Waiter;
-use crate::policy::first::{Front, Present};
+use crate::policy::first::{Front, Present, merge};
 use crate::reclaim::{Bounds, Plan, Ranks, Rules, Running, Wanted, is_hopeless, search};
 use crate::route::RouteId;
 use crate::snapshot::Memory;
@@ -50,6 +52,8 @@ pub(super) struct Reclaim {
     reservations: u64,
     /// Who was stopped for another job since the last event from outside.
     stopped: BTreeSet<JobId>,
+    /// Who of those was let stop others again by time alone since then: that is done once.
+    freed: BTreeSet<JobId>,
     /// Who was stopped and may not borrow again before some instant.
     pub(super) backing_off: BackOffs,
     pub(super) waste: Waste,
@@ -109,6 +113,7 @@ impl Reclaim {
             failed: BTreeMap::new(),
             reservations: 0,
             stopped: BTreeSet::new(),
+            freed: BTreeSet::new(),
             backing_off: BackOffs::default(),
             waste: Waste::new(bounds, pools),
             wake: None,
@@ -119,7 +124,20 @@ impl Reclaim {
     /// Something has happened outside.
     pub(super) fn event(&mut self) {
         self.stopped.clear();
+        self.freed.clear();
         self.changed = true;
+    }
+
+    /// Time alone has lifted a bound: who was stopped may stop others again, each once until the next event from outside.
+    pub(super) fn expired(&mut self) {
+        let freed = &mut self.freed;
+        self.stopped.retain(|job| !freed.insert(*job));
+        self.changed = true;
+    }
+
+    /// Whether time alone lets a job that was stopped stop others again.
+    fn is_freed_by_time(&self, job: JobId) -> bool {
+        !self.freed.contains(&job)
     }
 
     /// Something has happened in a pool.
@@ -235,14 +253,21 @@ impl Reclaim {
         // When something may be stopped that may not be now.
         let later = Cell::new(None::<Timestamp>);
         let notes = |at: Option<Timestamp>| later.set([later.get(), at].into_iter().flatten().min());
+        let refused = Cell::new(false);
         let affords = |lost: u128| {
             let Some((left, most)) = left else { return true };
-            if lost > left && lost <= most {
-                notes(next_hour(state.now));
+            if lost > left {
+                refused.set(true);
+                notes(next_hour(state.now).filter(|_| lost <= most));
             }
             lost <= left
         };
+        // When somebody would lose less, if that was too much.
+        let saved = Cell::new(None::<Timestamp>);
         let may_stop = |job: JobId, own: bool| {
+            if left.is_some() {
+                saved.set([saved.get(), next_checkpoint(state, job)].into_iter().flatten().min());
+            }
             let until = if own { None } else { waste.protects_until(job) };
             notes(until);
             until.is_none() && (left.is_none() || affords(gpu_time(state, job)))
@@ -253,45 +278,9 @@ impl Reclaim {
         let found = search(state, (&self.running, &mut self.ranks), wanted, &bounds);
         if found.is_none() {
             self.notes_wake(later.get());
+            self.notes_wake(saved.get().filter(|_| refused.get()));
         }
         found
-    }
-
-    /// Adds to a memory what does not follow from the jobs. A search that failed before something has happened is forgotten,
-    /// as it is made again.
-    fn write(&self, holds: Option<&Holds>, state: &State, memory: &mut Memory) {
-        memory.changed = self.changed || self.reservations != holds.map_or(0, Holds::changes);
-        memory.wake = self.wake;
-        memory.backing_off = self.backing_off.write();
-        memory.stopped = self.stopped.iter().copied().collect();
-        for (job, failed) in &self.failed {
-            if self.still_fails(holds, state, *job, *failed) {
-                let is_free = failed.reservations.is_none();
-                let tried = if is_free { &mut memory.tried } else { &mut memory.tried_behind };
-                tried.push(*job);
-            }
-        }
-        for (pool, lost) in memory.pools.iter_mut().zip(self.waste.write()) {
-            pool.lost = lost;
-        }
-    }
-
-    /// Takes over what a memory has; who stands in no line.
-    fn read(&mut self, state: &State, memory: &Memory) -> Vec<JobId> {
-        // Who remembers nothing of any pool has searched for nobody.
-        self.changed = memory.changed || memory.pools.is_empty();
-        self.wake = memory.wake;
-        self.stopped = memory.stopped.iter().copied().collect();
-        self.waste.read(memory.pools.iter().map(|pool| pool.lost));
-        self.backing_off.read(state, &memory.backing_off)
-    }
-
-    /// The same of the searches that have failed, once it is known who holds reservations.
-    fn read_tried(&mut self, holds: Option<&Holds>, state: &State, memory: &Memory) {
-        self.reservations = holds.map_or(0, Holds::changes);
-        let tried = memory.tried.iter().map(|job| (*job, self.failed(None, state, *job)));
-        let behind = memory.tried_behind.iter().map(|job| (*job, self.failed(holds, state, *job)));
-        self.failed = tried.chain(behind).collect();
     }
 
     /// Compares the running jobs with those of the state; the first difference, in words.
@@ -312,7 +301,7 @@ impl Reclaim {
         if !self.backing_off.is_in_order() {
             return Err("reclaim knows other ends of back-offs than there are".to_owned());
         }
-        let kept = self.stopped.iter().chain(self.failed.keys()).copied();
+        let kept = self.stopped.iter().chain(&self.freed).chain(self.failed.keys()).copied();
         match kept.chain(self.backing_off.jobs()).find(|id| state.job(*id).is_err()) {
             Some(id) => Err(format!("reclaim remembers job {id}, which is gone")),
             None => Ok(()),
@@ -486,7 +475,7 @@ impl Engine {
     pub(super) fn retry_reclaim(&mut self) {
         let Some(reclaim) = &mut self.reclaim else { return };
         reclaim.failed.clear();
-        reclaim.event();
+        reclaim.expired();
     }
 
     /// Something has happened outside: a job came, went or ended, or a pool has another size.
@@ -540,7 +529,7 @@ impl Engine {
         reclaim.backing_off.remove(state, job) == Some(false)
     }
 
-    /// Bounds that have run out count as an event from outside.
+    /// Bounds that have run out let whoever was stopped stop others again, once.
     pub(super) fn expire_bounds(&mut self, state: &State) {
         let Some(reclaim) = &mut self.reclaim else { return };
         // Whose search met somebody who has run for too short a time has noted when that ends.
@@ -548,9 +537,9 @@ impl Engine {
         if reclaim.wake.is_some_and(|at| at <= state.now) {
             reclaim.wake = None;
             reclaim.failed.clear();
-            reclaim.event();
-        } else if expired && !reclaim.stopped.is_empty() {
-            reclaim.event();
+            reclaim.expired();
+        } else if expired && reclaim.stopped.iter().any(|job| reclaim.is_freed_by_time(*job)) {
+            reclaim.expired();
         }
     }
 
@@ -558,7 +547,8 @@ impl Engine {
     pub(super) fn bounds_wakeup(&self, state: &State) -> Option<Timestamp> {
         let reclaim = self.reclaim.as_ref()?;
         // Whoever was stopped himself may stop others as soon as any of them has run for long enough.
-        let any = reclaim.stopped.iter().any(|job| reclaim.backing_off.outside_until(state, *job).is_none());
+        let stands = |job: &JobId| reclaim.backing_off.outside_until(state, *job).is_none();
+        let any = reclaim.stopped.iter().any(|job| reclaim.is_freed_by_time(*job) && stands(job));
         let end = reclaim.waste.first_end_after(state.now).filter(|_| any);
         reclaim.next_wakeup(state.now).into_iter().chain(end).min()
     }
@@ -577,20 +567,4 @@ fn reservations(holds: &Holds, state: &State, shape: ShapeId) -> u64 {
 /// The class by which the job that is wanted may stop others, whatever the order makes of it.
 fn class_of(state: &State, head: Head) -> i32 {
     state.routes.shape(head.shape).class
-}
-
-/// Lines as one: again and again the one whose first head comes first.
-fn merge(lines: Vec<Vec<Head>>, compare: impl Fn(&Head, &Head) -> Ordering) -> Vec<Head> {
-    let mut lines: Vec<VecDeque<Head>> = lines.into_iter().map(VecDeque::from).collect();
-    let mut merged = Vec::new();
-    loop {
-        lines.retain(|line| !line.is_empty());
-        let first = |line: &VecDeque<Head>| line.front().copied();
-        let best = (0..lines.len()).min_by(|a, b| match (first(&lines[*a]), first(&lines[*b])) {
-            (Some(a), Some(b)) => compare(&a, &b),
-            _ => Ordering::Equal,
-        });
-        let Some(best) = best else { return merged };
-        merged.extend(lines[best].pop_front());
-    }
 }

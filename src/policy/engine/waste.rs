@@ -139,6 +139,15 @@ pub(super) fn gpu_time(state: &State, job: JobId) -> u128 {
     u128::from(state.lost(job).get()) * u128::from(gpus.unwrap_or_default().get())
 }
 
+/// When a running job will have saved what it has done so far, so that it loses less; `None`: never.
+pub(super) fn next_checkpoint(state: &State, job: JobId) -> Option<Timestamp> {
+    let interval = state.alive(job).spec.checkpoint.filter(|interval| *interval > Millis::ZERO)?;
+    let computes = state.started_at(job)?.checked_add(state.routes.route(state.route_of(job)?).moving)?;
+    let computed = if state.now < computes { 0 } else { state.now.since(computes).get() };
+    let next = (computed / interval.get() + 1).checked_mul(interval.get())?;
+    computes.checked_add(Millis::new(next))
+}
+
 fn hour(now: Timestamp) -> i64 {
     now.as_millis().div_euclid(HOUR_MS)
 }

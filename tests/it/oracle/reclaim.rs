@@ -220,7 +220,8 @@ impl Oracle {
         }
     }
 
-    /// A bound on waste has run out: an event from outside.
+    /// A bound on waste has run out. The crate lifts the rule so from each job once; the judge does each time, since it is not
+    /// told which bound woke the crate, and `at_rest` shows that this ends.
     pub(crate) fn bounds_have_run_out(&mut self) {
         self.stopped.clear();
     }

@@ -5,7 +5,7 @@
 //! Absent on purpose: deciding, which never looks here. Layer 5; uses `reclaim`, `waste`, `explain`.
 
 use super::super::change::class;
-use super::super::waste::{gpu_time, next_hour};
+use super::super::waste::{gpu_time, next_checkpoint, next_hour};
 use super::{Engine, Head, Reclaim, class_of};
 use crate::explain::{Blocked, EvictionBound};
 use crate::id::{JobId, PoolId};
@@ -14,6 +14,9 @@ use crate::reclaim::{Bounds, Plan, Ranks, Rules, Wanted, is_hopeless, search};
 use crate::route::RouteId;
 use crate::state::State;
 use crate::time::Timestamp;
+
+/// How many instants are tried at which somebody would lose less, before no end is told.
+const INSTANTS: usize = 256;
 
 /// The bounds as they count in one search.
 #[derive(Clone, Copy)]
@@ -127,8 +130,8 @@ impl Trial<'_> {
         lifted
     }
 
-    /// The same search at an instant to come, if nothing else happens until then: what would be lost grows,
-    /// and so does what is spent.
+    /// The same search at an instant to come, if nothing else happens until then: what would be lost grows
+    /// until it is saved, and what budgets have spent grows.
     fn plans_at(&self, later: &mut State, lifted: &[EvictionBound], at: Timestamp) -> bool {
         later.now = at;
         later.budgets = self.state.budgets.clone();
@@ -162,8 +165,14 @@ impl Trial<'_> {
                 ends.get(upper - 1).copied()
             }
             EvictionBound::GpuTime => {
-                next_hour(self.state.now).filter(|at| self.plans_at(&mut later, &others, *at))
+                let jobs = self.reclaim.running.in_pool(self.pool());
+                let saved = jobs.filter_map(|job| next_checkpoint(self.state, job));
+                let mut instants: Vec<Timestamp> = saved.chain(next_hour(self.state.now)).collect();
+                instants.sort_unstable();
+                instants.dedup();
+                instants.into_iter().take(INSTANTS).find(|at| self.plans_at(&mut later, &others, *at))
             }
+            EvictionBound::Stopped if !self.reclaim.is_freed_by_time(self.head.waiter.job) => None,
             EvictionBound::Stopped => {
                 let known = self.engine.bounds_wakeup(self.state);
                 known.into_iter().chain(self.state.budgets.next_renewal()).min()
