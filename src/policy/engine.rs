@@ -21,6 +21,7 @@ mod memory;
 mod one_line;
 mod reclaim;
 mod rescaled;
+mod wakeup;
 mod waste;
 mod why;
 
@@ -510,6 +511,7 @@ impl Incremental for Engine {
             if !self.one_line {
                 self.settle_open(state);
             }
+            // Most that ends helps nobody.
             if self.open.is_empty() && self.holds.is_none() && self.reclaim.is_none() {
                 break;
             }
@@ -573,7 +575,7 @@ impl Incremental for Engine {
     }
 
     fn next_wakeup(&self, state: &State) -> Option<Timestamp> {
-        self.bounds_wakeup(state).into_iter().chain(self.lines_wakeup(state)).min()
+        self.wakeup(state)
     }
 
     fn memory(&self, state: &State) -> Memory {

@@ -2,9 +2,10 @@
 //! cycle, before anybody is stopped for another, and with any amount one unit less it does not.
 //!
 //! The states are those of `remedy`, with others that wait, under every order and kind of backfill, with and without
-//! reclaim; some of those who run end by a limit. In others nothing passes the first of a team, whose jobs ask for one pool. Room becomes free as is claimed: those that end first end now, each of
-//! whom all is covered, and of what is left another runs on with less. Where that would be others than the fillers, whose
-//! team has no quota and nobody who waits, nothing is tried.
+//! reclaim; some of those who run end by a limit. In others nothing passes the first of a team, whose jobs ask for one
+//! pool. Room becomes free as is claimed: those that end first end now, each of whom all is covered, and of what is left
+//! another runs on with less. Where that would be others than the fillers, whose team has no quota and nobody who waits,
+//! nothing is tried.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;

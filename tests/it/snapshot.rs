@@ -306,6 +306,7 @@ fn count(snapshot: &Snapshot, corners: &mut Corners) {
         ("lost", any(&|pool| pool.lost.gpu_time > 0)),
         ("backing off", !memory.backing_off.is_empty()),
         ("stopped", !memory.stopped.is_empty()),
+        ("freed", !memory.freed.is_empty()),
         ("tried", !memory.tried.is_empty()),
         ("tried behind others", !memory.tried_behind.is_empty()),
         ("wake", memory.wake.is_some()),

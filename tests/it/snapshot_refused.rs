@@ -168,6 +168,7 @@ const CONTRADICTIONS: &[(Change, &str)] = &[
         "job 0#0 of the snapshot: alternative 1 of the job can never run in pool 0",
     ),
     (|s| s.memory.stopped.push(nobody()), "job 7#0 of the snapshot: there is no job 7#0, or it is finished"),
+    (|s| s.memory.freed.push(nobody()), "job 7#0 of the snapshot: there is no job 7#0, or it is finished"),
     (|s| s.memory.tried.push(s.running[0].job), "job 0#0 of the snapshot: job 0#0 is not waiting"),
     (
         |s| s.memory.pools[0].closed_by = Some(s.running[0].job),

@@ -326,3 +326,25 @@ impl<W: Write> Observer for DecisionLog<'_, W> {
         self.out.write_all(line.as_bytes()).map_err(|error| SimError::write(&self.path, error))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use fairshare::{Millis, Timestamp};
+
+    use super::*;
+
+    #[test]
+    fn numbers_are_written_as_they_are_shown() {
+        let written = |append: &dyn Fn(&mut String)| {
+            let mut line = String::new();
+            append(&mut line);
+            line
+        };
+        for thousandths in [0, 1, 10, 90, 100, 120, 999, 1_000, 1_001, 1_010, 12_345_600, u64::MAX] {
+            assert_eq!(written(&|line| units(line, thousandths)), Millis::new(thousandths).to_string());
+        }
+        for at in [i64::MIN, -1_001, -1_000, -999, -1, 0, 1, 86_400_500, i64::MAX] {
+            assert_eq!(written(&|line| seconds(line, at)), Timestamp::from_millis(at).to_string());
+        }
+    }
+}

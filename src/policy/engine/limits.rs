@@ -5,13 +5,11 @@
 //! Absent on purpose: what the limits are (see `quota`). Layer 5; uses `lists`, `quota`, `state`.
 
 use super::{Engine, Stage};
-use crate::config::Preemption;
 use crate::id::PoolId;
 use crate::line::NO_PLACE;
 use crate::quota::Denied;
 use crate::route::RouteId;
 use crate::state::State;
-use crate::time::Timestamp;
 use crate::tree::MemberId;
 
 impl Engine {
@@ -72,21 +70,6 @@ impl Engine {
                 }
             }
         }
-    }
-
-    /// When time alone may change who of those in line may start.
-    pub(super) fn lines_wakeup(&self, state: &State) -> Option<Timestamp> {
-        if self.pending.waiting() == 0 {
-            return None;
-        }
-        let holds = self.holds.as_ref().and_then(|holds| holds.next_change(state));
-        // Where whatever fits may pass and nobody is stopped, who comes first changes nothing while nobody fits.
-        let stops = state.config.policy.preemption != Preemption::None;
-        let ranked = self.holds.is_some() || self.head_only || self.one_line || stops;
-        let ranks = state.next_ranks().filter(|_| ranked);
-        // A holder whose team has spent its budget loses the reservation; nobody else gains by it.
-        let spent = state.budgets.next_spent().filter(|_| self.holds.is_some());
-        [holds, ranks, state.budgets.next_renewal(), spent].into_iter().flatten().min()
     }
 
     /// Gives back the routes in a pool that teams were held on: usage has fallen there.

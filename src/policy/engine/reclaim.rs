@@ -209,6 +209,7 @@ impl Reclaim {
             routes.any(|route| !self.is_hopeless(state, *head, route))
         });
         for head in engine.in_order(state, heads) {
+            // Whoever has one route is here because that is not hopeless.
             let only = state.routes.shape(head.shape).routes().nth(1).is_none();
             for route in state.routes.shape(head.shape).routes() {
                 let hopeless = !only && self.is_hopeless(state, head, route);
@@ -253,24 +254,31 @@ impl Reclaim {
         // When something may be stopped that may not be now.
         let later = Cell::new(None::<Timestamp>);
         let notes = |at: Option<Timestamp>| later.set([later.get(), at].into_iter().flatten().min());
-        let refused = Cell::new(false);
-        let affords = |lost: u128| {
-            let Some((left, most)) = left else { return true };
-            if lost > left {
-                refused.set(true);
-                notes(next_hour(state.now).filter(|_| lost <= most));
-            }
-            lost <= left
+        let is_dear = |lost: u128| {
+            let Some((_, most)) = left.filter(|(left, _)| lost > *left) else { return false };
+            notes(next_hour(state.now).filter(|_| lost <= most));
+            true
         };
-        // When somebody would lose less, if that was too much.
-        let saved = Cell::new(None::<Timestamp>);
+        // When some of those who are too dear together lose less.
+        let (saved, too_dear) = (Cell::new(None::<Timestamp>), Cell::new(false));
+        let affords = |lost: u128| {
+            let dear = is_dear(lost);
+            too_dear.set(too_dear.get() || dear);
+            !dear
+        };
         let may_stop = |job: JobId, own: bool| {
-            if left.is_some() {
-                saved.set([saved.get(), next_checkpoint(state, job)].into_iter().flatten().min());
-            }
             let until = if own { None } else { waste.protects_until(job) };
             notes(until);
-            until.is_none() && (left.is_none() || affords(gpu_time(state, job)))
+            if until.is_some() || left.is_none() {
+                return until.is_none();
+            }
+            let (dear, saves) = (is_dear(gpu_time(state, job)), next_checkpoint(state, job));
+            if dear {
+                notes(saves);
+            } else {
+                saved.set([saved.get(), saves].into_iter().flatten().min());
+            }
+            !dear
         };
         let wanted = Wanted { job: head.waiter.job, leaf: head.leaf, class: class_of(state, head), route };
         let ask_all = self.waste.any();
@@ -278,7 +286,7 @@ impl Reclaim {
         let found = search(state, (&self.running, &mut self.ranks), wanted, &bounds);
         if found.is_none() {
             self.notes_wake(later.get());
-            self.notes_wake(saved.get().filter(|_| refused.get()));
+            self.notes_wake(saved.get().filter(|_| too_dear.get()));
         }
         found
     }
