@@ -371,7 +371,7 @@ impl Pairs {
 
 /// The figures of some jobs of a run.
 fn figures_of(trace: &Trace, record: &Record, rows: &[u32]) -> Figures {
-    let all = figures(Counted { trace, record, rows }, &Division::undivided(rows.len()));
+    let [all] = figures(Counted { trace, record, rows }, &[Division::undivided(rows.len())]);
     all.into_iter().next().unwrap_or_default()
 }
 

@@ -49,6 +49,8 @@ pub struct Places {
     /// By number, from one on: zero is the place of those that have not started.
     known: Vec<Place>,
     numbers: BTreeMap<Place, PlaceId>,
+    /// The one that was asked for last: often the next one too.
+    last: (Place, PlaceId),
 }
 
 impl Places {
@@ -57,11 +59,16 @@ impl Places {
         if place == Place::default() {
             return PlaceId::default();
         }
+        if place == self.last.0 {
+            return self.last.1;
+        }
         let known = &mut self.known;
-        *self.numbers.entry(place).or_insert_with(|| {
+        let number = *self.numbers.entry(place).or_insert_with(|| {
             known.push(place);
             PlaceId(u32::try_from(known.len()).unwrap_or(u32::MAX))
-        })
+        });
+        self.last = (place, number);
+        number
     }
 
     /// The place of a number.

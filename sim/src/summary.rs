@@ -15,11 +15,11 @@ use crate::metrics::blocked_users::{self, BlockedUser, Unmeasured, blocked_users
 use crate::metrics::caution;
 use crate::metrics::cost::Costs;
 use crate::metrics::distribution::Distribution;
-use crate::metrics::division::{Counted, Division, Figures, figures, figures_beside};
+use crate::metrics::division::{Counted, Division, Figures, figures};
 use crate::metrics::egress::{Egress, egress};
 use crate::metrics::entitlement::Entitlements;
 use crate::metrics::eviction::{Evictions, evictions};
-use crate::metrics::groups::{self, Groups, Parts};
+use crate::metrics::groups::{self, Groups, Labels, Parts};
 use crate::metrics::latency::{Firsts, latencies};
 use crate::metrics::money::Money;
 use crate::metrics::population::{self, Trim};
@@ -379,11 +379,16 @@ fn divided(
 ) -> (Figures, Vec<Figures>, [Parts; 3], Distribution) {
     let rows = population::rows(trace, record, trim);
     let team_of = |row: usize| setup.team_of[trace.jobs[row].team as usize].index();
+    let labels = Labels::new(setup, trace, record);
+    let of = |row| {
+        let [class, size, pool] = labels.of(row);
+        [0, team_of(row), class, size, pool]
+    };
     let counted = Counted { trace, record, rows: &rows };
-    let all = figures(counted, &Division::undivided(rows.len()))[0];
-    let parts = |division: &Division| figures_beside(&all, counted, division);
-    let by_team = parts(&Division::new(&rows, setup.config.teams.len(), team_of));
-    let by_group = groups::divided(setup, counted, firsts, parts);
+    let divisions = Division::several(&rows, [1, setup.config.teams.len(), 0, 0, 0], of);
+    let [all, by_team, class, size, pool] = figures(counted, &divisions);
+    let all = all[0];
+    let by_group = groups::parts(counted, firsts, &labels, [class, size, pool]);
     let first_decision = if firsts.end_waits(record, &rows) {
         all.wait
     } else {

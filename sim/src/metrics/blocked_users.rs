@@ -126,8 +126,9 @@ pub fn blocked_users(
     let teams = setup.config.teams.len();
     let rows: Vec<u32> = (0_u32..).take(trace.jobs.len()).collect();
     let by_team = Division::new(&rows, teams, |row| setup.team_of[trace.jobs[row].team as usize].index());
+    let rows = by_team.sorted(rows);
     let mut numbers = Numbers::new(trace);
-    let users: Vec<Vec<u32>> = by_team.parts().map(|rows| numbers.users(rows)).collect();
+    let users: Vec<Vec<u32>> = by_team.parts(&rows).map(|rows| numbers.users(rows)).collect();
     let pairs: usize = users.iter().map(Vec::len).sum();
     if pairs > PAIRS {
         return Err(Unmeasured::TooMany(pairs));
@@ -135,12 +136,13 @@ pub fn blocked_users(
     let mut view = View::new(setup, trace, record, demands, firsts, (grid, entitled));
     let mut profiles: Vec<Profile> = Vec::new();
     let mut found = vec![Vec::new(); teams];
-    for (team, (rows, users)) in by_team.parts().zip(&users).enumerate() {
+    for (team, (rows, users)) in by_team.parts(&rows).zip(&users).enumerate() {
         let by_user = numbers.divide(rows, users);
         if profiles.len() < users.len() {
             profiles.resize_with(users.len(), Profile::default);
         }
-        for (profile, places) in profiles.iter_mut().zip(by_user.parts()) {
+        let places = by_user.sorted(0..);
+        for (profile, places) in profiles.iter_mut().zip(by_user.parts(&places)) {
             view.profile(rows, places, profile);
         }
         let profiles = &profiles[..users.len()];

@@ -6,16 +6,14 @@
 //! `distribution`. Population of wait, response and slowdown as in `population`, of first decisions as in `latency`: a
 //! class of which all jobs are rejected has these alone.
 
-use std::borrow::Cow;
-
 use serde::Serialize;
 
 use super::distribution::Distribution;
 use super::division::{Counted, Division, Figures, first_decisions};
 use super::latency::Firsts;
-use crate::record::Fate;
+use crate::record::{Fate, Place, Record};
 use crate::setup::Setup;
-use crate::trace::{TraceAlternative, compare_names};
+use crate::trace::{Trace, TraceAlternative, TraceShape, compare_names};
 
 /// One group of jobs.
 #[derive(Clone, PartialEq, Debug, Serialize)]
@@ -70,60 +68,76 @@ pub struct Parts {
     first_decisions: Vec<Distribution>,
 }
 
-/// The parts that class, size and pool make, one division after the other; `figures` are those of the jobs that count.
-#[must_use]
-pub fn divided(
-    setup: &Setup,
-    counted: Counted<'_>,
-    firsts: &Firsts,
-    figures: impl Fn(&Division) -> Vec<Figures>,
-) -> [Parts; 3] {
-    let Counted { trace, record, rows } = counted;
-    let kind = setup.measured_by();
-    let class_of_shape: Vec<usize> =
-        trace.shapes.iter().map(|shape| setup.classes.of(shape) as usize).collect();
-    let size = |alternative: &TraceAlternative| {
-        (u64::BITS - size_class(alternative.total(kind.index())).leading_zeros()) as usize
-    };
-    let sizes_of_shape: Vec<Vec<usize>> =
-        trace.shapes.iter().map(|shape| shape.alternatives.iter().map(size).collect()).collect();
-    let shape = |row: usize| trace.jobs[row].shape as usize;
-    let place = |row: usize| record.place(&record.outcomes[row]);
-    let class = |row: usize| class_of_shape[shape(row)];
-    let size = |row: usize| sizes_of_shape[shape(row)][usize::from(place(row).alternative)];
-    let pool = |row: usize| place(row).pool as usize;
-    if firsts.end_waits(record, rows) {
-        let parts = |label: &dyn Fn(usize) -> usize| {
-            let figures = figures(&Division::new(rows, 0, label));
-            let first_decisions = figures.iter().map(|part| part.wait).collect();
-            Parts { figures, first_decisions }
-        };
-        return [parts(&class), parts(&size), parts(&pool)];
-    }
-    // Often the same jobs, which are then listed and divided once.
-    let is_same = firsts.decided(trace, record).eq(rows.iter().copied());
-    let decided = if is_same { Cow::Borrowed(rows) } else { firsts.decided(trace, record).collect() };
-    let parts = |label: &dyn Fn(usize) -> usize, decided: &[u32]| {
-        let division = Division::new(rows, 0, label);
-        let figures = figures(&division);
-        let division = if decided == rows {
-            division
-        } else {
-            drop(division);
-            Division::new(decided, 0, label)
-        };
-        Parts { figures, first_decisions: first_decisions((trace, record, firsts), decided, &division) }
-    };
-    let [by_class, by_size] = [parts(&class, &decided), parts(&size, &decided)];
-    let is_rejected = |row: &u32| record.outcomes[*row as usize].fate == Fate::Rejected;
-    let mut started = decided;
-    if started.iter().any(is_rejected) {
-        started.to_mut().retain(|row| !is_rejected(row));
-    }
-    [by_class, by_size, parts(&pool, &started)]
+/// How jobs are divided: by class, size and pool.
+#[derive(Debug)]
+pub struct Labels<'a> {
+    trace: &'a Trace,
+    record: &'a Record,
+    class_of_shape: Vec<usize>,
+    /// By shape and alternative.
+    sizes_of_shape: Vec<Vec<usize>>,
+    pools: usize,
 }
 
-/// The groups, from the parts of [`divided`].
+impl<'a> Labels<'a> {
+    /// Those of a run.
+    #[must_use]
+    pub fn new(setup: &Setup, trace: &'a Trace, record: &'a Record) -> Self {
+        let kind = setup.measured_by();
+        let size = |alternative: &TraceAlternative| {
+            (u64::BITS - size_class(alternative.total(kind.index())).leading_zeros()) as usize
+        };
+        let sizes = |shape: &TraceShape| shape.alternatives.iter().map(size).collect();
+        Self {
+            trace,
+            record,
+            class_of_shape: trace.shapes.iter().map(|shape| setup.classes.of(shape) as usize).collect(),
+            sizes_of_shape: trace.shapes.iter().map(sizes).collect(),
+            pools: setup.config.pools.len(),
+        }
+    }
+
+    /// The class, size and pool of a job; behind the pools, none, where it was rejected.
+    ///
+    /// # Panics
+    ///
+    /// Only on a bug: a row that the trace does not have.
+    #[must_use]
+    pub fn of(&self, row: usize) -> [usize; 3] {
+        let shape = self.trace.jobs[row].shape as usize;
+        let outcome = &self.record.outcomes[row];
+        let Place { pool, alternative, .. } = self.record.place(outcome);
+        let size = self.sizes_of_shape[shape][usize::from(alternative)];
+        [
+            self.class_of_shape[shape],
+            size,
+            if outcome.fate == Fate::Rejected { self.pools } else { pool as usize },
+        ]
+    }
+}
+
+/// The parts that class, size and pool make, from the figures of the jobs that count.
+#[must_use]
+pub fn parts(
+    Counted { trace, record, rows }: Counted<'_>,
+    firsts: &Firsts,
+    labels: &Labels<'_>,
+    figures: [Vec<Figures>; 3],
+) -> [Parts; 3] {
+    let first_decisions = if firsts.end_waits(record, rows) {
+        figures.each_ref().map(|parts| parts.iter().map(|part| part.wait).collect())
+    } else {
+        let decided: Vec<u32> = firsts.decided(trace, record).collect();
+        let divisions = Division::several(&decided, [0; 3], |row| labels.of(row));
+        let mut found = first_decisions((trace, record, firsts), &decided, &divisions);
+        found[2].truncate(labels.pools);
+        found
+    };
+    let mut first_decisions = first_decisions.into_iter();
+    figures.map(|figures| Parts { figures, first_decisions: first_decisions.next().unwrap_or_default() })
+}
+
+/// The groups, from their [`parts`].
 #[must_use]
 pub fn groups(setup: &Setup, [class, size, pool]: &[Parts; 3]) -> Groups {
     let class_name = |label: usize| match setup.classes.names().text(u32::try_from(label).unwrap_or(u32::MAX))

@@ -10,7 +10,7 @@
 //! is up. Estimator: exact sums of thousandths × ms, one division. Source: goodput as completed useful work, Basney and
 //! Livny, "Improving goodput by coscheduling CPU and network capacity", 1999; offered load of queues, ρ.
 
-use fairshare::{Alternative, Eligible, PoolSpec, ResourceKind, Resources};
+use fairshare::{Alternative, Eligible, PoolSpec, Quantity, ResourceKind, Resources};
 
 use super::{Demands, ratio};
 use crate::record::Record;
@@ -91,14 +91,14 @@ impl Usage {
         let (mut lost, mut good) = (held.clone(), held.clone());
         record.stretches().for_each(|stretch| {
             let demand = demands.of(trace, stretch.row, stretch.alternative);
-            let length = u128::from(stretch.length_ms());
-            let good_ms = record.good(trace, stretch).map_or(0, |good| u128::from(good.length_ms()));
-            for (kind, amount) in demand.iter() {
-                let amount = u128::from(amount.get());
-                held[stretch.pool][kind.index()] += amount * length;
-                good[stretch.pool][kind.index()] += amount * good_ms;
+            let length = stretch.length_ms();
+            let good_ms = record.good(trace, stretch).map_or(0, |good| good.length_ms());
+            for kind in kinds.iter().filter(|kind| demand[**kind] != Quantity::ZERO) {
+                let times = |ms: u64| u128::from(demand[*kind].get()) * u128::from(ms);
+                held[stretch.pool][kind.index()] += times(length);
+                good[stretch.pool][kind.index()] += times(good_ms);
                 if stretch.lost {
-                    lost[stretch.pool][kind.index()] += amount * length;
+                    lost[stretch.pool][kind.index()] += times(length);
                 }
             }
         });
