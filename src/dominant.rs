@@ -74,7 +74,7 @@ impl Holding<'_> {
 
     /// The weighted dominant share as a fraction.
     #[inline]
-    fn largest(&self, after: bool) -> (u64, u128) {
+    pub(crate) fn largest(&self, after: bool) -> (u64, u128) {
         let shares = (0..self.usage.len()).map(|group| self.share(group, after));
         shares.reduce(|a, b| if compare_fractions(a, b) == Ordering::Less { b } else { a }).unwrap_or((0, 1))
     }

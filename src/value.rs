@@ -79,7 +79,8 @@ impl Values {
         self.groups.iter().map(move |kind| amounts[*kind].get().saturating_mul(self.value(pool, *kind)))
     }
 
-    fn value(&self, pool: PoolId, kind: ResourceKind) -> u64 {
+    /// What one smallest unit of a kind counts in a pool.
+    pub(crate) fn value(&self, pool: PoolId, kind: ResourceKind) -> u64 {
         if kind == ResourceKind::GPU { self.gpu_value[pool] } else { 1 }
     }
 }

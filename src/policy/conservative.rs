@@ -19,8 +19,9 @@ use super::{Demand, Incremental, Order};
 use crate::error::Error;
 use crate::explain::Blocked;
 use crate::hierarchy::Hierarchy;
-use crate::id::{IdVec, JobId, PoolId, ShapeId};
+use crate::id::{IdVec, JobId, NodeId, PoolId, ShapeId};
 use crate::job::JobSpec;
+use crate::ledger::Span;
 use crate::line::Waiter;
 use crate::pending::Pending;
 use crate::profile::{Profile, Slot};
@@ -178,10 +179,12 @@ impl Conservative {
         }
         state.judge();
         let mut pass = self.pass(state);
+        let mut broken = Broken::default();
         while room {
             let Some((leaf, waiter, slot)) = pass.next(state) else { break };
             let Some(slot) = slot.filter(|slot| slot.start == state.now) else { continue };
-            state.start_on(waiter.job, slot.route, &slot.spans);
+            let spans = broken.renumber(state, &slot);
+            state.start_on(waiter.job, slot.route, &spans);
             started.push((leaf, waiter, state.routes.route(slot.route).pool));
             room = self.anything_fits(state);
         }
@@ -210,6 +213,50 @@ impl Conservative {
             let pool = state.routes.route(could.route).pool;
             return Some(Blocked::Reservation { behind: waiter.job, pool, until: slot.start });
         }
+    }
+}
+
+/// The devices that are broken in a pass. A plan tells apart all that are shared at any time, so that it may number more than
+/// there are; whoever starts gets the lowest number that nobody shares now.
+#[derive(Debug, Default)]
+struct Broken {
+    /// The numbers that they have, by node and number in the plan.
+    numbers: BTreeMap<(NodeId, u32), u32>,
+    /// Those that were given, by node.
+    given: BTreeSet<(NodeId, u32)>,
+}
+
+impl Broken {
+    /// Where a job starts whose slot has come.
+    fn renumber(&mut self, state: &State, slot: &Slot) -> Vec<Span> {
+        let route = state.routes.route(slot.route);
+        let mut spans = slot.spans.clone();
+        for here in spans.chunk_by_mut(|a, b| a.node == b.node) {
+            let Some(mut room) =
+                here.first().and_then(|span| state.ledger.pool(route.pool).free_on(span.node)).cloned()
+            else {
+                continue;
+            };
+            for span in here.iter_mut() {
+                let Some(planned) = span.device else { continue };
+                let is_known = |device| room.shared().iter().any(|shared| shared.device == device);
+                let is_new = self.given.contains(&(span.node, planned));
+                let device = match self.numbers.get(&(span.node, planned)) {
+                    Some(real) => *real,
+                    None if is_known(planned) && !is_new => planned,
+                    None => {
+                        let lowest = room.next_device();
+                        self.numbers.insert((span.node, planned), lowest);
+                        self.given.insert((span.node, lowest));
+                        lowest
+                    }
+                };
+                let taken = room.take(&route.request, span.workers, Some(device));
+                debug_assert!(taken, "a plan starts a worker on a device without room");
+                span.device = Some(device);
+            }
+        }
+        spans
     }
 }
 

@@ -286,12 +286,17 @@ impl<'a> Fairness<'a> {
         self.may_lose_of(tree, rivals, |group| charge[group])
     }
 
+    /// What the job's own team would hold.
+    pub(super) fn ours(&self) -> &[u64] {
+        &self.ours[..self.state.values.count()]
+    }
+
     /// Whether a rival of the job's side holds less already than that side would, so that it may lose nothing.
     pub(super) fn is_below(&self, tree: &Tree, (mine, its): (MemberId, MemberId)) -> bool {
         if self.says_nothing_of(mine) {
             return false;
         }
-        let (ours, theirs) = (&self.ours[..self.state.values.count()], tree.usage(its));
+        let (ours, theirs) = (self.ours(), tree.usage(its));
         let none = &[0; MAX_KINDS][..ours.len()];
         let ours = Holding { usage: ours, charge: none, scale: tree.scale(mine) };
         let theirs = Holding { usage: theirs, charge: none, scale: tree.scale(its) };
@@ -299,7 +304,7 @@ impl<'a> Fairness<'a> {
     }
 
     /// Whoever is stopped below a side may leave room in its quota.
-    fn says_nothing_of(&self, mine: MemberId) -> bool {
+    pub(super) fn says_nothing_of(&self, mine: MemberId) -> bool {
         mine != self.wanted.leaf && self.state.quotas.any()
     }
 
@@ -319,45 +324,4 @@ impl<'a> Fairness<'a> {
         }
         holds_no_more(self.state, self.rules, (mine, &self.ours), (its, theirs))
     }
-}
-
-/// Whether it is certain beforehand that no victims exist for a job by a route: nobody of a lower rank runs in the pool
-/// and nobody of an equal rank can have more than the job's side would.
-pub(crate) fn is_hopeless(
-    state: &State,
-    running: &Running,
-    rules: Rules,
-    wanted: Wanted,
-    most_held: &mut dyn FnMut(MemberId, MemberId) -> Option<MemberId>,
-) -> bool {
-    let route = state.routes.route(wanted.route);
-    let Some(lowest) = running.lowest_class(route.pool) else { return true };
-    if lowest < wanted.class {
-        return false;
-    }
-    let tree = &state.tree;
-    if state.quotas.any() && tree.path(wanted.leaf).any(|member| state.quotas.is_guaranteed(member, route)) {
-        return false;
-    }
-    if !rules.same_rank || lowest > wanted.class {
-        return true;
-    }
-    // Usage of lower rank does not count, so that a side may hold less than it seems to.
-    if running.below_class(wanted.class).next().is_some() {
-        return false;
-    }
-    let none = [0; MAX_KINDS];
-    !tree.path(wanted.leaf).filter(|member| *member != MemberId::ROOT).any(|member| {
-        let Some(rival) = most_held(tree.member(member).parent, member) else { return false };
-        let mut held = [0; MAX_KINDS];
-        let charged = tree.usage(member).iter().zip(state.routes.charge(wanted.route));
-        for (held, (now, more)) in held.iter_mut().zip(charged) {
-            *held = now + more;
-        }
-        let usage = tree.usage(rival);
-        let (ours, none) = (&held[..usage.len()], &none[..usage.len()]);
-        let ours = Holding { usage: ours, charge: none, scale: tree.scale(member) };
-        let theirs = Holding { usage, charge: none, scale: tree.scale(rival) };
-        ours.compare(&theirs, false) != Ordering::Greater
-    })
 }

@@ -6,12 +6,14 @@
 
 mod alike;
 mod groups;
+mod hopeless;
 mod legal;
 mod ranks;
 mod running;
 mod search;
 
-pub(crate) use self::legal::{Fairness, Rules, Wanted, is_hopeless, judge};
+pub(crate) use self::hopeless::is_hopeless;
+pub(crate) use self::legal::{Fairness, Rules, Wanted, judge};
 pub(crate) use self::ranks::Ranks;
 pub(crate) use self::running::Running;
 pub(crate) use self::search::{Bounds, Plan, search};

@@ -7,10 +7,12 @@
 //! another team, is tried. In a divisible pool nobody is chosen at first whom R2 protects beside those chosen before. A legal
 //! set can be missed; how often is measured by the tests.
 //! Absent on purpose: what is legal (see `legal`), who is a candidate at all (see `groups`), what is lacking beside room (see
-//! `beside`), in which fabric domain (see `domains`), and what is tried after a set was refused (see `otherwise`). Layer 3; uses `state`, `tree`.
+//! `beside`), in which fabric domain (see `domains`), which node comes next (see `nodes`), and what is tried after a set was
+//! refused (see `otherwise`). Layer 3; uses `state`, `tree`.
 
 mod beside;
 mod domains;
+mod nodes;
 mod otherwise;
 
 use core::cmp::{Ordering, Reverse};
@@ -22,9 +24,10 @@ use otherwise::Refused;
 
 use super::alike::{BunchAt, Choice, Next, Snug, Teams};
 use super::groups::{Group, groups, suffice};
+use super::hopeless::is_too_little;
 use super::{Fairness, Ranks, Rules, Running, Victim, Wanted, compare_leaves, judge};
 use crate::decision::EvictReason;
-use crate::id::{Id as _, JobId, NodeId};
+use crate::id::{JobId, NodeId};
 use crate::ledger::Span;
 use crate::resources::{ResourceKind, Resources};
 use crate::room::Room;
@@ -108,6 +111,10 @@ struct Search<'a> {
     /// first.
     strict: bool,
     banned: BTreeSet<MemberId>,
+    /// On nodes, the sides that R2 has protected in a set.
+    protected: BTreeSet<MemberId>,
+    /// Those of them from which no equals are taken any more.
+    left_alone: BTreeSet<MemberId>,
     below: Option<u128>,
     /// Some that were chosen held too much together.
     too_much: bool,
@@ -121,33 +128,20 @@ pub(crate) fn search(
     bounds: &Bounds<'_>,
 ) -> Option<Plan> {
     let fairness = Fairness::of(state, running, bounds.rules, wanted);
+    if fairness.is_some_and(|fair| is_too_little(state, (running, ranks), &fair, wanted)) {
+        return None;
+    }
     let groups = groups(state, (running, ranks), bounds.rules, wanted, fairness.as_ref());
     if groups.is_empty() || !suffice(state, wanted, &groups, fairness.as_ref()) {
         return None;
     }
     let mut search = Search::new(state, &groups, fairness, wanted, bounds);
-    for _ in 0..SETS_JUDGED {
-        search.put_back_all();
-        search.first_node = None;
-        if search.choose().is_none() {
-            search.try_otherwise()?;
-            continue;
-        }
-        search.put_back_unnecessary();
-        let victims = search.victims();
-        let refused = match judge(state, running, bounds.rules, wanted, &victims) {
-            Ok(reasons) if state.fits_without(&victims, wanted.route, bounds.avoid) => {
-                if (bounds.affords)(search.lost()) {
-                    return Some(Plan { victims: victims.into_iter().zip(reasons).collect() });
-                }
-                Refused::Lost
-            }
-            Ok(_) => Refused::NoRoom,
-            Err(refusal) => Refused::NotLegal(refusal),
-        };
-        search.try_after(refused)?;
+    let found = search.judged(running);
+    if found.is_some() || search.protected.is_empty() {
+        return found;
     }
-    None
+    search.leave_alone();
+    search.judged(running)
 }
 
 impl<'a> Search<'a> {
@@ -199,6 +193,8 @@ impl<'a> Search<'a> {
             snug: Snug::Never,
             strict: pool.is_divisible(),
             banned: BTreeSet::new(),
+            protected: BTreeSet::new(),
+            left_alone: BTreeSet::new(),
             below: None,
             too_much: false,
         };
@@ -212,6 +208,33 @@ impl<'a> Search<'a> {
             search.index_nodes();
         }
         search
+    }
+
+    /// The first legal set of those that are tried.
+    fn judged(&mut self, running: &Running) -> Option<Plan> {
+        let (state, bounds, wanted) = (self.state, self.bounds, self.wanted);
+        for _ in 0..SETS_JUDGED {
+            self.put_back_all();
+            self.first_node = None;
+            if self.choose().is_none() {
+                self.try_otherwise()?;
+                continue;
+            }
+            self.put_back_unnecessary();
+            let victims = self.victims();
+            let refused = match judge(state, running, bounds.rules, wanted, &victims) {
+                Ok(reasons) if state.fits_without(&victims, wanted.route, bounds.avoid) => {
+                    if (bounds.affords)(self.lost()) {
+                        return Some(Plan { victims: victims.into_iter().zip(reasons).collect() });
+                    }
+                    Refused::Lost
+                }
+                Ok(_) => Refused::NoRoom,
+                Err(refusal) => Refused::NotLegal(refusal),
+            };
+            self.try_after(refused)?;
+        }
+        None
     }
 
     /// Those of a group who may be stopped are candidates from now on; their numbers.
@@ -476,58 +499,6 @@ impl<'a> Search<'a> {
             held[kind].get() > 0 && free.lacks(&self.request, workers, kind)
         };
         self.request.iter().any(short)
-    }
-
-    /// The node on which room for one more worker is cheapest, by what the teams hold now.
-    fn cheapest_node(&self) -> Option<usize> {
-        let positions = self.positions();
-        let mut order: Vec<(i32, u32, usize)> = Vec::new();
-        let mut best: Option<((i32, u32, u128), usize)> = None;
-        for node in self.within.clone().filter(|node| !self.excluded.contains(node)) {
-            let Some(mut free) = self.free[node].clone() else { continue };
-            let here = &self.on_node[self.starts[node]..self.starts[node + 1]];
-            let target = free.times(&self.request) + 1;
-            order.clear();
-            for number in here {
-                let candidate = *number as usize;
-                if self.is_free_to_choose(candidate) {
-                    let victim = &self.candidates[candidate].victim;
-                    order.push((victim.class, positions[victim.leaf.index()], candidate));
-                }
-            }
-            order.sort_unstable_by(|a, b| {
-                let loss = |candidate: usize| self.candidates[candidate].victim.loss;
-                (a.0, a.1).cmp(&(b.0, b.1)).then_with(|| loss(a.2).cmp(&loss(b.2)))
-            });
-            let (mut lost, mut worst) = (0_u128, None);
-            for (class, position, candidate) in &order {
-                let victim = &self.candidates[*candidate].victim;
-                self.give_on(&mut free, *candidate, node);
-                lost = lost.saturating_add(victim.loss.0);
-                worst = Some((*class, *position, lost));
-                let dearer = best.as_ref().is_some_and(|(cost, _)| worst >= Some(*cost));
-                if dearer || free.times(&self.request) >= target {
-                    break;
-                }
-            }
-            if let Some(cost) = worst.filter(|_| free.times(&self.request) >= target)
-                && best.as_ref().is_none_or(|(least, _)| cost < *least)
-            {
-                best = Some((cost, node));
-            }
-        }
-        best.map(|(_, node)| node)
-    }
-
-    /// The leaves of the candidates in the order in which they give way, by member.
-    fn positions(&self) -> Vec<u32> {
-        let mut leaves = self.leaves.clone();
-        leaves.sort_unstable_by(|a, b| compare_leaves(&self.tree, *a, *b).reverse());
-        let mut positions = vec![0; self.tree.len()];
-        for (position, leaf) in (0..).zip(leaves) {
-            positions[leaf.index()] = position;
-        }
-        positions
     }
 
     /// Puts back whoever is not needed, the dearest first.

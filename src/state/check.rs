@@ -8,8 +8,8 @@ use super::{State, Status};
 use crate::history::History;
 use crate::id::{IdVec, NodeId, PoolId};
 use crate::quantity::Quantity;
-use crate::resources::Resources;
-use crate::room::Room;
+use crate::resources::{ResourceKind, Resources};
+use crate::room::{DEVICE, Room};
 use crate::tree::MemberId;
 
 impl State {
@@ -88,7 +88,11 @@ impl State {
             let Status::Running { route, .. } = job.status else { continue };
             let route = self.routes.route(route);
             let node = self.ledger.pool(route.pool).node_capacity();
+            let devices = node[ResourceKind::GPU].get().div_ceil(DEVICE);
             for span in self.spans(id) {
+                if span.device.is_some_and(|device| u64::from(device) >= devices) {
+                    return Err(format!("job {id} runs on a device that node {} does not have", span.node));
+                }
                 let room = rooms.entry((route.pool, span.node)).or_insert_with(|| Room::of_node(node));
                 if !room.take(&route.request, span.workers, span.device) {
                     return Err(format!("job {id} has no room on node {} beside the others", span.node));

@@ -12,6 +12,7 @@ mod conformance;
 mod counterexamples;
 mod data;
 mod deep;
+mod defended;
 mod differential;
 mod discrete_properties;
 mod domains;

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BinaryHeap};
 
 use fairshare::{
-    Alternative, Backfill, Blocked, Config, Decision, JobId, JobSpec, JobState, Millis, OrderName,
-    PolicySpec, PoolId, PoolSpec, Resources, Scheduler, ShapeSpec, Submission, TeamId, TeamSpec, Timestamp,
+    Alternative, Backfill, Blocked, Config, Decision, JobId, JobSpec, JobState, Millis, OrderName, Placement,
+    PolicySpec, PoolId, PoolSpec, Quantity, ResourceKind, Resources, Scheduler, ShapeSpec, Submission,
+    TeamId, TeamSpec, Timestamp,
 };
 use proptest::prelude::*;
 
@@ -87,6 +88,42 @@ fn easy_and_conservative_differ_as_in_the_worked_case() {
     assert_eq!(on(Backfill::Conservative), [0, 10, 20, 35]);
     assert_eq!(on(Backfill::None), [0, 10, 20, 35]);
     assert_eq!(on(Backfill::BestEffort), [0, 10, 25, 0]);
+}
+
+/// A plan tells apart all devices that are shared at any time, here ten of a node of eight. Whoever starts gets those that
+/// are there, of the lowest numbers that nobody shares.
+#[test]
+fn whoever_starts_in_a_slot_gets_devices_that_there_are() {
+    for placement in Placement::ALL {
+        let node = Resources::new().gpu(8).cpu(4);
+        let policy = PolicySpec::new(OrderName::Fifo).with_backfill(Backfill::Conservative);
+        let config = Config::new(vec![PoolSpec::new("p", 1, node)], vec![TeamSpec::new("a")]);
+        let mut scheduler = Scheduler::new(config.with_policy(policy.with_placement(placement))).unwrap();
+        let part = Resources::new().with(ResourceKind::GPU, Quantity::new(700));
+        let three = Alternative::new(part).with_workers(3);
+        let four = Alternative::new(part.cpu(1)).with_workers(4);
+        let [three, four] = [three, four].map(|request| scheduler.intern(&ShapeSpec::new(request)).unwrap());
+        let submit = |scheduler: &mut Scheduler, shape, now, limit| {
+            let spec = JobSpec::new(TeamId::new(0), shape, at(now)).with_time_limit(Millis::new(limit));
+            let Submission::Queued(job) = scheduler.submit(at(now), spec).unwrap() else { panic!("it fits") };
+            scheduler.schedule(at(now)).unwrap();
+            job
+        };
+        let first = submit(&mut scheduler, three, 0, 10);
+        submit(&mut scheduler, four, 0, 100);
+        scheduler.complete(at(1), first).unwrap();
+        // It waits for the cores, and is planned on four devices; meanwhile there is room for another three.
+        submit(&mut scheduler, four, 1, 100);
+        let last = submit(&mut scheduler, three, 1, 1_000);
+        scheduler.check_invariants().unwrap();
+        let snapshot = scheduler.snapshot();
+        let runs = snapshot.running.iter().find(|running| running.job == last).expect("it has room");
+        let mut devices: Vec<u32> = runs.placed.devices.iter().map(|(_, device, _)| *device).collect();
+        devices.sort_unstable();
+        assert_eq!(devices.len(), 3, "under {placement:?}");
+        assert!(devices.iter().all(|device| *device < 8), "{devices:?} under {placement:?}");
+        assert_eq!(Scheduler::restore(&snapshot).unwrap().snapshot(), snapshot);
+    }
 }
 
 #[test]

@@ -231,12 +231,7 @@ impl Reclaim {
 
     fn is_hopeless(&mut self, state: &State, head: Head, route: RouteId) -> bool {
         let wanted = Wanted { job: head.waiter.job, leaf: head.leaf, class: class_of(state, head), route };
-        let (pool, tree) = (state.routes.route(route).pool, &state.tree);
-        let (running, ranks) = (&self.running, &mut self.ranks);
-        is_hopeless(state, running, self.rules, wanted, &mut |parent, but| {
-            let line = ranks.line(tree, running, pool, parent);
-            line.iter().copied().find(|member| *member != but)
-        })
+        is_hopeless(state, (&self.running, &mut self.ranks), self.rules, wanted)
     }
 
     /// A plan for a job by a route that keeps every bound on waste.

@@ -22,6 +22,15 @@ pub(super) enum Refused {
 impl Search<'_> {
     /// Another set may be found from now on; `None` where everything was tried.
     pub(super) fn try_after(&mut self, refused: Refused) -> Option<()> {
+        if let Refused::NotLegal(Refusal::Share(rival)) = refused
+            && !self.divisible
+        {
+            self.protected.insert(rival);
+            if !self.left_alone.is_empty() && self.left_alone.insert(rival) {
+                self.banned.insert(rival);
+                return Some(());
+            }
+        }
         match refused {
             Refused::Lost => return self.try_cheaper(),
             Refused::NotLegal(Refusal::Share(rival)) if self.divisible && self.snug == Snug::OfSide => {
@@ -61,7 +70,7 @@ impl Search<'_> {
             self.snug = Snug::OfSide;
             return Some(());
         }
-        self.banned.clear();
+        self.banned.clone_from(&self.left_alone);
         if core::mem::replace(&mut self.strict, false) {
             if self.snug == Snug::OfSide {
                 self.snug = Snug::Never;
@@ -74,6 +83,16 @@ impl Search<'_> {
         self.snug = Snug::OfAll;
         self.strict = self.divisible;
         Some(())
+    }
+
+    /// All is tried again, without taking equals from a side that R2 has protected. Whoever gives way first on a node is asked
+    /// for first, and where that is refused another node is tried; but he may give way first on each.
+    pub(super) fn leave_alone(&mut self) {
+        self.excluded.clear();
+        self.domains.clear();
+        self.left_alone = core::mem::take(&mut self.protected);
+        self.banned.clone_from(&self.left_alone);
+        (self.snug, self.below, self.too_much) = (Snug::Never, None, false);
     }
 
     /// From now on nobody is chosen who loses as much as the dearest of those chosen, who lose too much together.

@@ -3,6 +3,7 @@
 //! Everything is worked out again from the jobs that run, at every question.
 
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
 use super::{Held, Job, Oracle, Rule, Run, Spot, compare_keys, times};
 
@@ -261,10 +262,14 @@ impl Oracle {
                     self.waiting.retain(|waiting| *waiting != index);
                 }
             }
-            (self.served, self.clock, self.waiting, self.running) = (served, clock, waiting, running);
+            (self.served, self.clock, self.waiting, self.running) = (served, clock, waiting, running.clone());
             self.judged = None;
             self.guaranteed = guaranteed;
             planned.retain(|run| run.since == self.now);
+            let mut numbers = BTreeMap::new();
+            for run in &mut planned {
+                renumber(run, &running, &mut numbers);
+            }
             for run in &planned {
                 self.serve(run);
                 self.starts[run.pool] -= 1;
@@ -276,5 +281,27 @@ impl Oracle {
             }
             started.extend(planned);
         }
+    }
+}
+
+/// A plan tells all devices apart that are shared at any time; whoever starts gets the lowest ones that nobody shares now,
+/// by `numbers` the same as others that are planned on them.
+fn renumber(run: &mut Run, before: &[Run], numbers: &mut BTreeMap<(usize, usize, u32), u32>) {
+    let pool = run.pool;
+    let on = move |runs: &[Run], node: usize| -> Vec<u32> {
+        let here = runs.iter().filter(|run| run.pool == pool).flat_map(|run| run.nodes.clone());
+        here.filter(|spot| spot.node == node).filter_map(|spot| spot.device).collect()
+    };
+    for spot in &mut run.nodes {
+        let Some(planned) = spot.device else { continue };
+        let shared = on(before, spot.node);
+        if shared.contains(&planned) && !numbers.contains_key(&(pool, spot.node, planned)) {
+            continue;
+        }
+        let given = numbers.iter().filter(|((its, node, _), _)| (*its, *node) == (pool, spot.node));
+        let given: Vec<u32> = given.map(|(_, number)| *number).collect();
+        let lowest =
+            (0..=u32::MAX).find(|number| !shared.contains(number) && !given.contains(number)).unwrap();
+        spot.device = Some(*numbers.entry((pool, spot.node, planned)).or_insert(lowest));
     }
 }

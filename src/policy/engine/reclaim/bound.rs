@@ -83,14 +83,10 @@ impl Trial<'_> {
             None => (true, &[][..]),
         };
         let has_room = state.denies(head.leaf, *route).is_none() && state.fits_beside(*route, avoid);
-        let (pool, tree, running) = (state.routes.route(*route).pool, &state.tree, &reclaim.running);
         engine.is_first_in(state, *head, *route)
             && leaves_room
             && !has_room
-            && !is_hopeless(state, running, reclaim.rules, wanted, &mut |parent, but| {
-                let line = ranks.line(tree, running, pool, parent);
-                line.iter().copied().find(|member| *member != but)
-            })
+            && !is_hopeless(state, (&reclaim.running, ranks), reclaim.rules, wanted)
     }
 
     fn plan(&mut self, wanted: Wanted, bounds: InForce) -> Option<Plan> {

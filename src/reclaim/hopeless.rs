@@ -1,0 +1,126 @@
+//! Hopeless: what is certain before anybody who runs is looked at: that nobody may be stopped for a job, or that all who may
+//! do not make its room.
+//!
+//! Most jobs that wait end here. What R2 lets a side lose is bounded by what it holds of its dominant resource beyond the
+//! job's side, as if jobs could be stopped in part.
+//! Absent on purpose: bounds that look at what the teams run (see `groups`). Layer 3; uses `state`, `tree`, `dominant`.
+
+use core::cmp::Ordering;
+
+use super::legal::{Fairness, Rules, Wanted};
+use super::{Ranks, Running};
+use crate::dominant::Holding;
+use crate::resources::{MAX_KINDS, ResourceKind};
+use crate::state::State;
+use crate::tree::MemberId;
+
+/// Whether it is certain that no victims exist for a job by a route: nobody of a lower rank runs in the pool and nobody of an
+/// equal rank can have more than the job's side would.
+pub(crate) fn is_hopeless(
+    state: &State,
+    (running, ranks): (&Running, &mut Ranks),
+    rules: Rules,
+    wanted: Wanted,
+) -> bool {
+    let route = state.routes.route(wanted.route);
+    let Some(lowest) = running.lowest_class(route.pool) else { return true };
+    if lowest < wanted.class {
+        return false;
+    }
+    let tree = &state.tree;
+    if state.quotas.any() && tree.path(wanted.leaf).any(|member| state.quotas.is_guaranteed(member, route)) {
+        return false;
+    }
+    if !rules.same_rank || lowest > wanted.class {
+        return true;
+    }
+    // Usage of lower rank does not count, so that a side may hold less than it seems to.
+    if running.below_class(wanted.class).next().is_some() {
+        return false;
+    }
+    !tree.path(wanted.leaf).filter(|member| *member != MemberId::ROOT).any(|mine| {
+        let line = ranks.line(tree, running, route.pool, tree.member(mine).parent);
+        let rival = line.iter().copied().find(|side| *side != mine);
+        rival.is_some_and(|rival| !would_pass(state, wanted, mine, rival))
+    })
+}
+
+/// Whether it is certain that those who may be stopped for a job by R2 do not make its room, where nobody else may be.
+pub(super) fn is_too_little(
+    state: &State,
+    (running, ranks): (&Running, &mut Ranks),
+    fair: &Fairness<'_>,
+    wanted: Wanted,
+) -> bool {
+    let (tree, route) = (&state.tree, state.routes.route(wanted.route));
+    if state.quotas.any() && tree.path(wanted.leaf).any(|member| state.quotas.is_guaranteed(member, route)) {
+        return false;
+    }
+    let free = state.ledger.pool(route.pool).free();
+    let needs = state.quotas.needs(tree, wanted.leaf, route);
+    needs.iter().any(|(kind, needed)| {
+        let lacking = needed.get().saturating_sub(free[kind].get());
+        lacking > 0 && !may_lose_enough(state, (running, ranks), fair, wanted, (kind, lacking))
+    })
+}
+
+/// Whether a member would hold more with the job than a rival does.
+fn would_pass(state: &State, wanted: Wanted, mine: MemberId, rival: MemberId) -> bool {
+    let tree = &state.tree;
+    let (usage, none) = (tree.usage(rival), [0; MAX_KINDS]);
+    let mut held = [0; MAX_KINDS];
+    let charged = tree.usage(mine).iter().zip(state.routes.charge(wanted.route));
+    for (held, (now, more)) in held.iter_mut().zip(charged) {
+        *held = now + more;
+    }
+    let (ours, none) = (&held[..usage.len()], &none[..usage.len()]);
+    let ours = Holding { usage: ours, charge: none, scale: tree.scale(mine) };
+    let theirs = Holding { usage, charge: none, scale: tree.scale(rival) };
+    ours.compare_now(&theirs) == Ordering::Greater
+}
+
+/// Whether all sides together could lose so much of a resource before they hold less than the job's side would, by the
+/// dominant share.
+fn may_lose_enough(
+    state: &State,
+    (running, ranks): (&Running, &mut Ranks),
+    fair: &Fairness<'_>,
+    wanted: Wanted,
+    (kind, mut lacking): (ResourceKind, u64),
+) -> bool {
+    let (tree, values) = (&state.tree, &state.values);
+    let Some(group) = values.groups().iter().position(|other| *other == kind) else { return true };
+    let pool = state.routes.route(wanted.route).pool;
+    let none = [0; MAX_KINDS];
+    for mine in tree.path(wanted.leaf).filter(|member| *member != MemberId::ROOT) {
+        if fair.says_nothing_of(mine) {
+            return true;
+        }
+        let (ours, scale) = (fair.ours(), tree.scale(mine));
+        let (part, whole) = Holding { usage: ours, charge: &none[..ours.len()], scale }.largest(false);
+        let line = ranks.line(tree, running, pool, tree.member(mine).parent);
+        for side in line.iter().copied().filter(|side| *side != mine) {
+            if fair.is_below(tree, (mine, side)) {
+                // So are all who follow.
+                break;
+            }
+            let held = || tree.usage(side).iter().zip(tree.scale(side)).enumerate();
+            let keeps = |divisor: u128| (u128::from(part) * divisor).div_ceil(whole);
+            // Whoever holds as much of something else may lose all of this.
+            if held()
+                .any(|(other, (held, scale))| other != group && u128::from(*held) >= keeps(scale.divisor))
+            {
+                return true;
+            }
+            let beyond = held()
+                .nth(group)
+                .map_or(0, |(_, (held, scale))| u128::from(*held).saturating_sub(keeps(scale.divisor)));
+            let most = beyond / u128::from(values.value(pool, kind).max(1));
+            let Some(left) = u128::from(lacking).checked_sub(most).filter(|left| *left > 0) else {
+                return true;
+            };
+            lacking = u64::try_from(left).unwrap_or(lacking);
+        }
+    }
+    false
+}

@@ -1,0 +1,89 @@
+//! Nodes: on which node room for one more worker is cheapest.
+//!
+//! By the one who gives way last there, then what all of them lose, then the lowest number.
+//! Absent on purpose: who is chosen there (see `search`). Layer 3; uses `room`, `tree`.
+
+use super::Search;
+use crate::id::Id as _;
+use crate::reclaim::compare_leaves;
+
+impl Search<'_> {
+    /// The node on which room for one more worker is cheapest, by what the teams hold now.
+    pub(super) fn cheapest_node(&self) -> Option<usize> {
+        let positions = self.positions();
+        let mut order: Vec<(i32, u32, usize)> = Vec::new();
+        let mut best: Option<((i32, u32, u128), usize)> = None;
+        for node in self.within.clone().filter(|node| !self.excluded.contains(node)) {
+            let Some(mut free) = self.free[node].clone() else { continue };
+            let here = &self.on_node[self.starts[node]..self.starts[node + 1]];
+            let target = free.times(&self.request) + 1;
+            // Whoever costs more than the best so far is not worth to be put in order.
+            let is_dearer = best.as_ref().is_some_and(|((class, position, _), _)| {
+                !self.could_free(node, target, (*class, *position), &positions)
+            });
+            if is_dearer {
+                continue;
+            }
+            order.clear();
+            for number in here {
+                let candidate = *number as usize;
+                if self.is_free_to_choose(candidate) {
+                    let victim = &self.candidates[candidate].victim;
+                    order.push((victim.class, positions[victim.leaf.index()], candidate));
+                }
+            }
+            order.sort_unstable_by(|a, b| {
+                let loss = |candidate: usize| self.candidates[candidate].victim.loss;
+                (a.0, a.1).cmp(&(b.0, b.1)).then_with(|| loss(a.2).cmp(&loss(b.2)))
+            });
+            let (mut lost, mut worst) = (0_u128, None);
+            for (class, position, candidate) in &order {
+                let victim = &self.candidates[*candidate].victim;
+                self.give_on(&mut free, *candidate, node);
+                lost = lost.saturating_add(victim.loss.0);
+                worst = Some((*class, *position, lost));
+                let dearer = best.as_ref().is_some_and(|(cost, _)| worst >= Some(*cost));
+                if dearer || free.times(&self.request) >= target {
+                    break;
+                }
+            }
+            if let Some(cost) = worst.filter(|_| free.times(&self.request) >= target)
+                && best.as_ref().is_none_or(|(least, _)| cost < *least)
+            {
+                best = Some((cost, node));
+            }
+        }
+        best.map(|(_, node)| node)
+    }
+
+    /// Whether a node could have room for so many workers once all are gone who give way no later than that.
+    fn could_free(&self, node: usize, workers: u64, latest: (i32, u32), positions: &[u32]) -> bool {
+        let Some(free) = &self.free[node] else { return false };
+        let here =
+            self.on_node[self.starts[node]..self.starts[node + 1]].iter().map(|number| *number as usize);
+        let goes = |candidate: &usize| {
+            let victim = &self.candidates[*candidate].victim;
+            (victim.class, positions[victim.leaf.index()]) <= latest && self.is_free_to_choose(*candidate)
+        };
+        let gone = || here.clone().filter(goes);
+        self.request.iter().all(|(kind, asked)| {
+            let held = |candidate: usize| {
+                let workers: u64 = self.spans_on(candidate, node).map(|span| u64::from(span.workers)).sum();
+                self.held_by_one(candidate)[kind].get().saturating_mul(workers)
+            };
+            let room = gone().map(held).fold(free.amounts()[kind].get(), u64::saturating_add);
+            room >= asked.get().saturating_mul(workers)
+        })
+    }
+
+    /// The leaves of the candidates in the order in which they give way, by member.
+    fn positions(&self) -> Vec<u32> {
+        let mut leaves = self.leaves.clone();
+        leaves.sort_unstable_by(|a, b| compare_leaves(&self.tree, *a, *b).reverse());
+        let mut positions = vec![0; self.tree.len()];
+        for (position, leaf) in (0..).zip(leaves) {
+            positions[leaf.index()] = position;
+        }
+        positions
+    }
+}
