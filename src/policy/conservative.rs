@@ -220,10 +220,10 @@ impl Conservative {
 /// there are; whoever starts gets the lowest number that nobody shares now.
 #[derive(Debug, Default)]
 struct Broken {
-    /// The numbers that they have, by node and number in the plan.
-    numbers: BTreeMap<(NodeId, u32), u32>,
-    /// Those that were given, by node.
-    given: BTreeSet<(NodeId, u32)>,
+    /// The numbers that they have, by pool, node and number in the plan.
+    numbers: BTreeMap<(PoolId, NodeId, u32), u32>,
+    /// Those that were given, by pool and node.
+    given: BTreeSet<(PoolId, NodeId, u32)>,
 }
 
 impl Broken {
@@ -232,22 +232,20 @@ impl Broken {
         let route = state.routes.route(slot.route);
         let mut spans = slot.spans.clone();
         for here in spans.chunk_by_mut(|a, b| a.node == b.node) {
-            let Some(mut room) =
-                here.first().and_then(|span| state.ledger.pool(route.pool).free_on(span.node)).cloned()
-            else {
-                continue;
-            };
+            let room = here.first().and_then(|span| state.ledger.pool(route.pool).free_on(span.node));
+            let Some(mut room) = room.cloned() else { continue };
             for span in here.iter_mut() {
                 let Some(planned) = span.device else { continue };
                 let is_known = |device| room.shared().iter().any(|shared| shared.device == device);
-                let is_new = self.given.contains(&(span.node, planned));
-                let device = match self.numbers.get(&(span.node, planned)) {
+                let in_plan = (route.pool, span.node, planned);
+                let is_new = self.given.contains(&in_plan);
+                let device = match self.numbers.get(&in_plan) {
                     Some(real) => *real,
                     None if is_known(planned) && !is_new => planned,
                     None => {
                         let lowest = room.next_device();
-                        self.numbers.insert((span.node, planned), lowest);
-                        self.given.insert((span.node, lowest));
+                        self.numbers.insert(in_plan, lowest);
+                        self.given.insert((route.pool, span.node, lowest));
                         lowest
                     }
                 };

@@ -91,37 +91,45 @@ fn easy_and_conservative_differ_as_in_the_worked_case() {
 }
 
 /// A plan tells apart all devices that are shared at any time, here ten of a node of eight. Whoever starts gets those that
-/// are there, of the lowest numbers that nobody shares.
+/// are there, of the lowest numbers that nobody shares; in another pool the same numbers are others.
 #[test]
 fn whoever_starts_in_a_slot_gets_devices_that_there_are() {
     for placement in Placement::ALL {
-        let node = Resources::new().gpu(8).cpu(4);
+        let pool = |name| PoolSpec::new(name, 1, Resources::new().gpu(8).cpu(4));
         let policy = PolicySpec::new(OrderName::Fifo).with_backfill(Backfill::Conservative);
-        let config = Config::new(vec![PoolSpec::new("p", 1, node)], vec![TeamSpec::new("a")]);
+        let config = Config::new(vec![pool("p"), pool("q")], vec![TeamSpec::new("a")]);
         let mut scheduler = Scheduler::new(config.with_policy(policy.with_placement(placement))).unwrap();
         let part = Resources::new().with(ResourceKind::GPU, Quantity::new(700));
-        let three = Alternative::new(part).with_workers(3);
-        let four = Alternative::new(part.cpu(1)).with_workers(4);
-        let [three, four] = [three, four].map(|request| scheduler.intern(&ShapeSpec::new(request)).unwrap());
+        let shapes = [(part, 3, 0), (part.cpu(1), 4, 0), (part, 7, 1), (part, 1, 1)];
+        let [three, four, seven, one] = shapes.map(|(request, workers, pool)| {
+            let gang = Alternative::new(request).with_workers(workers).in_pools(vec![PoolId::new(pool)]);
+            scheduler.intern(&ShapeSpec::new(gang)).unwrap()
+        });
         let submit = |scheduler: &mut Scheduler, shape, now, limit| {
             let spec = JobSpec::new(TeamId::new(0), shape, at(now)).with_time_limit(Millis::new(limit));
             let Submission::Queued(job) = scheduler.submit(at(now), spec).unwrap() else { panic!("it fits") };
-            scheduler.schedule(at(now)).unwrap();
             job
         };
         let first = submit(&mut scheduler, three, 0, 10);
-        submit(&mut scheduler, four, 0, 100);
+        for shape in [four, seven] {
+            submit(&mut scheduler, shape, 0, 100);
+        }
+        assert_eq!(scheduler.schedule(at(0)).unwrap().len(), 3);
         scheduler.complete(at(1), first).unwrap();
         // It waits for the cores, and is planned on four devices; meanwhile there is room for another three.
         submit(&mut scheduler, four, 1, 100);
-        let last = submit(&mut scheduler, three, 1, 1_000);
+        let late = [three, one].map(|shape| submit(&mut scheduler, shape, 1, 1_000));
+        assert_eq!(scheduler.schedule(at(1)).unwrap().len(), 2);
         scheduler.check_invariants().unwrap();
+        let devices = late.map(|job| {
+            let mut devices: Vec<u32> = scheduler.devices(job).map(|(_, device, _)| device).collect();
+            devices.sort_unstable();
+            devices
+        });
+        let free = if placement == Placement::Random { devices[0].clone() } else { vec![0, 1, 2] };
+        assert_eq!(devices, [free, vec![7]], "under {placement:?}");
+        assert_eq!(devices[0].len(), 3, "under {placement:?}");
         let snapshot = scheduler.snapshot();
-        let runs = snapshot.running.iter().find(|running| running.job == last).expect("it has room");
-        let mut devices: Vec<u32> = runs.placed.devices.iter().map(|(_, device, _)| *device).collect();
-        devices.sort_unstable();
-        assert_eq!(devices.len(), 3, "under {placement:?}");
-        assert!(devices.iter().all(|device| *device < 8), "{devices:?} under {placement:?}");
         assert_eq!(Scheduler::restore(&snapshot).unwrap().snapshot(), snapshot);
     }
 }
