@@ -105,11 +105,11 @@ fn check_largest(case: &Case, seen: &mut Seen) {
     }
 }
 
-/// Whether a job starts, before anybody is stopped, once so many of the others for its pools are gone, after a while, with so
-/// many more nodes up.
+/// Whether a job starts, before anybody is stopped, once so many of the others for its pools are gone, but for one that is
+/// served beside it, after a while, with so many more nodes up.
 fn starts(
     scheduler: &Scheduler,
-    job: JobId,
+    (job, beside): (JobId, Option<JobId>),
     without: usize,
     at: Timestamp,
     more: Option<(PoolId, u64)>,
@@ -128,7 +128,7 @@ fn starts(
     let queue = scheduler.queue();
     let place = |job: JobId| queue.iter().position(|other| *other == job);
     let stands_before = |other: JobId| in_lines && team(other) == team(job) && place(other) < place(job);
-    let others = queue.iter().copied().filter(|other| *other != job);
+    let others = queue.iter().copied().filter(|other| *other != job && Some(*other) != beside);
     let others = others.filter(|other| !pools(*other).is_disjoint(&own) || stands_before(*other));
     for other in others.take(without) {
         then.cancel(at, other).unwrap();
@@ -162,16 +162,20 @@ fn check_turns(case: &Case, seen: &mut Seen) {
         let remedies = scheduler.remedies(job).unwrap();
         let all = |wanted: fn(&Need) -> bool| remedies.iter().all(|remedy| remedy.needs.iter().any(wanted));
         let on_nodes = all(|need| matches!(need, Need::Nodes { .. }));
-        for Remedy { pool, needs, .. } in &remedies {
+        for Remedy { pool, needs, beside, .. } in &remedies {
             assert!(!needs.is_empty(), "job {job} is said to need nothing, and a cycle has passed it over");
             let [need] = needs[..] else { continue };
             let amount = need.amount().get();
             let after = |wait: u64| Timestamp::from_millis(now.as_millis() + i64::try_from(wait).unwrap());
             // Whether it starts with so much of what it needs, when it is its turn.
             let with = |amount: u64| match need {
-                Need::Turn { .. } => starts(&scheduler, job, usize::try_from(amount).unwrap(), now, None),
-                Need::Wait { .. } => starts(&scheduler, job, usize::MAX, after(amount), None),
-                Need::Nodes { .. } => starts(&scheduler, job, usize::MAX, now, Some((*pool, amount))),
+                Need::Turn { .. } => {
+                    starts(&scheduler, (job, *beside), usize::try_from(amount).unwrap(), now, None)
+                }
+                Need::Wait { .. } => starts(&scheduler, (job, *beside), usize::MAX, after(amount), None),
+                Need::Nodes { .. } => {
+                    starts(&scheduler, (job, *beside), usize::MAX, now, Some((*pool, amount)))
+                }
                 _ => panic!("{need:?}"),
             };
             match need {

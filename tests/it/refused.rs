@@ -182,9 +182,11 @@ proptest! {
             (Submission::Rejected(found), fairshare::Verdict::Rejected(reason)) => assert_eq!(found, reason),
             (Submission::Queued(id), verdict) => {
                 let decided = scheduler.schedule(now).unwrap().to_vec();
-                let start = decided.iter().find_map(|decided| match decided {
+                // Whoever is stopped in the same cycle may start once more, elsewhere.
+                let start = decided.iter().fold(None, |start, decided| match decided {
                     Decision::Start { job, pool, alternative, .. } if *job == id => Some((*pool, *alternative)),
-                    _ => None,
+                    Decision::Evict { job, .. } if *job == id => None,
+                    _ => start,
                 });
                 match verdict {
                     fairshare::Verdict::Starts { pool, alternative } => {
