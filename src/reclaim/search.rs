@@ -92,6 +92,8 @@ struct Search<'a> {
     tree: Tree,
     /// What is free on each node without them; `None`: left alone.
     free: Vec<Option<Room>>,
+    /// For how many workers there is room then.
+    seats: Vec<u64>,
     candidates: Vec<Candidate>,
     /// A pool without nodes.
     divisible: bool,
@@ -176,6 +178,7 @@ impl<'a> Search<'a> {
             needs,
             workers,
             within: 0..free.len(),
+            seats: free.iter().map(|free| seats(free.as_ref(), &request)).collect(),
             domains: Vec::new(),
             leaves: Vec::new(),
             tree: state.tree.clone(),
@@ -351,13 +354,15 @@ impl<'a> Search<'a> {
     fn free_up(&mut self, candidate: usize, up: bool) {
         let each = self.held_by_one(candidate);
         for span in &self.spans[self.candidates[candidate].spans.clone()] {
-            let Some(free) = &mut self.free[span.node.index()] else { continue };
+            let node = span.node.index();
+            let Some(free) = &mut self.free[node] else { continue };
             if up {
                 free.give(&each, span.workers, span.device);
             } else {
                 let taken = free.take(&each, span.workers, span.device);
                 debug_assert!(taken, "a job that is put back has no room");
             }
+            self.seats[node] = free.times(&self.request);
         }
     }
 
@@ -375,10 +380,7 @@ impl<'a> Search<'a> {
     fn fits(&self, nodes: Range<usize>) -> bool {
         let route = self.state.routes.route(self.wanted.route);
         let pool = self.state.ledger.pool(route.pool);
-        let rooms = nodes.filter_map(|node| {
-            let free = self.free[node].as_ref()?;
-            Some((NodeId::at(node), free.times(&self.request)))
-        });
+        let rooms = nodes.map(|node| (NodeId::at(node), self.seats[node]));
         pool.together(route.confined, self.workers, rooms) >= self.workers
     }
 
@@ -397,8 +399,8 @@ impl<'a> Search<'a> {
         while !self.fits(self.within.clone()) {
             let node = self.cheapest_node()?;
             self.first_node.get_or_insert(node);
-            let target = self.free[node].as_ref()?.times(&self.request) + 1;
-            while self.free[node].as_ref()?.times(&self.request) < target {
+            let target = self.seats[node] + 1;
+            while self.seats[node] < target {
                 let next = self.next_on(node, target)?;
                 self.take(next);
             }
@@ -522,6 +524,11 @@ impl<'a> Search<'a> {
             candidates[*a].victim.compare(&state.tree, &candidates[*b].victim)
         });
     }
+}
+
+/// For how many workers there is room on a node; for none where it is left alone.
+fn seats(free: Option<&Room>, request: &Resources) -> u64 {
+    free.map_or(0, |free| free.times(request))
 }
 
 /// The nodes of a job, each once: its spans on one node stand side by side.

@@ -14,9 +14,9 @@ impl Search<'_> {
         let mut order: Vec<(i32, u32, usize)> = Vec::new();
         let mut best: Option<((i32, u32, u128), usize)> = None;
         for node in self.within.clone().filter(|node| !self.excluded.contains(node)) {
-            let Some(mut free) = self.free[node].clone() else { continue };
+            let Some(free) = &self.free[node] else { continue };
             let here = &self.on_node[self.starts[node]..self.starts[node + 1]];
-            let target = free.times(&self.request) + 1;
+            let target = self.seats[node] + 1;
             // Whoever costs more than the best so far is not worth to be put in order.
             let is_dearer = best.as_ref().is_some_and(|((class, position, _), _)| {
                 !self.could_free(node, target, (*class, *position), &positions)
@@ -24,6 +24,7 @@ impl Search<'_> {
             if is_dearer {
                 continue;
             }
+            let mut free = free.clone();
             order.clear();
             for number in here {
                 let candidate = *number as usize;
