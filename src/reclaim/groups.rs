@@ -11,6 +11,7 @@ use super::legal::{Fairness, Rules, Wanted, exceeds_ratio};
 use super::ranks::Ranks;
 use super::running::{Alike, Running};
 use crate::id::JobId;
+use crate::quantity::Quantity;
 use crate::resources::ResourceKind;
 use crate::route::RouteId;
 use crate::state::State;
@@ -48,18 +49,35 @@ pub(super) struct Against {
     mine: MemberId,
     /// The one from which they would be taken.
     pub(super) side: MemberId,
-    /// Whether the wanted job would be guaranteed against it as things are.
+    /// Whether the wanted job would be guaranteed against it as things are, or as is hoped.
     guaranteed: bool,
     /// How many of its jobs at most are not guaranteed there.
     open: usize,
 }
 
-/// Who might be stopped.
+/// Whether a member's quota is large enough for the job, whoever fills it now.
+fn could_cover(state: &State, member: MemberId, wanted: Wanted) -> bool {
+    let route = state.routes.route(wanted.route);
+    let covers = |(kind, amount): (ResourceKind, Quantity)| {
+        state.quotas.covers(member, route.pool, kind, u128::from(amount.get()))
+    };
+    route.total.iter().all(covers)
+}
+
+/// Whether a job that does not count as guaranteed somewhere could, once others are gone.
+pub(super) fn may_be_guaranteed(state: &State, wanted: Wanted) -> bool {
+    let route = state.routes.route(wanted.route);
+    let mut path = state.tree.path(wanted.leaf).filter(|member| *member != MemberId::ROOT);
+    state.quotas.any()
+        && path.any(|member| !state.quotas.is_guaranteed(member, route) && could_cover(state, member, wanted))
+}
+
+/// Who might be stopped; where it is `hoped` that the job will count as guaranteed, as if it did.
 pub(super) fn groups<'a>(
     state: &State,
     (running, ranks): (&'a Running, &mut Ranks),
     rules: Rules,
-    wanted: Wanted,
+    (wanted, hoped): (Wanted, bool),
     fairness: Option<&Fairness<'_>>,
 ) -> Vec<Group<'a>> {
     let mut groups = Vec::new();
@@ -68,7 +86,8 @@ pub(super) fn groups<'a>(
     let own = Against { level: 0, mine: wanted.leaf, side: wanted.leaf, guaranteed: false, open: usize::MAX };
     add(state, (running, rules, wanted, fairness), (wanted.leaf, own), &mut groups);
     for mine in tree.path(wanted.leaf).filter(|member| *member != MemberId::ROOT) {
-        let guaranteed = state.quotas.any() && state.quotas.is_guaranteed(mine, route);
+        let guaranteed = state.quotas.any()
+            && (state.quotas.is_guaranteed(mine, route) || hoped && could_cover(state, mine, wanted));
         for side in ranks.line(tree, running, route.pool, tree.member(mine).parent).iter().copied() {
             if side == mine {
                 continue;

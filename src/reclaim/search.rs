@@ -23,7 +23,7 @@ use domains::InDomain;
 use otherwise::Refused;
 
 use super::alike::{BunchAt, Choice, Next, Snug, Teams};
-use super::groups::{Group, groups, suffice};
+use super::groups::{Group, groups, may_be_guaranteed, suffice};
 use super::hopeless::is_too_little;
 use super::{Fairness, Ranks, Rules, Running, Victim, Wanted, compare_leaves, judge};
 use crate::decision::EvictReason;
@@ -133,7 +133,24 @@ pub(crate) fn search(
     if fairness.is_some_and(|fair| is_too_little(state, (running, ranks), &fair, wanted)) {
         return None;
     }
-    let groups = groups(state, (running, ranks), bounds.rules, wanted, fairness.as_ref());
+    let found = search_among(state, (running, ranks), wanted, bounds, (fairness, false));
+    // Whoever of a lower class gives way may leave room in the quota that the job counts for.
+    if found.is_some() || fairness.is_some() || !may_be_guaranteed(state, wanted) {
+        return found;
+    }
+    search_among(state, (running, ranks), wanted, bounds, (None, true))
+}
+
+/// The same among those who may be stopped for a job that counts as guaranteed as things are, or if that is `hoped`, as it may
+/// once others are gone.
+fn search_among(
+    state: &State,
+    (running, ranks): (&Running, &mut Ranks),
+    wanted: Wanted,
+    bounds: &Bounds<'_>,
+    (fairness, hoped): (Option<Fairness<'_>>, bool),
+) -> Option<Plan> {
+    let groups = groups(state, (running, ranks), bounds.rules, (wanted, hoped), fairness.as_ref());
     if groups.is_empty() || !suffice(state, wanted, &groups, fairness.as_ref()) {
         return None;
     }

@@ -87,3 +87,44 @@ fn a_quota_is_met_whoever_gives_way_first_and_whatever_runs_elsewhere() {
         }
     }
 }
+
+/// A team whose quota is full of its own batch job takes that and one of another's, of whatever class: only with the first gone
+/// is it guaranteed, and both are needed for its room.
+#[test]
+fn a_quota_that_a_batch_job_fills_is_taken_from_it_and_from_others() {
+    for (divisible, class, sibling) in
+        [false, true].into_iter().flat_map(|d| [1, 5].map(|c| [(d, c, false), (d, c, true)])).flatten()
+    {
+        for preemption in [Preemption::Reclaim, Preemption::Priority] {
+            let owner = TeamId::new(0);
+            let quota = Allowance::new(PoolId::new(0), ResourceKind::GPU, Quantity::from_units(2).unwrap());
+            let mut teams = vec![TeamSpec::new("owner").with_quota(quota), TeamSpec::new("other")];
+            if sibling {
+                teams.extend(["batch", "urgent"].map(|name| TeamSpec::new(name).under(owner)));
+            }
+            let (batch, urgent) = if sibling { (TeamId::new(2), TeamId::new(3)) } else { (owner, owner) };
+            let pool = PoolSpec::new("pool", 1, Resources::new().gpu(4));
+            let pool = if divisible { pool.as_divisible() } else { pool };
+            let policy = PolicySpec::new(OrderName::Drf).with_preemption(preemption);
+            let mut scheduler = Scheduler::new(Config::new(vec![pool], teams).with_policy(policy)).unwrap();
+            let mut submit = |team, gpus, class, now| {
+                let now = Timestamp::from_millis(now);
+                let shape = ShapeSpec::new(Alternative::new(Resources::new().gpu(gpus))).with_class(class);
+                let shape = scheduler.intern(&shape).unwrap();
+                let _ = scheduler.submit(now, JobSpec::new(team, shape, now)).unwrap();
+                scheduler.schedule(now).unwrap().to_vec()
+            };
+            assert_eq!(submit(batch, 1, 0, 0).len(), 1);
+            for _ in 0..3 {
+                assert_eq!(submit(TeamId::new(1), 1, class, 0).len(), 1);
+            }
+            let decided = submit(urgent, 2, 1, 1);
+            let case = format!("divisible {divisible}, class {class}, sibling {sibling}, {preemption:?}");
+            let [Decision::Evict { .. }, Decision::Evict { .. }, Decision::Start { .. }] = decided[..] else {
+                panic!("{decided:?}: {case}")
+            };
+            assert_eq!(scheduler.running(owner).unwrap(), 1, "{case}");
+            assert_eq!(scheduler.running(TeamId::new(1)).unwrap(), 2, "{case}");
+        }
+    }
+}
