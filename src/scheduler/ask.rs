@@ -119,6 +119,8 @@ impl Scheduler {
         let mut verdict = None;
         for decision in self.schedule(now)? {
             match decision {
+                // It has to give way in the same cycle.
+                Decision::Evict { job, .. } if *job == id => verdict = None,
                 Decision::Evict { job, by, reason, .. }
                     if *by == Some(id) || *reason == EvictReason::Policy =>
                 {
