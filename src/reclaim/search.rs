@@ -4,8 +4,9 @@
 //! victim comes first is taken, then the least lost work, then the lowest number, until all workers have room. On the
 //! node itself one victim is chosen after the other, each by what its team would hold by then. Whoever proves unnecessary
 //! is put back, the dearest first, and what is left is judged; where it is not legal, another node, or in a divisible pool
-//! another team, is tried. In a divisible pool nobody is chosen at first whom R2 protects beside those chosen before. A legal
-//! set can be missed; how often is measured by the tests.
+//! another team, is tried; on nodes at last without the sides that R2 has protected. In a divisible pool nobody is chosen at
+//! first whom R2 protects beside those chosen before. Where nothing is found, all is done once more as if the job counted as
+//! guaranteed, if it may once others are gone. A legal set can be missed; how often is measured by the tests.
 //! Absent on purpose: what is legal (see `legal`), who is a candidate at all (see `groups`), what is lacking beside room (see
 //! `beside`), in which fabric domain (see `domains`), which node comes next (see `nodes`), and what is tried after a set was
 //! refused (see `otherwise`). Layer 3; uses `state`, `tree`.
@@ -92,7 +93,7 @@ struct Search<'a> {
     tree: Tree,
     /// What is free on each node without them; `None`: left alone.
     free: Vec<Option<Room>>,
-    /// For how many workers there is room then.
+    /// For how many workers there is room then; for none where it is left alone.
     seats: Vec<u64>,
     candidates: Vec<Candidate>,
     /// A pool without nodes.
@@ -195,7 +196,7 @@ impl<'a> Search<'a> {
             needs,
             workers,
             within: 0..free.len(),
-            seats: free.iter().map(|free| seats(free.as_ref(), &request)).collect(),
+            seats: free.iter().map(|free| free.as_ref().map_or(0, |free| free.times(&request))).collect(),
             domains: Vec::new(),
             leaves: Vec::new(),
             tree: state.tree.clone(),
@@ -541,11 +542,6 @@ impl<'a> Search<'a> {
             candidates[*a].victim.compare(&state.tree, &candidates[*b].victim)
         });
     }
-}
-
-/// For how many workers there is room on a node; for none where it is left alone.
-fn seats(free: Option<&Room>, request: &Resources) -> u64 {
-    free.map_or(0, |free| free.times(request))
 }
 
 /// The nodes of a job, each once: its spans on one node stand side by side.

@@ -17,7 +17,7 @@ impl Search<'_> {
             let Some(free) = &self.free[node] else { continue };
             let here = &self.on_node[self.starts[node]..self.starts[node + 1]];
             let target = self.seats[node] + 1;
-            // Whoever costs more than the best so far is not worth to be put in order.
+            // Where somebody must go who gives way later than the last of the best node, nobody need be put in order.
             let is_dearer = best.as_ref().is_some_and(|((class, position, _), _)| {
                 !self.could_free(node, target, (*class, *position), &positions)
             });

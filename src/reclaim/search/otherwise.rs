@@ -2,7 +2,8 @@
 //!
 //! Where R2 protects a side, it is left alone; else another way to choose is taken, or no victims are chosen on the node that
 //! came first. A set that loses too much GPU time is followed by sets of those who lose less; one that holds more than may be
-//! stopped for what the job asks, when all else was tried, by sets of those who make most of the room that is lacking.
+//! stopped for what the job asks, when all else was tried, by sets of those who make most of the room that is lacking. On
+//! nodes all is tried once more at the end without the sides that R2 has protected.
 //! Absent on purpose: how victims are chosen (see `search`), and what is legal. Layer 3; uses `legal`, `alike`.
 
 use super::super::alike::Snug;
