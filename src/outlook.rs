@@ -33,6 +33,8 @@ pub(crate) struct Outlook {
     /// Jobs that end by then have ended; `None`: it is as now.
     at: Option<Timestamp>,
     free: Free,
+    /// Something is free, or not, that was not, or was, when it was asked for a reservation last.
+    changed: bool,
 }
 
 impl Outlook {
@@ -52,7 +54,7 @@ impl Outlook {
             }
             Free::Nodes { rooms, slots }
         };
-        Self { route: id, at: None, free }
+        Self { route: id, at: None, free, changed: true }
     }
 
     /// The instant, if it is not now.
@@ -122,6 +124,7 @@ impl Outlook {
             }
             return false;
         };
+        let changed = self.changed;
         for (job, route) in timetable.between(Some(before), at) {
             self.change(state, route, state.spans(job), false);
         }
@@ -132,11 +135,13 @@ impl Outlook {
         for (job, route) in timetable.between(Some(before), at) {
             self.change(state, route, state.spans(job), true);
         }
+        self.changed = changed;
         false
     }
 
     /// What a job holds by a route is free then, or is not.
     fn change(&mut self, state: &State, route: RouteId, spans: impl Iterator<Item = Span>, is_free: bool) {
+        self.changed = true;
         let its: &Route = state.routes.route(route);
         match &mut self.free {
             Free::Amount(free) => {
@@ -171,11 +176,18 @@ impl Outlook {
         if let Some(at) = self.at {
             again.advance(state, timetable, at);
         }
+        again.changed = self.changed;
         again == *self
     }
 
+    /// Whether the reservation that it gave last is what it would give now.
+    pub(crate) fn is_as_before(&self, reservation: &Reservation) -> bool {
+        !self.changed && self.at == Some(reservation.start)
+    }
+
     /// The reservation of a job, now that there is room for it.
-    pub(crate) fn reservation(&self, state: &State, job: JobId) -> Option<Reservation> {
+    pub(crate) fn reservation(&mut self, state: &State, job: JobId) -> Option<Reservation> {
+        self.changed = false;
         let route = state.routes.route(self.route);
         let (nodes, spare) = match &self.free {
             Free::Amount(free) => (Vec::new(), free.checked_sub(&route.total)?),

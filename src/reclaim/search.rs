@@ -70,6 +70,17 @@ struct Candidate {
     spans: Range<usize>,
 }
 
+/// A candidate on a node, with what is asked of him most.
+#[derive(Clone, Copy)]
+struct Here {
+    number: u32,
+    class: i32,
+    leaf: MemberId,
+    route: RouteId,
+    /// How many of its workers run there.
+    workers: u32,
+}
+
 /// The state of one search.
 struct Search<'a> {
     state: &'a State,
@@ -102,7 +113,7 @@ struct Search<'a> {
     teams: Teams,
     spans: Vec<Span>,
     /// Candidates by node: `on_node[starts[n]..starts[n + 1]]`.
-    on_node: Vec<u32>,
+    on_node: Vec<Here>,
     starts: Vec<usize>,
     chosen: Vec<usize>,
     is_chosen: Vec<bool>,
@@ -297,27 +308,39 @@ impl<'a> Search<'a> {
     fn index_nodes(&mut self) {
         self.starts = vec![0; self.free.len() + 1];
         for candidate in &self.candidates {
-            for node in nodes_of(&self.spans[candidate.spans.clone()]) {
+            for (node, _) in nodes_of(&self.spans[candidate.spans.clone()]) {
                 self.starts[node + 1] += 1;
             }
         }
         for node in 0..self.free.len() {
             self.starts[node + 1] += self.starts[node];
         }
-        self.on_node = vec![0; self.starts.last().copied().unwrap_or(0)];
+        let nobody = Here { number: 0, class: 0, leaf: MemberId::ROOT, route: self.wanted.route, workers: 0 };
+        self.on_node = vec![nobody; self.starts.last().copied().unwrap_or(0)];
         let mut at = self.starts.clone();
-        for (number, candidate) in (0_u32..).zip(&self.candidates) {
-            for node in nodes_of(&self.spans[candidate.spans.clone()]) {
-                self.on_node[at[node]] = number;
+        for (number, Candidate { victim, route, spans, .. }) in (0_u32..).zip(&self.candidates) {
+            for (node, workers) in nodes_of(&self.spans[spans.clone()]) {
+                let (class, leaf, route) = (victim.class, victim.leaf, *route);
+                self.on_node[at[node]] = Here { number, class, leaf, route, workers };
                 at[node] += 1;
             }
         }
     }
 
-    /// What a worker of a candidate holds; all of the job in a divisible pool.
-    fn held_by_one(&self, candidate: usize) -> Resources {
-        let route = self.state.routes.route(self.candidates[candidate].route);
-        if self.divisible { route.total } else { route.request }
+    /// The candidates on a node.
+    fn here(&self, node: usize) -> &[Here] {
+        &self.on_node[self.starts[node]..self.starts[node + 1]]
+    }
+
+    /// What a worker holds that runs by a route; all of the job in a divisible pool.
+    fn held_by(&self, route: RouteId) -> &'a Resources {
+        let route = self.state.routes.route(route);
+        if self.divisible { &route.total } else { &route.request }
+    }
+
+    /// The same of a candidate.
+    fn held_by_one(&self, candidate: usize) -> &'a Resources {
+        self.held_by(self.candidates[candidate].route)
     }
 
     /// The spans of a candidate on a node.
@@ -335,14 +358,20 @@ impl<'a> Search<'a> {
     /// What is free on a node once a candidate is gone from there.
     fn give_on(&self, free: &mut Room, candidate: usize, node: usize) {
         let each = self.held_by_one(candidate);
-        self.spans_on(candidate, node).for_each(|span| free.give(&each, span.workers, span.device));
+        self.spans_on(candidate, node).for_each(|span| free.give(each, span.workers, span.device));
     }
 
     fn is_free_to_choose(&self, candidate: usize) -> bool {
+        if self.is_chosen[candidate] {
+            return false;
+        }
+        if self.below.is_none() && !self.strict && self.banned.is_empty() {
+            return true;
+        }
         let Candidate { victim, route, side, equal, .. } = &self.candidates[candidate];
         let takes = || !self.strict || self.may_lose(victim.leaf, *route);
         let is_cheap = self.below.is_none_or(|below| victim.loss.0 < below);
-        !self.is_chosen[candidate] && is_cheap && (!equal || !self.banned.contains(side) && takes())
+        is_cheap && (!equal || !self.banned.contains(side) && takes())
     }
 
     /// Whether R2 lets a side lose what runs by a route beside what was chosen of it.
@@ -375,9 +404,9 @@ impl<'a> Search<'a> {
             let node = span.node.index();
             let Some(free) = &mut self.free[node] else { continue };
             if up {
-                free.give(&each, span.workers, span.device);
+                free.give(each, span.workers, span.device);
             } else {
-                let taken = free.take(&each, span.workers, span.device);
+                let taken = free.take(each, span.workers, span.device);
                 debug_assert!(taken, "a job that is put back has no room");
             }
             self.seats[node] = free.times(&self.request);
@@ -431,8 +460,8 @@ impl<'a> Search<'a> {
 
     /// Who gives way next on a node that is to have room for so many workers.
     fn next_on(&self, node: usize, target: u64) -> Option<usize> {
-        let here = self.on_node[self.starts[node]..self.starts[node + 1]].iter();
-        let helping = here.map(|number| *number as usize).filter(|c| self.helps(*c, node, target));
+        let here = self.here(node).iter().map(|here| here.number as usize);
+        let helping = here.filter(|c| self.helps(*c, node, target));
         match self.snug {
             Snug::Never => self.first(helping),
             _ => self.snuggest(helping, node, target),
@@ -544,7 +573,10 @@ impl<'a> Search<'a> {
     }
 }
 
-/// The nodes of a job, each once: its spans on one node stand side by side.
-fn nodes_of(spans: &[Span]) -> impl Iterator<Item = usize> + '_ {
-    spans.chunk_by(|a, b| a.node == b.node).filter_map(|here| Some(here.first()?.node.index()))
+/// The nodes of a job, each once, with how many workers run there: its spans on one node stand side by side.
+fn nodes_of(spans: &[Span]) -> impl Iterator<Item = (usize, u32)> + '_ {
+    spans.chunk_by(|a, b| a.node == b.node).filter_map(|here| {
+        let workers = here.iter().map(|span| span.workers).sum();
+        Some((here.first()?.node.index(), workers))
+    })
 }

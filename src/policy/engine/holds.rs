@@ -61,16 +61,19 @@ impl Hold {
         self.stale = false;
     }
 
-    /// Whether anything has happened that may move the reservation: where placement goes by what was asked for, every
-    /// submission does.
+    /// Whether anything has happened that may move the reservation.
     pub(super) fn may_differ(&self, state: &State) -> bool {
-        self.stale || state.config.policy.placement == Placement::Fragmentation
+        self.stale || by_demand(state)
     }
 
     /// The reservation as it is now; `None` where its holder has no foreseeable start any longer.
     pub(super) fn worked_out(&mut self, state: &State, held: &Reservation) -> Option<Reservation> {
         let mut outlook = self.outlook.take().unwrap_or_else(|| Outlook::new(state, held.route));
-        let again = outlook.settle(state, &self.timetable).then(|| outlook.reservation(state, held.job))?;
+        if !outlook.settle(state, &self.timetable) {
+            return None;
+        }
+        let is_as_before = outlook.is_as_before(held) && by_room_alone(state);
+        let again = if is_as_before { Some(held.clone()) } else { outlook.reservation(state, held.job) };
         self.keep(state, Some(outlook));
         again
     }
@@ -280,6 +283,16 @@ impl Holds {
         }
         self.left(what.shape, waiter)
     }
+}
+
+/// Whether placement goes by what was asked for: then every submission may move a reservation.
+fn by_demand(state: &State) -> bool {
+    state.config.policy.placement == Placement::Fragmentation
+}
+
+/// Whether placement goes by nothing but the room on the nodes, not by how often something was placed either.
+fn by_room_alone(state: &State) -> bool {
+    !by_demand(state) && state.config.policy.placement != Placement::Random
 }
 
 /// Whether a job that does not end in time leaves the amount of a reservation in a divisible pool.

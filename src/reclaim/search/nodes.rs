@@ -3,7 +3,7 @@
 //! By the one who gives way last there, then what all of them lose, then the lowest number.
 //! Absent on purpose: who is chosen there (see `search`). Layer 3; uses `room`, `tree`.
 
-use super::Search;
+use super::{Here, Search};
 use crate::id::Id as _;
 use crate::reclaim::compare_leaves;
 
@@ -15,7 +15,6 @@ impl Search<'_> {
         let mut best: Option<((i32, u32, u128), usize)> = None;
         for node in self.within.clone().filter(|node| !self.excluded.contains(node)) {
             let Some(free) = &self.free[node] else { continue };
-            let here = &self.on_node[self.starts[node]..self.starts[node + 1]];
             let target = self.seats[node] + 1;
             // Where somebody must go who gives way later than the last of the best node, nobody need be put in order.
             let is_dearer = best.as_ref().is_some_and(|((class, position, _), _)| {
@@ -26,11 +25,10 @@ impl Search<'_> {
             }
             let mut free = free.clone();
             order.clear();
-            for number in here {
-                let candidate = *number as usize;
+            for here in self.here(node) {
+                let candidate = here.number as usize;
                 if self.is_free_to_choose(candidate) {
-                    let victim = &self.candidates[candidate].victim;
-                    order.push((victim.class, positions[victim.leaf.index()], candidate));
+                    order.push((here.class, positions[here.leaf.index()], candidate));
                 }
             }
             order.sort_unstable_by(|a, b| {
@@ -60,19 +58,15 @@ impl Search<'_> {
     /// Whether a node could have room for so many workers once all are gone who give way no later than that.
     fn could_free(&self, node: usize, workers: u64, latest: (i32, u32), positions: &[u32]) -> bool {
         let Some(free) = &self.free[node] else { return false };
-        let here =
-            self.on_node[self.starts[node]..self.starts[node + 1]].iter().map(|number| *number as usize);
-        let goes = |candidate: &usize| {
-            let victim = &self.candidates[*candidate].victim;
-            (victim.class, positions[victim.leaf.index()]) <= latest && self.is_free_to_choose(*candidate)
+        let goes = |here: &&Here| {
+            (here.class, positions[here.leaf.index()]) <= latest
+                && self.is_free_to_choose(here.number as usize)
         };
-        let gone = || here.clone().filter(goes);
         self.request.iter().all(|(kind, asked)| {
-            let held = |candidate: usize| {
-                let workers: u64 = self.spans_on(candidate, node).map(|span| u64::from(span.workers)).sum();
-                self.held_by_one(candidate)[kind].get().saturating_mul(workers)
-            };
-            let room = gone().map(held).fold(free.amounts()[kind].get(), u64::saturating_add);
+            let gone = self.here(node).iter().filter(goes);
+            let held =
+                gone.map(|here| self.held_by(here.route)[kind].get().saturating_mul(here.workers.into()));
+            let room = held.fold(free.amounts()[kind].get(), u64::saturating_add);
             room >= asked.get().saturating_mul(workers)
         })
     }
