@@ -10,7 +10,7 @@
 use crate::id::{IdVec, JobId, NodeId};
 use crate::ledger::{PoolState, Span};
 use crate::placement;
-use crate::reservation::{Reservation, Stay, Timetable, next_instant};
+use crate::reservation::{Reservation, Timetable, next_instant};
 use crate::resources::Resources;
 use crate::room::Room;
 use crate::route::{Route, RouteId};
@@ -69,10 +69,10 @@ impl Outlook {
         }
     }
 
-    /// A job has stopped that would have stayed.
-    pub(crate) fn stopped(&mut self, state: &State, stay: &Stay) {
-        if !self.has_ended(stay.end) {
-            self.change(state, stay.route, stay.spans.iter().copied(), true);
+    /// The job has stopped that stopped last; it would have ended then, if ever.
+    pub(crate) fn stopped(&mut self, state: &State, route: RouteId, end: Option<Timestamp>) {
+        if !self.has_ended(end) {
+            self.change(state, route, state.spans_of_stopped(), true);
         }
     }
 

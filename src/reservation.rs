@@ -7,47 +7,40 @@
 use std::collections::BTreeMap;
 
 use crate::id::{JobId, NodeId};
-use crate::ledger::Span;
 use crate::resources::Resources;
 use crate::route::{Route, RouteId};
-use crate::state::{State, Status};
+use crate::state::{State, Status, Stopped};
 use crate::time::{Millis, Timestamp};
 
-/// What a running job holds, and when it ends, if ever.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Stay {
-    pub(crate) end: Option<Timestamp>,
-    pub(crate) route: RouteId,
-    /// Empty in a divisible pool.
-    pub(crate) spans: Vec<Span>,
-}
-
-/// The running jobs of one pool by when they end, and all of them by name.
+/// The running jobs of one pool by when they end, as far as they do.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Timetable {
     ends: BTreeMap<(Timestamp, JobId), RouteId>,
-    stays: BTreeMap<JobId, Stay>,
 }
 
 impl Timetable {
     /// Notes a job that has started; when it ends, if ever.
     pub(crate) fn started(&mut self, state: &State, job: JobId) -> Option<Timestamp> {
         let Status::Running { route, since, .. } = state.alive(job).status else { return None };
-        let end = end_after(since, state.alive(job).spec.limit_or_estimate(), state.routes.route(route));
-        self.stays.insert(job, Stay { end, route, spans: state.spans(job).collect() });
+        let end = end_of(state, job, (route, since));
         if let Some(end) = end {
             self.ends.insert((end, job), route);
         }
         end
     }
 
-    /// Forgets a job that runs no longer.
-    pub(crate) fn stopped(&mut self, job: JobId) -> Option<Stay> {
-        let stay = self.stays.remove(&job)?;
-        if let Some(end) = stay.end {
-            self.ends.remove(&(end, job));
+    /// Forgets a job that runs no longer; when it would have ended, if ever.
+    pub(crate) fn stopped(&mut self, state: &State, stopped: &Stopped) -> Option<Timestamp> {
+        let end = end_of(state, stopped.job, (stopped.route, stopped.since));
+        if let Some(end) = end {
+            self.ends.remove(&(end, stopped.job));
         }
-        Some(stay)
+        end
+    }
+
+    /// Forgets some jobs, whether they run or not.
+    pub(crate) fn forget(&mut self, jobs: &[JobId]) {
+        self.ends.retain(|(_, job), _| !jobs.contains(job));
     }
 
     /// Whether a job has run past its end.
@@ -101,6 +94,11 @@ fn from_after(at: Option<Timestamp>) -> (Timestamp, JobId) {
 /// The instant after one.
 pub(crate) fn next_instant(now: Timestamp) -> Timestamp {
     now.checked_add(Millis::new(1)).unwrap_or(Timestamp::MAX)
+}
+
+/// When a job ends that runs, or ran, by a route since a time.
+fn end_of(state: &State, job: JobId, (route, since): (RouteId, Timestamp)) -> Option<Timestamp> {
+    end_after(since, state.alive(job).spec.limit_or_estimate(), state.routes.route(route))
 }
 
 /// When a job ends that starts at `since`; `None`: never. The end of time is never too: nothing can come after it.

@@ -235,8 +235,8 @@ impl Scheduler {
             return Err(ErrorKind::NotRunning(job).into());
         }
         self.happens(now)?;
-        if let Some((pool, room)) = self.state.finish(job) {
-            self.policy.stopped(&self.state, job, pool, &room);
+        if let Some(stopped) = self.state.finish(job) {
+            self.policy.stopped(&self.state, &stopped);
         }
         Ok(())
     }

@@ -42,6 +42,17 @@ pub(crate) enum Status {
     },
 }
 
+/// A job that has stopped, where and since when it ran.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stopped {
+    pub(crate) job: JobId,
+    pub(crate) pool: PoolId,
+    pub(crate) route: RouteId,
+    pub(crate) since: Timestamp,
+    /// The most that a node on which it ran, or the pool, has free now.
+    pub(crate) room: Resources,
+}
+
 /// A job that is alive, or a free slot.
 #[derive(Clone, Debug)]
 pub(crate) struct Job {
@@ -333,20 +344,19 @@ impl State {
         self.counts_waiting(id, false);
     }
 
-    /// Stops a running job and frees what it held. Returns its pool and the most that a node, or the pool, now has
-    /// free where it ran; `None` if it was not running.
-    fn stop(&mut self, id: JobId, then: Status) -> Option<(PoolId, Resources)> {
-        let freed = self.stop_alone(id, then)?;
-        self.promote(self.alive(id).leaf, freed.0);
-        Some(freed)
+    /// Stops a running job and frees what it held; `None` if it was not running.
+    fn stop(&mut self, id: JobId, then: Status) -> Option<Stopped> {
+        let stopped = self.stop_alone(id, then)?;
+        self.promote(self.alive(id).leaf, stopped.pool);
+        Some(stopped)
     }
 
     /// Like `stop`, but nobody is promoted yet.
-    fn stop_alone(&mut self, id: JobId, then: Status) -> Option<(PoolId, Resources)> {
+    fn stop_alone(&mut self, id: JobId, then: Status) -> Option<Stopped> {
         let job = &mut self.jobs[id.slot()];
-        let Status::Running { route, spans, .. } = job.status else { return None };
-        let charge = self.routes.charge(route);
-        let route = self.routes.route(route);
+        let Status::Running { route: route_id, since, spans } = job.status else { return None };
+        let charge = self.routes.charge(route_id);
+        let route = self.routes.route(route_id);
         self.scratch.clear();
         self.scratch.extend(self.arena.iter(spans));
         self.arena.drop_list(spans);
@@ -364,15 +374,19 @@ impl State {
         let (runs, bits) = ((class, job.place, id), job.guaranteed);
         let counts = |quotas: &Quotas, at| quotas.counts(bits, at, route.pool, runs);
         self.quotas.release(&self.tree, job.leaf, route, runs, counts);
-        let freed_in = route.pool;
-        let pool = self.ledger.pool(freed_in);
+        let pool = self.ledger.pool(route.pool);
         let room = if pool.is_divisible() {
             *pool.free()
         } else {
             let free_there = self.scratch.iter().filter_map(|span| pool.free_on(span.node));
             free_there.fold(Resources::new(), |most, free| most.max_each(free.amounts()))
         };
-        Some((freed_in, room))
+        Some(Stopped { job: id, pool: route.pool, route: route_id, since, room })
+    }
+
+    /// On which nodes the job ran that has stopped last, until another starts or stops.
+    pub(crate) fn spans_of_stopped(&self) -> impl Iterator<Item = Span> + '_ {
+        self.scratch.iter().copied()
     }
 
     /// Why a team may not start a job by a route, whatever is free.
@@ -408,10 +422,10 @@ impl State {
     }
 
     /// A running job has ended: its slot is free for another.
-    pub(crate) fn finish(&mut self, id: JobId) -> Option<(PoolId, Resources)> {
-        let freed = self.stop(id, Status::Gone)?;
+    pub(crate) fn finish(&mut self, id: JobId) -> Option<Stopped> {
+        let stopped = self.stop(id, Status::Gone)?;
         self.free_slots.push(u32::try_from(id.slot()).unwrap_or(u32::MAX));
-        Some(freed)
+        Some(stopped)
     }
 
     /// A waiting job is withdrawn: its slot is free for another.
@@ -422,7 +436,7 @@ impl State {
     }
 
     /// Stops a running job whose room is lost; it waits again in its old place.
-    pub(crate) fn evict(&mut self, id: JobId) -> Option<(PoolId, Resources)> {
+    pub(crate) fn evict(&mut self, id: JobId) -> Option<Stopped> {
         self.evict_alone(id, EvictReason::CapacityLost, self.lost(id))
     }
 
@@ -437,25 +451,24 @@ impl State {
         self.evict_alone(id, EvictReason::Policy, self.lost(id));
     }
 
-    fn evict_alone(&mut self, id: JobId, reason: EvictReason, lost: Millis) -> Option<(PoolId, Resources)> {
+    fn evict_alone(&mut self, id: JobId, reason: EvictReason, lost: Millis) -> Option<Stopped> {
         let (leaf, attempt) = (self.alive(id).leaf, self.alive(id).attempt);
         let member = self.tree.below_root(leaf);
         let before = self.tree.key(member, &[]);
         let alternative = self.routes.route(self.route_of(id)?).alternative;
-        let freed = self.stop(id, Status::Waiting)?;
+        let stopped = self.stop(id, Status::Waiting)?;
         self.counts_waiting(id, true);
-        let (pool, by) = (freed.0, None);
+        let (pool, by) = (stopped.pool, None);
         self.decisions.push(Decision::Evict { job: id, attempt, pool, alternative, reason, by });
         let team = self.tree.member(member).team.unwrap_or(self.alive(id).spec.team);
         let victim = Side { team, before, after: self.tree.key(member, &[]) };
         let eviction = Eviction { job: id, attempt, pool, reason, by, victim, preemptor: None, lost };
         self.evictions.push(eviction);
-        Some(freed)
+        Some(stopped)
     }
 
-    /// Stops running jobs for a waiting one, which is to start in their room: they wait again in their old places. For each
-    /// the most that a node, or the pool, then has free where it ran. Who is promoted is decided when all are gone.
-    pub(crate) fn evict_for(&mut self, victims: &[(JobId, EvictReason)], by: JobId) -> Vec<Resources> {
+    /// Notes that running jobs are stopped for a waiting one, which is to start in their room.
+    pub(crate) fn note_evictions(&mut self, victims: &[(JobId, EvictReason)], by: JobId) {
         for (id, reason) in victims {
             let Some(route) = self.route_of(*id) else { continue };
             let (job, leaf, for_leaf) = (*id, self.alive(*id).leaf, self.alive(by).leaf);
@@ -472,18 +485,20 @@ impl State {
             self.evictions.push(Eviction { job, attempt, pool, reason, by, victim, preemptor, lost });
             self.decisions.push(Decision::Evict { job, attempt, pool, alternative, reason, by });
         }
-        let mut rooms = Vec::with_capacity(victims.len());
+    }
+
+    /// Stops a running job for another: it waits again in its old place. Who is promoted is decided when all are gone.
+    pub(crate) fn stop_for_another(&mut self, id: JobId) -> Option<Stopped> {
+        let stopped = self.stop_alone(id, Status::Waiting)?;
+        self.counts_waiting(id, true);
+        Some(stopped)
+    }
+
+    /// Promotes in a pool whoever may be after jobs there were stopped for another.
+    pub(crate) fn promote_after(&mut self, victims: &[(JobId, EvictReason)], pool: PoolId) {
         for (id, _) in victims {
-            rooms.push(self.stop_alone(*id, Status::Waiting).map_or(Resources::new(), |(_, room)| room));
-            self.counts_waiting(*id, true);
+            self.promote(self.alive(*id).leaf, pool);
         }
-        for (id, _) in victims {
-            let pools = self.evictions.iter().rev().find(|eviction| eviction.job == *id);
-            if let Some(pool) = pools.map(|eviction| eviction.pool) {
-                self.promote(self.alive(*id).leaf, pool);
-            }
-        }
-        rooms
     }
 
     /// The job for which others were stopped has started: the records from number `first` on say what everybody holds.

@@ -30,7 +30,7 @@ use crate::reservation::Timetable;
 use crate::resources::Resources;
 use crate::route::RouteId;
 use crate::snapshot::Memory;
-use crate::state::{State, Status};
+use crate::state::{State, Status, Stopped};
 use crate::time::Timestamp;
 use crate::tree::{MemberId, Tree};
 
@@ -287,8 +287,8 @@ impl Incremental for Conservative {
         self.changed = true;
     }
 
-    fn stopped(&mut self, _: &State, job: JobId, pool: PoolId, _: &Resources) {
-        self.timetables[pool].stopped(job);
+    fn stopped(&mut self, state: &State, stopped: &Stopped) {
+        self.timetables[stopped.pool].stopped(state, stopped);
         self.changed = true;
     }
 
@@ -319,9 +319,7 @@ impl Incremental for Conservative {
     }
 
     fn suppose(&mut self, pool: PoolId, gone: &[JobId]) {
-        for job in gone {
-            self.timetables[pool].stopped(*job);
-        }
+        self.timetables[pool].forget(gone);
     }
 
     fn blocked(&self, state: &State, job: JobId) -> Result<Vec<Blocked>, Error> {

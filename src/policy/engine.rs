@@ -48,7 +48,7 @@ use crate::reservation::Reservation;
 use crate::resources::{MAX_KINDS, ResourceKind, Resources};
 use crate::route::RouteId;
 use crate::snapshot::Memory;
-use crate::state::State;
+use crate::state::{State, Stopped};
 use crate::time::Timestamp;
 use crate::tree::MemberId;
 
@@ -474,8 +474,8 @@ impl Incremental for Engine {
         }
     }
 
-    fn stopped(&mut self, state: &State, job: JobId, pool: PoolId, room: &Resources) {
-        self.has_stopped(state, job, pool, room);
+    fn stopped(&mut self, state: &State, stopped: &Stopped) {
+        self.has_stopped(state, stopped);
         self.event(None);
     }
 

@@ -24,7 +24,7 @@ use crate::line::Place;
 use crate::resources::{ResourceKind, Resources};
 use crate::route::RouteId;
 use crate::snapshot::{Float, Memory, Rounds, Turn};
-use crate::state::{State, Status};
+use crate::state::{State, Status, Stopped};
 use crate::time::{Millis, Timestamp};
 
 /// How long a round lasts.
@@ -250,8 +250,8 @@ impl Incremental for Gavel {
         self.changed = true;
     }
 
-    fn stopped(&mut self, state: &State, job: JobId, _: PoolId, _: &Resources) {
-        self.entries.remove(&state.alive(job).place);
+    fn stopped(&mut self, state: &State, stopped: &Stopped) {
+        self.entries.remove(&state.alive(stopped.job).place);
         self.running -= 1;
         self.changed = true;
     }

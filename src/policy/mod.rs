@@ -31,10 +31,10 @@ use crate::id::{JobId, PoolId, ShapeId};
 use crate::job::JobSpec;
 use crate::line::Place;
 use crate::reservation::Reservation;
-use crate::resources::{MAX_KINDS, Resources};
+use crate::resources::MAX_KINDS;
 use crate::route::RouteId;
 use crate::snapshot::Memory;
-use crate::state::{State, Status};
+use crate::state::{State, Status, Stopped};
 use crate::time::Timestamp;
 use crate::tree::{Member, MemberId, Tree};
 use crate::value::Values;
@@ -53,7 +53,7 @@ pub(crate) trait Incremental: core::fmt::Debug + Send {
     /// A waiting job is about to be withdrawn.
     fn withdrawn(&mut self, state: &State, job: JobId);
     /// A job has stopped: what it held was returned, and what its team holds has changed.
-    fn stopped(&mut self, state: &State, job: JobId, pool: PoolId, room: &Resources);
+    fn stopped(&mut self, state: &State, stopped: &Stopped);
     /// A pool has more room, or less.
     fn resized(&mut self, state: &State, pool: PoolId);
     /// Makes every decision that can be made now.

@@ -14,9 +14,8 @@ use crate::explain::Blocked;
 use crate::id::{JobId, PoolId};
 use crate::job::JobSpec;
 use crate::line::Place;
-use crate::resources::Resources;
 use crate::snapshot::Memory;
-use crate::state::{State, Status};
+use crate::state::{State, Status, Stopped};
 use crate::time::Timestamp;
 
 /// A whole way of deciding, for those whom an [`Order`](crate::Order) is not enough: it may start any waiting job anywhere
@@ -129,7 +128,7 @@ impl Incremental for Own {
         self.waiting.remove(&(state.alive(job).place, job));
     }
 
-    fn stopped(&mut self, _: &State, _: JobId, _: PoolId, _: &Resources) {}
+    fn stopped(&mut self, _: &State, _: &Stopped) {}
 
     fn resized(&mut self, _: &State, _: PoolId) {}
 

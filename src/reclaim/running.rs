@@ -11,7 +11,7 @@ use super::Victim;
 use crate::id::{IdVec, JobId, PoolId};
 use crate::line::Place;
 use crate::route::RouteId;
-use crate::state::{State, Status};
+use crate::state::{State, Status, Stopped};
 use crate::time::Timestamp;
 use crate::tree::{MemberId, Tree};
 
@@ -53,8 +53,6 @@ impl Alike {
 /// The running jobs by pool and class.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Running {
-    /// By pool: by which route each runs, and since when.
-    pools: Vec<BTreeMap<JobId, (RouteId, Timestamp)>>,
     /// By pool: those of one leaf that run by one route and may be stopped.
     alike: Vec<IdVec<MemberId, BTreeMap<RouteId, Alike>>>,
     /// By pool: how many run there below each member, which stands with the one above it.
@@ -67,7 +65,6 @@ pub(crate) struct Running {
 impl Running {
     pub(crate) fn new(pools: usize, tree: &Tree) -> Self {
         Self {
-            pools: vec![BTreeMap::new(); pools],
             alike: vec![tree.ids().map(|_| BTreeMap::new()).collect(); pools],
             below: vec![BTreeMap::new(); pools],
             preemptible: vec![BTreeMap::new(); pools],
@@ -82,7 +79,6 @@ impl Running {
         let route = state.routes.route(id);
         let class = state.routes.shape(route.shape).class;
         let pool = route.pool.index();
-        self.pools[pool].insert(job, (id, since));
         for member in state.tree.path(known.leaf) {
             *self.below[pool].entry((state.tree.member(member).parent, member)).or_insert(0) += 1;
         }
@@ -96,9 +92,9 @@ impl Running {
     }
 
     /// A job that ran in a pool has stopped.
-    pub(crate) fn stopped(&mut self, state: &State, pool: PoolId, job: JobId) {
+    pub(crate) fn stopped(&mut self, state: &State, stopped: &Stopped) {
+        let Stopped { job, pool, route: id, since, .. } = *stopped;
         let pool = pool.index();
-        let Some((id, since)) = self.pools[pool].remove(&job) else { return };
         let class = state.routes.shape(state.routes.route(id).shape).class;
         let known = state.alive(job);
         for member in state.tree.path(known.leaf) {
@@ -165,9 +161,9 @@ impl Running {
         self.below[pool.index()].contains_key(&(tree.member(member).parent, member))
     }
 
-    /// The jobs that run in a pool.
+    /// The jobs that run in a pool and may be stopped.
     pub(crate) fn in_pool(&self, pool: PoolId) -> impl Iterator<Item = JobId> + '_ {
-        self.pools[pool.index()].keys().copied()
+        self.alike[pool.index()].iter().flat_map(BTreeMap::values).flat_map(Alike::jobs)
     }
 
     /// The lowest class of the jobs in a pool that may be stopped.

@@ -100,8 +100,8 @@ impl Scheduler {
         let mut running = running_in(&self.state, pool);
         while let Some(job) = first_without_room(&self.state, pool, nodes_up, is_lost, &running) {
             running.retain(|other| *other != job);
-            let Some((pool, room)) = self.state.evict(job) else { break };
-            self.policy.stopped(&self.state, job, pool, &room);
+            let Some(stopped) = self.state.evict(job) else { break };
+            self.policy.stopped(&self.state, &stopped);
             self.policy.waits(&self.state, job);
         }
     }

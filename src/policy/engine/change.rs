@@ -6,7 +6,7 @@ use super::Engine;
 use crate::id::{JobId, PoolId, ShapeId};
 use crate::line::Waiter;
 use crate::resources::Resources;
-use crate::state::State;
+use crate::state::{State, Stopped};
 use crate::tree::MemberId;
 
 impl Engine {
@@ -23,13 +23,13 @@ impl Engine {
     }
 
     /// A running job has stopped.
-    pub(super) fn has_stopped(&mut self, state: &State, job: JobId, pool: PoolId, room: &Resources) {
-        self.lists.touch(state.alive(job).leaf);
-        self.note_room(pool, room);
+    pub(super) fn has_stopped(&mut self, state: &State, stopped: &Stopped) {
+        self.lists.touch(state.alive(stopped.job).leaf);
+        self.note_room(stopped.pool, &stopped.room);
         if let Some(holds) = &mut self.holds {
-            holds.changed(state, pool, Some(job));
+            holds.changed(state, stopped.pool, Some(stopped));
         }
-        self.stopped_for_reclaim(state, job, pool);
+        self.stopped_for_reclaim(state, stopped);
     }
 
     /// A job stands in its line from now on.

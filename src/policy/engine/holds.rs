@@ -13,7 +13,7 @@ use crate::line::Waiter;
 use crate::outlook::Outlook;
 use crate::reservation::{Reservation, Timetable};
 use crate::route::RouteId;
-use crate::state::State;
+use crate::state::{State, Stopped};
 use crate::time::Timestamp;
 
 /// Who may start by a route that has room.
@@ -145,21 +145,19 @@ impl Holds {
     }
 
     /// A job stopped that ran in a pool, or the pool has another size.
-    pub(super) fn changed(&mut self, state: &State, pool: PoolId, stopped: Option<JobId>) {
+    pub(super) fn changed(&mut self, state: &State, pool: PoolId, stopped: Option<&Stopped>) {
         let hold = &mut self.pools[pool];
         hold.stale = true;
-        let stay = stopped.and_then(|job| hold.timetable.stopped(job));
-        match (&mut hold.outlook, stay) {
-            (Some(outlook), Some(stay)) => outlook.stopped(state, &stay),
+        let end = stopped.map(|stopped| (stopped.route, hold.timetable.stopped(state, stopped)));
+        match (&mut hold.outlook, end) {
+            (Some(outlook), Some((route, end))) => outlook.stopped(state, route, end),
             _ => hold.outlook = None,
         }
     }
 
     /// Nothing is expected any more of the ends of some jobs that run in a pool.
     pub(super) fn forget(&mut self, pool: PoolId, jobs: &[JobId]) {
-        for job in jobs {
-            self.pools[pool].timetable.stopped(*job);
-        }
+        self.pools[pool].timetable.forget(jobs);
     }
 
     pub(super) fn joined(&mut self, state: &State, waiter: Waiter) {

@@ -29,7 +29,7 @@ use crate::policy::first::{Front, Present, merge};
 use crate::reclaim::{Bounds, Plan, Ranks, Rules, Running, Wanted, is_hopeless, search};
 use crate::route::RouteId;
 use crate::snapshot::Memory;
-use crate::state::State;
+use crate::state::{State, Stopped};
 use crate::time::{Millis, Timestamp};
 use crate::tree::MemberId;
 
@@ -442,10 +442,13 @@ impl Engine {
         let pool = state.routes.route(route).pool;
         let lost = plan.victims.iter().map(|(id, _)| gpu_time(state, *id)).fold(0, u128::saturating_add);
         let first = state.evictions.len();
-        let rooms = state.evict_for(&plan.victims, head.waiter.job);
-        for ((victim, _), room) in plan.victims.iter().zip(&rooms) {
-            self.has_stopped(state, *victim, pool, room);
+        state.note_evictions(&plan.victims, head.waiter.job);
+        for (victim, _) in &plan.victims {
+            if let Some(stopped) = state.stop_for_another(*victim) {
+                self.has_stopped(state, &stopped);
+            }
         }
+        state.promote_after(&plan.victims, pool);
         let started = self.start_beside(state, head.waiter, route);
         debug_assert!(started, "a plan makes no room");
         if started {
@@ -513,9 +516,10 @@ impl Engine {
     }
 
     /// A job has stopped, for reclaim.
-    pub(super) fn stopped_for_reclaim(&mut self, state: &State, job: JobId, pool: PoolId) {
+    pub(super) fn stopped_for_reclaim(&mut self, state: &State, stopped: &Stopped) {
         let Some(reclaim) = &mut self.reclaim else { return };
-        reclaim.running.stopped(state, pool, job);
+        let (job, pool) = (stopped.job, stopped.pool);
+        reclaim.running.stopped(state, stopped);
         reclaim.waste.stopped(job);
         reclaim.backing_off.touch(state, job);
         reclaim.changed_in(pool);
