@@ -65,8 +65,12 @@ pub(crate) enum Denied {
 /// A running job with its class and its place.
 type Runs = (i32, Place, JobId);
 
-/// A job that is not guaranteed at some member, in the order of promotion.
-type Candidate = (Reverse<i32>, Place, JobId);
+/// A job that is not guaranteed at some member, in the order of promotion: by class, then the oldest.
+type Candidate = (Reverse<i32>, Timestamp, u64, JobId);
+
+fn candidate((class, place, id): Runs) -> Candidate {
+    (Reverse(class), place.submit, place.number, id)
+}
 
 /// All quotas and what is used of them.
 #[derive(Clone, Debug)]
@@ -217,14 +221,9 @@ impl Quotas {
         promoting: &BTreeSet<MemberId>,
         pool: PoolId,
     ) -> Self {
-        let here = |entries: &BTreeMap<(PoolId, ResourceKind), Entry>| {
-            let from = entries.range((pool, ResourceKind::GPU)..);
-            from.take_while(|((its, _), _)| *its == pool)
-                .map(|(pair, entry)| (*pair, entry.clone()))
-                .collect()
-        };
-        let entries = self.entries.iter().enumerate().map(|(index, entries)| {
-            if members.contains(&MemberId::at(index)) { here(entries) } else { BTreeMap::new() }
+        let entries = (0..self.entries.len()).map(MemberId::at).map(|member| {
+            let here = self.entries_in(member, pool).filter(|_| members.contains(&member));
+            here.map(|(kind, entry)| ((pool, kind), entry.clone())).collect()
         });
         let waiting = |member: &MemberId| {
             let key = (*member, pool);
@@ -235,17 +234,25 @@ impl Quotas {
     }
 
     /// How much too much a member would hold of each resource of a route after one more start by it.
-    pub(crate) fn excess(
-        &self,
-        member: MemberId,
-        route: &Route,
-    ) -> impl Iterator<Item = (ResourceKind, Quantity)> {
+    pub(crate) fn excess(&self, member: MemberId, route: &Route) -> Vec<(ResourceKind, Quantity)> {
+        self.over(member, route, |entry| (entry.used, entry.most))
+    }
+
+    /// How much more than its quota would count as guaranteed at a member after one more start by a route.
+    pub(crate) fn beyond(&self, member: MemberId, route: &Route) -> Vec<(ResourceKind, Quantity)> {
+        self.over(member, route, |entry| (entry.guaranteed, entry.quota))
+    }
+
+    fn over<F>(&self, member: MemberId, route: &Route, of: F) -> Vec<(ResourceKind, Quantity)>
+    where
+        F: Fn(&Entry) -> (Quantity, Option<Quantity>),
+    {
         let over = |(kind, amount): (ResourceKind, Quantity)| {
-            let entry = self.entries[member].get(&(route.pool, kind))?;
-            let sum = entry.used.checked_add(amount)?;
-            Some((kind, sum.checked_sub(entry.most?).filter(|over| *over > Quantity::ZERO)?))
+            let (used, most) = of(self.entries[member].get(&(route.pool, kind))?);
+            let sum = used.checked_add(amount)?;
+            Some((kind, sum.checked_sub(most?).filter(|over| *over > Quantity::ZERO)?))
         };
-        route.total.iter().filter_map(over).collect::<Vec<_>>().into_iter()
+        route.total.iter().filter_map(over).collect()
     }
 
     /// What a member holds of a resource in a pool, and the most that it may; `None` without a limit.
@@ -274,14 +281,11 @@ impl Quotas {
 
     /// Whether a member has enough quota left to count one more start by a route as guaranteed.
     pub(crate) fn is_guaranteed(&self, member: MemberId, route: &Route) -> bool {
-        let entries = &self.entries[member];
-        let here =
-            entries.range((route.pool, ResourceKind::GPU)..).take_while(|((pool, _), _)| *pool == route.pool);
         let mut named = false;
-        for ((_, kind), entry) in here {
+        for (kind, entry) in self.entries_in(member, route.pool) {
             let Some(quota) = entry.quota else { continue };
             named = true;
-            if entry.guaranteed.checked_add(route.total[*kind]).is_none_or(|sum| sum > quota) {
+            if entry.guaranteed.checked_add(route.total[kind]).is_none_or(|sum| sum > quota) {
                 return false;
             }
         }
@@ -437,8 +441,7 @@ impl Quotas {
                 }
             }
             if !guaranteed && self.has_quota(member, route.pool) {
-                let (class, place, id) = job;
-                self.borrowing.entry((member, route.pool)).or_default().insert((Reverse(class), place, id));
+                self.borrowing.entry((member, route.pool)).or_default().insert(candidate(job));
             }
         }
         self.settle_path(tree, leaf, route);
@@ -451,11 +454,11 @@ impl Quotas {
         bits: Guaranteed,
         (level, member): (usize, MemberId),
         pool: PoolId,
-        (class, place, id): Runs,
+        job: Runs,
     ) -> bool {
         bits.get(level).unwrap_or_else(|| {
             let borrowing = self.borrowing.get(&(member, pool));
-            let borrows = borrowing.is_some_and(|jobs| jobs.contains(&(Reverse(class), place, id)));
+            let borrows = borrowing.is_some_and(|jobs| jobs.contains(&candidate(job)));
             self.has_quota(member, pool) && !borrows
         })
     }
@@ -482,8 +485,7 @@ impl Quotas {
                 }
             }
             if !guaranteed && let Some(waiting) = self.borrowing.get_mut(&(member, route.pool)) {
-                let (class, place, id) = job;
-                waiting.remove(&(Reverse(class), place, id));
+                waiting.remove(&candidate(job));
             }
         }
         self.settle_path(tree, leaf, route);
@@ -500,9 +502,12 @@ impl Quotas {
     }
 
     fn has_quota(&self, member: MemberId, pool: PoolId) -> bool {
-        let here =
-            self.entries[member].range((pool, ResourceKind::GPU)..).take_while(|((its, _), _)| *its == pool);
-        here.into_iter().any(|(_, entry)| entry.quota.is_some())
+        self.entries_in(member, pool).any(|(_, entry)| entry.quota.is_some())
+    }
+
+    fn entries_in(&self, member: MemberId, pool: PoolId) -> impl Iterator<Item = (ResourceKind, &Entry)> {
+        let here = self.entries[member].range((pool, ResourceKind::GPU)..);
+        here.take_while(move |((its, _), _)| *its == pool).map(|((_, kind), entry)| (*kind, entry))
     }
 
     /// The quota of a member for a resource in a pool: its own, or what follows from its children's.
@@ -519,7 +524,7 @@ impl Quotas {
 
     /// Jobs that are not guaranteed at a member, in the order in which they are promoted.
     pub(crate) fn borrowing(&self, member: MemberId, pool: PoolId) -> impl Iterator<Item = JobId> + '_ {
-        self.borrowing.get(&(member, pool)).into_iter().flatten().map(|(_, _, job)| *job)
+        self.borrowing.get(&(member, pool)).into_iter().flatten().map(|(.., job)| *job)
     }
 
     /// How many running jobs are not guaranteed at a member; `None` where it has no quota, so that nobody is.
@@ -535,8 +540,7 @@ impl Quotas {
             }
         }
         if let Some(waiting) = self.borrowing.get_mut(&(member, route.pool)) {
-            let (class, place, id) = job;
-            waiting.remove(&(Reverse(class), place, id));
+            waiting.remove(&candidate(job));
         }
     }
 

@@ -10,8 +10,8 @@
 use super::legal::{Fairness, Rules, Wanted, exceeds_ratio};
 use super::ranks::Ranks;
 use super::running::{Alike, Running};
+use super::search::{Hope, could_cover};
 use crate::id::JobId;
-use crate::quantity::Quantity;
 use crate::resources::ResourceKind;
 use crate::route::RouteId;
 use crate::state::State;
@@ -55,39 +55,23 @@ pub(super) struct Against {
     open: usize,
 }
 
-/// Whether a member's quota is large enough for the job, whoever fills it now.
-fn could_cover(state: &State, member: MemberId, wanted: Wanted) -> bool {
-    let route = state.routes.route(wanted.route);
-    let covers = |(kind, amount): (ResourceKind, Quantity)| {
-        state.quotas.covers(member, route.pool, kind, u128::from(amount.get()))
-    };
-    route.total.iter().all(covers)
-}
-
-/// Whether a job that does not count as guaranteed somewhere could, once others are gone.
-pub(super) fn may_be_guaranteed(state: &State, wanted: Wanted) -> bool {
-    let route = state.routes.route(wanted.route);
-    let mut path = state.tree.path(wanted.leaf).filter(|member| *member != MemberId::ROOT);
-    state.quotas.any()
-        && path.any(|member| !state.quotas.is_guaranteed(member, route) && could_cover(state, member, wanted))
-}
-
-/// Who might be stopped; where it is `hoped` that the job will count as guaranteed, as if it did.
+/// Who might be stopped; where the job hopes to be guaranteed, as if it were.
 pub(super) fn groups<'a>(
     state: &State,
     (running, ranks): (&'a Running, &mut Ranks),
     rules: Rules,
-    (wanted, hoped): (Wanted, bool),
+    (wanted, hope): (Wanted, Hope),
     fairness: Option<&Fairness<'_>>,
 ) -> Vec<Group<'a>> {
     let mut groups = Vec::new();
     let tree = &state.tree;
     let route = state.routes.route(wanted.route);
     let own = Against { level: 0, mine: wanted.leaf, side: wanted.leaf, guaranteed: false, open: usize::MAX };
-    add(state, (running, rules, wanted, fairness), (wanted.leaf, own), &mut groups);
+    add(state, (running, rules, (wanted, hope), fairness), (wanted.leaf, own), &mut groups);
     for mine in tree.path(wanted.leaf).filter(|member| *member != MemberId::ROOT) {
         let guaranteed = state.quotas.any()
-            && (state.quotas.is_guaranteed(mine, route) || hoped && could_cover(state, mine, wanted));
+            && (state.quotas.is_guaranteed(mine, route)
+                || hope != Hope::Nothing && could_cover(state, mine, wanted));
         for side in ranks.line(tree, running, route.pool, tree.member(mine).parent).iter().copied() {
             if side == mine {
                 continue;
@@ -103,7 +87,7 @@ pub(super) fn groups<'a>(
             running.each_leaf(route.pool, side, &mut |leaf| {
                 let level = tree.path(leaf).position(|at| at == side).unwrap_or(usize::MAX);
                 let against = Against { level, mine, side, guaranteed, open };
-                add(state, (running, rules, wanted, fairness), (leaf, against), &mut groups);
+                add(state, (running, rules, (wanted, hope), fairness), (leaf, against), &mut groups);
             });
         }
     }
@@ -113,7 +97,7 @@ pub(super) fn groups<'a>(
 /// Adds the groups of a leaf.
 fn add<'a>(
     state: &State,
-    (running, rules, wanted, fairness): (&'a Running, Rules, Wanted, Option<&Fairness<'_>>),
+    (running, rules, (wanted, hope), fairness): (&'a Running, Rules, (Wanted, Hope), Option<&Fairness<'_>>),
     (leaf, against): (MemberId, Against),
     groups: &mut Vec<Group<'a>>,
 ) {
@@ -130,7 +114,7 @@ fn add<'a>(
         if !may || exceeds_ratio(state, rules, wanted, [route].into_iter()) {
             continue;
         }
-        let most = alike.len().min(against.open).min(most_taken(state, wanted, route));
+        let most = alike.len().min(against.open).min(most_taken(state, (wanted, hope), route));
         let mut group = Group { leaf, route, class, alike, most, against, own, equal };
         if state.quotas.any() {
             group.most = alike.jobs().filter(|job| group.is_open(state, *job)).take(most).count();
@@ -141,9 +125,9 @@ fn add<'a>(
     }
 }
 
-/// How many who run by a route are chosen at most in a divisible pool, each for what he makes of what is lacking, or of what
-/// the job's teams would hold too much.
-fn most_taken(state: &State, wanted: Wanted, route: RouteId) -> usize {
+/// How many who run by a route are chosen at most in a divisible pool, each for what he makes of what is lacking, of what
+/// the job's teams would hold too much, or of what fills their quotas.
+fn most_taken(state: &State, (wanted, hope): (Wanted, Hope), route: RouteId) -> usize {
     let (held, wanted, leaf) =
         (&state.routes.route(route).total, state.routes.route(wanted.route), wanted.leaf);
     let pool = state.ledger.pool(wanted.pool);
@@ -161,8 +145,11 @@ fn most_taken(state: &State, wanted: Wanted, route: RouteId) -> usize {
     let mut most = lacking.max().unwrap_or(0);
     if state.quotas.any() {
         for member in state.tree.path(leaf) {
-            let over = state.quotas.excess(member, wanted);
-            most = over.map(|(kind, over)| by_one(kind, over.get())).fold(most, usize::saturating_add);
+            let over = state.quotas.excess(member, wanted).into_iter();
+            let filled =
+                if hope == Hope::RoomFirst { state.quotas.beyond(member, wanted) } else { Vec::new() };
+            let by_one = over.chain(filled).map(|(kind, over)| by_one(kind, over.get()));
+            most = by_one.fold(most, usize::saturating_add);
         }
     }
     most

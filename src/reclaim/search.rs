@@ -6,13 +6,14 @@
 //! is put back, the dearest first, and what is left is judged; where it is not legal, another node, or in a divisible pool
 //! another team, is tried; on nodes at last without the sides that R2 has protected. In a divisible pool nobody is chosen at
 //! first whom R2 protects beside those chosen before. Where nothing is found, all is done once more as if the job counted as
-//! guaranteed, if it may once others are gone. A legal set can be missed; how often is measured by the tests.
+//! guaranteed, if it may once others are gone (see `hoped`). A legal set can be missed; how often is measured by the tests.
 //! Absent on purpose: what is legal (see `legal`), who is a candidate at all (see `groups`), what is lacking beside room (see
 //! `beside`), in which fabric domain (see `domains`), which node comes next (see `nodes`), and what is tried after a set was
 //! refused (see `otherwise`). Layer 3; uses `state`, `tree`.
 
 mod beside;
 mod domains;
+mod hoped;
 mod nodes;
 mod otherwise;
 
@@ -21,10 +22,12 @@ use core::ops::Range;
 use std::collections::BTreeSet;
 
 use domains::InDomain;
+use hoped::may_be_guaranteed;
+pub(super) use hoped::{Hope, could_cover};
 use otherwise::Refused;
 
 use super::alike::{BunchAt, Choice, Next, Snug, Teams};
-use super::groups::{Group, groups, may_be_guaranteed, suffice};
+use super::groups::{Group, groups, suffice};
 use super::hopeless::is_too_little;
 use super::{Fairness, Ranks, Rules, Running, Victim, Wanted, compare_leaves, judge};
 use crate::decision::EvictReason;
@@ -87,6 +90,7 @@ struct Search<'a> {
     groups: &'a [Group<'a>],
     bounds: &'a Bounds<'a>,
     wanted: Wanted,
+    hope: Hope,
     /// What R2 says of one victim, where that can be told.
     fairness: Option<Fairness<'a>>,
     /// What one worker asks; in a divisible pool, which counts as one node, what must be free for all of the job.
@@ -145,28 +149,29 @@ pub(crate) fn search(
     if fairness.is_some_and(|fair| is_too_little(state, (running, ranks), &fair, wanted)) {
         return None;
     }
-    let found = search_among(state, (running, ranks), wanted, bounds, (fairness, false));
-    // Whoever of a lower class gives way may leave room in the quota that the job counts for.
-    if found.is_some() || fairness.is_some() || !may_be_guaranteed(state, wanted) {
+    let mut among = |hope| search_among(state, (running, ranks), wanted, bounds, (fairness, hope));
+    let found = among(Hope::Nothing);
+    let lowest = running.lowest_class(state.routes.route(wanted.route).pool);
+    let any_lower = lowest.is_some_and(|lowest| lowest < wanted.class);
+    if found.is_some() || !may_be_guaranteed(state, wanted, any_lower) {
         return found;
     }
-    search_among(state, (running, ranks), wanted, bounds, (None, true))
+    among(Hope::Room).or_else(|| among(Hope::RoomFirst))
 }
 
-/// The same among those who may be stopped for a job that counts as guaranteed as things are, or if that is `hoped`, as it may
-/// once others are gone.
+/// The same among those who may be stopped for a job that counts as guaranteed where it does, or hopes to.
 fn search_among(
     state: &State,
     (running, ranks): (&Running, &mut Ranks),
     wanted: Wanted,
     bounds: &Bounds<'_>,
-    (fairness, hoped): (Option<Fairness<'_>>, bool),
+    (fairness, hope): (Option<Fairness<'_>>, Hope),
 ) -> Option<Plan> {
-    let groups = groups(state, (running, ranks), bounds.rules, (wanted, hoped), fairness.as_ref());
+    let groups = groups(state, (running, ranks), bounds.rules, (wanted, hope), fairness.as_ref());
     if groups.is_empty() || !suffice(state, wanted, &groups, fairness.as_ref()) {
         return None;
     }
-    let mut search = Search::new(state, &groups, fairness, wanted, bounds);
+    let mut search = Search::new(state, &groups, fairness, (wanted, hope), bounds);
     let found = search.judged(running);
     if found.is_some() || search.protected.is_empty() {
         return found;
@@ -180,7 +185,7 @@ impl<'a> Search<'a> {
         state: &'a State,
         groups: &'a [Group<'a>],
         fairness: Option<Fairness<'a>>,
-        wanted: Wanted,
+        (wanted, hope): (Wanted, Hope),
         bounds: &'a Bounds<'a>,
     ) -> Self {
         let route = state.routes.route(wanted.route);
@@ -202,6 +207,7 @@ impl<'a> Search<'a> {
             groups,
             bounds,
             wanted,
+            hope,
             fairness,
             request,
             needs,
@@ -440,6 +446,7 @@ impl<'a> Search<'a> {
         while let Some((member, kind)) = self.excess() {
             self.take_below(member, kind)?;
         }
+        self.make_room_in_quotas();
         if self.divisible {
             return self.choose_amounts();
         }

@@ -21,7 +21,7 @@ use crate::time::Timestamp;
 pub struct Admission {
     /// What would become of it.
     pub verdict: Verdict,
-    /// Who would be stopped for it.
+    /// Who would be stopped for it: also where it waits because it would be stopped itself in the same cycle.
     pub victims: Vec<JobId>,
     /// The largest size at which the alternative by which the job would start would do so by itself, without stopping
     /// anybody; of a job that would not start, the first alternative that would at some size. `None` if none would.
@@ -69,8 +69,8 @@ impl Scheduler {
     ///
     /// A copy of everything and a cycle, once for the verdict and O(log of the largest size that the pools could hold) times
     /// for each alternative that is sized: for a person who asks, not for every job. The size that is told was tried, and
-    /// the next one was too, and did not start. Where a larger job may come first (`multifactor` by size), an even larger
-    /// one may start all the same.
+    /// the next one was too, and did not start. A larger one may start all the same where it comes first for its size
+    /// (`multifactor`), or where the largest that starts is stopped again in the same cycle, and so are some that are smaller.
     ///
     /// # Examples
     ///
@@ -88,7 +88,7 @@ impl Scheduler {
     /// assert_eq!(answer.largest, Some(Size::Gpus(4)));
     /// ```
     pub fn can_admit(&self, now: Timestamp, job: JobSpec, shape: &ShapeSpec) -> Result<Admission, Error> {
-        let (verdict, victims) = self.clone().try_one(now, job, shape)?;
+        let Tried { verdict, victims, .. } = self.clone().try_one(now, job, shape)?;
         let starts_by = match verdict {
             Verdict::Starts { alternative, .. } => usize::try_from(alternative).ok(),
             Verdict::Waits(_) | Verdict::Rejected(_) => None,
@@ -104,19 +104,17 @@ impl Scheduler {
     }
 
     /// Submits a job and decides.
-    fn try_one(
-        mut self,
-        now: Timestamp,
-        mut job: JobSpec,
-        shape: &ShapeSpec,
-    ) -> Result<(Verdict, Vec<JobId>), Error> {
+    fn try_one(mut self, now: Timestamp, mut job: JobSpec, shape: &ShapeSpec) -> Result<Tried, Error> {
         job.shape = self.intern(shape)?;
         let id = match self.submit(now, job)? {
-            Submission::Rejected(reason) => return Ok((Verdict::Rejected(reason), Vec::new())),
+            Submission::Rejected(reason) => {
+                let verdict = Verdict::Rejected(reason);
+                return Ok(Tried { verdict, victims: Vec::new(), started: false });
+            }
             Submission::Queued(id) => id,
         };
         let mut victims = Vec::new();
-        let mut verdict = None;
+        let (mut verdict, mut started) = (None, false);
         for decision in self.schedule(now)? {
             match decision {
                 // It has to give way in the same cycle.
@@ -127,15 +125,17 @@ impl Scheduler {
                     victims.push(*job);
                 }
                 Decision::Start { job, pool, alternative, .. } if *job == id => {
+                    started = true;
                     verdict = Some(Verdict::Starts { pool: *pool, alternative: *alternative });
                 }
                 _ => {}
             }
         }
-        match verdict {
-            Some(verdict) => Ok((verdict, victims)),
-            None => Ok((Verdict::Waits(Box::new(self.explain(id)?)), victims)),
-        }
+        let verdict = match verdict {
+            Some(verdict) => verdict,
+            None => Verdict::Waits(Box::new(self.explain(id)?)),
+        };
+        Ok(Tried { verdict, victims, started })
     }
 
     /// The largest size of an alternative that starts now and stops nobody.
@@ -149,26 +149,30 @@ impl Scheduler {
         let gpus = one.request[ResourceKind::GPU].get();
         let by_gpus = one.workers == 1 && gpus > 0 && gpus.is_multiple_of(DEVICE);
         let sized: Sized = if by_gpus { whole_gpus } else { with_workers };
-        let mut largest = None;
-        // Any size up to the lower starts, none from the upper on.
-        let (mut lower, mut upper) = (0, self.bound(one, by_gpus).saturating_add(1));
-        while upper - lower > 1 {
-            let middle = lower + (upper - lower) / 2;
-            let starts = match sized(one, middle) {
-                None => None,
-                Some((alternative, size)) => {
-                    let alone = ShapeSpec { alternatives: vec![alternative], ..shape.clone() };
-                    let (verdict, victims) = self.clone().try_one(now, job, &alone)?;
-                    (matches!(verdict, Verdict::Starts { .. }) && victims.is_empty()).then_some(size)
-                }
-            };
-            if let Some(size) = starts {
-                (lower, largest) = (middle, Some(size));
-            } else {
-                upper = middle;
-            }
+        let asked = if by_gpus { gpus / DEVICE } else { u64::from(one.workers) };
+        let tried = |size: u64| -> Result<Option<(Size, Tried)>, Error> {
+            let Some((alternative, size)) = sized(one, size) else { return Ok(None) };
+            let alone = ShapeSpec { alternatives: vec![alternative], ..shape.clone() };
+            Ok(Some((size, self.clone().try_one(now, job, &alone)?)))
+        };
+        let stays = |size: u64| -> Result<Option<Size>, Error> {
+            let stays = |tried: &Tried| matches!(tried.verdict, Verdict::Starts { .. });
+            let found = tried(size)?.filter(|(_, tried)| stays(tried) && tried.victims.is_empty());
+            Ok(found.map(|(size, _)| size))
+        };
+        let starts = |size: u64| -> Result<bool, Error> {
+            Ok(tried(size)?.is_some_and(|(_, tried)| tried.started && tried.victims.is_empty()))
+        };
+        let most = last(self.bound(one, by_gpus), starts)?;
+        if most > 0
+            && let Some(size) = stays(most)?
+        {
+            return Ok(Some(size));
         }
-        Ok(largest)
+        // The largest is stopped again: so may be some that are smaller, others not.
+        let most = last(most.saturating_sub(1), |size| Ok(stays(size)?.is_some()))?;
+        let larger = if asked > most { stays(asked)? } else { None };
+        Ok(if larger.is_none() && most > 0 { stays(most)? } else { larger })
     }
 
     /// No larger size could start whatever ran: whole GPUs on a node, or workers in a pool.
@@ -192,6 +196,28 @@ impl Scheduler {
         let most = most.max().unwrap_or(0);
         if by_gpus { most } else { most.min(u64::from(u32::MAX)) }
     }
+}
+
+/// What became of a job on a copy.
+struct Tried {
+    verdict: Verdict,
+    victims: Vec<JobId>,
+    /// It started, whether or not it was stopped again.
+    started: bool,
+}
+
+/// The last size up to `most` that does something, if all smaller ones do it; zero if none does.
+fn last(most: u64, does: impl Fn(u64) -> Result<bool, Error>) -> Result<u64, Error> {
+    let (mut lower, mut upper) = (0, most.saturating_add(1));
+    while upper - lower > 1 {
+        let middle = lower + (upper - lower) / 2;
+        if does(middle)? {
+            lower = middle;
+        } else {
+            upper = middle;
+        }
+    }
+    Ok(lower)
 }
 
 /// An alternative at another size.

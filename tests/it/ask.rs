@@ -478,3 +478,32 @@ fn with_less_room_fewer_must_be_gone() {
         ["pool `p`: 1 gpu more free", "pool `q`: job 3#0 and the 1 before it out of its way"]
     );
 }
+
+/// A size that would start and be stopped for another in the same cycle is none, and hides no larger one that the ratio
+/// protects.
+#[test]
+fn a_size_that_is_stopped_again_hides_none_that_stays() {
+    let teams = vec![TeamSpec::new("x").with_weight(Weight::new(4, 1).unwrap()), TeamSpec::new("y")];
+    let pool = PoolSpec::new("pool", 1, Resources::new().gpu(7));
+    let policy = PolicySpec::new(OrderName::Drf).with_preemption(Preemption::Priority);
+    let policy = policy.with_priority(fairshare::ClassScope::WithinTeam);
+    let mut scheduler = Scheduler::new(Config::new(vec![pool], teams).with_policy(policy)).unwrap();
+    let now = Timestamp::ZERO;
+    let shape = |count, class| ShapeSpec::new(Alternative::new(gpus(count))).with_class(class);
+    let two = scheduler.intern(&shape(2, 1)).unwrap();
+    for preemptible in [false, true] {
+        let mut job = JobSpec::new(TeamId::new(1), two, now);
+        job.preemptible = preemptible;
+        let _ = scheduler.submit(now, job).unwrap();
+        if !preemptible {
+            assert_eq!(scheduler.schedule(now).unwrap().len(), 1);
+        }
+    }
+    for asked in 1..=7 {
+        let job = JobSpec::new(TeamId::new(0), ShapeId::new(0), now);
+        let answer = scheduler.can_admit(now, job, &shape(asked, 0)).unwrap();
+        assert_eq!(answer.largest, Some(Size::Gpus(5)), "asked {asked}");
+        let starts = matches!(answer.verdict, Verdict::Starts { .. });
+        assert_eq!(starts, asked <= 3 || asked == 5, "asked {asked}");
+    }
+}

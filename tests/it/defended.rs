@@ -4,9 +4,14 @@
 //! and are therefore looked at first; one job that borrows would do. Absent on purpose: what is legal (see `livelock`).
 
 use fairshare::{
-    Allowance, Alternative, Config, Decision, JobSpec, OrderName, PolicySpec, PoolId, PoolSpec, Preemption,
-    Quantity, ResourceKind, Resources, Scheduler, ShapeId, ShapeSpec, TeamId, TeamSpec, Timestamp, Weight,
+    Allowance, Alternative, Config, Decision, EvictReason, JobId, JobSpec, Millis, OrderName, PolicySpec,
+    PoolId, PoolSpec, Preemption, Quantity, ResourceKind, Resources, Scheduler, ShapeId, ShapeSpec,
+    Submission, TeamId, TeamSpec, Timestamp, Weight,
 };
+
+fn quota(gpus: u64) -> Allowance {
+    Allowance::new(PoolId::new(0), ResourceKind::GPU, Quantity::from_units(gpus).unwrap())
+}
 
 /// A department with a quota for all of `pool`, of which one team runs a job on each node and another borrows the rest; a
 /// team of the department, directly or in a group below it, asks for its part.
@@ -21,8 +26,7 @@ struct Cluster {
 impl Cluster {
     fn new(nodes: u32, divisible: bool, in_group: bool, low: bool) -> Self {
         let department = TeamId::new(0);
-        let quota = Quantity::from_units(2 * u64::from(nodes)).unwrap();
-        let quota = Allowance::new(PoolId::new(0), ResourceKind::GPU, quota);
+        let quota = quota(2 * u64::from(nodes));
         let [first, borrows, elsewhere] = [1, 2, 3].map(TeamId::new);
         let mut teams = vec![
             TeamSpec::new("department").with_quota(quota),
@@ -97,8 +101,7 @@ fn a_quota_that_a_batch_job_fills_is_taken_from_it_and_from_others() {
     {
         for preemption in [Preemption::Reclaim, Preemption::Priority] {
             let owner = TeamId::new(0);
-            let quota = Allowance::new(PoolId::new(0), ResourceKind::GPU, Quantity::from_units(2).unwrap());
-            let mut teams = vec![TeamSpec::new("owner").with_quota(quota), TeamSpec::new("other")];
+            let mut teams = vec![TeamSpec::new("owner").with_quota(quota(2)), TeamSpec::new("other")];
             if sibling {
                 teams.extend(["batch", "urgent"].map(|name| TeamSpec::new(name).under(owner)));
             }
@@ -126,5 +129,92 @@ fn a_quota_that_a_batch_job_fills_is_taken_from_it_and_from_others() {
             assert_eq!(scheduler.running(owner).unwrap(), 1, "{case}");
             assert_eq!(scheduler.running(TeamId::new(1)).unwrap(), 2, "{case}");
         }
+    }
+}
+
+/// A team within its own quota takes back what another of its department holds of the department's, and one of a stranger's:
+/// alone against strangers it counts for nothing before the first is gone. What runs in another pool does not matter.
+#[test]
+fn a_quota_that_a_sibling_fills_is_taken_from_it_and_from_others() {
+    for (divisible, preemption) in
+        [Preemption::Priority, Preemption::Reclaim].into_iter().flat_map(|p| [(false, p), (true, p)])
+    {
+        for (strangers, siblings) in [(0, 0), (5, 0), (5, 5), (0, 5)] {
+            for elsewhere in [false, true] {
+                let case = format!("{divisible} {preemption:?} {strangers} {siblings} {elsewhere}");
+                let department = TeamId::new(0);
+                let teams = vec![
+                    TeamSpec::new("department").with_quota(quota(2)),
+                    TeamSpec::new("asks").under(department).with_quota(quota(2)),
+                    TeamSpec::new("sibling").under(department),
+                    TeamSpec::new("stranger"),
+                ];
+                let pool = PoolSpec::new("pool", 1, Resources::new().gpu(4));
+                let pools = vec![
+                    if divisible { pool.as_divisible() } else { pool },
+                    PoolSpec::new("other", 1, Resources::new().gpu(1)),
+                ];
+                let policy = PolicySpec::new(OrderName::Drf).with_preemption(preemption);
+                let mut scheduler = Scheduler::new(Config::new(pools, teams).with_policy(policy)).unwrap();
+                let mut submit = |team, pool, gpus, class, now| {
+                    let now = Timestamp::from_millis(now);
+                    let one = Alternative::new(Resources::new().gpu(gpus)).in_pools(vec![PoolId::new(pool)]);
+                    let shape = scheduler.intern(&ShapeSpec::new(one).with_class(class)).unwrap();
+                    let _ = scheduler.submit(now, JobSpec::new(TeamId::new(team), shape, now)).unwrap();
+                    scheduler.schedule(now).unwrap().to_vec()
+                };
+                if elsewhere {
+                    submit(3, 1, 1, -1, 0);
+                }
+                submit(2, 0, 1, siblings, 0);
+                for _ in 0..3 {
+                    submit(3, 0, 1, strangers, 0);
+                }
+                let decided = submit(1, 0, 2, 0, 1);
+                let [Decision::Evict { .. }, Decision::Evict { .. }, Decision::Start { .. }] = decided[..]
+                else {
+                    panic!("{decided:?}: {case}")
+                };
+                assert_eq!(scheduler.running(TeamId::new(2)).unwrap(), 0, "{case}");
+                assert_eq!(scheduler.running(TeamId::new(3)).unwrap(), 2 + u32::from(elsewhere), "{case}");
+            }
+        }
+    }
+}
+
+/// Quota that becomes free goes to the oldest of those who run beyond it, whatever the team's own order is.
+#[test]
+fn the_oldest_is_promoted() {
+    for order in [OrderName::Drf, OrderName::Sjf] {
+        let teams = vec![TeamSpec::new("a").with_quota(quota(1)), TeamSpec::new("b").with_quota(quota(2))];
+        let pool = PoolSpec::new("pool", 1, Resources::new().gpu(3));
+        let policy = PolicySpec::new(order).with_preemption(Preemption::Reclaim);
+        let mut scheduler = Scheduler::new(Config::new(vec![pool], teams).with_policy(policy)).unwrap();
+        let one = scheduler.intern(&ShapeSpec::new(Alternative::new(Resources::new().gpu(1)))).unwrap();
+        let submit = |scheduler: &mut Scheduler, team, now, limit: Option<u64>| -> JobId {
+            let now = Timestamp::from_millis(now);
+            let job = JobSpec::new(TeamId::new(team), one, now);
+            let job = limit.map_or(job, |limit| job.with_time_limit(Millis::new(limit)));
+            let Submission::Queued(id) = scheduler.submit(now, job).unwrap() else { panic!("it fits") };
+            id
+        };
+        let [guaranteed, older, younger] = [(0, None), (1, None), (2, Some(1_000))].map(|(now, limit)| {
+            let job = submit(&mut scheduler, 0, now, limit);
+            assert_eq!(scheduler.schedule(Timestamp::from_millis(now)).unwrap().len(), 1);
+            job
+        });
+        scheduler.complete(Timestamp::from_millis(2), guaranteed).unwrap();
+        for _ in 0..2 {
+            submit(&mut scheduler, 1, 3, None);
+        }
+        let decided = scheduler.schedule(Timestamp::from_millis(3)).unwrap();
+        let stopped: Vec<_> = decided
+            .iter()
+            .filter_map(|one| match one {
+                Decision::Evict { job, reason, .. } => Some((*job, *reason)),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(stopped, [(younger, EvictReason::Quota)], "{order:?}: {older} is promoted");
     }
 }

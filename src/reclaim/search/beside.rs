@@ -16,7 +16,7 @@ impl Search<'_> {
             return None;
         }
         state.tree.path(self.wanted.leaf).find_map(|member| {
-            let mut over = state.quotas.excess(member, route);
+            let mut over = state.quotas.excess(member, route).into_iter();
             let found = over.find(|(kind, over)| self.freed(*kind, member, 0) < over.get());
             found.map(|(kind, _)| (member, kind))
         })

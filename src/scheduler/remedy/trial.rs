@@ -171,7 +171,7 @@ impl<'a> Trial<'a> {
     fn is_allowed(&self, needs: &[Need]) -> bool {
         let Self { state, leaf, route, .. } = *self;
         state.tree.path(leaf).all(|member| {
-            let mut excess = state.quotas.excess(member, route);
+            let mut excess = state.quotas.excess(member, route).into_iter();
             let raised = |need: &Need, wanted| match need {
                 Need::Limit { team, kind, amount } => {
                     state.tree.member(member).team == Some(*team)

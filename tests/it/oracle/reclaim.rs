@@ -37,7 +37,7 @@ impl Oracle {
     }
 
     /// Jobs that run beyond a member's quota and now fit it count as guaranteed from now on: the highest class first, then
-    /// the member's jobs in order.
+    /// the oldest.
     pub(super) fn promote(&mut self, member: usize, pool: usize) {
         let mut others: Vec<Run> = self.running.iter().filter(|other| other.pool == pool).cloned().collect();
         others.retain(|other| {
@@ -45,7 +45,7 @@ impl Oracle {
         });
         others.sort_by_key(|other| {
             let job = &self.jobs[self.index_of(other.number)];
-            (Reverse(job.class), self.own_order(job))
+            (Reverse(job.class), job.submit, job.number)
         });
         for other in others {
             if self.within_quota(member, &other) {
