@@ -170,9 +170,14 @@ impl Scheduler {
             return Ok(Some(size));
         }
         // The largest is stopped again: so may be some that are smaller, others not.
-        let most = last(most.saturating_sub(1), |size| Ok(stays(size)?.is_some()))?;
-        let larger = if asked > most { stays(asked)? } else { None };
-        Ok(if larger.is_none() && most > 0 { stays(most)? } else { larger })
+        let mut size = last(most.saturating_sub(1), |size| Ok(stays(size)?.is_some()))?;
+        if asked > size && stays(asked)?.is_some() {
+            size = asked;
+        }
+        while stays(size.saturating_add(1))?.is_some() {
+            size += 1;
+        }
+        if size == 0 { Ok(None) } else { stays(size) }
     }
 
     /// No larger size could start whatever ran: whole GPUs on a node, or workers in a pool.
