@@ -33,7 +33,7 @@ pub(crate) struct Outlook {
     /// Jobs that end by then have ended; `None`: it is as now.
     at: Option<Timestamp>,
     free: Free,
-    /// Something is free, or not, that was not, or was, when it was asked for a reservation last.
+    /// What is free may be other than when a reservation was made of it last.
     changed: bool,
 }
 
@@ -69,7 +69,7 @@ impl Outlook {
         }
     }
 
-    /// The job has stopped that stopped last; it would have ended then, if ever.
+    /// A job that ran by a route has stopped just now; when it would have ended, if ever.
     pub(crate) fn stopped(&mut self, state: &State, route: RouteId, end: Option<Timestamp>) {
         if !self.has_ended(end) {
             self.change(state, route, state.spans_of_stopped(), true);

@@ -282,10 +282,13 @@ impl Quotas {
     /// Whether a member has enough quota left to count one more start by a route as guaranteed.
     pub(crate) fn is_guaranteed(&self, member: MemberId, route: &Route) -> bool {
         let mut named = false;
-        for (kind, entry) in self.entries_in(member, route.pool) {
+        for ((_, kind), entry) in self.entries[member]
+            .range((route.pool, ResourceKind::GPU)..)
+            .take_while(|((pool, _), _)| *pool == route.pool)
+        {
             let Some(quota) = entry.quota else { continue };
             named = true;
-            if entry.guaranteed.checked_add(route.total[kind]).is_none_or(|sum| sum > quota) {
+            if entry.guaranteed.checked_add(route.total[*kind]).is_none_or(|sum| sum > quota) {
                 return false;
             }
         }

@@ -4,7 +4,7 @@
 //! rounded up, after the time that it moves data; one that is past that ends at the next instant, and one without either never does.
 //! Absent on purpose: which job is blocked, and what may pass it (see `policy`). Layer 3; uses `state`, `ledger`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::id::{JobId, NodeId};
 use crate::resources::Resources;
@@ -33,13 +33,15 @@ impl Timetable {
     pub(crate) fn stopped(&mut self, state: &State, stopped: &Stopped) -> Option<Timestamp> {
         let end = end_of(state, stopped.job, (stopped.route, stopped.since));
         if let Some(end) = end {
-            self.ends.remove(&(end, stopped.job));
+            let known = self.ends.remove(&(end, stopped.job));
+            debug_assert!(known.is_some(), "a job stops that was forgotten");
         }
         end
     }
 
-    /// Forgets some jobs, whether they run or not.
+    /// Forgets some jobs, whether they run or not. None of them stops any more.
     pub(crate) fn forget(&mut self, jobs: &[JobId]) {
+        let jobs: BTreeSet<JobId> = jobs.iter().copied().collect();
         self.ends.retain(|(_, job), _| !jobs.contains(job));
     }
 

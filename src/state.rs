@@ -384,7 +384,7 @@ impl State {
         Some(Stopped { job: id, pool: route.pool, route: route_id, since, room })
     }
 
-    /// On which nodes the job ran that has stopped last, until another starts or stops.
+    /// On which nodes the job ran that has stopped last, until another is started or stopped, or found no room.
     pub(crate) fn spans_of_stopped(&self) -> impl Iterator<Item = Span> + '_ {
         self.scratch.iter().copied()
     }

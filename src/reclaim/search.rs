@@ -5,7 +5,7 @@
 //! node itself one victim is chosen after the other, each by what its team would hold by then. Whoever proves unnecessary
 //! is put back, the dearest first, and what is left is judged; where it is not legal, another node, or in a divisible pool
 //! another team, is tried; on nodes at last without the sides that R2 has protected. In a divisible pool nobody is chosen at
-//! first whom R2 protects beside those chosen before. Where nothing is found, all is done once more as if the job counted as
+//! first whom R2 protects beside those chosen before. Where nothing is found, all is done again as if the job counted as
 //! guaranteed, if it may once others are gone (see `hoped`). A legal set can be missed; how often is measured by the tests.
 //! Absent on purpose: what is legal (see `legal`), who is a candidate at all (see `groups`), what is lacking beside room (see
 //! `beside`), in which fabric domain (see `domains`), which node comes next (see `nodes`), and what is tried after a set was
@@ -149,14 +149,16 @@ pub(crate) fn search(
     if fairness.is_some_and(|fair| is_too_little(state, (running, ranks), &fair, wanted)) {
         return None;
     }
-    let mut among = |hope| search_among(state, (running, ranks), wanted, bounds, (fairness, hope));
-    let found = among(Hope::Nothing);
-    let lowest = running.lowest_class(state.routes.route(wanted.route).pool);
-    let any_lower = lowest.is_some_and(|lowest| lowest < wanted.class);
-    if found.is_some() || !may_be_guaranteed(state, wanted, any_lower) {
-        return found;
+    for hope in [Hope::Nothing, Hope::Room, Hope::RoomFirst] {
+        if hope == Hope::Room && !may_be_guaranteed(state, running, wanted) {
+            break;
+        }
+        let found = search_among(state, (running, ranks), wanted, bounds, (fairness, hope));
+        if found.is_some() {
+            return found;
+        }
     }
-    among(Hope::Room).or_else(|| among(Hope::RoomFirst))
+    None
 }
 
 /// The same among those who may be stopped for a job that counts as guaranteed where it does, or hopes to.

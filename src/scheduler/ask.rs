@@ -69,8 +69,8 @@ impl Scheduler {
     ///
     /// A copy of everything and a cycle, once for the verdict and O(log of the largest size that the pools could hold) times
     /// for each alternative that is sized: for a person who asks, not for every job. The size that is told was tried, and
-    /// the next one was too, and did not start. A larger one may start all the same where it comes first for its size
-    /// (`multifactor`), or where the largest that starts is stopped again in the same cycle, and so are some that are smaller.
+    /// the next one was too, and did not start, or not to stay. A larger one may all the same where it comes first for its
+    /// size (`multifactor`), or where some sizes are stopped again in the same cycle; then some more are tried.
     ///
     /// # Examples
     ///

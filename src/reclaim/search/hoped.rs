@@ -6,7 +6,7 @@
 
 use super::Search;
 use crate::quantity::Quantity;
-use crate::reclaim::Wanted;
+use crate::reclaim::{Running, Wanted};
 use crate::resources::ResourceKind;
 use crate::state::State;
 use crate::tree::MemberId;
@@ -31,13 +31,14 @@ pub(in crate::reclaim) fn could_cover(state: &State, member: MemberId, wanted: W
     route.total.iter().all(covers)
 }
 
-/// Whether a job that does not count as guaranteed somewhere could, once others are gone: any below a team of its line, but of
-/// its own team only lower classes, of which there may be `any_lower`.
-pub(super) fn may_be_guaranteed(state: &State, wanted: Wanted, any_lower: bool) -> bool {
+/// Whether a job that does not count as guaranteed somewhere could, once others are gone: of its own team those of lower
+/// classes, of a team above it any.
+pub(super) fn may_be_guaranteed(state: &State, running: &Running, wanted: Wanted) -> bool {
     if !state.quotas.any() {
         return false;
     }
     let route = state.routes.route(wanted.route);
+    let any_lower = running.lowest_class(route.pool).is_some_and(|lowest| lowest < wanted.class);
     let mut path = state.tree.path(wanted.leaf).skip(usize::from(!any_lower));
     path.any(|member| {
         let is_team = member != MemberId::ROOT;
