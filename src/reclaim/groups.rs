@@ -55,7 +55,8 @@ pub(super) struct Against {
     open: usize,
 }
 
-/// Who might be stopped; where the job hopes to be guaranteed, as if it were.
+/// Who might be stopped; where the job hopes to be guaranteed, and enough might be stopped below, as if it were. Nobody, where
+/// there is nothing to hope for.
 pub(super) fn groups<'a>(
     state: &State,
     (running, ranks): (&'a Running, &mut Ranks),
@@ -64,14 +65,17 @@ pub(super) fn groups<'a>(
     fairness: Option<&Fairness<'_>>,
 ) -> Vec<Group<'a>> {
     let mut groups = Vec::new();
+    let mut hopes = hope == Hope::Nothing;
     let tree = &state.tree;
     let route = state.routes.route(wanted.route);
     let own = Against { level: 0, mine: wanted.leaf, side: wanted.leaf, guaranteed: false, open: usize::MAX };
     add(state, (running, rules, (wanted, hope), fairness), (wanted.leaf, own), &mut groups);
     for mine in tree.path(wanted.leaf).filter(|member| *member != MemberId::ROOT) {
-        let guaranteed = state.quotas.any()
-            && (state.quotas.is_guaranteed(mine, route)
-                || hope != Hope::Nothing && could_cover(state, mine, wanted));
+        let mut guaranteed = state.quotas.any() && state.quotas.is_guaranteed(mine, route);
+        // Whoever is a candidate by now is below this team.
+        if !guaranteed && hope != Hope::Nothing && could_become(state, mine, wanted, &groups) {
+            (guaranteed, hopes) = (true, true);
+        }
         for side in ranks.line(tree, running, route.pool, tree.member(mine).parent).iter().copied() {
             if side == mine {
                 continue;
@@ -91,7 +95,17 @@ pub(super) fn groups<'a>(
             });
         }
     }
+    if !hopes {
+        groups.clear();
+    }
     groups
+}
+
+/// Whether a job would be guaranteed at a member if enough of those groups below it were stopped.
+fn could_become(state: &State, member: MemberId, wanted: Wanted, below: &[Group<'_>]) -> bool {
+    let beyond = state.quotas.beyond(member, state.routes.route(wanted.route));
+    could_cover(state, member, wanted)
+        && beyond.iter().all(|(kind, amount)| most_made(state, below, *kind) >= amount.get())
 }
 
 /// Adds the groups of a leaf.
