@@ -24,7 +24,7 @@ pub struct Admission {
     /// Who would be stopped for it: also where it waits because it would be stopped itself in the same cycle.
     pub victims: Vec<JobId>,
     /// The largest size at which the alternative by which the job would start would do so by itself, without stopping
-    /// anybody; of a job that would not start, the first alternative that would at some size. `None` if none would.
+    /// anybody; of a job that would not start, the first alternative that would at some size. `None` if none was found.
     pub largest: Option<Size>,
 }
 
@@ -70,7 +70,8 @@ impl Scheduler {
     /// A copy of everything and a cycle, once for the verdict and O(log of the largest size that the pools could hold) times
     /// for each alternative that is sized: for a person who asks, not for every job. The size that is told was tried, and
     /// the next one was too, and did not start, or not to stay. A larger one may all the same where it comes first for its
-    /// size (`multifactor`), or where some sizes are stopped again in the same cycle; then some more are tried.
+    /// size (`multifactor`), where it is given a reservation in place of another job, which a smaller one would not be, or
+    /// where some sizes are stopped again in the same cycle; then some more are tried.
     ///
     /// # Examples
     ///
