@@ -156,7 +156,7 @@ const DIGESTS: [[u64; OrderName::ALL.len() + 1]; 3] = [
         0xacab_9dd7_c4a4_8f0f,
         0xa285_f1d5_30c9_6368,
         0xf5f3_d4a0_af8b_04ea,
-        0xee43_440d_f753_aa74,
+        0xd71d_0d4e_b758_2864,
         0xf5f3_d4a0_af8b_04ea,
         0xcaca_51eb_37e0_f5b8,
         0x55c4_847a_a749_4491,

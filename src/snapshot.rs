@@ -239,6 +239,10 @@ pub struct Memory {
     /// so once. In what was written before there was this, nobody.
     #[cfg_attr(feature = "serde", serde(default))]
     pub freed: Vec<JobId>,
+    /// Somebody has run for long enough to be stopped since the last cycle, which has not looked at that yet. In what was
+    /// written before there was this, nobody.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub run_ended: bool,
     /// Waiting jobs for which no victims were found, and for which nothing has happened since that may let them be found.
     pub tried: Vec<JobId>,
     /// The same of those in whose way stood what is kept for others: they are tried again when that changes, too.
@@ -252,7 +256,7 @@ pub struct Memory {
 impl Memory {
     /// Without what was found out by the rules of before, where others have come: that is an event from outside.
     pub(crate) fn begun_again(mut self) -> Self {
-        self.changed = true;
+        (self.changed, self.run_ended) = (true, false);
         self.tried.clear();
         self.tried_behind.clear();
         self.stopped.clear();

@@ -165,13 +165,11 @@ impl Scheduler {
             Ok(tried(size)?.is_some_and(|(_, tried)| tried.started && tried.victims.is_empty()))
         };
         let most = last(self.bound(one, by_gpus), starts)?;
-        if most > 0
-            && let Some(size) = stays(most)?
-        {
-            return Ok(Some(size));
+        // Where the largest is stopped again, so may be some that are smaller, others not.
+        let mut size = most;
+        if most > 0 && stays(most)?.is_none() {
+            size = last(most - 1, |size| Ok(stays(size)?.is_some()))?;
         }
-        // The largest is stopped again: so may be some that are smaller, others not.
-        let mut size = last(most.saturating_sub(1), |size| Ok(stays(size)?.is_some()))?;
         if asked > size && stays(asked)?.is_some() {
             size = asked;
         }

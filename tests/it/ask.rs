@@ -69,6 +69,36 @@ struct Seen {
     larger: u32,
 }
 
+/// The size of the kind that an alternative asks.
+fn size_of(one: &Alternative) -> u64 {
+    let gpus = one.request[ResourceKind::GPU].get();
+    let by_gpus = one.workers == 1 && gpus > 0 && gpus.is_multiple_of(1_000);
+    if by_gpus { gpus / 1_000 } else { u64::from(one.workers) }
+}
+
+/// Whoever starts as he is, and stops nobody, is told no less.
+fn check_asked(case: &Case) {
+    let (scheduler, now) = lived(case);
+    for shape in &case.shapes {
+        let job = JobSpec::new(TeamId::new(0), ShapeId::new(0), now).with_time_limit(Millis::new(3));
+        let found = scheduler.can_admit(now, job, shape).unwrap();
+        let (Verdict::Starts { alternative, .. }, []) = (&found.verdict, &found.victims[..]) else {
+            continue;
+        };
+        let one = &shape.alternatives[*alternative as usize];
+        let mut alone = shape.clone();
+        alone.alternatives = vec![one.clone()];
+        let alone = scheduler.can_admit(now, job, &alone).unwrap();
+        let largest = match found.largest {
+            Some(Size::Workers(workers)) => u64::from(workers),
+            Some(Size::Gpus(gpus)) => gpus,
+            _ => 0,
+        };
+        let starts = matches!(alone.verdict, Verdict::Starts { .. }) && alone.victims.is_empty();
+        assert!(!starts || largest >= size_of(one), "{largest} of {one:?}");
+    }
+}
+
 fn check_largest(case: &Case, seen: &mut Seen) {
     if case.config.policy.order == OrderName::Multifactor {
         // A larger job may come first there.
@@ -211,6 +241,11 @@ proptest! {
     #[test]
     fn the_largest_size_is_that_of_one_trial_after_the_other(case in case()) {
         check_largest(&case, &mut Seen::default());
+    }
+
+    #[test]
+    fn whoever_starts_is_told_no_less(case in case()) {
+        check_asked(&case);
     }
 
     #[test]

@@ -11,8 +11,9 @@ use std::fmt::Debug;
 use fairshare::snapshot::Turn;
 use fairshare::snapshot::{Float, PoolMemory, Spent, TeamSnapshot};
 use fairshare::{
-    Backfill, ClassScope, Decision, Error, JobId, JobSpec, Millis, NodeId, OrderName, Policy, PoolId,
-    Preemption, Scheduler, Snapshot, Submission, TeamId, Timestamp, Txn,
+    Alternative, Backfill, ClassScope, Config, Decision, Error, EvictionBounds, JobId, JobSpec, Millis,
+    NodeId, OrderName, Policy, PolicySpec, PoolId, PoolSpec, Preemption, Resources, Scheduler, ShapeSpec,
+    Snapshot, Submission, TeamId, TeamSpec, Timestamp, Txn,
 };
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
@@ -561,4 +562,31 @@ fn time_does_not_run_backwards_over_a_restart() {
     let mut again = Scheduler::restore(&scheduler.snapshot()).unwrap();
     let error = again.schedule(Timestamp::ZERO).unwrap_err();
     assert_eq!(error.to_string(), "time 0 s lies before 0.005 s, already seen");
+}
+
+/// Somebody has run for long enough at the very instant at which nothing else happens, and no cycle has looked at it when the
+/// scheduler is written down: whoever was stopped may stop others again all the same.
+#[test]
+fn a_minimum_run_that_has_just_ended_is_remembered() {
+    let pool = PoolSpec::new("pool", 2, Resources::new().gpu(1));
+    let mut bounds = EvictionBounds::default();
+    (bounds.minimum_run, bounds.ratio_milli) = (Millis::new(5), None);
+    let policy = PolicySpec::new(OrderName::Drf).with_preemption(Preemption::Priority).with_bounds(bounds);
+    let teams = ["a", "b", "c"].map(TeamSpec::new).to_vec();
+    let mut scheduler = Scheduler::new(Config::new(vec![pool], teams).with_policy(policy)).unwrap();
+    for (team, class, at) in [(0, 0, 0), (2, -5, 8), (1, 1, 10)] {
+        let shape = ShapeSpec::new(Alternative::new(Resources::new().gpu(1))).with_class(class);
+        let shape = scheduler.intern(&shape).unwrap();
+        let now = Timestamp::from_millis(at);
+        let _ = scheduler.submit(now, JobSpec::new(TeamId::new(team), shape, now)).unwrap();
+        scheduler.schedule(now).unwrap();
+    }
+    let now = Timestamp::from_millis(13);
+    scheduler.set_capacity(now, PoolId::new(0), 2).unwrap();
+    let mut restored = Scheduler::restore(&scheduler.snapshot()).unwrap();
+    let mut again = Scheduler::restore(&restored.snapshot()).unwrap();
+    let decided = scheduler.schedule(now).unwrap().to_vec();
+    assert!(matches!(decided[..], [Decision::Evict { .. }, Decision::Start { .. }]), "{decided:?}");
+    assert_eq!(restored.schedule(now).unwrap(), decided);
+    assert_eq!(again.schedule(now).unwrap(), decided);
 }

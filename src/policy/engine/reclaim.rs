@@ -520,7 +520,7 @@ impl Engine {
         let Some(reclaim) = &mut self.reclaim else { return };
         let (job, pool) = (stopped.job, stopped.pool);
         reclaim.running.stopped(state, stopped);
-        reclaim.waste.stopped(job);
+        reclaim.waste.stopped(state, job);
         reclaim.backing_off.touch(state, job);
         reclaim.changed_in(pool);
         reclaim.ranks.changed(&state.tree, state.alive(job).leaf);

@@ -30,6 +30,8 @@ pub(super) struct Waste {
     protected: BTreeMap<JobId, Timestamp>,
     /// The same in the order in which it ends.
     ends: BTreeSet<(Timestamp, JobId)>,
+    /// Some have ended that are no longer known, and no cycle has looked at that.
+    has_ended: bool,
 }
 
 impl Waste {
@@ -40,6 +42,7 @@ impl Waste {
             spent: (0..pools).map(|_| (0, 0)).collect(),
             protected: BTreeMap::new(),
             ends: BTreeSet::new(),
+            has_ended: false,
         }
     }
 
@@ -69,15 +72,21 @@ impl Waste {
         }
     }
 
-    pub(super) fn stopped(&mut self, job: JobId) {
+    pub(super) fn stopped(&mut self, state: &State, job: JobId) {
         if let Some(until) = self.protected.remove(&job) {
             self.ends.remove(&(until, job));
+            self.has_ended |= until <= state.now;
         }
+    }
+
+    /// Whether somebody has run for long enough whom no cycle has looked at.
+    pub(super) fn has_ended(&self, now: Timestamp) -> bool {
+        self.has_ended || self.ends.first().is_some_and(|(until, _)| *until <= now)
     }
 
     /// Whoever has run for long enough is protected no longer; whether there was any.
     pub(super) fn expire(&mut self, now: Timestamp) -> bool {
-        let mut any = false;
+        let mut any = core::mem::take(&mut self.has_ended);
         while let Some((until, job)) = self.ends.first().copied().filter(|(until, _)| *until <= now) {
             any = true;
             self.ends.remove(&(until, job));
@@ -117,7 +126,8 @@ impl Waste {
         self.spent.iter().map(|(hour, gpu_time)| Lost { hour: *hour, gpu_time: *gpu_time })
     }
 
-    pub(super) fn read(&mut self, written: impl Iterator<Item = Lost>) {
+    pub(super) fn read(&mut self, written: impl Iterator<Item = Lost>, has_ended: bool) {
+        self.has_ended = has_ended;
         for (spent, lost) in self.spent.iter_mut().zip(written) {
             *spent = (lost.hour, lost.gpu_time);
         }

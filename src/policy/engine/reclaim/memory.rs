@@ -14,6 +14,7 @@ impl Reclaim {
     pub(super) fn write(&self, holds: Option<&Holds>, state: &State, memory: &mut Memory) {
         memory.changed = self.changed || self.reservations != holds.map_or(0, Holds::changes);
         memory.wake = self.wake;
+        memory.run_ended = self.waste.has_ended(state.now);
         memory.backing_off = self.backing_off.write();
         memory.stopped = self.stopped.iter().copied().collect();
         memory.freed = self.freed.iter().copied().collect();
@@ -36,7 +37,7 @@ impl Reclaim {
         self.wake = memory.wake;
         self.stopped = memory.stopped.iter().copied().collect();
         self.freed = memory.freed.iter().copied().collect();
-        self.waste.read(memory.pools.iter().map(|pool| pool.lost));
+        self.waste.read(memory.pools.iter().map(|pool| pool.lost), memory.run_ended);
         self.backing_off.read(state, &memory.backing_off)
     }
 
