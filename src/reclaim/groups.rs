@@ -103,9 +103,9 @@ pub(super) fn groups<'a>(
 
 /// Whether a job would be guaranteed at a member if enough of those groups below it were stopped.
 fn could_become(state: &State, member: MemberId, wanted: Wanted, below: &[Group<'_>]) -> bool {
-    let beyond = state.quotas.beyond(member, state.routes.route(wanted.route));
+    let beyond = || state.quotas.beyond(member, state.routes.route(wanted.route));
     could_cover(state, member, wanted)
-        && beyond.iter().all(|(kind, amount)| most_made(state, below, *kind) >= amount.get())
+        && beyond().iter().all(|(kind, amount)| most_made(state, below, *kind) >= amount.get())
 }
 
 /// Adds the groups of a leaf.

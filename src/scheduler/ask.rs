@@ -151,32 +151,30 @@ impl Scheduler {
         let by_gpus = one.workers == 1 && gpus > 0 && gpus.is_multiple_of(DEVICE);
         let sized: Sized = if by_gpus { whole_gpus } else { with_workers };
         let asked = if by_gpus { gpus / DEVICE } else { u64::from(one.workers) };
-        let tried = |size: u64| -> Result<Option<(Size, Tried)>, Error> {
-            let Some((alternative, size)) = sized(one, size) else { return Ok(None) };
+        let tried = |size: u64| -> Result<Option<Tried>, Error> {
+            let Some((alternative, _)) = sized(one, size) else { return Ok(None) };
             let alone = ShapeSpec { alternatives: vec![alternative], ..shape.clone() };
-            Ok(Some((size, self.clone().try_one(now, job, &alone)?)))
+            self.clone().try_one(now, job, &alone).map(Some)
         };
-        let stays = |size: u64| -> Result<Option<Size>, Error> {
+        let alone = |tried: &Tried| tried.victims.is_empty();
+        let starts = |size: u64| Ok(tried(size)?.is_some_and(|tried| tried.started && alone(&tried)));
+        let stays = |size: u64| -> Result<bool, Error> {
             let stays = |tried: &Tried| matches!(tried.verdict, Verdict::Starts { .. });
-            let found = tried(size)?.filter(|(_, tried)| stays(tried) && tried.victims.is_empty());
-            Ok(found.map(|(size, _)| size))
-        };
-        let starts = |size: u64| -> Result<bool, Error> {
-            Ok(tried(size)?.is_some_and(|(_, tried)| tried.started && tried.victims.is_empty()))
+            Ok(tried(size)?.is_some_and(|tried| stays(&tried) && alone(&tried)))
         };
         let most = last(self.bound(one, by_gpus), starts)?;
         // Where the largest is stopped again, so may be some that are smaller, others not.
         let mut size = most;
-        if most > 0 && stays(most)?.is_none() {
-            size = last(most - 1, |size| Ok(stays(size)?.is_some()))?;
+        if most > 0 && !stays(most)? {
+            size = last(most - 1, stays)?;
         }
-        if asked > size && stays(asked)?.is_some() {
+        if asked > size && stays(asked)? {
             size = asked;
         }
-        while stays(size.saturating_add(1))?.is_some() {
+        while size != most && stays(size.saturating_add(1))? {
             size += 1;
         }
-        if size == 0 { Ok(None) } else { stays(size) }
+        Ok(if size == 0 { None } else { sized(one, size).map(|(_, size)| size) })
     }
 
     /// No larger size could start whatever ran: whole GPUs on a node, or workers in a pool.

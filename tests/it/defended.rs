@@ -1,7 +1,8 @@
-//! Defended: a department's quota defends its teams against other departments, whoever of them gives way first.
+//! Defended: a quota defends its teams against others, whoever of them gives way first and whoever fills it.
 //!
-//! The team that wants the quota's last unit may stop nobody of its own department, whose jobs hold most for their weight
-//! and are therefore looked at first; one job that borrows would do. Absent on purpose: what is legal (see `livelock`).
+//! Some plans start with a job that the search looks at late: one that borrows, behind those of the own department that may
+//! not be stopped; one that fills the quota, behind strangers who may be only once it is gone. And what becomes free of a quota
+//! goes to the oldest. Absent on purpose: what is legal (see `livelock`).
 
 use fairshare::{
     Allowance, Alternative, Config, Decision, EvictReason, JobId, JobSpec, Millis, OrderName, PolicySpec,

@@ -308,6 +308,7 @@ fn count(snapshot: &Snapshot, corners: &mut Corners) {
         ("backing off", !memory.backing_off.is_empty()),
         ("stopped", !memory.stopped.is_empty()),
         ("freed", !memory.freed.is_empty()),
+        ("run ended", memory.run_ended),
         ("tried", !memory.tried.is_empty()),
         ("tried behind others", !memory.tried_behind.is_empty()),
         ("wake", memory.wake.is_some()),
