@@ -7,7 +7,7 @@
 use core::cmp::Ordering;
 
 use crate::resources::MAX_KINDS;
-use crate::tree::Scale;
+use crate::tree::{Scale, hint};
 
 /// Relative distance beyond which two hints cannot stand in the wrong order, 2^-46: each carries a few roundings of
 /// 2^-53.
@@ -44,13 +44,8 @@ impl Holding<'_> {
 
     /// The weighted dominant share, rounded; after the grant or before it.
     #[inline]
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "an ordering hint; valued usage is below 2^53 in any case"
-    )]
     pub(crate) fn hint(&self, after: bool) -> f64 {
-        let share = |group: usize| self.held(group, after) as f64 * self.scale[group].reciprocal;
-        (0..self.usage.len()).map(share).fold(0.0, f64::max)
+        hint((0..self.usage.len()).map(|group| self.held(group, after)), self.scale)
     }
 
     /// Compares the keys K of two members, after the grant or before it.
@@ -64,12 +59,6 @@ impl Holding<'_> {
         }
         let order = compare_fractions(self.largest(after), other.largest(after));
         if order == Ordering::Equal { self.compare_all(other, after) } else { order }
-    }
-
-    /// The same before any grant, for keys that mostly lie far apart.
-    #[inline]
-    pub(crate) fn compare_now(&self, other: &Self) -> Ordering {
-        decide_by_hint(self.hint(false), other.hint(false)).unwrap_or_else(|| self.compare(other, false))
     }
 
     /// The weighted dominant share as a fraction.

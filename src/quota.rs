@@ -7,9 +7,12 @@
 //! Invariant: `used` is the sum over the running jobs below a member, `guaranteed` over those with the bit.
 //! Absent on purpose: shares and order. Layer 3; uses `tree`, `route`.
 
+mod row;
+
 use core::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
+use self::row::{Entry, Row};
 use crate::config::{Config, OrderName};
 use crate::error::{Error, ErrorKind};
 use crate::id::{IdVec, JobId, PoolId, TeamId};
@@ -28,28 +31,6 @@ pub(crate) struct Guaranteed(u64);
 
 /// Levels that have a bit.
 const BITS: usize = 64;
-
-/// What a member may hold of one resource in one pool, and what it holds.
-#[derive(Clone, Debug, Default)]
-struct Entry {
-    quota: Option<Quantity>,
-    limit: Option<Quantity>,
-    borrow: Option<Quantity>,
-    lend: Option<Quantity>,
-    /// The least of the limit and quota plus borrowing limit.
-    most: Option<Quantity>,
-    /// The part of the quota that others may not use while it is idle.
-    kept: Quantity,
-    used: Quantity,
-    guaranteed: Quantity,
-    /// What is withheld from everybody else for this member now: idle amounts that it, or members below it, keep.
-    withheld: Quantity,
-    /// The same, summed over its children.
-    below: Quantity,
-    /// Both while nothing runs: more is never withheld.
-    withheld_idle: Quantity,
-    below_idle: Quantity,
-}
 
 /// Why a route is denied to a team although there is room.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -75,7 +56,7 @@ fn candidate((class, place, id): Runs) -> Candidate {
 /// All quotas and what is used of them.
 #[derive(Clone, Debug)]
 pub(crate) struct Quotas {
-    entries: IdVec<MemberId, BTreeMap<(PoolId, ResourceKind), Entry>>,
+    entries: IdVec<MemberId, Row>,
     /// Running jobs that are not guaranteed, for members and pools that have a quota.
     borrowing: BTreeMap<(MemberId, PoolId), BTreeSet<Candidate>>,
     any: bool,
@@ -85,7 +66,7 @@ pub(crate) struct Quotas {
 impl Quotas {
     /// Checks and compiles the quotas of a configuration.
     pub(crate) fn new(config: &Config, tree: &Tree) -> Result<Self, Error> {
-        let mut entries: IdVec<MemberId, BTreeMap<_, Entry>> = tree.ids().map(|_| BTreeMap::new()).collect();
+        let mut entries: IdVec<MemberId, Row> = tree.ids().map(|_| Row::default()).collect();
         let mut any = false;
         for (index, team) in config.teams.iter().enumerate() {
             let Some(member) = tree.node(TeamId::at(index)) else { continue };
@@ -97,7 +78,7 @@ impl Quotas {
                 any = true;
                 let [quota, limit, borrow, lend] =
                     [&quota, &limit, &borrow, &lend].map(|map| map.get(pair).copied());
-                entries[member].insert(*pair, Entry { quota, limit, borrow, lend, ..Entry::default() });
+                *entries[member].entry(*pair) = Entry { quota, limit, borrow, lend, ..Entry::default() };
             }
         }
         any |= config.teams.iter().any(|team| team.budget.is_some());
@@ -115,7 +96,7 @@ impl Quotas {
     /// Works out everything that follows from the amounts that the teams name.
     fn settle(&mut self, config: &Config, tree: &Tree) -> Result<(), Error> {
         self.inherit(config, tree)?;
-        for entry in self.entries.iter_mut().flat_map(BTreeMap::values_mut) {
+        for entry in self.entries.iter_mut().flat_map(Row::entries_mut) {
             let quota = entry.quota.unwrap_or_default();
             let borrowed = entry.borrow.and_then(|more| quota.checked_add(more));
             entry.most = [entry.limit, borrowed].into_iter().flatten().min();
@@ -126,12 +107,12 @@ impl Quotas {
             self.harden(config, tree);
         }
         for member in tree.ids() {
-            let pairs: Vec<_> = self.entries[member].keys().copied().collect();
+            let pairs: Vec<_> = self.entries[member].iter().map(|(pair, _)| pair).collect();
             for (pool, kind) in pairs {
                 self.settle_withheld(tree, member, pool, kind);
             }
         }
-        for entry in self.entries.iter_mut().flat_map(BTreeMap::values_mut) {
+        for entry in self.entries.iter_mut().flat_map(Row::entries_mut) {
             (entry.withheld_idle, entry.below_idle) = (entry.withheld, entry.below);
         }
         Ok(())
@@ -140,7 +121,7 @@ impl Quotas {
     /// Makes every quota a limit too. What a team's quota does not name in a pool that it names is not limited; a pool
     /// that it does not name is closed to the team, and so is every pool to a team that has no part in any quota.
     fn harden(&mut self, config: &Config, tree: &Tree) {
-        let has_any = |entries: &BTreeMap<_, Entry>| entries.values().any(|entry| entry.quota.is_some());
+        let has_any = |row: &Row| row.iter().any(|(_, entry)| entry.quota.is_some());
         let teams = (0..config.teams.len()).filter_map(|team| tree.node(TeamId::at(team)));
         for member in teams.collect::<Vec<_>>() {
             let shares_one = tree.path(member).skip(1).any(|above| has_any(&self.entries[above]));
@@ -151,7 +132,7 @@ impl Quotas {
                 let pool = PoolId::at(index);
                 let closed = !self.has_quota(member, pool);
                 for (kind, _) in spec.node.iter() {
-                    let entry = self.entries[member].entry((pool, kind)).or_default();
+                    let entry = self.entries[member].entry((pool, kind));
                     let most = if closed { Some(Quantity::ZERO) } else { entry.quota };
                     entry.most = [entry.most, most].into_iter().flatten().min();
                 }
@@ -171,15 +152,15 @@ impl Quotas {
         for parent in members {
             let mut sums: BTreeMap<(PoolId, ResourceKind), u128> = BTreeMap::new();
             for child in &children[parent] {
-                for (pair, entry) in &self.entries[*child] {
+                for (pair, entry) in self.entries[*child].iter() {
                     if let Some(quota) = entry.quota {
-                        *sums.entry(*pair).or_default() += u128::from(quota.get());
+                        *sums.entry(pair).or_default() += u128::from(quota.get());
                     }
                 }
             }
-            let names_none = self.entries[parent].values().all(|entry| entry.quota.is_none());
+            let names_none = self.entries[parent].iter().all(|(_, entry)| entry.quota.is_none());
             for ((pool, kind), sum) in sums {
-                let own = self.entries[parent].get(&(pool, kind)).and_then(|entry| entry.quota);
+                let own = self.entries[parent].get((pool, kind)).and_then(|entry| entry.quota);
                 let capacity = config
                     .pools
                     .get(pool.index())
@@ -206,7 +187,7 @@ impl Quotas {
                 }
                 if names_none && parent != MemberId::ROOT {
                     let quota = u64::try_from(sum).map(Quantity::new).ok();
-                    self.entries[parent].entry((pool, kind)).or_default().quota = quota;
+                    self.entries[parent].entry((pool, kind)).quota = quota;
                 }
             }
         }
@@ -221,16 +202,16 @@ impl Quotas {
         promoting: &BTreeSet<MemberId>,
         pool: PoolId,
     ) -> Self {
-        let entries = (0..self.entries.len()).map(MemberId::at).map(|member| {
-            let here = self.entries_in(member, pool).filter(|_| members.contains(&member));
-            here.map(|(kind, entry)| ((pool, kind), entry.clone())).collect()
-        });
+        let mut entries: IdVec<MemberId, Row> = self.entries.iter().map(|_| Row::default()).collect();
+        for member in members.iter().copied() {
+            entries[member] = self.entries[member].part(pool);
+        }
         let waiting = |member: &MemberId| {
             let key = (*member, pool);
             self.borrowing.get(&key).map(|waiting| (key, waiting.clone()))
         };
         let borrowing = promoting.iter().filter_map(waiting).collect();
-        Self { entries: entries.collect(), borrowing, any: self.any, keeps: self.keeps }
+        Self { entries, borrowing, any: self.any, keeps: self.keeps }
     }
 
     /// How much too much a member would hold of each resource of a route after one more start by it.
@@ -248,7 +229,7 @@ impl Quotas {
         F: Fn(&Entry) -> (Quantity, Option<Quantity>),
     {
         let over = |(kind, amount): (ResourceKind, Quantity)| {
-            let (used, most) = of(self.entries[member].get(&(route.pool, kind))?);
+            let (used, most) = of(self.entries[member].get((route.pool, kind))?);
             let sum = used.checked_add(amount)?;
             Some((kind, sum.checked_sub(most?).filter(|over| *over > Quantity::ZERO)?))
         };
@@ -262,13 +243,13 @@ impl Quotas {
         pool: PoolId,
         kind: ResourceKind,
     ) -> Option<(Quantity, Quantity)> {
-        let entry = self.entries[member].get(&(pool, kind))?;
+        let entry = self.entries[member].get((pool, kind))?;
         Some((entry.used, entry.most?))
     }
 
     /// A member may hold so much more of a resource in a pool, if that is limited: to try what follows.
     pub(crate) fn allow(&mut self, member: MemberId, pair: (PoolId, ResourceKind), more: Quantity) {
-        if let Some(most) = self.entries[member].get_mut(&pair).and_then(|entry| entry.most.as_mut()) {
+        if let Some(most) = self.entries[member].get_mut(pair).and_then(|entry| entry.most.as_mut()) {
             *most = most.checked_add(more).unwrap_or(*most);
         }
     }
@@ -282,13 +263,10 @@ impl Quotas {
     /// Whether a member has enough quota left to count one more start by a route as guaranteed.
     pub(crate) fn is_guaranteed(&self, member: MemberId, route: &Route) -> bool {
         let mut named = false;
-        for ((_, kind), entry) in self.entries[member]
-            .range((route.pool, ResourceKind::GPU)..)
-            .take_while(|((pool, _), _)| *pool == route.pool)
-        {
+        for (kind, entry) in self.entries[member].in_pool(route.pool) {
             let Some(quota) = entry.quota else { continue };
             named = true;
-            if entry.guaranteed.checked_add(route.total[*kind]).is_none_or(|sum| sum > quota) {
+            if entry.guaranteed.checked_add(route.total[kind]).is_none_or(|sum| sum > quota) {
                 return false;
             }
         }
@@ -310,7 +288,7 @@ impl Quotas {
         let mut limit = None;
         for member in tree.path(leaf) {
             for (kind, amount) in route.total.iter() {
-                let Some(entry) = self.entries[member].get(&(route.pool, kind)) else { continue };
+                let Some(entry) = self.entries[member].get((route.pool, kind)) else { continue };
                 let Some(most) = entry.most else { continue };
                 if entry.used.checked_add(amount).is_none_or(|sum| sum > most) {
                     limit = Some(Denied::Limit { member, kind, used: entry.used, most });
@@ -345,7 +323,7 @@ impl Quotas {
             let pair = (route.pool, kind);
             let (mut kept, mut own) = (Quantity::ZERO, Quantity::ZERO);
             for member in tree.path(leaf) {
-                let Some(entry) = self.entries[member].get(&pair) else {
+                let Some(entry) = self.entries[member].get(pair) else {
                     own = Quantity::ZERO;
                     continue;
                 };
@@ -373,9 +351,9 @@ impl Quotas {
         let pair = (pool, kind);
         let mut sum = Quantity::ZERO;
         // What is kept below the member itself is kept for its own teams.
-        let mut own = self.entries[leaf].get(&pair).map_or(Quantity::ZERO, |entry| entry.below);
+        let mut own = self.entries[leaf].get(pair).map_or(Quantity::ZERO, |entry| entry.below);
         for member in tree.path(leaf) {
-            let entry = self.entries[member].get(&pair);
+            let entry = self.entries[member].get(pair);
             let beside = entry.and_then(|entry| entry.below.checked_sub(own)).unwrap_or_default();
             sum = sum.checked_add(beside).unwrap_or(sum);
             own = entry.map_or(Quantity::ZERO, |entry| entry.withheld);
@@ -399,7 +377,7 @@ impl Quotas {
     fn settle_withheld(&mut self, tree: &Tree, member: MemberId, pool: PoolId, kind: ResourceKind) {
         let mut at = member;
         while at != MemberId::ROOT {
-            let Some(entry) = self.entries[at].get_mut(&(pool, kind)) else { return };
+            let Some(entry) = self.entries[at].get_mut((pool, kind)) else { return };
             let idle = entry.kept.checked_sub(entry.used).unwrap_or_default();
             let before = core::mem::replace(&mut entry.withheld, idle.max(entry.below));
             let now = entry.withheld;
@@ -407,7 +385,7 @@ impl Quotas {
                 return;
             }
             at = tree.member(at).parent;
-            let above = self.entries[at].entry((pool, kind)).or_default();
+            let above = self.entries[at].entry((pool, kind));
             let rest = above.below.checked_sub(before).unwrap_or_default();
             above.below = rest.checked_add(now).unwrap_or(rest);
         }
@@ -437,7 +415,7 @@ impl Quotas {
                 bits.set(level);
             }
             for (kind, amount) in route.total.iter() {
-                let Some(entry) = self.entries[member].get_mut(&(route.pool, kind)) else { continue };
+                let Some(entry) = self.entries[member].get_mut((route.pool, kind)) else { continue };
                 entry.used = entry.used.checked_add(amount).unwrap_or(entry.used);
                 if guaranteed {
                     entry.guaranteed = entry.guaranteed.checked_add(amount).unwrap_or(entry.guaranteed);
@@ -481,7 +459,7 @@ impl Quotas {
         for (level, member) in tree.path(leaf).enumerate() {
             let guaranteed = is_guaranteed(self, (level, member));
             for (kind, amount) in route.total.iter() {
-                let Some(entry) = self.entries[member].get_mut(&(route.pool, kind)) else { continue };
+                let Some(entry) = self.entries[member].get_mut((route.pool, kind)) else { continue };
                 entry.used = entry.used.checked_sub(amount).unwrap_or_default();
                 if guaranteed {
                     entry.guaranteed = entry.guaranteed.checked_sub(amount).unwrap_or_default();
@@ -505,17 +483,12 @@ impl Quotas {
     }
 
     fn has_quota(&self, member: MemberId, pool: PoolId) -> bool {
-        self.entries_in(member, pool).any(|(_, entry)| entry.quota.is_some())
-    }
-
-    fn entries_in(&self, member: MemberId, pool: PoolId) -> impl Iterator<Item = (ResourceKind, &Entry)> {
-        let here = self.entries[member].range((pool, ResourceKind::GPU)..);
-        here.take_while(move |((its, _), _)| *its == pool).map(|((_, kind), entry)| (*kind, entry))
+        self.entries[member].in_pool(pool).any(|(_, entry)| entry.quota.is_some())
     }
 
     /// The quota of a member for a resource in a pool: its own, or what follows from its children's.
     pub(crate) fn quota(&self, member: MemberId, pool: PoolId, kind: ResourceKind) -> Option<Quantity> {
-        self.entries[member].get(&(pool, kind)).and_then(|entry| entry.quota)
+        self.entries[member].get((pool, kind)).and_then(|entry| entry.quota)
     }
 
     /// Whether so much of a resource in a pool is within the quota of a member: it has one in that pool, which names no
@@ -538,7 +511,7 @@ impl Quotas {
     /// A running job counts as guaranteed at a member from now on.
     pub(crate) fn promote(&mut self, member: MemberId, route: &Route, job: Runs) {
         for (kind, amount) in route.total.iter() {
-            if let Some(entry) = self.entries[member].get_mut(&(route.pool, kind)) {
+            if let Some(entry) = self.entries[member].get_mut((route.pool, kind)) {
                 entry.guaranteed = entry.guaranteed.checked_add(amount).unwrap_or(entry.guaranteed);
             }
         }
@@ -553,7 +526,7 @@ impl Quotas {
     ) -> impl Iterator<Item = (MemberId, PoolId, ResourceKind, Quantity, Quantity)> + '_ {
         self.entries.iter().enumerate().flat_map(|(index, entries)| {
             entries.iter().map(move |((pool, kind), entry)| {
-                (MemberId::at(index), *pool, *kind, entry.used, entry.guaranteed)
+                (MemberId::at(index), pool, kind, entry.used, entry.guaranteed)
             })
         })
     }

@@ -50,7 +50,7 @@ pub(crate) struct Scale {
 }
 
 /// One member.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, PartialEq, Debug)]
 pub(crate) struct Member {
     /// The member above; the root is its own.
     pub(crate) parent: MemberId,
@@ -62,6 +62,8 @@ pub(crate) struct Member {
     pub(crate) served: u64,
     /// Place among its siblings where all else ties.
     pub(crate) tie: u32,
+    /// Its weighted dominant share, rounded: an ordering hint only.
+    pub(crate) hint: f64,
 }
 
 /// The weight of a member among its siblings, all of them multiplied by what they have in common.
@@ -147,7 +149,7 @@ impl Tree {
 
     fn add(&mut self, parent: MemberId, team: Option<TeamId>) -> MemberId {
         let member = MemberId::at(self.members.len());
-        self.members.push(Member { parent, team, running: 0, served: 0, tie: member.0 });
+        self.members.push(Member { parent, team, running: 0, served: 0, tie: member.0, hint: 0.0 });
         self.usage.resize(self.members.len() * self.groups, 0);
         member
     }
@@ -243,7 +245,7 @@ impl Tree {
     pub(crate) fn set_served(&mut self, served: impl Iterator<Item = (MemberId, u64)>) {
         self.members.iter_mut().for_each(|member| member.served = 0);
         for (leaf, served) in served {
-            self.walk(leaf, |member, _| member.served = member.served.max(served));
+            self.walk(leaf, |member, _, _| member.served = member.served.max(served));
         }
         self.grants = self.members[MemberId::ROOT].served;
     }
@@ -252,35 +254,58 @@ impl Tree {
     pub(crate) fn grant(&mut self, leaf: MemberId, charge: &[u64]) {
         self.grants += 1;
         let served = self.grants;
-        self.walk(leaf, |member, usage| {
+        self.walk(leaf, |member, usage, scale| {
             member.running += 1;
             member.served = served;
             for (held, more) in usage.iter_mut().zip(charge) {
                 *held += more;
             }
+            member.hint = hint(usage.iter().copied(), scale);
         });
     }
 
     /// A job below `leaf` has stopped: its charge is taken away again.
     pub(crate) fn release(&mut self, leaf: MemberId, charge: &[u64]) {
-        self.walk(leaf, |member, usage| {
+        self.walk(leaf, |member, usage, scale| {
             debug_assert!(member.running > 0, "a member without running jobs releases one");
             member.running -= 1;
             for (held, less) in usage.iter_mut().zip(charge) {
                 debug_assert!(*held >= *less, "a member gives back more than it holds");
                 *held -= less;
             }
+            member.hint = hint(usage.iter().copied(), scale);
         });
     }
 
     /// A release below `leaf` is taken back, as if it had not been.
     pub(crate) fn take_back(&mut self, leaf: MemberId, charge: &[u64]) {
-        self.walk(leaf, |member, usage| {
+        self.walk(leaf, |member, usage, scale| {
             member.running += 1;
             for (held, more) in usage.iter_mut().zip(charge) {
                 *held += more;
             }
+            member.hint = hint(usage.iter().copied(), scale);
         });
+    }
+
+    /// Whether all that is held is as in another tree of the same teams.
+    pub(crate) fn holds_the_same(&self, other: &Self) -> bool {
+        self.usage == other.usage && self.members.iter().eq(other.members.iter())
+    }
+
+    /// What is held from `leaf` to the root is as in another tree of the same teams from now on.
+    pub(crate) fn follow(&mut self, other: &Self, leaf: MemberId) {
+        self.grants = other.grants;
+        let mut at = leaf;
+        loop {
+            let groups = at.index() * self.groups..(at.index() + 1) * self.groups;
+            self.usage[groups.clone()].copy_from_slice(&other.usage[groups]);
+            self.members[at] = other.members[at];
+            if at == MemberId::ROOT {
+                return;
+            }
+            at = self.members[at].parent;
+        }
     }
 
     /// The members from `leaf` to the root, both included.
@@ -296,12 +321,13 @@ impl Tree {
 
     /// Calls `f` for each member from `leaf` to the root, both included.
     #[inline]
-    fn walk(&mut self, leaf: MemberId, mut f: impl FnMut(&mut Member, &mut [u64])) {
+    fn walk(&mut self, leaf: MemberId, mut f: impl FnMut(&mut Member, &mut [u64], &[Scale])) {
         let mut at = leaf;
         loop {
             let start = at.index() * self.groups;
+            let groups = start..start + self.groups;
             let member = &mut self.members[at];
-            f(member, &mut self.usage[start..start + self.groups]);
+            f(member, &mut self.usage[groups.clone()], &self.scale[groups]);
             if at == MemberId::ROOT {
                 return;
             }
@@ -358,6 +384,13 @@ impl Tree {
             shares.filter_map(|(held, scale)| Share::new(u128::from(held) * common, scale.divisor)).collect(),
         )
     }
+}
+
+/// The weighted dominant share of what is held, rounded: an ordering hint only.
+#[inline]
+#[expect(clippy::cast_precision_loss, reason = "an ordering hint; valued usage is below 2^53 in any case")]
+pub(crate) fn hint(held: impl Iterator<Item = u64>, scale: &[Scale]) -> f64 {
+    held.zip(scale).map(|(held, scale)| held as f64 * scale.reciprocal).fold(0.0, f64::max)
 }
 
 /// Every parent is a team, and no team lies below itself.

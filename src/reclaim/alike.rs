@@ -8,7 +8,7 @@
 use core::cmp::{Ordering, Reverse};
 use std::collections::{BTreeSet, BinaryHeap};
 
-use super::groups::Group;
+use super::groups::Groups;
 use super::{Fairness, Loss, compare_leaves};
 use crate::resources::{ResourceKind, Resources};
 use crate::room::Room;
@@ -50,9 +50,13 @@ type First = (Option<Fit>, usize);
 /// A bunch, by the position of its team and its own there.
 pub(super) type BunchAt = (usize, usize);
 
-/// All candidates of a pool, by class and team.
+/// The candidates of a pool, in the order in which their teams give way while nobody is chosen, as far as anybody has asked.
 #[derive(Debug, Default)]
-pub(super) struct Teams(Vec<Team>);
+pub(super) struct Teams {
+    known: Vec<Team>,
+    /// The first group that is of none of them.
+    next: usize,
+}
 
 /// What comes of choosing.
 #[derive(Debug)]
@@ -90,54 +94,59 @@ pub(super) struct Choice<'a> {
 }
 
 impl Teams {
-    /// The candidates of groups, whoever they are.
-    pub(super) fn of(state: &State, groups: &[Group<'_>]) -> Self {
-        let mut teams: Vec<Team> = Vec::new();
-        for (number, group) in groups.iter().enumerate() {
-            let (class, leaf, side, equal) = (group.class, group.leaf, group.against.side, group.equal);
-            let held = state.routes.route(group.route).total;
-            let bunch = Bunch {
-                route: group.route,
-                held,
-                group: number,
-                most: group.most,
-                known: false,
-                left: BinaryHeap::new(),
-                chosen: Vec::new(),
-            };
+    /// The team of a number.
+    fn get(&mut self, state: &State, groups: &mut Groups<'_>, number: usize) -> Option<&Team> {
+        while self.known.len() <= number {
+            let first = groups.get(self.next)?;
+            let mut bunches = Vec::new();
             // The groups of a leaf follow each other.
-            let mut same = teams.iter_mut().rev().take_while(|team| team.leaf == leaf);
-            if let Some(team) = same.find(|team| team.class == class) {
-                team.bunches.push(bunch);
-            } else {
-                teams.push(Team { class, leaf, side, equal, bunches: vec![bunch] });
+            while let Some(group) = groups.get(self.next)
+                && (group.leaf, group.class) == (first.leaf, first.class)
+            {
+                bunches.push(Bunch {
+                    route: group.route,
+                    held: state.routes.route(group.route).total,
+                    group: self.next,
+                    most: group.most,
+                    known: false,
+                    left: BinaryHeap::new(),
+                    chosen: Vec::new(),
+                });
+                self.next += 1;
             }
+            let (class, leaf, side, equal) = (first.class, first.leaf, first.against.side, first.equal);
+            self.known.push(Team { class, leaf, side, equal, bunches });
         }
-        teams.sort_by_key(|team| team.class);
-        Self(teams)
+        self.known.get(number)
     }
 
     /// A bunch of which it is not known who is in it.
-    pub(super) fn unknown(&self) -> Option<BunchAt> {
-        let mut teams = self.0.iter().enumerate();
-        teams.find_map(|(number, team)| Some((number, team.bunches.iter().position(|bunch| !bunch.known)?)))
+    pub(super) fn unknown(&mut self, state: &State, groups: &mut Groups<'_>) -> Option<BunchAt> {
+        let mut number = 0;
+        while let Some(team) = self.get(state, groups, number) {
+            if let Some(bunch) = team.bunches.iter().position(|bunch| !bunch.known) {
+                return Some((number, bunch));
+            }
+            number += 1;
+        }
+        None
     }
 
     /// The group of a bunch.
     pub(super) fn group(&self, (team, bunch): BunchAt) -> usize {
-        self.0[team].bunches[bunch].group
+        self.known[team].bunches[bunch].group
     }
 
     /// Those of a bunch by their numbers, and what each would lose.
     pub(super) fn know(&mut self, (team, bunch): BunchAt, left: BinaryHeap<Reverse<(Loss, usize)>>) {
-        let bunch = &mut self.0[team].bunches[bunch];
+        let bunch = &mut self.known[team].bunches[bunch];
         (bunch.known, bunch.left) = (true, left);
     }
 
     /// Nobody is chosen but these.
     pub(super) fn begin(&mut self, is_chosen: &[bool]) {
         let some_are = is_chosen.contains(&true);
-        for bunch in self.0.iter_mut().flat_map(|team| &mut team.bunches) {
+        for bunch in self.known.iter_mut().flat_map(|team| &mut team.bunches) {
             bunch.left.extend(bunch.chosen.drain(..));
             if some_are {
                 bunch.left.retain(|known| {
@@ -152,34 +161,73 @@ impl Teams {
     }
 
     /// Whether there could be room once all are gone.
-    pub(super) fn suffice(&self, choice: &Choice<'_>) -> bool {
+    pub(super) fn suffice(&mut self, state: &State, groups: &mut Groups<'_>, choice: &Choice<'_>) -> bool {
         let mut free = choice.free.clone();
-        for team in self.0.iter().filter(|team| choice.allows(team)) {
-            for bunch in &team.bunches {
+        let mut number = 0;
+        while free.times(choice.request) == 0 {
+            let Some(team) = self.get(state, groups, number) else { return false };
+            number += 1;
+            for bunch in team.bunches.iter().filter(|_| choice.allows(team)) {
                 let left = if bunch.known { bunch.left.len() } else { bunch.most };
                 free.give(&bunch.held, u32::try_from(left).unwrap_or(u32::MAX), None);
             }
         }
-        free.times(choice.request) > 0
+        true
     }
 
-    /// Chooses the one that gives way first of those that hold something that is lacking.
-    pub(super) fn choose(&mut self, tree: &Tree, choice: &Choice<'_>) -> Next {
+    /// Chooses the one that gives way first of those that hold something that is lacking; `tree` has what the teams hold
+    /// without those that were chosen.
+    pub(super) fn choose(
+        &mut self,
+        (state, tree): (&State, &Tree),
+        groups: &mut Groups<'_>,
+        choice: &Choice<'_>,
+    ) -> Next {
         let lacking = choice.lacking();
+        let rank = |team: &Team| choice.rank(team.leaf, team.side);
+        let is_whole = |team: &Team| {
+            let all_run = |at| tree.member(at).running == state.tree.member(at).running;
+            let mut above = tree.path(rank(team)).take_while(|at| *at != MemberId::ROOT);
+            choice.snug != Snug::OfAll && above.all(all_run)
+        };
         let mut best: Option<(usize, First)> = None;
-        for (number, team) in self.0.iter().enumerate() {
-            let known = best.map(|(known, first)| (&self.0[known], first));
-            let rank = |team: &Team| if choice.snug == Snug::Never { team.leaf } else { team.side };
+        let mut number = 0;
+        loop {
+            let first = best.map(|(known, _)| &self.known[known]);
+            let mut next = || {
+                let known =
+                    self.known.get(number).map(|next| (next.class, choice.rank(next.leaf, next.side)));
+                let new = || {
+                    groups.get(self.next).map(|next| (next.class, choice.rank(next.leaf, next.against.side)))
+                };
+                known.or_else(new)
+            };
+            // Who has lost nobody stands where he stood, and nobody comes forward by what he loses: so all who follow give way
+            // later.
+            if first.is_some_and(|first| is_whole(first) && next() != Some((first.class, rank(first)))) {
+                break;
+            }
+            if self.get(state, groups, number).is_none() {
+                break;
+            }
+            let (at, team) = (number, &self.known[number]);
+            number += 1;
+            let known = best.map(|(known, first)| (&self.known[known], first));
             let by_rank = known.map_or(Ordering::Less, |(known, _)| {
                 let by_team = || compare_leaves(tree, rank(team), rank(known)).reverse();
                 team.class.cmp(&known.class).then_with(by_team)
             });
-            let comes_after = by_rank == Ordering::Greater && choice.snug != Snug::OfAll;
-            if comes_after || !choice.allows(team) {
+            if by_rank == Ordering::Greater && choice.snug != Snug::OfAll {
+                if is_whole(team) {
+                    break;
+                }
+                continue;
+            }
+            if !choice.allows(team) {
                 continue;
             }
             if let Some(bunch) = team.unknown(tree, choice, &lacking) {
-                return Next::Unknown((number, bunch));
+                return Next::Unknown((at, bunch));
             }
             let Some(its) = team.first(tree, choice, &lacking) else { continue };
             let loss = |team: &Team, at: usize| team.bunches[at].left.peek().map(|known| known.0);
@@ -191,11 +239,11 @@ impl Teams {
                 order.then_with(by_loss) == Ordering::Less
             });
             if precedes {
-                best = Some((number, its));
+                best = Some((at, its));
             }
         }
         let taken = best.and_then(|(team, (_, at))| {
-            let bunch = &mut self.0[team].bunches[at];
+            let bunch = &mut self.known[team].bunches[at];
             let taken = bunch.left.pop()?;
             bunch.chosen.push(taken);
             Some(taken.0.1)
@@ -249,6 +297,11 @@ impl Team {
 }
 
 impl Choice<'_> {
+    /// By which member a team is compared with others.
+    fn rank(&self, leaf: MemberId, side: MemberId) -> MemberId {
+        if self.snug == Snug::Never { leaf } else { side }
+    }
+
     fn allows(&self, team: &Team) -> bool {
         !(team.equal && self.banned.contains(&team.side))
     }

@@ -2,23 +2,22 @@
 //! do not make its room.
 //!
 //! Most jobs that wait end here. What R2 lets a side lose is bounded by what it holds of its dominant resource beyond the
-//! job's side, as if jobs could be stopped in part.
-//! Absent on purpose: bounds that look at what the teams run (see `groups`). Layer 3; uses `state`, `tree`, `dominant`.
-
-use core::cmp::Ordering;
+//! job's side, as if jobs could be stopped in part; where that is less than the least of its jobs, it is nothing.
+//! Absent on purpose: bounds that look at all that the teams run (see `groups`). Layer 3; uses `state`, `tree`, `dominant`.
 
 use super::legal::{Fairness, Rules, Wanted};
-use super::{Ranks, Running};
+use super::ranks::Ranks;
+use super::{Prepared, Running};
 use crate::dominant::Holding;
 use crate::resources::{MAX_KINDS, ResourceKind};
 use crate::state::State;
 use crate::tree::MemberId;
 
-/// Whether it is certain that no victims exist for a job by a route: nobody of a lower rank runs in the pool and nobody of an
-/// equal rank can have more than the job's side would.
+/// Whether it is certain that no victims exist for a job by a route: nobody of a lower rank runs in the pool, and nobody of an
+/// equal rank can have more than the job's side would, or they cannot lose enough.
 pub(crate) fn is_hopeless(
     state: &State,
-    (running, ranks): (&Running, &mut Ranks),
+    (running, prepared): (&Running, &mut Prepared),
     rules: Rules,
     wanted: Wanted,
 ) -> bool {
@@ -27,56 +26,29 @@ pub(crate) fn is_hopeless(
     if lowest < wanted.class {
         return false;
     }
-    let tree = &state.tree;
+    let (tree, ranks) = (&state.tree, &mut prepared.ranks);
     if state.quotas.any() && tree.path(wanted.leaf).any(|member| state.quotas.is_guaranteed(member, route)) {
         return false;
     }
     if !rules.same_rank || lowest > wanted.class {
         return true;
     }
-    // Usage of lower rank does not count, so that a side may hold less than it seems to.
-    if running.below_class(wanted.class).next().is_some() {
-        return false;
-    }
-    !tree.path(wanted.leaf).filter(|member| *member != MemberId::ROOT).any(|mine| {
+    // Where anybody of a lower class runs, whose usage does not count, a side may hold less than it seems to.
+    let Some(fair) = Fairness::of(state, running, rules, wanted) else { return false };
+    let anybody = tree.path(wanted.leaf).filter(|member| *member != MemberId::ROOT).any(|mine| {
         let line = ranks.line(tree, running, route.pool, tree.member(mine).parent);
         let rival = line.iter().copied().find(|side| *side != mine);
-        rival.is_some_and(|rival| !would_pass(state, wanted, mine, rival))
-    })
-}
-
-/// Whether it is certain that those who may be stopped for a job by R2 do not make its room, where nobody else may be.
-pub(super) fn is_too_little(
-    state: &State,
-    (running, ranks): (&Running, &mut Ranks),
-    fair: &Fairness<'_>,
-    wanted: Wanted,
-) -> bool {
-    let (tree, route) = (&state.tree, state.routes.route(wanted.route));
-    if state.quotas.any() && tree.path(wanted.leaf).any(|member| state.quotas.is_guaranteed(member, route)) {
-        return false;
+        rival.is_some_and(|rival| !fair.would_pass(mine, rival))
+    });
+    if !anybody {
+        return true;
     }
     let free = state.ledger.pool(route.pool).free();
     let needs = state.quotas.needs(tree, wanted.leaf, route);
     needs.iter().any(|(kind, needed)| {
         let lacking = needed.get().saturating_sub(free[kind].get());
-        lacking > 0 && !may_lose_enough(state, (running, ranks), fair, wanted, (kind, lacking))
+        lacking > 0 && !may_lose_enough(state, (running, &mut *ranks), &fair, wanted, (kind, lacking))
     })
-}
-
-/// Whether a member would hold more with the job than a rival does.
-fn would_pass(state: &State, wanted: Wanted, mine: MemberId, rival: MemberId) -> bool {
-    let tree = &state.tree;
-    let (usage, none) = (tree.usage(rival), [0; MAX_KINDS]);
-    let mut held = [0; MAX_KINDS];
-    let charged = tree.usage(mine).iter().zip(state.routes.charge(wanted.route));
-    for (held, (now, more)) in held.iter_mut().zip(charged) {
-        *held = now + more;
-    }
-    let (ours, none) = (&held[..usage.len()], &none[..usage.len()]);
-    let ours = Holding { usage: ours, charge: none, scale: tree.scale(mine) };
-    let theirs = Holding { usage, charge: none, scale: tree.scale(rival) };
-    ours.compare_now(&theirs) == Ordering::Greater
 }
 
 /// Whether all sides together could lose so much of a resource before they hold less than the job's side would, by the
@@ -103,6 +75,11 @@ fn may_lose_enough(
             if fair.is_below(tree, (mine, side)) {
                 // So are all who follow.
                 break;
+            }
+            if state.quotas.borrowers(side, pool) == Some(0)
+                || !fair.may_lose_any(running, pool, (mine, side))
+            {
+                continue;
             }
             let held = || tree.usage(side).iter().zip(tree.scale(side)).enumerate();
             let keeps = |divisor: u128| (u128::from(part) * divisor).div_ceil(whole);

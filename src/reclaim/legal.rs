@@ -12,13 +12,13 @@ use std::collections::BTreeSet;
 
 use super::Running;
 use crate::decision::EvictReason;
-use crate::dominant::Holding;
-use crate::id::JobId;
+use crate::dominant::{Holding, decide_by_hint};
+use crate::id::{JobId, PoolId};
 use crate::quota::{Guaranteed, Quotas};
-use crate::resources::MAX_KINDS;
+use crate::resources::{MAX_KINDS, Resources};
 use crate::route::RouteId;
 use crate::state::{Job, State};
-use crate::tree::{MemberId, Tree};
+use crate::tree::{MemberId, Tree, hint};
 
 /// A waiting job and the route by which it would start.
 #[derive(Clone, Copy, Debug)]
@@ -72,7 +72,8 @@ pub(crate) fn judge(
     wanted: Wanted,
     victims: &[JobId],
 ) -> Result<Vec<EvictReason>, Refusal> {
-    if exceeds_ratio(state, rules, wanted, victims.iter().filter_map(|id| state.route_of(*id))) {
+    let held = victims.iter().filter_map(|id| Some(&state.routes.route(state.route_of(*id)?).total));
+    if exceeds_ratio(state, rules, wanted, held) {
         return Err(Refusal::Ratio);
     }
     let after = After::new(state, wanted, victims)?;
@@ -123,17 +124,17 @@ fn is_guaranteed_at(state: &State, job: JobId, member: MemberId) -> bool {
     path.find(|(_, at)| *at == member).is_some_and(|at| state.is_guaranteed_at(job, at))
 }
 
-/// Whether what runs by some routes is more than may be stopped for the wanted job. The first resource that it asks stands for
+/// Whether what some hold is more than may be stopped for the wanted job. The first resource that it asks stands for
 /// all: the scarcest of them.
-pub(super) fn exceeds_ratio(
+pub(super) fn exceeds_ratio<'a>(
     state: &State,
     rules: Rules,
     wanted: Wanted,
-    stopped: impl Iterator<Item = RouteId>,
+    stopped: impl Iterator<Item = &'a Resources>,
 ) -> bool {
     let Some(ratio) = rules.ratio_milli else { return false };
     let Some((kind, asked)) = state.routes.route(wanted.route).total.iter().next() else { return false };
-    let stopped: u128 = stopped.map(|route| u128::from(state.routes.route(route).total[kind].get())).sum();
+    let stopped: u128 = stopped.map(|held| u128::from(held[kind].get())).sum();
     stopped * 1_000 > u128::from(asked.get()) * u128::from(ratio)
 }
 
@@ -197,7 +198,8 @@ impl<'a> After<'a> {
     /// R2: whether the job's side holds no more than the side that it takes from.
     fn holds_no_more(&self, running: &Running, rules: Rules, mine: MemberId, its: MemberId) -> bool {
         let (ours, theirs) = (self.usage(running, mine), self.usage(running, its));
-        holds_no_more(self.state, rules, (mine, &ours), (its, theirs))
+        let hint = hint(ours.iter().copied(), self.state.tree.scale(mine));
+        holds_no_more(self.state, rules, (mine, &ours, hint), (its, theirs))
     }
 
     /// What a member holds then, without what is of lower rank there than a job of the wanted class beyond the quota.
@@ -229,11 +231,12 @@ impl<'a> After<'a> {
     }
 }
 
-/// Whether a member that holds so much holds no more than another that does, which must hold more by the hysteresis.
+/// Whether a member that holds so much, with the hint that follows from it, holds no more than another that does, which must
+/// hold more by the hysteresis.
 fn holds_no_more(
     state: &State,
     rules: Rules,
-    (mine, ours): (MemberId, &[u64; MAX_KINDS]),
+    (mine, ours, our_hint): (MemberId, &[u64; MAX_KINDS], f64),
     (its, mut theirs): (MemberId, [u64; MAX_KINDS]),
 ) -> bool {
     let groups = state.values.count();
@@ -243,11 +246,17 @@ fn holds_no_more(
             *held = u64::try_from(reduced).unwrap_or(*held);
         }
     }
-    let none = [0; MAX_KINDS];
-    let tree = &state.tree;
-    let ours = Holding { usage: &ours[..groups], charge: &none[..groups], scale: tree.scale(mine) };
-    let theirs = Holding { usage: &theirs[..groups], charge: &none[..groups], scale: tree.scale(its) };
-    ours.compare_now(&theirs) != Ordering::Greater
+    let scale = state.tree.scale(its);
+    let by_hint = decide_by_hint(our_hint, hint(theirs[..groups].iter().copied(), scale));
+    by_hint.unwrap_or_else(|| compare(state, (mine, &ours[..groups]), (its, &theirs[..groups])))
+        != Ordering::Greater
+}
+
+/// Compares two members by their keys if they held so much.
+fn compare(state: &State, (mine, ours): (MemberId, &[u64]), (its, theirs): (MemberId, &[u64])) -> Ordering {
+    let (tree, charge) = (&state.tree, &[0; MAX_KINDS][..ours.len()]);
+    let ours = Holding { usage: ours, charge, scale: tree.scale(mine) };
+    ours.compare(&Holding { usage: theirs, charge, scale: tree.scale(its) }, false)
 }
 
 /// What R2 alone says of one victim of equal rank, where all that runs counts for it: nobody of a lower class does. Whoever
@@ -259,6 +268,8 @@ pub(crate) struct Fairness<'a> {
     wanted: Wanted,
     /// What the job's own team would hold.
     ours: [u64; MAX_KINDS],
+    /// The hint that follows from it at the leaf.
+    hint: f64,
 }
 
 impl<'a> Fairness<'a> {
@@ -272,7 +283,8 @@ impl<'a> Fairness<'a> {
         for (held, (now, more)) in ours.iter_mut().zip(charged) {
             *held = now + more;
         }
-        Some(Self { state, rules, wanted, ours })
+        let hint = hint(ours.iter().copied(), state.tree.scale(wanted.leaf));
+        Some(Self { state, rules, wanted, ours, hint })
     }
 
     /// Whether the side of a leaf may lose what runs there by a route, beside what it has lost already in a tree.
@@ -286,9 +298,42 @@ impl<'a> Fairness<'a> {
         self.may_lose_of(tree, rivals, |group| charge[group])
     }
 
+    /// Whether a rival of the job's side may lose any of those who run in a pool, as far as can be told beforehand.
+    pub(super) fn may_lose_any(&self, running: &Running, pool: PoolId, rivals: (MemberId, MemberId)) -> bool {
+        let least = running.least(pool, rivals.1);
+        least.is_none_or(|least| {
+            !exceeds_ratio(self.state, self.rules, self.wanted, [&least.held].into_iter())
+                && self.may_lose_of(&self.state.tree, rivals, |group| least.charge[group])
+        })
+    }
+
     /// What the job's own team would hold.
     pub(super) fn ours(&self) -> &[u64] {
         &self.ours[..self.state.values.count()]
+    }
+
+    /// The hint that follows from it at one of its teams.
+    #[inline]
+    fn hint_at(&self, mine: MemberId) -> f64 {
+        if mine == self.wanted.leaf {
+            self.hint
+        } else {
+            hint(self.ours.iter().copied(), self.state.tree.scale(mine))
+        }
+    }
+
+    /// Whether a member above the job, if it lost nobody, would hold more than a rival does.
+    pub(super) fn would_pass(&self, mine: MemberId, its: MemberId) -> bool {
+        let (state, tree) = (self.state, &self.state.tree);
+        if mine == self.wanted.leaf {
+            return self.is_below(tree, (mine, its));
+        }
+        let charged = tree.usage(mine).iter().zip(state.routes.charge(self.wanted.route));
+        let mut held = [0; MAX_KINDS];
+        held.iter_mut().zip(charged).for_each(|(held, (now, more))| *held = now + more);
+        let ours = &held[..self.ours().len()];
+        let by_hint = decide_by_hint(hint(ours.iter().copied(), tree.scale(mine)), tree.member(its).hint);
+        by_hint.unwrap_or_else(|| compare(state, (mine, ours), (its, tree.usage(its)))) == Ordering::Greater
     }
 
     /// Whether a rival of the job's side holds less already than that side would, so that it may lose nothing.
@@ -296,11 +341,9 @@ impl<'a> Fairness<'a> {
         if self.says_nothing_of(mine) {
             return false;
         }
-        let (ours, theirs) = (self.ours(), tree.usage(its));
-        let none = &[0; MAX_KINDS][..ours.len()];
-        let ours = Holding { usage: ours, charge: none, scale: tree.scale(mine) };
-        let theirs = Holding { usage: theirs, charge: none, scale: tree.scale(its) };
-        ours.compare_now(&theirs) == Ordering::Greater
+        let by_hint = decide_by_hint(self.hint_at(mine), tree.member(its).hint);
+        by_hint.unwrap_or_else(|| compare(self.state, (mine, self.ours()), (its, tree.usage(its))))
+            == Ordering::Greater
     }
 
     /// Whoever is stopped below a side may leave room in its quota.
@@ -322,6 +365,6 @@ impl<'a> Fairness<'a> {
         for (group, now) in tree.usage(its).iter().enumerate() {
             theirs[group] = now.saturating_sub(less(group));
         }
-        holds_no_more(self.state, self.rules, (mine, &self.ours), (its, theirs))
+        holds_no_more(self.state, self.rules, (mine, &self.ours, self.hint_at(mine)), (its, theirs))
     }
 }

@@ -11,21 +11,43 @@ mod legal;
 mod ranks;
 mod running;
 mod search;
+mod spare;
 
 pub(crate) use self::hopeless::is_hopeless;
 pub(crate) use self::legal::{Fairness, Rules, Wanted, judge};
-pub(crate) use self::ranks::Ranks;
+use self::ranks::Ranks;
 pub(crate) use self::running::Running;
 pub(crate) use self::search::{Bounds, Plan, search};
+use self::spare::Spare;
 use core::cmp::{Ordering, Reverse};
 
-use crate::dominant::Holding;
+use crate::dominant::{Holding, decide_by_hint};
 use crate::id::{JobId, NodeId, PoolId};
 use crate::line::Place;
 use crate::resources::{MAX_KINDS, ResourceKind};
 use crate::state::{State, Status};
 use crate::time::{Millis, Timestamp};
 use crate::tree::{MemberId, Tree};
+
+/// What is kept from one search to the next, as what is held changes.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct Prepared {
+    ranks: Ranks,
+    spare: Spare,
+}
+
+impl Prepared {
+    /// Something of a leaf has started or stopped.
+    pub(crate) fn changed(&mut self, tree: &Tree, leaf: MemberId) {
+        self.ranks.changed(tree, leaf);
+        self.spare.changed(leaf);
+    }
+
+    /// Whether it is as if it were made anew.
+    pub(crate) fn is_right(&self, tree: &Tree, running: &Running) -> bool {
+        self.ranks.are_right(tree, running) && self.spare.is_right(tree)
+    }
+}
 
 /// What a job loses: GPU time, then time, then what tells equals apart.
 pub(crate) type Loss = (u128, Millis, Reverse<Timestamp>, Reverse<Place>);
@@ -66,6 +88,13 @@ fn holding(tree: &Tree, member: MemberId) -> Holding<'_> {
     Holding { usage, charge: &[0; MAX_KINDS][..usage.len()], scale: tree.scale(member) }
 }
 
+/// Compares the keys K now of two members.
+#[inline]
+fn compare_now(tree: &Tree, a: MemberId, b: MemberId) -> Ordering {
+    decide_by_hint(tree.member(a).hint, tree.member(b).hint)
+        .unwrap_or_else(|| holding(tree, a).compare(&holding(tree, b), false))
+}
+
 /// Which of two leaves is served first by the keys K now of the members that compete for them.
 pub(crate) fn compare_leaves(tree: &Tree, a: MemberId, b: MemberId) -> Ordering {
     if a == b {
@@ -81,7 +110,7 @@ fn compare_siblings(tree: &Tree, a: MemberId, b: MemberId) -> Ordering {
         let member = tree.member(member);
         (member.running, member.served, member.tie)
     };
-    holding(tree, a).compare_now(&holding(tree, b)).then_with(|| ties(a).cmp(&ties(b)))
+    compare_now(tree, a, b).then_with(|| ties(a).cmp(&ties(b)))
 }
 
 /// The jobs that run in a pool.

@@ -8,15 +8,13 @@
 //! Invariant: once settled, every line stands in the order of `compare_siblings`, the last served first.
 //! Absent on purpose: what follows from it (see `groups`). Layer 3; uses `tree`.
 
-use std::collections::BTreeMap;
-
 use super::{Running, compare_siblings};
-use crate::id::PoolId;
+use crate::id::{Id as _, PoolId};
 use crate::tree::{MemberId, Tree};
 
-/// The lines that were asked for.
+/// The lines that were asked for, by member.
 #[derive(Clone, Default, Debug)]
-pub(crate) struct Ranks(BTreeMap<(MemberId, PoolId), Line>);
+pub(crate) struct Ranks(Vec<Vec<(PoolId, Line)>>);
 
 /// The children of one member that have jobs in one pool.
 #[derive(Clone, Default, Debug)]
@@ -28,14 +26,10 @@ struct Line {
 
 impl Ranks {
     /// What is held below a leaf is more or less than before.
-    pub(crate) fn changed(&mut self, tree: &Tree, leaf: MemberId) {
-        if self.0.is_empty() {
-            return;
-        }
+    pub(super) fn changed(&mut self, tree: &Tree, leaf: MemberId) {
         for member in tree.path(leaf).filter(|member| *member != MemberId::ROOT) {
-            let parent = tree.member(member).parent;
-            let lines = self.0.range_mut((parent, PoolId::new(0))..);
-            for (_, line) in lines.take_while(|((above, _), _)| *above == parent) {
+            let lines = self.0.get_mut(tree.member(member).parent.index()).into_iter().flatten();
+            for (_, line) in lines {
                 if !line.moved.contains(&member) {
                     line.moved.push(member);
                 }
@@ -51,19 +45,29 @@ impl Ranks {
         pool: PoolId,
         parent: MemberId,
     ) -> &[MemberId] {
-        let new = || Line { order: sorted(tree, running, pool, parent), moved: Vec::new() };
-        let line = self.0.entry((parent, pool)).or_insert_with(new);
+        if self.0.len() <= parent.index() {
+            self.0.resize_with(parent.index() + 1, Vec::new);
+        }
+        let lines = &mut self.0[parent.index()];
+        let at = lines.iter().position(|(its, _)| *its == pool).unwrap_or_else(|| {
+            lines.push((pool, Line { order: sorted(tree, running, pool, parent), moved: Vec::new() }));
+            lines.len() - 1
+        });
+        let (_, line) = &mut lines[at];
         line.settle(tree, running, pool);
         &line.order
     }
 
     /// Whether everybody stands where sorting puts him, once settled.
     pub(crate) fn are_right(&self, tree: &Tree, running: &Running) -> bool {
-        self.0.iter().all(|((parent, pool), line)| {
-            let mut line = line.clone();
-            line.settle(tree, running, *pool);
-            line.order == sorted(tree, running, *pool, *parent)
-        })
+        let lines = self.0.iter().enumerate();
+        lines.flat_map(|(parent, lines)| lines.iter().map(move |line| (parent, line))).all(
+            |(parent, (pool, line))| {
+                let mut line = line.clone();
+                line.settle(tree, running, *pool);
+                line.order == sorted(tree, running, *pool, MemberId::at(parent))
+            },
+        )
     }
 }
 
@@ -76,7 +80,7 @@ impl Line {
                 self.order.remove(at);
             }
         }
-        for member in self.moved.drain(..).filter(|member| running.has_below(tree, pool, *member)) {
+        for member in self.moved.drain(..).filter(|member| running.has_below(pool, *member)) {
             let at = self.order.partition_point(|other| compare_siblings(tree, *other, member).is_gt());
             self.order.insert(at, member);
         }

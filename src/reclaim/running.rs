@@ -4,12 +4,13 @@
 //! Absent on purpose: who may be stopped for whom (see `groups`). Layer 3; uses `state`, `tree`.
 
 use core::cmp::Reverse;
-use std::collections::btree_map::Entry;
+use core::ops::Bound;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Victim;
 use crate::id::{IdVec, JobId, PoolId};
 use crate::line::Place;
+use crate::resources::{MAX_KINDS, Resources};
 use crate::route::RouteId;
 use crate::state::{State, Status, Stopped};
 use crate::time::Timestamp;
@@ -50,26 +51,81 @@ impl Alike {
     }
 }
 
-/// The running jobs by pool and class.
+/// What any job of a leaf in a pool holds at least, and what is charged for it.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(super) struct Least {
+    pub(super) held: Resources,
+    /// By share group.
+    pub(super) charge: [u64; MAX_KINDS],
+}
+
+impl Least {
+    /// The least of every resource and of every charge.
+    fn of(state: &State, routes: impl Iterator<Item = RouteId>) -> Self {
+        let one = |route: RouteId| {
+            let mut charge = [0; MAX_KINDS];
+            charge.iter_mut().zip(state.routes.charge(route)).for_each(|(to, from)| *to = *from);
+            Self { held: state.routes.route(route).total, charge }
+        };
+        let both = |a: Self, b: Self| {
+            let mut charge = a.charge;
+            charge.iter_mut().zip(b.charge).for_each(|(a, b)| *a = b.min(*a));
+            Self { held: a.held.min_each(&b.held), charge }
+        };
+        routes.map(one).reduce(both).unwrap_or_default()
+    }
+}
+
+/// What runs in one pool and may be stopped, of one leaf.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+struct Own {
+    /// By route, sorted.
+    alike: Vec<(RouteId, Alike)>,
+    least: Least,
+}
+
+impl Own {
+    fn find(&self, route: RouteId) -> Result<usize, usize> {
+        self.alike.binary_search_by_key(&route, |(known, _)| *known)
+    }
+
+    /// There are other routes than before.
+    fn settle(&mut self, state: &State) {
+        self.least = Least::of(state, self.alike.iter().map(|(route, _)| *route));
+    }
+}
+
+/// What runs in one pool.
 #[derive(Clone, PartialEq, Eq, Debug)]
+struct Here {
+    own: IdVec<MemberId, Own>,
+    /// How many jobs run below each member.
+    below: IdVec<MemberId, u32>,
+    /// The members below which any runs, each with the one above it.
+    members: BTreeSet<(MemberId, MemberId)>,
+    /// How many of a class run that may be stopped.
+    preemptible: BTreeMap<i32, u32>,
+}
+
+/// The running jobs by pool and class.
+#[derive(Clone, Debug)]
 pub(crate) struct Running {
-    /// By pool: those of one leaf that run by one route and may be stopped.
-    alike: Vec<IdVec<MemberId, BTreeMap<RouteId, Alike>>>,
-    /// By pool: how many run there below each member, which stands with the one above it.
-    below: Vec<BTreeMap<(MemberId, MemberId), u32>>,
-    /// By pool: how many of a class run that may be stopped.
-    preemptible: Vec<BTreeMap<i32, u32>>,
-    classes: BTreeMap<i32, BTreeSet<JobId>>,
+    pools: IdVec<PoolId, Here>,
+    /// Those of one class, in no order that matters.
+    classes: BTreeMap<i32, Vec<JobId>>,
+    /// By slot: where a job stands among those of its class.
+    at: Vec<u32>,
 }
 
 impl Running {
     pub(crate) fn new(pools: usize, tree: &Tree) -> Self {
-        Self {
-            alike: vec![tree.ids().map(|_| BTreeMap::new()).collect(); pools],
-            below: vec![BTreeMap::new(); pools],
-            preemptible: vec![BTreeMap::new(); pools],
-            classes: BTreeMap::new(),
-        }
+        let here = Here {
+            own: tree.ids().map(|_| Own::default()).collect(),
+            below: tree.ids().map(|_| 0).collect(),
+            members: BTreeSet::new(),
+            preemptible: BTreeMap::new(),
+        };
+        Self { pools: (0..pools).map(|_| here.clone()).collect(), classes: BTreeMap::new(), at: Vec::new() }
     }
 
     /// A job has started.
@@ -78,111 +134,148 @@ impl Running {
         let Status::Running { route: id, since, .. } = known.status else { return };
         let route = state.routes.route(id);
         let class = state.routes.shape(route.shape).class;
-        let pool = route.pool.index();
+        let here = &mut self.pools[route.pool];
         for member in state.tree.path(known.leaf) {
-            *self.below[pool].entry((state.tree.member(member).parent, member)).or_insert(0) += 1;
+            here.below[member] += 1;
+            if here.below[member] == 1 {
+                here.members.insert((state.tree.member(member).parent, member));
+            }
         }
-        self.classes.entry(class).or_default().insert(job);
+        let jobs = self.classes.entry(class).or_default();
+        if job.slot() >= self.at.len() {
+            self.at.resize(job.slot() + 1, 0);
+        }
+        self.at[job.slot()] = position(jobs.len());
+        jobs.push(job);
         if known.spec.preemptible {
-            let alike = self.alike[pool][known.leaf].entry(id).or_default();
+            let own = &mut here.own[known.leaf];
+            let at = own.find(id).unwrap_or_else(|at| {
+                own.alike.insert(at, (id, Alike::default()));
+                own.settle(state);
+                at
+            });
+            let (_, alike) = &mut own.alike[at];
             alike.by_start.insert((Reverse(since), Reverse(known.place), job));
             alike.uneven += usize::from(known.spec.saves());
-            *self.preemptible[pool].entry(class).or_insert(0) += 1;
+            *here.preemptible.entry(class).or_insert(0) += 1;
         }
     }
 
     /// A job that ran in a pool has stopped.
     pub(crate) fn stopped(&mut self, state: &State, stopped: &Stopped) {
         let Stopped { job, pool, route: id, since, .. } = *stopped;
-        let pool = pool.index();
         let class = state.routes.shape(state.routes.route(id).shape).class;
         let known = state.alive(job);
+        let here = &mut self.pools[pool];
         for member in state.tree.path(known.leaf) {
-            remove_one(&mut self.below[pool], &(state.tree.member(member).parent, member));
+            here.below[member] -= 1;
+            if here.below[member] == 0 {
+                here.members.remove(&(state.tree.member(member).parent, member));
+            }
         }
         if let Some(jobs) = self.classes.get_mut(&class) {
-            jobs.remove(&job);
-            if jobs.is_empty() {
-                self.classes.remove(&class);
+            let at = self.at[job.slot()];
+            jobs.swap_remove(at as usize);
+            match jobs.get(at as usize) {
+                Some(moved) => self.at[moved.slot()] = at,
+                None if jobs.is_empty() => _ = self.classes.remove(&class),
+                None => {}
             }
         }
         if known.spec.preemptible {
-            if let Entry::Occupied(mut alike) = self.alike[pool][known.leaf].entry(id) {
-                alike.get_mut().by_start.remove(&(Reverse(since), Reverse(known.place), job));
-                alike.get_mut().uneven -= usize::from(known.spec.saves());
-                if alike.get().by_start.is_empty() {
-                    alike.remove();
+            let own = &mut here.own[known.leaf];
+            if let Ok(at) = own.find(id) {
+                let (_, alike) = &mut own.alike[at];
+                alike.by_start.remove(&(Reverse(since), Reverse(known.place), job));
+                alike.uneven -= usize::from(known.spec.saves());
+                if alike.by_start.is_empty() {
+                    own.alike.remove(at);
+                    own.settle(state);
                 }
             }
-            remove_one(&mut self.preemptible[pool], &class);
+            if let Some(count) = here.preemptible.get_mut(&class) {
+                *count -= 1;
+                if *count == 0 {
+                    here.preemptible.remove(&class);
+                }
+            }
         }
     }
 
     /// The jobs of a leaf that run in a pool and may be stopped, those that run by one route together.
     pub(super) fn alike(&self, pool: PoolId, leaf: MemberId) -> impl Iterator<Item = (RouteId, &Alike)> + '_ {
-        self.alike[pool.index()][leaf].iter().map(|(route, alike)| (*route, alike))
+        self.pools[pool].own[leaf].alike.iter().map(|(route, alike)| (*route, alike))
     }
 
-    /// The leaves below a member, or it alone, that have jobs in a pool.
-    pub(super) fn each_leaf(&self, pool: PoolId, member: MemberId, f: &mut dyn FnMut(MemberId)) {
-        // Whoever has jobs has nobody below.
-        if !self.alike[pool.index()][member].is_empty() {
-            return f(member);
-        }
-        let mut above = vec![self.children_in(pool, member)];
-        let mut has_any = false;
-        while let Some(children) = above.last_mut() {
-            let Some(child) = children.next() else {
-                above.pop();
-                continue;
-            };
-            has_any = true;
-            if self.alike[pool.index()][child].is_empty() {
-                above.push(self.children_in(pool, child));
-            } else {
-                f(child);
-            }
-        }
-        if !has_any {
-            f(member);
-        }
+    /// What a member loses at least that loses any job in a pool, if it has jobs there and no members below it.
+    #[inline]
+    pub(super) fn least(&self, pool: PoolId, member: MemberId) -> Option<&Least> {
+        let own = &self.pools[pool].own[member];
+        (!own.alike.is_empty()).then_some(&own.least)
+    }
+
+    /// Whether a member itself has jobs in a pool that may be stopped.
+    #[inline]
+    pub(super) fn has_own(&self, pool: PoolId, member: MemberId) -> bool {
+        !self.pools[pool].own[member].alike.is_empty()
     }
 
     /// The children of a member below which any job runs in a pool.
     pub(crate) fn children_in(&self, pool: PoolId, parent: MemberId) -> impl Iterator<Item = MemberId> + '_ {
-        let known = self.below[pool.index()].range((parent, MemberId::ROOT)..).map(|(key, _)| *key);
-        let children = known.take_while(move |(above, _)| *above == parent).map(|(_, member)| member);
+        let known = self.pools[pool].members.range((parent, MemberId::ROOT)..);
+        let children = known.take_while(move |(above, _)| *above == parent).map(|(_, member)| *member);
         // The root is its own parent.
         children.filter(|member| *member != MemberId::ROOT)
     }
 
     /// Whether any job runs in a pool below a member.
-    pub(crate) fn has_below(&self, tree: &Tree, pool: PoolId, member: MemberId) -> bool {
-        self.below[pool.index()].contains_key(&(tree.member(member).parent, member))
+    #[inline]
+    pub(crate) fn has_below(&self, pool: PoolId, member: MemberId) -> bool {
+        self.pools[pool].below[member] > 0
     }
 
     /// The jobs that run in a pool and may be stopped.
     pub(crate) fn in_pool(&self, pool: PoolId) -> impl Iterator<Item = JobId> + '_ {
-        self.alike[pool.index()].iter().flat_map(BTreeMap::values).flat_map(Alike::jobs)
+        let alike = self.pools[pool].own.iter().flat_map(|own| &own.alike);
+        alike.flat_map(|(_, alike)| alike.jobs())
     }
 
     /// The lowest class of the jobs in a pool that may be stopped.
+    #[inline]
     pub(crate) fn lowest_class(&self, pool: PoolId) -> Option<i32> {
-        self.preemptible[pool.index()].first_key_value().map(|(class, _)| *class)
+        self.pools[pool].preemptible.first_key_value().map(|(class, _)| *class)
     }
 
-    /// The running jobs of lower classes, anywhere.
+    /// The lowest class above one, or of all, of the jobs in a pool that may be stopped.
+    #[inline]
+    pub(super) fn next_class(&self, pool: PoolId, after: Option<i32>) -> Option<i32> {
+        let Some(after) = after else { return self.lowest_class(pool) };
+        let above = (Bound::Excluded(after), Bound::Unbounded);
+        self.pools[pool].preemptible.range(above).next().map(|(class, _)| *class)
+    }
+
+    /// The running jobs of lower classes, anywhere, in no order that matters.
     pub(crate) fn below_class(&self, class: i32) -> impl Iterator<Item = JobId> + '_ {
         self.classes.range(..class).flat_map(|(_, jobs)| jobs.iter().copied())
     }
+
+    /// Whether these are the jobs that run.
+    pub(crate) fn is_right(&self, state: &State) -> bool {
+        let mut new = Self::new(self.pools.len(), &state.tree);
+        for (id, _) in state.jobs() {
+            new.started(state, id);
+        }
+        let sorted = |running: &Self| {
+            let mut classes = running.classes.clone();
+            for jobs in classes.values_mut() {
+                jobs.sort_unstable();
+            }
+            classes
+        };
+        new.pools == self.pools && sorted(&new) == sorted(self)
+    }
 }
 
-/// Counts one less, and forgets what is none.
-fn remove_one<K: Ord>(counts: &mut BTreeMap<K, u32>, key: &K) {
-    if let Some(count) = counts.get_mut(key) {
-        *count -= 1;
-        if *count == 0 {
-            counts.remove(key);
-        }
-    }
+fn position(index: usize) -> u32 {
+    u32::try_from(index).unwrap_or(u32::MAX)
 }

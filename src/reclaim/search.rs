@@ -27,9 +27,8 @@ pub(super) use hoped::{Hope, could_cover};
 use otherwise::Refused;
 
 use super::alike::{BunchAt, Choice, Next, Snug, Teams};
-use super::groups::{Group, groups, suffice};
-use super::hopeless::is_too_little;
-use super::{Fairness, Ranks, Rules, Running, Victim, Wanted, compare_leaves, judge};
+use super::groups::Groups;
+use super::{Fairness, Prepared, Rules, Running, Victim, Wanted, compare_leaves, judge};
 use crate::decision::EvictReason;
 use crate::id::{JobId, NodeId};
 use crate::ledger::Span;
@@ -87,7 +86,7 @@ struct Here {
 /// The state of one search.
 struct Search<'a> {
     state: &'a State,
-    groups: &'a [Group<'a>],
+    groups: Groups<'a>,
     bounds: &'a Bounds<'a>,
     wanted: Wanted,
     hope: Hope,
@@ -104,7 +103,7 @@ struct Search<'a> {
     domains: Vec<InDomain>,
     /// The leaves of the candidates.
     leaves: Vec<MemberId>,
-    /// What the teams hold without the chosen victims.
+    /// What the teams hold without the chosen victims: lent.
     tree: Tree,
     /// What is free on each node without them; `None`: left alone.
     free: Vec<Option<Room>>,
@@ -141,19 +140,16 @@ struct Search<'a> {
 /// The victims that make room for a job by a route, if the search finds any that are legal.
 pub(crate) fn search(
     state: &State,
-    (running, ranks): (&Running, &mut Ranks),
+    (running, prepared): (&Running, &mut Prepared),
     wanted: Wanted,
     bounds: &Bounds<'_>,
 ) -> Option<Plan> {
     let fairness = Fairness::of(state, running, bounds.rules, wanted);
-    if fairness.is_some_and(|fair| is_too_little(state, (running, ranks), &fair, wanted)) {
-        return None;
-    }
     for hope in [Hope::Nothing, Hope::Room, Hope::RoomFirst] {
         if hope == Hope::Room && !may_be_guaranteed(state, running, wanted) {
             break;
         }
-        let found = search_among(state, (running, ranks), wanted, bounds, (fairness, hope));
+        let found = search_among(state, (running, prepared), wanted, bounds, (fairness, hope));
         if found.is_some() {
             return found;
         }
@@ -164,28 +160,32 @@ pub(crate) fn search(
 /// The same among those who may be stopped for a job that counts as guaranteed where it does, or hopes to.
 fn search_among(
     state: &State,
-    (running, ranks): (&Running, &mut Ranks),
+    (running, prepared): (&Running, &mut Prepared),
     wanted: Wanted,
     bounds: &Bounds<'_>,
     (fairness, hope): (Option<Fairness<'_>>, Hope),
 ) -> Option<Plan> {
-    let groups = groups(state, (running, ranks), bounds.rules, (wanted, hope), fairness.as_ref());
-    if groups.is_empty() || !suffice(state, wanted, &groups, fairness.as_ref()) {
+    let Prepared { ranks, spare } = prepared;
+    let mut groups = Groups::new(state, (running, ranks), bounds.rules, (wanted, hope), fairness)?;
+    if !groups.suffice() {
         return None;
     }
-    let mut search = Search::new(state, &groups, fairness, (wanted, hope), bounds);
-    let found = search.judged(running);
-    if found.is_some() || search.protected.is_empty() {
-        return found;
+    let mut search = Search::new(state, groups, spare.lend(&state.tree), fairness, (wanted, hope), bounds);
+    let mut found = search.judged(running);
+    if found.is_none() && !search.protected.is_empty() {
+        search.leave_alone();
+        found = search.judged(running);
     }
-    search.leave_alone();
-    search.judged(running)
+    search.put_back_all();
+    spare.give_back(search.tree);
+    found
 }
 
 impl<'a> Search<'a> {
     fn new(
         state: &'a State,
-        groups: &'a [Group<'a>],
+        groups: Groups<'a>,
+        tree: Tree,
         fairness: Option<Fairness<'a>>,
         (wanted, hope): (Wanted, Hope),
         bounds: &'a Bounds<'a>,
@@ -218,7 +218,7 @@ impl<'a> Search<'a> {
             seats: free.iter().map(|free| free.as_ref().map_or(0, |free| free.times(&request))).collect(),
             domains: Vec::new(),
             leaves: Vec::new(),
-            tree: state.tree.clone(),
+            tree,
             free,
             candidates: Vec::new(),
             divisible: pool.is_divisible(),
@@ -239,12 +239,11 @@ impl<'a> Search<'a> {
             too_much: false,
         };
         if search.divisible {
-            search.teams = Teams::of(state, groups);
             if bounds.ask_all {
                 search.know_all();
             }
         } else {
-            (0..groups.len()).for_each(|group| _ = search.add_candidates(group));
+            (0..search.groups.all().len()).for_each(|group| _ = search.add_candidates(group));
             search.index_nodes();
         }
         search
@@ -279,10 +278,10 @@ impl<'a> Search<'a> {
 
     /// Those of a group who may be stopped are candidates from now on; their numbers.
     fn add_candidates(&mut self, group: usize) -> Range<usize> {
-        let (state, bounds, group) = (self.state, self.bounds, &self.groups[group]);
+        let (state, bounds, from) = (self.state, self.bounds, self.candidates.len());
+        let Some(group) = self.groups.get(group) else { return from..from };
         let (own, side, route, equal) = (group.own, group.against.side, group.route, group.equal);
         let may_stop = |job: JobId| group.is_open(state, job) && (bounds.may_stop)(job, own);
-        let from = self.candidates.len();
         for victim in group.alike.first(state, group.most, may_stop) {
             let spans = self.spans.len();
             if self.divisible {
@@ -307,8 +306,11 @@ impl<'a> Search<'a> {
         self.teams.know(bunch, left);
     }
 
+    /// From now on it is known who all candidates are; on nodes it is from the beginning.
     fn know_all(&mut self) {
-        while let Some(bunch) = self.teams.unknown() {
+        while self.divisible
+            && let Some(bunch) = self.teams.unknown(self.state, &mut self.groups)
+        {
             self.know(bunch);
         }
     }
@@ -486,10 +488,10 @@ impl<'a> Search<'a> {
             let fairness = self.fairness.filter(|_| self.strict);
             let (request, snug, banned, below) = (&self.request, self.snug, &self.banned, self.below);
             let choice = Choice { request, free, snug, banned, below, fairness };
-            if core::mem::take(&mut first) && !self.teams.suffice(&choice) {
+            if core::mem::take(&mut first) && !self.teams.suffice(self.state, &mut self.groups, &choice) {
                 return None;
             }
-            let next = match self.teams.choose(&self.tree, &choice) {
+            let next = match self.teams.choose((self.state, &self.tree), &mut self.groups, &choice) {
                 Next::Candidate(candidate) => candidate,
                 Next::Unknown(bunch) => {
                     self.know(bunch);

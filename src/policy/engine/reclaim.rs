@@ -26,7 +26,7 @@ use crate::config::Preemption;
 use crate::id::{IdVec, JobId, PoolId, ShapeId};
 use crate::line::Waiter;
 use crate::policy::first::{Front, Present, merge};
-use crate::reclaim::{Bounds, Plan, Ranks, Rules, Running, Wanted, is_hopeless, search};
+use crate::reclaim::{Bounds, Plan, Prepared, Rules, Running, Wanted, is_hopeless, search};
 use crate::route::RouteId;
 use crate::snapshot::Memory;
 use crate::state::{State, Stopped};
@@ -39,7 +39,7 @@ pub(super) struct Reclaim {
     rules: Rules,
     back_off: Millis,
     running: Running,
-    ranks: Ranks,
+    prepared: Prepared,
     /// Counts what has started and stopped in each pool.
     versions: IdVec<PoolId, u64>,
     /// By pool: counts what has started anywhere of those who hold something there.
@@ -106,7 +106,7 @@ impl Reclaim {
             },
             back_off: bounds.back_off,
             running: Running::new(pools, &state.tree),
-            ranks: Ranks::default(),
+            prepared: Prepared::default(),
             versions: (0..pools).map(|_| 0).collect(),
             grown: (0..pools).map(|_| 0).collect(),
             shrunk: state.tree.ids().map(|_| 0).collect(),
@@ -231,7 +231,7 @@ impl Reclaim {
 
     fn is_hopeless(&mut self, state: &State, head: Head, route: RouteId) -> bool {
         let wanted = Wanted { job: head.waiter.job, leaf: head.leaf, class: class_of(state, head), route };
-        is_hopeless(state, (&self.running, &mut self.ranks), self.rules, wanted)
+        is_hopeless(state, (&self.running, &mut self.prepared), self.rules, wanted)
     }
 
     /// A plan for a job by a route that keeps every bound on waste.
@@ -278,7 +278,7 @@ impl Reclaim {
         let wanted = Wanted { job: head.waiter.job, leaf: head.leaf, class: class_of(state, head), route };
         let ask_all = self.waste.any();
         let bounds = Bounds { rules: self.rules, avoid, may_stop: &may_stop, affords: &affords, ask_all };
-        let found = search(state, (&self.running, &mut self.ranks), wanted, &bounds);
+        let found = search(state, (&self.running, &mut self.prepared), wanted, &bounds);
         if found.is_none() {
             self.notes_wake(later.get());
             self.notes_wake(saved.get().filter(|_| too_dear.get()));
@@ -288,15 +288,11 @@ impl Reclaim {
 
     /// Compares the running jobs with those of the state; the first difference, in words.
     fn check(&self, state: &State) -> Result<(), String> {
-        let mut running = Running::new(self.versions.len(), &state.tree);
-        for (id, _) in state.jobs() {
-            running.started(state, id);
-        }
-        if running != self.running {
+        if !self.running.is_right(state) {
             return Err("reclaim knows of other running jobs than there are".to_owned());
         }
-        if !self.ranks.are_right(&state.tree, &self.running) {
-            return Err("reclaim ranks the teams in another order than by what they hold".to_owned());
+        if !self.prepared.is_right(&state.tree, &self.running) {
+            return Err("reclaim takes the teams to hold something else than they do".to_owned());
         }
         if !self.waste.is_right(state) {
             return Err("reclaim protects others than who has run for too short a time".to_owned());
@@ -506,10 +502,10 @@ impl Engine {
         if let Some(route) = state.route_of(job) {
             reclaim.changed_in(state.routes.route(route).pool);
         }
-        reclaim.ranks.changed(&state.tree, state.alive(job).leaf);
+        reclaim.prepared.changed(&state.tree, state.alive(job).leaf);
         let top = state.tree.below_root(state.alive(job).leaf);
         for (pool, grown) in reclaim.grown.iter_mut().enumerate() {
-            if reclaim.running.has_below(&state.tree, PoolId::at(pool), top) {
+            if reclaim.running.has_below(PoolId::at(pool), top) {
                 *grown += 1;
             }
         }
@@ -523,7 +519,7 @@ impl Engine {
         reclaim.waste.stopped(state, job);
         reclaim.backing_off.touch(state, job);
         reclaim.changed_in(pool);
-        reclaim.ranks.changed(&state.tree, state.alive(job).leaf);
+        reclaim.prepared.changed(&state.tree, state.alive(job).leaf);
         for member in state.tree.path(state.alive(job).leaf) {
             reclaim.shrunk[member] += 1;
         }

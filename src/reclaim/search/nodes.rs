@@ -75,6 +75,7 @@ impl Search<'_> {
     fn positions(&self) -> Vec<u32> {
         let mut leaves = self.leaves.clone();
         leaves.sort_unstable_by(|a, b| compare_leaves(&self.tree, *a, *b).reverse());
+        leaves.dedup();
         let mut positions = vec![0; self.tree.len()];
         for (position, leaf) in (0..).zip(leaves) {
             positions[leaf.index()] = position;

@@ -10,7 +10,7 @@ use super::{Engine, Head, Reclaim, class_of};
 use crate::explain::{Blocked, EvictionBound};
 use crate::id::{JobId, PoolId};
 use crate::policy::lack::once_each;
-use crate::reclaim::{Bounds, Plan, Ranks, Rules, Wanted, is_hopeless, search};
+use crate::reclaim::{Bounds, Plan, Prepared, Rules, Wanted, is_hopeless, search};
 use crate::route::RouteId;
 use crate::state::State;
 use crate::time::Timestamp;
@@ -60,7 +60,7 @@ struct Trial<'a> {
     state: &'a State,
     head: Head,
     route: RouteId,
-    ranks: Ranks,
+    prepared: Prepared,
 }
 
 impl Trial<'_> {
@@ -73,9 +73,9 @@ impl Trial<'_> {
         Wanted { job: waiter.job, leaf, class: class_of(self.state, self.head), route: self.route }
     }
 
-    /// Whether others could make room for the job at all, and somebody has to.
-    fn is_open(&mut self, wanted: Wanted) -> bool {
-        let Self { engine, reclaim, state, head, route, ranks } = self;
+    /// Whether others could make room for the job at all by some rules, and somebody has to.
+    fn is_open(&mut self, wanted: Wanted, rules: Rules) -> bool {
+        let Self { engine, reclaim, state, head, route, prepared } = self;
         let (leaves_room, avoid) = match &engine.holds {
             Some(holds) => {
                 (holds.leaves_room(state, head.waiter, *route), holds.avoid(state, head.waiter, *route))
@@ -86,7 +86,7 @@ impl Trial<'_> {
         engine.is_first_in(state, *head, *route)
             && leaves_room
             && !has_room
-            && !is_hopeless(state, (&reclaim.running, ranks), reclaim.rules, wanted)
+            && !is_hopeless(state, (&reclaim.running, prepared), rules, wanted)
     }
 
     fn plan(&mut self, wanted: Wanted, bounds: InForce) -> Option<Plan> {
@@ -100,7 +100,7 @@ impl Trial<'_> {
         let avoid = holds.map_or(&[][..], |holds| holds.avoid(state, self.head.waiter, self.route));
         let rules = bounds.rules;
         let bounds = Bounds { rules, avoid, may_stop: &may_stop, affords: &affords, ask_all: false };
-        search(state, (&self.reclaim.running, &mut self.ranks), wanted, &bounds)
+        search(state, (&self.reclaim.running, &mut self.prepared), wanted, &bounds)
             .filter(|plan| !plan.victims.is_empty())
     }
 
@@ -110,7 +110,8 @@ impl Trial<'_> {
         let wanted = self.wanted();
         let mut lifted = vec![MinimumRun, GpuTime, Ratio, Hysteresis];
         let all = InForce::now(self.reclaim, self.pool(), self.state.now);
-        if !self.is_open(wanted) || self.plan(wanted, all.without(&lifted)).is_none() {
+        let none = all.without(&lifted);
+        if !self.is_open(wanted, none.rules) || self.plan(wanted, none).is_none() {
             return Vec::new();
         }
         let mut at = 0;
@@ -133,7 +134,7 @@ impl Trial<'_> {
         later.budgets = self.state.budgets.clone();
         later.budgets.tick(at);
         let Self { engine, reclaim, head, route, .. } = *self;
-        let mut trial = Trial { engine, reclaim, state: later, head, route, ranks: self.ranks.clone() };
+        let mut trial = Trial { engine, reclaim, state: later, head, route, prepared: self.prepared.clone() };
         let bounds = InForce::now(reclaim, trial.pool(), at).without(lifted);
         trial.plan(trial.wanted(), bounds).is_some()
     }
@@ -190,8 +191,8 @@ impl Engine {
         let head = Head { leaf, shape, class: class(state, job), waiter };
         let mut found = Vec::new();
         for route in state.routes.shape(shape).routes() {
-            let ranks = reclaim.ranks.clone();
-            let mut trial = Trial { engine: self, reclaim, state, head, route, ranks };
+            let prepared = reclaim.prepared.clone();
+            let mut trial = Trial { engine: self, reclaim, state, head, route, prepared };
             let lifted = trial.in_the_way();
             let (alternative, pool) = (state.routes.route(route).alternative, trial.pool());
             for bound in &lifted {

@@ -1,0 +1,42 @@
+//! Spare: a copy of the team tree from which victims are taken away on trial.
+//!
+//! A search borrows it and returns it as it was; between two searches only those members are copied again of which anything has
+//! started or stopped.
+//! Absent on purpose: whom a search takes away (see `search`). Layer 3; uses `tree`.
+
+use crate::tree::{MemberId, Tree};
+
+/// The copy, once it was asked for.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct Spare {
+    tree: Option<Tree>,
+    /// Leaves of which something has started or stopped since it was returned.
+    changed: Vec<MemberId>,
+}
+
+impl Spare {
+    /// Something of a leaf has started or stopped.
+    pub(super) fn changed(&mut self, leaf: MemberId) {
+        if self.tree.is_some() && !self.changed.contains(&leaf) {
+            self.changed.push(leaf);
+        }
+    }
+
+    /// A tree like this one.
+    pub(super) fn lend(&mut self, tree: &Tree) -> Tree {
+        let mut spare = self.tree.take().unwrap_or_else(|| tree.clone());
+        self.changed.drain(..).for_each(|leaf| spare.follow(tree, leaf));
+        spare
+    }
+
+    /// Whether everything in it is as in the tree that it follows, but what has changed since.
+    pub(super) fn is_right(&self, tree: &Tree) -> bool {
+        let mut spare = self.clone();
+        self.tree.is_none() || spare.lend(tree).holds_the_same(tree)
+    }
+
+    /// The tree that was lent, with all back in it.
+    pub(super) fn give_back(&mut self, tree: Tree) {
+        self.tree = Some(tree);
+    }
+}
