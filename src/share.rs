@@ -230,31 +230,70 @@ impl fmt::Display for Share {
 /// assert_eq!(left.dominant(), right.dominant());
 /// assert!(left > right);
 /// ```
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(from = "Vec<Share>", into = "Vec<Share>"))]
 pub struct ShareKey {
-    descending: Vec<Share>,
+    /// The shares in descending order, where they are as few as mostly; nothing in place of those that are not.
+    few: [Share; FEW],
+    count: usize,
+    /// The shares where they are more.
+    many: Vec<Share>,
 }
+
+/// So many shares are kept without asking for memory: every eviction is recorded with four keys.
+const FEW: usize = 2;
 
 impl ShareKey {
     /// The key of a team with these weighted group shares, in any order.
     #[must_use]
     pub fn new(mut shares: Vec<Share>) -> Self {
+        if shares.len() <= FEW {
+            return shares.into_iter().collect();
+        }
         shares.sort_unstable_by(|a, b| b.cmp(a));
-        Self { descending: shares }
+        Self { few: [Share::ZERO; FEW], count: shares.len(), many: shares }
     }
 
     /// The weighted dominant share: the largest entry.
     #[must_use]
     pub fn dominant(&self) -> Share {
-        self.descending.first().copied().unwrap_or(Share::ZERO)
+        self.shares().first().copied().unwrap_or(Share::ZERO)
     }
 
     /// All entries, largest first.
     #[must_use]
     pub fn shares(&self) -> &[Share] {
-        &self.descending
+        if self.count > FEW { &self.many } else { &self.few[..self.count] }
+    }
+}
+
+impl FromIterator<Share> for ShareKey {
+    fn from_iter<T: IntoIterator<Item = Share>>(shares: T) -> Self {
+        let mut key = Self { few: [Share::ZERO; FEW], count: 0, many: Vec::new() };
+        let mut shares = shares.into_iter();
+        while let Some(share) = shares.next() {
+            if key.count == FEW {
+                return Self::new(key.few.into_iter().chain([share]).chain(shares).collect());
+            }
+            let at = key.few[..key.count].partition_point(|other| *other >= share);
+            key.few[at..=key.count].rotate_right(1);
+            key.few[at] = share;
+            key.count += 1;
+        }
+        key
+    }
+}
+
+impl Ord for ShareKey {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.shares().cmp(other.shares())
+    }
+}
+
+impl PartialOrd for ShareKey {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 
@@ -266,14 +305,14 @@ impl From<Vec<Share>> for ShareKey {
 
 impl From<ShareKey> for Vec<Share> {
     fn from(key: ShareKey) -> Self {
-        key.descending
+        key.shares().to_vec()
     }
 }
 
 impl fmt::Display for ShareKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("(")?;
-        for (position, share) in self.descending.iter().enumerate() {
+        for (position, share) in self.shares().iter().enumerate() {
             let comma = if position == 0 { "" } else { ", " };
             write!(f, "{comma}{share}")?;
         }
@@ -283,6 +322,17 @@ impl fmt::Display for ShareKey {
 
 /// Greatest common divisor; `gcd(0, n) = n`.
 pub(crate) fn gcd(mut a: u128, mut b: u128) -> u128 {
+    while b != 0 {
+        if let (Ok(a), Ok(b)) = (u64::try_from(a), u64::try_from(b)) {
+            return gcd_of_small(a, b).into();
+        }
+        (a, b) = (b, a % b);
+    }
+    a
+}
+
+/// The same, by a cheaper division.
+fn gcd_of_small(mut a: u64, mut b: u64) -> u64 {
     while b != 0 {
         (a, b) = (b, a % b);
     }

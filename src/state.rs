@@ -25,7 +25,7 @@ use crate::quota::{Denied, Guaranteed, Quotas};
 use crate::resources::Resources;
 use crate::route::{Route, RouteId, Routes, Shape};
 use crate::time::{Millis, Timestamp};
-use crate::tree::{MemberId, Tree};
+use crate::tree::{Keys, MemberId, Tree};
 use crate::value::Values;
 
 /// What a job is doing.
@@ -469,12 +469,13 @@ impl State {
 
     /// Notes that running jobs are stopped for a waiting one, which is to start in their room.
     pub(crate) fn note_evictions(&mut self, victims: &[(JobId, EvictReason)], by: JobId) {
+        let mut keys = Keys::default();
         for (id, reason) in victims {
             let Some(route) = self.route_of(*id) else { continue };
             let (job, leaf, for_leaf) = (*id, self.alive(*id).leaf, self.alive(by).leaf);
             let (mine, its) = self.tree.sides(for_leaf, leaf);
-            let side = |member: MemberId| {
-                let before = self.tree.key(member, &[]);
+            let mut side = |member: MemberId| {
+                let before = keys.of(&self.tree, member);
                 let team = self.tree.member(member).team.unwrap_or(self.alive(by).spec.team);
                 Side { team, after: before.clone(), before }
             };
@@ -503,12 +504,12 @@ impl State {
 
     /// The job for which others were stopped has started: the records from number `first` on say what everybody holds.
     pub(crate) fn settle_evictions(&mut self, first: usize) {
-        let (tree, jobs) = (&self.tree, &self.jobs);
+        let (tree, jobs, mut keys) = (&self.tree, &self.jobs, Keys::default());
         for eviction in self.evictions.iter_mut().skip(first) {
             let (Some(by), Some(preemptor)) = (eviction.by, &mut eviction.preemptor) else { continue };
             let (mine, its) = tree.sides(jobs[by.slot()].leaf, jobs[eviction.job.slot()].leaf);
-            preemptor.after = tree.key(mine, &[]);
-            eviction.victim.after = tree.key(its, &[]);
+            preemptor.after = keys.of(tree, mine);
+            eviction.victim.after = keys.of(tree, its);
         }
     }
 

@@ -11,7 +11,7 @@
 use core::cmp::Reverse;
 use std::sync::Arc;
 
-use crate::config::Config;
+use crate::config::{Config, Preemption};
 use crate::error::{Error, ErrorKind};
 use crate::id::{Id, IdVec, TeamId};
 use crate::share::{Share, ShareKey, Weight, gcd};
@@ -62,8 +62,6 @@ pub(crate) struct Member {
     pub(crate) served: u64,
     /// Place among its siblings where all else ties.
     pub(crate) tie: u32,
-    /// Its weighted dominant share, rounded: an ordering hint only.
-    pub(crate) hint: f64,
 }
 
 /// The weight of a member among its siblings, all of them multiplied by what they have in common.
@@ -93,6 +91,8 @@ pub(crate) struct Tree {
     weights: Arc<[Integer]>,
     /// Members at every so many levels, the deepest first.
     landings: Arc<[MemberId]>,
+    /// Their weighted dominant shares, rounded, where they are asked for often: ordering hints only.
+    hints: Vec<f64>,
     grants: u64,
 }
 
@@ -109,6 +109,7 @@ impl Tree {
             scale: Arc::default(),
             weights: Arc::default(),
             landings: Arc::default(),
+            hints: Vec::new(),
             grants: 0,
         };
         check_parents(config)?;
@@ -134,6 +135,9 @@ impl Tree {
             weights.push(Weight::ONE);
         }
         tree.set_scales(config, values, &weights)?;
+        if config.policy.preemption != Preemption::None {
+            tree.hints = vec![0.0; tree.len()];
+        }
         let levels = tree.ids().map(|member| (tree.path(member).count() - 1, member));
         let mut landings: Vec<_> = levels.filter(|(level, _)| *level > 0 && level % FLIGHT == 0).collect();
         landings.sort_by_key(|(level, member)| (Reverse(*level), *member));
@@ -149,7 +153,7 @@ impl Tree {
 
     fn add(&mut self, parent: MemberId, team: Option<TeamId>) -> MemberId {
         let member = MemberId::at(self.members.len());
-        self.members.push(Member { parent, team, running: 0, served: 0, tie: member.0, hint: 0.0 });
+        self.members.push(Member { parent, team, running: 0, served: 0, tie: member.0 });
         self.usage.resize(self.members.len() * self.groups, 0);
         member
     }
@@ -224,6 +228,13 @@ impl Tree {
         &self.usage[start..start + self.groups]
     }
 
+    /// The weighted dominant share of a member, rounded: an ordering hint only.
+    #[inline]
+    pub(crate) fn hint(&self, member: MemberId) -> f64 {
+        let known = self.hints.get(member.index()).copied();
+        known.unwrap_or_else(|| hint(self.usage(member).iter().copied(), self.scale(member)))
+    }
+
     /// What the weights of a member and its siblings were multiplied by to become integers.
     pub(crate) fn common(&self, member: MemberId) -> u128 {
         u128::from(self.weights[member.index()].common)
@@ -245,7 +256,7 @@ impl Tree {
     pub(crate) fn set_served(&mut self, served: impl Iterator<Item = (MemberId, u64)>) {
         self.members.iter_mut().for_each(|member| member.served = 0);
         for (leaf, served) in served {
-            self.walk(leaf, |member, _, _| member.served = member.served.max(served));
+            self.walk(leaf, |member, _| member.served = member.served.max(served));
         }
         self.grants = self.members[MemberId::ROOT].served;
     }
@@ -254,37 +265,34 @@ impl Tree {
     pub(crate) fn grant(&mut self, leaf: MemberId, charge: &[u64]) {
         self.grants += 1;
         let served = self.grants;
-        self.walk(leaf, |member, usage, scale| {
+        self.walk(leaf, |member, usage| {
             member.running += 1;
             member.served = served;
             for (held, more) in usage.iter_mut().zip(charge) {
                 *held += more;
             }
-            member.hint = hint(usage.iter().copied(), scale);
         });
     }
 
     /// A job below `leaf` has stopped: its charge is taken away again.
     pub(crate) fn release(&mut self, leaf: MemberId, charge: &[u64]) {
-        self.walk(leaf, |member, usage, scale| {
+        self.walk(leaf, |member, usage| {
             debug_assert!(member.running > 0, "a member without running jobs releases one");
             member.running -= 1;
             for (held, less) in usage.iter_mut().zip(charge) {
                 debug_assert!(*held >= *less, "a member gives back more than it holds");
                 *held -= less;
             }
-            member.hint = hint(usage.iter().copied(), scale);
         });
     }
 
     /// A release below `leaf` is taken back, as if it had not been.
     pub(crate) fn take_back(&mut self, leaf: MemberId, charge: &[u64]) {
-        self.walk(leaf, |member, usage, scale| {
+        self.walk(leaf, |member, usage| {
             member.running += 1;
             for (held, more) in usage.iter_mut().zip(charge) {
                 *held += more;
             }
-            member.hint = hint(usage.iter().copied(), scale);
         });
     }
 
@@ -301,6 +309,9 @@ impl Tree {
             let groups = at.index() * self.groups..(at.index() + 1) * self.groups;
             self.usage[groups.clone()].copy_from_slice(&other.usage[groups]);
             self.members[at] = other.members[at];
+            if let Some((known, hint)) = self.hints.get_mut(at.index()).zip(other.hints.get(at.index())) {
+                *known = *hint;
+            }
             if at == MemberId::ROOT {
                 return;
             }
@@ -321,13 +332,16 @@ impl Tree {
 
     /// Calls `f` for each member from `leaf` to the root, both included.
     #[inline]
-    fn walk(&mut self, leaf: MemberId, mut f: impl FnMut(&mut Member, &mut [u64], &[Scale])) {
+    fn walk(&mut self, leaf: MemberId, mut f: impl FnMut(&mut Member, &mut [u64])) {
         let mut at = leaf;
         loop {
             let start = at.index() * self.groups;
             let groups = start..start + self.groups;
             let member = &mut self.members[at];
-            f(member, &mut self.usage[groups.clone()], &self.scale[groups]);
+            f(member, &mut self.usage[groups.clone()]);
+            if let Some(known) = self.hints.get_mut(at.index()) {
+                *known = hint(self.usage[groups.clone()].iter().copied(), &self.scale[groups]);
+            }
             if at == MemberId::ROOT {
                 return;
             }
@@ -380,9 +394,24 @@ impl Tree {
     pub(crate) fn key_if(&self, member: MemberId, held: impl Iterator<Item = u64>) -> ShareKey {
         let common = self.common(member);
         let shares = held.zip(self.scale(member));
-        ShareKey::new(
-            shares.filter_map(|(held, scale)| Share::new(u128::from(held) * common, scale.divisor)).collect(),
-        )
+        shares.filter_map(|(held, scale)| Share::new(u128::from(held) * common, scale.divisor)).collect()
+    }
+}
+
+/// The keys of the two members that were asked for last: victims of one plan mostly share them.
+#[derive(Default)]
+pub(crate) struct Keys([Option<(MemberId, ShareKey)>; 2]);
+
+impl Keys {
+    /// The key of a member in a tree, the same for all that are asked for.
+    pub(crate) fn of(&mut self, tree: &Tree, member: MemberId) -> ShareKey {
+        if let Some((_, key)) = self.0.iter().flatten().find(|(known, _)| *known == member) {
+            return key.clone();
+        }
+        let key = tree.key(member, &[]);
+        self.0.rotate_right(1);
+        self.0[0] = Some((member, key.clone()));
+        key
     }
 }
 

@@ -118,7 +118,7 @@ pub(crate) struct Engine {
     /// The reservations, where blocked jobs have them.
     holds: Option<Holds>,
     /// What is kept for stopping jobs, where that is allowed.
-    reclaim: Option<Reclaim>,
+    reclaim: Option<Box<Reclaim>>,
     /// A copy on which something is tried, and nobody is stopped.
     supposes: bool,
 }
@@ -143,7 +143,7 @@ impl Engine {
             heads_found: state.tree.ids().map(|_| (0, None)).collect(),
             denied: Vec::new(),
             holds: easy.then(|| Holds::new(state.config.pools.len())),
-            reclaim: Reclaim::new(state),
+            reclaim: Reclaim::new(state).map(Box::new),
             supposes: false,
         }
     }

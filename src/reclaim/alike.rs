@@ -63,8 +63,8 @@ pub(super) struct Teams {
 pub(super) enum Next {
     /// The candidate of this number.
     Candidate(usize),
-    /// First it has to be known who is in a bunch.
-    Unknown(BunchAt),
+    /// First it has to be known who is in some bunches.
+    Unknown(Vec<BunchAt>),
     Nobody,
 }
 
@@ -226,8 +226,12 @@ impl Teams {
             if !choice.allows(team) {
                 continue;
             }
-            if let Some(bunch) = team.unknown(tree, choice, &lacking) {
-                return Next::Unknown((at, bunch));
+            if team.bunches.iter().any(|bunch| !bunch.known) {
+                let unknown: Vec<BunchAt> =
+                    team.unknown(tree, choice, &lacking).map(|bunch| (at, bunch)).collect();
+                if !unknown.is_empty() {
+                    return Next::Unknown(unknown);
+                }
             }
             let Some(its) = team.first(tree, choice, &lacking) else { continue };
             let loss = |team: &Team, at: usize| team.bunches[at].left.peek().map(|known| known.0);
@@ -256,43 +260,45 @@ impl Teams {
 type Fit = (bool, u64);
 
 impl Team {
-    /// The bunches from which may be taken, of those that hold something that is lacking.
-    fn open<'a>(
-        &'a self,
-        tree: &'a Tree,
-        choice: &'a Choice<'_>,
-        lacking: &'a [ResourceKind],
-    ) -> impl Iterator<Item = (usize, &'a Bunch)> {
+    /// Whether may be taken from a bunch by what R2 says of it.
+    fn allows(&self, tree: &Tree, choice: &Choice<'_>, bunch: &Bunch) -> bool {
         let fairness = choice.fairness.filter(|_| self.equal);
-        let helps = |bunch: &Bunch| lacking.iter().any(|kind| bunch.held[*kind].get() > 0);
-        let may =
-            move |bunch: &Bunch| fairness.is_none_or(|fair| fair.may_lose(tree, self.leaf, bunch.route));
-        // Whoever loses least of a bunch stands first in it.
-        let is_cheap = |bunch: &Bunch| {
-            let first = bunch.left.peek().map(|known| known.0.0.0);
-            first.zip(choice.below).is_none_or(|(loss, below)| loss < below)
-        };
-        self.bunches
-            .iter()
-            .enumerate()
-            .filter(move |(_, bunch)| helps(bunch) && may(bunch) && is_cheap(bunch))
+        fairness.is_none_or(|fair| fair.may_lose(tree, self.leaf, bunch.route))
     }
 
-    /// One of them of which it is not known who is in it.
-    fn unknown(&self, tree: &Tree, choice: &Choice<'_>, lacking: &[ResourceKind]) -> Option<usize> {
-        if self.bunches.iter().all(|bunch| bunch.known) {
-            return None;
-        }
-        self.open(tree, choice, lacking).find(|(_, bunch)| !bunch.known).map(|(at, _)| at)
+    /// The bunches from which may be taken, and of which it is not known who is in them.
+    fn unknown(
+        &self,
+        tree: &Tree,
+        choice: &Choice<'_>,
+        lacking: &[ResourceKind],
+    ) -> impl Iterator<Item = usize> {
+        let unknown = self.bunches.iter().enumerate().filter(|(_, bunch)| !bunch.known);
+        let open = unknown.filter(|(_, bunch)| bunch.helps(lacking) && self.allows(tree, choice, bunch));
+        open.map(|(at, _)| at)
     }
 
     /// The bunch from which is taken first, with how it fits where that counts.
     fn first(&self, tree: &Tree, choice: &Choice<'_>, lacking: &[ResourceKind]) -> Option<First> {
-        let keys = self.open(tree, choice, lacking).filter_map(|(at, bunch)| {
+        let mut best: Option<((Option<Fit>, Loss), usize)> = None;
+        for (at, bunch) in self.bunches.iter().enumerate().filter(|(_, bunch)| bunch.helps(lacking)) {
+            // Whoever loses least of a bunch stands first in it.
+            let Some(Reverse((loss, _))) = bunch.left.peek() else { continue };
             let fit = (choice.snug != Snug::Never).then(|| choice.fit(&bunch.held));
-            Some((fit, bunch.left.peek()?.0.0, at))
-        });
-        keys.min_by(|a, b| (&a.0, &a.1).cmp(&(&b.0, &b.1))).map(|(fit, _, at)| (fit, at))
+            let is_cheap = choice.below.is_none_or(|below| loss.0 < below);
+            let precedes = best.as_ref().is_none_or(|(known, _)| (fit, *loss) < *known);
+            if is_cheap && precedes && self.allows(tree, choice, bunch) {
+                best = Some(((fit, *loss), at));
+            }
+        }
+        best.map(|((fit, _), at)| (fit, at))
+    }
+}
+
+impl Bunch {
+    /// Whether they hold something that is lacking.
+    fn helps(&self, lacking: &[ResourceKind]) -> bool {
+        lacking.iter().any(|kind| self.held[*kind].get() > 0)
     }
 }
 

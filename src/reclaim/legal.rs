@@ -274,8 +274,9 @@ pub(crate) struct Fairness<'a> {
 
 impl<'a> Fairness<'a> {
     /// Where it can be told.
+    #[inline]
     pub(crate) fn of(state: &'a State, running: &Running, rules: Rules, wanted: Wanted) -> Option<Self> {
-        if running.below_class(wanted.class).next().is_some() {
+        if running.any_below_class(wanted.class) {
             return None;
         }
         let mut ours = [0; MAX_KINDS];
@@ -332,16 +333,17 @@ impl<'a> Fairness<'a> {
         let mut held = [0; MAX_KINDS];
         held.iter_mut().zip(charged).for_each(|(held, (now, more))| *held = now + more);
         let ours = &held[..self.ours().len()];
-        let by_hint = decide_by_hint(hint(ours.iter().copied(), tree.scale(mine)), tree.member(its).hint);
+        let by_hint = decide_by_hint(hint(ours.iter().copied(), tree.scale(mine)), tree.hint(its));
         by_hint.unwrap_or_else(|| compare(state, (mine, ours), (its, tree.usage(its)))) == Ordering::Greater
     }
 
     /// Whether a rival of the job's side holds less already than that side would, so that it may lose nothing.
+    #[inline]
     pub(super) fn is_below(&self, tree: &Tree, (mine, its): (MemberId, MemberId)) -> bool {
         if self.says_nothing_of(mine) {
             return false;
         }
-        let by_hint = decide_by_hint(self.hint_at(mine), tree.member(its).hint);
+        let by_hint = decide_by_hint(self.hint_at(mine), tree.hint(its));
         by_hint.unwrap_or_else(|| compare(self.state, (mine, self.ours()), (its, tree.usage(its))))
             == Ordering::Greater
     }

@@ -8,6 +8,7 @@ mod alike;
 mod groups;
 mod hopeless;
 mod legal;
+mod noted;
 mod ranks;
 mod running;
 mod search;
@@ -91,7 +92,7 @@ fn holding(tree: &Tree, member: MemberId) -> Holding<'_> {
 /// Compares the keys K now of two members.
 #[inline]
 fn compare_now(tree: &Tree, a: MemberId, b: MemberId) -> Ordering {
-    decide_by_hint(tree.member(a).hint, tree.member(b).hint)
+    decide_by_hint(tree.hint(a), tree.hint(b))
         .unwrap_or_else(|| holding(tree, a).compare(&holding(tree, b), false))
 }
 

@@ -8,6 +8,7 @@
 //! Invariant: once settled, every line stands in the order of `compare_siblings`, the last served first.
 //! Absent on purpose: what follows from it (see `groups`). Layer 3; uses `tree`.
 
+use super::noted::Noted;
 use super::{Running, compare_siblings};
 use crate::id::{Id as _, PoolId};
 use crate::tree::{MemberId, Tree};
@@ -21,7 +22,7 @@ pub(crate) struct Ranks(Vec<Vec<(PoolId, Line)>>);
 struct Line {
     order: Vec<MemberId>,
     /// Who may stand in a wrong place, or nowhere.
-    moved: Vec<MemberId>,
+    moved: Noted,
 }
 
 impl Ranks {
@@ -30,9 +31,7 @@ impl Ranks {
         for member in tree.path(leaf).filter(|member| *member != MemberId::ROOT) {
             let lines = self.0.get_mut(tree.member(member).parent.index()).into_iter().flatten();
             for (_, line) in lines {
-                if !line.moved.contains(&member) {
-                    line.moved.push(member);
-                }
+                line.moved.note(member);
             }
         }
     }
@@ -50,7 +49,8 @@ impl Ranks {
         }
         let lines = &mut self.0[parent.index()];
         let at = lines.iter().position(|(its, _)| *its == pool).unwrap_or_else(|| {
-            lines.push((pool, Line { order: sorted(tree, running, pool, parent), moved: Vec::new() }));
+            let order = sorted(tree, running, pool, parent);
+            lines.push((pool, Line { order, ..Line::default() }));
             lines.len() - 1
         });
         let (_, line) = &mut lines[at];
@@ -74,16 +74,21 @@ impl Ranks {
 impl Line {
     /// Everybody takes his place.
     fn settle(&mut self, tree: &Tree, running: &Running, pool: PoolId) {
+        if self.moved.is_empty() {
+            return;
+        }
+        let moved = self.moved.take();
         // Those who stay where they are stand in order, once all are gone that may not.
-        for member in &self.moved {
+        for member in &moved {
             if let Some(at) = self.order.iter().position(|other| other == member) {
                 self.order.remove(at);
             }
         }
-        for member in self.moved.drain(..).filter(|member| running.has_below(pool, *member)) {
+        for member in moved.iter().copied().filter(|member| running.has_below(pool, *member)) {
             let at = self.order.partition_point(|other| compare_siblings(tree, *other, member).is_gt());
             self.order.insert(at, member);
         }
+        self.moved.reuse(moved);
     }
 }
 

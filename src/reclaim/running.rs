@@ -105,6 +105,8 @@ struct Here {
     members: BTreeSet<(MemberId, MemberId)>,
     /// How many of a class run that may be stopped.
     preemptible: BTreeMap<i32, u32>,
+    /// The lowest of them.
+    lowest: Option<i32>,
 }
 
 /// The running jobs by pool and class.
@@ -113,6 +115,8 @@ pub(crate) struct Running {
     pools: IdVec<PoolId, Here>,
     /// Those of one class, in no order that matters.
     classes: BTreeMap<i32, Vec<JobId>>,
+    /// The lowest of them.
+    lowest: Option<i32>,
     /// By slot: where a job stands among those of its class.
     at: Vec<u32>,
 }
@@ -124,8 +128,14 @@ impl Running {
             below: tree.ids().map(|_| 0).collect(),
             members: BTreeSet::new(),
             preemptible: BTreeMap::new(),
+            lowest: None,
         };
-        Self { pools: (0..pools).map(|_| here.clone()).collect(), classes: BTreeMap::new(), at: Vec::new() }
+        Self {
+            pools: (0..pools).map(|_| here.clone()).collect(),
+            classes: BTreeMap::new(),
+            lowest: None,
+            at: Vec::new(),
+        }
     }
 
     /// A job has started.
@@ -141,6 +151,7 @@ impl Running {
                 here.members.insert((state.tree.member(member).parent, member));
             }
         }
+        self.lowest = Some(self.lowest.map_or(class, |lowest| lowest.min(class)));
         let jobs = self.classes.entry(class).or_default();
         if job.slot() >= self.at.len() {
             self.at.resize(job.slot() + 1, 0);
@@ -158,6 +169,7 @@ impl Running {
             alike.by_start.insert((Reverse(since), Reverse(known.place), job));
             alike.uneven += usize::from(known.spec.saves());
             *here.preemptible.entry(class).or_insert(0) += 1;
+            here.lowest = Some(here.lowest.map_or(class, |lowest| lowest.min(class)));
         }
     }
 
@@ -178,7 +190,10 @@ impl Running {
             jobs.swap_remove(at as usize);
             match jobs.get(at as usize) {
                 Some(moved) => self.at[moved.slot()] = at,
-                None if jobs.is_empty() => _ = self.classes.remove(&class),
+                None if jobs.is_empty() => {
+                    self.classes.remove(&class);
+                    self.lowest = self.classes.first_key_value().map(|(class, _)| *class);
+                }
                 None => {}
             }
         }
@@ -197,6 +212,7 @@ impl Running {
                 *count -= 1;
                 if *count == 0 {
                     here.preemptible.remove(&class);
+                    here.lowest = here.preemptible.first_key_value().map(|(class, _)| *class);
                 }
             }
         }
@@ -243,7 +259,7 @@ impl Running {
     /// The lowest class of the jobs in a pool that may be stopped.
     #[inline]
     pub(crate) fn lowest_class(&self, pool: PoolId) -> Option<i32> {
-        self.pools[pool].preemptible.first_key_value().map(|(class, _)| *class)
+        self.pools[pool].lowest
     }
 
     /// The lowest class above one, or of all, of the jobs in a pool that may be stopped.
@@ -252,6 +268,12 @@ impl Running {
         let Some(after) = after else { return self.lowest_class(pool) };
         let above = (Bound::Excluded(after), Bound::Unbounded);
         self.pools[pool].preemptible.range(above).next().map(|(class, _)| *class)
+    }
+
+    /// Whether any job of a lower class runs anywhere.
+    #[inline]
+    pub(crate) fn any_below_class(&self, class: i32) -> bool {
+        self.lowest.is_some_and(|lowest| lowest < class)
     }
 
     /// The running jobs of lower classes, anywhere, in no order that matters.

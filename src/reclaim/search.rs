@@ -493,8 +493,10 @@ impl<'a> Search<'a> {
             }
             let next = match self.teams.choose((self.state, &self.tree), &mut self.groups, &choice) {
                 Next::Candidate(candidate) => candidate,
-                Next::Unknown(bunch) => {
-                    self.know(bunch);
+                Next::Unknown(bunches) => {
+                    for bunch in bunches {
+                        self.know(bunch);
+                    }
                     continue;
                 }
                 Next::Nobody => return None,

@@ -4,6 +4,7 @@
 //! started or stopped.
 //! Absent on purpose: whom a search takes away (see `search`). Layer 3; uses `tree`.
 
+use super::noted::Noted;
 use crate::tree::{MemberId, Tree};
 
 /// The copy, once it was asked for.
@@ -11,21 +12,25 @@ use crate::tree::{MemberId, Tree};
 pub(crate) struct Spare {
     tree: Option<Tree>,
     /// Leaves of which something has started or stopped since it was returned.
-    changed: Vec<MemberId>,
+    changed: Noted,
 }
 
 impl Spare {
     /// Something of a leaf has started or stopped.
     pub(super) fn changed(&mut self, leaf: MemberId) {
-        if self.tree.is_some() && !self.changed.contains(&leaf) {
-            self.changed.push(leaf);
+        if self.tree.is_some() {
+            self.changed.note(leaf);
         }
     }
 
     /// A tree like this one.
     pub(super) fn lend(&mut self, tree: &Tree) -> Tree {
         let mut spare = self.tree.take().unwrap_or_else(|| tree.clone());
-        self.changed.drain(..).for_each(|leaf| spare.follow(tree, leaf));
+        let changed = self.changed.take();
+        for leaf in &changed {
+            spare.follow(tree, *leaf);
+        }
+        self.changed.reuse(changed);
         spare
     }
 

@@ -91,7 +91,7 @@ const STRANGERS: &[(&str, &str)] = &[("policy", "placement"), ("placement", "pol
 const FLOATS: &[(&str, usize, &str)] = &[
     ("share", 3, "a share is printed as a decimal number"),
     ("snapshot", 3, "past use and parts of time are floats above this layer, and are written exactly"),
-    ("tree", 5, "an ordering hint that is settled exactly"),
+    ("tree", 7, "an ordering hint that is settled exactly"),
 ];
 
 /// The layers without floats are those below this one.

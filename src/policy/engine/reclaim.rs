@@ -152,7 +152,7 @@ impl Reclaim {
     fn version(&self, state: &State, leaf: MemberId, shape: ShapeId) -> Version {
         let shape = state.routes.shape(shape);
         let is_compared = self.rules.same_rank;
-        if is_compared && state.quotas.any() && self.running.below_class(shape.class).next().is_some() {
+        if is_compared && state.quotas.any() && self.running.any_below_class(shape.class) {
             return Version { anywhere: true, changes: self.versions.iter().sum() };
         }
         let pools = shape.routes().map(|route| state.routes.route(route).pool);
@@ -199,14 +199,16 @@ impl Reclaim {
         if !core::mem::take(&mut self.changed) && !moved {
             return None;
         }
-        let mut heads = engine.heads(state, |job| {
+        let mut heads = Vec::new();
+        engine.each_head(state, |head| {
+            let job = head.waiter.job;
             let failed = self.failed.get(&job).copied();
-            !self.stopped.contains(&job)
-                && failed.is_none_or(|failed| !self.still_fails(holds, state, job, failed))
-        });
-        heads.retain(|head| {
+            let may = !self.stopped.contains(&job)
+                && failed.is_none_or(|failed| !self.still_fails(holds, state, job, failed));
             let mut routes = state.routes.shape(head.shape).routes();
-            routes.any(|route| !self.is_hopeless(state, *head, route))
+            if may && routes.any(|route| !self.is_hopeless(state, head, route)) {
+                heads.push(head);
+            }
         });
         for head in engine.in_order(state, heads) {
             // Whoever has one route is here because that is not hopeless.
@@ -327,9 +329,8 @@ impl Engine {
         }
     }
 
-    /// The first jobs of the lines that are wanted: those that could start if they had room.
-    fn heads(&self, state: &State, wanted: impl Fn(JobId) -> bool) -> Vec<Head> {
-        let mut heads = Vec::new();
+    /// The first jobs of the lines: those that could start if they had room.
+    fn each_head(&self, state: &State, mut f: impl FnMut(Head)) {
         for leaf in self.pending.leaves_waiting() {
             for (shape, class, waiter) in self.pending.heads(leaf) {
                 let shown = !self.head_only || self.shown[leaf] == Some(shape);
@@ -339,12 +340,11 @@ impl Engine {
                         self.watches[state.routes.route(route).pool].closed_by == Some(waiter.job)
                     })
                 };
-                if shown && (!self.one_line || closes()) && wanted(waiter.job) {
-                    heads.push(Head { leaf, shape, class, waiter });
+                if shown && (!self.one_line || closes()) {
+                    f(Head { leaf, shape, class, waiter });
                 }
             }
         }
-        heads
     }
 
     /// Whether nobody stands before a head in the pool of a route.
