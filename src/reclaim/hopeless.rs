@@ -5,7 +5,7 @@
 //! job's side, as if jobs could be stopped in part; where that is less than the least of its jobs, it is nothing.
 //! Absent on purpose: bounds that look at all that the teams run (see `groups`). Layer 3; uses `state`, `tree`, `dominant`.
 
-use super::legal::{Fairness, Rules, Wanted};
+use super::legal::{Fairness, Rules, Wanted, would_pass};
 use super::ranks::Ranks;
 use super::{Prepared, Running};
 use crate::dominant::Holding;
@@ -33,16 +33,19 @@ pub(crate) fn is_hopeless(
     if !rules.same_rank || lowest > wanted.class {
         return true;
     }
-    // Where anybody of a lower class runs, whose usage does not count, a side may hold less than it seems to.
-    let Some(fair) = Fairness::of(state, running, rules, wanted) else { return false };
+    // Usage of a lower rank does not count, so that a side may hold less than it seems to.
+    if running.any_below_class(wanted.class) {
+        return false;
+    }
     let anybody = tree.path(wanted.leaf).filter(|member| *member != MemberId::ROOT).any(|mine| {
         let line = ranks.line(tree, running, route.pool, tree.member(mine).parent);
         let rival = line.iter().copied().find(|side| *side != mine);
-        rival.is_some_and(|rival| !fair.would_pass(mine, rival))
+        rival.is_some_and(|rival| !would_pass(state, wanted.route, (mine, rival)))
     });
     if !anybody {
         return true;
     }
+    let Some(fair) = Fairness::of(state, running, rules, wanted) else { return false };
     let free = state.ledger.pool(route.pool).free();
     let needs = state.quotas.needs(tree, wanted.leaf, route);
     needs.iter().any(|(kind, needed)| {

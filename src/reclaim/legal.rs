@@ -259,6 +259,20 @@ fn compare(state: &State, (mine, ours): (MemberId, &[u64]), (its, theirs): (Memb
     ours.compare(&Holding { usage: theirs, charge, scale: tree.scale(its) }, false)
 }
 
+/// Whether a member, if it lost nobody, would hold more with one more job by a route than a rival does.
+#[inline]
+pub(super) fn would_pass(state: &State, route: RouteId, (mine, its): (MemberId, MemberId)) -> bool {
+    let tree = &state.tree;
+    let held = || tree.usage(mine).iter().zip(state.routes.charge(route)).map(|(now, more)| now + more);
+    let by_hint = decide_by_hint(hint(held(), tree.scale(mine)), tree.hint(its));
+    let exactly = || {
+        let mut ours = [0; MAX_KINDS];
+        ours.iter_mut().zip(held()).for_each(|(ours, held)| *ours = held);
+        compare(state, (mine, &ours[..tree.usage(mine).len()]), (its, tree.usage(its)))
+    };
+    by_hint.unwrap_or_else(exactly) == Ordering::Greater
+}
+
 /// What R2 alone says of one victim of equal rank, where all that runs counts for it: nobody of a lower class does. Whoever
 /// it forbids is in no legal set, since a side that loses more holds less, and the job's side never less than its own team.
 #[derive(Clone, Copy, Debug)]
@@ -321,20 +335,6 @@ impl<'a> Fairness<'a> {
         } else {
             hint(self.ours.iter().copied(), self.state.tree.scale(mine))
         }
-    }
-
-    /// Whether a member above the job, if it lost nobody, would hold more than a rival does.
-    pub(super) fn would_pass(&self, mine: MemberId, its: MemberId) -> bool {
-        let (state, tree) = (self.state, &self.state.tree);
-        if mine == self.wanted.leaf {
-            return self.is_below(tree, (mine, its));
-        }
-        let charged = tree.usage(mine).iter().zip(state.routes.charge(self.wanted.route));
-        let mut held = [0; MAX_KINDS];
-        held.iter_mut().zip(charged).for_each(|(held, (now, more))| *held = now + more);
-        let ours = &held[..self.ours().len()];
-        let by_hint = decide_by_hint(hint(ours.iter().copied(), tree.scale(mine)), tree.hint(its));
-        by_hint.unwrap_or_else(|| compare(state, (mine, ours), (its, tree.usage(its)))) == Ordering::Greater
     }
 
     /// Whether a rival of the job's side holds less already than that side would, so that it may lose nothing.

@@ -37,6 +37,7 @@ impl Ranks {
     }
 
     /// The children of a member that have jobs in a pool, whoever holds most first.
+    #[inline]
     pub(crate) fn line(
         &mut self,
         tree: &Tree,
@@ -44,18 +45,24 @@ impl Ranks {
         pool: PoolId,
         parent: MemberId,
     ) -> &[MemberId] {
+        let known = self.0.get(parent.index()).into_iter().flatten().position(|(its, _)| *its == pool);
+        let at = known.unwrap_or_else(|| self.new_line(tree, running, pool, parent));
+        let (_, line) = &mut self.0[parent.index()][at];
+        if !line.moved.is_empty() {
+            line.settle(tree, running, pool);
+        }
+        &line.order
+    }
+
+    #[cold]
+    fn new_line(&mut self, tree: &Tree, running: &Running, pool: PoolId, parent: MemberId) -> usize {
         if self.0.len() <= parent.index() {
             self.0.resize_with(parent.index() + 1, Vec::new);
         }
+        let order = sorted(tree, running, pool, parent);
         let lines = &mut self.0[parent.index()];
-        let at = lines.iter().position(|(its, _)| *its == pool).unwrap_or_else(|| {
-            let order = sorted(tree, running, pool, parent);
-            lines.push((pool, Line { order, ..Line::default() }));
-            lines.len() - 1
-        });
-        let (_, line) = &mut lines[at];
-        line.settle(tree, running, pool);
-        &line.order
+        lines.push((pool, Line { order, ..Line::default() }));
+        lines.len() - 1
     }
 
     /// Whether everybody stands where sorting puts him, once settled.
@@ -74,9 +81,6 @@ impl Ranks {
 impl Line {
     /// Everybody takes his place.
     fn settle(&mut self, tree: &Tree, running: &Running, pool: PoolId) {
-        if self.moved.is_empty() {
-            return;
-        }
         let moved = self.moved.take();
         // Those who stay where they are stand in order, once all are gone that may not.
         for member in &moved {
