@@ -166,9 +166,18 @@ impl Pending {
     /// The heads of all lines of a leaf, with their shapes and classes, in no particular order.
     #[inline]
     pub(crate) fn heads(&self, leaf: MemberId) -> impl Iterator<Item = (ShapeId, i32, Waiter)> + '_ {
+        self.numbered_heads(leaf).map(|(_, head)| head)
+    }
+
+    /// The same, each with the number of its line, which it keeps.
+    #[inline]
+    pub(crate) fn numbered_heads(
+        &self,
+        leaf: MemberId,
+    ) -> impl Iterator<Item = (usize, (ShapeId, i32, Waiter))> + '_ {
         self.leaves[leaf].active.iter().filter_map(|index| {
             let queue = &self.queues[*index];
-            Some((queue.shape, queue.class, queue.line.head()?))
+            Some((*index, (queue.shape, queue.class, queue.line.head()?)))
         })
     }
 

@@ -48,6 +48,8 @@ pub(super) struct Reclaim {
     shrunk: IdVec<MemberId, u64>,
     /// Jobs whose search failed, with the counts of their pools then.
     failed: BTreeMap<JobId, Failed>,
+    /// By line: the first job, if it was hopeless, and the version then.
+    hopeless: Vec<Option<(JobId, Version)>>,
     /// How often reservations had changed at the last search that found nothing.
     reservations: u64,
     /// Who was stopped for another job since the last event from outside.
@@ -111,6 +113,7 @@ impl Reclaim {
             grown: (0..pools).map(|_| 0).collect(),
             shrunk: state.tree.ids().map(|_| 0).collect(),
             failed: BTreeMap::new(),
+            hopeless: Vec::new(),
             reservations: 0,
             stopped: BTreeSet::new(),
             freed: BTreeSet::new(),
@@ -200,13 +203,13 @@ impl Reclaim {
             return None;
         }
         let mut heads = Vec::new();
-        engine.each_head(state, |head| {
+        engine.each_head(state, |line, head| {
             let job = head.waiter.job;
+            if self.stopped.contains(&job) || self.is_hopeless_by_all(state, line, head) {
+                return;
+            }
             let failed = self.failed.get(&job).copied();
-            let may = !self.stopped.contains(&job)
-                && failed.is_none_or(|failed| !self.still_fails(holds, state, job, failed));
-            let mut routes = state.routes.shape(head.shape).routes();
-            if may && routes.any(|route| !self.is_hopeless(state, head, route)) {
+            if failed.is_none_or(|failed| !self.still_fails(holds, state, job, failed)) {
                 heads.push(head);
             }
         });
@@ -229,6 +232,21 @@ impl Reclaim {
             }
         }
         None
+    }
+
+    /// Whether the first job of a line is hopeless by all its routes: as it was, where nothing has happened that counts.
+    fn is_hopeless_by_all(&mut self, state: &State, line: usize, head: Head) -> bool {
+        let now = Some((head.waiter.job, self.version(state, head.leaf, head.shape)));
+        if self.hopeless.len() <= line {
+            self.hopeless.resize(line + 1, None);
+        }
+        if self.hopeless[line] == now {
+            return true;
+        }
+        let mut routes = state.routes.shape(head.shape).routes();
+        let hopeless = routes.all(|route| self.is_hopeless(state, head, route));
+        self.hopeless[line] = now.filter(|_| hopeless);
+        hopeless
     }
 
     fn is_hopeless(&mut self, state: &State, head: Head, route: RouteId) -> bool {
@@ -329,10 +347,10 @@ impl Engine {
         }
     }
 
-    /// The first jobs of the lines: those that could start if they had room.
-    fn each_head(&self, state: &State, mut f: impl FnMut(Head)) {
+    /// The first jobs of the lines, with the numbers of these: those that could start if they had room.
+    fn each_head(&self, state: &State, mut f: impl FnMut(usize, Head)) {
         for leaf in self.pending.leaves_waiting() {
-            for (shape, class, waiter) in self.pending.heads(leaf) {
+            for (line, (shape, class, waiter)) in self.pending.numbered_heads(leaf) {
                 let shown = !self.head_only || self.shown[leaf] == Some(shape);
                 let closes = || {
                     let mut routes = state.routes.shape(shape).routes();
@@ -341,7 +359,7 @@ impl Engine {
                     })
                 };
                 if shown && (!self.one_line || closes()) {
-                    f(Head { leaf, shape, class, waiter });
+                    f(line, Head { leaf, shape, class, waiter });
                 }
             }
         }
