@@ -79,7 +79,7 @@ fn may_lose_enough(
                 // So are all who follow.
                 break;
             }
-            if state.quotas.borrowers(side, pool) == Some(0)
+            if state.quotas.any() && state.quotas.borrowers(side, pool) == Some(0)
                 || !fair.may_lose_any(running, pool, (mine, side))
             {
                 continue;

@@ -103,6 +103,8 @@ struct Search<'a> {
     domains: Vec<InDomain>,
     /// The leaves of the candidates.
     leaves: Vec<MemberId>,
+    /// Where each of them stands among the others.
+    positions: Vec<u32>,
     /// What the teams hold without the chosen victims: lent.
     tree: Tree,
     /// What is free on each node without them; `None`: left alone.
@@ -218,6 +220,7 @@ impl<'a> Search<'a> {
             seats: free.iter().map(|free| free.as_ref().map_or(0, |free| free.times(&request))).collect(),
             domains: Vec::new(),
             leaves: Vec::new(),
+            positions: Vec::new(),
             tree,
             free,
             candidates: Vec::new(),

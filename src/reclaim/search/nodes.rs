@@ -9,17 +9,20 @@ use crate::reclaim::compare_leaves;
 
 impl Search<'_> {
     /// The node on which room for one more worker is cheapest, by what the teams hold now.
-    pub(super) fn cheapest_node(&self) -> Option<usize> {
-        let positions = self.positions();
+    pub(super) fn cheapest_node(&mut self) -> Option<usize> {
+        self.settle_positions();
+        let positions = &self.positions;
         let mut order: Vec<(i32, u32, usize)> = Vec::new();
         let mut best: Option<((i32, u32, u128), usize)> = None;
         for node in self.within.clone().filter(|node| !self.excluded.contains(node)) {
-            let Some(free) = &self.free[node] else { continue };
+            let Some(free) = self.free[node].as_ref().filter(|_| !self.here(node).is_empty()) else {
+                continue;
+            };
             let target = self.seats[node] + 1;
             // Where somebody must go who gives way later than the last of the best node, nobody need be put in order.
-            let is_dearer = best.as_ref().is_some_and(|((class, position, _), _)| {
-                !self.could_free(node, target, (*class, *position), &positions)
-            });
+            let is_dearer = best
+                .as_ref()
+                .is_some_and(|((class, position, _), _)| !self.could_free(node, target, (*class, *position)));
             if is_dearer {
                 continue;
             }
@@ -56,10 +59,10 @@ impl Search<'_> {
     }
 
     /// Whether a node could have room for so many workers once all are gone who give way no later than that.
-    fn could_free(&self, node: usize, workers: u64, latest: (i32, u32), positions: &[u32]) -> bool {
+    fn could_free(&self, node: usize, workers: u64, latest: (i32, u32)) -> bool {
         let Some(free) = &self.free[node] else { return false };
         let goes = |here: &&Here| {
-            (here.class, positions[here.leaf.index()]) <= latest
+            (here.class, self.positions[here.leaf.index()]) <= latest
                 && self.is_free_to_choose(here.number as usize)
         };
         self.request.iter().all(|(kind, asked)| {
@@ -71,15 +74,14 @@ impl Search<'_> {
         })
     }
 
-    /// The leaves of the candidates in the order in which they give way, by member.
-    fn positions(&self) -> Vec<u32> {
-        let mut leaves = self.leaves.clone();
-        leaves.sort_unstable_by(|a, b| compare_leaves(&self.tree, *a, *b).reverse());
-        leaves.dedup();
-        let mut positions = vec![0; self.tree.len()];
-        for (position, leaf) in (0..).zip(leaves) {
-            positions[leaf.index()] = position;
+    /// The leaves of the candidates stand in the order in which they give way.
+    fn settle_positions(&mut self) {
+        // Hardly any has moved since they stood so before.
+        self.leaves.sort_by(|a, b| compare_leaves(&self.tree, *a, *b).reverse());
+        self.leaves.dedup();
+        self.positions.resize(self.tree.len(), 0);
+        for (position, leaf) in (0..).zip(&self.leaves) {
+            self.positions[leaf.index()] = position;
         }
-        positions
     }
 }
