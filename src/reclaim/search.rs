@@ -24,6 +24,7 @@ use std::collections::BTreeSet;
 use domains::InDomain;
 use hoped::may_be_guaranteed;
 pub(super) use hoped::{Hope, could_cover};
+use nodes::OnNodes;
 use otherwise::Refused;
 
 use super::alike::{BunchAt, Choice, Next, Snug, Teams};
@@ -72,17 +73,6 @@ struct Candidate {
     spans: Range<usize>,
 }
 
-/// A candidate on a node, with what is asked of him most.
-#[derive(Clone, Copy)]
-struct Here {
-    number: u32,
-    class: i32,
-    leaf: MemberId,
-    route: RouteId,
-    /// How many of its workers run there.
-    workers: u32,
-}
-
 /// The state of one search.
 struct Search<'a> {
     state: &'a State,
@@ -117,9 +107,8 @@ struct Search<'a> {
     /// The candidates in a divisible pool.
     teams: Teams,
     spans: Vec<Span>,
-    /// Candidates by node: `on_node[starts[n]..starts[n + 1]]`.
-    on_node: Vec<Here>,
-    starts: Vec<usize>,
+    /// The candidates by node.
+    on_nodes: OnNodes,
     chosen: Vec<usize>,
     is_chosen: Vec<bool>,
     /// The node that was chosen first.
@@ -227,8 +216,7 @@ impl<'a> Search<'a> {
             divisible: pool.is_divisible(),
             teams: Teams::default(),
             spans: Vec::new(),
-            on_node: Vec::new(),
-            starts: Vec::new(),
+            on_nodes: OnNodes::default(),
             chosen: Vec::new(),
             is_chosen: Vec::new(),
             first_node: None,
@@ -241,13 +229,8 @@ impl<'a> Search<'a> {
             below: None,
             too_much: false,
         };
-        if search.divisible {
-            if bounds.ask_all {
-                search.know_all();
-            }
-        } else {
-            (0..search.groups.all().len()).for_each(|group| _ = search.add_candidates(group));
-            search.index_nodes();
+        if bounds.ask_all {
+            search.know_all();
         }
         search
     }
@@ -309,40 +292,15 @@ impl<'a> Search<'a> {
         self.teams.know(bunch, left);
     }
 
-    /// From now on it is known who all candidates are; on nodes it is from the beginning.
+    /// From now on it is known who all candidates are.
     fn know_all(&mut self) {
-        while self.divisible
-            && let Some(bunch) = self.teams.unknown(self.state, &mut self.groups)
-        {
+        if !self.divisible {
+            while self.know_next_team().is_some() {}
+            return;
+        }
+        while let Some(bunch) = self.teams.unknown(self.state, &mut self.groups) {
             self.know(bunch);
         }
-    }
-
-    fn index_nodes(&mut self) {
-        self.starts = vec![0; self.free.len() + 1];
-        for candidate in &self.candidates {
-            for (node, _) in nodes_of(&self.spans[candidate.spans.clone()]) {
-                self.starts[node + 1] += 1;
-            }
-        }
-        for node in 0..self.free.len() {
-            self.starts[node + 1] += self.starts[node];
-        }
-        let nobody = Here { number: 0, class: 0, leaf: MemberId::ROOT, route: self.wanted.route, workers: 0 };
-        self.on_node = vec![nobody; self.starts.last().copied().unwrap_or(0)];
-        let mut at = self.starts.clone();
-        for (number, Candidate { victim, route, spans, .. }) in (0_u32..).zip(&self.candidates) {
-            for (node, workers) in nodes_of(&self.spans[spans.clone()]) {
-                let (class, leaf, route) = (victim.class, victim.leaf, *route);
-                self.on_node[at[node]] = Here { number, class, leaf, route, workers };
-                at[node] += 1;
-            }
-        }
-    }
-
-    /// The candidates on a node.
-    fn here(&self, node: usize) -> &[Here] {
-        &self.on_node[self.starts[node]..self.starts[node + 1]]
     }
 
     /// What a worker holds that runs by a route; all of the job in a divisible pool.
@@ -472,16 +430,6 @@ impl<'a> Search<'a> {
         Some(())
     }
 
-    /// Who gives way next on a node that is to have room for so many workers.
-    fn next_on(&self, node: usize, target: u64) -> Option<usize> {
-        let here = self.here(node).iter().map(|here| here.number as usize);
-        let helping = here.filter(|c| self.helps(*c, node, target));
-        match self.snug {
-            Snug::Never => self.first(helping),
-            _ => self.snuggest(helping, node, target),
-        }
-    }
-
     /// Chooses victims until a divisible pool has room.
     fn choose_amounts(&mut self) -> Option<()> {
         self.teams.begin(&self.is_chosen);
@@ -513,8 +461,8 @@ impl<'a> Search<'a> {
     /// Who gives way next in a divisible pool, found by asking everybody.
     fn next_of_all(&mut self) -> Option<usize> {
         self.know_all();
-        self.index_nodes();
-        self.next_on(0, 1)
+        self.index_new();
+        self.next_known_on(0, 1)
     }
 
     /// The candidate that alone makes the room that is lacking and leaves least of it unused; if none does, the one that makes
@@ -587,12 +535,4 @@ impl<'a> Search<'a> {
             candidates[*a].victim.compare(&state.tree, &candidates[*b].victim)
         });
     }
-}
-
-/// The nodes of a job, each once, with how many workers run there: its spans on one node stand side by side.
-fn nodes_of(spans: &[Span]) -> impl Iterator<Item = (usize, u32)> + '_ {
-    spans.chunk_by(|a, b| a.node == b.node).filter_map(|here| {
-        let workers = here.iter().map(|span| span.workers).sum();
-        Some((here.first()?.node.index(), workers))
-    })
 }

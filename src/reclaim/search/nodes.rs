@@ -1,34 +1,185 @@
-//! Nodes: on which node room for one more worker is cheapest.
+//! Nodes: on which node room for one more worker is cheapest, and who gives way there.
 //!
-//! By the one who gives way last there, then what all of them lose, then the lowest number.
-//! Absent on purpose: who is chosen there (see `search`). Layer 3; uses `room`, `tree`.
+//! By the one who gives way last there, then what all of them lose, then the lowest number. Teams are asked who runs for them
+//! one after the other, in the order in which they give way, until who is not known yet would give way later.
+//! Absent on purpose: how often a node is looked for (see `search`). Layer 3; uses `room`, `tree`.
 
-use super::{Here, Search};
+use core::cmp::Ordering;
+use core::ops::Range;
+
+use super::{Candidate, Search, Snug};
 use crate::id::Id as _;
+use crate::ledger::Span;
 use crate::reclaim::compare_leaves;
+use crate::route::RouteId;
+use crate::tree::MemberId;
+
+/// A candidate on a node, with what is asked of him most.
+#[derive(Clone, Copy)]
+struct Here {
+    number: u32,
+    class: i32,
+    leaf: MemberId,
+    route: RouteId,
+    /// How many of its workers run there.
+    workers: u32,
+    /// The one that was found before him there, counted from one; zero for none.
+    before: u32,
+}
+
+/// The candidates by node, as far as anybody has asked.
+#[derive(Default)]
+pub(super) struct OnNodes {
+    here: Vec<Here>,
+    /// By node: the one that was found last, counted from one; zero for none.
+    last: Vec<u32>,
+    /// How many candidates are among them.
+    candidates: usize,
+    /// The first group of which it is not known who is in it.
+    next: usize,
+}
+
+impl OnNodes {
+    /// The candidates on a node.
+    fn on(&self, node: usize) -> impl Iterator<Item = &Here> {
+        let at = |number: u32| (number > 0).then(|| &self.here[number as usize - 1]);
+        let last = self.last.get(node).copied().unwrap_or(0);
+        core::iter::successors(at(last), move |here| at(here.before))
+    }
+
+    fn is_empty(&self, node: usize) -> bool {
+        self.last.get(node).is_none_or(|last| *last == 0)
+    }
+}
 
 impl Search<'_> {
     /// The node on which room for one more worker is cheapest, by what the teams hold now.
     pub(super) fn cheapest_node(&mut self) -> Option<usize> {
+        if self.snug != Snug::Never {
+            self.know_all();
+        }
+        loop {
+            let found = self.cheapest_known();
+            if let Some((node, last)) = found
+                && !self.unknown_precede(last)
+            {
+                debug_assert_eq!(Some(node), self.cheapest_of_all(), "not the cheapest node");
+                return Some(node);
+            }
+            // Whoever precedes the last one on that node may make another one cheaper; where there is none, whoever could
+            // make room on one.
+            loop {
+                let Some(new) = self.know_next_team() else {
+                    return self.cheapest_known().map(|(node, _)| node);
+                };
+                let is_enough = match found {
+                    Some((_, last)) => !self.unknown_precede(last),
+                    None => self.could_help(new),
+                };
+                if is_enough {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// The same, found by asking everybody.
+    fn cheapest_of_all(&mut self) -> Option<usize> {
+        self.know_all();
+        self.cheapest_known().map(|(node, _)| node)
+    }
+
+    /// Whether any of the teams that were not asked gives way before a class and leaf: the next of them, if any.
+    fn unknown_precede(&mut self, (class, leaf): (i32, MemberId)) -> bool {
+        self.groups.get(self.on_nodes.next).is_some_and(|next| {
+            let by_team = || compare_leaves(&self.tree, next.leaf, leaf).reverse();
+            next.class.cmp(&class).then_with(by_team) == Ordering::Less
+        })
+    }
+
+    /// The next team's jobs are known from now on; their numbers.
+    pub(super) fn know_next_team(&mut self) -> Option<Range<usize>> {
+        let first = self.groups.get(self.on_nodes.next)?;
+        let from = self.candidates.len();
+        // The groups of a leaf follow each other.
+        while let Some(group) = self.groups.get(self.on_nodes.next)
+            && (group.leaf, group.class) == (first.leaf, first.class)
+        {
+            self.add_candidates(self.on_nodes.next);
+            self.on_nodes.next += 1;
+        }
+        self.index_new();
+        Some(from..self.candidates.len())
+    }
+
+    /// The candidates that are new stand on their nodes.
+    pub(super) fn index_new(&mut self) {
+        let OnNodes { here, last, candidates: known, .. } = &mut self.on_nodes;
+        last.resize(self.free.len(), 0);
+        let new = self.candidates.iter().enumerate().skip(*known);
+        for (number, Candidate { victim, route, spans, .. }) in new {
+            let (number, class, leaf, route) = (position(number), victim.class, victim.leaf, *route);
+            for (node, workers) in nodes_of(&self.spans[spans.clone()]) {
+                here.push(Here { number, class, leaf, route, workers, before: last[node] });
+                last[node] = position(here.len());
+            }
+        }
+        *known = self.candidates.len();
+    }
+
+    /// Whether some candidates run where there could be room once all that are known are gone.
+    fn could_help(&self, candidates: Range<usize>) -> bool {
+        let theirs = candidates.map(|number| self.candidates[number].spans.clone());
+        let mut nodes = theirs.flat_map(|spans| nodes_of(&self.spans[spans]));
+        nodes.any(|(node, _)| {
+            let is_open = self.within.contains(&node) && !self.excluded.contains(&node);
+            is_open && self.could_free(node, self.seats[node] + 1, |_| true)
+        })
+    }
+
+    /// Who gives way next on a node that is to have room for so many workers.
+    pub(super) fn next_on(&mut self, node: usize, target: u64) -> Option<usize> {
+        loop {
+            let next = self.next_known_on(node, target);
+            let last = next.map(|next| &self.candidates[next].victim).map(|next| (next.class, next.leaf));
+            let unknown = self.snug == Snug::Never && last.is_none_or(|last| self.unknown_precede(last));
+            if !unknown || self.know_next_team().is_none() {
+                return next;
+            }
+        }
+    }
+
+    /// The same among those who are known.
+    pub(super) fn next_known_on(&self, node: usize, target: u64) -> Option<usize> {
+        let here = self.on_nodes.on(node).map(|here| here.number as usize);
+        let helping = here.filter(|c| self.helps(*c, node, target));
+        match self.snug {
+            Snug::Never => self.first(helping),
+            _ => self.snuggest(helping, node, target),
+        }
+    }
+
+    /// The node that is cheapest by those who are known, and the class and leaf of whoever gives way last there.
+    fn cheapest_known(&mut self) -> Option<(usize, (i32, MemberId))> {
         self.settle_positions();
         let positions = &self.positions;
         let mut order: Vec<(i32, u32, usize)> = Vec::new();
         let mut best: Option<((i32, u32, u128), usize)> = None;
         for node in self.within.clone().filter(|node| !self.excluded.contains(node)) {
-            let Some(free) = self.free[node].as_ref().filter(|_| !self.here(node).is_empty()) else {
+            let Some(free) = self.free[node].as_ref().filter(|_| !self.on_nodes.is_empty(node)) else {
                 continue;
             };
             let target = self.seats[node] + 1;
             // Where somebody must go who gives way later than the last of the best node, nobody need be put in order.
-            let is_dearer = best
-                .as_ref()
-                .is_some_and(|((class, position, _), _)| !self.could_free(node, target, (*class, *position)));
+            let is_dearer = best.as_ref().is_some_and(|((class, position, _), _)| {
+                !self.could_free(node, target, |known| known <= (*class, *position))
+            });
             if is_dearer {
                 continue;
             }
             let mut free = free.clone();
             order.clear();
-            for here in self.here(node) {
+            for here in self.on_nodes.on(node) {
                 let candidate = here.number as usize;
                 if self.is_free_to_choose(candidate) {
                     order.push((here.class, positions[here.leaf.index()], candidate));
@@ -55,18 +206,18 @@ impl Search<'_> {
                 best = Some((cost, node));
             }
         }
-        best.map(|(_, node)| node)
+        best.map(|((class, position, _), node)| (node, (class, self.leaves[position as usize])))
     }
 
-    /// Whether a node could have room for so many workers once all are gone who give way no later than that.
-    fn could_free(&self, node: usize, workers: u64, latest: (i32, u32)) -> bool {
+    /// Whether a node could have room for so many workers once all are gone of whom, by class and place of their team, `goes`.
+    fn could_free(&self, node: usize, workers: u64, goes: impl Fn((i32, u32)) -> bool) -> bool {
         let Some(free) = &self.free[node] else { return false };
         let goes = |here: &&Here| {
-            (here.class, self.positions[here.leaf.index()]) <= latest
-                && self.is_free_to_choose(here.number as usize)
+            let place = || self.positions.get(here.leaf.index()).copied().unwrap_or(0);
+            goes((here.class, place())) && self.is_free_to_choose(here.number as usize)
         };
         self.request.iter().all(|(kind, asked)| {
-            let gone = self.here(node).iter().filter(goes);
+            let gone = self.on_nodes.on(node).filter(goes);
             let held =
                 gone.map(|here| self.held_by(here.route)[kind].get().saturating_mul(here.workers.into()));
             let room = held.fold(free.amounts()[kind].get(), u64::saturating_add);
@@ -84,4 +235,16 @@ impl Search<'_> {
             self.positions[leaf.index()] = position;
         }
     }
+}
+
+/// The nodes of a job, each once, with how many workers run there: its spans on one node stand side by side.
+fn nodes_of(spans: &[Span]) -> impl Iterator<Item = (usize, u32)> + '_ {
+    spans.chunk_by(|a, b| a.node == b.node).filter_map(|here| {
+        let workers = here.iter().map(|span| span.workers).sum();
+        Some((here.first()?.node.index(), workers))
+    })
+}
+
+fn position(index: usize) -> u32 {
+    u32::try_from(index).unwrap_or(u32::MAX)
 }
