@@ -55,7 +55,8 @@ impl OnNodes {
 impl Search<'_> {
     /// The node on which room for one more worker is cheapest, by what the teams hold now.
     pub(super) fn cheapest_node(&mut self) -> Option<usize> {
-        if self.snug != Snug::Never {
+        // Once a set was refused others mostly are, until everybody was asked.
+        if self.snug != Snug::Never || !self.excluded.is_empty() {
             self.know_all();
         }
         loop {
@@ -181,8 +182,11 @@ impl Search<'_> {
             order.clear();
             for here in self.on_nodes.on(node) {
                 let candidate = here.number as usize;
-                if self.is_free_to_choose(candidate) {
-                    order.push((here.class, positions[here.leaf.index()], candidate));
+                let (class, place) = (here.class, positions[here.leaf.index()]);
+                // Whoever gives way later than the last of the best node is not waited for.
+                let counts = best.is_none_or(|((last, its, _), _)| (class, place) <= (last, its));
+                if counts && self.is_free_to_choose(candidate) {
+                    order.push((class, place, candidate));
                 }
             }
             order.sort_unstable_by(|a, b| {
