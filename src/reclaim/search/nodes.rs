@@ -171,11 +171,10 @@ impl Search<'_> {
                 continue;
             };
             let target = self.seats[node] + 1;
-            // Where somebody must go who gives way later than the last of the best node, nobody need be put in order.
-            let is_dearer = best.as_ref().is_some_and(|((class, position, _), _)| {
-                !self.could_free(node, target, |known| known <= (*class, *position))
-            });
-            if is_dearer {
+            // Whoever gives way later than the last of the best node is not waited for: nobody need be put in order where the
+            // others do not make the room.
+            let counts = |known| best.is_none_or(|((class, place, _), _)| known <= (class, place));
+            if !self.could_free(node, target, counts) {
                 continue;
             }
             let mut free = free.clone();
@@ -183,9 +182,7 @@ impl Search<'_> {
             for here in self.on_nodes.on(node) {
                 let candidate = here.number as usize;
                 let (class, place) = (here.class, positions[here.leaf.index()]);
-                // Whoever gives way later than the last of the best node is not waited for.
-                let counts = best.is_none_or(|((last, its, _), _)| (class, place) <= (last, its));
-                if counts && self.is_free_to_choose(candidate) {
+                if counts((class, place)) && self.is_free_to_choose(candidate) {
                     order.push((class, place, candidate));
                 }
             }
