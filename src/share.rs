@@ -357,6 +357,21 @@ mod tests {
     }
 
     #[test]
+    fn a_key_is_the_same_however_many_shares_it_has_and_in_whatever_order() {
+        for count in 0..=5_u128 {
+            let shares: Vec<Share> = (0..count).map(|at| Share::new((at * 3) % 5, 7).unwrap()).collect();
+            let mut sorted = shares.clone();
+            sorted.sort_unstable_by(|a, b| b.cmp(a));
+            let backwards: ShareKey = shares.iter().rev().copied().collect();
+            assert_eq!(backwards.shares(), sorted);
+            assert_eq!(ShareKey::new(shares.clone()), backwards);
+            assert_eq!(Vec::from(backwards.clone()), sorted);
+            let more: ShareKey = shares.into_iter().chain([Share::ZERO]).collect();
+            assert!(backwards < more);
+        }
+    }
+
+    #[test]
     fn weights_are_read_as_written() {
         for (text, expected) in [
             ("2", Weight::new(2, 1)),

@@ -2,7 +2,8 @@
 //!
 //! Some plans start with a job that the search looks at late: one that borrows, behind those of the own department that may
 //! not be stopped; one that fills the quota, behind strangers who may be only once it is gone. And what becomes free of a quota
-//! goes to the oldest. Absent on purpose: what is legal (see `livelock`).
+//! goes to the oldest. A job of the team for which nobody can be stopped does not stand in the way. Absent on purpose: what is
+//! legal (see `livelock`).
 
 use fairshare::{
     Allowance, Alternative, Config, Decision, EvictReason, JobId, JobSpec, Millis, OrderName, PolicySpec,
@@ -218,4 +219,46 @@ fn the_oldest_is_promoted() {
             .collect();
         assert_eq!(stopped, [(younger, EvictReason::Quota)], "{order:?}: {older} is promoted");
     }
+}
+
+/// What a late team of a quota of two gets beside one without, with a job of its own before it for which nobody can be stopped,
+/// or without: who starts.
+fn first_served(hopeless: bool) -> Vec<usize> {
+    let teams =
+        vec![TeamSpec::new("holds"), TeamSpec::new("other"), TeamSpec::new("late").with_quota(quota(2))];
+    let [holds, other, late] = [0, 1, 2].map(TeamId::new);
+    let policy = PolicySpec::new(OrderName::Drf).with_preemption(Preemption::Reclaim);
+    let pool = PoolSpec::new("pool", 8, Resources::new().gpu(1)).as_divisible();
+    let mut scheduler = Scheduler::new(Config::new(vec![pool], teams).with_policy(policy)).unwrap();
+    let now = Timestamp::ZERO;
+    let submit = |scheduler: &mut Scheduler, team: TeamId, gpus: u64| {
+        let shape = ShapeSpec::new(Alternative::new(Resources::new().gpu(gpus)));
+        let shape = scheduler.intern(&shape).unwrap();
+        let Submission::Queued(id) = scheduler.submit(now, JobSpec::new(team, shape, now)).unwrap() else {
+            unreachable!()
+        };
+        id
+    };
+    for _ in 0..8 {
+        submit(&mut scheduler, holds, 1);
+    }
+    assert_eq!(scheduler.schedule(now).unwrap().len(), 8);
+    if hopeless {
+        submit(&mut scheduler, late, 8);
+    }
+    let waiting = [submit(&mut scheduler, other, 4), submit(&mut scheduler, late, 2)];
+    let decisions = scheduler.schedule(now).unwrap();
+    let started = decisions.iter().filter_map(|decision| match decision {
+        Decision::Start { job, .. } => waiting.iter().position(|waits| waits == job),
+        _ => None,
+    });
+    started.collect()
+}
+
+/// A team's quota comes before a job without any, although an older job of the team stands before it that nobody can be stopped
+/// for: it holds back nobody.
+#[test]
+fn whoever_is_hopeless_holds_back_nobody() {
+    assert_eq!(first_served(false), [1]);
+    assert_eq!(first_served(true), [1]);
 }
