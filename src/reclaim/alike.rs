@@ -9,7 +9,7 @@ use core::cmp::{Ordering, Reverse};
 use std::collections::{BTreeSet, BinaryHeap};
 
 use super::groups::Groups;
-use super::{Fairness, Loss, compare_leaves};
+use super::{Fairness, Loss, compare_leaves, is_whole};
 use crate::resources::{ResourceKind, Resources};
 use crate::room::Room;
 use crate::route::RouteId;
@@ -185,11 +185,7 @@ impl Teams {
     ) -> Next {
         let lacking = choice.lacking();
         let rank = |team: &Team| choice.rank(team.leaf, team.side);
-        let is_whole = |team: &Team| {
-            let all_run = |at| tree.member(at).running == state.tree.member(at).running;
-            let mut above = tree.path(rank(team)).take_while(|at| *at != MemberId::ROOT);
-            choice.snug != Snug::OfAll && above.all(all_run)
-        };
+        let is_whole = |team: &Team| choice.snug != Snug::OfAll && is_whole(&state.tree, tree, rank(team));
         let mut best: Option<(usize, First)> = None;
         let mut number = 0;
         loop {

@@ -114,6 +114,13 @@ fn compare_siblings(tree: &Tree, a: MemberId, b: MemberId) -> Ordering {
     compare_now(tree, a, b).then_with(|| ties(a).cmp(&ties(b)))
 }
 
+/// Whether nothing was taken away in a tree from a member, nor from any above it below the root, so that none of those who stood
+/// behind it comes forward.
+fn is_whole(before: &Tree, tree: &Tree, member: MemberId) -> bool {
+    let mut above = tree.path(member).take_while(|at| *at != MemberId::ROOT);
+    above.all(|at| tree.member(at).running == before.member(at).running)
+}
+
 /// The jobs that run in a pool.
 pub(crate) fn running_in(state: &State, pool: PoolId) -> Vec<JobId> {
     let here = |status: Status| match status {

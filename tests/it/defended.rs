@@ -262,3 +262,42 @@ fn whoever_is_hopeless_holds_back_nobody() {
     assert_eq!(first_served(false), [1]);
     assert_eq!(first_served(true), [1]);
 }
+
+/// On a node as anywhere the department that holds most gives way first; once it holds less than another, that one does, although
+/// it has teams left of whom nobody was asked.
+#[test]
+fn on_a_node_too_the_next_department_gives_way_once_the_first_holds_less() {
+    let department = TeamId::new(0);
+    let mut teams = vec![
+        TeamSpec::new("department"),
+        TeamSpec::new("another").with_weight(Weight::new(2, 3).unwrap()),
+        TeamSpec::new("late"),
+    ];
+    teams.extend(["a", "b", "c"].map(|name| TeamSpec::new(name).under(department)));
+    let policy = PolicySpec::new(OrderName::Drf).with_preemption(Preemption::Reclaim);
+    let pool = PoolSpec::new("pool", 1, Resources::new().gpu(8));
+    let mut scheduler = Scheduler::new(Config::new(vec![pool], teams).with_policy(policy)).unwrap();
+    let now = Timestamp::ZERO;
+    let submit = |scheduler: &mut Scheduler, team: u32, gpus: u64| {
+        let shape = ShapeSpec::new(Alternative::new(Resources::new().gpu(gpus)));
+        let shape = scheduler.intern(&shape).unwrap();
+        let submitted = scheduler.submit(now, JobSpec::new(TeamId::new(team), shape, now)).unwrap();
+        let Submission::Queued(id) = submitted else { unreachable!() };
+        id
+    };
+    // The department holds 5, and another 3, for its weight 4.5.
+    let others = [1, 1, 1].map(|team| submit(&mut scheduler, team, 1));
+    for team in [3, 3, 4, 4, 5] {
+        submit(&mut scheduler, team, 1);
+    }
+    assert_eq!(scheduler.schedule(now).unwrap().len(), 8);
+    submit(&mut scheduler, 2, 2);
+    let decisions = scheduler.schedule(now).unwrap();
+    let stopped = decisions.iter().filter_map(|decision| match decision {
+        Decision::Evict { job, .. } => Some(others.contains(job)),
+        _ => None,
+    });
+    let mut stopped: Vec<bool> = stopped.collect();
+    stopped.sort_unstable();
+    assert_eq!(stopped, [false, true], "one of each");
+}

@@ -10,7 +10,7 @@ use core::ops::Range;
 use super::{Candidate, Search, Snug};
 use crate::id::Id as _;
 use crate::ledger::Span;
-use crate::reclaim::compare_leaves;
+use crate::reclaim::{compare_leaves, is_whole};
 use crate::route::RouteId;
 use crate::tree::MemberId;
 
@@ -64,7 +64,6 @@ impl Search<'_> {
             if let Some((node, last)) = found
                 && !self.unknown_precede(last)
             {
-                debug_assert_eq!(Some(node), self.cheapest_of_all(), "not the cheapest node");
                 return Some(node);
             }
             // Whoever precedes the last one on that node may make another one cheaper; where there is none, whoever could
@@ -84,18 +83,21 @@ impl Search<'_> {
         }
     }
 
-    /// The same, found by asking everybody.
-    fn cheapest_of_all(&mut self) -> Option<usize> {
-        self.know_all();
-        self.cheapest_known().map(|(node, _)| node)
-    }
-
-    /// Whether any of the teams that were not asked gives way before a class and leaf: the next of them, if any.
+    /// Whether any of the teams that were not asked gives way before a class and leaf.
     fn unknown_precede(&mut self, (class, leaf): (i32, MemberId)) -> bool {
-        self.groups.get(self.on_nodes.next).is_some_and(|next| {
+        let mut number = self.on_nodes.next;
+        while let Some(next) = self.groups.get(number) {
             let by_team = || compare_leaves(&self.tree, next.leaf, leaf).reverse();
-            next.class.cmp(&class).then_with(by_team) == Ordering::Less
-        })
+            if next.class.cmp(&class).then_with(by_team) == Ordering::Less {
+                return true;
+            }
+            // Who has lost nobody stands before all who stood behind him. Others may have fallen behind, with their siblings.
+            if is_whole(&self.state.tree, &self.tree, next.leaf) {
+                return false;
+            }
+            number += 1;
+        }
+        false
     }
 
     /// The next team's jobs are known from now on; their numbers.
