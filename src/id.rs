@@ -116,6 +116,12 @@ impl fmt::Display for JobId {
     }
 }
 
+/// A position as it is kept where there are many; there are never more than it can count.
+#[inline]
+pub(crate) fn position(index: usize) -> u32 {
+    u32::try_from(index).unwrap_or(u32::MAX)
+}
+
 /// A vector indexed by one kind of id only.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct IdVec<I, T> {

@@ -298,7 +298,7 @@ impl Tree {
 
     /// Whether all that is held is as in another tree of the same teams.
     pub(crate) fn holds_the_same(&self, other: &Self) -> bool {
-        self.usage == other.usage && self.members.iter().eq(other.members.iter())
+        self.usage == other.usage && self.hints == other.hints && self.members.iter().eq(other.members.iter())
     }
 
     /// What is held from `leaf` to the root is as in another tree of the same teams from now on.

@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 use super::{Contender, Order};
 use crate::dominant::{Holding, decide_by_hint};
 use crate::history::History;
-use crate::id::{Id as _, IdVec};
+use crate::id::{Id as _, IdVec, position};
 use crate::line::Place;
 use crate::quota::Quotas;
 use crate::route::{RouteId, Routes};
@@ -556,10 +556,4 @@ impl Lists {
         }
         all
     }
-}
-
-/// Heap positions and stand numbers fit 32 bits, as the members do that they stand for.
-#[inline]
-fn position(at: usize) -> u32 {
-    u32::try_from(at).unwrap_or(u32::MAX)
 }

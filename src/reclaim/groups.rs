@@ -151,7 +151,7 @@ impl<'a> Groups<'a> {
     }
 
     /// Them all.
-    pub(super) fn all(&mut self) -> &[Group<'a>] {
+    fn all(&mut self) -> &[Group<'a>] {
         while self.find().is_some() {}
         &self.found
     }

@@ -8,7 +8,7 @@ use core::ops::Bound;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Victim;
-use crate::id::{IdVec, JobId, PoolId};
+use crate::id::{IdVec, JobId, PoolId, position};
 use crate::line::Place;
 use crate::resources::{MAX_KINDS, Resources};
 use crate::route::RouteId;
@@ -296,8 +296,4 @@ impl Running {
         };
         new.pools == self.pools && sorted(&new) == sorted(self)
     }
-}
-
-fn position(index: usize) -> u32 {
-    u32::try_from(index).unwrap_or(u32::MAX)
 }

@@ -4,9 +4,9 @@
 //! given: tier, class, keys now. The first legal plan is carried out at once, victims and start together, so that the room
 //! is nobody else's; then the cycle goes on. Who was stopped since the last event from outside may take what is free, but
 //! stops nobody (R3), so that a cycle ends. The end of a bound lifts that from a job once until the next event from outside:
-//! ranks go round between the levels of a tree, and if each end did, time alone would. A job whose search failed is tried
-//! again once something has happened that may let it succeed: a start or a stop in one of its pools, more that others hold,
-//! less that its own teams do (see `version`), or a bound on waste that has run out.
+//! ranks go round between the levels of a tree, and if each end did, time alone would. A job whose search failed, or would for
+//! certain, is tried again once something has happened that may let it succeed: a start or a stop in one of its pools, more
+//! that others hold, less that its own teams do (see `version`), or a bound on waste that has run out.
 //!
 //! Without preemption there is no state here, and nothing is done.
 //! Absent on purpose: which plans are legal (see `reclaim`). Layer 5; uses `reclaim`, `pending`, `state`.

@@ -8,7 +8,7 @@ use core::cmp::Ordering;
 use core::ops::Range;
 
 use super::{Candidate, Search, Snug};
-use crate::id::Id as _;
+use crate::id::{Id as _, position};
 use crate::ledger::Span;
 use crate::reclaim::{compare_leaves, is_whole};
 use crate::route::RouteId;
@@ -246,8 +246,4 @@ fn nodes_of(spans: &[Span]) -> impl Iterator<Item = (usize, u32)> + '_ {
         let workers = here.iter().map(|span| span.workers).sum();
         Some((here.first()?.node.index(), workers))
     })
-}
-
-fn position(index: usize) -> u32 {
-    u32::try_from(index).unwrap_or(u32::MAX)
 }
