@@ -17,6 +17,8 @@ const NOW: Timestamp = Timestamp::ZERO;
 struct Full {
     scheduler: Scheduler,
     running: Vec<JobId>,
+    /// The team of each job, by its slot.
+    team_of: Vec<TeamId>,
     shape: ShapeId,
     teams: u32,
     next: u32,
@@ -44,27 +46,36 @@ impl Full {
         let mut scheduler = Scheduler::new(Config::new(vec![pool], specs)).expect("a valid configuration");
         let shape = ShapeSpec::new(Alternative::new(Resources::new().gpu(1)));
         let shape = scheduler.intern(&shape).expect("a valid shape");
-        let mut full = Self { scheduler, running: Vec::new(), shape, teams, next: 0 };
+        let mut full = Self { scheduler, running: Vec::new(), team_of: Vec::new(), shape, teams, next: 0 };
         for _ in 0..teams + backlog {
-            full.submit();
+            full.submit_next();
         }
         full.running = full.scheduler.schedule(NOW).expect("time stands still").iter().map(started).collect();
         assert_eq!(full.running.len(), teams as usize, "the pool is full");
         full
     }
 
-    fn submit(&mut self) {
+    /// A job of the next team in turn joins its line.
+    fn submit_next(&mut self) {
         let team = TeamId::new(self.next % self.teams);
         self.next += 1;
+        self.submit(team);
+    }
+
+    fn submit(&mut self, team: TeamId) {
         let submitted =
             self.scheduler.submit(NOW, JobSpec::new(team, self.shape, NOW)).expect("a known team");
-        assert!(matches!(submitted, Submission::Queued(_)), "the job fits the pool");
+        let Submission::Queued(job) = submitted else { panic!("the job fits the pool") };
+        if self.team_of.len() <= job.slot() {
+            self.team_of.resize(job.slot() + 1, team);
+        }
+        self.team_of[job.slot()] = team;
     }
 
     /// One job ends, one joins the line, one starts: that of the team that has just lost one.
     fn turn(&mut self, at: usize) {
         let at = at % self.running.len();
-        self.submit();
+        self.submit_next();
         self.scheduler.complete(NOW, self.running[at]).expect("it runs");
         let decisions = self.scheduler.schedule(NOW).expect("time stands still");
         assert_eq!(decisions.len(), 1, "one job takes the room of one");
@@ -114,14 +125,15 @@ enum Part {
 }
 
 impl Full {
-    /// A batch of jobs comes, as many end, and as many start; how long one part of that took.
+    /// A batch of jobs comes, of the teams of as many that end, and as many start; how long one part of that took. Each
+    /// team has as many in its line as before, in the long run: none runs dry.
     fn batch(&mut self, part: Part, at: &mut u64) -> Duration {
         let mut ending: Vec<usize> = (0..BATCH).map(|_| self.draw(at)).collect();
         ending.sort_unstable();
         ending.dedup();
         let (submit, ()) = timed(|| {
-            for _ in &ending {
-                self.submit();
+            for at in &ending {
+                self.submit(self.team_of[self.running[*at].slot()]);
             }
         });
         let (complete, ()) = timed(|| {
@@ -162,8 +174,14 @@ fn apart(c: &mut Criterion) {
     {
         let mut group = c.benchmark_group(name);
         group.sample_size(10);
-        for (teams, backlog) in [(1_000, 20_000), (1_000, 1_000_000), (10_000, 200_000), (10_000, 1_000_000)]
-        {
+        for (teams, backlog) in [
+            (1_000, 4_000),
+            (1_000, 20_000),
+            (1_000, 1_000_000),
+            (10_000, 40_000),
+            (10_000, 200_000),
+            (10_000, 1_000_000),
+        ] {
             let mut full = Full::weighted(teams, backlog);
             let mut at = 0_u64;
             group.bench_function(

@@ -21,12 +21,18 @@ pub(crate) struct Holding<'a> {
     pub(crate) scale: &'a [Scale],
 }
 
+/// Whether two ordering hints are far enough apart to be believed.
+#[inline]
+pub(crate) fn is_apart(a: f64, b: f64) -> bool {
+    let (distance, a, b) = ((a - b).abs(), a.abs(), b.abs());
+    let larger = if a > b { a } else { b };
+    distance > larger * HINT_MARGIN
+}
+
 /// `Some` where two ordering hints are far enough apart to be believed.
 #[inline]
 pub(crate) fn decide_by_hint(a: f64, b: f64) -> Option<Ordering> {
-    let distance = a - b;
-    let margin = a.abs().max(b.abs()) * HINT_MARGIN;
-    if distance.abs() > margin { a.partial_cmp(&b) } else { None }
+    if is_apart(a, b) { a.partial_cmp(&b) } else { None }
 }
 
 impl Holding<'_> {

@@ -32,6 +32,8 @@ pub(crate) const NO_PLACE: Place = Place { rank: 0, submit: Timestamp::MIN, numb
 pub(crate) struct Waiter {
     pub(crate) place: Place,
     pub(crate) job: JobId,
+    /// Its starts so far.
+    pub(crate) attempt: u32,
     /// How long it may run at full speed, in milliseconds: its limit, else its estimate, else `u64::MAX`.
     pub(crate) length: u64,
 }
@@ -96,13 +98,16 @@ impl Line {
         }
     }
 
-    /// Takes any job; whether it was there. O(n) inside a queue.
-    pub(crate) fn remove(&mut self, waiter: Waiter) -> bool {
-        match self {
-            Self::Queue(line) if line.head() == Some(waiter) => line.pop().is_some(),
+    /// Takes any job; whether it was the first, if it was there. O(n) inside a queue.
+    #[inline]
+    pub(crate) fn remove(&mut self, waiter: Waiter) -> Option<bool> {
+        let was_head = self.head() == Some(waiter);
+        let was_there = match self {
+            Self::Queue(line) if was_head => line.pop().is_some(),
             Self::Queue(line) => line.remove(waiter),
             Self::ByLength(line) => line.remove(waiter),
-        }
+        };
+        was_there.then_some(was_head)
     }
 
     /// How many jobs stand before `place`.
@@ -187,7 +192,7 @@ mod tests {
 
     fn waiter(submit: i64, number: u64) -> Waiter {
         let place = Place { rank: 0, submit: Timestamp::from_millis(submit), number };
-        Waiter { place, job: JobId::new(u32::try_from(number).unwrap(), 0), length: 0 }
+        Waiter { place, job: JobId::new(u32::try_from(number).unwrap(), 0), attempt: 0, length: 0 }
     }
 
     #[test]
@@ -197,10 +202,13 @@ mod tests {
             line.push(waiter(submit, number));
         }
         assert_eq!(line.ahead_of(waiter(7, 2).place), 4);
-        assert!(line.remove(waiter(4, 4)) && line.remove(waiter(5, 1)) && !line.remove(waiter(5, 9)));
+        assert_eq!(
+            [(4, 4), (5, 1), (5, 9)].map(|(submit, number)| line.remove(waiter(submit, number))),
+            [Some(false), Some(false), None]
+        );
         let mut order = Vec::new();
         while let Some(head) = line.head() {
-            assert!(line.remove(head));
+            assert_eq!(line.remove(head), Some(true));
             order.push(head.place.number);
         }
         assert_eq!(order, [3, 0, 2]);

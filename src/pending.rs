@@ -114,10 +114,7 @@ impl Pending {
     pub(crate) fn remove(&mut self, leaf: MemberId, shape: ShapeId, waiter: Waiter) -> Change {
         let index = self.queue_index(leaf, shape, 0);
         let queue = &mut self.queues[index];
-        let was_head = queue.line.head() == Some(waiter);
-        if !queue.line.remove(waiter) {
-            return Change::Rest;
-        }
+        let Some(was_head) = queue.line.remove(waiter) else { return Change::Rest };
         self.waiting -= 1;
         if queue.line.is_empty() {
             let at = queue.active_at;

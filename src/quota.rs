@@ -7,12 +7,16 @@
 //! Invariant: `used` is the sum over the running jobs below a member, `guaranteed` over those with the bit.
 //! Absent on purpose: shares and order. Layer 3; uses `tree`, `route`.
 
+mod borrowers;
 mod row;
+mod spare;
 
 use core::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
+use self::borrowers::Borrowers;
 use self::row::{Entry, Row};
+pub(crate) use self::spare::SpareQuotas;
 use crate::config::{Config, OrderName};
 use crate::error::{Error, ErrorKind};
 use crate::id::{IdVec, JobId, PoolId, TeamId};
@@ -46,19 +50,12 @@ pub(crate) enum Denied {
 /// A running job with its class and its place.
 type Runs = (i32, Place, JobId);
 
-/// A job that is not guaranteed at some member, in the order of promotion: by class, then the oldest.
-type Candidate = (Reverse<i32>, Timestamp, u64, JobId);
-
-fn candidate((class, place, id): Runs) -> Candidate {
-    (Reverse(class), place.submit, place.number, id)
-}
-
 /// All quotas and what is used of them.
 #[derive(Clone, Debug)]
 pub(crate) struct Quotas {
     entries: IdVec<MemberId, Row>,
     /// Running jobs that are not guaranteed, for members and pools that have a quota.
-    borrowing: BTreeMap<(MemberId, PoolId), BTreeSet<Candidate>>,
+    borrowing: IdVec<MemberId, Vec<(PoolId, Borrowers)>>,
     any: bool,
     keeps: bool,
 }
@@ -82,7 +79,8 @@ impl Quotas {
             }
         }
         any |= config.teams.iter().any(|team| team.budget.is_some());
-        let mut quotas = Self { entries, borrowing: BTreeMap::new(), any, keeps: false };
+        let borrowing = tree.ids().map(|_| Vec::new()).collect();
+        let mut quotas = Self { entries, borrowing, any, keeps: false };
         let hard = config.policy.order == OrderName::Static;
         if hard && config.teams.iter().all(|team| team.quota.is_empty()) {
             return Err(ErrorKind::StaticWithoutQuota.into());
@@ -194,24 +192,10 @@ impl Quotas {
         Ok(())
     }
 
-    /// A copy of what concerns some members in one pool, to try changes on; only at the `promoting` ones it knows who
-    /// could be promoted.
-    pub(crate) fn part(
-        &self,
-        members: &BTreeSet<MemberId>,
-        promoting: &BTreeSet<MemberId>,
-        pool: PoolId,
-    ) -> Self {
-        let mut entries: IdVec<MemberId, Row> = self.entries.iter().map(|_| Row::default()).collect();
-        for member in members.iter().copied() {
-            entries[member] = self.entries[member].part(pool);
-        }
-        let waiting = |member: &MemberId| {
-            let key = (*member, pool);
-            self.borrowing.get(&key).map(|waiting| (key, waiting.clone()))
-        };
-        let borrowing = promoting.iter().filter_map(waiting).collect();
-        Self { entries, borrowing, any: self.any, keeps: self.keeps }
+    fn without_borrowers(&self) -> Self {
+        let Self { entries, any, keeps, .. } = self;
+        let borrowing = entries.iter().map(|_| Vec::new()).collect();
+        Self { entries: entries.clone(), borrowing, any: *any, keeps: *keeps }
     }
 
     /// How much too much a member would hold of each resource of a route after one more start by it.
@@ -261,16 +245,9 @@ impl Quotas {
     }
 
     /// Whether a member has enough quota left to count one more start by a route as guaranteed.
+    #[inline]
     pub(crate) fn is_guaranteed(&self, member: MemberId, route: &Route) -> bool {
-        let mut named = false;
-        for (kind, entry) in self.entries[member].in_pool(route.pool) {
-            let Some(quota) = entry.quota else { continue };
-            named = true;
-            if entry.guaranteed.checked_add(route.total[kind]).is_none_or(|sum| sum > quota) {
-                return false;
-            }
-        }
-        named
+        self.entries[member].has_left(route.pool, &route.total)
     }
 
     /// Why a team may not start a job by a route, if anything stops it; `free` is what the pool has.
@@ -422,7 +399,12 @@ impl Quotas {
                 }
             }
             if !guaranteed && self.has_quota(member, route.pool) {
-                self.borrowing.entry((member, route.pool)).or_default().insert(candidate(job));
+                let known = &mut self.borrowing[member];
+                let at = known.iter().position(|(pool, _)| *pool == route.pool).unwrap_or_else(|| {
+                    known.push((route.pool, Borrowers::default()));
+                    known.len() - 1
+                });
+                known[at].1.insert(job, &route.total);
             }
         }
         self.settle_path(tree, leaf, route);
@@ -434,13 +416,13 @@ impl Quotas {
         &self,
         bits: Guaranteed,
         (level, member): (usize, MemberId),
-        pool: PoolId,
+        route: &Route,
         job: Runs,
     ) -> bool {
         bits.get(level).unwrap_or_else(|| {
-            let borrowing = self.borrowing.get(&(member, pool));
-            let borrows = borrowing.is_some_and(|jobs| jobs.contains(&candidate(job)));
-            self.has_quota(member, pool) && !borrows
+            let borrows =
+                self.borrowers_in(member, route.pool).is_some_and(|jobs| jobs.contains(job, &route.total));
+            self.has_quota(member, route.pool) && !borrows
         })
     }
 
@@ -465,8 +447,8 @@ impl Quotas {
                     entry.guaranteed = entry.guaranteed.checked_sub(amount).unwrap_or_default();
                 }
             }
-            if !guaranteed && let Some(waiting) = self.borrowing.get_mut(&(member, route.pool)) {
-                waiting.remove(&candidate(job));
+            if !guaranteed && let Some(waiting) = self.borrowers_in_mut(member, route.pool) {
+                waiting.remove(job, &route.total);
             }
         }
         self.settle_path(tree, leaf, route);
@@ -480,6 +462,15 @@ impl Quotas {
                 }
             }
         }
+    }
+
+    #[inline]
+    fn borrowers_in(&self, member: MemberId, pool: PoolId) -> Option<&Borrowers> {
+        self.borrowing[member].iter().find(|(its, _)| *its == pool).map(|(_, borrowers)| borrowers)
+    }
+
+    fn borrowers_in_mut(&mut self, member: MemberId, pool: PoolId) -> Option<&mut Borrowers> {
+        self.borrowing[member].iter_mut().find(|(its, _)| *its == pool).map(|(_, borrowers)| borrowers)
     }
 
     fn has_quota(&self, member: MemberId, pool: PoolId) -> bool {
@@ -498,26 +489,28 @@ impl Quotas {
         self.has_quota(member, pool) && named.is_none_or(|quota| amount <= u128::from(quota.get()))
     }
 
-    /// Jobs that are not guaranteed at a member, in the order in which they are promoted.
-    pub(crate) fn borrowing(&self, member: MemberId, pool: PoolId) -> impl Iterator<Item = JobId> + '_ {
-        self.borrowing.get(&(member, pool)).into_iter().flatten().map(|(.., job)| *job)
-    }
-
     /// How many running jobs are not guaranteed at a member; `None` where it has no quota, so that nobody is.
     pub(crate) fn borrowers(&self, member: MemberId, pool: PoolId) -> Option<usize> {
-        self.has_quota(member, pool).then(|| self.borrowing.get(&(member, pool)).map_or(0, BTreeSet::len))
+        self.has_quota(member, pool).then(|| self.borrowers_in(member, pool).map_or(0, Borrowers::count))
     }
 
-    /// A running job counts as guaranteed at a member from now on.
-    pub(crate) fn promote(&mut self, member: MemberId, route: &Route, job: Runs) {
-        for (kind, amount) in route.total.iter() {
-            if let Some(entry) = self.entries[member].get_mut((route.pool, kind)) {
-                entry.guaranteed = entry.guaranteed.checked_add(amount).unwrap_or(entry.guaranteed);
-            }
-        }
-        if let Some(waiting) = self.borrowing.get_mut(&(member, route.pool)) {
-            waiting.remove(&candidate(job));
-        }
+    /// Quota may have become free at a member: who of those beyond it counts as guaranteed there from now on, the highest class
+    /// first, then the oldest.
+    pub(crate) fn promote(&mut self, member: MemberId, pool: PoolId) -> Vec<JobId> {
+        let borrowers = self.borrowing[member].iter_mut().find(|(its, _)| *its == pool);
+        borrowers.map_or_else(Vec::new, |(_, borrowers)| borrowers.promote(&mut self.entries[member], pool))
+    }
+
+    /// The same on a part of other quotas, which know who is beyond them, but for those of whom `is_out` is true.
+    pub(crate) fn promote_of(
+        &mut self,
+        other: &Self,
+        (member, pool): (MemberId, PoolId),
+        is_out: impl Fn(JobId) -> bool,
+    ) -> Vec<JobId> {
+        let Some(borrowers) = other.borrowers_in(member, pool) else { return Vec::new() };
+        let promoted = borrowers.promotions(&mut self.entries[member], pool, is_out);
+        promoted.into_iter().map(|((.., job), _)| job).collect()
     }
 
     /// What is used, in all and guaranteed, by member and pair: for comparison with a recomputation.

@@ -271,7 +271,7 @@ impl State {
     pub(crate) fn waiter(&self, id: JobId) -> Waiter {
         let job = self.alive(id);
         let length = job.spec.limit_or_estimate().map_or(u64::MAX, crate::Millis::get);
-        Waiter { place: job.place, job: id, length }
+        Waiter { place: job.place, job: id, attempt: job.attempt, length }
     }
 
     /// Whether all workers of a route have room now. O(1) in a divisible pool and for a single worker that fits.
@@ -286,68 +286,78 @@ impl State {
         placement::has_room(self.ledger.pool(route.pool), route, avoid)
     }
 
-    /// Starts a waiting job by a route, on other nodes than those in `avoid`; whether there was room.
-    pub(crate) fn start(&mut self, id: JobId, route_id: RouteId, avoid: &[NodeId]) -> bool {
+    /// Starts a waiting job of a leaf by a route, on other nodes than those in `avoid`; whether there was room.
+    pub(crate) fn start(
+        &mut self,
+        leaf: MemberId,
+        waiter: Waiter,
+        route_id: RouteId,
+        avoid: &[NodeId],
+    ) -> bool {
         let route = self.routes.route(route_id);
         let fits = placement::find(self.ledger.pool(route.pool), route, avoid, &mut self.scratch);
         if fits {
-            self.start_on_scratch(id, route_id);
+            self.start_on_scratch(leaf, waiter, route_id);
         }
         fits
     }
 
-    /// Starts a waiting job by a route on nodes that have room for it.
-    pub(crate) fn start_on(&mut self, id: JobId, route: RouteId, spans: &[Span]) {
+    /// Starts a waiting job of a leaf by a route on nodes that have room for it.
+    pub(crate) fn start_on(&mut self, leaf: MemberId, waiter: Waiter, route: RouteId, spans: &[Span]) {
         self.scratch.clear();
         self.scratch.extend_from_slice(spans);
-        self.start_on_scratch(id, route);
+        self.start_on_scratch(leaf, waiter, route);
     }
 
     /// A waiting job runs by a route on these nodes since a time, whoever started it: no decision is recorded.
     pub(crate) fn adopt(&mut self, id: JobId, route: RouteId, spans: &[Span], since: Timestamp) {
         let decisions = self.decisions.len();
-        self.start_on(id, route, spans);
+        self.start_on(self.alive(id).leaf, self.waiter(id), route, spans);
         self.decisions.truncate(decisions);
         if let Status::Running { since: at, .. } = &mut self.jobs[id.slot()].status {
             *at = since;
         }
     }
 
-    fn start_on_scratch(&mut self, id: JobId, route_id: RouteId) {
+    /// Nothing is read of the job's own record, which is seldom near: its line has told what is asked here.
+    fn start_on_scratch(&mut self, leaf: MemberId, waiter: Waiter, route_id: RouteId) {
+        let Waiter { place, job: id, attempt, .. } = waiter;
+        let attempt = attempt.saturating_add(1);
         let route = self.routes.route(route_id);
-        let job = &mut self.jobs[id.slot()];
-        job.attempt = job.attempt.saturating_add(1);
         let class = self.routes.shape(route.shape).class;
-        job.guaranteed = self.quotas.grant(&self.tree, job.leaf, route, (class, job.place, id));
+        let guaranteed = self.quotas.grant(&self.tree, leaf, route, (class, place, id));
+        let job = &mut self.jobs[id.slot()];
+        debug_assert!((job.leaf, job.attempt + 1) == (leaf, attempt), "a line does not know its job");
+        (job.attempt, job.guaranteed) = (attempt, guaranteed);
         let (pool, alternative) = (route.pool, route.alternative);
-        self.decisions.push(Decision::Start { job: id, attempt: job.attempt, pool, alternative });
-        self.runs_on_scratch(id, route_id, self.now);
+        self.decisions.push(Decision::Start { job: id, attempt, pool, alternative });
+        self.runs_on_scratch(leaf, id, route_id, self.now);
     }
 
     /// A job that waited runs since a time; where it counts as guaranteed is booked.
-    fn runs_on_scratch(&mut self, id: JobId, route_id: RouteId, since: Timestamp) {
+    fn runs_on_scratch(&mut self, leaf: MemberId, id: JobId, route_id: RouteId, since: Timestamp) {
         let route = self.routes.route(route_id);
         self.ledger.allocate(route.pool, &route.request, &route.total, &self.scratch);
         let spans = self.arena.store(&self.scratch);
         let job = &mut self.jobs[id.slot()];
         debug_assert!(job.status == Status::Waiting, "a job starts that does not wait");
         job.status = Status::Running { route: route_id, since, spans };
-        self.tree.grant(job.leaf, self.routes.charge(route_id));
+        self.tree.grant(leaf, self.routes.charge(route_id));
         if let Some(hierarchy) = &mut self.hierarchy {
-            hierarchy.refresh(&self.tree, job.leaf);
+            hierarchy.refresh(&self.tree, leaf);
         }
         if let Some(history) = &mut self.history {
             let rate = History::rate(&self.values, self.routes.charge(route_id));
-            history.changes(&self.tree, job.leaf, self.now, rate, true);
+            history.changes(&self.tree, leaf, self.now, rate, true);
         }
-        self.budgets.changes(&self.config, &self.tree, (job.leaf, route), self.now, true);
+        self.budgets.changes(&self.config, &self.tree, (leaf, route), self.now, true);
         self.counts_waiting(id, false);
     }
 
     /// Stops a running job and frees what it held; `None` if it was not running.
     fn stop(&mut self, id: JobId, then: Status) -> Option<Stopped> {
         let stopped = self.stop_alone(id, then)?;
-        self.promote(self.alive(id).leaf, stopped.pool);
+        self.promote(id, stopped.pool);
         Some(stopped)
     }
 
@@ -372,7 +382,7 @@ impl State {
         job.status = then;
         let class = self.routes.shape(route.shape).class;
         let (runs, bits) = ((class, job.place, id), job.guaranteed);
-        let counts = |quotas: &Quotas, at| quotas.counts(bits, at, route.pool, runs);
+        let counts = |quotas: &Quotas, at| quotas.counts(bits, at, route, runs);
         self.quotas.release(&self.tree, job.leaf, route, runs, counts);
         let pool = self.ledger.pool(route.pool);
         let room = if pool.is_divisible() {
@@ -498,7 +508,7 @@ impl State {
     /// Promotes in a pool whoever may be after jobs there were stopped for another.
     pub(crate) fn promote_after(&mut self, victims: &[(JobId, EvictReason)], pool: PoolId) {
         for (id, _) in victims {
-            self.promote(self.alive(*id).leaf, pool);
+            self.promote(*id, pool);
         }
     }
 

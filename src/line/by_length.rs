@@ -238,7 +238,12 @@ mod tests {
         let mixed = scatter(number);
         let submit = Timestamp::from_millis(i64::try_from(mixed % 50).unwrap());
         let place = Place { rank: 0, submit, number };
-        Waiter { place, job: JobId::new(u32::try_from(number).unwrap(), 0), length: mixed / 64 % 40 }
+        Waiter {
+            place,
+            job: JobId::new(u32::try_from(number).unwrap(), 0),
+            attempt: 0,
+            length: mixed / 64 % 40,
+        }
     }
 
     #[test]

@@ -184,7 +184,7 @@ impl Conservative {
             let Some((leaf, waiter, slot)) = pass.next(state) else { break };
             let Some(slot) = slot.filter(|slot| slot.start == state.now) else { continue };
             let spans = broken.renumber(state, &slot);
-            state.start_on(waiter.job, slot.route, &spans);
+            state.start_on(leaf, waiter, slot.route, &spans);
             started.push((leaf, waiter, state.routes.route(slot.route).pool));
             room = self.anything_fits(state);
         }

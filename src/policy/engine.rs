@@ -388,6 +388,10 @@ impl Engine {
 
     /// The leaf below a member whose job is its head, and the route that this job would start by.
     fn head_of(&mut self, state: &State, member: MemberId) -> Option<Head> {
+        if self.open.len() == 1 && self.pending.lines(member) > 0 {
+            // It stands in no other list that is looked at.
+            return self.find_head(state, member);
+        }
         let (search, head) = self.heads_found[member];
         if search == self.search {
             return head;
@@ -433,7 +437,7 @@ impl Engine {
         let routes = state.routes.shape(shape).routes().filter(|route| *route >= pick.spot.1);
         for route in routes {
             let may_start = self.is_open(route) && state.denies(pick.leaf, route).is_none();
-            if may_start && self.start_beside(state, head, route) {
+            if may_start && self.start_beside(state, pick.leaf, head, route) {
                 self.has_started(state, pick.leaf, shape, head);
                 return true;
             }

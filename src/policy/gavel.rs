@@ -285,9 +285,9 @@ impl Incremental for Gavel {
             self.running -= 1;
         }
         for (job, route) in chosen {
-            let waits = state.route_of(job).is_none();
-            if waits && state.denies(state.alive(job).leaf, route).is_none() {
-                self.running += usize::from(state.start(job, route, &[]));
+            let (leaf, waits) = (state.alive(job).leaf, state.route_of(job).is_none());
+            if waits && state.denies(leaf, route).is_none() {
+                self.running += usize::from(state.start(leaf, state.waiter(job), route, &[]));
             }
         }
         self.begun = Some(state.now);

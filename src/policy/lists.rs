@@ -8,11 +8,13 @@
 //! Invariant: a list that has caught up holds exactly the current keys of its children.
 //! Absent on purpose: whether a route has room (see `engine`). Layer 4; uses `tree`, `route`, `quota`, `dominant`.
 
+mod sift;
+
 use core::cmp::Ordering;
 use std::collections::BTreeSet;
 
 use super::{Contender, Order};
-use crate::dominant::{Holding, decide_by_hint};
+use crate::dominant::Holding;
 use crate::history::History;
 use crate::id::{Id as _, IdVec, position};
 use crate::line::Place;
@@ -56,7 +58,6 @@ impl View<'_> {
 struct Stand {
     member: MemberId,
     route: RouteId,
-    at: u32,
     /// The version of the member that the copy below was made from.
     version: u32,
     running: u32,
@@ -80,14 +81,28 @@ struct List {
     seen: u64,
 }
 
-/// One member as a child, and as a parent of lists.
+/// One member as a child.
 #[derive(Clone, Debug)]
 struct Rival {
     /// Where it competes.
     parent: MemberId,
+    version: u32,
     /// Its stands, by route.
     stands: Vec<(RouteId, u32)>,
-    version: u32,
+}
+
+impl Rival {
+    /// Its stand in the list of a route.
+    #[inline]
+    fn stand(&self, route: RouteId) -> Option<u32> {
+        let slot = self.stands.binary_search_by_key(&route, |(known, _)| *known).ok()?;
+        Some(self.stands[slot].1)
+    }
+}
+
+/// One member as a parent.
+#[derive(Clone, Debug)]
+struct Arena {
     /// Its children's lists, by route.
     lists: Vec<List>,
     /// Children whose keys have changed, oldest first.
@@ -102,7 +117,10 @@ struct Rival {
 #[derive(Clone, Debug)]
 pub(super) struct Lists {
     rivals: IdVec<MemberId, Rival>,
+    arenas: IdVec<MemberId, Arena>,
     stands: Vec<Stand>,
+    /// Where each stand is in its list: apart, since a heap moves many that it does not look at.
+    at: Vec<u32>,
     free: Vec<u32>,
     groups: usize,
     by_shares: bool,
@@ -118,24 +136,25 @@ impl Lists {
     pub(super) fn new(tree: &Tree, groups: usize, by_shares: bool) -> Self {
         let rival = |member| Rival {
             parent: if by_shares { tree.member(member).parent } else { MemberId::ROOT },
-            stands: Vec::new(),
             version: 0,
-            lists: Vec::new(),
-            log: Vec::new(),
-            kept: LOG_KEPT,
-            dropped: 0,
+            stands: Vec::new(),
         };
-        let mut rivals: IdVec<MemberId, Rival> = tree.ids().map(rival).collect();
+        let rivals: IdVec<MemberId, Rival> = tree.ids().map(rival).collect();
         let mut children: IdVec<MemberId, usize> = tree.ids().map(|_| 0).collect();
         for rival in rivals.iter() {
             children[rival.parent] += 1;
         }
-        for (rival, children) in rivals.iter_mut().zip(children.iter()) {
-            rival.kept = rival.kept.max(*children);
-        }
+        let arena = |children: &usize| Arena {
+            lists: Vec::new(),
+            log: Vec::new(),
+            kept: LOG_KEPT.max(*children),
+            dropped: 0,
+        };
         Self {
+            arenas: children.iter().map(arena).collect(),
             rivals,
             stands: Vec::new(),
+            at: Vec::new(),
             free: Vec::new(),
             groups,
             by_shares,
@@ -148,13 +167,13 @@ impl Lists {
     /// How many children wait for a route below a member.
     #[inline]
     pub(super) fn len(&self, parent: MemberId, route: RouteId) -> usize {
-        self.rivals[parent].lists.get(route.index()).map_or(0, |list| list.items.len())
+        self.arenas[parent].lists.get(route.index()).map_or(0, |list| list.items.len())
     }
 
     /// The member at a heap position.
     #[inline]
     pub(super) fn member(&self, parent: MemberId, route: RouteId, at: usize) -> MemberId {
-        self.stands[self.rivals[parent].lists[route.index()].items[at].stand as usize].member
+        self.stands[self.arenas[parent].lists[route.index()].items[at].stand as usize].member
     }
 
     /// The heap positions below one.
@@ -174,16 +193,16 @@ impl Lists {
     ) -> Ordering {
         let by_class = view.class(b.1).cmp(&view.class(a.1));
         let item = |(parent, route, at): (MemberId, RouteId, usize)| {
-            self.rivals[parent].lists[route.index()].items[at]
+            self.arenas[parent].lists[route.index()].items[at]
         };
         let (a, b) = (item(a), item(b));
         let by_tier = a.borrows.cmp(&b.borrows);
-        by_tier.then(by_class).then_with(|| self.compare_keys(view, a, b))
+        by_tier.then(by_class).then_with(|| self.compare_keys(&view, a, b))
     }
 
     /// The place that an entry goes by, as of the last time that its list caught up.
     pub(super) fn place(&self, (parent, route, at): (MemberId, RouteId, usize)) -> Place {
-        self.stands[self.rivals[parent].lists[route.index()].items[at].stand as usize].place
+        self.stands[self.arenas[parent].lists[route.index()].items[at].stand as usize].place
     }
 
     /// Compares two entries of two lists, both caught up, as if their jobs had other places.
@@ -195,8 +214,8 @@ impl Lists {
     ) -> Ordering {
         self.comparisons += 1;
         let contender = |((parent, route, at), place): ((MemberId, RouteId, usize), Place)| {
-            let stand = self.rivals[parent].lists[route.index()].items[at].stand;
-            Contender { place, ..self.contender(view, stand) }
+            let stand = self.arenas[parent].lists[route.index()].items[at].stand;
+            Contender { place, ..self.contender(&view, stand) }
         };
         view.order.compare(&contender(a), &contender(b))
     }
@@ -212,13 +231,13 @@ impl Lists {
             let stand = self.new_stand(child, route, place);
             let slot = self.rivals[child].stands.partition_point(|(known, _)| *known < route);
             self.rivals[child].stands.insert(slot, (route, stand));
-            let item = self.refresh_stand(view, stand, place);
-            let rival = &mut self.rivals[parent];
-            if rival.lists.len() <= route.index() {
-                rival.lists.resize_with(route.index() + 1, List::default);
+            let item = self.refresh_stand(&view, stand, place);
+            let arena = &mut self.arenas[parent];
+            if arena.lists.len() <= route.index() {
+                arena.lists.resize_with(route.index() + 1, List::default);
             }
-            let end = rival.dropped + rival.log.len() as u64;
-            let list = &mut rival.lists[route.index()];
+            let end = arena.dropped + arena.log.len() as u64;
+            let list = &mut arena.lists[route.index()];
             let was_empty = list.items.is_empty();
             if was_empty {
                 list.seen = end;
@@ -226,7 +245,7 @@ impl Lists {
             list.items.push(item);
             self.with_items(parent, route, |lists, items| {
                 let last = items.len() - 1;
-                lists.sift_up(view, items, last);
+                lists.sift_up(&view, items, last);
             });
             if !was_empty || parent == MemberId::ROOT {
                 return;
@@ -247,12 +266,12 @@ impl Lists {
                 return;
             };
             let (_, stand) = self.rivals[child].stands.remove(slot);
-            let at = self.stands[stand as usize].at as usize;
+            let at = self.at[stand as usize] as usize;
             self.free.push(stand);
             self.with_items(parent, route, |lists, items| {
                 items.swap_remove(at);
                 if at < items.len() {
-                    lists.sift(view, items, at);
+                    lists.sift(&view, items, at);
                 }
             });
             if self.len(parent, route) > 0 || parent == MemberId::ROOT {
@@ -301,11 +320,11 @@ impl Lists {
             rival.version = rival.version.wrapping_add(1);
             let parent = rival.parent;
             if !rival.stands.is_empty() {
-                let above = &mut self.rivals[parent];
-                above.log.push(child);
-                if above.log.len() >= 2 * above.kept {
-                    above.log.drain(..above.kept);
-                    above.dropped += above.kept as u64;
+                let arena = &mut self.arenas[parent];
+                arena.log.push(child);
+                if arena.log.len() >= 2 * arena.kept {
+                    arena.log.drain(..arena.kept);
+                    arena.dropped += arena.kept as u64;
                 }
             }
             child = parent;
@@ -316,8 +335,10 @@ impl Lists {
     pub(super) fn touch_all(&mut self) {
         for rival in self.rivals.iter_mut() {
             rival.version = rival.version.wrapping_add(1);
-            rival.dropped += rival.log.len() as u64 + 1;
-            rival.log.clear();
+        }
+        for arena in self.arenas.iter_mut() {
+            arena.dropped += arena.log.len() as u64 + 1;
+            arena.log.clear();
         }
     }
 
@@ -329,33 +350,31 @@ impl Lists {
         route: RouteId,
         place: impl Fn(MemberId) -> Place,
     ) {
-        let rival = &mut self.rivals[parent];
-        let end = rival.dropped + rival.log.len() as u64;
-        let Some(list) = rival.lists.get_mut(route.index()) else { return };
+        let arena = &mut self.arenas[parent];
+        let end = arena.dropped + arena.log.len() as u64;
+        let Some(list) = arena.lists.get_mut(route.index()) else { return };
         let seen = core::mem::replace(&mut list.seen, end);
         if seen == end || list.items.is_empty() {
             return;
         }
-        if seen < rival.dropped || end - seen > list.items.len() as u64 {
+        if seen < arena.dropped || end - seen > list.items.len() as u64 {
             self.rebuild(view, parent, route, place);
             return;
         }
-        let mut at = usize::try_from(seen - rival.dropped).unwrap_or(0);
-        while let Some(child) = self.rivals[parent].log.get(at).copied() {
-            at += 1;
-            let rival = &self.rivals[child];
-            let Ok(slot) = rival.stands.binary_search_by_key(&route, |(known, _)| *known) else { continue };
-            let stand = rival.stands[slot].1;
-            if self.stands[stand as usize].version == rival.version {
-                continue;
+        let mut at = usize::try_from(seen - arena.dropped).unwrap_or(0);
+        self.with_items(parent, route, |lists, items| {
+            while let Some(child) = lists.arenas[parent].log.get(at).copied() {
+                at += 1;
+                let rival = &lists.rivals[child];
+                let Some(stand) = rival.stand(route) else { continue };
+                if lists.stands[stand as usize].version == rival.version {
+                    continue;
+                }
+                let position = lists.at[stand as usize] as usize;
+                items[position] = lists.refresh_stand(&view, stand, place(child));
+                lists.sift(&view, items, position);
             }
-            let item = self.refresh_stand(view, stand, place(child));
-            let position = self.stands[stand as usize].at as usize;
-            self.with_items(parent, route, |lists, items| {
-                items[position] = item;
-                lists.sift(view, items, position);
-            });
-        }
+        });
     }
 
     /// Makes every entry of a list anew, then the heap.
@@ -370,29 +389,30 @@ impl Lists {
             for item in items.iter_mut() {
                 let member = lists.stands[item.stand as usize].member;
                 if lists.stands[item.stand as usize].version != lists.rivals[member].version {
-                    *item = lists.refresh_stand(view, item.stand, place(member));
+                    *item = lists.refresh_stand(&view, item.stand, place(member));
                 }
             }
             for at in (0..items.len().div_ceil(ARITY)).rev() {
-                lists.sift_down(view, items, at);
+                lists.sift_down(&view, items, at);
             }
         });
     }
 
     fn new_stand(&mut self, member: MemberId, route: RouteId, place: Place) -> u32 {
         let version = self.rivals[member].version;
-        let stand = Stand { member, route, at: 0, version, running: 0, served: 0, place };
+        let stand = Stand { member, route, version, running: 0, served: 0, place };
         if let Some(free) = self.free.pop() {
             self.stands[free as usize] = stand;
             return free;
         }
         self.stands.push(stand);
+        self.at.push(0);
         self.usage.resize(self.stands.len() * self.groups, 0);
         position(self.stands.len() - 1)
     }
 
     /// Copies what the order looks at into a stand; its heap entry.
-    fn refresh_stand(&mut self, view: View<'_>, number: u32, place: Place) -> Item {
+    fn refresh_stand(&mut self, view: &View<'_>, number: u32, place: Place) -> Item {
         let start = number as usize * self.groups;
         let stand = &mut self.stands[number as usize];
         let member = view.tree.member(stand.member);
@@ -408,7 +428,7 @@ impl Lists {
         Item { hint: view.order.hint(&self.contender(view, number)), stand: number, borrows }
     }
 
-    fn contender<'a>(&'a self, view: View<'a>, number: u32) -> Contender<'a> {
+    fn contender<'a>(&'a self, view: &View<'a>, number: u32) -> Contender<'a> {
         let stand = &self.stands[number as usize];
         let start = number as usize * self.groups;
         Contender {
@@ -425,19 +445,6 @@ impl Lists {
         }
     }
 
-    /// Compares two entries of one list: tier, then the order. Their class is the same.
-    #[inline]
-    fn compare_items(&mut self, view: View<'_>, a: Item, b: Item) -> Ordering {
-        a.borrows.cmp(&b.borrows).then_with(|| self.compare_keys(view, a, b))
-    }
-
-    fn compare_keys(&mut self, view: View<'_>, a: Item, b: Item) -> Ordering {
-        self.comparisons += 1;
-        decide_by_hint(a.hint, b.hint).unwrap_or_else(|| {
-            view.order.compare(&self.contender(view, a.stand), &self.contender(view, b.stand))
-        })
-    }
-
     /// Lends the entries of a list, so that they can be moved while stands are compared.
     #[inline]
     fn with_items<R>(
@@ -446,64 +453,10 @@ impl Lists {
         route: RouteId,
         f: impl FnOnce(&mut Self, &mut Vec<Item>) -> R,
     ) -> R {
-        let mut items = core::mem::take(&mut self.rivals[parent].lists[route.index()].items);
+        let mut items = core::mem::take(&mut self.arenas[parent].lists[route.index()].items);
         let result = f(self, &mut items);
-        self.rivals[parent].lists[route.index()].items = items;
+        self.arenas[parent].lists[route.index()].items = items;
         result
-    }
-
-    /// Moves an entry up or down to where it belongs.
-    #[inline]
-    fn sift(&mut self, view: View<'_>, items: &mut [Item], at: usize) {
-        if !self.sift_up(view, items, at) {
-            self.sift_down(view, items, at);
-        }
-    }
-
-    /// Moves an entry up to where it belongs; whether it moved.
-    fn sift_up(&mut self, view: View<'_>, items: &mut [Item], from: usize) -> bool {
-        let mut at = from;
-        let item = items[at];
-        while at > 0 {
-            let above = (at - 1) / ARITY;
-            if self.compare_items(view, item, items[above]) != Ordering::Less {
-                break;
-            }
-            self.put(items, at, items[above]);
-            at = above;
-        }
-        self.put(items, at, item);
-        at != from
-    }
-
-    /// Moves an entry down to where it belongs.
-    fn sift_down(&mut self, view: View<'_>, items: &mut [Item], from: usize) {
-        let mut at = from;
-        let item = items[at];
-        loop {
-            let first = at * ARITY + 1;
-            if first >= items.len() {
-                break;
-            }
-            let mut least = first;
-            for child in first + 1..(first + ARITY).min(items.len()) {
-                if self.compare_items(view, items[child], items[least]) == Ordering::Less {
-                    least = child;
-                }
-            }
-            if self.compare_items(view, items[least], item) != Ordering::Less {
-                break;
-            }
-            self.put(items, at, items[least]);
-            at = least;
-        }
-        self.put(items, at, item);
-    }
-
-    #[inline]
-    fn put(&mut self, items: &mut [Item], at: usize, item: Item) {
-        items[at] = item;
-        self.stands[item.stand as usize].at = position(at);
     }
 
     /// Compares every list, caught up on a copy, with what it should hold; the first difference, in words.
@@ -517,15 +470,15 @@ impl Lists {
             for route in view.routes.ids() {
                 copy.catch_up(view, parent, route, |member| place(member, route));
                 for at in 0..copy.len(parent, route) {
-                    let item = copy.rivals[parent].lists[route.index()].items[at];
+                    let item = copy.arenas[parent].lists[route.index()].items[at];
                     let (member, version) = {
                         let stand = &copy.stands[item.stand as usize];
-                        if stand.at as usize != at || stand.route != route {
+                        if copy.at[item.stand as usize] as usize != at || stand.route != route {
                             return Err(format!("route {route:?}: a stand does not know where it is"));
                         }
                         (stand.member, stand.version)
                     };
-                    let fresh = copy.refresh_stand(view, item.stand, place(member, route));
+                    let fresh = copy.refresh_stand(&view, item.stand, place(member, route));
                     let same = fresh.hint.to_bits() == item.hint.to_bits() && fresh.borrows == item.borrows;
                     if version != copy.rivals[member].version || !same {
                         return Err(format!(
@@ -533,8 +486,8 @@ impl Lists {
                         ));
                     }
                     if at > 0 {
-                        let above = copy.rivals[parent].lists[route.index()].items[(at - 1) / ARITY];
-                        if copy.compare_items(view, item, above) == Ordering::Less {
+                        let above = copy.arenas[parent].lists[route.index()].items[(at - 1) / ARITY];
+                        if copy.precedes(&view, item, above) {
                             return Err(format!(
                                 "route {route:?}: the heap below {parent:?} is out of order at {at}"
                             ));

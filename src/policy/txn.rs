@@ -165,7 +165,9 @@ impl<'a> Txn<'a> {
             return Err(ErrorKind::NotWaiting(job).into());
         }
         let place = known.place;
-        let starts = self.state.denies(leaf, route.id).is_none() && self.state.start(job, route.id, &[]);
+        let waiter = self.state.waiter(job);
+        let starts =
+            self.state.denies(leaf, route.id).is_none() && self.state.start(leaf, waiter, route.id, &[]);
         if starts {
             self.waiting.remove(&(place, job));
         }

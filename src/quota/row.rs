@@ -5,7 +5,7 @@
 
 use crate::id::PoolId;
 use crate::quantity::Quantity;
-use crate::resources::ResourceKind;
+use crate::resources::{ResourceKind, Resources};
 
 /// What a member may hold of one resource in one pool, and what it holds.
 #[derive(Clone, Debug, Default)]
@@ -30,11 +30,21 @@ pub(super) struct Entry {
 }
 
 /// The amounts of one member, sorted by pool and resource.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Row(Vec<(Pair, Entry)>);
 
 /// What an amount is of.
 pub(super) type Pair = (PoolId, ResourceKind);
+
+impl Clone for Row {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+
+    fn clone_from(&mut self, other: &Self) {
+        self.0.clone_from(&other.0);
+    }
+}
 
 impl Row {
     #[inline]
@@ -74,8 +84,26 @@ impl Row {
         here.map(|((_, kind), entry)| (*kind, entry))
     }
 
-    /// A copy of those of one pool.
-    pub(super) fn part(&self, pool: PoolId) -> Self {
-        Self(self.in_pool(pool).map(|(kind, entry)| ((pool, kind), entry.clone())).collect())
+    /// Whether enough of the quota in a pool is left to count so much more as guaranteed.
+    #[inline]
+    pub(super) fn has_left(&self, pool: PoolId, asked: &Resources) -> bool {
+        let mut named = false;
+        for (kind, entry) in self.in_pool(pool) {
+            let Some(quota) = entry.quota else { continue };
+            named = true;
+            if entry.guaranteed.checked_add(asked[kind]).is_none_or(|sum| sum > quota) {
+                return false;
+            }
+        }
+        named
+    }
+
+    /// So much more counts as guaranteed in a pool.
+    pub(super) fn take(&mut self, pool: PoolId, asked: &Resources) {
+        for (kind, amount) in asked.iter() {
+            if let Some(entry) = self.get_mut((pool, kind)) {
+                entry.guaranteed = entry.guaranteed.checked_add(amount).unwrap_or(entry.guaranteed);
+            }
+        }
     }
 }

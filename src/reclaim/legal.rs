@@ -8,13 +8,12 @@
 //! Absent on purpose: which victims to try. Layer 3; uses `state`, `quota`, `dominant`.
 
 use core::cmp::Ordering;
-use std::collections::BTreeSet;
 
 use super::Running;
 use crate::decision::EvictReason;
 use crate::dominant::{Holding, decide_by_hint};
 use crate::id::{JobId, PoolId};
-use crate::quota::{Guaranteed, Quotas};
+use crate::quota::SpareQuotas;
 use crate::resources::{MAX_KINDS, Resources};
 use crate::route::RouteId;
 use crate::state::{Job, State};
@@ -58,16 +57,16 @@ struct After<'a> {
     state: &'a State,
     wanted: Wanted,
     victims: &'a [JobId],
-    /// Where the job counts as guaranteed, and the quotas that say so far up; `None` where there are none.
-    counts: Option<(Guaranteed, Quotas)>,
-    /// Who counts as guaranteed there only since then.
-    promoted: BTreeSet<(MemberId, JobId)>,
+    /// The members on its path at which the job counts as guaranteed.
+    guaranteed: Vec<MemberId>,
+    /// Who counts as guaranteed, and where, only since then.
+    promoted: Vec<(MemberId, JobId)>,
 }
 
 /// The rule by which each victim may be stopped for the job, or why one may not.
 pub(crate) fn judge(
     state: &State,
-    running: &Running,
+    (running, quotas): (&Running, &mut SpareQuotas),
     rules: Rules,
     wanted: Wanted,
     victims: &[JobId],
@@ -76,8 +75,8 @@ pub(crate) fn judge(
     if exceeds_ratio(state, rules, wanted, held) {
         return Err(Refusal::Ratio);
     }
-    let after = After::new(state, wanted, victims)?;
-    let mut sides: BTreeSet<(MemberId, MemberId)> = BTreeSet::new();
+    let after = After::new(state, quotas, wanted, victims)?;
+    let mut sides: Vec<(MemberId, MemberId)> = Vec::new();
     let mut reasons = Vec::with_capacity(victims.len());
     for id in victims {
         let victim = state.alive(*id);
@@ -99,13 +98,15 @@ pub(crate) fn judge(
             match class.cmp(&wanted.class) {
                 Ordering::Less => EvictReason::Priority,
                 Ordering::Equal if rules.same_rank => {
-                    sides.insert((mine, its));
+                    sides.push((mine, its));
                     EvictReason::FairShare
                 }
                 _ => return Err(Refusal::Rank),
             }
         });
     }
+    sides.sort_unstable();
+    sides.dedup();
     for (mine, its) in sides {
         if !after.holds_no_more(running, rules, mine, its) {
             return Err(Refusal::Share(its));
@@ -139,23 +140,32 @@ pub(super) fn exceeds_ratio<'a>(
 }
 
 impl<'a> After<'a> {
-    fn new(state: &'a State, wanted: Wanted, victims: &'a [JobId]) -> Result<Self, Refusal> {
-        let mut after = Self { state, wanted, victims, counts: None, promoted: BTreeSet::new() };
+    fn new(
+        state: &'a State,
+        quotas: &mut SpareQuotas,
+        wanted: Wanted,
+        victims: &'a [JobId],
+    ) -> Result<Self, Refusal> {
+        let mut after = Self { state, wanted, victims, guaranteed: Vec::new(), promoted: Vec::new() };
         if !state.quotas.any() {
             return Ok(after);
         }
         let tree = &state.tree;
         let route = state.routes.route(wanted.route);
-        let mut members: BTreeSet<MemberId> = tree.path(wanted.leaf).collect();
-        let mut promoting = BTreeSet::new();
+        let (mut members, mut promoting) = (tree.path(wanted.leaf).collect::<Vec<_>>(), Vec::new());
         for id in victims {
-            let victim = state.alive(*id);
-            members.extend(tree.path(victim.leaf));
-            let guaranteed = tree.path(victim.leaf).enumerate();
-            let guaranteed = guaranteed.filter(|at| state.is_guaranteed_at(*id, *at));
-            promoting.extend(guaranteed.map(|(_, member)| member));
+            for (level, member) in tree.path(state.alive(*id).leaf).enumerate() {
+                members.push(member);
+                if state.is_guaranteed_at(*id, (level, member)) {
+                    promoting.push(member);
+                }
+            }
         }
-        let mut quotas = state.quotas.part(&members, &promoting, route.pool);
+        for members in [&mut members, &mut promoting] {
+            members.sort_unstable();
+            members.dedup();
+        }
+        let quotas = quotas.of(&state.quotas, &members);
         let mut free = *state.ledger.pool(route.pool).free();
         for id in victims {
             let victim = state.alive(*id);
@@ -166,33 +176,22 @@ impl<'a> After<'a> {
             free = free.checked_add(&its.total).unwrap_or(free);
         }
         for member in promoting {
-            for id in quotas.borrowing(member, route.pool).collect::<Vec<_>>() {
-                let job = state.alive(id);
-                let Some(its) = state.route_of(id) else { continue };
-                let its = state.routes.route(its);
-                if quotas.is_guaranteed(member, its) {
-                    quotas.promote(member, its, (class_of(state, job), job.place, id));
-                    after.promoted.insert((member, id));
-                }
-            }
+            let is_victim = |id: JobId| victims.contains(&id);
+            let promoted = quotas.promote_of(&state.quotas, (member, route.pool), is_victim);
+            after.promoted.extend(promoted.into_iter().map(|id| (member, id)));
         }
         let spent = state.budgets.over(tree, wanted.leaf).is_some();
         if spent || quotas.denies(tree, wanted.leaf, route, &free).is_some() {
             return Err(Refusal::Denied);
         }
-        let key = (wanted.class, state.alive(wanted.job).place, wanted.job);
-        let bits = quotas.grant(tree, wanted.leaf, route, key);
-        after.counts = Some((bits, quotas));
+        let counts = |member: &MemberId| quotas.is_guaranteed(*member, route);
+        after.guaranteed = tree.path(wanted.leaf).filter(counts).collect();
         Ok(after)
     }
 
     /// Whether the job counts as guaranteed at a member on its path.
     fn is_guaranteed(&self, member: MemberId) -> bool {
-        let Some((bits, quotas)) = &self.counts else { return false };
-        let Wanted { job, leaf, class, route } = self.wanted;
-        let (pool, runs) = (self.state.routes.route(route).pool, (class, self.state.alive(job).place, job));
-        let mut path = self.state.tree.path(leaf).enumerate();
-        path.find(|(_, at)| *at == member).is_some_and(|at| quotas.counts(*bits, at, pool, runs))
+        self.guaranteed.contains(&member)
     }
 
     /// R2: whether the job's side holds no more than the side that it takes from.

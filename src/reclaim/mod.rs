@@ -25,6 +25,7 @@ use core::cmp::{Ordering, Reverse};
 use crate::dominant::{Holding, decide_by_hint};
 use crate::id::{JobId, NodeId, PoolId};
 use crate::line::Place;
+use crate::quota::SpareQuotas;
 use crate::resources::{MAX_KINDS, ResourceKind};
 use crate::state::{State, Status};
 use crate::time::{Millis, Timestamp};
@@ -35,6 +36,7 @@ use crate::tree::{MemberId, Tree};
 pub(crate) struct Prepared {
     ranks: Ranks,
     spare: Spare,
+    quotas: SpareQuotas,
 }
 
 impl Prepared {

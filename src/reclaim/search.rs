@@ -33,6 +33,7 @@ use super::{Fairness, Prepared, Rules, Running, Victim, Wanted, compare_leaves, 
 use crate::decision::EvictReason;
 use crate::id::{JobId, NodeId};
 use crate::ledger::Span;
+use crate::quota::SpareQuotas;
 use crate::resources::{ResourceKind, Resources};
 use crate::room::Room;
 use crate::route::RouteId;
@@ -156,16 +157,16 @@ fn search_among(
     bounds: &Bounds<'_>,
     (fairness, hope): (Option<Fairness<'_>>, Hope),
 ) -> Option<Plan> {
-    let Prepared { ranks, spare } = prepared;
+    let Prepared { ranks, spare, quotas } = prepared;
     let mut groups = Groups::new(state, (running, ranks), bounds.rules, (wanted, hope), fairness)?;
     if !groups.suffice() {
         return None;
     }
     let mut search = Search::new(state, groups, spare.lend(&state.tree), fairness, (wanted, hope), bounds);
-    let mut found = search.judged(running);
+    let mut found = search.judged(running, quotas);
     if found.is_none() && !search.protected.is_empty() {
         search.leave_alone();
-        found = search.judged(running);
+        found = search.judged(running, quotas);
     }
     search.put_back_all();
     spare.give_back(search.tree);
@@ -236,7 +237,7 @@ impl<'a> Search<'a> {
     }
 
     /// The first legal set of those that are tried.
-    fn judged(&mut self, running: &Running) -> Option<Plan> {
+    fn judged(&mut self, running: &Running, quotas: &mut SpareQuotas) -> Option<Plan> {
         let (state, bounds, wanted) = (self.state, self.bounds, self.wanted);
         for _ in 0..SETS_JUDGED {
             self.put_back_all();
@@ -247,7 +248,7 @@ impl<'a> Search<'a> {
             }
             self.put_back_unnecessary();
             let victims = self.victims();
-            let refused = match judge(state, running, bounds.rules, wanted, &victims) {
+            let refused = match judge(state, (running, &mut *quotas), bounds.rules, wanted, &victims) {
                 Ok(reasons) if state.fits_without(&victims, wanted.route, bounds.avoid) => {
                     if (bounds.affords)(self.lost()) {
                         return Some(Plan { victims: victims.into_iter().zip(reasons).collect() });

@@ -7,26 +7,25 @@ use crate::id::{JobId, PoolId};
 use crate::tree::MemberId;
 
 impl State {
-    /// Quota has become free above a leaf: jobs beyond it are promoted, the highest class first, then the oldest.
-    pub(super) fn promote(&mut self, leaf: MemberId, pool: PoolId) {
+    /// A job has stopped: where it counted as guaranteed, quota has become free, and jobs beyond it are promoted. Elsewhere
+    /// nobody may be who could not be before.
+    pub(super) fn promote(&mut self, stopped: JobId, pool: PoolId) {
         if self.quotas.any() {
-            let members: Vec<MemberId> = self.tree.path(leaf).collect();
+            let job = self.alive(stopped);
+            let path = self.tree.path(job.leaf).enumerate();
+            let freed = path.filter(|(level, _)| job.guaranteed.get(*level) != Some(false));
+            let members: Vec<MemberId> = freed.map(|(_, member)| member).collect();
             self.promote_at(&members, pool);
         }
     }
 
+    /// Promotes whoever may be at some members.
     pub(super) fn promote_at(&mut self, members: &[MemberId], pool: PoolId) {
         for member in members.iter().copied() {
-            for id in self.quotas.borrowing(member, pool).collect::<Vec<_>>() {
+            for id in self.quotas.promote(member, pool) {
                 let job = &mut self.jobs[id.slot()];
-                let Status::Running { route, .. } = job.status else { continue };
-                let route = self.routes.route(route);
-                if self.quotas.is_guaranteed(member, route) {
-                    let class = self.routes.shape(route.shape).class;
-                    self.quotas.promote(member, route, (class, job.place, id));
-                    let level = self.tree.path(job.leaf).position(|other| other == member);
-                    job.guaranteed.set(level.unwrap_or(usize::MAX));
-                }
+                let level = self.tree.path(job.leaf).position(|other| other == member);
+                job.guaranteed.set(level.unwrap_or(usize::MAX));
             }
         }
     }
@@ -40,7 +39,7 @@ impl State {
         let Status::Running { route, .. } = job.status else { return false };
         let route = self.routes.route(route);
         let class = self.routes.shape(route.shape).class;
-        self.quotas.counts(job.guaranteed, (level, member), route.pool, (class, job.place, id))
+        self.quotas.counts(job.guaranteed, (level, member), route, (class, job.place, id))
     }
 
     /// Whether a running job counts as guaranteed against jobs of other members below the root.

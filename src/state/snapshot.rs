@@ -308,7 +308,8 @@ impl State {
         }
         self.scratch.clear();
         self.scratch.extend_from_slice(spans);
-        self.runs_on_scratch(id, route_id, since);
+        let leaf = job.leaf;
+        self.runs_on_scratch(leaf, id, route_id, since);
     }
 
     /// Where the workers of a job are, if each has room there beside the others.

@@ -102,10 +102,16 @@ impl Engine {
     }
 
     /// Starts a job by a route, beside the reservation where it must be; whether there was room.
-    pub(super) fn start_beside(&mut self, state: &mut State, waiter: Waiter, route: RouteId) -> bool {
-        let Some(holds) = &mut self.holds else { return state.start(waiter.job, route, &[]) };
+    pub(super) fn start_beside(
+        &mut self,
+        state: &mut State,
+        leaf: MemberId,
+        waiter: Waiter,
+        route: RouteId,
+    ) -> bool {
+        let Some(holds) = &mut self.holds else { return state.start(leaf, waiter, route, &[]) };
         let avoid = holds.avoid(state, waiter, route).to_vec();
-        if !state.start(waiter.job, route, &avoid) {
+        if !state.start(leaf, waiter, route, &avoid) {
             return false;
         }
         let released = holds.started(state, waiter, route);

@@ -5,6 +5,7 @@
 use super::Engine;
 use crate::id::{JobId, PoolId, ShapeId};
 use crate::line::Waiter;
+use crate::pending::Change;
 use crate::resources::Resources;
 use crate::state::{State, Stopped};
 use crate::tree::MemberId;
@@ -13,8 +14,10 @@ impl Engine {
     /// A job has started: it leaves its line.
     pub(super) fn has_started(&mut self, state: &State, leaf: MemberId, shape: ShapeId, head: Waiter) {
         let change = self.pending.remove(leaf, shape, head);
-        self.lists.touch(leaf);
         self.line_changed(state, leaf, shape, change);
+        if self.head_only || change != Change::Head {
+            self.lists.touch(leaf);
+        }
         if self.one_line {
             self.reopen_all(state, head.job);
             self.reopen_where_lines_merge(state);

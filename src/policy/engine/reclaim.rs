@@ -463,7 +463,7 @@ impl Engine {
             }
         }
         state.promote_after(&plan.victims, pool);
-        let started = self.start_beside(state, head.waiter, route);
+        let started = self.start_beside(state, head.leaf, head.waiter, route);
         debug_assert!(started, "a plan makes no room");
         if started {
             self.has_started(state, head.leaf, head.shape, head.waiter);
