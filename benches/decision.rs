@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use fairshare::{
-    Alternative, Config, Decision, JobId, JobSpec, PoolSpec, Resources, Scheduler, ShapeId, ShapeSpec,
-    Submission, TeamId, TeamSpec, Timestamp, Weight,
+    Alternative, Config, Decision, JobId, JobSpec, PoolId, PoolSpec, Resources, Scheduler, ShapeId,
+    ShapeSpec, Submission, TeamId, TeamSpec, Timestamp, Weight,
 };
 
 const NOW: Timestamp = Timestamp::ZERO;
@@ -121,12 +121,15 @@ const BATCH: usize = 1_000;
 enum Part {
     Submit,
     Complete,
+    /// The lists take over what the ends have changed; one job starts.
+    CatchUp,
     Decide,
 }
 
 impl Full {
     /// A batch of jobs comes, of the teams of as many that end, and as many start; how long one part of that took. Each
-    /// team has as many in its line as before, in the long run: none runs dry.
+    /// team has as many in its line as before, in the long run: none runs dry. All but one of the nodes that have become
+    /// free are down until the lists have caught up, so that a decision is timed alone, as the floor's is.
     fn batch(&mut self, part: Part, at: &mut u64) -> Duration {
         let mut ending: Vec<usize> = (0..BATCH).map(|_| self.draw(at)).collect();
         ending.sort_unstable();
@@ -141,17 +144,28 @@ impl Full {
                 self.scheduler.complete(NOW, self.running[*at]).expect("it runs");
             }
         });
-        let (decide, decisions) = timed(|| self.scheduler.schedule(NOW).expect("time stands still"));
-        assert_eq!(decisions.len(), ending.len(), "as many start as have ended");
-        for (at, decision) in ending.iter().zip(decisions) {
+        let count = u32::try_from(ending.len()).expect("a batch");
+        let mut started_at = ending.iter();
+        let (catch_up, starts) = self.decide(self.teams - count + 1, started_at.by_ref().take(1));
+        let (decide, more) = self.decide(self.teams, started_at);
+        assert_eq!((starts, more), (1, count - 1), "as many start as there is room for");
+        match part {
+            Part::Submit => submit / count,
+            Part::Complete => complete / count,
+            Part::CatchUp => catch_up / count,
+            Part::Decide => decide / (count - 1).max(1),
+        }
+    }
+
+    /// So many nodes are up from now on, and jobs start in the room of others; how long deciding took, and how many.
+    fn decide<'a>(&mut self, nodes: u32, room: impl Iterator<Item = &'a usize>) -> (Duration, u32) {
+        self.scheduler.set_capacity(NOW, PoolId::new(0), nodes).expect("a known pool");
+        let (took, decisions) = timed(|| self.scheduler.schedule(NOW).expect("time stands still"));
+        let starts = u32::try_from(decisions.len()).expect("a batch");
+        for (at, decision) in room.zip(decisions) {
             self.running[*at] = started(decision);
         }
-        let took = match part {
-            Part::Submit => submit,
-            Part::Complete => complete,
-            Part::Decide => decide,
-        };
-        took / u32::try_from(ending.len()).expect("a batch")
+        (took, starts)
     }
 
     fn draw(&self, at: &mut u64) -> usize {
@@ -169,9 +183,12 @@ fn timed<T>(work: impl FnOnce() -> T) -> (Duration, T) {
 
 /// Each alone, of a thousand that happen together: what a start costs, and what the news of a job does.
 fn apart(c: &mut Criterion) {
-    for (part, name) in
-        [(Part::Decide, "one decision"), (Part::Submit, "one submission"), (Part::Complete, "one completion")]
-    {
+    for (part, name) in [
+        (Part::Decide, "one decision"),
+        (Part::Submit, "one submission"),
+        (Part::Complete, "one completion"),
+        (Part::CatchUp, "one completion, as the lists take it over"),
+    ] {
         let mut group = c.benchmark_group(name);
         group.sample_size(10);
         for (teams, backlog) in [

@@ -68,7 +68,7 @@ impl Line {
     #[inline]
     pub(crate) fn head(&self) -> Option<Waiter> {
         match self {
-            Self::Queue(line) => line.head(),
+            Self::Queue(line) => line.first,
             Self::ByLength(line) => line.head(),
         }
     }
@@ -130,43 +130,38 @@ impl Line {
 /// Jobs that join at the end as a rule.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Queue {
+    /// The first of all, apart: whoever asks for it alone looks nowhere else.
+    first: Option<Waiter>,
     sorted: VecDeque<Waiter>,
     others: BinaryHeap<Reverse<Waiter>>,
 }
 
 impl Queue {
     fn len(&self) -> usize {
-        self.sorted.len() + self.others.len()
-    }
-
-    #[inline]
-    fn head(&self) -> Option<Waiter> {
-        match (self.sorted.front(), self.others.peek()) {
-            (Some(a), Some(Reverse(b))) => Some(*a.min(b)),
-            (Some(a), None) => Some(*a),
-            (None, Some(Reverse(b))) => Some(*b),
-            (None, None) => None,
-        }
+        usize::from(self.first.is_some()) + self.sorted.len() + self.others.len()
     }
 
     #[inline]
     fn push(&mut self, waiter: Waiter) {
-        if self.sorted.back().is_none_or(|last| *last < waiter) {
-            self.sorted.push_back(waiter);
-        } else {
-            self.others.push(Reverse(waiter));
+        match &mut self.first {
+            None => self.first = Some(waiter),
+            Some(first) if waiter < *first => self.sorted.push_front(core::mem::replace(first, waiter)),
+            Some(_) if self.sorted.back().is_none_or(|last| *last < waiter) => self.sorted.push_back(waiter),
+            Some(_) => self.others.push(Reverse(waiter)),
         }
     }
 
     #[inline]
     fn pop(&mut self) -> Option<Waiter> {
-        match (self.sorted.front(), self.others.peek()) {
+        let next = match (self.sorted.front(), self.others.peek()) {
             (Some(a), Some(Reverse(b))) if b < a => self.others.pop().map(|Reverse(waiter)| waiter),
             (None, Some(_)) => self.others.pop().map(|Reverse(waiter)| waiter),
             _ => self.sorted.pop_front(),
-        }
+        };
+        core::mem::replace(&mut self.first, next)
     }
 
+    /// Takes whoever is not the first; whether it was there.
     fn remove(&mut self, waiter: Waiter) -> bool {
         if let Ok(at) = self.sorted.binary_search(&waiter) {
             return self.sorted.remove(at).is_some();
@@ -177,12 +172,14 @@ impl Queue {
     }
 
     fn ahead_of(&self, place: Place) -> usize {
-        self.sorted.partition_point(|waiter| waiter.place < place)
+        usize::from(self.first.is_some_and(|first| first.place < place))
+            + self.sorted.partition_point(|waiter| waiter.place < place)
             + self.others.iter().filter(|Reverse(waiter)| waiter.place < place).count()
     }
 
     fn iter(&self) -> impl Iterator<Item = &Waiter> {
-        self.sorted.iter().chain(self.others.iter().map(|Reverse(waiter)| waiter))
+        let rest = self.sorted.iter().chain(self.others.iter().map(|Reverse(waiter)| waiter));
+        self.first.iter().chain(rest)
     }
 }
 

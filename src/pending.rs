@@ -7,7 +7,9 @@
 use core::cmp::Reverse;
 use std::collections::BTreeSet;
 
-use crate::id::{IdVec, JobId, ShapeId};
+use smallvec::SmallVec;
+
+use crate::id::{IdVec, JobId, ShapeId, position};
 use crate::line::{Line, Place, Waiter};
 use crate::tree::{MemberId, Tree};
 
@@ -18,13 +20,13 @@ struct Queue {
     class: i32,
     line: Line,
     /// Where it stands in its leaf's list of lines that are not empty.
-    active_at: usize,
+    active_at: u32,
 }
 
 #[derive(Clone, Debug, Default)]
 struct Leaf {
-    by_shape: Vec<(ShapeId, usize)>,
-    active: Vec<usize>,
+    by_shape: SmallVec<[(ShapeId, u32); 2]>,
+    active: SmallVec<[u32; 4]>,
 }
 
 /// What adding or taking a job did to its line.
@@ -69,22 +71,22 @@ impl Pending {
     fn queue(&self, leaf: MemberId, shape: ShapeId) -> Option<&Queue> {
         let leaf = &self.leaves[leaf];
         let at = leaf.by_shape.binary_search_by_key(&shape, |(known, _)| *known).ok()?;
-        Some(&self.queues[leaf.by_shape[at].1])
+        Some(&self.queues[leaf.by_shape[at].1 as usize])
     }
 
     fn queue_index(&mut self, leaf: MemberId, shape: ShapeId, class: i32) -> usize {
         let leaf = &mut self.leaves[leaf];
         match leaf.by_shape.binary_search_by_key(&shape, |(known, _)| *known) {
-            Ok(at) => leaf.by_shape[at].1,
+            Ok(at) => leaf.by_shape[at].1 as usize,
             Err(at) => {
                 let index = self.queues.len();
                 self.queues.push(Queue {
                     shape,
                     class,
                     line: Line::new(self.by_length),
-                    active_at: usize::MAX,
+                    active_at: u32::MAX,
                 });
-                leaf.by_shape.insert(at, (shape, index));
+                leaf.by_shape.insert(at, (shape, position(index)));
                 index
             }
         }
@@ -100,8 +102,8 @@ impl Pending {
         match head {
             None => {
                 let active = &mut self.leaves[leaf].active;
-                queue.active_at = active.len();
-                active.push(index);
+                queue.active_at = position(active.len());
+                active.push(position(index));
                 self.leaves_waiting.insert(leaf);
                 Change::Opened
             }
@@ -119,9 +121,9 @@ impl Pending {
         if queue.line.is_empty() {
             let at = queue.active_at;
             let active = &mut self.leaves[leaf].active;
-            active.swap_remove(at);
-            if let Some(moved) = active.get(at) {
-                self.queues[*moved].active_at = at;
+            active.swap_remove(at as usize);
+            if let Some(moved) = active.get(at as usize) {
+                self.queues[*moved as usize].active_at = at;
             }
             if active.is_empty() {
                 self.leaves_waiting.remove(&leaf);
@@ -173,8 +175,8 @@ impl Pending {
         leaf: MemberId,
     ) -> impl Iterator<Item = (usize, (ShapeId, i32, Waiter))> + '_ {
         self.leaves[leaf].active.iter().filter_map(|index| {
-            let queue = &self.queues[*index];
-            Some((*index, (queue.shape, queue.class, queue.line.head()?)))
+            let queue = &self.queues[*index as usize];
+            Some((*index as usize, (queue.shape, queue.class, queue.line.head()?)))
         })
     }
 
@@ -201,7 +203,7 @@ impl Pending {
 
     /// How many jobs of the leaf stand before a job of `class` at `place`.
     pub(crate) fn ahead_of(&self, leaf: MemberId, class: i32, place: Place) -> usize {
-        let lines = self.leaves[leaf].active.iter().map(|index| &self.queues[*index]);
+        let lines = self.leaves[leaf].active.iter().map(|index| &self.queues[*index as usize]);
         lines
             .map(|queue| match queue.class.cmp(&class) {
                 core::cmp::Ordering::Greater => queue.line.len(),
@@ -216,7 +218,7 @@ impl Pending {
         let leaves = self.leaves.iter().enumerate();
         leaves.flat_map(move |(index, leaf)| {
             leaf.active.iter().flat_map(move |queue| {
-                let queue = &self.queues[*queue];
+                let queue = &self.queues[*queue as usize];
                 queue.line.iter().map(move |waiter| (MemberId::at(index), queue.shape, *waiter))
             })
         })

@@ -13,6 +13,8 @@ mod sift;
 use core::cmp::Ordering;
 use std::collections::BTreeSet;
 
+use smallvec::SmallVec;
+
 use super::{Contender, Order};
 use crate::dominant::Holding;
 use crate::history::History;
@@ -88,7 +90,7 @@ struct Rival {
     parent: MemberId,
     version: u32,
     /// Its stands, by route.
-    stands: Vec<(RouteId, u32)>,
+    stands: SmallVec<[(RouteId, u32); 2]>,
 }
 
 impl Rival {
@@ -137,7 +139,7 @@ impl Lists {
         let rival = |member| Rival {
             parent: if by_shares { tree.member(member).parent } else { MemberId::ROOT },
             version: 0,
-            stands: Vec::new(),
+            stands: SmallVec::new(),
         };
         let rivals: IdVec<MemberId, Rival> = tree.ids().map(rival).collect();
         let mut children: IdVec<MemberId, usize> = tree.ids().map(|_| 0).collect();
