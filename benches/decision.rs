@@ -34,7 +34,7 @@ impl Full {
         let mut at = 7_u64;
         let team = |number| {
             at = at.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            let weight = Weight::new(200 + (at >> 33) % 801, 1_000).expect("a positive weight");
+            let weight = Weight::new(200_000 + (at >> 33) % 800_001, 1_000_000).expect("a positive weight");
             TeamSpec::new(format!("team-{number}")).with_weight(weight)
         };
         Self::of((0..teams).map(team).collect(), backlog)

@@ -193,7 +193,8 @@ impl Numbers {
 struct Made {
     usage: [u64; GROUPS],
     charge: [u64; GROUPS],
-    scale: [Scale; GROUPS],
+    divisors: [u128; GROUPS],
+    reciprocals: [f64; GROUPS],
     counts: (u32, u64, u32),
     place: Place,
     points: u64,
@@ -204,8 +205,7 @@ struct Made {
 impl Made {
     fn new(number: usize, scheduler: &Scheduler, shapes: &[ShapeId], numbers: &mut Numbers) -> Self {
         let weight = u128::from(1 + numbers.below(3));
-        #[expect(clippy::cast_precision_loss, reason = "small numbers")]
-        let scale = |divisor: u128| Scale { divisor, reciprocal: 1.0 / divisor as f64 };
+        let divisors = [4, 6, 8].map(|capacity| capacity * weight);
         let number = u32::try_from(number).unwrap_or(u32::MAX);
         let running = u32::try_from(numbers.below(3)).unwrap_or(0);
         let submit = Timestamp::from_millis(i64::try_from(numbers.below(4)).unwrap_or(0));
@@ -214,7 +214,9 @@ impl Made {
         Self {
             usage: numbers.amounts(5),
             charge: numbers.amounts(3),
-            scale: [4, 6, 8].map(|capacity| scale(capacity * weight)),
+            divisors,
+            #[expect(clippy::cast_precision_loss, reason = "small numbers")]
+            reciprocals: divisors.map(|divisor| 1.0 / divisor as f64),
             counts: (running, numbers.below(4), number),
             place: Place { rank: scheduler.rank(&job), submit, number: u64::from(number) },
             points: numbers.below(3),
@@ -223,7 +225,8 @@ impl Made {
     }
 
     fn contender(&self) -> Contender<'_> {
-        let holding = Holding { usage: &self.usage, charge: &self.charge, scale: &self.scale };
+        let scale = Scale { divisors: &self.divisors, reciprocals: &self.reciprocals };
+        let holding = Holding { usage: &self.usage, charge: &self.charge, scale };
         Contender::made_up(holding, self.counts, self.place, self.points)
     }
 

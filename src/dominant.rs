@@ -18,7 +18,7 @@ const HINT_MARGIN: f64 = 1.0 / 70_368_744_177_664.0;
 pub(crate) struct Holding<'a> {
     pub(crate) usage: &'a [u64],
     pub(crate) charge: &'a [u64],
-    pub(crate) scale: &'a [Scale],
+    pub(crate) scale: Scale<'a>,
 }
 
 /// Whether two ordering hints are far enough apart to be believed.
@@ -45,13 +45,13 @@ impl Holding<'_> {
     /// The share of a group as a fraction.
     #[inline]
     fn share(&self, group: usize, after: bool) -> (u64, u128) {
-        (self.held(group, after), self.scale[group].divisor)
+        (self.held(group, after), self.scale.divisors[group])
     }
 
     /// The weighted dominant share, rounded; after the grant or before it.
     #[inline]
     pub(crate) fn hint(&self, after: bool) -> f64 {
-        hint((0..self.usage.len()).map(|group| self.held(group, after)), self.scale)
+        hint((0..self.usage.len()).map(|group| self.held(group, after)), self.scale.reciprocals)
     }
 
     /// Compares the keys K of two members, after the grant or before it.
@@ -108,35 +108,40 @@ fn compare_fractions(a: (u64, u128), b: (u64, u128)) -> Ordering {
 mod tests {
     use super::*;
 
-    fn scales<const N: usize>(divisors: [u64; N]) -> [Scale; N] {
+    fn scale<'a, const N: usize>(divisors: &'a [u128; N], reciprocals: &'a mut [f64; N]) -> Scale<'a> {
         #[expect(clippy::cast_precision_loss, reason = "small numbers")]
-        divisors.map(|d| Scale { divisor: u128::from(d), reciprocal: 1.0 / d as f64 })
+        for (reciprocal, divisor) in reciprocals.iter_mut().zip(divisors) {
+            *reciprocal = 1.0 / *divisor as f64;
+        }
+        Scale { divisors, reciprocals }
     }
 
     #[test]
     fn the_second_share_decides_where_the_first_ties() {
-        let scale = scales([100, 100]);
-        let a = Holding { usage: &[10, 20], charge: &[0, 0], scale: &scale };
-        let b = Holding { usage: &[20, 5], charge: &[0, 0], scale: &scale };
+        let mut reciprocals = [0.0; 2];
+        let scale = scale(&[100, 100], &mut reciprocals);
+        let a = Holding { usage: &[10, 20], charge: &[0, 0], scale };
+        let b = Holding { usage: &[20, 5], charge: &[0, 0], scale };
         assert_eq!(a.compare(&b, false), Ordering::Greater);
         assert_eq!(b.compare(&a, false), Ordering::Less);
     }
 
     #[test]
     fn shares_that_floats_cannot_tell_apart_are_told_apart() {
-        let scale = [Scale { divisor: (1 << 73) - 1, reciprocal: 2.0_f64.powi(-73) }];
+        let scale = Scale { divisors: &[(1 << 73) - 1], reciprocals: &[2.0_f64.powi(-73)] };
         let (a, b) = ([(1_u64 << 53) - 1], [(1_u64 << 53) - 2]);
-        let a = Holding { usage: &a, charge: &[0], scale: &scale };
-        let b = Holding { usage: &b, charge: &[0], scale: &scale };
+        let a = Holding { usage: &a, charge: &[0], scale };
+        let b = Holding { usage: &b, charge: &[0], scale };
         assert_eq!(decide_by_hint(a.hint(false), b.hint(false)), None);
         assert_eq!(a.compare(&b, false), Ordering::Greater);
     }
 
     #[test]
     fn the_charge_counts_only_after_the_grant() {
-        let scale = scales([4, 10]);
-        let big = Holding { usage: &[0, 0], charge: &[4, 5], scale: &scale };
-        let small = Holding { usage: &[0, 0], charge: &[2, 5], scale: &scale };
+        let mut reciprocals = [0.0; 2];
+        let scale = scale(&[4, 10], &mut reciprocals);
+        let big = Holding { usage: &[0, 0], charge: &[4, 5], scale };
+        let small = Holding { usage: &[0, 0], charge: &[2, 5], scale };
         assert_eq!(big.compare(&small, false), Ordering::Equal);
         assert_eq!(big.compare(&small, true), Ordering::Greater);
         assert_eq!(decide_by_hint(big.hint(true), small.hint(true)), Some(Ordering::Greater));

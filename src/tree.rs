@@ -40,13 +40,13 @@ impl Id for MemberId {
     }
 }
 
-/// What a share of one member in one group is divided by.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub(crate) struct Scale {
+/// What the shares of one member are divided by, group by group.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Scale<'a> {
     /// Valued capacity of the group times the member's weight as an integer among its siblings: below 2^73.
-    pub(crate) divisor: u128,
-    /// Its reciprocal, rounded: an ordering hint only.
-    pub(crate) reciprocal: f64,
+    pub(crate) divisors: &'a [u128],
+    /// Their reciprocals, rounded: ordering hints only, and mostly all that is looked at.
+    pub(crate) reciprocals: &'a [f64],
 }
 
 /// One member.
@@ -85,8 +85,9 @@ pub(crate) struct Tree {
     groups: usize,
     /// Valued usage, `groups` entries a member.
     usage: Vec<u64>,
-    /// Divisors, `groups` entries a member; they never change, and copies share them.
-    scale: Arc<[Scale]>,
+    /// Divisors and their reciprocals, `groups` entries a member; they never change, and copies share them.
+    divisors: Arc<[u128]>,
+    reciprocals: Arc<[f64]>,
     /// Weights as integers, by member; copies share them, too.
     weights: Arc<[Integer]>,
     /// Members at every so many levels, the deepest first.
@@ -106,7 +107,8 @@ impl Tree {
             node: IdVec::new(),
             groups: values.count(),
             usage: Vec::new(),
-            scale: Arc::default(),
+            divisors: Arc::default(),
+            reciprocals: Arc::default(),
             weights: Arc::default(),
             landings: Arc::default(),
             hints: Vec::new(),
@@ -173,7 +175,7 @@ impl Tree {
             }
             common[member.parent] = lcm;
         }
-        let mut scales = Vec::with_capacity(self.members.len() * self.groups);
+        let mut divisors = Vec::with_capacity(self.members.len() * self.groups);
         let mut integers = Vec::with_capacity(self.members.len());
         for (member, weight) in self.members.iter().zip(weights) {
             let scale = common[member.parent];
@@ -183,15 +185,13 @@ impl Tree {
             }
             for group in 0..self.groups {
                 let divisor = u128::from(values.capacity(group)) * integer;
-                #[expect(
-                    clippy::cast_precision_loss,
-                    reason = "an ordering hint, settled exactly where it is close"
-                )]
-                scales.push(Scale { divisor, reciprocal: 1.0 / divisor as f64 });
+                divisors.push(divisor);
             }
             integers.push(Integer { weight: integer, common: u64::try_from(scale).unwrap_or(u64::MAX) });
         }
-        self.scale = scales.into();
+        #[expect(clippy::cast_precision_loss, reason = "an ordering hint, settled exactly where it is close")]
+        let reciprocals = divisors.iter().map(|divisor| 1.0 / *divisor as f64).collect();
+        (self.divisors, self.reciprocals) = (divisors.into(), reciprocals);
         self.weights = integers.into();
         Ok(())
     }
@@ -232,7 +232,7 @@ impl Tree {
     #[inline]
     pub(crate) fn hint(&self, member: MemberId) -> f64 {
         let known = self.hints.get(member.index()).copied();
-        known.unwrap_or_else(|| hint(self.usage(member).iter().copied(), self.scale(member)))
+        known.unwrap_or_else(|| hint(self.usage(member).iter().copied(), self.scale(member).reciprocals))
     }
 
     /// What the weights of a member and its siblings were multiplied by to become integers.
@@ -247,9 +247,9 @@ impl Tree {
 
     /// Divisors of a member, by group.
     #[inline]
-    pub(crate) fn scale(&self, member: MemberId) -> &[Scale] {
-        let start = member.index() * self.groups;
-        &self.scale[start..start + self.groups]
+    pub(crate) fn scale(&self, member: MemberId) -> Scale<'_> {
+        let groups = member.index() * self.groups..(member.index() + 1) * self.groups;
+        Scale { divisors: &self.divisors[groups.clone()], reciprocals: &self.reciprocals[groups] }
     }
 
     /// From now on the last grants to leaves have these numbers. That of any member above is the last below it.
@@ -340,7 +340,7 @@ impl Tree {
             let member = &mut self.members[at];
             f(member, &mut self.usage[groups.clone()]);
             if let Some(known) = self.hints.get_mut(at.index()) {
-                *known = hint(self.usage[groups.clone()].iter().copied(), &self.scale[groups]);
+                *known = hint(self.usage[groups.clone()].iter().copied(), &self.reciprocals[groups]);
             }
             if at == MemberId::ROOT {
                 return;
@@ -393,8 +393,8 @@ impl Tree {
     /// The exact key that a member would have if it held so much, by group.
     pub(crate) fn key_if(&self, member: MemberId, held: impl Iterator<Item = u64>) -> ShareKey {
         let common = self.common(member);
-        let shares = held.zip(self.scale(member));
-        shares.filter_map(|(held, scale)| Share::new(u128::from(held) * common, scale.divisor)).collect()
+        let shares = held.zip(self.scale(member).divisors);
+        shares.filter_map(|(held, divisor)| Share::new(u128::from(held) * common, *divisor)).collect()
     }
 }
 
@@ -418,8 +418,8 @@ impl Keys {
 /// The weighted dominant share of what is held, rounded: an ordering hint only.
 #[inline]
 #[expect(clippy::cast_precision_loss, reason = "an ordering hint; valued usage is below 2^53 in any case")]
-pub(crate) fn hint(held: impl Iterator<Item = u64>, scale: &[Scale]) -> f64 {
-    held.zip(scale).map(|(held, scale)| held as f64 * scale.reciprocal).fold(0.0, f64::max)
+pub(crate) fn hint(held: impl Iterator<Item = u64>, reciprocals: &[f64]) -> f64 {
+    held.zip(reciprocals).map(|(held, reciprocal)| held as f64 * reciprocal).fold(0.0, f64::max)
 }
 
 /// Every parent is a team, and no team lies below itself.

@@ -84,17 +84,15 @@ fn may_lose_enough(
             {
                 continue;
             }
-            let held = || tree.usage(side).iter().zip(tree.scale(side)).enumerate();
+            let held = || tree.usage(side).iter().zip(tree.scale(side).divisors).enumerate();
             let keeps = |divisor: u128| (u128::from(part) * divisor).div_ceil(whole);
             // Whoever holds as much of something else may lose all of this.
-            if held()
-                .any(|(other, (held, scale))| other != group && u128::from(*held) >= keeps(scale.divisor))
-            {
+            if held().any(|(other, (held, divisor))| other != group && u128::from(*held) >= keeps(*divisor)) {
                 return true;
             }
             let beyond = held()
                 .nth(group)
-                .map_or(0, |(_, (held, scale))| u128::from(*held).saturating_sub(keeps(scale.divisor)));
+                .map_or(0, |(_, (held, divisor))| u128::from(*held).saturating_sub(keeps(*divisor)));
             let most = beyond / u128::from(values.value(pool, kind).max(1));
             let Some(left) = u128::from(lacking).checked_sub(most).filter(|left| *left > 0) else {
                 return true;

@@ -197,7 +197,7 @@ impl<'a> After<'a> {
     /// R2: whether the job's side holds no more than the side that it takes from.
     fn holds_no_more(&self, running: &Running, rules: Rules, mine: MemberId, its: MemberId) -> bool {
         let (ours, theirs) = (self.usage(running, mine), self.usage(running, its));
-        let hint = hint(ours.iter().copied(), self.state.tree.scale(mine));
+        let hint = hint(ours.iter().copied(), self.state.tree.scale(mine).reciprocals);
         holds_no_more(self.state, rules, (mine, &ours, hint), (its, theirs))
     }
 
@@ -245,7 +245,7 @@ fn holds_no_more(
             *held = u64::try_from(reduced).unwrap_or(*held);
         }
     }
-    let scale = state.tree.scale(its);
+    let scale = state.tree.scale(its).reciprocals;
     let by_hint = decide_by_hint(our_hint, hint(theirs[..groups].iter().copied(), scale));
     by_hint.unwrap_or_else(|| compare(state, (mine, &ours[..groups]), (its, &theirs[..groups])))
         != Ordering::Greater
@@ -263,7 +263,7 @@ fn compare(state: &State, (mine, ours): (MemberId, &[u64]), (its, theirs): (Memb
 pub(super) fn would_pass(state: &State, route: RouteId, (mine, its): (MemberId, MemberId)) -> bool {
     let tree = &state.tree;
     let held = || tree.usage(mine).iter().zip(state.routes.charge(route)).map(|(now, more)| now + more);
-    let by_hint = decide_by_hint(hint(held(), tree.scale(mine)), tree.hint(its));
+    let by_hint = decide_by_hint(hint(held(), tree.scale(mine).reciprocals), tree.hint(its));
     let exactly = || {
         let mut ours = [0; MAX_KINDS];
         ours.iter_mut().zip(held()).for_each(|(ours, held)| *ours = held);
@@ -297,7 +297,7 @@ impl<'a> Fairness<'a> {
         for (held, (now, more)) in ours.iter_mut().zip(charged) {
             *held = now + more;
         }
-        let hint = hint(ours.iter().copied(), state.tree.scale(wanted.leaf));
+        let hint = hint(ours.iter().copied(), state.tree.scale(wanted.leaf).reciprocals);
         Some(Self { state, rules, wanted, ours, hint })
     }
 
@@ -332,7 +332,7 @@ impl<'a> Fairness<'a> {
         if mine == self.wanted.leaf {
             self.hint
         } else {
-            hint(self.ours.iter().copied(), self.state.tree.scale(mine))
+            hint(self.ours.iter().copied(), self.state.tree.scale(mine).reciprocals)
         }
     }
 

@@ -82,11 +82,11 @@ impl Scheduler {
         let teams = (0..state.config.teams.len()).map(TeamId::at).zip(entitlements);
         let share = |(team, entitlement): (TeamId, Entitlement)| {
             let member = state.tree.node(team)?;
-            let held = state.tree.usage(member).iter().zip(state.tree.scale(member)).zip(groups);
+            let held = state.tree.usage(member).iter().zip(state.tree.scale(member).divisors).zip(groups);
             let dominant =
                 held.filter(|((usage, _), _)| **usage > 0).max_by(|((a, at_a), _), ((b, at_b), _)| {
                     // The first of equals, in the order of kinds.
-                    let order = (u128::from(**a) * at_b.divisor).cmp(&(u128::from(**b) * at_a.divisor));
+                    let order = (u128::from(**a) * **at_b).cmp(&(u128::from(**b) * **at_a));
                     order.then(Ordering::Greater)
                 });
             let first = (member, PoolId::at(0), ResourceKind::GPU);
