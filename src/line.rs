@@ -73,6 +73,15 @@ impl Line {
         }
     }
 
+    /// The number of a job behind the first, if that is near at hand: mostly the second's.
+    #[inline]
+    pub(crate) fn second(&self) -> Option<u64> {
+        match self {
+            Self::Queue(line) => line.sorted.front().map(|waiter| waiter.place.number),
+            Self::ByLength(_) => None,
+        }
+    }
+
     /// The first job, in order, of which `wanted` is true.
     pub(crate) fn first_where(&self, wanted: impl Fn(Waiter) -> bool) -> Option<Waiter> {
         match self {

@@ -142,6 +142,12 @@ impl Pending {
         self.queue(leaf, shape)?.line.head()
     }
 
+    /// The number of a job behind the head of a line, if that is near at hand: mostly the second's.
+    #[inline]
+    pub(crate) fn second(&self, leaf: MemberId, shape: ShapeId) -> Option<u64> {
+        self.queue(leaf, shape)?.line.second()
+    }
+
     /// The first job of a line, in order, of which `wanted` is true.
     pub(crate) fn first_where(
         &self,

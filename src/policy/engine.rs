@@ -15,6 +15,7 @@ mod backfill;
 mod change;
 mod check;
 mod deep;
+mod early;
 mod holds;
 mod limits;
 mod memory;
@@ -366,6 +367,7 @@ impl Engine {
                     continue;
                 }
                 let member = self.lists.member(parent, route, heap_at);
+                self.ask_early(state, member, shape);
                 let found = if self.cannot_lead(state, spot, member, best) {
                     None
                 } else {
@@ -386,19 +388,16 @@ impl Engine {
         best
     }
 
-    /// The leaf below a member whose job is its head, and the route that this job would start by.
+    /// The leaf below a member whose job is its head, and the route that this job would start by; whoever stands in several
+    /// lists is looked at once.
     fn head_of(&mut self, state: &State, member: MemberId) -> Option<Head> {
         if self.open.len() == 1 && self.pending.lines(member) > 0 {
-            // It stands in no other list that is looked at.
             return self.find_head(state, member);
         }
-        let (search, head) = self.heads_found[member];
-        if search == self.search {
-            return head;
+        if self.heads_found[member].0 != self.search {
+            self.heads_found[member] = (self.search, self.find_head(state, member));
         }
-        let head = self.find_head(state, member);
-        self.heads_found[member] = (self.search, head);
-        head
+        self.heads_found[member].1
     }
 
     fn find_head(&mut self, state: &State, member: MemberId) -> Option<Head> {

@@ -178,6 +178,12 @@ impl Lists {
         self.stands[self.arenas[parent].lists[route.index()].items[at].stand as usize].member
     }
 
+    /// How often a member has changed.
+    #[inline]
+    pub(super) fn version(&self, member: MemberId) -> u32 {
+        self.rivals[member].version
+    }
+
     /// The heap positions below one.
     #[inline]
     pub(super) fn below(&self, parent: MemberId, route: RouteId, at: usize) -> core::ops::Range<usize> {

@@ -33,12 +33,12 @@ impl Borrowers {
     }
 
     pub(super) fn contains(&self, job: Runs, asked: &Resources) -> bool {
-        let at = self.alike.binary_search_by_key(asked, |(known, _)| *known);
+        let at = self.alike.binary_search_by(|(known, _)| known.cmp(asked));
         at.is_ok_and(|at| self.alike[at].1.contains(&candidate(job)))
     }
 
     pub(super) fn insert(&mut self, job: Runs, asked: &Resources) {
-        let at = self.alike.binary_search_by_key(asked, |(known, _)| *known).unwrap_or_else(|at| {
+        let at = self.alike.binary_search_by(|(known, _)| known.cmp(asked)).unwrap_or_else(|at| {
             self.alike.insert(at, (*asked, BTreeSet::new()));
             at
         });
@@ -50,7 +50,7 @@ impl Borrowers {
     }
 
     fn take(&mut self, job: &Candidate, asked: &Resources) {
-        let Ok(at) = self.alike.binary_search_by_key(asked, |(known, _)| *known) else { return };
+        let Ok(at) = self.alike.binary_search_by(|(known, _)| known.cmp(asked)) else { return };
         let alike = &mut self.alike[at].1;
         self.count -= usize::from(alike.remove(job));
         if alike.is_empty() {
@@ -91,5 +91,54 @@ impl Borrowers {
             row.take(pool, asked);
             promoted.push((*job, **asked));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::line::Place;
+    use crate::quantity::Quantity;
+    use crate::quota::row::Entry;
+    use crate::resources::ResourceKind;
+
+    const POOL: PoolId = PoolId::new(0);
+
+    fn gpus(count: u64) -> Resources {
+        Resources::new().with(ResourceKind::GPU, Quantity::new(count))
+    }
+
+    fn job(number: u32, class: i32) -> Runs {
+        let submit = Timestamp::from_millis(i64::from(number));
+        (class, Place { rank: 0, submit, number: u64::from(number) }, JobId::new(number, 0))
+    }
+
+    /// A quota with three left, and jobs that ask 4, 2, 2 and 1 by age, then one of a higher class that asks 1.
+    fn beyond_three() -> (Row, Borrowers) {
+        let (mut row, mut borrowers) = (Row::default(), Borrowers::default());
+        *row.entry((POOL, ResourceKind::GPU)) = Entry { quota: Some(Quantity::new(3)), ..Entry::default() };
+        for (number, class, asked) in [(1, 0, 4), (2, 0, 2), (3, 0, 2), (4, 0, 1), (5, 7, 1)] {
+            borrowers.insert(job(number, class), &gpus(asked));
+        }
+        (row, borrowers)
+    }
+
+    #[test]
+    fn class_decides_then_age_and_whoever_asks_too_much_is_passed_over() {
+        let (mut row, mut borrowers) = beyond_three();
+        let promoted = borrowers.promote(&mut row, POOL);
+        assert_eq!(promoted, [JobId::new(5, 0), JobId::new(2, 0)]);
+        assert_eq!(borrowers.count(), 3);
+        assert!(!borrowers.contains(job(2, 0), &gpus(2)) && borrowers.contains(job(3, 0), &gpus(2)));
+        assert!(borrowers.promote(&mut row, POOL).is_empty(), "the quota is used up");
+    }
+
+    #[test]
+    fn who_is_not_there_leaves_his_turn_to_the_next() {
+        let (mut row, borrowers) = beyond_three();
+        let promoted = borrowers.promotions(&mut row, POOL, |job| job == JobId::new(2, 0));
+        let promoted: Vec<JobId> = promoted.into_iter().map(|((.., job), _)| job).collect();
+        assert_eq!(promoted, [JobId::new(5, 0), JobId::new(3, 0)]);
+        assert_eq!(borrowers.count(), 5, "nobody was taken away");
     }
 }
