@@ -57,6 +57,8 @@ pub(crate) struct Quotas {
     /// Running jobs that are not guaranteed, for members and pools that have a quota.
     borrowing: IdVec<MemberId, Vec<(PoolId, Borrowers)>>,
     any: bool,
+    /// Whether any member may hold no more than so much.
+    limits: bool,
     keeps: bool,
 }
 
@@ -80,7 +82,7 @@ impl Quotas {
         }
         any |= config.teams.iter().any(|team| team.budget.is_some());
         let borrowing = tree.ids().map(|_| Vec::new()).collect();
-        let mut quotas = Self { entries, borrowing, any, keeps: false };
+        let mut quotas = Self { entries, borrowing, any, limits: false, keeps: false };
         let hard = config.policy.order == OrderName::Static;
         if hard && config.teams.iter().all(|team| team.quota.is_empty()) {
             return Err(ErrorKind::StaticWithoutQuota.into());
@@ -104,6 +106,7 @@ impl Quotas {
         if config.policy.order == OrderName::Static {
             self.harden(config, tree);
         }
+        self.limits = self.entries.iter_mut().flat_map(Row::entries_mut).any(|entry| entry.most.is_some());
         for member in tree.ids() {
             let pairs: Vec<_> = self.entries[member].iter().map(|(pair, _)| pair).collect();
             for (pool, kind) in pairs {
@@ -193,13 +196,16 @@ impl Quotas {
     }
 
     fn without_borrowers(&self) -> Self {
-        let Self { entries, any, keeps, .. } = self;
+        let Self { entries, any, limits, keeps, .. } = self;
         let borrowing = entries.iter().map(|_| Vec::new()).collect();
-        Self { entries: entries.clone(), borrowing, any: *any, keeps: *keeps }
+        Self { entries: entries.clone(), borrowing, any: *any, limits: *limits, keeps: *keeps }
     }
 
     /// How much too much a member would hold of each resource of a route after one more start by it.
     pub(crate) fn excess(&self, member: MemberId, route: &Route) -> Vec<(ResourceKind, Quantity)> {
+        if !self.limits {
+            return Vec::new();
+        }
         self.over(member, route, |entry| (entry.used, entry.most))
     }
 
@@ -258,7 +264,7 @@ impl Quotas {
         route: &Route,
         free: &Resources,
     ) -> Option<Denied> {
-        if !self.any {
+        if !self.limits && !self.keeps {
             return None;
         }
         // The member nearest to the root is the one that stands for most teams.
@@ -391,8 +397,8 @@ impl Quotas {
             if guaranteed {
                 bits.set(level);
             }
-            for (kind, amount) in route.total.iter() {
-                let Some(entry) = self.entries[member].get_mut((route.pool, kind)) else { continue };
+            for (kind, entry) in self.entries[member].in_pool_mut(route.pool) {
+                let amount = route.total[kind];
                 entry.used = entry.used.checked_add(amount).unwrap_or(entry.used);
                 if guaranteed {
                     entry.guaranteed = entry.guaranteed.checked_add(amount).unwrap_or(entry.guaranteed);
@@ -440,8 +446,8 @@ impl Quotas {
         }
         for (level, member) in tree.path(leaf).enumerate() {
             let guaranteed = is_guaranteed(self, (level, member));
-            for (kind, amount) in route.total.iter() {
-                let Some(entry) = self.entries[member].get_mut((route.pool, kind)) else { continue };
+            for (kind, entry) in self.entries[member].in_pool_mut(route.pool) {
+                let amount = route.total[kind];
                 entry.used = entry.used.checked_sub(amount).unwrap_or_default();
                 if guaranteed {
                     entry.guaranteed = entry.guaranteed.checked_sub(amount).unwrap_or_default();
@@ -491,7 +497,9 @@ impl Quotas {
 
     /// How many running jobs are not guaranteed at a member; `None` where it has no quota, so that nobody is.
     pub(crate) fn borrowers(&self, member: MemberId, pool: PoolId) -> Option<usize> {
-        self.has_quota(member, pool).then(|| self.borrowers_in(member, pool).map_or(0, Borrowers::count))
+        // Nobody ever was where there is none.
+        let known = self.borrowers_in(member, pool).map(Borrowers::count);
+        known.or_else(|| self.has_quota(member, pool).then_some(0))
     }
 
     /// Quota may have become free at a member: who of those beyond it counts as guaranteed there from now on, the highest class

@@ -84,6 +84,14 @@ impl Row {
         here.map(|((_, kind), entry)| (*kind, entry))
     }
 
+    /// The same, to be changed.
+    #[inline]
+    pub(super) fn in_pool_mut(&mut self, pool: PoolId) -> impl Iterator<Item = (ResourceKind, &mut Entry)> {
+        let here = self.0.partition_point(|((its, _), _)| *its < pool);
+        let here = self.0[here..].iter_mut().take_while(move |((its, _), _)| *its == pool);
+        here.map(|((_, kind), entry)| (*kind, entry))
+    }
+
     /// Whether enough of the quota in a pool is left to count so much more as guaranteed.
     #[inline]
     pub(super) fn has_left(&self, pool: PoolId, asked: &Resources) -> bool {
@@ -100,10 +108,8 @@ impl Row {
 
     /// So much more counts as guaranteed in a pool.
     pub(super) fn take(&mut self, pool: PoolId, asked: &Resources) {
-        for (kind, amount) in asked.iter() {
-            if let Some(entry) = self.get_mut((pool, kind)) {
-                entry.guaranteed = entry.guaranteed.checked_add(amount).unwrap_or(entry.guaranteed);
-            }
+        for (kind, entry) in self.in_pool_mut(pool) {
+            entry.guaranteed = entry.guaranteed.checked_add(asked[kind]).unwrap_or(entry.guaranteed);
         }
     }
 }
