@@ -32,8 +32,10 @@ struct Leaf {
 /// What adding or taking a job did to its line.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Change {
-    /// The line was empty, or is now.
-    Opened,
+    /// The line was empty; the place of the one who has joined it.
+    Opened(Place),
+    /// The line is empty now.
+    Closed,
     /// The line has another head.
     Head,
     /// Only the rest of the line is different.
@@ -105,7 +107,7 @@ impl Pending {
                 queue.active_at = position(active.len());
                 active.push(position(index));
                 self.leaves_waiting.insert(leaf);
-                Change::Opened
+                Change::Opened(waiter.place)
             }
             Some(head) if waiter < head => Change::Head,
             Some(_) => Change::Rest,
@@ -128,7 +130,7 @@ impl Pending {
             if active.is_empty() {
                 self.leaves_waiting.remove(&leaf);
             }
-            Change::Opened
+            Change::Closed
         } else if was_head {
             Change::Head
         } else {

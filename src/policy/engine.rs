@@ -209,11 +209,11 @@ impl Engine {
             }
             return;
         }
-        match (change, self.pending.head(leaf, shape)) {
-            (Change::Opened, Some(head)) => self.show(state, leaf, shape, head.place),
-            (Change::Opened, None) => self.hide(state, leaf, shape),
-            (Change::Head, _) => self.lists.touch(leaf),
-            (Change::Rest, _) => {}
+        match change {
+            Change::Opened(first) => self.show(state, leaf, shape, first),
+            Change::Closed => self.hide(state, leaf, shape),
+            Change::Head => self.lists.touch(leaf),
+            Change::Rest => {}
         }
     }
 
