@@ -327,7 +327,7 @@ impl State {
         let class = self.routes.shape(route.shape).class;
         let guaranteed = self.quotas.grant(&self.tree, leaf, route, (class, place, id));
         let job = &mut self.jobs[id.slot()];
-        debug_assert!((job.leaf, job.attempt + 1) == (leaf, attempt), "a line does not know its job");
+        debug_assert!((job.leaf, job.attempt) == (leaf, waiter.attempt), "a line does not know its job");
         (job.attempt, job.guaranteed) = (attempt, guaranteed);
         let (pool, alternative) = (route.pool, route.alternative);
         self.decisions.push(Decision::Start { job: id, attempt, pool, alternative });

@@ -104,7 +104,7 @@ impl Rival {
 
 /// One member as a parent.
 #[derive(Clone, Debug)]
-struct Arena {
+struct Parent {
     /// Its children's lists, by route.
     lists: Vec<List>,
     /// Children whose keys have changed, oldest first.
@@ -119,7 +119,7 @@ struct Arena {
 #[derive(Clone, Debug)]
 pub(super) struct Lists {
     rivals: IdVec<MemberId, Rival>,
-    arenas: IdVec<MemberId, Arena>,
+    parents: IdVec<MemberId, Parent>,
     stands: Vec<Stand>,
     /// Where each stand is in its list: apart, since a heap moves many that it does not look at.
     at: Vec<u32>,
@@ -146,14 +146,14 @@ impl Lists {
         for rival in rivals.iter() {
             children[rival.parent] += 1;
         }
-        let arena = |children: &usize| Arena {
+        let above = |children: &usize| Parent {
             lists: Vec::new(),
             log: Vec::new(),
             kept: LOG_KEPT.max(*children),
             dropped: 0,
         };
         Self {
-            arenas: children.iter().map(arena).collect(),
+            parents: children.iter().map(above).collect(),
             rivals,
             stands: Vec::new(),
             at: Vec::new(),
@@ -169,13 +169,13 @@ impl Lists {
     /// How many children wait for a route below a member.
     #[inline]
     pub(super) fn len(&self, parent: MemberId, route: RouteId) -> usize {
-        self.arenas[parent].lists.get(route.index()).map_or(0, |list| list.items.len())
+        self.parents[parent].lists.get(route.index()).map_or(0, |list| list.items.len())
     }
 
     /// The member at a heap position.
     #[inline]
     pub(super) fn member(&self, parent: MemberId, route: RouteId, at: usize) -> MemberId {
-        self.stands[self.arenas[parent].lists[route.index()].items[at].stand as usize].member
+        self.stands[self.parents[parent].lists[route.index()].items[at].stand as usize].member
     }
 
     /// How often a member has changed.
@@ -201,7 +201,7 @@ impl Lists {
     ) -> Ordering {
         let by_class = view.class(b.1).cmp(&view.class(a.1));
         let item = |(parent, route, at): (MemberId, RouteId, usize)| {
-            self.arenas[parent].lists[route.index()].items[at]
+            self.parents[parent].lists[route.index()].items[at]
         };
         let (a, b) = (item(a), item(b));
         let by_tier = a.borrows.cmp(&b.borrows);
@@ -210,7 +210,7 @@ impl Lists {
 
     /// The place that an entry goes by, as of the last time that its list caught up.
     pub(super) fn place(&self, (parent, route, at): (MemberId, RouteId, usize)) -> Place {
-        self.stands[self.arenas[parent].lists[route.index()].items[at].stand as usize].place
+        self.stands[self.parents[parent].lists[route.index()].items[at].stand as usize].place
     }
 
     /// Compares two entries of two lists, both caught up, as if their jobs had other places.
@@ -222,7 +222,7 @@ impl Lists {
     ) -> Ordering {
         self.comparisons += 1;
         let contender = |((parent, route, at), place): ((MemberId, RouteId, usize), Place)| {
-            let stand = self.arenas[parent].lists[route.index()].items[at].stand;
+            let stand = self.parents[parent].lists[route.index()].items[at].stand;
             Contender { place, ..self.contender(&view, stand) }
         };
         view.order.compare(&contender(a), &contender(b))
@@ -240,12 +240,12 @@ impl Lists {
             let slot = self.rivals[child].stands.partition_point(|(known, _)| *known < route);
             self.rivals[child].stands.insert(slot, (route, stand));
             let item = self.refresh_stand(&view, stand, place);
-            let arena = &mut self.arenas[parent];
-            if arena.lists.len() <= route.index() {
-                arena.lists.resize_with(route.index() + 1, List::default);
+            let above = &mut self.parents[parent];
+            if above.lists.len() <= route.index() {
+                above.lists.resize_with(route.index() + 1, List::default);
             }
-            let end = arena.dropped + arena.log.len() as u64;
-            let list = &mut arena.lists[route.index()];
+            let end = above.dropped + above.log.len() as u64;
+            let list = &mut above.lists[route.index()];
             let was_empty = list.items.is_empty();
             if was_empty {
                 list.seen = end;
@@ -328,11 +328,11 @@ impl Lists {
             rival.version = rival.version.wrapping_add(1);
             let parent = rival.parent;
             if !rival.stands.is_empty() {
-                let arena = &mut self.arenas[parent];
-                arena.log.push(child);
-                if arena.log.len() >= 2 * arena.kept {
-                    arena.log.drain(..arena.kept);
-                    arena.dropped += arena.kept as u64;
+                let above = &mut self.parents[parent];
+                above.log.push(child);
+                if above.log.len() >= 2 * above.kept {
+                    above.log.drain(..above.kept);
+                    above.dropped += above.kept as u64;
                 }
             }
             child = parent;
@@ -344,9 +344,9 @@ impl Lists {
         for rival in self.rivals.iter_mut() {
             rival.version = rival.version.wrapping_add(1);
         }
-        for arena in self.arenas.iter_mut() {
-            arena.dropped += arena.log.len() as u64 + 1;
-            arena.log.clear();
+        for above in self.parents.iter_mut() {
+            above.dropped += above.log.len() as u64 + 1;
+            above.log.clear();
         }
     }
 
@@ -358,20 +358,20 @@ impl Lists {
         route: RouteId,
         place: impl Fn(MemberId) -> Place,
     ) {
-        let arena = &mut self.arenas[parent];
-        let end = arena.dropped + arena.log.len() as u64;
-        let Some(list) = arena.lists.get_mut(route.index()) else { return };
+        let above = &mut self.parents[parent];
+        let end = above.dropped + above.log.len() as u64;
+        let Some(list) = above.lists.get_mut(route.index()) else { return };
         let seen = core::mem::replace(&mut list.seen, end);
         if seen == end || list.items.is_empty() {
             return;
         }
-        if seen < arena.dropped || end - seen > list.items.len() as u64 {
+        if seen < above.dropped || end - seen > list.items.len() as u64 {
             self.rebuild(view, parent, route, place);
             return;
         }
-        let mut at = usize::try_from(seen - arena.dropped).unwrap_or(0);
+        let mut at = usize::try_from(seen - above.dropped).unwrap_or(0);
         self.with_items(parent, route, |lists, items| {
-            while let Some(child) = lists.arenas[parent].log.get(at).copied() {
+            while let Some(child) = lists.parents[parent].log.get(at).copied() {
                 at += 1;
                 let rival = &lists.rivals[child];
                 let Some(stand) = rival.stand(route) else { continue };
@@ -461,9 +461,9 @@ impl Lists {
         route: RouteId,
         f: impl FnOnce(&mut Self, &mut Vec<Item>) -> R,
     ) -> R {
-        let mut items = core::mem::take(&mut self.arenas[parent].lists[route.index()].items);
+        let mut items = core::mem::take(&mut self.parents[parent].lists[route.index()].items);
         let result = f(self, &mut items);
-        self.arenas[parent].lists[route.index()].items = items;
+        self.parents[parent].lists[route.index()].items = items;
         result
     }
 
@@ -478,7 +478,7 @@ impl Lists {
             for route in view.routes.ids() {
                 copy.catch_up(view, parent, route, |member| place(member, route));
                 for at in 0..copy.len(parent, route) {
-                    let item = copy.arenas[parent].lists[route.index()].items[at];
+                    let item = copy.parents[parent].lists[route.index()].items[at];
                     let (member, version) = {
                         let stand = &copy.stands[item.stand as usize];
                         if copy.at[item.stand as usize] as usize != at || stand.route != route {
@@ -494,7 +494,7 @@ impl Lists {
                         ));
                     }
                     if at > 0 {
-                        let above = copy.arenas[parent].lists[route.index()].items[(at - 1) / ARITY];
+                        let above = copy.parents[parent].lists[route.index()].items[(at - 1) / ARITY];
                         if copy.precedes(&view, item, above) {
                             return Err(format!(
                                 "route {route:?}: the heap below {parent:?} is out of order at {at}"

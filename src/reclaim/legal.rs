@@ -59,7 +59,7 @@ struct After<'a> {
     victims: &'a [JobId],
     /// The members on its path at which the job counts as guaranteed.
     guaranteed: Vec<MemberId>,
-    /// Who counts as guaranteed, and where, only since then.
+    /// Who counts as guaranteed, and where, only since then; sorted.
     promoted: Vec<(MemberId, JobId)>,
 }
 
@@ -180,6 +180,7 @@ impl<'a> After<'a> {
             let promoted = quotas.promote_of(&state.quotas, (member, route.pool), is_victim);
             after.promoted.extend(promoted.into_iter().map(|id| (member, id)));
         }
+        after.promoted.sort_unstable();
         let spent = state.budgets.over(tree, wanted.leaf).is_some();
         if spent || quotas.denies(tree, wanted.leaf, route, &free).is_some() {
             return Err(Refusal::Denied);
@@ -217,7 +218,10 @@ impl<'a> After<'a> {
         self.victims.iter().for_each(|id| less(*id));
         for id in running.below_class(self.wanted.class) {
             let guaranteed = is_guaranteed_at(state, id, member);
-            if !guaranteed && !self.promoted.contains(&(member, id)) && !self.victims.contains(&id) {
+            if !guaranteed
+                && self.promoted.binary_search(&(member, id)).is_err()
+                && !self.victims.contains(&id)
+            {
                 less(id);
             }
         }
