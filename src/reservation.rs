@@ -100,7 +100,7 @@ pub(crate) fn next_instant(now: Timestamp) -> Timestamp {
 
 /// When a job ends that runs, or ran, by a route since a time.
 fn end_of(state: &State, job: JobId, (route, since): (RouteId, Timestamp)) -> Option<Timestamp> {
-    end_after(since, state.alive(job).spec.limit_or_estimate(), state.routes.route(route))
+    end_after(since, state.spec(job).limit_or_estimate(), state.routes.route(route))
 }
 
 /// When a job ends that starts at `since`; `None`: never. The end of time is never too: nothing can come after it.

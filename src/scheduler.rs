@@ -472,7 +472,7 @@ impl Scheduler {
     /// ```
     pub fn explain_without_entitlements(&self, job: JobId) -> Result<Explanation, Error> {
         let known = self.state.job(job)?;
-        let team = known.spec.team;
+        let team = self.state.spec(job).team;
         let state = match known.status {
             Status::Running { route, .. } => JobState::Running { pool: self.state.routes.route(route).pool },
             _ => JobState::Waiting(self.policy.blocked(&self.state, job)?),

@@ -6,8 +6,11 @@
 
 mod check;
 mod guaranteed;
+mod jobs;
 mod snapshot;
 
+use self::jobs::Jobs;
+pub(crate) use self::jobs::{Job, Status};
 pub(crate) use self::snapshot::inside;
 use crate::budget::Budgets;
 use crate::config::{Config, Placement};
@@ -21,26 +24,12 @@ use crate::ledger::{Ledger, Span};
 use crate::line::{Place, Waiter};
 use crate::placement;
 use crate::quantity::Quantity;
-use crate::quota::{Denied, Guaranteed, Quotas};
+use crate::quota::{Denied, Quotas};
 use crate::resources::Resources;
 use crate::route::{Route, RouteId, Routes, Shape};
 use crate::time::{Millis, Timestamp};
 use crate::tree::{Keys, MemberId, Tree};
 use crate::value::Values;
-
-/// What a job is doing.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Status {
-    /// The slot is free.
-    Gone,
-    Waiting,
-    Running {
-        route: RouteId,
-        since: Timestamp,
-        /// The first of its spans in the arena.
-        spans: u32,
-    },
-}
 
 /// A job that has stopped, where and since when it ran.
 #[derive(Clone, Copy, Debug)]
@@ -51,20 +40,6 @@ pub(crate) struct Stopped {
     pub(crate) since: Timestamp,
     /// The most that a node on which it ran, or the pool, has free now.
     pub(crate) room: Resources,
-}
-
-/// A job that is alive, or a free slot.
-#[derive(Clone, Debug)]
-pub(crate) struct Job {
-    pub(crate) spec: JobSpec,
-    pub(crate) place: Place,
-    pub(crate) leaf: MemberId,
-    /// Starts so far.
-    pub(crate) attempt: u32,
-    /// Where it counts as guaranteed, while it runs.
-    pub(crate) guaranteed: Guaranteed,
-    pub(crate) status: Status,
-    serial: u32,
 }
 
 /// No further span.
@@ -124,11 +99,9 @@ pub(crate) struct State {
     pub(crate) budgets: Budgets,
     pub(crate) ledger: Ledger,
     pub(crate) routes: Routes,
-    jobs: Vec<Job>,
-    free_slots: Vec<u32>,
+    jobs: Jobs,
     arena: SpanArena,
     scratch: Vec<Span>,
-    submitted: u64,
     pub(crate) now: Timestamp,
     pub(crate) decisions: Vec<Decision>,
     /// One for each eviction among the decisions, in their order.
@@ -153,11 +126,9 @@ impl State {
             quotas,
             budgets,
             ledger,
-            jobs: Vec::new(),
-            free_slots: Vec::new(),
+            jobs: Jobs::default(),
             arena: SpanArena::default(),
             scratch: Vec::new(),
-            submitted: 0,
             now: Timestamp::MIN,
             decisions: Vec::new(),
             evictions: Vec::new(),
@@ -200,11 +171,11 @@ impl State {
     /// One more job waits, or one less.
     fn counts_waiting(&mut self, id: JobId, more: bool) {
         if let Some(history) = self.history.as_mut().filter(|_| more) {
-            history.joins(&self.tree, self.jobs[id.slot()].leaf);
+            history.joins(&self.tree, self.jobs[id].leaf);
         }
         if let Some(hierarchy) = &mut self.hierarchy {
-            let job = &self.jobs[id.slot()];
-            hierarchy.waits(&self.tree, &self.routes, job.leaf, job.spec.shape, more);
+            let job = &self.jobs[id];
+            hierarchy.waits(&self.tree, &self.routes, job.leaf, job.shape, more);
         }
     }
 
@@ -222,38 +193,35 @@ impl State {
 
     /// The job of that id, alive.
     pub(crate) fn job(&self, id: JobId) -> Result<&Job, Error> {
-        let job =
-            self.jobs.get(id.slot()).filter(|job| job.serial == id.serial() && job.status != Status::Gone);
-        job.ok_or_else(|| ErrorKind::UnknownJob(id).into())
+        self.jobs.get(id).ok_or_else(|| ErrorKind::UnknownJob(id).into())
     }
 
     /// A job that is known to be alive.
     #[inline]
     pub(crate) fn alive(&self, id: JobId) -> &Job {
-        &self.jobs[id.slot()]
+        &self.jobs[id]
+    }
+
+    /// What a job that is known to be alive was submitted as.
+    #[inline]
+    pub(crate) fn spec(&self, id: JobId) -> &JobSpec {
+        self.jobs.spec(id)
+    }
+
+    /// The place in its team's own order of a job that is known to be alive.
+    #[inline]
+    pub(crate) fn place(&self, id: JobId) -> Place {
+        self.jobs.place(id)
     }
 
     /// All jobs that are alive, by slot.
     pub(crate) fn jobs(&self) -> impl Iterator<Item = (JobId, &Job)> {
-        let alive = self.jobs.iter().enumerate().filter(|(_, job)| job.status != Status::Gone);
-        alive.map(|(slot, job)| (JobId::new(u32::try_from(slot).unwrap_or(u32::MAX), job.serial), job))
+        self.jobs.iter()
     }
 
     /// A new waiting job. The specification was checked.
     pub(crate) fn add(&mut self, spec: JobSpec, leaf: MemberId, rank: u64) -> Result<JobId, Error> {
-        let place = Place { rank, submit: spec.submit, number: self.submitted };
-        let guaranteed = Guaranteed::default();
-        let job = Job { spec, place, leaf, attempt: 0, guaranteed, status: Status::Waiting, serial: 0 };
-        let id = if let Some(slot) = self.free_slots.pop() {
-            let serial = self.jobs[slot as usize].serial.wrapping_add(1);
-            self.jobs[slot as usize] = Job { serial, ..job };
-            JobId::new(slot, serial)
-        } else {
-            let slot = u32::try_from(self.jobs.len()).map_err(|_| ErrorKind::TooMany("jobs alive"))?;
-            self.jobs.push(job);
-            JobId::new(slot, 0)
-        };
-        self.submitted += 1;
+        let id = self.jobs.add(spec, leaf, rank)?;
         self.counts_waiting(id, true);
         Ok(id)
     }
@@ -269,9 +237,8 @@ impl State {
 
     /// The job with its place, as a line holds it.
     pub(crate) fn waiter(&self, id: JobId) -> Waiter {
-        let job = self.alive(id);
-        let length = job.spec.limit_or_estimate().map_or(u64::MAX, crate::Millis::get);
-        Waiter { place: job.place, job: id, attempt: job.attempt, length }
+        let length = self.spec(id).limit_or_estimate().map_or(u64::MAX, crate::Millis::get);
+        Waiter { place: self.place(id), job: id, attempt: self.alive(id).attempt, length }
     }
 
     /// Whether all workers of a route have room now. O(1) in a divisible pool and for a single worker that fits.
@@ -314,7 +281,7 @@ impl State {
         let decisions = self.decisions.len();
         self.start_on(self.alive(id).leaf, self.waiter(id), route, spans);
         self.decisions.truncate(decisions);
-        if let Status::Running { since: at, .. } = &mut self.jobs[id.slot()].status {
+        if let Status::Running { since: at, .. } = &mut self.jobs[id].status {
             *at = since;
         }
     }
@@ -326,7 +293,7 @@ impl State {
         let route = self.routes.route(route_id);
         let class = self.routes.shape(route.shape).class;
         let guaranteed = self.quotas.grant(&self.tree, leaf, route, (class, place, id));
-        let job = &mut self.jobs[id.slot()];
+        let job = &mut self.jobs[id];
         debug_assert!((job.leaf, job.attempt) == (leaf, waiter.attempt), "a line does not know its job");
         (job.attempt, job.guaranteed) = (attempt, guaranteed);
         let (pool, alternative) = (route.pool, route.alternative);
@@ -339,7 +306,7 @@ impl State {
         let route = self.routes.route(route_id);
         self.ledger.allocate(route.pool, &route.request, &route.total, &self.scratch);
         let spans = self.arena.store(&self.scratch);
-        let job = &mut self.jobs[id.slot()];
+        let job = &mut self.jobs[id];
         debug_assert!(job.status == Status::Waiting, "a job starts that does not wait");
         job.status = Status::Running { route: route_id, since, spans };
         self.tree.grant(leaf, self.routes.charge(route_id));
@@ -363,7 +330,7 @@ impl State {
 
     /// Like `stop`, but nobody is promoted yet.
     fn stop_alone(&mut self, id: JobId, then: Status) -> Option<Stopped> {
-        let job = &mut self.jobs[id.slot()];
+        let job = &mut self.jobs[id];
         let Status::Running { route: route_id, since, spans } = job.status else { return None };
         let charge = self.routes.charge(route_id);
         let route = self.routes.route(route_id);
@@ -380,10 +347,12 @@ impl State {
             hierarchy.refresh(&self.tree, job.leaf);
         }
         job.status = then;
-        let class = self.routes.shape(route.shape).class;
-        let (runs, bits) = ((class, job.place, id), job.guaranteed);
-        let counts = |quotas: &Quotas, at| quotas.counts(bits, at, route, runs);
-        self.quotas.release(&self.tree, job.leaf, route, runs, counts);
+        if self.quotas.any() {
+            let (leaf, bits) = (job.leaf, job.guaranteed);
+            let runs = (self.routes.shape(route.shape).class, self.jobs.place(id), id);
+            let counts = |quotas: &Quotas, at| quotas.counts(bits, at, route, runs);
+            self.quotas.release(&self.tree, leaf, route, runs, counts);
+        }
         let pool = self.ledger.pool(route.pool);
         let room = if pool.is_divisible() {
             *pool.free()
@@ -434,15 +403,14 @@ impl State {
     /// A running job has ended: its slot is free for another.
     pub(crate) fn finish(&mut self, id: JobId) -> Option<Stopped> {
         let stopped = self.stop(id, Status::Gone)?;
-        self.free_slots.push(u32::try_from(id.slot()).unwrap_or(u32::MAX));
+        self.jobs.free(id);
         Some(stopped)
     }
 
     /// A waiting job is withdrawn: its slot is free for another.
     pub(crate) fn forget(&mut self, id: JobId) {
         self.counts_waiting(id, false);
-        self.jobs[id.slot()].status = Status::Gone;
-        self.free_slots.push(u32::try_from(id.slot()).unwrap_or(u32::MAX));
+        self.jobs.free(id);
     }
 
     /// Stops a running job whose room is lost; it waits again in its old place.
@@ -470,7 +438,7 @@ impl State {
         self.counts_waiting(id, true);
         let (pool, by) = (stopped.pool, None);
         self.decisions.push(Decision::Evict { job: id, attempt, pool, alternative, reason, by });
-        let team = self.tree.member(member).team.unwrap_or(self.alive(id).spec.team);
+        let team = self.tree.member(member).team.unwrap_or(self.spec(id).team);
         let victim = Side { team, before, after: self.tree.key(member, &[]) };
         let eviction = Eviction { job: id, attempt, pool, reason, by, victim, preemptor: None, lost };
         self.evictions.push(eviction);
@@ -486,7 +454,7 @@ impl State {
             let (mine, its) = self.tree.sides(for_leaf, leaf);
             let mut side = |member: MemberId| {
                 let before = keys.of(&self.tree, member);
-                let team = self.tree.member(member).team.unwrap_or(self.alive(by).spec.team);
+                let team = self.tree.member(member).team.unwrap_or(self.spec(by).team);
                 Side { team, after: before.clone(), before }
             };
             let Route { pool, alternative, .. } = *self.routes.route(route);
@@ -517,7 +485,7 @@ impl State {
         let (tree, jobs, mut keys) = (&self.tree, &self.jobs, Keys::default());
         for eviction in self.evictions.iter_mut().skip(first) {
             let (Some(by), Some(preemptor)) = (eviction.by, &mut eviction.preemptor) else { continue };
-            let (mine, its) = tree.sides(jobs[by.slot()].leaf, jobs[eviction.job.slot()].leaf);
+            let (mine, its) = tree.sides(jobs[by].leaf, jobs[eviction.job].leaf);
             preemptor.after = keys.of(tree, mine);
             eviction.victim.after = keys.of(tree, its);
         }
@@ -571,7 +539,7 @@ impl State {
                 // Data that were moved are moved again.
                 let ran = self.now.since(since).get();
                 let moved = ran.min(self.routes.route(route).moving.get());
-                Millis::new(job.spec.lost_after(Millis::new(ran - moved)).get().saturating_add(moved))
+                Millis::new(self.spec(id).lost_after(Millis::new(ran - moved)).get().saturating_add(moved))
             }
             _ => Millis::ZERO,
         }

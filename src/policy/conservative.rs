@@ -72,8 +72,7 @@ impl Pass<'_> {
         let fronts = self.lines.iter().filter_map(|(leaf, line)| {
             let (Reverse(class), waiter) = *line.last()?;
             let route = self.routes(state, waiter.job).next();
-            let route =
-                route.or_else(|| state.routes.shape(state.alive(waiter.job).spec.shape).routes().next());
+            let route = route.or_else(|| state.routes.shape(state.alive(waiter.job).shape).routes().next());
             Some(Front { leaf: *leaf, waiter, class, route: route? })
         });
         let Front { leaf, waiter, .. } = present.first(fronts)?;
@@ -96,7 +95,7 @@ impl Pass<'_> {
 
     /// The routes of a job that nothing denies it, best first.
     fn routes<'a>(&'a self, state: &'a State, job: JobId) -> impl Iterator<Item = RouteId> + 'a {
-        let (leaf, shape) = (state.alive(job).leaf, state.alive(job).spec.shape);
+        let (leaf, shape) = (state.alive(job).leaf, state.alive(job).shape);
         state.routes.shape(shape).routes().filter(move |id| {
             let route = state.routes.route(*id);
             let none = Resources::new();
@@ -108,7 +107,7 @@ impl Pass<'_> {
 
     /// The earliest slot of a job over all its routes; the best route of equals.
     fn earliest(&self, state: &State, job: JobId) -> Option<Slot> {
-        let length = state.alive(job).spec.limit_or_estimate();
+        let length = state.spec(job).limit_or_estimate();
         let slots = self.routes(state, job).filter_map(|id| {
             let route = state.routes.route(id);
             let not_before = self.floor(id, state.waiter(job).length).unwrap_or(state.now);
@@ -189,7 +188,7 @@ impl Conservative {
             room = self.anything_fits(state);
         }
         for (leaf, waiter, pool) in &started {
-            let shape = state.alive(waiter.job).spec.shape;
+            let shape = state.alive(waiter.job).shape;
             self.pending.remove(*leaf, shape, *waiter);
             self.timetables[*pool].started(state, waiter.job);
         }
@@ -269,8 +268,8 @@ impl Incremental for Conservative {
 
     fn waits(&mut self, state: &State, job: JobId) {
         let known = state.alive(job);
-        let class = state.routes.shape(known.spec.shape).precedence;
-        self.pending.push(known.leaf, known.spec.shape, class, state.waiter(job));
+        let class = state.routes.shape(known.shape).precedence;
+        self.pending.push(known.leaf, known.shape, class, state.waiter(job));
         self.changed = true;
     }
 
@@ -283,7 +282,7 @@ impl Incremental for Conservative {
 
     fn withdrawn(&mut self, state: &State, job: JobId) {
         let known = state.alive(job);
-        self.pending.remove(known.leaf, known.spec.shape, state.waiter(job));
+        self.pending.remove(known.leaf, known.shape, state.waiter(job));
         self.changed = true;
     }
 
@@ -324,12 +323,12 @@ impl Incremental for Conservative {
 
     fn blocked(&self, state: &State, job: JobId) -> Result<Vec<Blocked>, Error> {
         let waiting = state.job(job)?;
-        let shape = state.routes.shape(waiting.spec.shape);
-        let mut reasons = lacks_everywhere(state, waiting.leaf, waiting.spec.shape);
+        let shape = state.routes.shape(waiting.shape);
+        let mut reasons = lacks_everywhere(state, waiting.leaf, waiting.shape);
         if reasons.is_empty() {
             reasons.extend(self.behind(state, job));
         }
-        let ahead = self.pending.ahead_of(waiting.leaf, shape.precedence, waiting.place);
+        let ahead = self.pending.ahead_of(waiting.leaf, shape.precedence, state.place(job));
         if ahead > 0 {
             reasons.push(Blocked::Team { ahead });
         }
@@ -355,7 +354,7 @@ impl Incremental for Conservative {
         }
         for (leaf, shape, waiter) in self.pending.iter() {
             let job = state.job(waiter.job).map_err(|error| error.to_string())?;
-            if job.status != Status::Waiting || job.leaf != leaf || job.spec.shape != shape {
+            if job.status != Status::Waiting || job.leaf != leaf || job.shape != shape {
                 return Err(format!("job {} stands in a line without waiting there", waiter.job));
             }
         }

@@ -144,7 +144,7 @@ impl<'a> Present<'a> {
 pub(super) fn first_of(state: &State, order: &dyn Order, heads: &[(JobId, RouteId)]) -> Option<usize> {
     let fronts = heads.iter().map(|(id, route)| {
         let job = state.alive(*id);
-        let class = state.routes.shape(job.spec.shape).precedence;
+        let class = state.routes.shape(job.shape).precedence;
         Front { leaf: job.leaf, waiter: state.waiter(*id), class, route: *route }
     });
     let first = Present::of(state, order).first(fronts)?;

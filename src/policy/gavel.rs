@@ -106,7 +106,7 @@ impl Gavel {
         let none = vec![0.0; self.pools];
         // Half a round that nobody had keeps the first priorities finite.
         let had = vec![float(ROUND.get()) / 2.0; self.pools];
-        self.entries.insert(state.alive(job).place, Entry { job, parts: None, had, owed: none });
+        self.entries.insert(state.place(job), Entry { job, parts: None, had, owed: none });
         self.changed = true;
     }
 
@@ -134,7 +134,7 @@ impl Gavel {
         }
         let mut shapes: BTreeMap<ShapeId, usize> = BTreeMap::new();
         for entry in self.entries.values() {
-            *shapes.entry(state.alive(entry.job).spec.shape).or_insert(0) += 1;
+            *shapes.entry(state.alive(entry.job).shape).or_insert(0) += 1;
         }
         let pools = (0..self.pools).map(PoolId::at);
         let capacity: Vec<f64> = pools
@@ -167,7 +167,7 @@ impl Gavel {
                 entry.owed[pool] += due - (entry.had[pool] - start);
                 entry.had[pool] = start;
             }
-            entry.parts = of_shape.get(&state.alive(entry.job).spec.shape).cloned();
+            entry.parts = of_shape.get(&state.alive(entry.job).shape).cloned();
         }
         self.had = vec![start * float(self.entries.len() as u64); self.pools];
         self.allocated = Some(state.now);
@@ -195,12 +195,12 @@ impl Gavel {
         let mut candidates: Vec<(f64, f64, f64, Place, JobId, RouteId)> = Vec::new();
         for (place, entry) in &self.entries {
             let known = state.alive(entry.job);
-            if let (false, Some(route)) = (known.spec.preemptible, state.route_of(entry.job)) {
+            if let (false, Some(route)) = (state.spec(entry.job).preemptible, state.route_of(entry.job)) {
                 take(&mut free, entry.job, route);
                 continue;
             }
             let Some(parts) = &entry.parts else { continue };
-            let routes = routes(state, known.spec.shape, self.pools);
+            let routes = routes(state, known.shape, self.pools);
             for (pool, route) in routes.into_iter().enumerate() {
                 let Some(route) = route.filter(|_| parts[pool] > LEAST_PART) else { continue };
                 let behind = parts[pool] * self.had[pool] / entry.had[pool];
@@ -246,12 +246,12 @@ impl Incremental for Gavel {
     }
 
     fn withdrawn(&mut self, state: &State, job: JobId) {
-        self.entries.remove(&state.alive(job).place);
+        self.entries.remove(&state.place(job));
         self.changed = true;
     }
 
     fn stopped(&mut self, state: &State, stopped: &Stopped) {
-        self.entries.remove(&state.alive(stopped.job).place);
+        self.entries.remove(&state.place(stopped.job));
         self.running -= 1;
         self.changed = true;
     }
@@ -296,7 +296,7 @@ impl Incremental for Gavel {
 
     fn blocked(&self, state: &State, job: JobId) -> Result<Vec<Blocked>, Error> {
         let waiting = state.job(job)?;
-        let routes = state.routes.shape(waiting.spec.shape).routes();
+        let routes = state.routes.shape(waiting.shape).routes();
         let mut reasons: Vec<Blocked> = routes.flat_map(|route| lacks(state, waiting.leaf, route)).collect();
         if let Some(until) = self.round_end().filter(|end| *end > state.now) {
             reasons.push(Blocked::Round { until });
@@ -309,9 +309,10 @@ impl Incremental for Gavel {
 
     fn check(&self, state: &State) -> Result<(), String> {
         let alive = state.jobs().count();
-        let known = self.entries.iter().filter(|(place, entry)| {
-            state.job(entry.job).is_ok_and(|job| job.place == **place && job.status != Status::Gone)
-        });
+        let known = self
+            .entries
+            .iter()
+            .filter(|(place, entry)| state.job(entry.job).is_ok() && state.place(entry.job) == **place);
         let known = known.count();
         let running = self.entries.values().filter(|entry| state.route_of(entry.job).is_some()).count();
         if running != self.running {
@@ -346,7 +347,7 @@ impl Incremental for Gavel {
         (self.begun, self.allocated, self.changed) = (rounds.begun, rounds.allocated, memory.changed);
         self.had = read(&rounds.had);
         for turn in &rounds.turns {
-            if let Some(entry) = self.entries.get_mut(&state.alive(turn.job).place) {
+            if let Some(entry) = self.entries.get_mut(&state.place(turn.job)) {
                 entry.parts = turn.parts.as_deref().map(read);
                 (entry.had, entry.owed) = (read(&turn.had), read(&turn.owed));
             }

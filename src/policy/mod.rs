@@ -65,7 +65,7 @@ pub(crate) trait Incremental: core::fmt::Debug + Send {
     /// Which of some waiting jobs comes first by what their teams hold now; each is the first of its team, with the route that
     /// tells its tier.
     fn first_of(&self, state: &State, heads: &[(JobId, RouteId)]) -> Option<usize> {
-        (0..heads.len()).min_by_key(|at| state.alive(heads[*at].0).place)
+        (0..heads.len()).min_by_key(|at| state.place(heads[*at].0))
     }
     /// Whether teams are served by their keys after the grant.
     fn after_grant(&self) -> bool {

@@ -119,13 +119,13 @@ impl Incremental for Own {
     }
 
     fn waits(&mut self, state: &State, job: JobId) {
-        self.waiting.insert((state.alive(job).place, job));
+        self.waiting.insert((state.place(job), job));
     }
 
     fn adopted(&mut self, _: &State, _: JobId) {}
 
     fn withdrawn(&mut self, state: &State, job: JobId) {
-        self.waiting.remove(&(state.alive(job).place, job));
+        self.waiting.remove(&(state.place(job), job));
     }
 
     fn stopped(&mut self, _: &State, _: &Stopped) {}
@@ -139,7 +139,7 @@ impl Incremental for Own {
 
     fn blocked(&self, state: &State, job: JobId) -> Result<Vec<Blocked>, Error> {
         let waiting = state.job(job)?;
-        let mut reasons = lacks_everywhere(state, waiting.leaf, waiting.spec.shape);
+        let mut reasons = lacks_everywhere(state, waiting.leaf, waiting.shape);
         if reasons.is_empty() {
             reasons.push(Blocked::Policy);
         }
@@ -148,7 +148,7 @@ impl Incremental for Own {
 
     fn check(&self, state: &State) -> Result<(), String> {
         let waiting = state.jobs().filter(|(_, job)| job.status == Status::Waiting);
-        let waiting: BTreeSet<_> = waiting.map(|(id, job)| (job.place, id)).collect();
+        let waiting: BTreeSet<_> = waiting.map(|(id, _)| (state.place(id), id)).collect();
         if waiting != self.waiting {
             return Err("other jobs wait than are known to".to_owned());
         }

@@ -82,7 +82,7 @@ impl<'a> Txn<'a> {
     ///
     /// [`ErrorKind::UnknownJob`].
     pub fn spec(&self, job: JobId) -> Result<&JobSpec, Error> {
-        Ok(&self.state.job(job)?.spec)
+        self.state.job(job).map(|_| self.state.spec(job))
     }
 
     /// The priority class of a job.
@@ -91,7 +91,7 @@ impl<'a> Txn<'a> {
     ///
     /// [`ErrorKind::UnknownJob`].
     pub fn class(&self, job: JobId) -> Result<i32, Error> {
-        Ok(self.state.routes.shape(self.state.job(job)?.spec.shape).class)
+        Ok(self.state.routes.shape(self.state.job(job)?.shape).class)
     }
 
     /// Since when a job runs, and by which route; `None` while it waits.
@@ -112,7 +112,7 @@ impl<'a> Txn<'a> {
     ///
     /// [`ErrorKind::UnknownJob`].
     pub fn routes(&self, job: JobId) -> Result<Vec<JobRoute>, Error> {
-        let shape = self.state.job(job)?.spec.shape;
+        let shape = self.state.job(job)?.shape;
         Ok(self.state.routes.shape(shape).routes().map(|id| self.route(id)).collect())
     }
 
@@ -164,12 +164,11 @@ impl<'a> Txn<'a> {
         if known.status != Status::Waiting {
             return Err(ErrorKind::NotWaiting(job).into());
         }
-        let place = known.place;
         let waiter = self.state.waiter(job);
         let starts =
             self.state.denies(leaf, route.id).is_none() && self.state.start(leaf, waiter, route.id, &[]);
         if starts {
-            self.waiting.remove(&(place, job));
+            self.waiting.remove(&(waiter.place, job));
         }
         Ok(starts)
     }
@@ -198,10 +197,10 @@ impl<'a> Txn<'a> {
         if known.status == Status::Waiting {
             return Err(ErrorKind::NotRunning(job).into());
         }
-        if !known.spec.preemptible {
+        if !self.state.spec(job).preemptible {
             return Err(ErrorKind::NotPreemptible(job).into());
         }
-        let place = known.place;
+        let place = self.state.place(job);
         self.state.stop_by_policy(job);
         self.waiting.insert((place, job));
         Ok(())
@@ -210,7 +209,7 @@ impl<'a> Txn<'a> {
     /// The leaf of a job whose route this is.
     fn own_route(&self, job: JobId, route: &JobRoute) -> Result<crate::tree::MemberId, Error> {
         let known = self.state.job(job)?;
-        if self.state.routes.shape(known.spec.shape).routes().any(|id| id == route.id) {
+        if self.state.routes.shape(known.shape).routes().any(|id| id == route.id) {
             return Ok(known.leaf);
         }
         Err(ErrorKind::NoRoute { pool: route.pool, alternative: route.alternative }.into())

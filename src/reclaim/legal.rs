@@ -116,7 +116,7 @@ pub(crate) fn judge(
 }
 
 pub(super) fn class_of(state: &State, job: &Job) -> i32 {
-    state.routes.shape(job.spec.shape).class
+    state.routes.shape(job.shape).class
 }
 
 /// Whether a running job counts as guaranteed at a member on its path.
@@ -171,7 +171,7 @@ impl<'a> After<'a> {
             let victim = state.alive(*id);
             let Some(its) = state.route_of(*id) else { continue };
             let its = state.routes.route(its);
-            let key = (class_of(state, victim), victim.place, *id);
+            let key = (class_of(state, victim), state.place(*id), *id);
             quotas.release(tree, victim.leaf, its, key, |_, at| state.is_guaranteed_at(*id, at));
             free = free.checked_add(&its.total).unwrap_or(free);
         }

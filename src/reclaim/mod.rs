@@ -74,7 +74,7 @@ impl Victim {
         let route = state.routes.route(route);
         let (lost, gpus) = (state.lost(job), route.total[ResourceKind::GPU]);
         let gpu_time = u128::from(lost.get()) * u128::from(gpus.get());
-        let loss = (gpu_time, lost, Reverse(since), Reverse(known.place));
+        let loss = (gpu_time, lost, Reverse(since), Reverse(state.place(job)));
         Some(Self { job, leaf: known.leaf, class: state.routes.shape(route.shape).class, guaranteed, loss })
     }
 

@@ -158,7 +158,7 @@ impl Running {
         }
         self.at[job.slot()] = position(jobs.len());
         jobs.push(job);
-        if known.spec.preemptible {
+        if state.spec(job).preemptible {
             let own = &mut here.own[known.leaf];
             let at = own.find(id).unwrap_or_else(|at| {
                 own.alike.insert(at, (id, Alike::default()));
@@ -166,8 +166,8 @@ impl Running {
                 at
             });
             let (_, alike) = &mut own.alike[at];
-            alike.by_start.insert((Reverse(since), Reverse(known.place), job));
-            alike.uneven += usize::from(known.spec.saves());
+            alike.by_start.insert((Reverse(since), Reverse(state.place(job)), job));
+            alike.uneven += usize::from(state.spec(job).saves());
             *here.preemptible.entry(class).or_insert(0) += 1;
             here.lowest = Some(here.lowest.map_or(class, |lowest| lowest.min(class)));
         }
@@ -197,12 +197,12 @@ impl Running {
                 None => {}
             }
         }
-        if known.spec.preemptible {
+        if state.spec(job).preemptible {
             let own = &mut here.own[known.leaf];
             if let Ok(at) = own.find(id) {
                 let (_, alike) = &mut own.alike[at];
-                alike.by_start.remove(&(Reverse(since), Reverse(known.place), job));
-                alike.uneven -= usize::from(known.spec.saves());
+                alike.by_start.remove(&(Reverse(since), Reverse(state.place(job)), job));
+                alike.uneven -= usize::from(state.spec(job).saves());
                 if alike.by_start.is_empty() {
                     own.alike.remove(at);
                     own.settle(state);

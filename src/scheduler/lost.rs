@@ -28,7 +28,7 @@ impl Scheduler {
         let mut heads: BTreeMap<MemberId, JobId> = BTreeMap::new();
         for id in self.policy.firsts(state) {
             let other = state.alive(id);
-            if self.competes(known.spec.shape, other.spec.shape) {
+            if self.competes(known.shape, other.shape) {
                 let head = heads.entry(other.leaf).or_insert(id);
                 if own_order(state, id) < own_order(state, *head) {
                     *head = id;
@@ -73,7 +73,7 @@ impl Scheduler {
         }
         let known = self.state.alive(job);
         let open = |state: &State| {
-            let mut routes = state.routes.shape(known.spec.shape).routes();
+            let mut routes = state.routes.shape(known.shape).routes();
             routes.find(|route| state.fits(*route) && state.denies(known.leaf, *route).is_none())
         };
         let is_start = |decision: &Decision| matches!(decision, Decision::Start { .. });

@@ -77,7 +77,7 @@ impl Scheduler {
         let state = &self.state;
         let known = state.alive(job);
         let mut found: Vec<Remedy> = Vec::new();
-        for id in state.routes.shape(known.spec.shape).routes() {
+        for id in state.routes.shape(known.shape).routes() {
             let route = state.routes.route(id);
             let Some(needs) = needs_of(state, known.leaf, route, &Kept::default()) else { continue };
             let (alternative, pool) = (route.alternative, route.pool);

@@ -135,7 +135,7 @@ impl Scheduler {
         let mut waiting = Vec::new();
         for (id, job) in self.state.jobs() {
             if job.status == Status::Waiting {
-                waiting.push((job.place, id));
+                waiting.push((self.state.place(id), id));
             } else {
                 self.policy.adopted(&self.state, id);
             }
@@ -239,7 +239,7 @@ fn check_rounds(state: &State, rounds: &Rounds) -> Result<(), Error> {
 
 /// A job can start in a pool.
 fn asks_in(state: &State, id: JobId, pool: PoolId) -> Result<(), Error> {
-    let mut routes = state.routes.shape(state.alive(id).spec.shape).routes();
+    let mut routes = state.routes.shape(state.alive(id).shape).routes();
     let asks = routes.any(|route| state.routes.route(route).pool == pool);
     if asks { Ok(()) } else { Err(ErrorKind::NoRoute { pool, alternative: 0 }.into()) }
 }
@@ -251,7 +251,7 @@ fn waits(state: &State, id: JobId) -> Result<(), Error> {
 
 /// A reservation is by a route of its job, on nodes that there are.
 fn check_reserved(state: &State, pool: PoolId, held: &Reserved) -> Result<(), Error> {
-    state.route_in(state.job(held.job)?.spec.shape, pool, held.alternative)?;
+    state.route_in(state.job(held.job)?.shape, pool, held.alternative)?;
     let known = state.ledger.pool(pool);
     let nodes = if known.is_divisible() { 0 } else { known.nodes_configured() };
     let is_there = held.nodes.iter().all(|node| *node < NodeId::new(nodes));

@@ -192,14 +192,14 @@ impl Scheduler {
 
 /// Where a job stands in the order of its team.
 pub(super) fn own_order(state: &State, job: JobId) -> (Reverse<i32>, Waiter) {
-    let class = state.routes.shape(state.alive(job).spec.shape).precedence;
+    let class = state.routes.shape(state.alive(job).shape).precedence;
     (Reverse(class), state.waiter(job))
 }
 
 /// The route that tells the tier of a waiting job: the best by which it may start and has room, if there is any.
 pub(super) fn tier_route(state: &State, job: JobId) -> Option<RouteId> {
     let known = state.alive(job);
-    let mut routes = state.routes.shape(known.spec.shape).routes();
+    let mut routes = state.routes.shape(known.shape).routes();
     let best = routes.clone().next();
     let may = |route: &RouteId| state.denies(known.leaf, *route).is_none();
     let fits = || routes.find(|route| may(route) && state.fits(*route));
@@ -211,11 +211,12 @@ impl Scheduler {
     pub(super) fn asked(&self, job: JobId) -> Vec<Asked> {
         let state = &self.state;
         let Ok(known) = state.job(job) else { return Vec::new() };
-        let (Status::Waiting, Some(member)) = (known.status, state.tree.node(known.spec.team)) else {
+        let team = state.spec(job).team;
+        let (Status::Waiting, Some(member)) = (known.status, state.tree.node(team)) else {
             return Vec::new();
         };
         let entitlements = entitlements(state);
-        let entitled = entitlements.get(known.spec.team.index());
+        let entitled = entitlements.get(team.index());
         let mut held: BTreeMap<PoolId, Resources> = BTreeMap::new();
         for (_, other) in state.jobs() {
             let Status::Running { route, .. } = other.status else { continue };
@@ -226,7 +227,7 @@ impl Scheduler {
             }
         }
         let mut asked = Vec::new();
-        for id in state.routes.shape(known.spec.shape).routes() {
+        for id in state.routes.shape(known.shape).routes() {
             let route = state.routes.route(id);
             let (alternative, pool) = (route.alternative, route.pool);
             for (kind, requested) in route.total.iter() {
@@ -249,11 +250,11 @@ impl Scheduler {
 fn entitlements(state: &State) -> Vec<Entitlement> {
     let groups = state.values.count();
     let mut asked: Vec<Vec<u64>> = vec![vec![0; groups]; state.config.teams.len()];
-    for (_, job) in state.jobs() {
-        let mut routes = state.routes.shape(job.spec.shape).routes();
+    for (id, job) in state.jobs() {
+        let mut routes = state.routes.shape(job.shape).routes();
         let first = routes.clone().find(|route| state.routes.route(*route).alternative == 0);
         let Some(route) = first.or_else(|| routes.next()) else { continue };
-        for (sum, charge) in asked[job.spec.team.index()].iter_mut().zip(state.routes.charge(route)) {
+        for (sum, charge) in asked[state.spec(id).team.index()].iter_mut().zip(state.routes.charge(route)) {
             *sum = sum.saturating_add(*charge);
         }
     }

@@ -68,7 +68,7 @@ impl State {
         self.budgets.check(&self.config, &self.tree, running)?;
         if let Some(hierarchy) = &self.hierarchy {
             let waiting = self.jobs().filter(|(_, job)| job.status == Status::Waiting);
-            let waiting = waiting.map(|(_, job)| (job.leaf, job.spec.shape));
+            let waiting = waiting.map(|(_, job)| (job.leaf, job.shape));
             hierarchy.check(&self.tree, &self.values, &self.routes, waiting)?;
         }
         self.check_quotas()?;

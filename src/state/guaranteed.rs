@@ -23,7 +23,7 @@ impl State {
     pub(super) fn promote_at(&mut self, members: &[MemberId], pool: PoolId) {
         for member in members.iter().copied() {
             for id in self.quotas.promote(member, pool) {
-                let job = &mut self.jobs[id.slot()];
+                let job = &mut self.jobs[id];
                 let level = self.tree.path(job.leaf).position(|other| other == member);
                 job.guaranteed.set(level.unwrap_or(usize::MAX));
             }
@@ -39,7 +39,7 @@ impl State {
         let Status::Running { route, .. } = job.status else { return false };
         let route = self.routes.route(route);
         let class = self.routes.shape(route.shape).class;
-        self.quotas.counts(job.guaranteed, (level, member), route, (class, job.place, id))
+        self.quotas.counts(job.guaranteed, (level, member), route, (class, self.place(id), id))
     }
 
     /// Whether a running job counts as guaranteed against jobs of other members below the root.

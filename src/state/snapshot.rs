@@ -7,16 +7,15 @@
 use core::cmp::Reverse;
 use std::collections::BTreeSet;
 
-use super::{Job, State, Status};
+use super::{State, Status};
 use crate::decision::Decision;
 use crate::error::{Error, ErrorKind, SnapshotFault, SnapshotPart};
 use crate::history::History;
 use crate::id::{JobId, NodeId, PoolId, TeamId};
 use crate::job::{JobSpec, Placed};
 use crate::ledger::Span;
-use crate::line::Place;
 use crate::placement;
-use crate::quota::{Guaranteed, Quotas};
+use crate::quota::Quotas;
 use crate::route::{Route, RouteId};
 use crate::snapshot::{
     Decides, Float, Memory, PoolSnapshot, RunningJob, Snapshot, Spent, TeamSnapshot, Usage, WaitingJob,
@@ -32,7 +31,7 @@ impl State {
     pub(crate) fn snapshot(&self, decides: Decides, is_delivered: bool, memory: Memory) -> Snapshot {
         let (mut waiting, mut running) = (Vec::new(), Vec::new());
         for (id, known) in self.jobs() {
-            let Job { spec, place: Place { number, .. }, attempt, .. } = *known;
+            let (spec, attempt, number) = (*self.spec(id), known.attempt, self.place(id).number);
             match self.placed(id) {
                 Some(placed) => {
                     let guaranteed = self.guaranteed_by(id, known.leaf).collect();
@@ -41,7 +40,6 @@ impl State {
                 None => waiting.push(WaitingJob { job: id, number, spec, attempt }),
             }
         }
-        let free = self.free_slots.iter().map(|slot| JobId::new(*slot, self.jobs[*slot as usize].serial));
         let is_exhausted = |group: &usize| {
             self.hierarchy.as_ref().is_some_and(|hierarchy| hierarchy.saturated() >> group & 1 == 1)
         };
@@ -54,7 +52,7 @@ impl State {
             decides,
             config: self.config.clone(),
             now: self.now,
-            submitted: self.submitted,
+            submitted: self.jobs.count,
             shapes: self.routes.specs(),
             variants: self.routes.lengths(),
             pools: (0..self.config.pools.len()).map(|pool| self.pool_snapshot(PoolId::at(pool))).collect(),
@@ -63,7 +61,7 @@ impl State {
                 .collect(),
             waiting,
             running,
-            free: free.collect(),
+            free: self.jobs.all_free().collect(),
             exhausted: groups.map(|group| self.values.kind(group)).collect(),
             next_ranks: next_ranks.filter(|next| *next > Timestamp::MIN),
             undelivered: undelivered.to_vec(),
@@ -135,7 +133,7 @@ impl State {
         let mut running: Vec<&RunningJob> = snapshot.running.iter().collect();
         // Whoever counts as guaranteed first stays so where a quota has become smaller.
         running.sort_by_cached_key(|run| {
-            (Reverse(self.routes.get(run.spec.shape).map(|shape| shape.class)), self.alive(run.job).place)
+            (Reverse(self.routes.get(run.spec.shape).map(|shape| shape.class)), self.place(run.job))
         });
         for run in running {
             self.restore_run(run).map_err(inside(SnapshotPart::Job(run.job)))?;
@@ -211,28 +209,21 @@ impl State {
         if let Some(id) = twice {
             return Err(inside(SnapshotPart::Job(id))(SnapshotFault::Twice("the number").into()));
         }
-        let nobody = Job {
-            spec: JobSpec::new(TeamId::new(0), crate::ShapeId::new(0), Timestamp::MIN),
-            place: Place { rank: 0, submit: Timestamp::MIN, number: 0 },
-            leaf: MemberId::ROOT,
-            attempt: 0,
-            guaranteed: Guaranteed::default(),
-            status: Status::Gone,
-            serial: 0,
-        };
-        self.jobs = vec![nobody; slots];
+        self.jobs.resize(slots);
         for (id, number, mut spec, attempt) in alive {
             // Prices may be others by now, and the order of its pools with them.
             if self.routes.get(spec.shape).is_some() {
                 spec.shape = self.routes.for_length(spec.shape, spec.estimate_or_limit());
             }
-            let job = self.restored_job((id, number), spec, attempt, snapshot.submitted, &rank);
-            self.jobs[id.slot()] = job.map_err(inside(SnapshotPart::Job(id)))?;
+            let leaf = self.leaf_of_restored(number, &spec, snapshot.submitted);
+            let leaf = leaf.map_err(inside(SnapshotPart::Job(id)))?;
+            let rank = rank(self, &spec);
+            self.jobs.put(id, leaf, (spec, rank, number));
+            self.jobs[id].attempt = attempt;
             self.counts_waiting(id, true);
         }
         for id in &snapshot.free {
-            self.jobs[id.slot()].serial = id.serial();
-            self.free_slots.push(u32::try_from(id.slot()).unwrap_or(u32::MAX));
+            self.jobs.free(*id);
         }
         let for_ever = snapshot
             .waiting
@@ -241,19 +232,12 @@ impl State {
         if let Some(job) = for_ever {
             return Err(inside(SnapshotPart::Job(job.job))(SnapshotFault::NeverStarts.into()));
         }
-        self.submitted = snapshot.submitted;
+        self.jobs.count = snapshot.submitted;
         Ok(())
     }
 
-    /// A job that waits, as it is said to be.
-    fn restored_job(
-        &self,
-        (id, number): (JobId, u64),
-        spec: JobSpec,
-        attempt: u32,
-        submitted: u64,
-        rank: &impl Fn(&Self, &JobSpec) -> u64,
-    ) -> Result<Job, Error> {
+    /// The leaf of a job that can have been submitted as it is said to be.
+    fn leaf_of_restored(&self, number: u64, spec: &JobSpec, submitted: u64) -> Result<MemberId, Error> {
         let leaf = self.leaf(spec.team)?;
         self.routes.get(spec.shape).ok_or(ErrorKind::UnknownShape(spec.shape))?;
         if spec.submit > self.now {
@@ -262,15 +246,13 @@ impl State {
         if number >= submitted {
             return Err(ErrorKind::TooMany("jobs before it").into());
         }
-        let place = Place { rank: rank(self, &spec), submit: spec.submit, number };
-        let (guaranteed, status, serial) = (Guaranteed::default(), Status::Waiting, id.serial());
-        Ok(Job { spec, place, leaf, attempt, guaranteed, status, serial })
+        Ok(leaf)
     }
 
     /// A job that is in its slot runs where it is said to run.
     fn restore_run(&mut self, run: &RunningJob) -> Result<(), Error> {
         let RunningJob { job: id, spec, placed, .. } = run;
-        let route_id = self.route_in(self.alive(*id).spec.shape, placed.pool, placed.alternative)?;
+        let route_id = self.route_in(self.alive(*id).shape, placed.pool, placed.alternative)?;
         if placed.since > self.now || placed.since < spec.submit {
             return Err(ErrorKind::Since { since: placed.since, submit: spec.submit, now: self.now }.into());
         }
@@ -300,15 +282,14 @@ impl State {
         guaranteed: &BTreeSet<MemberId>,
     ) {
         let route = self.routes.route(route_id);
-        let job = &mut self.jobs[id.slot()];
+        let leaf = self.jobs[id].leaf;
         if self.quotas.any() {
-            let runs = (self.routes.shape(route.shape).class, job.place, id);
+            let runs = (self.routes.shape(route.shape).class, self.jobs.place(id), id);
             let counts = |_: &Quotas, member| guaranteed.contains(&member);
-            job.guaranteed = self.quotas.book(&self.tree, job.leaf, route, runs, counts);
+            self.jobs[id].guaranteed = self.quotas.book(&self.tree, leaf, route, runs, counts);
         }
         self.scratch.clear();
         self.scratch.extend_from_slice(spans);
-        let leaf = job.leaf;
         self.runs_on_scratch(leaf, id, route_id, since);
     }
 
@@ -372,7 +353,7 @@ impl State {
             }
             // What somebody asked who is gone is not known.
             let alive = self.job(job).ok();
-            let shape = alive.and_then(|known| snapshot.shapes.get(known.spec.shape.index()));
+            let shape = alive.and_then(|known| snapshot.shapes.get(known.shape.index()));
             if shape.is_some_and(|shape| alternative as usize >= shape.alternatives.len()) {
                 return Err(refused(ErrorKind::NoRoute { pool, alternative }.into()));
             }

@@ -61,7 +61,7 @@ impl Alike {
 impl BackOffs {
     fn key(state: &State, job: JobId) -> (MemberId, ShapeId) {
         let known = state.alive(job);
-        (state.tree.below_root(known.leaf), known.spec.shape)
+        (state.tree.below_root(known.leaf), known.shape)
     }
 
     /// A job was stopped, and stands in no line.

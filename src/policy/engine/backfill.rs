@@ -58,7 +58,7 @@ impl Engine {
             };
             if let Some(held) = &holds.pools[state.routes.route(route).pool].reservation {
                 let job = state.alive(held.job);
-                if job.leaf == leaf && job.spec.shape == shape {
+                if job.leaf == leaf && job.shape == shape {
                     let holder = state.waiter(held.job);
                     waiter = Some(waiter.map_or(holder, |waiter| waiter.min(holder)));
                 }
@@ -131,7 +131,7 @@ impl Engine {
     pub(super) fn joins_holds(&mut self, state: &State, job: JobId) {
         let Some(holds) = &mut self.holds else { return };
         holds.joined(state, state.waiter(job));
-        for route in state.routes.shape(state.alive(job).spec.shape).routes() {
+        for route in state.routes.shape(state.alive(job).shape).routes() {
             if self.stages[route] == Stage::Behind {
                 self.take_from_stage(state, route);
                 self.open_route(route);
@@ -142,7 +142,7 @@ impl Engine {
     /// A waiting job is withdrawn.
     pub(super) fn leaves_holds(&mut self, state: &State, job: JobId) {
         let Some(holds) = &mut self.holds else { return };
-        if let Some(pool) = holds.left(state.alive(job).spec.shape, state.waiter(job)) {
+        if let Some(pool) = holds.left(state.alive(job).shape, state.waiter(job)) {
             self.open_behind(state, pool, None);
         }
     }
@@ -291,7 +291,7 @@ impl Engine {
         if holds.can_start(state, first) {
             return false;
         }
-        let shape = state.alive(first.job).spec.shape;
+        let shape = state.alive(first.job).shape;
         let mut best: Option<(Reservation, Outlook)> = None;
         for route in state.routes.shape(shape).routes() {
             let at = state.routes.route(route).pool;
@@ -344,7 +344,7 @@ impl Engine {
         let Some(holds) = &self.holds else { return Vec::new() };
         let waiter = state.waiter(job);
         let mut found = Vec::new();
-        for route in state.routes.shape(state.alive(job).spec.shape).routes() {
+        for route in state.routes.shape(state.alive(job).shape).routes() {
             let what = state.routes.route(route);
             if !lacks(state, state.alive(job).leaf, route).is_empty() {
                 continue;
@@ -367,7 +367,7 @@ impl Engine {
             if let Status::Running { route, .. } = job.status {
                 timetables[state.routes.route(route).pool.index()].started(state, id);
             } else if self.out_of_line_until(state, id).is_none() {
-                *lengths.entry(job.spec.shape).or_default().entry(state.waiter(id).length).or_insert(0) += 1;
+                *lengths.entry(job.shape).or_default().entry(state.waiter(id).length).or_insert(0) += 1;
             }
         }
         let known = holds.lengths.iter().enumerate().filter(|(_, lengths)| !lengths.is_empty());

@@ -37,7 +37,7 @@ impl Engine {
 
     /// A job stands in its line from now on.
     pub(super) fn queue(&mut self, state: &State, job: JobId) {
-        let (leaf, shape) = (state.alive(job).leaf, state.alive(job).spec.shape);
+        let (leaf, shape) = (state.alive(job).leaf, state.alive(job).shape);
         let change = self.pending.push(leaf, shape, class(state, job), state.waiter(job));
         self.line_changed(state, leaf, shape, change);
         self.joins_holds(state, job);
@@ -48,7 +48,7 @@ impl Engine {
 
     /// A waiting job stands in its line no longer.
     pub(super) fn leaves_line(&mut self, state: &State, job: JobId) {
-        let (leaf, shape) = (state.alive(job).leaf, state.alive(job).spec.shape);
+        let (leaf, shape) = (state.alive(job).leaf, state.alive(job).shape);
         let change = self.pending.remove(leaf, shape, state.waiter(job));
         self.line_changed(state, leaf, shape, change);
         self.leaves_holds(state, job);
@@ -74,5 +74,5 @@ impl Engine {
 
 /// The class of a job, as far as it comes before everything else.
 pub(super) fn class(state: &State, job: JobId) -> i32 {
-    state.routes.shape(state.alive(job).spec.shape).precedence
+    state.routes.shape(state.alive(job).shape).precedence
 }

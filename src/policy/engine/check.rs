@@ -19,7 +19,7 @@ impl Engine {
         for (leaf, shape, waiter) in self.pending.iter() {
             waiting += 1;
             let job = state.job(waiter.job).map_err(|error| error.to_string())?;
-            if job.status != Status::Waiting || job.place != waiter.place || job.leaf != leaf {
+            if job.status != Status::Waiting || state.place(waiter.job) != waiter.place || job.leaf != leaf {
                 return Err(format!("job {} stands in a line without waiting there", waiter.job));
             }
             if !self.head_only || self.shown[leaf] == Some(shape) {

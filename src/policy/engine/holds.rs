@@ -161,7 +161,7 @@ impl Holds {
     }
 
     pub(super) fn joined(&mut self, state: &State, waiter: Waiter) {
-        let shape = state.alive(waiter.job).spec.shape;
+        let shape = state.alive(waiter.job).shape;
         while self.lengths.get(shape).is_none() {
             self.lengths.push(BTreeMap::new());
             self.shortest.push(None);
@@ -234,7 +234,7 @@ impl Holds {
 
     /// Whether a job can start now, by any route.
     pub(super) fn can_start(&self, state: &mut State, waiter: Waiter) -> bool {
-        let (leaf, shape) = (state.alive(waiter.job).leaf, state.alive(waiter.job).spec.shape);
+        let (leaf, shape) = (state.alive(waiter.job).leaf, state.alive(waiter.job).shape);
         let mut routes = state.routes.shape(shape).routes();
         routes.any(|route| {
             state.denies(leaf, route).is_none()
@@ -260,7 +260,7 @@ impl Holds {
         let longest = held.longest_before(state.now, what);
         let is_short = self.shortest[what.shape]
             .is_some_and(|shortest| longest.is_some_and(|longest| shortest <= longest));
-        is_short || state.alive(held.job).spec.shape == what.shape
+        is_short || state.alive(held.job).shape == what.shape
     }
 
     /// Whether somebody may pass the reservation of a divisible pool by a route, if it has room.

@@ -45,7 +45,7 @@ impl Engine {
             }
             let Some(holds) = &mut self.holds else { continue };
             let held = remembered.reservation.as_ref().and_then(|held| {
-                let route = state.route_in(state.alive(held.job).spec.shape, pool, held.alternative).ok()?;
+                let route = state.route_in(state.alive(held.job).shape, pool, held.alternative).ok()?;
                 let (nodes, spare) = (held.nodes.clone(), held.spare);
                 Some(Reservation { job: held.job, route, start: held.start, nodes, spare })
             });

@@ -14,7 +14,7 @@ use crate::state::State;
 
 impl Engine {
     pub(super) fn fits_here(state: &mut State, job: JobId, pool: PoolId) -> bool {
-        let (leaf, shape) = (state.alive(job).leaf, state.alive(job).spec.shape);
+        let (leaf, shape) = (state.alive(job).leaf, state.alive(job).shape);
         let here = |state: &State, route| {
             state.routes.route(route).pool == pool && state.denies(leaf, route).is_none()
         };
@@ -24,7 +24,7 @@ impl Engine {
 
     /// Sets aside the routes of all pools that a job is blocked in, by room or by a limit: nothing may pass it there.
     pub(super) fn close(&mut self, state: &State, job: JobId) {
-        for route in state.routes.shape(state.alive(job).spec.shape).routes() {
+        for route in state.routes.shape(state.alive(job).shape).routes() {
             let pool = state.routes.route(route).pool;
             if self.watches[pool].closed_by.is_none() {
                 self.close_pool(state, job, pool);
@@ -64,7 +64,7 @@ impl Engine {
 
     /// Opens the pools that a job has closed.
     pub(super) fn reopen_all(&mut self, state: &State, job: JobId) {
-        for route in state.routes.shape(state.alive(job).spec.shape).routes() {
+        for route in state.routes.shape(state.alive(job).shape).routes() {
             let pool = state.routes.route(route).pool;
             if self.watches[pool].closed_by == Some(job) {
                 self.reopen(state, pool);
@@ -74,8 +74,8 @@ impl Engine {
 
     /// A job that comes before the one that closed a pool opens it again.
     pub(super) fn reopen_if_preceded(&mut self, state: &State, job: JobId) {
-        let rank = |job: JobId| (Reverse(class(state, job)), state.alive(job).place);
-        for route in state.routes.shape(state.alive(job).spec.shape).routes() {
+        let rank = |job: JobId| (Reverse(class(state, job)), state.place(job));
+        for route in state.routes.shape(state.alive(job).shape).routes() {
             let pool = state.routes.route(route).pool;
             if self.watches[pool].closed_by.is_some_and(|blocked| rank(job) < rank(blocked)) {
                 self.reopen(state, pool);

@@ -171,7 +171,7 @@ impl Reclaim {
     /// What is noted of a job that waits when its search has failed; of the reservations, if any stood in its way.
     fn failed(&self, in_its_way: Option<&Holds>, state: &State, job: JobId) -> Failed {
         let known = state.alive(job);
-        let (leaf, shape) = (known.leaf, known.spec.shape);
+        let (leaf, shape) = (known.leaf, known.shape);
         let reservations = in_its_way.map(|holds| reservations(holds, state, shape));
         Failed { version: self.version(state, leaf, shape), reservations }
     }
@@ -179,7 +179,7 @@ impl Reclaim {
     /// Whether nothing has happened since a search failed that may let it succeed.
     fn still_fails(&self, holds: Option<&Holds>, state: &State, job: JobId, failed: Failed) -> bool {
         let known = state.alive(job);
-        let (leaf, shape) = (known.leaf, known.spec.shape);
+        let (leaf, shape) = (known.leaf, known.shape);
         let now = || holds.map(|holds| reservations(holds, state, shape));
         failed.version == self.version(state, leaf, shape)
             && (failed.reservations.is_none() || failed.reservations == now())

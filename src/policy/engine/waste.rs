@@ -58,7 +58,7 @@ impl Waste {
 
     /// When whoever runs has run for long enough, if that is yet to come.
     fn end_of(&self, state: &State, job: JobId) -> Option<Timestamp> {
-        if self.minimum_run == Millis::ZERO || !state.alive(job).spec.preemptible {
+        if self.minimum_run == Millis::ZERO || !state.spec(job).preemptible {
             return None;
         }
         let since = state.started_at(job)?;
@@ -151,7 +151,7 @@ pub(super) fn gpu_time(state: &State, job: JobId) -> u128 {
 
 /// When a running job will have saved what it has done so far, so that it loses less; `None`: never.
 pub(super) fn next_checkpoint(state: &State, job: JobId) -> Option<Timestamp> {
-    let interval = state.alive(job).spec.checkpoint.filter(|interval| *interval > Millis::ZERO)?;
+    let interval = state.spec(job).checkpoint.filter(|interval| *interval > Millis::ZERO)?;
     let computes = state.started_at(job)?.checked_add(state.routes.route(state.route_of(job)?).moving)?;
     let computed = if state.now < computes { 0 } else { state.now.since(computes).get() };
     let next = (computed / interval.get() + 1).checked_mul(interval.get())?;

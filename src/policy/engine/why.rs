@@ -15,18 +15,18 @@ impl Engine {
     pub(super) fn reasons(&self, state: &State, job: JobId) -> Result<Vec<Blocked>, Error> {
         let waiting = state.job(job)?;
         if let Some(until) = self.out_of_line_until(state, job) {
-            let routes = state.routes.shape(waiting.spec.shape).routes();
+            let routes = state.routes.shape(waiting.shape).routes();
             let lacks = routes.flat_map(|route| lacks(state, waiting.leaf, route));
             return Ok(once_each(core::iter::once(Blocked::BackOff { until }).chain(lacks)));
         }
-        let mut reasons = lacks_everywhere(state, waiting.leaf, waiting.spec.shape);
-        let closed = state.routes.shape(waiting.spec.shape).routes().find_map(|route| {
+        let mut reasons = lacks_everywhere(state, waiting.leaf, waiting.shape);
+        let closed = state.routes.shape(waiting.shape).routes().find_map(|route| {
             self.watches[state.routes.route(route).pool].closed_by.filter(|blocked| *blocked != job)
         });
         reasons.extend(closed.map(|behind| Blocked::Line { behind }));
         reasons.extend(self.behind_reservations(state, job));
         reasons.extend(self.bounds_in_the_way(state, job));
-        let ahead = self.pending.ahead_of(waiting.leaf, class(state, job), waiting.place);
+        let ahead = self.pending.ahead_of(waiting.leaf, class(state, job), state.place(job));
         if ahead > 0 {
             reasons.push(Blocked::Team { ahead });
         }

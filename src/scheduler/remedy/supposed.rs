@@ -129,7 +129,7 @@ impl Scheduler {
             let Status::Running { route, since, .. } = job.status else { continue };
             let its = state.routes.route(route);
             if its.pool == pool {
-                let end = end_after(since, job.spec.limit_or_estimate(), its);
+                let end = end_after(since, state.spec(id).limit_or_estimate(), its);
                 running.push((end.unwrap_or(Timestamp::MAX), id, route));
             }
         }
@@ -188,9 +188,8 @@ impl Scheduler {
                 && state.alive(other).leaf == known.leaf
                 && own_order(state, other) < own_order(state, job)
         };
-        let counts = |other: JobId| {
-            self.competes(known.spec.shape, state.alive(other).spec.shape) || stands_before(other)
-        };
+        let counts =
+            |other: JobId| self.competes(known.shape, state.alive(other).shape) || stands_before(other);
         self.queue().into_iter().filter(|other| *other != job && counts(*other)).collect()
     }
 
@@ -314,7 +313,7 @@ impl Scheduler {
     fn beside(&self, job: JobId, remedy: &Remedy) -> Option<Remedy> {
         let state = &self.state;
         let known = state.alive(job);
-        let mut routes = state.routes.shape(known.spec.shape).routes();
+        let mut routes = state.routes.shape(known.shape).routes();
         let (route, held) = routes.find_map(|id| {
             let route = state.routes.route(id);
             let here = route.pool == remedy.pool && route.alternative == remedy.alternative;

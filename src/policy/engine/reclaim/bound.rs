@@ -184,7 +184,7 @@ impl Engine {
     pub(in crate::policy::engine) fn bounds_in_the_way(&self, state: &State, job: JobId) -> Vec<Blocked> {
         let Some(reclaim) = &self.reclaim else { return Vec::new() };
         let known = state.alive(job);
-        let (leaf, shape) = (known.leaf, known.spec.shape);
+        let (leaf, shape) = (known.leaf, known.shape);
         let is_shown = !self.head_only || self.shown[leaf] == Some(shape);
         let first = self.pending.head(leaf, shape).filter(|first| first.job == job && is_shown);
         let Some(waiter) = first else { return Vec::new() };

@@ -1,0 +1,158 @@
+//! Jobs: who is alive, slot by slot; the slot of one that is gone is given to another.
+//!
+//! What is looked at whenever a job starts or stops is kept small and apart from what it was submitted as, since many wait and
+//! those that are decided about are seldom near each other.
+//! Absent on purpose: what follows from a start or a stop (see `state`). Layer 3; uses `job`, `line`, `route`.
+
+use core::ops::{Index, IndexMut};
+
+use crate::error::{Error, ErrorKind};
+use crate::id::{JobId, ShapeId, TeamId, position};
+use crate::job::JobSpec;
+use crate::line::Place;
+use crate::quota::Guaranteed;
+use crate::route::RouteId;
+use crate::time::Timestamp;
+use crate::tree::MemberId;
+
+/// What a job is doing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Status {
+    /// The slot is free.
+    Gone,
+    Waiting,
+    Running {
+        route: RouteId,
+        since: Timestamp,
+        /// The first of its spans in the arena.
+        spans: u32,
+    },
+}
+
+/// A job that is alive, or a free slot.
+#[derive(Clone, Debug)]
+pub(crate) struct Job {
+    pub(crate) shape: ShapeId,
+    pub(crate) leaf: MemberId,
+    /// Starts so far.
+    pub(crate) attempt: u32,
+    /// Where it counts as guaranteed, while it runs.
+    pub(crate) guaranteed: Guaranteed,
+    pub(crate) status: Status,
+    serial: u32,
+}
+
+/// What a job was submitted as.
+#[derive(Clone, Debug)]
+struct Submitted {
+    spec: JobSpec,
+    /// What the order of service sorts it by before time.
+    rank: u64,
+    /// The number of its submission.
+    number: u64,
+}
+
+/// All jobs that are alive.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Jobs {
+    slots: Vec<Job>,
+    submitted: Vec<Submitted>,
+    free: Vec<u32>,
+    /// How many there have been.
+    pub(crate) count: u64,
+}
+
+impl Jobs {
+    /// The job of that id, alive.
+    pub(crate) fn get(&self, id: JobId) -> Option<&Job> {
+        let job = self.slots.get(id.slot());
+        job.filter(|job| job.serial == id.serial() && job.status != Status::Gone)
+    }
+
+    /// What a job that is known to be alive was submitted as.
+    #[inline]
+    pub(crate) fn spec(&self, id: JobId) -> &JobSpec {
+        &self.submitted[id.slot()].spec
+    }
+
+    /// The place in its team's own order of a job that is known to be alive.
+    #[inline]
+    pub(crate) fn place(&self, id: JobId) -> Place {
+        let Submitted { spec, rank, number } = &self.submitted[id.slot()];
+        Place { rank: *rank, submit: spec.submit, number: *number }
+    }
+
+    /// All jobs that are alive, by slot.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (JobId, &Job)> {
+        let alive = self.slots.iter().enumerate().filter(|(_, job)| job.status != Status::Gone);
+        alive.map(|(slot, job)| (JobId::new(position(slot), job.serial), job))
+    }
+
+    /// A new waiting job.
+    pub(super) fn add(&mut self, spec: JobSpec, leaf: MemberId, rank: u64) -> Result<JobId, Error> {
+        let id = match self.free.pop() {
+            Some(slot) => JobId::new(slot, self.slots[slot as usize].serial.wrapping_add(1)),
+            None => self.new_slot()?,
+        };
+        let number = self.count;
+        self.count += 1;
+        self.put(id, leaf, (spec, rank, number));
+        Ok(id)
+    }
+
+    fn new_slot(&mut self) -> Result<JobId, Error> {
+        let slot = u32::try_from(self.slots.len()).map_err(|_| ErrorKind::TooMany("jobs alive"))?;
+        self.resize(self.slots.len() + 1);
+        Ok(JobId::new(slot, 0))
+    }
+
+    /// As many slots, new ones without a job.
+    pub(super) fn resize(&mut self, slots: usize) {
+        let spec = JobSpec::new(TeamId::new(0), ShapeId::new(0), Timestamp::MIN);
+        let (shape, leaf, guaranteed) = (spec.shape, MemberId::ROOT, Guaranteed::default());
+        self.slots
+            .resize(slots, Job { shape, leaf, attempt: 0, guaranteed, status: Status::Gone, serial: 0 });
+        self.submitted.resize(slots, Submitted { spec, rank: 0, number: 0 });
+    }
+
+    /// A job waits in its slot: what it was submitted as, its rank, and the number of its submission.
+    pub(super) fn put(&mut self, id: JobId, leaf: MemberId, (spec, rank, number): (JobSpec, u64, u64)) {
+        let (shape, status, guaranteed) = (spec.shape, Status::Waiting, Guaranteed::default());
+        self.slots[id.slot()] = Job { shape, leaf, attempt: 0, guaranteed, status, serial: id.serial() };
+        self.submitted[id.slot()] = Submitted { spec, rank, number };
+    }
+
+    /// The slot of a job that is gone is free for another.
+    pub(super) fn free(&mut self, id: JobId) {
+        self.slots[id.slot()].status = Status::Gone;
+        self.slots[id.slot()].serial = id.serial();
+        self.free.push(position(id.slot()));
+    }
+
+    /// Free slots, that which is given away next last; each as the job that was there.
+    pub(super) fn all_free(&self) -> impl Iterator<Item = JobId> {
+        self.free.iter().map(|slot| JobId::new(*slot, self.slots[*slot as usize].serial))
+    }
+
+    /// How many slots there are.
+    pub(super) fn len(&self) -> usize {
+        self.slots.len()
+    }
+}
+
+/// A job that is known to be alive.
+impl Index<JobId> for Jobs {
+    type Output = Job;
+
+    #[inline]
+    fn index(&self, id: JobId) -> &Job {
+        &self.slots[id.slot()]
+    }
+}
+
+impl IndexMut<JobId> for Jobs {
+    #[inline]
+    fn index_mut(&mut self, id: JobId) -> &mut Job {
+        &mut self.slots[id.slot()]
+    }
+}
