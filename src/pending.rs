@@ -70,10 +70,15 @@ impl Pending {
         self.waiting
     }
 
-    fn queue(&self, leaf: MemberId, shape: ShapeId) -> Option<&Queue> {
+    /// The number of a line, which it keeps.
+    pub(crate) fn number(&self, leaf: MemberId, shape: ShapeId) -> Option<usize> {
         let leaf = &self.leaves[leaf];
         let at = leaf.by_shape.binary_search_by_key(&shape, |(known, _)| *known).ok()?;
-        Some(&self.queues[leaf.by_shape[at].1 as usize])
+        Some(leaf.by_shape[at].1 as usize)
+    }
+
+    fn queue(&self, leaf: MemberId, shape: ShapeId) -> Option<&Queue> {
+        Some(&self.queues[self.number(leaf, shape)?])
     }
 
     fn queue_index(&mut self, leaf: MemberId, shape: ShapeId, class: i32) -> usize {

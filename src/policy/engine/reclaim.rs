@@ -11,6 +11,7 @@
 //! Without preemption there is no state here, and nothing is done.
 //! Absent on purpose: which plans are legal (see `reclaim`). Layer 5; uses `reclaim`, `pending`, `state`.
 
+mod again;
 mod bound;
 mod memory;
 
@@ -18,6 +19,7 @@ use core::cell::Cell;
 use core::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, BTreeSet};
 
+use self::again::{Failed, Version};
 use super::Engine;
 use super::back_off::BackOffs;
 use super::holds::Holds;
@@ -48,8 +50,8 @@ pub(super) struct Reclaim {
     shrunk: IdVec<MemberId, u64>,
     /// Jobs whose search failed, with the counts of their pools then.
     failed: BTreeMap<JobId, Failed>,
-    /// By line: the first job, if it was hopeless, and the version then.
-    hopeless: Vec<Option<(JobId, Version)>>,
+    /// By line: the first job, if it was hopeless or its search failed without a reservation in its way, and the version then.
+    in_vain: Vec<Option<(JobId, Version)>>,
     /// How often reservations had changed at the last search that found nothing.
     reservations: u64,
     /// Who was stopped for another job since the last event from outside.
@@ -63,21 +65,6 @@ pub(super) struct Reclaim {
     wake: Option<Timestamp>,
     /// Something has happened since the last search that found nothing.
     changed: bool,
-}
-
-/// What has happened until a search, as far as it counts for it: of everything anywhere, or else of what concerns it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Version {
-    anywhere: bool,
-    changes: u64,
-}
-
-/// Until what has happened a search need not be made again.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Failed {
-    version: Version,
-    /// How often the reservations in its pools had changed, if any stood in its way.
-    reservations: Option<u64>,
 }
 
 /// The first job of a line.
@@ -113,7 +100,7 @@ impl Reclaim {
             grown: (0..pools).map(|_| 0).collect(),
             shrunk: state.tree.ids().map(|_| 0).collect(),
             failed: BTreeMap::new(),
-            hopeless: Vec::new(),
+            in_vain: Vec::new(),
             reservations: 0,
             stopped: BTreeSet::new(),
             freed: BTreeSet::new(),
@@ -149,42 +136,6 @@ impl Reclaim {
         self.changed = true;
     }
 
-    /// Counts what may let a search succeed that failed: whatever has happened in the pools of a shape and, where equal ranks
-    /// are compared by all that they hold, what others hold more who have jobs there, and the leaf's own teams less. Where
-    /// lower ranks do not count for it unless they are guaranteed, anything may.
-    fn version(&self, state: &State, leaf: MemberId, shape: ShapeId) -> Version {
-        let shape = state.routes.shape(shape);
-        let is_compared = self.rules.same_rank;
-        if is_compared && state.quotas.any() && self.running.any_below_class(shape.class) {
-            return Version { anywhere: true, changes: self.versions.iter().sum() };
-        }
-        let pools = shape.routes().map(|route| state.routes.route(route).pool);
-        let grown = |pool: PoolId| if is_compared { self.grown[pool] } else { 0 };
-        let mut changes: u64 = pools.map(|pool| self.versions[pool] + grown(pool)).sum();
-        if is_compared {
-            let own = state.tree.path(leaf).filter(|member| *member != MemberId::ROOT);
-            changes += own.map(|member| self.shrunk[member]).sum::<u64>();
-        }
-        Version { anywhere: false, changes }
-    }
-
-    /// What is noted of a job that waits when its search has failed; of the reservations, if any stood in its way.
-    fn failed(&self, in_its_way: Option<&Holds>, state: &State, job: JobId) -> Failed {
-        let known = state.alive(job);
-        let (leaf, shape) = (known.leaf, known.shape);
-        let reservations = in_its_way.map(|holds| reservations(holds, state, shape));
-        Failed { version: self.version(state, leaf, shape), reservations }
-    }
-
-    /// Whether nothing has happened since a search failed that may let it succeed.
-    fn still_fails(&self, holds: Option<&Holds>, state: &State, job: JobId, failed: Failed) -> bool {
-        let known = state.alive(job);
-        let (leaf, shape) = (known.leaf, known.shape);
-        let now = || holds.map(|holds| reservations(holds, state, shape));
-        failed.version == self.version(state, leaf, shape)
-            && (failed.reservations.is_none() || failed.reservations == now())
-    }
-
     fn next_wakeup(&self, now: Timestamp) -> Option<Timestamp> {
         let wake = self.wake.filter(|at| *at > now);
         self.backing_off.first_end_after(now).into_iter().chain(wake).min()
@@ -204,12 +155,7 @@ impl Reclaim {
         }
         let mut heads = Vec::new();
         engine.each_head(state, |line, head| {
-            let job = head.waiter.job;
-            if self.stopped.contains(&job) || self.is_hopeless_by_all(state, line, head) {
-                return;
-            }
-            let failed = self.failed.get(&job).copied();
-            if failed.is_none_or(|failed| !self.still_fails(holds, state, job, failed)) {
+            if !self.stopped.contains(&head.waiter.job) && !self.is_in_vain(holds, state, (line, head)) {
                 heads.push(head);
             }
         });
@@ -227,26 +173,10 @@ impl Reclaim {
                     let mut routes = state.routes.shape(head.shape).routes();
                     routes.any(|route| holds.obstacle(state, head.waiter, route).is_some())
                 });
-                let failed = self.failed(in_its_way, state, head.waiter.job);
-                self.failed.insert(head.waiter.job, failed);
+                self.has_failed(in_its_way, state, (engine.pending.number(head.leaf, head.shape), head));
             }
         }
         None
-    }
-
-    /// Whether the first job of a line is hopeless by all its routes: as it was, where nothing has happened that counts.
-    fn is_hopeless_by_all(&mut self, state: &State, line: usize, head: Head) -> bool {
-        let now = Some((head.waiter.job, self.version(state, head.leaf, head.shape)));
-        if self.hopeless.len() <= line {
-            self.hopeless.resize(line + 1, None);
-        }
-        if self.hopeless[line] == now {
-            return true;
-        }
-        let mut routes = state.routes.shape(head.shape).routes();
-        let hopeless = routes.all(|route| self.is_hopeless(state, head, route));
-        self.hopeless[line] = now.filter(|_| hopeless);
-        hopeless
     }
 
     fn is_hopeless(&mut self, state: &State, head: Head, route: RouteId) -> bool {
@@ -494,7 +424,7 @@ impl Engine {
     /// Somebody may start who was not allowed to before: whoever found no plan may find one now.
     pub(super) fn retry_reclaim(&mut self) {
         let Some(reclaim) = &mut self.reclaim else { return };
-        reclaim.failed.clear();
+        reclaim.forget_failed();
         reclaim.expired();
     }
 
@@ -557,7 +487,7 @@ impl Engine {
         let expired = reclaim.waste.expire(state.now);
         if reclaim.wake.is_some_and(|at| at <= state.now) {
             reclaim.wake = None;
-            reclaim.failed.clear();
+            reclaim.forget_failed();
             reclaim.expired();
         } else if expired && reclaim.stopped.iter().any(|job| reclaim.is_freed_by_time(*job)) {
             reclaim.expired();
@@ -577,12 +507,6 @@ impl Engine {
     pub(super) fn check_reclaim(&self, state: &State) -> Result<(), String> {
         self.reclaim.as_ref().map_or(Ok(()), |reclaim| reclaim.check(state))
     }
-}
-
-/// How often the reservations in the pools of a shape have changed.
-fn reservations(holds: &Holds, state: &State, shape: ShapeId) -> u64 {
-    let pools = state.routes.shape(shape).routes().map(|route| state.routes.route(route).pool);
-    pools.map(|pool| holds.version(pool)).fold(0, u64::wrapping_add)
 }
 
 /// The class by which the job that is wanted may stop others, whatever the order makes of it.
