@@ -65,7 +65,7 @@ pub struct Simulation<'a> {
     scheduler: Scheduler,
     shapes: Vec<Shape>,
     live: Vec<Live>,
-    completions: EventQueue,
+    completions: EventQueue<Completion>,
     decisions: Vec<Decision>,
     next_row: usize,
     /// Number of the first change of capacity that has not happened.
@@ -87,7 +87,7 @@ pub(crate) struct Suspended {
     scheduler: Scheduler,
     shapes: Vec<Shape>,
     live: Vec<Live>,
-    completions: EventQueue,
+    completions: EventQueue<Completion>,
     decisions: Vec<Decision>,
     next_row: usize,
     next_change: usize,
@@ -313,7 +313,7 @@ impl<'a> Simulation<'a> {
     }
 
     fn apply_completions<O: Observer>(&mut self, now: i64, observer: &mut O) -> Result<(), SimError> {
-        while let Some(event) = self.completions.pop_until(now) {
+        while let Some((_, event)) = self.completions.pop_until(now) {
             let live = self.live[event.job.slot()];
             if live.job != Some(event.job) || live.attempt != event.attempt {
                 continue;
@@ -523,7 +523,7 @@ impl<'a> Simulation<'a> {
         let pool = u32::try_from(pool).unwrap_or(u32::MAX);
         let begin = Begin { now, waited_ms, place: Place { pool, alternative, nodes } };
         let at = self.saved.begin((self.setup, self.trace, row), begin, &mut self.record)?;
-        self.completions.push(Completion { at, job: id, attempt });
+        self.completions.push(at, Completion { job: id, attempt });
         Ok(Transition { at: now, what: What::Started, row, attempt, pool, alternative, cause: None })
     }
 

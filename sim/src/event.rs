@@ -24,15 +24,13 @@ pub enum Rank {
 /// The end of one attempt of a job.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Completion {
-    /// When, ms.
-    pub at: i64,
     /// The job.
     pub job: JobId,
     /// The attempt that ends then; another one by that time makes the event stale.
     pub attempt: u32,
 }
 
-/// The completions to come, earliest first, those of one instant in the order in which they were pushed.
+/// What is to come, earliest first, what comes at one instant in the order in which it was pushed.
 ///
 /// A radix heap: time only goes on, so that what is to come lies in buckets by the highest bit in which its time differs
 /// from that of the last event taken. The first bucket that has any has the earliest, and is spread over those before it
@@ -41,14 +39,13 @@ pub struct Completion {
 ///
 /// # Complexity
 ///
-/// O(1) time per push and look; a pop O(1) amortised over the at most 64 buckets through which an event can move. 24 bytes
-/// per event.
+/// O(1) time per push and look; a pop O(1) amortised over the at most 64 buckets through which an event can move.
 #[derive(Clone, Debug)]
-pub struct EventQueue {
-    /// What happens at the instant of the last event taken.
-    due: VecDeque<Completion>,
+pub struct EventQueue<T> {
+    /// What happens at the instant of the last event taken; each with its time, ms.
+    due: VecDeque<(i64, T)>,
     /// What happens later, by the highest bit in which its time differs from that instant.
-    later: [Bucket; BITS],
+    later: [Bucket<T>; BITS],
     /// The buckets that have any, as bits.
     filled: u64,
     /// That instant, counted from the first of all.
@@ -59,8 +56,8 @@ const BITS: usize = u64::BITS as usize;
 
 /// Events whose times begin with the same bits.
 #[derive(Clone, Debug)]
-struct Bucket {
-    events: Vec<Completion>,
+struct Bucket<T> {
+    events: Vec<(i64, T)>,
     /// The earliest time of them.
     first: i64,
 }
@@ -74,18 +71,18 @@ fn signed(at: u64) -> i64 {
     i64::MIN.wrapping_add_unsigned(at)
 }
 
-impl Default for EventQueue {
+impl<T> Default for EventQueue<T> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl EventQueue {
+impl<T> EventQueue<T> {
     /// An empty queue.
     #[must_use]
     pub const fn new() -> Self {
-        const EMPTY: Bucket = Bucket { events: Vec::new(), first: i64::MAX };
-        Self { due: VecDeque::new(), later: [EMPTY; BITS], filled: 0, now: 0 }
+        let later = [const { Bucket { events: Vec::new(), first: i64::MAX } }; BITS];
+        Self { due: VecDeque::new(), later, filled: 0, now: 0 }
     }
 
     /// When the first event happens, ms.
@@ -106,18 +103,18 @@ impl EventQueue {
         self.due.is_empty() && self.filled == 0
     }
 
-    /// Adds an event. One that should have happened before the last one taken happens at once.
-    pub fn push(&mut self, event: Completion) {
-        let differs = unsigned(event.at).max(self.now) ^ self.now;
-        let Some(bit) = differs.checked_ilog2() else { return self.due.push_back(event) };
+    /// Adds what happens at a time, ms. What should have happened before the last one taken happens at once.
+    pub fn push(&mut self, at: i64, event: T) {
+        let differs = unsigned(at).max(self.now) ^ self.now;
+        let Some(bit) = differs.checked_ilog2() else { return self.due.push_back((at, event)) };
         let bucket = &mut self.later[bit as usize];
-        bucket.first = bucket.first.min(event.at);
-        bucket.events.push(event);
+        bucket.first = bucket.first.min(at);
+        bucket.events.push((at, event));
         self.filled |= 1 << bit;
     }
 
-    /// Takes the first event if it happens at `now` or before.
-    pub fn pop_until(&mut self, now: i64) -> Option<Completion> {
+    /// Takes the first event, with its time, if it happens at `now` or before.
+    pub fn pop_until(&mut self, now: i64) -> Option<(i64, T)> {
         if self.due.is_empty() {
             let (bit, first) = self.first_later()?;
             if first > now {
@@ -141,7 +138,7 @@ impl EventQueue {
         let bucket = &mut self.later[bit];
         bucket.first = i64::MAX;
         let mut events = core::mem::take(&mut bucket.events);
-        events.drain(..).for_each(|event| self.push(event));
+        events.drain(..).for_each(|(at, event)| self.push(at, event));
         self.later[bit].events = events;
     }
 }
@@ -160,16 +157,6 @@ mod tests {
 
     #[test]
     fn events_come_in_order_of_time_then_of_pushing() {
-        use fairshare::{
-            Alternative, Config, JobSpec, PoolSpec, Resources, ShapeSpec, Submission, TeamId, TeamSpec,
-        };
-        let node = Resources::new().gpu(1);
-        let config = Config::new(vec![PoolSpec::new("p", 1, node)], vec![TeamSpec::new("t")]);
-        let mut scheduler = fairshare::Scheduler::new(config).unwrap();
-        let shape = scheduler.intern(&ShapeSpec::new(Alternative::new(node))).unwrap();
-        let now = fairshare::Timestamp::ZERO;
-        let spec = JobSpec::new(TeamId::new(0), shape, now);
-        let Submission::Queued(job) = scheduler.submit(now, spec).unwrap() else { panic!("it fits") };
         let mut queue = EventQueue::new();
         let mut expected = Vec::new();
         let (mut now, mut popped) = (-5_000_i64, 0);
@@ -179,24 +166,23 @@ mod tests {
             // Mostly few instants, so that many events share one; some far ahead; some pops in between.
             let ahead = if attempt % 7 == 0 { state >> (20 + attempt % 44) } else { state >> 59 };
             let at = now.saturating_add_unsigned(ahead);
-            queue.push(Completion { at, job, attempt });
+            queue.push(at, attempt);
             expected.push((at, attempt));
             if attempt % 5 >= 3 {
                 expected.sort_unstable();
                 let first = expected.remove(0);
                 assert_eq!(queue.next_time(), Some(first.0));
                 assert_eq!(queue.pop_until(first.0 - 1), None);
-                let event = queue.pop_until(first.0).map(|event| (event.at, event.attempt));
-                assert_eq!(event, Some(first));
+                assert_eq!(queue.pop_until(first.0), Some(first));
                 (now, popped) = (first.0, popped + 1);
                 assert_eq!(queue.len(), expected.len());
             }
         }
         assert_eq!(popped, 2_000);
         // What should have happened already happens next.
-        queue.push(Completion { at: i64::MIN, job, attempt: 5_000 });
+        queue.push(i64::MIN, 5_000);
         assert_eq!(queue.next_time(), Some(now));
-        let event = queue.pop_until(now).map(|event| (event.at, event.attempt));
+        let event = queue.pop_until(now);
         expected.sort_unstable();
         if expected[0].0 == now {
             assert_eq!(event, Some(expected.remove(0)));
@@ -204,8 +190,7 @@ mod tests {
         } else {
             assert_eq!(event, Some((i64::MIN, 5_000)));
         }
-        let rest: Vec<_> =
-            std::iter::from_fn(|| queue.pop_until(i64::MAX)).map(|event| (event.at, event.attempt)).collect();
+        let rest: Vec<_> = std::iter::from_fn(|| queue.pop_until(i64::MAX)).collect();
         assert_eq!(rest, expected);
         assert!(queue.is_empty() && queue.next_time().is_none());
     }

@@ -5,6 +5,7 @@
 
 mod classes;
 mod clock;
+mod known;
 mod pools;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use fairshare::{
 };
 
 use self::classes::Classes;
+pub(crate) use self::known::Known;
 use crate::capacity::Capacities;
 use crate::error::SimError;
 use crate::kueue::{KueueRules, Weights, unheeded, unheeded_alternatives};
@@ -22,9 +24,7 @@ use crate::reaper::{Reaped, Reaper, Suspect};
 use crate::saved::Recovery;
 use crate::scenario::{Amount, Scenario, Team, UnknownTeams, did_you_mean};
 use crate::tariff::{Tariff, Unit, countable_ms};
-use crate::trace::{
-    Extra, FIRST_OTHER, Lengths, Trace, TraceAlternative, TraceJob, TraceShape, compare_names, printable,
-};
+use crate::trace::{FIRST_OTHER, Trace, TraceAlternative, TraceJob, TraceShape, compare_names, printable};
 
 /// The trace's number of the GPUs.
 const GPU: usize = 0;
@@ -83,56 +83,6 @@ pub struct Setup {
     dev_class: Option<i32>,
     /// What should be said once.
     pub warnings: Vec<String>,
-}
-
-/// What the jobs of a trace say, or do not.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Known {
-    /// Jobs with neither a time limit nor an estimate.
-    pub(crate) bare: usize,
-    /// Jobs that must wait for others.
-    pub(crate) after: usize,
-    /// Jobs that read data sets.
-    pub(crate) datasets: usize,
-    /// Jobs that say that nobody may stop them.
-    pub(crate) spared: usize,
-    /// Jobs that say how busy their GPUs were.
-    utilized: usize,
-}
-
-impl Known {
-    /// What the jobs of `trace` say.
-    pub(crate) fn of(trace: &Trace) -> Self {
-        Self::of_rows(trace, 0)
-    }
-
-    /// What its jobs from row `first` on say.
-    pub(crate) fn of_rows(trace: &Trace, first: usize) -> Self {
-        let bare = |job: &&TraceJob| trace.lengths(job) == Lengths::default();
-        let reads = |job: &&TraceJob| !trace.shapes[job.shape as usize].datasets.is_empty();
-        let spared = |job: &&TraceJob| trace.shapes[job.shape as usize].preemptible == Some(false);
-        let count = |has: fn(&Extra) -> bool| {
-            trace.extras.iter().filter(|(row, extra)| *row >= first && has(extra)).count()
-        };
-        Self {
-            bare: trace.jobs[first..].iter().filter(bare).count(),
-            after: count(|extra| !extra.after.is_empty()),
-            datasets: trace.jobs[first..].iter().filter(reads).count(),
-            spared: trace.jobs[first..].iter().filter(spared).count(),
-            utilized: count(|extra| extra.gpu_utilization_milli.is_some()),
-        }
-    }
-
-    /// The jobs of both.
-    pub(crate) fn and(self, other: Self) -> Self {
-        Self {
-            bare: self.bare + other.bare,
-            after: self.after + other.after,
-            datasets: self.datasets + other.datasets,
-            spared: self.spared + other.spared,
-            utilized: self.utilized + other.utilized,
-        }
-    }
 }
 
 impl Setup {

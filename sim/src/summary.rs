@@ -14,6 +14,8 @@ use crate::metrics::blocked::{self, Blocked};
 use crate::metrics::blocked_users::{self, BlockedUser, Unmeasured, blocked_users};
 use crate::metrics::caution;
 use crate::metrics::cost::Costs;
+pub use crate::metrics::counts::Jobs;
+use crate::metrics::counts::{Counts, OfTeam};
 use crate::metrics::distribution::Distribution;
 use crate::metrics::division::{Counted, Division, Figures, figures};
 use crate::metrics::egress::{Egress, egress};
@@ -29,10 +31,10 @@ use crate::metrics::routing::{self, Routed};
 use crate::metrics::shares::Shares;
 use crate::metrics::utilization::{Usage, offered_load};
 use crate::metrics::{Demands, fairness, finish_time, ratio};
-use crate::record::{Fate, Record};
+use crate::record::Record;
 use crate::scenario::{Scenario, kueue_label, policy_label};
 use crate::setup::Setup;
-use crate::trace::{Trace, TraceJob, printable};
+use crate::trace::{Trace, printable};
 pub use money::{CostUsd, NamedCost, OwnerCost};
 pub(crate) use money::{classes, dollars, owners, users};
 
@@ -152,41 +154,6 @@ pub struct TraceProvenance {
     pub jobs: u64,
     /// What was repaired, how often.
     pub repairs: BTreeMap<&'static str, u64>,
-}
-
-/// Counts: completed + failed + cancelled + rejected + unfinished = submitted.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
-pub struct Jobs {
-    /// All that came.
-    pub submitted: u64,
-    /// That ran at least once.
-    pub started: u64,
-    /// That ended well, or whose trace does not say otherwise.
-    pub completed: u64,
-    /// That ended, recorded as failed.
-    pub failed: u64,
-    /// That ended, recorded as cancelled, or were stopped for idling.
-    pub cancelled: u64,
-    /// That could never start.
-    pub rejected: u64,
-    /// That waited or ran when the run was over.
-    pub unfinished: u64,
-    /// Evictions.
-    pub preemptions: u64,
-}
-
-impl Jobs {
-    /// Adds the jobs of another part of the same run.
-    pub(crate) const fn add(&mut self, other: Self) {
-        self.submitted += other.submitted;
-        self.started += other.started;
-        self.completed += other.completed;
-        self.failed += other.failed;
-        self.cancelled += other.cancelled;
-        self.rejected += other.rejected;
-        self.unfinished += other.unfinished;
-        self.preemptions += other.preemptions;
-    }
 }
 
 /// How evenly the whole was shared; see `metrics::fairness`, `entitlement` and `finish_time`.
@@ -311,24 +278,25 @@ impl Summary {
         let usage = Usage::new(setup, trace, record, &demands, window);
         let costs = Costs::new(setup, trace, record, &demands, window);
         let firsts = Firsts::new(record);
-        let (all, by_team, by_group, first_decision) = divided(setup, trace, record, &firsts, info.trim);
-        let load = offered_load(setup, trace, record);
+        let Divided { all, by_team, by_group, first_decision, beginning } =
+            divided(setup, trace, record, &firsts, info.trim);
+        let Counts { jobs, teams: of_teams, run_of_shape } = Counts::of(setup, trace, record);
+        let load = offered_load(setup, &trace.shapes, &run_of_shape, first.zip(last_submit));
         let (policy, priced) = (setup.config.policy, setup.is_priced());
         let money = priced.then(|| Money::new(&costs, setup, trace));
-        let mut teams = teams(setup, trace, record, &by_team, &costs, money.as_ref());
+        let mut teams = teams(setup, &of_teams, &by_team, &costs, money.as_ref());
         let shares = Shares::new(setup, trace, record, &demands);
         let (fairness, unmeasured) = fairness(setup, trace, record, &demands, &firsts, &shares, &mut teams);
         let mut warnings = warnings(setup, trace, record, &all.wait);
         let egress = egress(setup, trace, record);
         warnings.extend(egress.as_ref().and_then(Egress::caution));
-        let jobs = counts(trace, record);
         let named = || setup.config.pools.iter().map(|pool| pool.name.as_str()).zip(load.iter().copied());
         warnings.extend(caution::of_counts(named(), &jobs, all.wait.max));
         warnings.extend(caution::of_emptying(jobs.submitted, seconds(span_ms), seconds(makespan_ms)));
         warnings.extend(caution::of_end(trace));
         warnings.extend(caution::of_circles(record.held));
         warnings.extend(caution::of_stopped(all.wait.count - all.response.count));
-        warnings.extend(if info.trim.is_none() { caution::of_beginning(trace, record) } else { None });
+        warnings.extend(beginning);
         warnings.extend(unmeasured.and_then(Unmeasured::caution));
         warnings.extend(crate::metrics::entitlement::caution(setup.config.teams.len()));
         let summary = Self {
@@ -369,32 +337,41 @@ impl Summary {
     }
 }
 
-/// The figures of all jobs that count, of each team's, and of the groups'; and the first decisions about all.
-fn divided(
-    setup: &Setup,
-    trace: &Trace,
-    record: &Record,
-    firsts: &Firsts,
-    trim: Option<Trim>,
-) -> (Figures, Vec<Figures>, [Parts; 3], Distribution) {
+/// What is worked out job by job.
+struct Divided {
+    /// Of all jobs that count.
+    all: Figures,
+    by_team: Vec<Figures>,
+    by_group: [Parts; 3],
+    /// The first decisions about all.
+    first_decision: Distribution,
+    /// What is to be said of the beginning of the run.
+    beginning: Option<String>,
+}
+
+fn divided(setup: &Setup, trace: &Trace, record: &Record, firsts: &Firsts, trim: Option<Trim>) -> Divided {
     let rows = population::rows(trace, record, trim);
     let team_of = |row: usize| setup.team_of[trace.jobs[row].team as usize].index();
     let labels = Labels::new(setup, trace, record);
+    let mut waits = Vec::with_capacity(rows.len());
     let of = |row| {
+        waits.push(record.wait_ms(trace, row));
         let [class, size, pool] = labels.of(row);
         [0, team_of(row), class, size, pool]
     };
     let counted = Counted { trace, record, rows: &rows };
     let divisions = Division::several(&rows, [1, setup.config.teams.len(), 0, 0, 0], of);
-    let [all, by_team, class, size, pool] = figures(counted, &divisions);
+    let beginning = if trim.is_none() { caution::of_beginning(record.outcomes.len(), &waits) } else { None };
+    let [all, by_team, class, size, pool] = figures(counted, waits, &divisions);
     let all = all[0];
-    let by_group = groups::parts(counted, firsts, &labels, [class, size, pool]);
-    let first_decision = if firsts.end_waits(record, &rows) {
+    let end_waits = firsts.end_waits(record, &rows);
+    let by_group = groups::parts(counted, firsts, &labels, (end_waits, [class, size, pool]));
+    let first_decision = if end_waits {
         all.wait
     } else {
         latencies((0..trace.jobs.len()).map(|row| firsts.of(trace, record, row)))
     };
-    (all, by_team, by_group, first_decision)
+    Divided { all, by_team, by_group, first_decision, beginning }
 }
 
 /// Over the teams that submitted a job; each is told its mean share and entitlement. Beside it, why users are not measured.
@@ -476,24 +453,6 @@ fn provenance(scenario: &Scenario, trace: &Trace, info: &RunInfo) -> Provenance 
     }
 }
 
-pub(crate) fn counts(trace: &Trace, record: &Record) -> Jobs {
-    let evictions = record.evicted.values().map(|evicted| u64::from(evicted.times));
-    let mut jobs = Jobs { preemptions: evictions.sum(), ..Jobs::default() };
-    for (row, outcome) in record.outcomes.iter().enumerate() {
-        jobs.submitted += u64::from(outcome.fate != Fate::Unseen);
-        jobs.started += u64::from(outcome.started());
-        match record.status(trace, row) {
-            "completed" => jobs.completed += 1,
-            "failed" => jobs.failed += 1,
-            "cancelled" | "reaped" => jobs.cancelled += 1,
-            "rejected" => jobs.rejected += 1,
-            "unfinished" => jobs.unfinished += 1,
-            _ => {}
-        }
-    }
-    jobs
-}
-
 pub(crate) fn pools(setup: &Setup, usage: &Usage, money: Option<&Money>) -> Vec<PoolSummary> {
     let summary = |(index, pool): (usize, &fairshare::PoolSpec)| PoolSummary {
         name: pool.name.clone(),
@@ -511,25 +470,15 @@ pub(crate) fn pools(setup: &Setup, usage: &Usage, money: Option<&Money>) -> Vec<
 #[expect(clippy::cast_precision_loss, reason = "a weight for people; the exact one is in the scenario")]
 pub(crate) fn teams(
     setup: &Setup,
-    trace: &Trace,
-    record: &Record,
+    counts: &[OfTeam],
     figures: &[Figures],
     costs: &Costs,
     money: Option<&Money>,
 ) -> Vec<TeamSummary> {
-    let mut jobs = vec![0_u64; setup.config.teams.len()];
-    let mut preemptions = vec![0_u64; setup.config.teams.len()];
-    let team_of = |job: &TraceJob| setup.team_of[job.team as usize].index();
-    for (job, outcome) in trace.jobs.iter().zip(&record.outcomes) {
-        jobs[team_of(job)] += u64::from(outcome.fate != Fate::Unseen);
-    }
-    for (row, evicted) in &record.evicted {
-        preemptions[team_of(&trace.jobs[*row as usize])] += u64::from(evicted.times);
-    }
     let summary = |(index, team): (usize, &fairshare::TeamSpec)| TeamSummary {
         name: team.name.clone(),
         weight: team.weight.numerator() as f64 / team.weight.denominator() as f64,
-        jobs: jobs[index],
+        jobs: counts[index].jobs,
         wait_s: figures[index].wait,
         response_s: Some(figures[index].response),
         bounded_slowdown: Some(figures[index].slowdown),
@@ -539,7 +488,7 @@ pub(crate) fn teams(
         entitlement_mean: None,
         blocked: None,
         blocked_users: Vec::new(),
-        preemptions: preemptions[index],
+        preemptions: counts[index].preemptions,
     };
     setup.config.teams.iter().enumerate().map(summary).collect()
 }

@@ -6,17 +6,18 @@
 
 use crate::metrics::caution;
 use crate::metrics::cost::Costs;
+use crate::metrics::counts::Counts;
 use crate::metrics::distribution::Distribution;
 use crate::metrics::division::Figures;
 use crate::metrics::latency::Firsts;
 use crate::metrics::money::Money;
 use crate::metrics::queue::{Areas, Deepest};
-use crate::metrics::utilization::{Usage, offered_load_of};
+use crate::metrics::utilization::{Usage, offered_load};
 use crate::metrics::{Demands, egress, eviction, ratio, reclaimed, routing, slowdown};
 use crate::record::{Fate, Record};
 use crate::scenario::Scenario;
 use crate::setup::Setup;
-use crate::summary::{self, CostUsd, Jobs, RunInfo, Summary};
+use crate::summary::{self, CostUsd, RunInfo, Summary};
 use crate::trace::Trace;
 use crate::trace::sketch::Sketch;
 
@@ -47,15 +48,13 @@ impl Lengths {
 /// One team's jobs.
 #[derive(Clone, Debug, Default)]
 struct OfTeam {
-    jobs: u64,
-    preemptions: u64,
     wait: Lengths,
 }
 
 /// All that is measured of the jobs that are over.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tally {
-    jobs: Jobs,
+    counts: Counts,
     first_submit_ms: Option<i64>,
     last_submit_ms: Option<i64>,
     last_end_ms: Option<i64>,
@@ -69,7 +68,6 @@ pub(crate) struct Tally {
     teams: Vec<OfTeam>,
     usage: Option<Usage>,
     costs: Costs,
-    run_of_shape: Vec<u128>,
     reclaimed: reclaimed::Sums,
     egress: egress::Sums,
     evictions: eviction::Sums,
@@ -101,15 +99,11 @@ impl Tally {
         let decided = (0..trace.jobs.len()).filter_map(|row| firsts.of(trace, record, row).millis());
         decided.for_each(|ms| self.first_decision.0.add(ms));
         self.last_end_ms = self.last_end_ms.max(record.last_end_ms());
-        self.jobs.add(summary::counts(trace, record));
+        self.counts.add(setup, trace, record);
         self.teams.resize_with(setup.config.teams.len(), OfTeam::default);
-        self.run_of_shape.resize(trace.shapes.len(), 0);
         for (row, (job, outcome)) in (0_u32..).zip(trace.jobs.iter().zip(&record.outcomes)) {
             let team = &mut self.teams[setup.team_of[job.team as usize].index()];
-            team.jobs += u64::from(outcome.fate != Fate::Unseen);
-            team.preemptions += u64::from(record.preemptions(row as usize));
             if outcome.fate != Fate::Unseen {
-                self.run_of_shape[job.shape as usize] += u128::from(job.run_ms);
                 self.first_submit_ms = Some(self.first_submit_ms.unwrap_or(job.submit_ms).min(job.submit_ms));
                 self.last_submit_ms = self.last_submit_ms.max(Some(job.submit_ms));
             }
@@ -160,25 +154,24 @@ impl Tally {
         let waits = self.wait.distribution();
         let of_team = |team: &OfTeam| Figures { wait: team.wait.distribution(), ..Figures::default() };
         let figures: Vec<Figures> = self.teams.iter().map(of_team).collect();
-        let mut teams = summary::teams(setup, trace, record, &figures, &costs, money.as_ref());
-        for (shown, team) in teams.iter_mut().zip(&self.teams) {
-            (shown.jobs, shown.preemptions) = (team.jobs, team.preemptions);
+        let mut teams = summary::teams(setup, &self.counts.teams, &figures, &costs, money.as_ref());
+        for shown in &mut teams {
             (shown.response_s, shown.bounded_slowdown) = (None, None);
         }
         let submissions = self.first_submit_ms.zip(self.last_submit_ms);
-        let load = offered_load_of(setup, &trace.shapes, &self.run_of_shape, submissions);
+        let load = offered_load(setup, &trace.shapes, &self.counts.run_of_shape, submissions);
         let named = || setup.config.pools.iter().map(|pool| pool.name.as_str()).zip(load.iter().copied());
         let mut warnings = summary::warnings(setup, trace, record, &waits);
         let egress = self.egress.egress(setup, trace);
         warnings.extend(egress.as_ref().and_then(egress::Egress::caution));
-        warnings.extend(caution::of_counts(named(), &self.jobs, waits.max));
+        warnings.extend(caution::of_counts(named(), &self.counts.jobs, waits.max));
         let lengths = [span_ms, makespan_ms].map(summary::seconds);
-        warnings.extend(caution::of_emptying(self.jobs.submitted, lengths[0], lengths[1]));
+        warnings.extend(caution::of_emptying(self.counts.jobs.submitted, lengths[0], lengths[1]));
         warnings.extend(caution::of_stopped(self.wait.0.count() - self.response.0.count()));
         warnings.push(caution::OF_SKETCH.to_owned());
         Summary {
             quantiles: Some(QUANTILES),
-            jobs: self.jobs,
+            jobs: self.counts.jobs,
             span_s: summary::seconds(span_ms),
             makespan_s: summary::seconds(makespan_ms),
             offered_load: named().map(|(name, load)| (name.to_owned(), load)).collect(),

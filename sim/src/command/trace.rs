@@ -15,7 +15,7 @@ use super::{Output, World};
 use crate::cli::trace::{Check, Convert, Inspect, InspectFormat, Shape, Synth, TraceCommand};
 use crate::error::SimError;
 use crate::metrics::ratio;
-use crate::metrics::utilization::offered_load_of;
+use crate::metrics::utilization::offered_load;
 use crate::progress::{self, Written};
 use crate::report::csv::field;
 use crate::report::text::guesses;
@@ -134,7 +134,7 @@ fn load(scenario: &Scenario, demand: &Demand<'_>) -> OfferedLoad {
         ratio(work, pools.clone().map(|pool| setup.available(pool, kind, demand.submissions)).sum())
     };
     let (gpu, cpu) = (all(demand.gpu, ResourceKind::GPU), all(demand.cpu, ResourceKind::CPU));
-    let loads = offered_load_of(&setup, demand.shapes, demand.run_ms, demand.submissions);
+    let loads = offered_load(&setup, demand.shapes, demand.run_ms, demand.submissions);
     let names = setup.config.pools.iter().map(|pool| pool.name.clone());
     OfferedLoad { gpu, cpu, pools: names.zip(loads).collect() }
 }

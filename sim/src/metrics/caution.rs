@@ -10,10 +10,9 @@
 //! submission, what is measured to the last end (utilization, goodput, idle cost) is of a cluster that empties as much as
 //! of one that jobs come to.
 
+use super::counts::Jobs;
 use super::ratio;
 use crate::duration::human_s;
-use crate::record::{Fate, Record};
-use crate::summary::Jobs;
 use crate::trace::{Recorded, Trace};
 
 /// Jobs below which nothing is inferred.
@@ -178,15 +177,14 @@ pub fn of_counts<'a>(
     cautions
 }
 
-/// What is to be said of the beginning of a run that was not trimmed; it takes every job's wait, in order.
+/// What is to be said of the beginning of a run of so many jobs that was not trimmed; it takes the wait of each that ended, in
+/// order.
 #[must_use]
-pub fn of_beginning(trace: &Trace, record: &Record) -> Option<String> {
-    if (record.outcomes.len() as u64) < JOBS {
+pub fn of_beginning(jobs: usize, waits_ms: &[u64]) -> Option<String> {
+    if (jobs as u64) < JOBS {
         return None;
     }
-    let ended = (0..record.outcomes.len()).filter(|row| record.outcomes[*row].fate == Fate::Ended);
-    let waits: Vec<u64> = ended.map(|row| record.wait_ms(trace, row)).collect();
-    let (first, others) = warm_up(&waits)?;
+    let (first, others) = warm_up(waits_ms)?;
     Some(format!(
         "the first tenth of the jobs waited {} on average, the others {}: the cluster begins empty (see `--trim`)",
         human_s(first),

@@ -45,7 +45,7 @@ impl Division {
     pub fn several<const N: usize>(
         rows: &[u32],
         least: [usize; N],
-        labels: impl Fn(usize) -> [usize; N],
+        mut labels: impl FnMut(usize) -> [usize; N],
     ) -> [Self; N] {
         let empty =
             |least| Self { labels: Vec::with_capacity(rows.len()), ends: vec![0; least], whole: None };
@@ -136,12 +136,15 @@ pub struct Counted<'a> {
     pub rows: &'a [u32],
 }
 
-/// The figures of each part of the jobs that count, division after division.
+/// The figures of each part of the jobs that count, division after division, from how long they waited, ms.
 #[must_use]
-pub fn figures<const N: usize>(counted: Counted<'_>, divisions: &[Division; N]) -> [Vec<Figures>; N] {
+pub fn figures<const N: usize>(
+    counted: Counted<'_>,
+    waits: Vec<u64>,
+    divisions: &[Division; N],
+) -> [Vec<Figures>; N] {
     let Counted { trace, record, rows } = counted;
     let mut found = divisions.each_ref().map(|division| vec![Figures::default(); division.ends.len()]);
-    let waits = rows.iter().map(|row| record.wait_ms(trace, *row as usize)).collect();
     fill(spread(waits, divisions, None, Distribution::of_millis), |one| &mut one.wait, &mut found);
     // How long a job would have taken that was stopped for idling is not known.
     let through = |place: u32| record.ran_through(rows[place as usize]);

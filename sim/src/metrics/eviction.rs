@@ -43,6 +43,9 @@ pub fn share_of_starts(evictions: u64, last_starts: u64) -> Option<f64> {
 /// All evictions; nothing where there are none.
 #[must_use]
 pub fn evictions(record: &Record, usage: &Usage) -> Option<Evictions> {
+    if record.lost.is_empty() {
+        return None;
+    }
     let mut sums = Sums::default();
     sums.add(record);
     sums.evictions(usage)

@@ -68,7 +68,7 @@ pub fn finish_times(setup: &Setup, trace: &Trace, record: &Record, demands: &Dem
     let weight = |team: usize| ratio(teams[team].weight.numerator(), teams[team].weight.denominator());
     let weights: f64 = (0..teams.len()).filter(|team| active[*team]).map(weight).sum();
     let gpus: u64 = setup.config.pools.iter().map(|pool| capacity(pool)[ResourceKind::GPU].get()).sum();
-    let part = |team: usize| ratio(gpus, 1) * weight(roots[team]) / weights;
+    let parts: Vec<f64> = roots.iter().map(|root| ratio(gpus, 1) * weight(*root) / weights).collect();
     let ended = (0_u32..).zip(&record.outcomes).filter(|(_, outcome)| outcome.fate == Fate::Ended);
     let ended =
         ended.filter(|(row, _)| record.ran_through(*row)).map(|(row, outcome)| (row as usize, outcome));
@@ -76,9 +76,9 @@ pub fn finish_times(setup: &Setup, trace: &Trace, record: &Record, demands: &Dem
         let job = &trace.jobs[row];
         let asked =
             demands.of(trace, row, usize::from(record.place(outcome).alternative))[ResourceKind::GPU].get();
-        let alone = part(setup.team_of[job.team as usize].index());
-        let stretched = rho(outcome.end_ms.abs_diff(job.submit_ms), job.run_ms, ratio(asked, 1), alone);
-        stretched.filter(|_| asked > 0)
+        let alone = parts[setup.team_of[job.team as usize].index()];
+        let response_ms = outcome.end_ms.abs_diff(job.submit_ms);
+        (asked > 0).then(|| rho(response_ms, job.run_ms, ratio(asked, 1), alone))?
     });
     FinishTimes::of(&mut ratios.collect::<Vec<f64>>())
 }

@@ -116,15 +116,16 @@ impl<'a> Labels<'a> {
     }
 }
 
-/// The parts that class, size and pool make, from the figures of the jobs that count.
+/// The parts that class, size and pool make, from the figures of the jobs that count; whether [first decisions end their
+/// waits](Firsts::end_waits).
 #[must_use]
 pub fn parts(
-    Counted { trace, record, rows }: Counted<'_>,
+    Counted { trace, record, .. }: Counted<'_>,
     firsts: &Firsts,
     labels: &Labels<'_>,
-    figures: [Vec<Figures>; 3],
+    (end_waits, figures): (bool, [Vec<Figures>; 3]),
 ) -> [Parts; 3] {
-    let first_decisions = if firsts.end_waits(record, rows) {
+    let first_decisions = if end_waits {
         figures.each_ref().map(|parts| parts.iter().map(|part| part.wait).collect())
     } else {
         let decided: Vec<u32> = firsts.decided(trace, record).collect();

@@ -8,6 +8,7 @@ pub mod blocked;
 pub mod blocked_users;
 pub mod caution;
 pub mod cost;
+pub mod counts;
 pub mod distribution;
 pub mod division;
 pub mod egress;

@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::series::Slices;
 use super::{Demands, ratio};
+use crate::event::EventQueue;
 use crate::record::{Fate, Record};
 use crate::setup::Setup;
 use crate::trace::{Trace, TraceAlternative, TraceShape};
@@ -64,31 +65,42 @@ pub struct Depth {
 /// ```
 #[must_use]
 pub fn depth(waits: &mut [(i64, i64, u64)]) -> Depth {
-    // Jobs come nearly in order already, so that only the leaves, in a list of their own, cost a sort.
+    // Jobs come nearly in order already, and leave while time only goes on.
     waits.sort_unstable();
-    let lasting = || waits.iter().filter(|(from, to, _)| from < to);
-    let mut leaves: Vec<(i64, u64)> = Vec::with_capacity(waits.len());
-    leaves.extend(lasting().map(|(_, to, asked)| (*to, *asked)));
-    leaves.sort_unstable();
-    let mut comes = lasting().map(|(from, _, asked)| (*from, *asked)).peekable();
-    let mut depth = Depth::default();
-    let (mut jobs, mut amount, mut since) = (0_u64, 0_u64, 0_i64);
-    for (at, asked) in leaves {
-        while let Some((from, asked)) = comes.next_if(|(from, _)| *from < at) {
-            depth.pass(jobs, amount, from.abs_diff(since));
-            (jobs, amount, since) = (jobs + 1, amount + asked, from);
-        }
-        depth.pass(jobs, amount, at.abs_diff(since));
+    let (mut depth, mut level) = (Depth::default(), Level::default());
+    let mut leaves = EventQueue::new();
+    for (from, to, asked) in waits.iter().filter(|(from, to, _)| from < to) {
         // Who leaves at an instant does so before who comes.
-        (jobs, amount, since) = (jobs - 1, amount - asked, at);
+        while let Some((at, asked)) = leaves.pop_until(*from) {
+            depth.pass(&mut level, at);
+            (level.jobs, level.amount) = (level.jobs - 1, level.amount - asked);
+        }
+        depth.pass(&mut level, *from);
+        (level.jobs, level.amount) = (level.jobs + 1, level.amount + asked);
+        leaves.push(*to, *asked);
+    }
+    while let Some((at, asked)) = leaves.pop_until(i64::MAX) {
+        depth.pass(&mut level, at);
+        (level.jobs, level.amount) = (level.jobs - 1, level.amount - asked);
     }
     depth
 }
 
+/// How deep a queue is, and since when, ms.
+#[derive(Clone, Copy, Default)]
+struct Level {
+    jobs: u64,
+    amount: u64,
+    since: i64,
+}
+
 impl Depth {
-    /// Adds a length of time at a level.
-    fn pass(&mut self, jobs: u64, amount: u64, length_ms: u64) {
+    /// Adds the time that a level has lasted until `at`.
+    fn pass(&mut self, level: &mut Level, at: i64) {
+        let Level { jobs, amount, since } = *level;
+        let length_ms = at.abs_diff(since);
         if length_ms > 0 {
+            level.since = at;
             self.jobs += u128::from(jobs) * u128::from(length_ms);
             self.amount += u128::from(amount) * u128::from(length_ms);
             self.jobs_max = self.jobs_max.max(jobs);
@@ -97,17 +109,15 @@ impl Depth {
     }
 }
 
-/// Every stretch of waiting that lasted, until the end of the run: row, from, to.
-#[must_use]
-pub fn waits(trace: &Trace, record: &Record) -> Vec<(usize, i64, i64)> {
+/// Tells every stretch of waiting that lasted, until the end of the run: row, from, to.
+pub fn waits(trace: &Trace, record: &Record, mut tell: impl FnMut(usize, i64, i64)) {
     let mut lost: Vec<(usize, i64, i64)> =
         record.lost.iter().map(|lost| (lost.row as usize, lost.start_ms, lost.end_ms)).collect();
     lost.sort_unstable();
     let mut lost = lost.into_iter().peekable();
-    let mut waits = Vec::new();
     let mut add = |row: usize, from: i64, to: i64| {
         if from < to {
-            waits.push((row, from, to));
+            tell(row, from, to);
         }
     };
     for (row, (job, outcome)) in trace.jobs.iter().zip(&record.outcomes).enumerate() {
@@ -121,19 +131,19 @@ pub fn waits(trace: &Trace, record: &Record) -> Vec<(usize, i64, i64)> {
         }
         add(row, since, if outcome.holds() { outcome.start_ms } else { record.end_ms });
     }
-    waits
 }
 
 /// The same with the GPUs that the job asks, in thousandths.
-pub(super) fn asking<'a>(
-    trace: &'a Trace,
-    record: &'a Record,
-    demands: &'a Demands,
-) -> impl Iterator<Item = (usize, i64, i64, u64)> + 'a {
-    waits(trace, record).into_iter().map(|(row, from, to)| {
+pub(super) fn asking(
+    trace: &Trace,
+    record: &Record,
+    demands: &Demands,
+    mut tell: impl FnMut(usize, i64, i64, u64),
+) {
+    waits(trace, record, |row, from, to| {
         let alternative = usize::from(record.place(&record.outcomes[row]).alternative);
-        (row, from, to, demands.of(trace, row, alternative)[ResourceKind::GPU].get())
-    })
+        tell(row, from, to, demands.of(trace, row, alternative)[ResourceKind::GPU].get());
+    });
 }
 
 /// The depth over time, in thousandths of jobs and of the GPUs that they ask: of all, then of each team.
@@ -146,14 +156,14 @@ pub fn over_time(
     empty: &Slices,
 ) -> Vec<[Slices; 2]> {
     let mut all = vec![[empty.clone(), empty.clone()]; 1 + setup.config.teams.len()];
-    for (row, from, to, asked) in asking(trace, record, demands) {
+    asking(trace, record, demands, |row, from, to, asked| {
         let team = setup.team_of[trace.jobs[row].team as usize].index();
         for place in [0, 1 + team] {
             for (slices, amount) in all[place].iter_mut().zip([1_000, asked]) {
                 slices.add(from, to, amount);
             }
         }
-    }
+    });
     all
 }
 
@@ -162,13 +172,13 @@ pub fn over_time(
 #[expect(clippy::cast_precision_loss, reason = "GPUs for people, from exact thousandths")]
 pub fn queue(trace: &Trace, record: &Record, demands: &Demands, window: (i64, i64)) -> Queue {
     let span_ms = window.1.abs_diff(window.0);
-    let mut waits: Vec<(i64, i64, u64)> =
-        asking(trace, record, demands).map(|(_, from, to, asked)| (from, to, asked)).collect();
-    let depth = depth(&mut waits);
     let mut slices = Slices::new(window.0, window.1, SLICES);
-    for (from, to, _) in &waits {
-        slices.add(*from, *to, 1);
-    }
+    let mut waits = Vec::new();
+    asking(trace, record, demands, |_, from, to, asked| {
+        slices.add(from, to, 1);
+        waits.push((from, to, asked));
+    });
+    let depth = depth(&mut waits);
     Queue {
         jobs_over_time: slices.averages(),
         jobs_mean: ratio(depth.jobs, u128::from(span_ms)),
@@ -188,10 +198,10 @@ pub struct Areas {
 impl Areas {
     /// Adds all waiting of further jobs.
     pub fn add(&mut self, trace: &Trace, record: &Record, demands: &Demands) {
-        for (_, from, to, asked) in asking(trace, record, demands) {
+        asking(trace, record, demands, |_, from, to, asked| {
             self.jobs += u128::from(to.abs_diff(from));
             self.amount += u128::from(asked) * u128::from(to.abs_diff(from));
-        }
+        });
     }
 
     /// The depth over a time of `span_ms`, which must be longer than nothing. What a job asks while it

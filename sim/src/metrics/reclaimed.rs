@@ -14,7 +14,7 @@ use crate::record::{Fate, Record};
 use crate::setup::Setup;
 use crate::summary::GPU_HOUR;
 use crate::tariff::Exact;
-use crate::trace::{Status, Trace};
+use crate::trace::{Status, Trace, TraceJob};
 
 /// What the reaper did.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize)]
@@ -90,7 +90,8 @@ impl Sums {
             }
             self.false_kills += u64::from(trace.jobs[row].status == Status::Completed);
         }
-        self.says |= trace.jobs.iter().any(|job| job.status != Status::Unspecified);
+        let says = |job: &TraceJob| job.status != Status::Unspecified;
+        self.says = self.says || setup.reaper.is_some() && trace.jobs.iter().any(says);
     }
 
     /// What was reclaimed in all; nothing where the scenario has no reaper.

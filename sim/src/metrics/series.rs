@@ -20,8 +20,8 @@ pub(crate) const SLICES: usize = 240;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Slices {
-    start: i64,
-    end: i64,
+    /// When each slice begins, ms; behind them the end of the last.
+    boundaries: Vec<i64>,
     /// Value × ms of slices that are covered in part, by slice.
     partial: Vec<i128>,
     /// Change of the value that covers whole slices, by slice.
@@ -33,26 +33,29 @@ impl Slices {
     #[must_use]
     pub fn new(start: i64, end: i64, count: usize) -> Self {
         let count = count.max(1);
-        Self { start, end: end.max(start), partial: vec![0; count], change: vec![0; count + 1] }
+        let length = end.max(start).abs_diff(start);
+        let boundary = |index| start.saturating_add_unsigned(part(length, index as u64, count as u64));
+        let boundaries = (0..=count).map(boundary).collect();
+        Self { boundaries, partial: vec![0; count], change: vec![0; count + 1] }
     }
 
     /// When slice `index` begins, ms; that of the slice after the last is the end.
     #[must_use]
     pub fn boundary(&self, index: usize) -> i64 {
-        let (length, count) = (self.end.abs_diff(self.start), self.partial.len() as u64);
-        self.start.saturating_add_unsigned(part(length, index as u64, count))
+        self.boundaries[index]
     }
 
     /// From when to when, ms.
     #[must_use]
-    pub const fn window(&self) -> (i64, i64) {
-        (self.start, self.end)
+    pub fn window(&self) -> (i64, i64) {
+        (self.boundaries[0], self.boundaries[self.partial.len()])
     }
 
     fn slice_of(&self, at: i64) -> usize {
-        let length = self.end.abs_diff(self.start).max(1);
+        let (start, end) = self.window();
+        let length = end.abs_diff(start).max(1);
         let count = self.partial.len();
-        let guess = part(at.abs_diff(self.start), count as u64, length);
+        let guess = part(at.abs_diff(start), count as u64, length);
         let mut slice = usize::try_from(guess).unwrap_or(count).min(count - 1);
         while slice + 1 < count && self.boundary(slice + 1) <= at {
             slice += 1;
@@ -65,7 +68,8 @@ impl Slices {
 
     /// Adds `value` from `from` to `to`, ms.
     pub fn add(&mut self, from: i64, to: i64, value: u64) {
-        let (from, to) = (from.max(self.start), to.min(self.end));
+        let (start, end) = self.window();
+        let (from, to) = (from.max(start), to.min(end));
         if from >= to {
             return;
         }

@@ -63,8 +63,8 @@ pub fn check(setup: &Setup, trace: &Trace, record: &Record) -> Result<(), SimErr
         let name = setup.config.kinds.name(kind);
         equal(record, &format!("{name} under utilization and {name} held by jobs"), usage.held(kind), jobs)?;
     }
-    let mut waits: Vec<(i64, i64, u64)> =
-        asking(trace, record, &demands).map(|(_, from, to, asked)| (from, to, asked)).collect();
+    let mut waits = Vec::new();
+    asking(trace, record, &demands, |_, from, to, asked| waits.push((from, to, asked)));
     let depth = depth(&mut waits);
     equal(record, "area under the queue depth and all waiting", depth.jobs, record.waited_ms)?;
     let of_jobs = (0..trace.jobs.len()).map(|row| u128::from(record.wait_ms(trace, row))).sum();

@@ -25,7 +25,7 @@ use crate::trace::{Trace, TraceShape};
 ///
 /// ```
 /// use fairshare::ResourceKind;
-/// use fairshare_sim::metrics::{Demands, utilization::{Usage, offered_load}};
+/// use fairshare_sim::metrics::{Demands, counts::Counts, utilization::{Usage, offered_load}};
 /// use fairshare_sim::{Scenario, Setup, simulate, trace::{Input, Trace, TraceOptions}};
 /// let text = "[[pool]]\nname = 'p'\nnodes = 1\nnode = { gpu = 4 }\n";
 /// let scenario = Scenario::parse("utilization", text, &[]).unwrap();
@@ -39,7 +39,9 @@ use crate::trace::{Trace, TraceShape};
 /// let usage = Usage::new(&setup, &trace, &record, &demands, Some((0, 150_000)));
 /// assert_eq!(usage.of_pool(0, ResourceKind::GPU), Some(400.0 / 600.0));
 /// assert_eq!(usage.good(ResourceKind::GPU), Some(400.0 / 600.0), "nobody is stopped");
-/// assert_eq!(offered_load(&setup, &trace, &record), [Some(400.0 / 160.0)], "while jobs come");
+/// let counts = Counts::of(&setup, &trace, &record);
+/// let load = offered_load(&setup, &trace.shapes, &counts.run_of_shape, Some((0, 40_000)));
+/// assert_eq!(load, [Some(400.0 / 160.0)], "while jobs come");
 /// ```
 ///
 /// What is recorded as failed held what it held, to no good: of the 400 above the second job's 100.
@@ -167,20 +169,10 @@ pub fn main_kind(pool: &PoolSpec) -> ResourceKind {
         .unwrap_or(first)
 }
 
-/// The offered load of every pool by the jobs that came; `None` where all come at once.
+/// The offered load of every pool, from the run times of all jobs of each shape that came and when the first and the last did,
+/// ms; `None` where all come at once.
 #[must_use]
-pub fn offered_load(setup: &Setup, trace: &Trace, record: &Record) -> Vec<Option<f64>> {
-    let mut run_of_shape = vec![0_u128; trace.shapes.len()];
-    let came = record.came(trace);
-    for job in came {
-        run_of_shape[job.shape as usize] += u128::from(job.run_ms);
-    }
-    let window = came.first().zip(came.last()).map(|(first, last)| (first.submit_ms, last.submit_ms));
-    offered_load_of(setup, &trace.shapes, &run_of_shape, window)
-}
-
-/// The same from the run times of all jobs of each shape.
-pub(crate) fn offered_load_of(
+pub fn offered_load(
     setup: &Setup,
     shapes: &[TraceShape],
     run_of_shape: &[u128],

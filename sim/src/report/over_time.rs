@@ -309,12 +309,12 @@ impl Page<'_> {
         let (scale, unit) = unit(self.setup, kind);
         let mut jobs = vec![Slices::new(from, to, SLICES); COLOURED + 1];
         let mut amounts = jobs.clone();
-        for (row, start, end) in waits(self.trace, self.record) {
+        waits(self.trace, self.record, |row, start, end| {
             let colour = self.colour[self.team_of(row)];
             jobs[colour].add(start, end, 1);
             let alternative = usize::from(self.record.place(&self.record.outcomes[row]).alternative);
             amounts[colour].add(start, end, self.demands.of(self.trace, row, alternative)[kind].get());
-        }
+        });
         html.push_str("<section><h2>Who waits</h2>\n");
         self.legend(html);
         self.waiting(("queue", "waiting jobs", 1.0), &jobs, (from, to), html);
