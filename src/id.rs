@@ -5,6 +5,7 @@
 
 use core::fmt;
 use core::marker::PhantomData;
+use core::num::NonZeroU32;
 use core::ops::{Index, IndexMut};
 
 /// An id that indexes a vector.
@@ -83,20 +84,24 @@ define_id!(
 /// the serial number makes a stale id an error instead of another job.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(from = "WrittenJobId", into = "WrittenJobId"))]
 pub struct JobId {
-    slot: u32,
+    /// One more than the slot, so that a place for nobody takes no more than one for a job.
+    beyond: NonZeroU32,
     serial: u32,
 }
 
+const _: () = assert!(size_of::<Option<JobId>>() == 8, "a place for nobody takes no more than one for a job");
+
 impl JobId {
     pub(crate) const fn new(slot: u32, serial: u32) -> Self {
-        Self { slot, serial }
+        Self { beyond: NonZeroU32::MIN.saturating_add(slot), serial }
     }
 
     /// A small number, unique among the jobs that are alive: an index for the caller's own tables.
     #[must_use]
     pub const fn slot(self) -> usize {
-        self.slot as usize
+        (self.beyond.get() - 1) as usize
     }
 
     pub(crate) const fn serial(self) -> u32 {
@@ -106,13 +111,36 @@ impl JobId {
 
 impl fmt::Debug for JobId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "j{}#{}", self.slot, self.serial)
+        write!(f, "j{}#{}", self.slot(), self.serial)
     }
 }
 
 impl fmt::Display for JobId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}#{}", self.slot, self.serial)
+        write!(f, "{}#{}", self.slot(), self.serial)
+    }
+}
+
+/// A job's id as it is written down.
+#[cfg(feature = "serde")]
+#[derive(Clone, Copy, serde::Serialize, serde::Deserialize)]
+#[serde(rename = "JobId")]
+struct WrittenJobId {
+    slot: u32,
+    serial: u32,
+}
+
+#[cfg(feature = "serde")]
+impl From<WrittenJobId> for JobId {
+    fn from(WrittenJobId { slot, serial }: WrittenJobId) -> Self {
+        Self::new(slot, serial)
+    }
+}
+
+#[cfg(feature = "serde")]
+impl From<JobId> for WrittenJobId {
+    fn from(id: JobId) -> Self {
+        Self { slot: position(id.slot()), serial: id.serial }
     }
 }
 

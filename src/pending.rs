@@ -13,8 +13,9 @@ use crate::id::{IdVec, JobId, ShapeId, position};
 use crate::line::{Line, Place, Waiter};
 use crate::tree::{MemberId, Tree};
 
-/// The line of one leaf and one shape.
+/// The line of one leaf and one shape. None lies in more lines of the cache than it must, nor does a leaf.
 #[derive(Clone, Debug)]
+#[repr(align(64))]
 struct Queue {
     shape: ShapeId,
     class: i32,
@@ -24,10 +25,13 @@ struct Queue {
 }
 
 #[derive(Clone, Debug, Default)]
+#[repr(align(64))]
 struct Leaf {
     by_shape: SmallVec<[(ShapeId, u32); 2]>,
     active: SmallVec<[u32; 4]>,
 }
+
+const _: () = assert!(size_of::<(Queue, Leaf)>() == 192, "a line takes two lines of the cache, a leaf one");
 
 /// What adding or taking a job did to its line.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

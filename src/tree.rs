@@ -49,8 +49,9 @@ pub(crate) struct Scale<'a> {
     pub(crate) reciprocals: &'a [f64],
 }
 
-/// One member.
+/// One member; two lie in one line of the cache.
 #[derive(Clone, Copy, PartialEq, Debug)]
+#[repr(align(32))]
 pub(crate) struct Member {
     /// The member above; the root is its own.
     pub(crate) parent: MemberId,
@@ -63,6 +64,8 @@ pub(crate) struct Member {
     /// Place among its siblings where all else ties.
     pub(crate) tie: u32,
 }
+
+const _: () = assert!(size_of::<Member>() == 32, "a member takes half of a line of the cache");
 
 /// The weight of a member among its siblings, all of them multiplied by what they have in common.
 #[derive(Clone, Copy, Debug)]

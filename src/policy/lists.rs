@@ -55,8 +55,9 @@ impl View<'_> {
     }
 }
 
-/// One child's entry in one list.
+/// One child's entry in one list: one line of the cache.
 #[derive(Clone, Debug)]
+#[repr(align(64))]
 struct Stand {
     member: MemberId,
     route: RouteId,
@@ -66,6 +67,8 @@ struct Stand {
     served: u64,
     place: Place,
 }
+
+const _: () = assert!(size_of::<Stand>() == 64, "a stand takes one line of the cache");
 
 /// A heap entry: the hint beside the number of the stand.
 #[derive(Clone, Copy, Debug)]
@@ -83,8 +86,9 @@ struct List {
     seen: u64,
 }
 
-/// One member as a child.
+/// One member as a child; two lie in one line of the cache.
 #[derive(Clone, Debug)]
+#[repr(align(32))]
 struct Rival {
     /// Where it competes.
     parent: MemberId,
@@ -92,6 +96,8 @@ struct Rival {
     /// Its stands, by route.
     stands: SmallVec<[(RouteId, u32); 2]>,
 }
+
+const _: () = assert!(size_of::<Rival>() == 32, "a rival takes half of a line of the cache");
 
 impl Rival {
     /// Its stand in the list of a route.

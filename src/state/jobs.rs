@@ -29,8 +29,9 @@ pub(crate) enum Status {
     },
 }
 
-/// A job that is alive, or a free slot.
+/// A job that is alive, or a free slot: one line of the cache.
 #[derive(Clone, Debug)]
+#[repr(align(64))]
 pub(crate) struct Job {
     pub(crate) shape: ShapeId,
     pub(crate) leaf: MemberId,
@@ -41,6 +42,8 @@ pub(crate) struct Job {
     pub(crate) status: Status,
     serial: u32,
 }
+
+const _: () = assert!(size_of::<Job>() == 64, "a job takes one line of the cache");
 
 /// What a job was submitted as.
 #[derive(Clone, Debug)]
