@@ -84,7 +84,7 @@ define_id!(
 /// the serial number makes a stale id an error instead of another job.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(from = "WrittenJobId", into = "WrittenJobId"))]
+#[cfg_attr(feature = "serde", serde(try_from = "WrittenJobId", into = "WrittenJobId"))]
 pub struct JobId {
     /// One more than the slot, so that a place for nobody takes no more than one for a job.
     beyond: NonZeroU32,
@@ -94,6 +94,7 @@ pub struct JobId {
 const _: () = assert!(size_of::<Option<JobId>>() == 8, "a place for nobody takes no more than one for a job");
 
 impl JobId {
+    /// The slot is below `u32::MAX`.
     pub(crate) const fn new(slot: u32, serial: u32) -> Self {
         Self { beyond: NonZeroU32::MIN.saturating_add(slot), serial }
     }
@@ -124,16 +125,18 @@ impl fmt::Display for JobId {
 /// A job's id as it is written down.
 #[cfg(feature = "serde")]
 #[derive(Clone, Copy, serde::Serialize, serde::Deserialize)]
-#[serde(rename = "JobId")]
+#[serde(rename = "JobId", expecting = "struct JobId")]
 struct WrittenJobId {
     slot: u32,
     serial: u32,
 }
 
 #[cfg(feature = "serde")]
-impl From<WrittenJobId> for JobId {
-    fn from(WrittenJobId { slot, serial }: WrittenJobId) -> Self {
-        Self::new(slot, serial)
+impl TryFrom<WrittenJobId> for JobId {
+    type Error = &'static str;
+
+    fn try_from(WrittenJobId { slot, serial }: WrittenJobId) -> Result<Self, Self::Error> {
+        if slot < u32::MAX { Ok(Self::new(slot, serial)) } else { Err("a job's slot is below 4294967295") }
     }
 }
 

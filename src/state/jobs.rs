@@ -104,7 +104,8 @@ impl Jobs {
     }
 
     fn new_slot(&mut self) -> Result<JobId, Error> {
-        let slot = u32::try_from(self.slots.len()).map_err(|_| ErrorKind::TooMany("jobs alive"))?;
+        let slot = u32::try_from(self.slots.len()).ok().filter(|slot| *slot < u32::MAX);
+        let slot = slot.ok_or(ErrorKind::TooMany("jobs alive"))?;
         self.resize(self.slots.len() + 1);
         Ok(JobId::new(slot, 0))
     }

@@ -471,3 +471,17 @@ fn records_of_unknown_teams_are_refused() {
     let error = Scheduler::restore(&snapshot).err().map(|error| error.to_string());
     assert_eq!(error, Some(format!("job {job} of the snapshot: there is no team 9")));
 }
+
+#[test]
+fn a_job_that_nobody_can_be_is_refused_and_no_other() {
+    let read = |text: &str| serde_json::from_str::<JobId>(text);
+    for slot in [0, 1, u32::MAX - 1] {
+        let id = read(&format!(r#"{{"slot":{slot},"serial":7}}"#)).unwrap();
+        assert_eq!(id.slot(), slot as usize);
+        assert_eq!(serde_json::to_string(&id).unwrap(), format!(r#"{{"slot":{slot},"serial":7}}"#));
+    }
+    let beyond = read(r#"{"slot":4294967295,"serial":7}"#).unwrap_err().to_string();
+    assert!(beyond.starts_with("a job's slot is below 4294967295"), "{beyond}");
+    let other = read("3").unwrap_err().to_string();
+    assert!(other.contains("expected struct JobId"), "{other}");
+}
