@@ -10,6 +10,8 @@
 
 use core::ops::Range;
 
+use smallvec::SmallVec;
+
 use super::legal::{Fairness, Rules, Wanted, exceeds_ratio};
 use super::ranks::Ranks;
 use super::running::{Alike, Running};
@@ -87,13 +89,13 @@ pub(super) struct Groups<'a> {
     hope: Hope,
     fairness: Option<Fairness<'a>>,
     /// The job's teams, from the leaf up.
-    levels: Vec<Level>,
+    levels: SmallVec<[Level; 4]>,
     /// Below whom they are looked for.
     top: MemberId,
     /// The class that is looked at; `None` before the first.
     class: Option<i32>,
-    steps: Vec<Step>,
-    found: Vec<Group<'a>>,
+    steps: SmallVec<[Step; 4]>,
+    found: SmallVec<[Group<'a>; 4]>,
 }
 
 impl<'a> Groups<'a> {
@@ -106,8 +108,8 @@ impl<'a> Groups<'a> {
         (wanted, hope): (Wanted, Hope),
         fairness: Option<Fairness<'a>>,
     ) -> Option<Self> {
-        let (class, steps, found) = (None, Vec::new(), Vec::new());
-        let (levels, top) = (Vec::new(), wanted.leaf);
+        let (class, steps, found) = (None, SmallVec::new(), SmallVec::new());
+        let (levels, top) = (SmallVec::new(), wanted.leaf);
         let mut groups =
             Self { state, running, ranks, rules, wanted, hope, fairness, levels, top, class, steps, found };
         let mut hopes = hope == Hope::Nothing;

@@ -18,6 +18,7 @@ pub(crate) use self::hopeless::is_hopeless;
 pub(crate) use self::legal::{Fairness, Rules, Wanted, judge};
 use self::ranks::Ranks;
 pub(crate) use self::running::Running;
+use self::search::Buffers;
 pub(crate) use self::search::{Bounds, Plan, search};
 use self::spare::Spare;
 use core::cmp::{Ordering, Reverse};
@@ -37,6 +38,7 @@ pub(crate) struct Prepared {
     ranks: Ranks,
     spare: Spare,
     quotas: SpareQuotas,
+    buffers: Buffers,
 }
 
 impl Prepared {

@@ -38,16 +38,23 @@ impl Alike {
         self.by_start.len()
     }
 
-    /// The first of those that are wanted, in the order in which they give way.
-    pub(super) fn first(&self, state: &State, most: usize, wanted: impl Fn(JobId) -> bool) -> Vec<Victim> {
-        let victims = self.jobs().filter(|job| wanted(*job)).filter_map(|job| Victim::new(state, job, false));
+    /// The first of those that are wanted, in the order in which they give way, in the memory of `victims`.
+    pub(super) fn first(
+        &self,
+        state: &State,
+        most: usize,
+        wanted: impl Fn(JobId) -> bool,
+        victims: &mut Vec<Victim>,
+    ) {
+        let all = self.jobs().filter(|job| wanted(*job)).filter_map(|job| Victim::new(state, job, false));
+        victims.clear();
         if self.uneven == 0 {
-            return victims.take(most).collect();
+            victims.extend(all.take(most));
+            return;
         }
-        let mut victims: Vec<Victim> = victims.collect();
+        victims.extend(all);
         victims.sort_unstable_by_key(|victim| victim.loss);
         victims.truncate(most);
-        victims
     }
 }
 

@@ -12,6 +12,7 @@
 //! refused (see `otherwise`). Layer 3; uses `state`, `tree`.
 
 mod beside;
+mod buffers;
 mod domains;
 mod hoped;
 mod nodes;
@@ -21,6 +22,7 @@ use core::cmp::{Ordering, Reverse};
 use core::ops::Range;
 use std::collections::BTreeSet;
 
+pub(super) use buffers::Buffers;
 use domains::InDomain;
 use hoped::may_be_guaranteed;
 pub(super) use hoped::{Hope, could_cover};
@@ -63,6 +65,7 @@ pub(crate) struct Plan {
 }
 
 /// A running job that may be stopped for the wanted one, as far as can be told without knowing the others.
+#[derive(Clone, Debug)]
 struct Candidate {
     victim: Victim,
     route: RouteId,
@@ -103,6 +106,8 @@ struct Search<'a> {
     /// For how many workers there is room then; for none where it is left alone.
     seats: Vec<u64>,
     candidates: Vec<Candidate>,
+    /// Who becomes a candidate next: nobody, in between.
+    victims: Vec<Victim>,
     /// A pool without nodes.
     divisible: bool,
     /// The candidates in a divisible pool.
@@ -157,19 +162,22 @@ fn search_among(
     bounds: &Bounds<'_>,
     (fairness, hope): (Option<Fairness<'_>>, Hope),
 ) -> Option<Plan> {
-    let Prepared { ranks, spare, quotas } = prepared;
+    let Prepared { ranks, spare, quotas, buffers } = prepared;
     let mut groups = Groups::new(state, (running, ranks), bounds.rules, (wanted, hope), fairness)?;
     if !groups.suffice() {
         return None;
     }
-    let mut search = Search::new(state, groups, spare.lend(&state.tree), fairness, (wanted, hope), bounds);
+    let lent = (spare.lend(&state.tree), core::mem::take(buffers));
+    let mut search = Search::new(state, groups, lent, fairness, (wanted, hope), bounds);
     let mut found = search.judged(running, quotas);
     if found.is_none() && !search.protected.is_empty() {
         search.leave_alone();
         found = search.judged(running, quotas);
     }
     search.put_back_all();
-    spare.give_back(search.tree);
+    let (tree, emptied) = search.give_back();
+    spare.give_back(tree);
+    *buffers = emptied;
     found
 }
 
@@ -177,7 +185,7 @@ impl<'a> Search<'a> {
     fn new(
         state: &'a State,
         groups: Groups<'a>,
-        tree: Tree,
+        (tree, buffers): (Tree, Buffers),
         fairness: Option<Fairness<'a>>,
         (wanted, hope): (Wanted, Hope),
         bounds: &'a Bounds<'a>,
@@ -185,17 +193,20 @@ impl<'a> Search<'a> {
         let route = state.routes.route(wanted.route);
         let pool = state.ledger.pool(route.pool);
         let needs = state.quotas.needs(&state.tree, wanted.leaf, route);
-        let (request, workers, free) = if pool.is_divisible() {
-            (needs, 1, vec![Some(Room::of_amount(pool.free()))])
+        let Buffers { mut free, mut seats, .. } = buffers;
+        let (request, workers) = if pool.is_divisible() {
+            free.push(Some(Room::of_amount(pool.free())));
+            (needs, 1)
         } else {
-            let mut free = vec![None; pool.nodes_configured() as usize];
+            free.resize(pool.nodes_configured() as usize, None);
             for (node, room) in pool.nodes() {
                 if bounds.avoid.binary_search(&node).is_err() {
                     free[node.index()] = Some(room.clone());
                 }
             }
-            (route.request, u64::from(route.workers), free)
+            (route.request, u64::from(route.workers))
         };
+        seats.extend(free.iter().map(|free| free.as_ref().map_or(0, |free| free.times(&request))));
         let mut search = Self {
             state,
             groups,
@@ -207,19 +218,20 @@ impl<'a> Search<'a> {
             needs,
             workers,
             within: 0..free.len(),
-            seats: free.iter().map(|free| free.as_ref().map_or(0, |free| free.times(&request))).collect(),
+            seats,
             domains: Vec::new(),
-            leaves: Vec::new(),
-            positions: Vec::new(),
+            leaves: buffers.leaves,
+            positions: buffers.positions,
             tree,
             free,
-            candidates: Vec::new(),
+            candidates: buffers.candidates,
+            victims: buffers.victims,
             divisible: pool.is_divisible(),
             teams: Teams::default(),
-            spans: Vec::new(),
-            on_nodes: OnNodes::default(),
-            chosen: Vec::new(),
-            is_chosen: Vec::new(),
+            spans: buffers.spans,
+            on_nodes: buffers.on_nodes,
+            chosen: buffers.chosen,
+            is_chosen: buffers.is_chosen,
             first_node: None,
             excluded: BTreeSet::new(),
             snug: Snug::Never,
@@ -269,7 +281,9 @@ impl<'a> Search<'a> {
         let Some(group) = self.groups.get(group) else { return from..from };
         let (own, side, route, equal) = (group.own, group.against.side, group.route, group.equal);
         let may_stop = |job: JobId| group.is_open(state, job) && (bounds.may_stop)(job, own);
-        for victim in group.alike.first(state, group.most, may_stop) {
+        let mut victims = core::mem::take(&mut self.victims);
+        group.alike.first(state, group.most, may_stop, &mut victims);
+        for victim in victims.drain(..) {
             let spans = self.spans.len();
             if self.divisible {
                 self.spans.push(Span { node: NodeId::new(0), workers: 1, device: None });
@@ -279,6 +293,7 @@ impl<'a> Search<'a> {
             let spans = spans..self.spans.len();
             self.candidates.push(Candidate { victim, route, side, equal, spans });
         }
+        self.victims = victims;
         if self.candidates.len() > from && self.leaves.last() != Some(&group.leaf) {
             self.leaves.push(group.leaf);
         }

@@ -6,7 +6,7 @@
 //! stops nobody (R3), so that a cycle ends. The end of a bound lifts that from a job once until the next event from outside:
 //! ranks go round between the levels of a tree, and if each end did, time alone would. A job whose search failed, or would for
 //! certain, is tried again once something has happened that may let it succeed: a start or a stop in one of its pools, more
-//! that others hold, less that its own teams do (see `version`), or a bound on waste that has run out.
+//! that others hold, less that its own teams do (see `again`), or a bound on waste that has run out.
 //!
 //! Without preemption there is no state here, and nothing is done.
 //! Absent on purpose: which plans are legal (see `reclaim`). Layer 5; uses `reclaim`, `pending`, `state`.
@@ -42,10 +42,8 @@ pub(super) struct Reclaim {
     back_off: Millis,
     running: Running,
     prepared: Prepared,
-    /// Counts what has started and stopped in each pool.
+    /// Counts what has started and stopped in each pool, and what has started anywhere of those who hold something there.
     versions: IdVec<PoolId, u64>,
-    /// By pool: counts what has started anywhere of those who hold something there.
-    grown: IdVec<PoolId, u64>,
     /// Counts what has stopped below each member.
     shrunk: IdVec<MemberId, u64>,
     /// Jobs whose search failed, with the counts of their pools then.
@@ -97,7 +95,6 @@ impl Reclaim {
             running: Running::new(pools, &state.tree),
             prepared: Prepared::default(),
             versions: (0..pools).map(|_| 0).collect(),
-            grown: (0..pools).map(|_| 0).collect(),
             shrunk: state.tree.ids().map(|_| 0).collect(),
             failed: BTreeMap::new(),
             in_vain: Vec::new(),
@@ -452,10 +449,8 @@ impl Engine {
         }
         reclaim.prepared.changed(&state.tree, state.alive(job).leaf);
         let top = state.tree.below_root(state.alive(job).leaf);
-        for (pool, grown) in reclaim.grown.iter_mut().enumerate() {
-            if reclaim.running.has_below(PoolId::at(pool), top) {
-                *grown += 1;
-            }
+        for (pool, version) in reclaim.versions.iter_mut().enumerate() {
+            *version += u64::from(reclaim.running.has_below(PoolId::at(pool), top));
         }
     }
 

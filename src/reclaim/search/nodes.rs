@@ -15,7 +15,7 @@ use crate::route::RouteId;
 use crate::tree::MemberId;
 
 /// A candidate on a node, with what is asked of him most.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Here {
     number: u32,
     class: i32,
@@ -28,7 +28,7 @@ struct Here {
 }
 
 /// The candidates by node, as far as anybody has asked.
-#[derive(Default)]
+#[derive(Clone, Default, Debug)]
 pub(super) struct OnNodes {
     here: Vec<Here>,
     /// By node: the one that was found last, counted from one; zero for none.
@@ -40,6 +40,14 @@ pub(super) struct OnNodes {
 }
 
 impl OnNodes {
+    /// Nobody is known any more.
+    pub(super) fn clear(&mut self) {
+        let Self { here, last, candidates, next } = self;
+        here.clear();
+        last.clear();
+        (*candidates, *next) = (0, 0);
+    }
+
     /// The candidates on a node.
     fn on(&self, node: usize) -> impl Iterator<Item = &Here> {
         let at = |number: u32| (number > 0).then(|| &self.here[number as usize - 1]);

@@ -6,7 +6,7 @@
 
 use super::super::holds::Holds;
 use super::{Head, Reclaim};
-use crate::id::{JobId, PoolId, ShapeId};
+use crate::id::{JobId, ShapeId};
 use crate::state::State;
 use crate::tree::MemberId;
 
@@ -26,9 +26,9 @@ pub(super) struct Failed {
 }
 
 impl Reclaim {
-    /// Counts what may let a search succeed that failed: whatever has happened in the pools of a shape and, where equal ranks
-    /// are compared by all that they hold, what others hold more who have jobs there, and the leaf's own teams less. Where
-    /// lower ranks do not count for it unless they are guaranteed, anything may.
+    /// Counts what may let a search succeed that failed: whatever has happened in the pools of a shape, what others hold more
+    /// who have jobs there, and, where equal ranks are compared by all that they hold, the leaf's own teams less. Where lower
+    /// ranks do not count for it unless they are guaranteed, anything may.
     fn version(&self, state: &State, leaf: MemberId, shape: ShapeId) -> Version {
         let shape = state.routes.shape(shape);
         let is_compared = self.rules.same_rank;
@@ -36,8 +36,7 @@ impl Reclaim {
             return Version { anywhere: true, changes: self.versions.iter().sum() };
         }
         let pools = shape.routes().map(|route| state.routes.route(route).pool);
-        let grown = |pool: PoolId| if is_compared { self.grown[pool] } else { 0 };
-        let mut changes: u64 = pools.map(|pool| self.versions[pool] + grown(pool)).sum();
+        let mut changes: u64 = pools.map(|pool| self.versions[pool]).sum();
         if is_compared {
             let own = state.tree.path(leaf).filter(|member| *member != MemberId::ROOT);
             changes += own.map(|member| self.shrunk[member]).sum::<u64>();

@@ -1,0 +1,57 @@
+//! Buffers: the memory of a search, kept from one to the next, so that hardly any asks for it anew.
+//!
+//! Nothing is in it between two searches. Absent on purpose: what it is used for (see `search`). Layer 3; uses `room`.
+
+use super::nodes::OnNodes;
+use super::{Candidate, Search};
+use crate::ledger::Span;
+use crate::reclaim::Victim;
+use crate::room::Room;
+use crate::tree::{MemberId, Tree};
+
+/// As [`Search`] names its parts.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct Buffers {
+    pub(super) leaves: Vec<MemberId>,
+    pub(super) positions: Vec<u32>,
+    pub(super) free: Vec<Option<Room>>,
+    pub(super) seats: Vec<u64>,
+    pub(super) candidates: Vec<Candidate>,
+    pub(super) victims: Vec<Victim>,
+    pub(super) spans: Vec<Span>,
+    pub(super) on_nodes: OnNodes,
+    pub(super) chosen: Vec<usize>,
+    pub(super) is_chosen: Vec<bool>,
+}
+
+impl Search<'_> {
+    /// What was lent to a search that is over: the tree, and the buffers, emptied.
+    pub(super) fn give_back(self) -> (Tree, Buffers) {
+        let Self { tree, mut leaves, mut positions, mut free, mut seats, mut candidates, .. } = self;
+        let Self { victims, mut spans, mut on_nodes, mut chosen, mut is_chosen, .. } = self;
+        leaves.clear();
+        positions.clear();
+        free.clear();
+        seats.clear();
+        candidates.clear();
+        spans.clear();
+        on_nodes.clear();
+        chosen.clear();
+        is_chosen.clear();
+        (
+            tree,
+            Buffers {
+                leaves,
+                positions,
+                free,
+                seats,
+                candidates,
+                victims,
+                spans,
+                on_nodes,
+                chosen,
+                is_chosen,
+            },
+        )
+    }
+}
