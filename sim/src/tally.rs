@@ -45,12 +45,6 @@ impl Lengths {
     }
 }
 
-/// One team's jobs.
-#[derive(Clone, Debug, Default)]
-struct OfTeam {
-    wait: Lengths,
-}
-
 /// All that is measured of the jobs that are over.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tally {
@@ -65,7 +59,8 @@ pub(crate) struct Tally {
     slowdown: Lengths,
     slowdown_sum: f64,
     slowdown_max: f64,
-    teams: Vec<OfTeam>,
+    /// The waits of each team.
+    waits: Vec<Lengths>,
     usage: Option<Usage>,
     costs: Costs,
     reclaimed: reclaimed::Sums,
@@ -100,16 +95,15 @@ impl Tally {
         decided.for_each(|ms| self.first_decision.0.add(ms));
         self.last_end_ms = self.last_end_ms.max(record.last_end_ms());
         self.counts.add(setup, trace, record);
-        self.teams.resize_with(setup.config.teams.len(), OfTeam::default);
+        self.waits.resize_with(setup.config.teams.len(), Lengths::default);
         for (row, (job, outcome)) in (0_u32..).zip(trace.jobs.iter().zip(&record.outcomes)) {
-            let team = &mut self.teams[setup.team_of[job.team as usize].index()];
             if outcome.fate != Fate::Unseen {
                 self.first_submit_ms = Some(self.first_submit_ms.unwrap_or(job.submit_ms).min(job.submit_ms));
                 self.last_submit_ms = self.last_submit_ms.max(Some(job.submit_ms));
             }
             if outcome.fate == Fate::Ended {
                 let wait_ms = record.wait_ms(trace, row as usize);
-                team.wait.0.add(wait_ms);
+                self.waits[setup.team_of[job.team as usize].index()].0.add(wait_ms);
                 self.wait.0.add(wait_ms);
             }
             if outcome.fate == Fate::Ended && record.ran_through(row) {
@@ -152,8 +146,8 @@ impl Tally {
         let priced = setup.is_priced();
         let money = priced.then(|| Money::new(&costs, setup, trace));
         let waits = self.wait.distribution();
-        let of_team = |team: &OfTeam| Figures { wait: team.wait.distribution(), ..Figures::default() };
-        let figures: Vec<Figures> = self.teams.iter().map(of_team).collect();
+        let of_team = |waits: &Lengths| Figures { wait: waits.distribution(), ..Figures::default() };
+        let figures: Vec<Figures> = self.waits.iter().map(of_team).collect();
         let mut teams = summary::teams(setup, &self.counts.teams, &figures, &costs, money.as_ref());
         for shown in &mut teams {
             (shown.response_s, shown.bounded_slowdown) = (None, None);

@@ -24,7 +24,7 @@ use crate::line::Place;
 use crate::resources::{ResourceKind, Resources};
 use crate::route::RouteId;
 use crate::snapshot::{Float, Memory, Rounds, Turn};
-use crate::state::{State, Status, Stopped};
+use crate::state::{State, Stopped};
 use crate::time::{Millis, Timestamp};
 
 /// How long a round lasts.

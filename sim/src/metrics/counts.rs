@@ -79,6 +79,7 @@ impl Counts {
                 "cancelled" | "reaped" => self.jobs.cancelled += 1,
                 "rejected" => self.jobs.rejected += 1,
                 "unfinished" => self.jobs.unfinished += 1,
+                // No other word is told of a job that came.
                 _ => {}
             }
         }

@@ -68,7 +68,7 @@ pub(crate) struct Sums {
     gpu: u128,
     money: Exact,
     false_kills: u64,
-    /// The trace says of some job how it ended.
+    /// There is a reaper, and the trace says of some job how it ended.
     says: bool,
 }
 

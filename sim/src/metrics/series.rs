@@ -40,6 +40,10 @@ impl Slices {
     }
 
     /// When slice `index` begins, ms; that of the slice after the last is the end.
+    ///
+    /// # Panics
+    ///
+    /// For a slice beyond that.
     #[must_use]
     pub fn boundary(&self, index: usize) -> i64 {
         self.boundaries[index]
