@@ -137,7 +137,21 @@ impl Budgets {
     }
 
     /// A job of a leaf has started by a route, or stopped.
+    #[inline]
     pub(crate) fn changes(
+        &mut self,
+        config: &Config,
+        tree: &Tree,
+        job: (MemberId, &Route),
+        now: Timestamp,
+        starts: bool,
+    ) {
+        if !self.accounts.is_empty() {
+            self.settle(config, tree, job, now, starts);
+        }
+    }
+
+    fn settle(
         &mut self,
         config: &Config,
         tree: &Tree,
@@ -145,9 +159,6 @@ impl Budgets {
         now: Timestamp,
         starts: bool,
     ) {
-        if self.accounts.is_empty() {
-            return;
-        }
         for member in tree.path(leaf) {
             let Some(account) = self.accounts.get_mut(&member) else { continue };
             account.settle(now);

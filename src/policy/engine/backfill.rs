@@ -206,7 +206,12 @@ impl Engine {
 
     /// Works out again the reservations of pools in which something has changed; whether somebody may start who could
     /// not before.
+    #[inline]
     pub(super) fn refresh_holds(&mut self, state: &State) -> bool {
+        self.holds.is_some() && self.work_out_holds(state)
+    }
+
+    fn work_out_holds(&mut self, state: &State) -> bool {
         let Some(mut holds) = self.holds.take() else { return false };
         let (mut changed, mut loosened) = (false, Vec::new());
         for pool in (0..holds.pools.len()).map(PoolId::at) {

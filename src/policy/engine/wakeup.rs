@@ -22,9 +22,9 @@ impl Engine {
         // Where whatever fits may pass and nobody is stopped, who comes first changes nothing while nobody fits.
         let stops = state.config.policy.preemption != Preemption::None;
         let ranked = self.holds.is_some() || self.head_only || self.one_line || stops;
-        let ranks = state.next_ranks().filter(|_| ranked);
+        let ranks = ranked.then(|| state.next_ranks()).flatten();
         // A holder whose team has spent its budget loses the reservation; nobody else gains by it.
-        let spent = state.budgets.next_spent().filter(|_| self.holds.is_some());
+        let spent = self.holds.is_some().then(|| state.budgets.next_spent()).flatten();
         [holds, ranks, state.budgets.next_renewal(), spent].into_iter().flatten().min()
     }
 }
