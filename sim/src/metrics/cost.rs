@@ -163,15 +163,18 @@ impl Costs {
             held: BTreeMap::new(),
         };
         let priced = setup.is_priced();
-        for stretch in record.stretches() {
+        record.stretches().for_each(|stretch| {
             let job = &trace.jobs[stretch.row];
             let demand = demands.of(trace, stretch.row, stretch.alternative);
             let gpu = u128::from(demand[ResourceKind::GPU].get()) * u128::from(stretch.length_ms());
+            if !priced && gpu == 0 {
+                return;
+            }
             let cost = of_stretch(setup, trace, demands, &stretch);
             costs.allocated_by_pool[stretch.pool] += cost;
             costs.teams.add(setup.team_of[job.team as usize].index(), cost, gpu);
             if !priced {
-                continue;
+                return;
             }
             costs.owners.add(job.owner as usize, cost, gpu);
             costs.users.add(job.user as usize, cost, gpu);
@@ -183,7 +186,7 @@ impl Costs {
                 let key = (stretch.pool, Whose::of(setup, trace, stretch.row));
                 costs.held.entry(key).or_default().add(Held { money: cost, lost, amount });
             }
-        }
+        });
         costs
     }
 

@@ -89,12 +89,13 @@ impl Division {
 
     /// The same, in the memory of `sorted`.
     fn sort<T: Copy + Default>(&self, values: impl IntoIterator<Item = T>, sorted: &mut Vec<T>) {
-        sorted.clear();
         let size = self.ends.last().copied().unwrap_or(0);
         if self.whole.is_some() {
+            sorted.clear();
             sorted.extend(values.into_iter().take(size));
             return;
         }
+        // Each place is written below, so that what is there from before may stay.
         sorted.resize(size, T::default());
         let mut next: Vec<usize> = self.begins().collect();
         for (value, label) in values.into_iter().zip(&self.labels) {

@@ -65,8 +65,10 @@ pub struct Depth {
 /// ```
 #[must_use]
 pub fn depth(waits: &mut [(i64, i64, u64)]) -> Depth {
-    // Jobs come nearly in order already, and leave while time only goes on.
-    waits.sort_unstable();
+    // Jobs come in order, but for those that come back, and leave while time only goes on.
+    if !waits.is_sorted_by_key(|(from, ..)| *from) {
+        waits.sort_unstable();
+    }
     let (mut depth, mut level) = (Depth::default(), Level::default());
     let mut leaves = EventQueue::new();
     for (from, to, asked) in waits.iter().filter(|(from, to, _)| from < to) {

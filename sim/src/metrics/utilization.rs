@@ -10,7 +10,7 @@
 //! is up. Estimator: exact sums of thousandths × ms, one division. Source: goodput as completed useful work, Basney and
 //! Livny, "Improving goodput by coscheduling CPU and network capacity", 1999; offered load of queues, ρ.
 
-use fairshare::{Alternative, Eligible, PoolSpec, Quantity, ResourceKind, Resources};
+use fairshare::{Alternative, Eligible, PoolSpec, ResourceKind, Resources};
 
 use super::{Demands, ratio};
 use crate::record::Record;
@@ -95,13 +95,15 @@ impl Usage {
             let demand = demands.of(trace, stretch.row, stretch.alternative);
             let length = stretch.length_ms();
             let good_ms = record.good(trace, stretch).map_or(0, |good| good.length_ms());
-            for kind in kinds.iter().filter(|kind| demand[**kind] != Quantity::ZERO) {
-                let times = |ms: u64| u128::from(demand[*kind].get()) * u128::from(ms);
-                held[stretch.pool][kind.index()] += times(length);
-                good[stretch.pool][kind.index()] += times(good_ms);
-                if stretch.lost {
-                    lost[stretch.pool][kind.index()] += times(length);
+            let add = |table: &mut Vec<Vec<u128>>, ms: u64| {
+                for (kind, sum) in kinds.iter().zip(&mut table[stretch.pool]) {
+                    *sum += u128::from(demand[*kind].get()) * u128::from(ms);
                 }
+            };
+            add(&mut held, length);
+            add(&mut good, good_ms);
+            if stretch.lost {
+                add(&mut lost, length);
             }
         });
         let of_pool = |pool: usize| kinds.iter().map(|kind| setup.available(pool, *kind, window)).collect();

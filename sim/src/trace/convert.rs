@@ -137,7 +137,7 @@ struct Survey {
 }
 
 impl Sink for Survey {
-    fn job(&mut self, row: &TraceRow, checked: &Checked, shapes: &ShapeTable, _: Facts) {
+    fn job(&mut self, row: &TraceRow, checked: &Checked, shapes: &ShapeTable, _: &Facts) {
         with_line(row, checked, shapes, |line| self.columns.note(line));
         if self.forgotten != shapes.forgotten() {
             self.forgotten = shapes.forgotten();
@@ -175,7 +175,7 @@ struct Streaming<W: Write> {
 }
 
 impl<W: Write> Sink for Streaming<W> {
-    fn job(&mut self, row: &TraceRow, checked: &Checked, shapes: &ShapeTable, _: Facts) {
+    fn job(&mut self, row: &TraceRow, checked: &Checked, shapes: &ShapeTable, _: &Facts) {
         if self.failed.is_none() {
             let written = with_line(row, checked, shapes, |line| self.writer.write(line, &shapes.priorities));
             self.failed = written.err();

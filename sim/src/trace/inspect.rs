@@ -119,7 +119,7 @@ pub fn inspect_against(
 struct Submits(Vec<i64>);
 
 impl Sink for Submits {
-    fn job(&mut self, _: &TraceRow, checked: &Checked, _: &ShapeTable, facts: Facts) {
+    fn job(&mut self, _: &TraceRow, checked: &Checked, _: &ShapeTable, facts: &Facts) {
         if !facts.missing.submit {
             self.0.push(checked.submit_ms);
         }
@@ -302,7 +302,7 @@ impl Default for Counter {
 }
 
 impl Sink for Counter {
-    fn job(&mut self, row: &TraceRow, checked: &Checked, shapes: &ShapeTable, facts: Facts) {
+    fn job(&mut self, row: &TraceRow, checked: &Checked, shapes: &ShapeTable, facts: &Facts) {
         self.max_processors = facts.max_processors.or(self.max_processors);
         let Kind { gpu, cpu, accelerator, constrained } = self.kind(checked.shape, shapes);
         let run_ms = u128::from(checked.run_ms);
@@ -362,7 +362,7 @@ impl Counter {
         self.kinds[shape as usize]
     }
 
-    fn arrival(&mut self, submit_ms: i64, facts: Facts) {
+    fn arrival(&mut self, submit_ms: i64, facts: &Facts) {
         self.first_ms = self.first_ms.min(submit_ms);
         self.last_ms = self.last_ms.max(submit_ms);
         if let Some(previous) = self.previous_ms {

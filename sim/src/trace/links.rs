@@ -91,7 +91,7 @@ fn told_at(
         return None;
     }
     let mut rows = Rows::open(inputs, options).ok()?;
-    while rows.next().ok()?.is_some() {
+    while rows.next().ok()? {
         if rows.row().name == name {
             return Some(rows.refuse(sentence, hint));
         }

@@ -5,7 +5,6 @@
 use super::error::TraceError;
 use super::guess::Format;
 use super::input::Input;
-use super::interner::compare_names;
 use super::model::{Extra, Lengths, Recorded, Trace, TraceJob};
 use super::reader::{self, Checked, Sink, TraceOptions};
 use super::row::{Facts, TraceRow};
@@ -87,13 +86,12 @@ pub(crate) struct Builder {
     recorded: Vec<Recorded>,
     any_recorded: bool,
     disordered: bool,
-    last_name: String,
     /// The owner that each team is, where it has been one: mostly the team pays itself.
     owner_of_team: Vec<Option<u32>>,
 }
 
 impl Sink for Builder {
-    fn job(&mut self, row: &TraceRow, checked: &Checked, _: &ShapeTable, _: Facts) {
+    fn job(&mut self, row: &TraceRow, checked: &Checked, _: &ShapeTable, _: &Facts) {
         self.add(row, checked);
     }
 }
@@ -129,26 +127,23 @@ impl Builder {
             shape: checked.shape,
             status: row.status,
         };
+        let at = trace.jobs.len();
+        trace.names.push(&row.name);
         if let Some(last) = trace.jobs.last() {
-            self.disordered |= match job.submit_ms.cmp(&last.submit_ms) {
-                std::cmp::Ordering::Less => true,
-                std::cmp::Ordering::Equal => compare_names(&row.name, &self.last_name).is_lt(),
-                std::cmp::Ordering::Greater => false,
-            };
+            let by_name = || trace.names.get(at).cmp(&trace.names.get(at - 1));
+            self.disordered |= job.submit_ms.cmp(&last.submit_ms).then_with(by_name).is_lt();
         }
-        self.last_name.clone_from(&row.name);
         if checked.start_ms.is_some() || checked.end_ms.is_some() {
             self.any_recorded = true;
             // Sources without recorded times pay nothing for the column.
-            self.recorded.resize(trace.jobs.len(), Recorded::NONE);
+            self.recorded.resize(at, Recorded::NONE);
             self.recorded.push(Recorded::new(checked.start_ms, checked.end_ms));
         }
         if let Some(extra) = extra(row) {
-            let index = u32::try_from(trace.jobs.len()).unwrap_or(u32::MAX);
+            let index = u32::try_from(at).unwrap_or(u32::MAX);
             trace.extras.entries.push((index, extra));
         }
         trace.jobs.push(job);
-        trace.names.push(&row.name);
     }
 
     /// The trace, sorted.

@@ -27,24 +27,36 @@ const POWERS: [i64; 19] = {
 ///
 /// Accepts a sign, a fraction and an exponent (`1.5e3`), as exports of data frames write them.
 pub(crate) fn scaled(text: &[u8], scale: usize) -> Result<i64, NumberFault> {
-    // Nearly every field is a short run of digits: at most 15 of them cannot overflow with scale 3.
-    if text.len() <= 15 && scale <= 3 && !text.is_empty() {
-        let mut value = 0_i64;
-        for &byte in text {
-            let digit = byte.wrapping_sub(b'0');
-            if digit > 9 {
-                return scaled_slow(text, scale);
-            }
-            value = value * 10 + i64::from(digit);
-        }
-        return Ok(value * POWERS[scale]);
+    match digits(text) {
+        // So many digits cannot overflow with scale 3.
+        Some(value) if scale <= 3 => Ok(value * POWERS[scale]),
+        _ => scaled_slow(text, scale),
     }
-    scaled_slow(text, scale)
+}
+
+/// The value of a short run of digits, as nearly every field is one: at most 15.
+#[inline]
+pub(crate) fn digits(text: &[u8]) -> Option<i64> {
+    if text.is_empty() || text.len() > 15 {
+        return None;
+    }
+    let mut value = 0_i64;
+    for &byte in text {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        value = value * 10 + i64::from(digit);
+    }
+    Some(value)
 }
 
 /// Reads a whole number; `12.0` counts as one, `12.5` does not.
 pub(crate) fn whole(text: &[u8]) -> Result<i64, NumberFault> {
-    match scaled(text, 0) {
+    if let Some(value) = digits(text) {
+        return Ok(value);
+    }
+    match scaled_slow(text, 0) {
         Ok(value) if !text.contains(&b'.') && !text.contains(&b'e') && !text.contains(&b'E') => Ok(value),
         Ok(_) => match wide(text, 6)? {
             value if value % 1_000_000 == 0 => {

@@ -39,7 +39,7 @@ pub struct TraceOptions {
 }
 
 /// A row that makes sense, in its final types.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Checked {
     pub(crate) submit_ms: i64,
     pub(crate) run_ms: u64,
@@ -54,7 +54,7 @@ pub(crate) struct Checked {
 /// What takes the jobs, one by one, in the order of the file.
 pub(crate) trait Sink {
     /// One job.
-    fn job(&mut self, row: &TraceRow, checked: &Checked, shapes: &ShapeTable, facts: Facts);
+    fn job(&mut self, row: &TraceRow, checked: &Checked, shapes: &ShapeTable, facts: &Facts);
 
     /// Whether the numbers of shapes are looked up after the next job; where not, those of long ago are forgotten.
     fn keeps_shapes(&self) -> bool {
@@ -117,6 +117,14 @@ pub(crate) struct Rows {
     checker: Checker,
     open: Option<Open>,
     row: TraceRow,
+    found: Found,
+}
+
+/// What is known of a row beside what it says itself.
+#[derive(Debug, Clone, Copy, Default)]
+struct Found {
+    checked: Checked,
+    facts: Facts,
 }
 
 /// A file that is being read.
@@ -184,15 +192,16 @@ impl Rows {
             checker,
             open: None,
             row: TraceRow::default(),
+            found: Found::default(),
         })
     }
 
-    /// The next row, which [`row`](Self::row) then holds; nothing at the end.
-    pub(crate) fn next(&mut self) -> Result<Option<(Checked, Facts)>, TraceError> {
+    /// Goes on to the next row, which [`row`](Self::row) and [`checked`](Self::checked) then tell; false at the end.
+    pub(crate) fn next(&mut self) -> Result<bool, TraceError> {
         loop {
             if self.open.is_none() {
                 match self.parts.next() {
-                    None => return self.settle().map(|()| None),
+                    None => return self.settle().map(|()| false),
                     Some((_, Some(source))) => self.checker.reading.sources.push(source),
                     Some((part, None)) => {
                         let path = part.path.clone();
@@ -201,11 +210,12 @@ impl Rows {
                 }
             }
             let Some(open) = &mut self.open else { continue };
-            let next = advance(open, &mut self.row, &mut self.checker, &self.options.watch);
-            match next.map_err(|fault| TraceError::new(open.path.clone(), fault))? {
-                Some(next) => return Ok(Some(next)),
-                None => self.end(),
+            let next =
+                advance(open, (&mut self.row, &mut self.found), &mut self.checker, &self.options.watch);
+            if next.map_err(|fault| TraceError::new(open.path.clone(), fault))? {
+                return Ok(true);
             }
+            self.end();
         }
     }
 
@@ -253,6 +263,11 @@ impl Rows {
         &self.row
     }
 
+    /// The same in its final types.
+    pub(crate) fn checked(&self) -> &Checked {
+        &self.found.checked
+    }
+
     /// All shapes so far.
     pub(crate) fn shapes(&self) -> &ShapeTable {
         &self.checker.reading.shapes
@@ -281,21 +296,21 @@ impl Rows {
         if !sink.keeps_shapes() {
             self.checker.reading.shapes.forget_old();
         }
-        while let Some((checked, facts)) = self.next()? {
-            sink.job(&self.row, &checked, &self.checker.reading.shapes, facts);
+        while self.next()? {
+            sink.job(&self.row, &self.found.checked, &self.checker.reading.shapes, &self.found.facts);
         }
         Ok(self.finish())
     }
 }
 
-/// The next row of one file that makes sense; nothing at its end.
+/// Goes on to the next row of one file that makes sense; false at its end.
 #[inline]
 fn advance(
     open: &mut Open,
-    row: &mut TraceRow,
+    (row, found): (&mut TraceRow, &mut Found),
     checker: &mut Checker,
     watch: &Watch,
-) -> Result<Option<(Checked, Facts)>, Fault> {
+) -> Result<bool, Fault> {
     while open.rows.next_row(row)? {
         if open.later_ms != 0 {
             row.move_by(open.later_ms);
@@ -306,12 +321,13 @@ fn advance(
         let checked = checker.check(row, open.rows.resources())?;
         watch.row(checker.numbered);
         if let Some(checked) = checked {
-            let facts = Facts { missing: checker.missing, ..open.rows.facts().moved_by(open.later_ms) };
-            (checker.source.epoch_ms, checker.source.offset_s) = (facts.epoch_ms, facts.offset_s);
-            return Ok(Some((checked, facts)));
+            found.checked = checked;
+            found.facts = Facts { missing: checker.missing, ..open.rows.facts().moved_by(open.later_ms) };
+            (checker.source.epoch_ms, checker.source.offset_s) = (found.facts.epoch_ms, found.facts.offset_s);
+            return Ok(true);
         }
     }
-    Ok(None)
+    Ok(false)
 }
 
 /// Opens a file and tells its format.

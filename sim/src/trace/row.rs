@@ -308,10 +308,11 @@ impl TraceRow {
 
     /// An amount that is outside of what can be compared exactly, and that the native format refuses.
     pub(crate) fn too_much(&self) -> Option<i64> {
-        let others = self.others.iter().map(|(_, amount)| *amount);
-        let amounts = [self.gpu_milli, self.cpu_milli, self.memory_bytes].into_iter().chain(others);
-        let mut amounts = amounts.filter(|amount| amount.unsigned_abs() > MAX_AMOUNT.unsigned_abs());
-        amounts.next().or(self.gpu_utilization_milli.filter(|&value| value > i64::from(u32::MAX)))
+        let is_beyond = |amount: &i64| amount.unsigned_abs() > MAX_AMOUNT.unsigned_abs();
+        let first = [self.gpu_milli, self.cpu_milli, self.memory_bytes].into_iter().find(is_beyond);
+        let others = || self.others.iter().map(|(_, amount)| *amount).find(is_beyond);
+        let used = || self.gpu_utilization_milli.filter(|&value| value > i64::from(u32::MAX));
+        first.or_else(others).or_else(used)
     }
 
     /// Empties every field and keeps the memory of the texts.

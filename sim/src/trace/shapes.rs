@@ -23,12 +23,54 @@ pub(crate) struct ShapeTable {
     /// The shape in one spelling: `H200` and `H200:1` are one.
     canonical: ByteInterner,
     key: Vec<u8>,
-    last: Option<(Vec<u8>, u32)>,
+    /// What the last row asked, and its shape: rows that follow each other mostly ask the same.
+    last: Option<(Asked, u32)>,
     /// Old shapes are forgotten, so that rows which all ask for something else need no more memory than others.
     forgets: bool,
     forgotten: u64,
     /// About how many bytes the shapes take.
     bytes: usize,
+}
+
+/// What a row without further resources asks, as it is written.
+#[derive(Debug, Default)]
+struct Asked {
+    amounts: [i64; 3],
+    workers: Option<i64>,
+    preemptible: Option<bool>,
+    dev: bool,
+    texts: [String; 4],
+}
+
+impl Asked {
+    fn texts(row: &TraceRow) -> [&str; 4] {
+        [&row.priority, &row.accelerators, &row.pools, &row.datasets]
+    }
+
+    fn amounts(row: &TraceRow) -> [i64; 3] {
+        [row.gpu_milli, row.cpu_milli, row.memory_bytes]
+    }
+
+    fn is_of(&self, row: &TraceRow) -> bool {
+        let Self { amounts, workers, preemptible, dev, texts } = self;
+        let same_text =
+            |(own, its): (&String, &str)| own.len() == its.len() && (own.is_empty() || own == its);
+        *amounts == Self::amounts(row)
+            && (*workers, *preemptible, *dev) == (row.workers, row.preemptible, row.dev)
+            && row.others.is_empty()
+            && texts.iter().zip(Self::texts(row)).all(same_text)
+    }
+
+    /// In the memory of what was asked before.
+    fn note(&mut self, row: &TraceRow) {
+        let TraceRow { workers, preemptible, dev, .. } = *row;
+        (self.amounts, self.workers, self.preemptible, self.dev) =
+            (Self::amounts(row), workers, preemptible, dev);
+        for (own, its) in self.texts.iter_mut().zip(Self::texts(row)) {
+            own.clear();
+            own.push_str(its);
+        }
+    }
 }
 
 /// How many ways to write a request are remembered where the old ones are forgotten, and of how many bytes.
@@ -80,20 +122,25 @@ impl ShapeTable {
         if self.forgets && (self.written_shape.len() >= REMEMBERED || self.bytes >= REMEMBERED_BYTES) {
             self.forget();
         }
+        if let Some((asked, shape)) = &self.last
+            && asked.is_of(row)
+        {
+            return Ok(*shape);
+        }
         let mut key = std::mem::take(&mut self.key);
         key.clear();
         self.write_key(row, resources, &mut key)?;
-        let found = match &mut self.last {
-            Some((last, shape)) if *last == key => Some(*shape),
-            _ => self.written.find(&key).map(|id| self.written_shape[id as usize]),
-        };
-        let shape = match found {
+        let known = self.written.find(&key).map(|id| self.written_shape[id as usize]);
+        let shape = match known {
             Some(shape) => shape,
             None => self.add(row, resources, &key)?,
         };
-        // The two buffers change places, so that none is copied.
-        self.key = self.last.take().map_or_else(Vec::new, |(last, _)| last);
-        self.last = Some((key, shape));
+        self.key = key;
+        let (mut asked, _) = self.last.take().unwrap_or_default();
+        if row.others.is_empty() {
+            asked.note(row);
+            self.last = Some((asked, shape));
+        }
         Ok(shape)
     }
 
@@ -312,6 +359,42 @@ fn canonical_text(shape: &TraceShape) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_row_after_another_has_a_shape_of_its_own_wherever_it_differs() {
+        let one =
+            || TraceRow { gpu_milli: 1_000, cpu_milli: 2_000, memory_bytes: 3_000, ..TraceRow::default() };
+        let others = [
+            TraceRow { gpu_milli: 2_000, ..one() },
+            TraceRow { cpu_milli: 1_000, ..one() },
+            TraceRow { memory_bytes: 1_000, ..one() },
+            TraceRow { workers: Some(2), ..one() },
+            TraceRow { preemptible: Some(false), ..one() },
+            TraceRow { preemptible: Some(true), ..one() },
+            TraceRow { dev: true, ..one() },
+            TraceRow { priority: "high".to_owned(), ..one() },
+            TraceRow { accelerators: "H200".to_owned(), ..one() },
+            TraceRow { pools: "a".to_owned(), ..one() },
+            TraceRow { datasets: "a".to_owned(), ..one() },
+            TraceRow { others: vec![(0, 1_000)], ..one() },
+            TraceRow { others: vec![(1, 1_000)], ..one() },
+        ];
+        let resources = ["fpga".to_owned(), "tpu".to_owned()];
+        let mut shapes = ShapeTable::default();
+        let first = shapes.intern(&one(), &resources).unwrap();
+        assert_eq!(shapes.intern(&one(), &resources).unwrap(), first);
+        for (number, other) in (1..).zip(&others) {
+            assert_eq!(shapes.intern(other, &resources).unwrap(), number, "{other:?}");
+            assert_eq!(shapes.intern(other, &resources).unwrap(), number, "{other:?}");
+            assert_eq!(shapes.intern(&one(), &resources).unwrap(), first, "after {other:?}");
+        }
+        // By name, not by place.
+        let swapped = ["tpu".to_owned(), "fpga".to_owned()];
+        assert_eq!(
+            shapes.intern(&others[12], &swapped).unwrap(),
+            shapes.intern(&others[11], &resources).unwrap()
+        );
+    }
 
     #[test]
     fn large_shapes_are_forgotten_sooner() {

@@ -7,14 +7,13 @@ use super::error::TraceError;
 use super::input::Input;
 use super::load::Builder;
 use super::model::Trace;
-use super::reader::{Checked, Rows, TraceOptions};
-use super::row::Facts;
+use super::reader::{Rows, TraceOptions};
 
 /// Jobs that come part by part.
 pub struct Stream {
     rows: Rows,
-    /// A row that was read and belongs to the next part.
-    held: Option<(Checked, Facts)>,
+    /// The row that was read last belongs to the next part.
+    held: bool,
     /// The last instant of the parts so far, ms.
     passed_ms: Option<i64>,
     ended: bool,
@@ -33,7 +32,7 @@ impl Stream {
     ///
     /// [`TraceError`] where a file cannot be opened as what it should be.
     pub fn open(inputs: &[Input], options: &TraceOptions) -> Result<Self, TraceError> {
-        Ok(Self { rows: Rows::open(inputs, options)?, held: None, passed_ms: None, ended: false })
+        Ok(Self { rows: Rows::open(inputs, options)?, held: false, passed_ms: None, ended: false })
     }
 
     /// Appends the next part, of at least `rows` jobs if there are so many; false once nothing is left.
@@ -58,12 +57,10 @@ impl Stream {
     pub fn append(&mut self, trace: &mut Trace, rows: usize) -> Result<bool, TraceError> {
         let mut builder = Builder::onto(std::mem::take(trace));
         let (mut added, mut last_ms) = (0, i64::MIN);
-        while let Some((mut checked, facts)) = match self.held.take() {
-            Some(held) => Some(held),
-            None => self.rows.next()?,
-        } {
+        while std::mem::take(&mut self.held) || self.rows.next()? {
+            let mut checked = *self.rows.checked();
             if added >= rows && checked.submit_ms > last_ms {
-                self.held = Some((checked, facts));
+                self.held = true;
                 break;
             }
             if self.passed_ms.is_some_and(|passed| checked.submit_ms <= passed) {
@@ -78,7 +75,7 @@ impl Stream {
             added += 1;
         }
         self.passed_ms = self.passed_ms.max((added > 0).then_some(last_ms));
-        self.ended = self.held.is_none();
+        self.ended = !self.held;
         *trace = builder.finish();
         trace.sources = self.rows.sources().cloned().collect();
         let shapes = self.rows.shapes();

@@ -37,6 +37,12 @@ impl Record {
         self.fields.get(index).and_then(|&(start, end)| self.text.get(start..end)).unwrap_or_default()
     }
 
+    /// The same as bytes.
+    pub(super) fn bytes(&self, index: usize) -> &[u8] {
+        let text = self.text.as_bytes();
+        self.fields.get(index).and_then(|&(start, end)| text.get(start..end)).unwrap_or_default()
+    }
+
     pub(super) fn line(&self) -> u64 {
         self.line
     }

@@ -148,7 +148,7 @@ impl Table {
 
     /// One field, without surrounding blanks.
     pub(crate) fn bytes(&self, index: usize) -> &[u8] {
-        self.text(index).as_bytes()
+        self.record.bytes(index).trim_ascii()
     }
 
     /// One field as text.
@@ -171,8 +171,17 @@ impl Table {
         }
     }
 
+    /// A few digits without blanks, as most numbers are written, in thousandths.
+    #[inline]
+    fn plain(&self, index: usize) -> Option<i64> {
+        number::digits(self.record.bytes(index)).map(|value| value * 1_000)
+    }
+
     /// A number of seconds in ms; nothing where the field is empty.
     pub(crate) fn seconds(&self, index: usize) -> Result<Option<i64>, Fault> {
+        if let Some(value) = self.plain(index).filter(|value| *value <= MAX_TIME_MS) {
+            return Ok(Some(value));
+        }
         let field = self.bytes(index);
         if field.is_empty() {
             return Ok(None);
@@ -187,6 +196,9 @@ impl Table {
 
     /// A point in time in ms: seconds, or a written date; nothing where the field is empty.
     pub(crate) fn instant(&self, index: usize) -> Result<Option<i64>, Fault> {
+        if let Some(value) = self.plain(index).filter(|value| *value <= MAX_TIME_MS) {
+            return Ok(Some(value));
+        }
         let field = self.bytes(index);
         // A written date has at least 19 characters, a number of seconds hardly ever.
         if field.len() >= 19
@@ -206,6 +218,9 @@ impl Table {
 
     /// An amount in thousandths; zero where the field is empty.
     pub(crate) fn thousandths(&self, index: usize) -> Result<i64, Fault> {
+        if let Some(value) = self.plain(index).filter(|value| *value <= MAX_AMOUNT) {
+            return Ok(value);
+        }
         self.amount(index, "a number", |field| number::scaled(field, 3))
     }
 
