@@ -147,11 +147,12 @@ impl Budgets {
         starts: bool,
     ) {
         if !self.accounts.is_empty() {
-            self.settle(config, tree, job, now, starts);
+            self.count(config, tree, job, now, starts);
         }
     }
 
-    fn settle(
+    /// The same where there are any budgets.
+    fn count(
         &mut self,
         config: &Config,
         tree: &Tree,

@@ -96,6 +96,7 @@ const _: () = assert!(size_of::<Option<JobId>>() == 8, "a place for nobody takes
 impl JobId {
     /// The slot is below `u32::MAX`.
     pub(crate) const fn new(slot: u32, serial: u32) -> Self {
+        debug_assert!(slot < u32::MAX, "there is no such slot");
         Self { beyond: NonZeroU32::MIN.saturating_add(slot), serial }
     }
 

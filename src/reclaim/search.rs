@@ -107,7 +107,7 @@ struct Search<'a> {
     seats: Vec<u64>,
     candidates: Vec<Candidate>,
     /// Who becomes a candidate next: nobody, in between.
-    victims: Vec<Victim>,
+    coming: Vec<Victim>,
     /// A pool without nodes.
     divisible: bool,
     /// The candidates in a divisible pool.
@@ -225,7 +225,7 @@ impl<'a> Search<'a> {
             tree,
             free,
             candidates: buffers.candidates,
-            victims: buffers.victims,
+            coming: buffers.coming,
             divisible: pool.is_divisible(),
             teams: Teams::default(),
             spans: buffers.spans,
@@ -281,9 +281,9 @@ impl<'a> Search<'a> {
         let Some(group) = self.groups.get(group) else { return from..from };
         let (own, side, route, equal) = (group.own, group.against.side, group.route, group.equal);
         let may_stop = |job: JobId| group.is_open(state, job) && (bounds.may_stop)(job, own);
-        let mut victims = core::mem::take(&mut self.victims);
-        group.alike.first(state, group.most, may_stop, &mut victims);
-        for victim in victims.drain(..) {
+        let mut coming = core::mem::take(&mut self.coming);
+        group.alike.first(state, group.most, may_stop, &mut coming);
+        for victim in coming.drain(..) {
             let spans = self.spans.len();
             if self.divisible {
                 self.spans.push(Span { node: NodeId::new(0), workers: 1, device: None });
@@ -293,7 +293,7 @@ impl<'a> Search<'a> {
             let spans = spans..self.spans.len();
             self.candidates.push(Candidate { victim, route, side, equal, spans });
         }
-        self.victims = victims;
+        self.coming = coming;
         if self.candidates.len() > from && self.leaves.last() != Some(&group.leaf) {
             self.leaves.push(group.leaf);
         }

@@ -196,6 +196,7 @@ fn spread<T: Copy + Default, const N: usize>(
     let mut sorted = Vec::new();
     for (division, found) in divisions.iter().zip(&mut found).filter(|(division, _)| division.whole.is_none())
     {
+        debug_assert_eq!(values.len(), division.labels.len(), "a value of each job");
         division.sort(values.iter().copied(), &mut sorted);
         let kept = counts.map(|counts| division.sorted((0..).take(values.len()).map(counts)));
         for (part, (begin, end)) in found.iter_mut().zip(division.begins().zip(&division.ends)) {

@@ -120,7 +120,7 @@ pub(crate) struct Rows {
     found: Found,
 }
 
-/// What is known of a row beside what it says itself.
+/// What a row comes to once it is checked, and what its file says of all.
 #[derive(Debug, Clone, Copy, Default)]
 struct Found {
     checked: Checked,
@@ -196,7 +196,8 @@ impl Rows {
         })
     }
 
-    /// Goes on to the next row, which [`row`](Self::row) and [`checked`](Self::checked) then tell; false at the end.
+    /// Goes on to the next row, of which [`row`](Self::row) and [`checked`](Self::checked) then tell; false at the end, where
+    /// they are worth nothing.
     pub(crate) fn next(&mut self) -> Result<bool, TraceError> {
         loop {
             if self.open.is_none() {

@@ -23,7 +23,7 @@ pub(crate) struct ShapeTable {
     /// The shape in one spelling: `H200` and `H200:1` are one.
     canonical: ByteInterner,
     key: Vec<u8>,
-    /// What the last row asked, and its shape: rows that follow each other mostly ask the same.
+    /// What the last row without further resources asked, and its shape: rows that follow each other mostly ask the same.
     last: Option<(Asked, u32)>,
     /// Old shapes are forgotten, so that rows which all ask for something else need no more memory than others.
     forgets: bool,
@@ -136,8 +136,8 @@ impl ShapeTable {
             None => self.add(row, resources, &key)?,
         };
         self.key = key;
-        let (mut asked, _) = self.last.take().unwrap_or_default();
         if row.others.is_empty() {
+            let (mut asked, _) = self.last.take().unwrap_or_default();
             asked.note(row);
             self.last = Some((asked, shape));
         }

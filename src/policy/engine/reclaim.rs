@@ -42,7 +42,8 @@ pub(super) struct Reclaim {
     back_off: Millis,
     running: Running,
     prepared: Prepared,
-    /// Counts what has started and stopped in each pool, and what has started anywhere of those who hold something there.
+    /// Counts what has started and stopped in each pool, and, where equal ranks are compared, what has started anywhere of those
+    /// who hold something there.
     versions: IdVec<PoolId, u64>,
     /// Counts what has stopped below each member.
     shrunk: IdVec<MemberId, u64>,
@@ -449,8 +450,9 @@ impl Engine {
         }
         reclaim.prepared.changed(&state.tree, state.alive(job).leaf);
         let top = state.tree.below_root(state.alive(job).leaf);
+        let grows = |pool: usize| reclaim.rules.same_rank && reclaim.running.has_below(PoolId::at(pool), top);
         for (pool, version) in reclaim.versions.iter_mut().enumerate() {
-            *version += u64::from(reclaim.running.has_below(PoolId::at(pool), top));
+            *version += u64::from(grows(pool));
         }
     }
 

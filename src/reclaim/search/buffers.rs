@@ -1,6 +1,7 @@
 //! Buffers: the memory of a search, kept from one to the next, so that hardly any asks for it anew.
 //!
-//! Nothing is in it between two searches. Absent on purpose: what it is used for (see `search`). Layer 3; uses `room`.
+//! Nothing is in it between two searches. Absent on purpose: what it is used for (see `search`). Layer 3; uses
+//! `ledger`, `room`, `tree`.
 
 use super::nodes::OnNodes;
 use super::{Candidate, Search};
@@ -17,7 +18,7 @@ pub(crate) struct Buffers {
     pub(super) free: Vec<Option<Room>>,
     pub(super) seats: Vec<u64>,
     pub(super) candidates: Vec<Candidate>,
-    pub(super) victims: Vec<Victim>,
+    pub(super) coming: Vec<Victim>,
     pub(super) spans: Vec<Span>,
     pub(super) on_nodes: OnNodes,
     pub(super) chosen: Vec<usize>,
@@ -28,7 +29,7 @@ impl Search<'_> {
     /// What was lent to a search that is over: the tree, and the buffers, emptied.
     pub(super) fn give_back(self) -> (Tree, Buffers) {
         let Self { tree, mut leaves, mut positions, mut free, mut seats, mut candidates, .. } = self;
-        let Self { victims, mut spans, mut on_nodes, mut chosen, mut is_chosen, .. } = self;
+        let Self { coming, mut spans, mut on_nodes, mut chosen, mut is_chosen, .. } = self;
         leaves.clear();
         positions.clear();
         free.clear();
@@ -46,7 +47,7 @@ impl Search<'_> {
                 free,
                 seats,
                 candidates,
-                victims,
+                coming,
                 spans,
                 on_nodes,
                 chosen,

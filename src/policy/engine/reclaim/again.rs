@@ -26,9 +26,9 @@ pub(super) struct Failed {
 }
 
 impl Reclaim {
-    /// Counts what may let a search succeed that failed: whatever has happened in the pools of a shape, what others hold more
-    /// who have jobs there, and, where equal ranks are compared by all that they hold, the leaf's own teams less. Where lower
-    /// ranks do not count for it unless they are guaranteed, anything may.
+    /// Counts what may let a search succeed that failed: whatever has happened in the pools of a shape and, where equal ranks
+    /// are compared by all that they hold, what others hold more who have jobs there, and the leaf's own teams less. Where
+    /// lower ranks do not count for it unless they are guaranteed, anything may.
     fn version(&self, state: &State, leaf: MemberId, shape: ShapeId) -> Version {
         let shape = state.routes.shape(shape);
         let is_compared = self.rules.same_rank;
