@@ -167,15 +167,14 @@ impl Costs {
             let job = &trace.jobs[stretch.row];
             let demand = demands.of(trace, stretch.row, stretch.alternative);
             let gpu = u128::from(demand[ResourceKind::GPU].get()) * u128::from(stretch.length_ms());
-            if !priced && gpu == 0 {
+            let team = setup.team_of[job.team as usize].index();
+            if !priced {
+                costs.teams.add(team, 0, gpu);
                 return;
             }
             let cost = of_stretch(setup, trace, demands, &stretch);
             costs.allocated_by_pool[stretch.pool] += cost;
-            costs.teams.add(setup.team_of[job.team as usize].index(), cost, gpu);
-            if !priced {
-                return;
-            }
+            costs.teams.add(team, cost, gpu);
             costs.owners.add(job.owner as usize, cost, gpu);
             costs.users.add(job.user as usize, cost, gpu);
             costs.classes.add(setup.classes.of(&trace.shapes[job.shape as usize]) as usize, cost, gpu);

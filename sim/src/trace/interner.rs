@@ -5,6 +5,8 @@
 
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
+use super::number;
+
 /// Open addressing over slots that hold `index + 1`; zero is free.
 #[derive(Debug, Clone, Default)]
 struct Slots {
@@ -345,18 +347,8 @@ pub fn compare_names(a: &str, b: &str) -> std::cmp::Ordering {
 
 /// The value of a text that is exactly how a number below 2^63 is printed.
 fn plain_number(text: &[u8]) -> Option<u64> {
-    if text.is_empty() || text.len() > 18 || (text[0] == b'0' && text.len() > 1) {
-        return None;
-    }
-    let mut value = 0_u64;
-    for &byte in text {
-        let digit = byte.wrapping_sub(b'0');
-        if digit > 9 {
-            return None;
-        }
-        value = value * 10 + u64::from(digit);
-    }
-    Some(value)
+    let is_padded = text.len() > 1 && text[0] == b'0';
+    number::digits(text, 18).filter(|_| !is_padded).map(i64::unsigned_abs)
 }
 
 /// Which job names were seen: intervals of numbers, and 128-bit digests of other names.

@@ -27,17 +27,20 @@ const POWERS: [i64; 19] = {
 ///
 /// Accepts a sign, a fraction and an exponent (`1.5e3`), as exports of data frames write them.
 pub(crate) fn scaled(text: &[u8], scale: usize) -> Result<i64, NumberFault> {
-    match digits(text) {
+    match digits(text, SHORT) {
         // So many digits cannot overflow with scale 3.
         Some(value) if scale <= 3 => Ok(value * POWERS[scale]),
         _ => scaled_slow(text, scale),
     }
 }
 
-/// The value of a short run of digits, as nearly every field is one: at most 15.
+/// So many digits can be multiplied by a thousand.
+pub(crate) const SHORT: usize = 15;
+
+/// The value of a short run of digits, as nearly every field is one: at most so many, and never more than 18.
 #[inline]
-pub(crate) fn digits(text: &[u8]) -> Option<i64> {
-    if text.is_empty() || text.len() > 15 {
+pub(crate) fn digits(text: &[u8], most: usize) -> Option<i64> {
+    if text.is_empty() || text.len() > most.min(18) {
         return None;
     }
     let mut value = 0_i64;
@@ -53,7 +56,7 @@ pub(crate) fn digits(text: &[u8]) -> Option<i64> {
 
 /// Reads a whole number; `12.0` counts as one, `12.5` does not.
 pub(crate) fn whole(text: &[u8]) -> Result<i64, NumberFault> {
-    if let Some(value) = digits(text) {
+    if let Some(value) = digits(text, SHORT) {
         return Ok(value);
     }
     match scaled_slow(text, 0) {

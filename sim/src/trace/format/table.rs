@@ -174,7 +174,7 @@ impl Table {
     /// A few digits without blanks, as most numbers are written, in thousandths.
     #[inline]
     fn plain(&self, index: usize) -> Option<i64> {
-        number::digits(self.record.bytes(index)).map(|value| value * 1_000)
+        number::digits(self.record.bytes(index), number::SHORT).map(|value| value * 1_000)
     }
 
     /// A number of seconds in ms; nothing where the field is empty.
