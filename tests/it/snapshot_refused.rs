@@ -472,6 +472,7 @@ fn records_of_unknown_teams_are_refused() {
     assert_eq!(error, Some(format!("job {job} of the snapshot: there is no team 9")));
 }
 
+#[cfg(feature = "serde")]
 #[test]
 fn a_job_that_nobody_can_be_is_refused_and_no_other() {
     let read = |text: &str| serde_json::from_str::<JobId>(text);
