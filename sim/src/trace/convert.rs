@@ -6,13 +6,14 @@
 use std::cmp::Ordering;
 use std::io::{self, Write};
 
+use super::check::{Checked, Reading};
 use super::clock::CALENDAR_FROM_MS;
 use super::error::TraceError;
 use super::input::Input;
 use super::interner::compare_names;
 use super::load::extra;
 use super::model::{Source, Trace};
-use super::reader::{self, Checked, Reading, Sink, TraceOptions};
+use super::reader::{self, Sink, TraceOptions};
 use super::row::{Facts, TraceRow};
 use super::shapes::ShapeTable;
 use super::write::{Columns, Line, NativeWriter};

@@ -7,6 +7,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
+use super::check::{Checked, Reading};
 use super::clock::{is_of_calendar, weekday};
 use super::cluster::{NodeMake, QuotaSeries};
 use super::error::TraceError;
@@ -19,11 +20,10 @@ use super::inspection::{
 };
 use super::interner::Interner;
 use super::model::{CPU, GPU, Source, TraceShape};
-use super::reader::{self, Checked, Reading, Sink, TraceOptions};
+use super::reader::{self, Sink, TraceOptions};
 use super::row::{Facts, Status, TraceRow};
 use super::shapes::ShapeTable;
 use super::sketch::Sketch;
-use super::time;
 
 /// What to compare the trace with.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -489,7 +489,7 @@ impl Counter {
             sources.iter().filter(|source| source.jobs > 0).map(|source| source.offset_s).collect();
         offsets.dedup();
         match offsets[..] {
-            [Some(offset_s)] => time::clock_name(offset_s),
+            [Some(offset_s)] => super::time::clock_name(offset_s),
             [_, _, ..] => "each file's own clock".to_owned(),
             _ if self.calendar => "UTC, or as written".to_owned(),
             _ => "the trace's own clock".to_owned(),

@@ -2,11 +2,12 @@
 //!
 //! Absent on purpose: validation (the reader did it).
 
+use super::check::{Checked, Reading};
 use super::error::TraceError;
 use super::guess::Format;
 use super::input::Input;
 use super::model::{Extra, Lengths, Recorded, Trace, TraceJob};
-use super::reader::{self, Checked, Sink, TraceOptions};
+use super::reader::{self, Sink, TraceOptions};
 use super::row::{Facts, TraceRow};
 use super::shapes::{ShapeTable, list};
 
@@ -68,7 +69,7 @@ impl Trace {
         Ok(Self::join(builder, reading))
     }
 
-    fn join(builder: Builder, reading: reader::Reading) -> Self {
+    fn join(builder: Builder, reading: Reading) -> Self {
         let mut trace = builder.finish();
         trace.shapes = reading.shapes.shapes;
         trace.priorities = reading.shapes.priorities;

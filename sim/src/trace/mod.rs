@@ -15,6 +15,7 @@
 //! # Ok::<(), fairshare_sim::trace::TraceError>(())
 //! ```
 
+mod check;
 mod clock;
 mod cluster;
 mod convert;
