@@ -91,9 +91,19 @@ impl Outlook {
             while self.go_back(state, timetable, next) {}
             return true;
         }
+        self.go_on(state, timetable, next)
+    }
+
+    /// Moves from end to end until there is room; whether there is some at last.
+    fn go_on(&mut self, state: &State, timetable: &Timetable, next: Timestamp) -> bool {
+        let mut ends = timetable.after(self.at).peekable();
         while !self.has_room(state) {
-            let Some(end) = timetable.first_after(self.at) else { return false };
-            self.advance(state, timetable, end.max(next));
+            let Some((end, ..)) = ends.peek() else { return false };
+            let to = next.max(*end);
+            while let Some((_, job, route)) = ends.next_if(|(end, ..)| *end <= to) {
+                self.change(state, route, state.spans(job), true);
+            }
+            self.at = Some(to);
         }
         true
     }
@@ -107,7 +117,7 @@ impl Outlook {
     }
 
     fn advance(&mut self, state: &State, timetable: &Timetable, to: Timestamp) {
-        for (job, route) in timetable.between(self.at, to) {
+        for (_, job, route) in timetable.after(self.at).take_while(|(end, ..)| *end <= to) {
             self.change(state, route, state.spans(job), true);
         }
         self.at = Some(to);
@@ -125,14 +135,15 @@ impl Outlook {
             return false;
         };
         let changed = self.changed;
-        for (job, route) in timetable.between(Some(before), at) {
+        let between = || timetable.after(Some(before)).take_while(|(end, ..)| *end <= at);
+        for (_, job, route) in between() {
             self.change(state, route, state.spans(job), false);
         }
         if self.has_room(state) {
             self.at = Some(before);
             return true;
         }
-        for (job, route) in timetable.between(Some(before), at) {
+        for (_, job, route) in between() {
             self.change(state, route, state.spans(job), true);
         }
         self.changed = changed;

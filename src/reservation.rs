@@ -53,8 +53,9 @@ impl Timetable {
     /// The next instant at which time alone may change a plan: the end of a job, or, while another is overdue and so
     /// taken to end at the next instant, the instant before.
     pub(crate) fn next_change(&self, now: Timestamp) -> Option<Timestamp> {
-        if !self.is_overdue(now) {
-            return self.first_after(None);
+        let first = self.first_after(None)?;
+        if first > now {
+            return Some(first);
         }
         let end = self.first_after(Some(next_instant(now)))?;
         Some(Timestamp::from_millis(end.as_millis().saturating_sub(1)))
@@ -67,19 +68,19 @@ impl Timetable {
         ends.filter(move |(end, ..)| *end > now)
     }
 
-    /// The jobs that end after one instant, if it is given, and not after another.
-    pub(crate) fn between(
+    /// The jobs that end after an instant, if it is given, by when they do.
+    pub(crate) fn after(
         &self,
-        after: Option<Timestamp>,
-        until: Timestamp,
-    ) -> impl Iterator<Item = (JobId, RouteId)> + '_ {
-        let here = self.ends.range(from_after(after)..).take_while(move |((end, _), _)| *end <= until);
-        here.map(|((_, job), route)| (*job, *route))
+        at: Option<Timestamp>,
+    ) -> impl Iterator<Item = (Timestamp, JobId, RouteId)> + '_ {
+        self.ends.range(from_after(at)..).map(|((end, job), route)| (*end, *job, *route))
     }
 
     /// The first end after an instant, or of all.
     pub(crate) fn first_after(&self, at: Option<Timestamp>) -> Option<Timestamp> {
-        self.ends.range(from_after(at)..).next().map(|((end, _), _)| *end)
+        let (first, _) = *self.ends.first_key_value()?.0;
+        // Hardly ever does anybody run past its end.
+        if at.is_none_or(|at| first > at) { Some(first) } else { self.after(at).next().map(|(end, ..)| end) }
     }
 
     /// The last end before an instant.
@@ -105,9 +106,7 @@ fn end_of(state: &State, job: JobId, (route, since): (RouteId, Timestamp)) -> Op
 
 /// When a job ends that starts at `since`; `None`: never. The end of time is never too: nothing can come after it.
 pub(crate) fn end_after(since: Timestamp, length: Option<Millis>, route: &Route) -> Option<Timestamp> {
-    let work = u128::from(length?.get()) * u128::from(crate::FULL_SPEED);
-    let length = work.div_ceil(u128::from(route.speed_milli.max(1))) + u128::from(route.moving.get());
-    let end = since.checked_add(Millis::new(u64::try_from(length).ok()?));
+    let end = since.checked_add(Millis::new(route.takes(length?.get())?));
     end.filter(|end| *end < Timestamp::MAX)
 }
 

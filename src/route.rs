@@ -65,6 +65,19 @@ pub(crate) struct Route {
     pub(crate) moving: Millis,
 }
 
+impl Route {
+    /// For how many milliseconds a job computes that would for so many at full speed.
+    fn computes(&self, length: u64) -> u128 {
+        let work = u128::from(length) * u128::from(crate::job::FULL_SPEED);
+        work.div_ceil(u128::from(self.speed_milli.max(1)))
+    }
+
+    /// How long it takes with the time that it moves data, ms; `None`: longer than can be said.
+    pub(crate) fn takes(&self, length: u64) -> Option<u64> {
+        u64::try_from(self.computes(length) + u128::from(self.moving.get())).ok()
+    }
+}
+
 /// What decides about the order of the routes of a shape that reads data sets from elsewhere.
 #[derive(Clone, Debug)]
 struct Costs {
@@ -81,8 +94,7 @@ impl Costs {
     /// without a price comes last.
     fn rank(&self, route: &Route, length: Millis) -> (usize, u128, Ratio, Millis, usize, PoolId, u32) {
         let Transfer { missing, unknown, time, egress } = self.transfer;
-        let work = u128::from(length.get()) * u128::from(crate::job::FULL_SPEED);
-        let held = work.div_ceil(u128::from(route.speed_milli.max(1))) + u128::from(time.get());
+        let held = route.computes(length.get()) + u128::from(time.get());
         let cost = self.hourly.map_or(u128::MAX, |hourly| {
             (hourly.saturating_mul(held) / u128::from(HOUR.get())).saturating_add(egress)
         });

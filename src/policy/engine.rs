@@ -12,6 +12,7 @@
 
 mod back_off;
 mod backfill;
+mod behind;
 mod change;
 mod check;
 mod deep;
@@ -357,7 +358,7 @@ impl Engine {
             let shape = state.routes.route(route).shape;
             let pending = &self.pending;
             let place = |member| pending.head(member, shape).map_or(NO_PLACE, |head| head.place);
-            self.lists.catch_up(Self::view(&*self.order, state), parent, route, place);
+            self.lists.catch_up(|| Self::view(&*self.order, state), parent, route, place);
             let base = self.stack.len();
             self.stack.push(0);
             while self.stack.len() > base {

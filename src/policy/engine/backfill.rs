@@ -155,7 +155,7 @@ impl Engine {
             (Stage::Open { gate, .. }, Some(found)) => *gate = found,
             (_, Some(_)) => {}
             (_, None) => {
-                holds.pools[state.routes.route(route).pool].behind.insert(route);
+                holds.put_behind(state, route);
                 self.take_from_stage(state, route);
                 self.stages[route] = Stage::Behind;
             }
@@ -168,11 +168,10 @@ impl Engine {
     pub(super) fn leave_nothing_open(&mut self, state: &State) {
         let Some(holds) = &mut self.holds else { return };
         while let Some(route) = self.open.last().copied() {
-            let hold = &mut holds.pools[state.routes.route(route).pool];
-            if hold.reservation.is_none() {
+            if holds.pools[state.routes.route(route).pool].reservation.is_none() {
                 return;
             }
-            hold.behind.insert(route);
+            holds.put_behind(state, route);
             self.open.pop();
             self.stages[route] = Stage::Behind;
         }
@@ -181,7 +180,7 @@ impl Engine {
     /// A route is no longer behind a reservation.
     pub(super) fn leaves_behind(&mut self, pool: PoolId, route: RouteId) {
         if let Some(holds) = &mut self.holds {
-            holds.pools[pool].behind.remove(&route);
+            holds.pools[pool].behind.remove(route);
         }
     }
 
@@ -189,15 +188,20 @@ impl Engine {
     pub(super) fn open_behind(&mut self, state: &State, pool: PoolId, room: Option<&Resources>) {
         let Some(holds) = &mut self.holds else { return };
         let is_divisible = state.ledger.pool(pool).is_divisible();
-        // What is free now has always been enough for them in a divisible pool.
-        if holds.pools[pool].behind.is_empty() || is_divisible && room.is_some() {
+        let behind = &holds.pools[pool].behind;
+        if behind.is_empty() {
             return;
         }
-        let opens = |route: &RouteId| {
-            room.is_none_or(|room| state.routes.route(*route).request.fits_in(room))
-                && (!is_divisible || holds.may_pass(state, *route))
+        let opened: Vec<RouteId> = match room {
+            // What is free now has always been enough for them there.
+            Some(_) if is_divisible => return,
+            Some(room) => {
+                let fits = |route: &RouteId| state.routes.route(*route).request.fits_in(room);
+                behind.routes().filter(fits).collect()
+            }
+            None if is_divisible => holds.passing(state, pool),
+            None => behind.routes().collect(),
         };
-        let opened: Vec<RouteId> = holds.pools[pool].behind.iter().copied().filter(opens).collect();
         for route in opened {
             self.leaves_behind(pool, route);
             self.open_route(route);
@@ -387,6 +391,9 @@ impl Engine {
         for (index, hold) in holds.pools.iter().enumerate() {
             if hold.timetable != timetables[index] {
                 return Err(format!("pool {index}: its jobs end at other times than it expects"));
+            }
+            if !hold.behind.is_true(&state.routes, &holds.shortest) {
+                return Err(format!("pool {index}: somebody needs less to pass than is kept of its route"));
             }
             let Some(held) = &hold.reservation else {
                 if hold.behind.is_empty() {

@@ -4,8 +4,9 @@
 //! looks only at the jobs that end where it moves to.
 //! Absent on purpose: who gets a reservation (see `backfill`). Layer 5; uses `outlook`, `reservation`, `state`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
+use super::behind::Behind;
 use super::change::class;
 use crate::config::Placement;
 use crate::id::{IdVec, JobId, NodeId, PoolId, ShapeId};
@@ -41,7 +42,7 @@ pub(super) struct Hold {
     /// The reservation has been taken away for a job of a higher rank since something happened outside.
     pub(super) moved: bool,
     /// Routes that have room, and by which nobody may pass the reservation.
-    pub(super) behind: BTreeSet<RouteId>,
+    pub(super) behind: Behind,
 }
 
 impl Hold {
@@ -111,7 +112,7 @@ impl Holds {
             stale: false,
             look: false,
             moved: false,
-            behind: BTreeSet::new(),
+            behind: Behind::default(),
         };
         Self { pools: (0..pools).map(hold).collect(), lengths: IdVec::new(), shortest: IdVec::new() }
     }
@@ -264,9 +265,22 @@ impl Holds {
     }
 
     /// Whether somebody may pass the reservation of a divisible pool by a route, if it has room.
-    pub(super) fn may_pass(&self, state: &State, route: RouteId) -> bool {
-        let held = self.pools[state.routes.route(route).pool].reservation.as_ref();
-        held.is_none_or(|held| leaves_amount(state, held, route) || self.somebody_passes(state, held, route))
+    fn may_pass(&self, state: &State, held: &Reservation, route: RouteId) -> bool {
+        leaves_amount(state, held, route) || self.somebody_passes(state, held, route)
+    }
+
+    /// Nobody may pass by a route of a pool with a reservation.
+    pub(super) fn put_behind(&mut self, state: &State, id: RouteId) {
+        let route = state.routes.route(id);
+        self.pools[route.pool].behind.insert(id, route, self.shortest[route.shape]);
+    }
+
+    /// The routes behind the reservation of a divisible pool by which somebody may pass now, if they have room.
+    pub(super) fn passing(&self, state: &State, pool: PoolId) -> Vec<RouteId> {
+        let Hold { behind, reservation, .. } = &self.pools[pool];
+        let Some(held) = reservation else { return behind.routes().collect() };
+        let hopeful = behind.hopeful(state.now, held, state.alive(held.job).shape);
+        hopeful.filter(|route| self.may_pass(state, held, *route)).collect()
     }
 
     /// A job has started by a route; the pool whose reservation it held.
