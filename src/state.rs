@@ -521,11 +521,18 @@ impl State {
     /// Whether all workers of a route would have room, on other nodes than those in `avoid`, if some jobs that run in its
     /// pool were gone.
     pub(crate) fn fits_without(&self, gone: &[JobId], route: RouteId, avoid: &[NodeId]) -> bool {
-        let route = self.routes.route(route);
-        let mut pool = self.ledger.pool(route.pool).clone();
-        for id in gone {
-            let Status::Running { route: its, spans, .. } = self.alive(*id).status else { continue };
-            let its = self.routes.route(its);
+        let (route, known) = (self.routes.route(route), self.ledger.pool(self.routes.route(route).pool));
+        let held = gone.iter().filter_map(|id| match self.alive(*id).status {
+            Status::Running { route, spans, .. } => Some((self.routes.route(route), spans)),
+            Status::Waiting | Status::Gone => None,
+        });
+        let free = held.clone().try_fold(*known.free(), |free, (its, _)| free.checked_add(&its.total));
+        let is_enough = free.is_some_and(|free| route.total.fits_in(&free));
+        if known.is_divisible() || !is_enough {
+            return is_enough;
+        }
+        let mut pool = known.clone();
+        for (its, spans) in held {
             pool.give_back(&its.request, &its.total, &self.arena.iter(spans).collect::<Vec<_>>());
         }
         placement::has_room(&pool, route, avoid)

@@ -357,9 +357,10 @@ impl Lists {
     }
 
     /// Lets a list catch up with what has changed since it was last looked at.
-    pub(super) fn catch_up(
+    #[inline]
+    pub(super) fn catch_up<'a>(
         &mut self,
-        view: View<'_>,
+        view: impl FnOnce() -> View<'a>,
         parent: MemberId,
         route: RouteId,
         place: impl Fn(MemberId) -> Place,
@@ -368,9 +369,22 @@ impl Lists {
         let end = above.dropped + above.log.len() as u64;
         let Some(list) = above.lists.get_mut(route.index()) else { return };
         let seen = core::mem::replace(&mut list.seen, end);
-        if seen == end || list.items.is_empty() {
-            return;
+        if seen != end && !list.items.is_empty() {
+            self.go_through(view(), (parent, route), (seen, end), place);
         }
+    }
+
+    /// The same of what has happened between two counts. Apart, since a list seldom has anything to catch up with.
+    #[inline(never)]
+    fn go_through(
+        &mut self,
+        view: View<'_>,
+        (parent, route): (MemberId, RouteId),
+        (seen, end): (u64, u64),
+        place: impl Fn(MemberId) -> Place,
+    ) {
+        let above = &self.parents[parent];
+        let Some(list) = above.lists.get(route.index()) else { return };
         if seen < above.dropped || end - seen > list.items.len() as u64 {
             self.rebuild(view, parent, route, place);
             return;
@@ -482,7 +496,7 @@ impl Lists {
         let mut copy = self.clone();
         for parent in view.tree.ids() {
             for route in view.routes.ids() {
-                copy.catch_up(view, parent, route, |member| place(member, route));
+                copy.catch_up(|| view, parent, route, |member| place(member, route));
                 for at in 0..copy.len(parent, route) {
                     let item = copy.parents[parent].lists[route.index()].items[at];
                     let (member, version) = {

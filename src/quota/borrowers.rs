@@ -3,20 +3,21 @@
 //! Jobs that ask the same may be promoted or may not, all of them: who is promoted next is found without a look at each.
 //! Absent on purpose: how much of a quota is left (see `quota`). Layer 3.
 
-use core::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use super::Runs;
 use super::row::Row;
 use crate::id::{JobId, PoolId};
 use crate::resources::Resources;
-use crate::time::Timestamp;
 
 /// A job in the order of promotion: by class, then the oldest.
-pub(super) type Candidate = (Reverse<i32>, Timestamp, u64, JobId);
+pub(super) type Candidate = (u128, u64, JobId);
 
 fn candidate((class, place, id): Runs) -> Candidate {
-    (Reverse(class), place.submit, place.number, id)
+    // Both in one number, since jobs are looked for among many.
+    let class = !(class.cast_unsigned() ^ (1 << 31));
+    let submit = place.submit.as_millis().cast_unsigned() ^ (1 << 63);
+    (u128::from(class) << 64 | u128::from(submit), place.number, id)
 }
 
 /// Who is not guaranteed at one member in one pool.
@@ -101,6 +102,7 @@ mod tests {
     use crate::quantity::Quantity;
     use crate::quota::row::Entry;
     use crate::resources::ResourceKind;
+    use crate::time::Timestamp;
 
     const POOL: PoolId = PoolId::new(0);
 

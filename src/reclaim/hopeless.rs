@@ -9,7 +9,9 @@ use super::legal::{Fairness, Rules, Wanted, would_pass};
 use super::ranks::Ranks;
 use super::{Prepared, Running};
 use crate::dominant::Holding;
-use crate::resources::{MAX_KINDS, ResourceKind};
+use crate::id::PoolId;
+use crate::resources::MAX_KINDS;
+use crate::route::RouteId;
 use crate::state::State;
 use crate::tree::MemberId;
 
@@ -37,35 +39,46 @@ pub(crate) fn is_hopeless(
     if running.any_below_class(wanted.class) {
         return false;
     }
-    let anybody = tree.path(wanted.leaf).filter(|member| *member != MemberId::ROOT).any(|mine| {
-        let line = ranks.line(tree, running, route.pool, tree.member(mine).parent);
-        let rival = line.iter().copied().find(|side| *side != mine);
-        rival.is_some_and(|rival| !would_pass(state, wanted.route, (mine, rival)))
-    });
-    if !anybody {
+    let mut sides = tree.path(wanted.leaf).filter(|member| *member != MemberId::ROOT);
+    if !sides.any(|mine| somebody_has_more(state, (running, &mut *ranks), (wanted.route, route.pool), mine)) {
         return true;
     }
     let Some(fair) = Fairness::of(state, running, rules, wanted) else { return false };
     let free = state.ledger.pool(route.pool).free();
     let needs = state.quotas.needs(tree, wanted.leaf, route);
-    needs.iter().any(|(kind, needed)| {
-        let lacking = needed.get().saturating_sub(free[kind].get());
-        lacking > 0 && !may_lose_enough(state, (running, &mut *ranks), &fair, wanted, (kind, lacking))
+    // Of what nobody's share counts all may be lost.
+    state.values.groups().iter().enumerate().any(|(group, kind)| {
+        let lacking = needs[*kind].get().saturating_sub(free[*kind].get());
+        lacking > 0 && !may_lose_enough(state, (running, &mut *ranks), &fair, wanted, (group, lacking))
     })
 }
 
-/// Whether all sides together could lose so much of a resource before they hold less than the job's side would, by the
-/// dominant share.
+/// Whether a rival of a side has more in a pool than it would have with one more job by a route. Apart, since most of what it
+/// takes would otherwise be made ready before the first side is looked at.
+#[inline(never)]
+fn somebody_has_more(
+    state: &State,
+    (running, ranks): (&Running, &mut Ranks),
+    (route, pool): (RouteId, PoolId),
+    mine: MemberId,
+) -> bool {
+    let line = ranks.line(&state.tree, running, pool, state.tree.member(mine).parent);
+    let rival = line.iter().copied().find(|side| *side != mine);
+    rival.is_some_and(|rival| !would_pass(state, route, (mine, rival)))
+}
+
+/// Whether all sides together could lose so much of a group's resource before they hold less than the job's side would, by
+/// the dominant share.
 fn may_lose_enough(
     state: &State,
     (running, ranks): (&Running, &mut Ranks),
     fair: &Fairness<'_>,
     wanted: Wanted,
-    (kind, mut lacking): (ResourceKind, u64),
+    (group, mut lacking): (usize, u64),
 ) -> bool {
-    let (tree, values) = (&state.tree, &state.values);
-    let Some(group) = values.groups().iter().position(|other| *other == kind) else { return true };
+    let tree = &state.tree;
     let pool = state.routes.route(wanted.route).pool;
+    let value = u128::from(state.values.value(pool, state.values.groups()[group]).max(1));
     let none = [0; MAX_KINDS];
     for mine in tree.path(wanted.leaf).filter(|member| *member != MemberId::ROOT) {
         if fair.says_nothing_of(mine) {
@@ -93,7 +106,7 @@ fn may_lose_enough(
             let beyond = held()
                 .nth(group)
                 .map_or(0, |(_, (held, divisor))| u128::from(*held).saturating_sub(keeps(*divisor)));
-            let most = beyond / u128::from(values.value(pool, kind).max(1));
+            let most = beyond / value;
             let Some(left) = u128::from(lacking).checked_sub(most).filter(|left| *left > 0) else {
                 return true;
             };

@@ -9,6 +9,8 @@
 
 use core::cmp::Ordering;
 
+use smallvec::SmallVec;
+
 use super::Running;
 use crate::decision::EvictReason;
 use crate::dominant::{Holding, decide_by_hint};
@@ -18,6 +20,9 @@ use crate::resources::{MAX_KINDS, Resources};
 use crate::route::RouteId;
 use crate::state::{Job, State};
 use crate::tree::{MemberId, Tree, hint};
+
+/// As many as there are victims or teams: hardly ever more, and a set is judged at every search.
+type Few<T> = SmallVec<[T; 8]>;
 
 /// A waiting job and the route by which it would start.
 #[derive(Clone, Copy, Debug)]
@@ -58,9 +63,9 @@ struct After<'a> {
     wanted: Wanted,
     victims: &'a [JobId],
     /// The members on its path at which the job counts as guaranteed.
-    guaranteed: Vec<MemberId>,
+    guaranteed: Few<MemberId>,
     /// Who counts as guaranteed, and where, only since then; sorted.
-    promoted: Vec<(MemberId, JobId)>,
+    promoted: Few<(MemberId, JobId)>,
 }
 
 /// The rule by which each victim may be stopped for the job, or why one may not.
@@ -70,14 +75,14 @@ pub(crate) fn judge(
     rules: Rules,
     wanted: Wanted,
     victims: &[JobId],
-) -> Result<Vec<EvictReason>, Refusal> {
+) -> Result<Few<EvictReason>, Refusal> {
     let held = victims.iter().filter_map(|id| Some(&state.routes.route(state.route_of(*id)?).total));
     if exceeds_ratio(state, rules, wanted, held) {
         return Err(Refusal::Ratio);
     }
     let after = After::new(state, quotas, wanted, victims)?;
-    let mut sides: Vec<(MemberId, MemberId)> = Vec::new();
-    let mut reasons = Vec::with_capacity(victims.len());
+    let mut sides: Few<(MemberId, MemberId)> = Few::new();
+    let mut reasons = Few::new();
     for id in victims {
         let victim = state.alive(*id);
         let class = class_of(state, victim);
@@ -146,13 +151,13 @@ impl<'a> After<'a> {
         wanted: Wanted,
         victims: &'a [JobId],
     ) -> Result<Self, Refusal> {
-        let mut after = Self { state, wanted, victims, guaranteed: Vec::new(), promoted: Vec::new() };
+        let mut after = Self { state, wanted, victims, guaranteed: Few::new(), promoted: Few::new() };
         if !state.quotas.any() {
             return Ok(after);
         }
         let tree = &state.tree;
         let route = state.routes.route(wanted.route);
-        let (mut members, mut promoting) = (tree.path(wanted.leaf).collect::<Vec<_>>(), Vec::new());
+        let (mut members, mut promoting): (Few<_>, Few<_>) = (tree.path(wanted.leaf).collect(), Few::new());
         for id in victims {
             for (level, member) in tree.path(state.alive(*id).leaf).enumerate() {
                 members.push(member);
@@ -199,7 +204,8 @@ impl<'a> After<'a> {
     fn holds_no_more(&self, running: &Running, rules: Rules, mine: MemberId, its: MemberId) -> bool {
         let (ours, theirs) = (self.usage(running, mine), self.usage(running, its));
         let hint = hint(ours.iter().copied(), self.state.tree.scale(mine).reciprocals);
-        holds_no_more(self.state, rules, (mine, &ours, hint), (its, theirs))
+        let groups = self.state.values.count();
+        holds_no_more(self.state, rules, (mine, &ours[..groups], hint), (its, &theirs[..groups]))
     }
 
     /// What a member holds then, without what is of lower rank there than a job of the wanted class beyond the quota.
@@ -239,20 +245,21 @@ impl<'a> After<'a> {
 fn holds_no_more(
     state: &State,
     rules: Rules,
-    (mine, ours, our_hint): (MemberId, &[u64; MAX_KINDS], f64),
-    (its, mut theirs): (MemberId, [u64; MAX_KINDS]),
+    (mine, ours, our_hint): (MemberId, &[u64], f64),
+    (its, theirs): (MemberId, &[u64]),
 ) -> bool {
-    let groups = state.values.count();
-    if rules.hysteresis_milli > 0 {
-        for held in &mut theirs[..groups] {
-            let reduced = u128::from(*held) * 1_000 / (1_000 + u128::from(rules.hysteresis_milli));
-            *held = u64::try_from(reduced).unwrap_or(*held);
+    let mut reduced = [0; MAX_KINDS];
+    let theirs = if rules.hysteresis_milli > 0 {
+        for (reduced, held) in reduced.iter_mut().zip(theirs) {
+            let less = u128::from(*held) * 1_000 / (1_000 + u128::from(rules.hysteresis_milli));
+            *reduced = u64::try_from(less).unwrap_or(*held);
         }
-    }
-    let scale = state.tree.scale(its).reciprocals;
-    let by_hint = decide_by_hint(our_hint, hint(theirs[..groups].iter().copied(), scale));
-    by_hint.unwrap_or_else(|| compare(state, (mine, &ours[..groups]), (its, &theirs[..groups])))
-        != Ordering::Greater
+        &reduced[..theirs.len()]
+    } else {
+        theirs
+    };
+    let by_hint = decide_by_hint(our_hint, hint(theirs.iter().copied(), state.tree.scale(its).reciprocals));
+    by_hint.unwrap_or_else(|| compare(state, (mine, ours), (its, theirs))) != Ordering::Greater
 }
 
 /// Compares two members by their keys if they held so much.
@@ -366,10 +373,12 @@ impl<'a> Fairness<'a> {
         if self.says_nothing_of(mine) {
             return true;
         }
+        let held = tree.usage(its);
         let mut theirs = [0; MAX_KINDS];
-        for (group, now) in tree.usage(its).iter().enumerate() {
-            theirs[group] = now.saturating_sub(less(group));
+        for (group, (left, now)) in theirs.iter_mut().zip(held).enumerate() {
+            *left = now.saturating_sub(less(group));
         }
-        holds_no_more(self.state, self.rules, (mine, &self.ours, self.hint_at(mine)), (its, theirs))
+        let ours = (mine, self.ours(), self.hint_at(mine));
+        holds_no_more(self.state, self.rules, ours, (its, &theirs[..held.len()]))
     }
 }

@@ -530,6 +530,16 @@ impl<'a> Search<'a> {
         self.request.iter().any(short)
     }
 
+    /// Whether a divisible pool would have no room if a chosen candidate were put back.
+    fn lacks_without(&self, candidate: usize) -> bool {
+        let Some(free) = self.free[0].as_ref().map(Room::amounts) else { return false };
+        let held = self.held_by_one(candidate);
+        let needed = &self.state.routes.route(self.wanted.route).total;
+        needed
+            .iter()
+            .any(|(kind, needed)| free[kind].checked_sub(held[kind]).is_none_or(|left| left < needed))
+    }
+
     /// Puts back whoever is not needed, the dearest first.
     fn put_back_unnecessary(&mut self) {
         let mut order = self.chosen.clone();
@@ -538,6 +548,9 @@ impl<'a> Search<'a> {
             a.compare(&self.state.tree, b).reverse()
         });
         for candidate in order {
+            if self.divisible && self.lacks_without(candidate) {
+                continue;
+            }
             let Some(at) = self.chosen.iter().position(|chosen| *chosen == candidate) else { continue };
             self.put_back(at);
             if !self.fits_anywhere() || self.excess().is_some() || self.kept().is_some() {

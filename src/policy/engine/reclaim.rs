@@ -305,63 +305,53 @@ impl Engine {
     }
 
     /// Heads in the order in which they are tried: down the tree, or all teams at once where shares do not count.
-    fn in_order(&self, state: &State, heads: Vec<Head>) -> Vec<Head> {
-        if heads.len() <= 1 {
+    fn in_order(&self, state: &State, mut heads: Vec<Head>) -> Vec<Head> {
+        heads.sort_unstable_by_key(|head| (head.leaf, Reverse(head.class), head.waiter));
+        if heads.first().map(|head| head.leaf) == heads.last().map(|head| head.leaf) {
             return heads;
         }
-        let mut by_leaf: BTreeMap<MemberId, Vec<Head>> = BTreeMap::new();
-        for head in heads {
-            by_leaf.entry(head.leaf).or_default().push(head);
-        }
-        for own in by_leaf.values_mut() {
-            own.sort_unstable_by_key(|head| (Reverse(head.class), head.waiter));
-        }
-        if self.order.by_shares() {
-            let mut below: BTreeMap<MemberId, BTreeSet<MemberId>> = BTreeMap::new();
-            for member in by_leaf.keys().flat_map(|leaf| state.tree.path(*leaf)) {
-                below.entry(state.tree.member(member).parent).or_default().insert(member);
-            }
-            return self.in_turn(state, &below, by_leaf);
-        }
+        let own = heads.chunk_by(|a, b| a.leaf == b.leaf);
         let present = Present::of(state, &*self.order);
-        merge(by_leaf.into_values().collect(), |a, b| {
+        if self.order.by_shares() {
+            return Self::in_turn(&present, own.map(|own| (own[0].leaf, own.to_vec())).collect());
+        }
+        merge(own.map(<[Head]>::to_vec).collect(), |a, b| {
             let contender = |head: &Head| present.contender(head.leaf, head.waiter);
             let class = |head: &Head| Reverse(self.class_between(state, head));
             class(a).cmp(&class(b)).then_with(|| self.order.compare(&contender(a), &contender(b)))
         })
     }
 
-    /// The heads below a member: again and again the child whose first head has the highest tier and class there, then the
-    /// smallest key now. Below each member stand the children that have any.
-    fn in_turn(
-        &self,
-        state: &State,
-        below: &BTreeMap<MemberId, BTreeSet<MemberId>>,
-        mut lines: BTreeMap<MemberId, Vec<Head>>,
-    ) -> Vec<Head> {
-        let present = Present::of(state, &*self.order);
+    /// Those of several leaves, each with its own: below every member, the deepest first, again and again the child whose first
+    /// head has the highest tier and class there, then the smallest key now.
+    fn in_turn(present: &Present<'_>, mut lines: Vec<(MemberId, Vec<Head>)>) -> Vec<Head> {
+        let tree = present.tree;
         let front = |head: &Head| {
             let Head { leaf, waiter, class, shape } = *head;
-            state.routes.shape(shape).routes().next().map(|route| Front { leaf, waiter, class, route })
+            present.routes.shape(shape).routes().next().map(|route| Front { leaf, waiter, class, route })
         };
-        // Every member stands before those below it.
-        let (mut members, mut at) = (vec![MemberId::ROOT], 0);
-        // The root is its own parent.
-        let children = |member| below.get(&member).into_iter().flatten().filter(|at| **at != MemberId::ROOT);
-        while let Some(member) = members.get(at) {
-            members.extend(children(*member));
-            at += 1;
+        let depth = |member: MemberId| tree.path(member).skip(1).count();
+        let parent = |member: MemberId| tree.member(member).parent;
+        let deepest = lines.iter().map(|(member, _)| depth(*member)).max().unwrap_or(0);
+        for level in (1..=deepest).rev() {
+            let (mut here, above): (Vec<_>, Vec<_>) =
+                lines.into_iter().partition(|(member, _)| depth(*member) == level);
+            here.sort_unstable_by_key(|(member, _)| (parent(*member), *member));
+            let mut here = here.into_iter().peekable();
+            lines = above;
+            while let Some((first, line)) = here.next() {
+                let siblings = core::iter::from_fn(|| {
+                    here.next_if(|(member, _)| parent(*member) == parent(first)).map(|(_, line)| line)
+                });
+                let merged = merge(core::iter::once(line).chain(siblings).collect(), |a, b| {
+                    let (mine, its) = tree.rivals(a.leaf, b.leaf);
+                    let (Some(a), Some(b)) = (front(a), front(b)) else { return Ordering::Equal };
+                    present.compare_siblings((mine, a), (its, b))
+                });
+                lines.push((parent(first), merged));
+            }
         }
-        for member in members.into_iter().rev().filter(|member| below.contains_key(member)) {
-            let theirs = children(member).filter_map(|child| lines.remove(child)).collect();
-            let merged = merge(theirs, |a, b| {
-                let (mine, its) = state.tree.rivals(a.leaf, b.leaf);
-                let (Some(a), Some(b)) = (front(a), front(b)) else { return Ordering::Equal };
-                present.compare_siblings((mine, a), (its, b))
-            });
-            lines.insert(member, merged);
-        }
-        lines.remove(&MemberId::ROOT).unwrap_or_default()
+        lines.pop().map(|(_, heads)| heads).unwrap_or_default()
     }
 
     /// The class of a head, as far as it decides between teams.
