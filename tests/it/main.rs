@@ -46,3 +46,4 @@ mod speed_properties;
 mod strategy;
 mod swarm;
 mod tidy;
+mod work;
