@@ -34,7 +34,7 @@ use crate::value::Values;
 pub(crate) struct RouteId(u32);
 
 impl RouteId {
-    fn at(index: usize) -> Self {
+    pub(crate) fn at(index: usize) -> Self {
         Self(u32::try_from(index).unwrap_or(u32::MAX))
     }
 }
@@ -68,6 +68,9 @@ pub(crate) struct Route {
 impl Route {
     /// For how many milliseconds a job computes that would for so many at full speed.
     fn computes(&self, length: u64) -> u128 {
+        if self.speed_milli == crate::job::FULL_SPEED {
+            return u128::from(length);
+        }
         let work = u128::from(length) * u128::from(crate::job::FULL_SPEED);
         work.div_ceil(u128::from(self.speed_milli.max(1)))
     }

@@ -150,7 +150,7 @@ struct Sum {
 }
 
 impl Sum {
-    /// Adds the jobs and times of another. The reader bounds what a job asks by 2^60 and all times together by 2^63.
+    /// Adds the jobs and times of another. `check` bounds what a job asks by 2^60 and all times together by 2^63.
     fn add(&mut self, other: Self) {
         self.jobs += other.jobs;
         self.gpu += other.gpu;

@@ -1,6 +1,6 @@
 //! Jobs into a [`Trace`] in memory, sorted.
 //!
-//! Absent on purpose: validation (the reader did it).
+//! Absent on purpose: validation (see `check`).
 
 use super::check::{Checked, Reading};
 use super::error::TraceError;

@@ -1,6 +1,6 @@
 //! Traces: recorded formats in, one clean columnar trace out.
 //!
-//! Bytes go through [`Input`] (plain, gzip or zstd), an adapter per format and the one reader that validates and
+//! Bytes go through [`Input`] (plain, gzip or zstd), an adapter per format and the one place that validates and
 //! repairs, into a [`Trace`]. Absent on purpose: the core crate; the engine makes job specifications.
 //!
 //! Bounds, each a typed error: a record has at most 1 MiB, an object of JSON 16 MiB, a file of YAML 64 MiB and

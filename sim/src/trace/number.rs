@@ -1,6 +1,6 @@
 //! Decimal numbers from bytes into integers: no float ever touches a time or an amount.
 //!
-//! What belongs here: text to scaled integer. Absent on purpose: which numbers make sense (the reader).
+//! What belongs here: text to scaled integer. Absent on purpose: which numbers make sense (see `check`).
 
 /// Why a field is no number of the wanted kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! What was repaired in one file, by reason, with the first lines.
 //!
-//! Absent on purpose: which rows are repaired (the reader and, of lists that belong to others, their formats).
+//! Absent on purpose: which rows are repaired (`check` and, of lists that belong to others, their formats).
 
 use std::collections::BTreeMap;
 

@@ -1,7 +1,7 @@
 //! The canonical row: what every format is turned into, before anything is validated.
 //!
 //! One row is filled again and again, so nothing is allocated per record in steady state. Absent on purpose:
-//! judgement (the reader decides which rows make sense) and numbers of teams (the trace interns).
+//! judgement (`check` decides which rows make sense) and numbers of teams (the trace interns).
 
 use super::cluster::Cluster;
 use super::error::Fault;

@@ -1,10 +1,13 @@
 //! Behind: the routes of a pool that have room, and by which nobody may pass its reservation.
 //!
 //! In a divisible pool every start and stop changes the reservation, and hardly ever so that somebody may pass. So each route
-//! is kept with the least that somebody needs who passes by it, which is compared before anything is looked up.
+//! is kept with the least that somebody needs who passes by it, which is compared before anything is looked up. Of a pool with
+//! nodes the routes alone are asked for.
 //!
-//! Invariant: each route is there once, in the order of their numbers, and whoever waits for it needs no less.
+//! Invariant: whoever waits for a route needs no less than is kept of it.
 //! Absent on purpose: who may pass (see `holds`). Layer 5; uses `route`, `reservation`.
+
+use std::collections::BTreeMap;
 
 use crate::id::{IdVec, ShapeId};
 use crate::quantity::Quantity;
@@ -16,7 +19,6 @@ use crate::time::Timestamp;
 /// What nobody can do without who passes by a route.
 #[derive(Clone, Copy, Debug)]
 struct Need {
-    route: RouteId,
     shape: ShapeId,
     /// Of one kind, what all workers ask together.
     kind: ResourceKind,
@@ -27,7 +29,7 @@ struct Need {
 
 /// The routes behind a reservation.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Behind(Vec<Need>);
+pub(super) struct Behind(BTreeMap<RouteId, Need>);
 
 impl Behind {
     /// Whether no route is.
@@ -37,27 +39,23 @@ impl Behind {
 
     /// All of them.
     pub(super) fn routes(&self) -> impl Iterator<Item = RouteId> + '_ {
-        self.0.iter().map(|need| need.route)
+        self.0.keys().copied()
     }
 
     /// A route is behind the reservation from now on; the shortest job of its shape that waits has this length.
     pub(super) fn insert(&mut self, id: RouteId, route: &Route, shortest: Option<u64>) {
-        let Err(at) = self.0.binary_search_by_key(&id, |need| need.route) else { return };
         let (kind, amount) = route.total.iter().next().unwrap_or((ResourceKind::GPU, Quantity::ZERO));
-        self.0
-            .insert(at, Need { route: id, shape: route.shape, kind, amount, millis: least(route, shortest) });
+        self.0.insert(id, Need { shape: route.shape, kind, amount, millis: least(route, shortest) });
     }
 
     /// Whether no job needs less now than is kept of its route.
     pub(super) fn is_true(&self, routes: &Routes, shortest: &IdVec<ShapeId, Option<u64>>) -> bool {
-        self.0.iter().all(|need| need.millis <= least(routes.route(need.route), shortest[need.shape]))
+        self.0.iter().all(|(id, need)| need.millis <= least(routes.route(*id), shortest[need.shape]))
     }
 
     /// A route is no longer behind it.
     pub(super) fn remove(&mut self, route: RouteId) {
-        if let Ok(at) = self.0.binary_search_by_key(&route, |need| need.route) {
-            self.0.remove(at);
-        }
+        self.0.remove(&route);
     }
 
     /// The routes by which somebody may pass, if anybody may: who leaves its amount alone, ends before it, or has its shape.
@@ -68,14 +66,66 @@ impl Behind {
         shape: ShapeId,
     ) -> impl Iterator<Item = RouteId> + '_ {
         let (spare, window) = (reservation.spare, reservation.start.since(now).get());
-        let may = move |need: &&Need| {
+        let may = move |need: &Need| {
             need.amount <= spare[need.kind] || need.millis <= window || need.shape == shape
         };
-        self.0.iter().filter(may).map(|need| need.route)
+        self.0.iter().filter(move |(_, need)| may(need)).map(|(route, _)| *route)
     }
 }
 
 /// How long the shortest job takes by a route, if any waits, ms.
 fn least(route: &Route, shortest: Option<u64>) -> u64 {
     shortest.and_then(|length| route.takes(length)).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::id::{JobId, PoolId};
+    use crate::resources::Resources;
+    use crate::time::Millis;
+
+    proptest! {
+        #[test]
+        fn whoever_may_pass_is_hopeful(
+            (asked, spare) in ([0..4_u64, 0..4_u64], [0..4_u64, 0..4_u64]),
+            (speed_milli, moving, window) in (1..2_500_u32, 0..20_u64, 0..40_u64),
+            (near, far) in (prop::option::of(0..3_u64), prop::option::of(prop_oneof![0..u64::MAX, Just(u64::MAX)])),
+            (shape, holders) in (0..2_u32, 0..2_u32),
+        ) {
+            // The longest that ends in time, one more or one less; or any.
+            let just = window.saturating_sub(moving) * u64::from(speed_milli) / 1_000;
+            let shortest = near.map(|near| (just + near).saturating_sub(1)).or(far);
+            let amounts = |[gpu, cpu]: [u64; 2]| Resources::new().gpu(gpu).cpu(cpu);
+            let route = Route {
+                shape: ShapeId::new(shape),
+                alternative: 0,
+                pool: PoolId::new(0),
+                request: amounts(asked),
+                workers: 1,
+                confined: false,
+                total: amounts(asked),
+                speed_milli,
+                moving: Millis::new(moving),
+            };
+            let id = RouteId::at(0);
+            let (now, start) = (Timestamp::ZERO, Timestamp::from_millis(window.cast_signed()));
+            let held =
+                Reservation { job: JobId::new(0, 0), route: id, start, nodes: Vec::new(), spare: amounts(spare) };
+            let mut behind = Behind::default();
+            behind.insert(id, &route, shortest);
+            let hopeful = behind.hopeful(now, &held, ShapeId::new(holders)).next().is_some();
+            let longest = held.longest_before(now, &route);
+            let in_time = shortest.zip(longest).is_some_and(|(shortest, longest)| shortest <= longest);
+            let passes = route.total.fits_in(&held.spare) || in_time || shape == holders;
+            prop_assert!(hopeful || !passes);
+            // And hardly anybody else is: an instant, and what is asked beside the first resource.
+            let first = asked.iter().zip(spare).find(|(asked, _)| **asked > 0);
+            let fits = first.is_none_or(|(asked, spare)| *asked <= spare);
+            let at_once = window == 0 && least(&route, shortest) == 0;
+            prop_assert_eq!(hopeful, fits || in_time || shape == holders || at_once);
+        }
+    }
 }

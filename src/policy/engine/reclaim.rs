@@ -322,8 +322,8 @@ impl Engine {
         })
     }
 
-    /// Those of several leaves, each with its own: below every member, the deepest first, again and again the child whose first
-    /// head has the highest tier and class there, then the smallest key now.
+    /// The heads of several leaves, each leaf's in its own order, in one: at every member, again and again that of the child whose
+    /// first head has the highest tier and class there, then the smallest key now. The deepest members are settled first.
     fn in_turn(present: &Present<'_>, mut lines: Vec<(MemberId, Vec<Head>)>) -> Vec<Head> {
         let tree = present.tree;
         let front = |head: &Head| {

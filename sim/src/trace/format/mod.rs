@@ -1,7 +1,7 @@
 //! One adapter per format: records in, [`TraceRow`](super::row::TraceRow)s out.
 //!
 //! An adapter knows columns, units and the traps of its format. Absent on purpose: validation and repair, which
-//! are the reader's for all formats alike.
+//! are those of `check` for all formats alike.
 
 mod accelerators;
 mod acme;
