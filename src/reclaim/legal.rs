@@ -21,7 +21,7 @@ use crate::route::RouteId;
 use crate::state::{Job, State};
 use crate::tree::{MemberId, Tree, hint};
 
-/// As many as there are victims or teams: hardly ever more, and a set is judged at every search.
+/// Victims or teams of one set, hardly ever more than eight: one is judged at every search, without asking for memory.
 type Few<T> = SmallVec<[T; 8]>;
 
 /// A waiting job and the route by which it would start.
