@@ -117,6 +117,7 @@
 //! - `lp`: entitlements where pools run a team's tasks at different speeds, by linear programs. Off by default.
 
 mod budget;
+mod chunks;
 mod config;
 pub mod conformance;
 mod decision;

@@ -204,7 +204,7 @@ impl State {
 
     /// What a job that is known to be alive was submitted as.
     #[inline]
-    pub(crate) fn spec(&self, id: JobId) -> &JobSpec {
+    pub(crate) fn spec(&self, id: JobId) -> JobSpec {
         self.jobs.spec(id)
     }
 

@@ -5,6 +5,8 @@
 //! engine alone knows true run times. Invariant: an event of an attempt that is over is recognised by the attempt's
 //! number. Absent on purpose: measures (see `record` and `metrics`).
 
+mod live;
+
 use std::collections::BTreeMap;
 
 use fairshare::{
@@ -12,38 +14,17 @@ use fairshare::{
     ShapeId, Submission, Timestamp,
 };
 
+use self::live::{Live, Shape};
 use crate::error::SimError;
 use crate::event::{Completion, EventQueue};
 use crate::observer::{Cause, Observer, Transition, What};
 use crate::record::{Fate, LostAttempt, Outcome, Place, Record, Rejected};
 use crate::saved::{Begin, Saved};
 use crate::setup::{Setup, pool_id};
-use crate::trace::Trace;
+use crate::trace::{Trace, TraceJob};
 
 /// How many cycles pass between two looks at the flag that interrupts.
 const CYCLES_PER_LOOK: u32 = 256;
-
-/// A shape of the trace, as the scheduler knows it.
-#[derive(Clone, Debug)]
-enum Shape {
-    /// No job of it came yet.
-    Unseen,
-    /// Its jobs are rejected, and why.
-    Refused(String),
-    /// Interned, with the trace's index of each alternative.
-    Known(ShapeId, Vec<u16>),
-}
-
-/// A job that is alive, by slot.
-#[derive(Clone, Copy, Debug, Default)]
-struct Live {
-    /// Whose slot it is: an event of an earlier user of the slot is stale.
-    job: Option<JobId>,
-    row: u32,
-    attempt: u32,
-    /// It has waited since, or runs since, ms.
-    since: i64,
-}
 
 /// One replay of one trace.
 ///
@@ -375,7 +356,7 @@ impl<'a> Simulation<'a> {
             let submission = self.scheduler.submit(Timestamp::from_millis(now), spec);
             match submission.map_err(|error| refused(self.trace, row, error))? {
                 Submission::Queued(id) => {
-                    self.queue(id, row, job.submit_ms);
+                    self.queue(id, row, job);
                     observer.queued(row, id);
                 }
                 Submission::Rejected(reason) => {
@@ -390,11 +371,11 @@ impl<'a> Simulation<'a> {
         Ok(())
     }
 
-    fn queue(&mut self, id: JobId, row: u32, submit_ms: i64) {
+    fn queue(&mut self, id: JobId, row: u32, job: &TraceJob) {
         if self.live.len() <= id.slot() {
             self.live.resize(id.slot() + 1, Live::default());
         }
-        self.live[id.slot()] = Live { job: Some(id), row, attempt: 0, since: submit_ms };
+        self.live[id.slot()] = Live::new(id, row, job, &self.shapes[job.shape as usize]);
         self.record.outcomes[row as usize].fate = Fate::Waiting;
     }
 
@@ -462,7 +443,7 @@ impl<'a> Simulation<'a> {
                 Err(reason) => Shape::Refused(reason),
                 Ok((spec, kept)) => {
                     let id = self.scheduler.intern(&spec).map_err(|error| refused(self.trace, row, error))?;
-                    Shape::Known(id, kept)
+                    Shape::known(id, kept, &self.trace.shapes[shape])
                 }
             };
         }
@@ -512,16 +493,13 @@ impl<'a> Simulation<'a> {
         let waited_ms = now.abs_diff(live.since);
         live.since = now;
         let row = live.row;
-        let job = &self.trace.jobs[row as usize];
-        let alternative = match &self.shapes[job.shape as usize] {
-            Shape::Known(_, kept) => kept.get(alternative).copied().unwrap_or(0),
-            Shape::Unseen | Shape::Refused(_) => 0,
-        };
+        let (alternative, run_ms, speed_milli) = live.runs_by(self.trace, &self.shapes, alternative);
         let divisible = self.setup.config.pools[pool].divisible;
         let nodes = if divisible { 0 } else { self.scheduler.placement(id).count() };
         let nodes = u32::try_from(nodes).unwrap_or(u32::MAX);
         let pool = u32::try_from(pool).unwrap_or(u32::MAX);
-        let begin = Begin { now, waited_ms, place: Place { pool, alternative, nodes } };
+        let place = Place { pool, alternative, nodes };
+        let begin = Begin { now, waited_ms, place, run_ms, speed_milli };
         let at = self.saved.begin((self.setup, self.trace, row), begin, &mut self.record)?;
         self.completions.push(at, Completion { job: id, attempt });
         Ok(Transition { at: now, what: What::Started, row, attempt, pool, alternative, cause: None })

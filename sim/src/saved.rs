@@ -59,6 +59,10 @@ pub(crate) struct Begin {
     /// How long the job waited for it, ms.
     pub(crate) waited_ms: u64,
     pub(crate) place: Place,
+    /// How long the job runs in all at full speed, ms.
+    pub(crate) run_ms: u64,
+    /// That of its alternative, thousandths.
+    pub(crate) speed_milli: u32,
 }
 
 impl Saved {
@@ -74,11 +78,10 @@ impl Saved {
         begin: Begin,
         record: &mut Record,
     ) -> Result<i64, SimError> {
-        let Begin { now, waited_ms, place } = begin;
-        let Place { pool, alternative, .. } = place;
+        let Begin { now, waited_ms, place, run_ms, speed_milli } = begin;
+        let pool = place.pool;
         let Left { done_ms, restart_ms, moving } = self.0.get(&row).copied().unwrap_or_default();
-        let run_ms = trace.jobs[row as usize].run_ms;
-        let run = run_at_speed(run_ms - done_ms.min(run_ms), speed(trace, row, alternative));
+        let run = run_at_speed(run_ms - done_ms.min(run_ms), speed_milli);
         let run = run.and_then(|run| run.checked_add(restart_ms));
         let here = moving.filter(|(known, _)| *known == pool).map(|(_, left_ms)| left_ms);
         let moving_ms = here.unwrap_or_else(|| setup.moving_ms(trace, row, pool as usize));
@@ -164,7 +167,7 @@ impl Saved {
 }
 
 /// The speed of an alternative of a job, thousandths.
-fn speed(trace: &Trace, row: u32, alternative: u16) -> u32 {
+pub(crate) fn speed(trace: &Trace, row: u32, alternative: u16) -> u32 {
     let shape = &trace.shapes[trace.jobs[row as usize].shape as usize];
     shape.alternatives[usize::from(alternative)].speed_milli
 }

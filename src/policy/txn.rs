@@ -81,7 +81,7 @@ impl<'a> Txn<'a> {
     /// # Errors
     ///
     /// [`ErrorKind::UnknownJob`].
-    pub fn spec(&self, job: JobId) -> Result<&JobSpec, Error> {
+    pub fn spec(&self, job: JobId) -> Result<JobSpec, Error> {
         self.state.job(job).map(|_| self.state.spec(job))
     }
 

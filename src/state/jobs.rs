@@ -6,13 +6,14 @@
 
 use core::ops::{Index, IndexMut};
 
+use crate::chunks::Chunks;
 use crate::error::{Error, ErrorKind};
 use crate::id::{JobId, ShapeId, TeamId, position};
 use crate::job::JobSpec;
 use crate::line::Place;
 use crate::quota::Guaranteed;
 use crate::route::RouteId;
-use crate::time::Timestamp;
+use crate::time::{Millis, Timestamp};
 use crate::tree::MemberId;
 
 /// What a job is doing.
@@ -45,21 +46,53 @@ pub(crate) struct Job {
 
 const _: () = assert!(size_of::<Job>() == 64, "a job takes one line of the cache");
 
-/// What a job was submitted as.
+/// What a job was submitted as, but for its shape: one line of the cache, since it is written for every job and read for few.
 #[derive(Clone, Debug)]
+#[repr(align(64))]
 struct Submitted {
-    spec: JobSpec,
-    /// What the order of service sorts it by before time.
-    rank: u64,
-    /// The number of its submission.
-    number: u64,
+    place: Place,
+    /// Time limit, estimate, interval of checkpoints and restart; zero where it was not told.
+    lengths: [Millis; 4],
+    /// Which of them were told, one bit each.
+    told: u8,
+    preemptible: bool,
+    team: TeamId,
+}
+
+const _: () =
+    assert!(size_of::<Submitted>() == 64, "what a job was submitted as takes one line of the cache");
+
+impl Submitted {
+    fn new(spec: &JobSpec, rank: u64, number: u64) -> Self {
+        let JobSpec { team, shape: _, submit, time_limit, estimate, preemptible, checkpoint, restart } =
+            *spec;
+        let lengths = [time_limit, estimate, checkpoint, restart];
+        let bit = |(at, length): (usize, &Option<Millis>)| u8::from(length.is_some()) << at;
+        Self {
+            place: Place { rank, submit, number },
+            lengths: lengths.map(Option::unwrap_or_default),
+            told: lengths.iter().enumerate().map(bit).sum(),
+            preemptible,
+            team,
+        }
+    }
+
+    #[inline]
+    fn spec(&self, shape: ShapeId) -> JobSpec {
+        let length = |at: usize| (self.told >> at & 1 == 1).then_some(self.lengths[at]);
+        let mut spec = JobSpec::new(self.team, shape, self.place.submit);
+        (spec.time_limit, spec.estimate, spec.checkpoint, spec.restart) =
+            (length(0), length(1), length(2), length(3));
+        spec.preemptible = self.preemptible;
+        spec
+    }
 }
 
 /// All jobs that are alive.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Jobs {
-    slots: Vec<Job>,
-    submitted: Vec<Submitted>,
+    slots: Chunks<Job>,
+    submitted: Chunks<Submitted>,
     free: Vec<u32>,
     /// How many there have been.
     pub(crate) count: u64,
@@ -74,15 +107,14 @@ impl Jobs {
 
     /// What a job that is known to be alive was submitted as.
     #[inline]
-    pub(crate) fn spec(&self, id: JobId) -> &JobSpec {
-        &self.submitted[id.slot()].spec
+    pub(crate) fn spec(&self, id: JobId) -> JobSpec {
+        self.submitted[id.slot()].spec(self.slots[id.slot()].shape)
     }
 
     /// The place in its team's own order of a job that is known to be alive.
     #[inline]
     pub(crate) fn place(&self, id: JobId) -> Place {
-        let Submitted { spec, rank, number } = &self.submitted[id.slot()];
-        Place { rank: *rank, submit: spec.submit, number: *number }
+        self.submitted[id.slot()].place
     }
 
     /// All jobs that are alive, by slot.
@@ -114,16 +146,18 @@ impl Jobs {
     pub(super) fn resize(&mut self, slots: usize) {
         let spec = JobSpec::new(TeamId::new(0), ShapeId::new(0), Timestamp::MIN);
         let (shape, leaf, guaranteed) = (spec.shape, MemberId::ROOT, Guaranteed::default());
-        self.slots
-            .resize(slots, Job { shape, leaf, attempt: 0, guaranteed, status: Status::Gone, serial: 0 });
-        self.submitted.resize(slots, Submitted { spec, rank: 0, number: 0 });
+        let job = Job { shape, leaf, attempt: 0, guaranteed, status: Status::Gone, serial: 0 };
+        for _ in self.slots.len()..slots {
+            self.slots.push(job.clone());
+            self.submitted.push(Submitted::new(&spec, 0, 0));
+        }
     }
 
     /// A job waits in its slot: what it was submitted as, its rank, and the number of its submission.
     pub(super) fn put(&mut self, id: JobId, leaf: MemberId, (spec, rank, number): (JobSpec, u64, u64)) {
         let (shape, status, guaranteed) = (spec.shape, Status::Waiting, Guaranteed::default());
         self.slots[id.slot()] = Job { shape, leaf, attempt: 0, guaranteed, status, serial: id.serial() };
-        self.submitted[id.slot()] = Submitted { spec, rank, number };
+        self.submitted[id.slot()] = Submitted::new(&spec, rank, number);
     }
 
     /// The slot of a job that is gone is free for another.

@@ -31,7 +31,7 @@ impl State {
     pub(crate) fn snapshot(&self, decides: Decides, is_delivered: bool, memory: Memory) -> Snapshot {
         let (mut waiting, mut running) = (Vec::new(), Vec::new());
         for (id, known) in self.jobs() {
-            let (spec, attempt, number) = (*self.spec(id), known.attempt, self.place(id).number);
+            let (spec, attempt, number) = (self.spec(id), known.attempt, self.place(id).number);
             match self.placed(id) {
                 Some(placed) => {
                     let guaranteed = self.guaranteed_by(id, known.leaf).collect();

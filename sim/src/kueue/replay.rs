@@ -24,7 +24,7 @@ use super::tree::{ROOT, Tree, pool_names, settings, signed};
 use crate::error::SimError;
 use crate::observer::{Cause, Observer, Transition, What};
 use crate::record::{Fate, LostAttempt, Outcome, Place, Record, Rejected};
-use crate::saved::{Begin, Saved};
+use crate::saved::{Begin, Saved, speed};
 use crate::setup::Setup;
 use crate::trace::Trace;
 
@@ -496,7 +496,8 @@ impl<O: Observer> Replay<'_, O> {
         let waited_ms = now.abs_diff(live.since);
         *live = Live { attempt: live.attempt + 1, at: Some(at), since: now, ..*live };
         let attempt = live.attempt;
-        let begin = Begin { now, waited_ms, place: Place { pool, alternative, nodes: 0 } };
+        let (place, run_ms) = (Place { pool, alternative, nodes: 0 }, job.run_ms);
+        let begin = Begin { now, waited_ms, place, run_ms, speed_milli: speed(self.trace, row, alternative) };
         let end = self.saved.begin((self.setup, self.trace, row), begin, &mut self.record)?;
         self.ends.push(Reverse((end, row, attempt)));
         self.tell(Transition { at: now, what: What::Started, row, attempt, pool, alternative, cause: None })

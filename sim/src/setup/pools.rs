@@ -18,6 +18,9 @@ impl Setup {
 
     /// How long an attempt of a job moves data sets to a pool before it computes, ms.
     pub(crate) fn moving_ms(&self, trace: &Trace, row: u32, pool: usize) -> u64 {
+        if self.moving.is_empty() {
+            return 0;
+        }
         let times = self.moving.get(trace.jobs[row as usize].shape as usize);
         times.and_then(|times| times.get(pool)).copied().unwrap_or(0)
     }
