@@ -13,6 +13,8 @@
 //! and taken away exactly. Keys at a level where a member with children competes are rounded to 2^-40, so that equal
 //! shares tie.
 //!
+//! The root is compared with nobody: what those below it count for is not kept, and a tree without levels has nothing to judge.
+//!
 //! Invariant: everything here equals what is recomputed from usage and the jobs that wait.
 //! Absent on purpose: who is served next, and plain sums (see `tree`). Layer 3; uses `tree`, `value`, `route`.
 
@@ -54,6 +56,8 @@ struct Counted {
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 struct Node {
     children: Vec<MemberId>,
+    /// A member with children is among them.
+    is_rounded: bool,
     /// Among its siblings, as an integer; and what that was multiplied by.
     weight: u128,
     common: u128,
@@ -71,7 +75,7 @@ struct Node {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Hierarchy {
     nodes: IdVec<MemberId, Node>,
-    /// Members other than the root, children before their parents.
+    /// Members that are counted, children before their parents.
     upward: Vec<MemberId>,
     /// Valued capacity by group.
     capacity: Vec<u128>,
@@ -89,10 +93,14 @@ impl Hierarchy {
             nodes[member].weight = tree.weight(member);
             nodes[member].common = tree.common(member);
             if member != MemberId::ROOT {
-                nodes[tree.member(member).parent].children.push(member);
+                let parent = tree.member(member).parent;
+                nodes[parent].children.push(member);
+                if parent != MemberId::ROOT {
+                    nodes[tree.member(parent).parent].is_rounded = true;
+                }
             }
         }
-        let mut upward: Vec<MemberId> = tree.ids().filter(|member| *member != MemberId::ROOT).collect();
+        let mut upward: Vec<MemberId> = tree.ids().filter(|member| is_counted(tree, *member)).collect();
         upward.sort_by_cached_key(|member| Reverse(tree.path(*member).count()));
         let capacity = (0..values.count()).map(|group| u128::from(values.capacity(group))).collect();
         let mut hierarchy = Self { nodes, upward, capacity, saturated: 0, reordered: 0 };
@@ -119,7 +127,7 @@ impl Hierarchy {
 
     /// Whether a member with children competes below this one: its keys are rescaled, and all there are rounded.
     pub(crate) fn is_rounded(&self, parent: MemberId) -> bool {
-        self.children(parent).iter().any(|child| !self.children(*child).is_empty())
+        self.nodes[parent].is_rounded
     }
 
     // ---- what a member counts for -------------------------------------------------------------------------------
@@ -276,8 +284,11 @@ impl Hierarchy {
 
     /// What a leaf holds, or whether it is blocked, has changed.
     fn settle_path(&mut self, tree: &Tree, leaf: MemberId, blocked: bool) {
+        if !is_counted(tree, leaf) {
+            return;
+        }
         self.settle_leaf(tree, leaf, blocked);
-        for member in tree.path(leaf).skip(1).filter(|member| *member != MemberId::ROOT) {
+        for member in tree.path(leaf).skip(1).take_while(|member| is_counted(tree, *member)) {
             self.settle_inner(tree, member);
         }
     }
@@ -289,6 +300,9 @@ impl Hierarchy {
 
     /// One more job of a leaf waits, or one less.
     pub(crate) fn waits(&mut self, tree: &Tree, routes: &Routes, leaf: MemberId, shape: ShapeId, more: bool) {
+        if !is_counted(tree, leaf) {
+            return;
+        }
         let waiting = &mut self.nodes[leaf].waiting;
         match (waiting.binary_search_by_key(&shape, |(known, _)| *known), more) {
             (Ok(at), true) => waiting[at].1 += 1,
@@ -355,6 +369,12 @@ impl Hierarchy {
         again.reordered = self.reordered;
         if again == *self { Ok(()) } else { Err("rescaled shares differ from those recomputed".to_owned()) }
     }
+}
+
+/// Whether what a member counts for is asked by anybody: the root has nobody to be compared with, so that nothing is counted
+/// for it, and a tree without levels has nothing to judge.
+fn is_counted(tree: &Tree, member: MemberId) -> bool {
+    member != MemberId::ROOT && tree.member(member).parent != MemberId::ROOT
 }
 
 /// `top / bottom`, rounded to the nearest multiple of 2^-bits, in units of that. The bottom is below 2^110.
