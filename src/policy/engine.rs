@@ -13,10 +13,12 @@
 mod back_off;
 mod backfill;
 mod behind;
+mod candidate;
 mod change;
 mod check;
 mod deep;
 mod early;
+mod fronts;
 mod holds;
 mod limits;
 mod memory;
@@ -27,10 +29,11 @@ mod wakeup;
 mod waste;
 mod why;
 
-use core::cmp::{Ordering, Reverse};
+use core::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use self::fronts::Fronts;
 use self::holds::{Gate, Holds};
 use self::reclaim::Reclaim;
 use super::first::first_of;
@@ -119,6 +122,8 @@ pub(crate) struct Engine {
     denied: Vec<(MemberId, RouteId, Denied)>,
     /// The reservations, where blocked jobs have them.
     holds: Option<Holds>,
+    /// Who comes first by the keys now, where reservations are given by that and lists tell it.
+    fronts: Option<Fronts>,
     /// What is kept for stopping jobs, where that is allowed.
     reclaim: Option<Box<Reclaim>>,
     /// A copy on which something is tried, and nobody is stopped.
@@ -135,6 +140,7 @@ impl Engine {
             one_line: strict && order.one_line(),
             pending: Pending::new(&state.tree, easy),
             lists: Lists::new(&state.tree, state.values.count(), by_shares),
+            fronts: Fronts::new(state, &order).filter(|_| easy),
             order,
             stages: IdVec::new(),
             open: Vec::new(),
@@ -153,7 +159,8 @@ impl Engine {
     fn view<'a>(order: &'a dyn Order, state: &'a State) -> View<'a> {
         let by_class = state.config.policy.classes_cross_teams();
         let State { tree, routes, quotas, .. } = state;
-        View { order, tree, routes, quotas, by_class, history: state.history.as_ref() }
+        let history = state.history.as_ref();
+        View { order, tree, routes, quotas, by_class, history, is_granted: true }
     }
 
     // ---- who waits for which route ------------------------------------------------------------------------------
@@ -199,11 +206,14 @@ impl Engine {
                 self.shown[leaf] = Some(shape);
             }
         }
-        self.lists.touch(leaf);
+        self.touch(leaf);
     }
 
     /// The line of a leaf and shape has changed.
     fn line_changed(&mut self, state: &State, leaf: MemberId, shape: ShapeId, change: Change) {
+        if let Some(fronts) = &mut self.fronts {
+            fronts.line_changed(state, &self.pending, (leaf, shape), change);
+        }
         if self.head_only {
             if change != Change::Rest {
                 self.show_first(state, leaf);
@@ -213,7 +223,7 @@ impl Engine {
         match change {
             Change::Opened(first) => self.show(state, leaf, shape, first),
             Change::Closed => self.hide(state, leaf, shape),
-            Change::Head => self.lists.touch(leaf),
+            Change::Head => self.touch(leaf),
             Change::Rest => {}
         }
     }
@@ -308,42 +318,6 @@ impl Engine {
 
     // ---- who is served next -------------------------------------------------------------------------------------
 
-    /// The first of the leaf's jobs, in the team's own order, that may start by an open route; with that route.
-    fn candidate(&self, state: &State, leaf: MemberId) -> Option<(Waiter, RouteId)> {
-        if let Some(shape) = self.shown[leaf] {
-            return Some((self.pending.head(leaf, shape)?, self.open_to(state, leaf, shape).next()?));
-        }
-        let open = self.pending.heads(leaf).filter_map(|(shape, class, head)| {
-            let (waiter, route) = match &self.holds {
-                Some(holds) => self.first_passing(state, holds, leaf, shape)?,
-                None => (head, self.open_to(state, leaf, shape).next()?),
-            };
-            Some((class, waiter, route))
-        });
-        let first = open.min_by_key(|(class, waiter, _)| (Reverse(*class), *waiter));
-        first.map(|(_, waiter, route)| (waiter, route))
-    }
-
-    /// The routes of a shape that are open, and that the leaf is not held on; best first.
-    fn open_to<'a>(
-        &'a self,
-        state: &'a State,
-        leaf: MemberId,
-        shape: ShapeId,
-    ) -> impl Iterator<Item = RouteId> + 'a {
-        let routes = state.routes.shape(shape).routes();
-        routes.filter(move |route| self.is_open(*route) && !self.is_held(state, leaf, *route))
-    }
-
-    /// Whether a route is the best open one of its shape: the others' lists need not be looked at. Where teams have
-    /// limits, some may be denied the best one.
-    fn is_preferred(&self, state: &State, route: RouteId) -> bool {
-        let shape = state.routes.route(route).shape;
-        let open_to_all = |route| matches!(self.stages[route], Stage::Open { gate: Gate::All, .. });
-        let mut better = state.routes.shape(shape).routes().take_while(|other| *other < route);
-        state.quotas.any() || better.all(|better| !open_to_all(better))
-    }
-
     /// The best served of a member's children, at the list of the route that its head would start by.
     fn best(&mut self, state: &State, parent: MemberId) -> Option<Pick> {
         if let Some(hierarchy) = state.hierarchy.as_ref().filter(|hierarchy| hierarchy.is_rounded(parent)) {
@@ -356,8 +330,7 @@ impl Engine {
                 continue;
             }
             let shape = state.routes.route(route).shape;
-            let pending = &self.pending;
-            let place = |member| pending.head(member, shape).map_or(NO_PLACE, |head| head.place);
+            let place = |member| Self::place_in(&self.pending, member, shape);
             self.lists.catch_up(|| Self::view(&*self.order, state), parent, route, place);
             let base = self.stack.len();
             self.stack.push(0);
@@ -365,6 +338,11 @@ impl Engine {
                 let Some(heap_at) = self.stack.pop() else { break };
                 let spot = (parent, route, heap_at);
                 if best.is_some_and(|best| !self.precedes(state, spot, None, best)) {
+                    continue;
+                }
+                let view = || Self::view(&*self.order, state);
+                if self.lists.puts_back(view, spot, |member| Self::place_in(&self.pending, member, shape)) {
+                    self.stack.push(heap_at);
                     continue;
                 }
                 let member = self.lists.member(parent, route, heap_at);
@@ -387,6 +365,12 @@ impl Engine {
             }
         }
         best
+    }
+
+    /// The place that a member goes by in the lists of a shape.
+    #[inline]
+    fn place_in(pending: &Pending, member: MemberId, shape: ShapeId) -> Place {
+        pending.head(member, shape).map_or(NO_PLACE, |head| head.place)
     }
 
     /// The leaf below a member whose job is its head, and the route that this job would start by; whoever stands in several
@@ -463,7 +447,7 @@ impl Incremental for Engine {
     }
 
     fn adopted(&mut self, state: &State, job: JobId) {
-        self.lists.touch(state.alive(job).leaf);
+        self.touch(state.alive(job).leaf);
         if let Some(holds) = &mut self.holds {
             holds.adopted(state, job);
         }
@@ -496,6 +480,7 @@ impl Incremental for Engine {
     fn cycle(&mut self, state: &mut State) -> Result<(), Error> {
         if state.tick() {
             self.lists.touch_all();
+            self.fronts.iter_mut().for_each(Fronts::touch_all);
         }
         self.renew_budgets(state);
         self.reopen_where_lines_merge(state);
@@ -574,6 +559,7 @@ impl Incremental for Engine {
 
     fn check(&self, state: &State) -> Result<(), String> {
         self.check_lines(state)?;
+        self.fronts.iter().try_for_each(|fronts| fronts.check(state, &self.pending))?;
         self.check_reclaim(state)?;
         self.check_holds(state)
     }
@@ -595,6 +581,6 @@ impl Incremental for Engine {
     }
 
     fn comparisons(&self) -> u64 {
-        self.lists.comparisons
+        self.lists.comparisons + self.fronts.as_ref().map_or(0, Fronts::comparisons)
     }
 }

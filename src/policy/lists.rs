@@ -3,9 +3,11 @@
 //! A *stand* is one child's entry in one list. It carries a copy of what the order looks at, so that a heap stays
 //! consistent while its members change: a change is noted in a log of the parent, and a list catches up with that log
 //! only when it is looked at. A start or a completion therefore costs the same however many lists its team stands in,
-//! and lists of routes that have no room are never touched.
+//! and lists of routes that have no room are never touched. A start moves a team only back, so that it is not even noted:
+//! its stands go by their earlier keys until it is their turn, and are put in their places then.
 //!
-//! Invariant: a list that has caught up holds exactly the current keys of its children.
+//! Invariant: in a list that has caught up no child goes by a later key than its own, and one that has not moved back goes by
+//! its own.
 //! Absent on purpose: whether a route has room (see `engine`). Layer 4; uses `tree`, `route`, `quota`, `dominant`.
 
 mod sift;
@@ -21,6 +23,7 @@ use crate::history::History;
 use crate::id::{Id as _, IdVec, position};
 use crate::line::Place;
 use crate::quota::Quotas;
+use crate::resources::MAX_KINDS;
 use crate::route::{RouteId, Routes};
 use crate::tree::{MemberId, Tree};
 
@@ -41,9 +44,17 @@ pub(super) struct View<'a> {
     pub(super) by_class: bool,
     /// What teams have used, where the order asks for it.
     pub(super) history: Option<&'a History>,
+    /// Whether teams are compared as if they were granted what they wait for, and not as they are.
+    pub(super) is_granted: bool,
 }
 
-impl View<'_> {
+impl<'a> View<'a> {
+    /// What a start by a route adds to what a team is compared by.
+    #[inline]
+    fn charge(&self, route: RouteId, groups: usize) -> &'a [u64] {
+        if self.is_granted { self.routes.charge(route) } else { &[0; MAX_KINDS][..groups] }
+    }
+
     /// The priority class of those who wait for a route, as far as it decides between teams.
     pub(super) fn class(&self, route: RouteId) -> i32 {
         self.class_of(self.routes.shape(self.routes.route(route).shape).precedence)
@@ -325,6 +336,17 @@ impl Lists {
         self.held.iter().copied()
     }
 
+    /// A leaf, and all above it, come no earlier than before: one of its jobs has started.
+    #[inline]
+    pub(super) fn moves_back(&mut self, leaf: MemberId) {
+        let mut child = leaf;
+        while child != MemberId::ROOT {
+            let rival = &mut self.rivals[child];
+            rival.version = rival.version.wrapping_add(1);
+            child = rival.parent;
+        }
+    }
+
     /// What the order looks at has changed for a leaf, and for all above it if usage did.
     #[inline]
     pub(super) fn touch(&mut self, leaf: MemberId) {
@@ -405,6 +427,32 @@ impl Lists {
         });
     }
 
+    /// Puts an entry whose member has moved back since where it belongs; whether it had. The heap position is another's then, as
+    /// may be any below it.
+    #[inline]
+    pub(super) fn puts_back<'a>(
+        &mut self,
+        view: impl FnOnce() -> View<'a>,
+        (parent, route, at): (MemberId, RouteId, usize),
+        place: impl Fn(MemberId) -> Place,
+    ) -> bool {
+        let stand = &self.stands[self.parents[parent].lists[route.index()].items[at].stand as usize];
+        let has_moved = stand.version != self.rivals[stand.member].version;
+        if has_moved {
+            let place = place(stand.member);
+            self.put_back(&view(), (parent, route, at), place);
+        }
+        has_moved
+    }
+
+    #[inline(never)]
+    fn put_back(&mut self, view: &View<'_>, (parent, route, at): (MemberId, RouteId, usize), place: Place) {
+        self.with_items(parent, route, |lists, items| {
+            items[at] = lists.refresh_stand(view, items[at].stand, place);
+            lists.sift_down(view, items, at);
+        });
+    }
+
     /// Makes every entry of a list anew, then the heap.
     fn rebuild(
         &mut self,
@@ -462,7 +510,7 @@ impl Lists {
         Contender {
             holding: Holding {
                 usage: &self.usage[start..start + self.groups],
-                charge: view.routes.charge(stand.route),
+                charge: view.charge(stand.route, self.groups),
                 scale: view.tree.scale(stand.member),
             },
             running: stand.running,
@@ -506,13 +554,6 @@ impl Lists {
                         }
                         (stand.member, stand.version)
                     };
-                    let fresh = copy.refresh_stand(&view, item.stand, place(member, route));
-                    let same = fresh.hint.to_bits() == item.hint.to_bits() && fresh.borrows == item.borrows;
-                    if version != copy.rivals[member].version || !same {
-                        return Err(format!(
-                            "route {route:?}: the entry of member {member:?} is out of date"
-                        ));
-                    }
                     if at > 0 {
                         let above = copy.parents[parent].lists[route.index()].items[(at - 1) / ARITY];
                         if copy.precedes(&view, item, above) {
@@ -520,6 +561,18 @@ impl Lists {
                                 "route {route:?}: the heap below {parent:?} is out of order at {at}"
                             ));
                         }
+                    }
+                    // The same stand as it would be now, beside it.
+                    let now = copy.new_stand(member, route, place(member, route));
+                    let fresh = copy.refresh_stand(&view, now, place(member, route));
+                    let order = (fresh.borrows.cmp(&item.borrows))
+                        .then_with(|| copy.compare_keys(&view, fresh, item));
+                    copy.free.push(now);
+                    let has_moved = version != copy.rivals[member].version;
+                    if order.is_lt() || order.is_gt() && !has_moved {
+                        return Err(format!(
+                            "route {route:?}: the entry of member {member:?} is out of date"
+                        ));
                     }
                 }
             }

@@ -7,23 +7,24 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use fairshare::{
-    Alternative, Config, Contender, Decision, JobId, JobSpec, Order, PoolSpec, Resources, Scheduler, ShapeId,
-    ShapeSpec, TeamId, TeamSpec, Timestamp, Weight,
+    Alternative, Backfill, Config, Contender, Decision, JobId, JobSpec, Millis, Order, PoolSpec, Resources,
+    Scheduler, ShapeId, ShapeSpec, TeamId, TeamSpec, Timestamp, Weight,
 };
 
 const NOW: Timestamp = Timestamp::ZERO;
 const TEAMS: u32 = 1_000;
 
-/// `drf`, with every comparison exact and counted, and every look at a team.
-#[derive(Debug, Default)]
+/// `drf`, or first in first out, with every comparison exact and counted, and every look at a team.
+#[derive(Debug)]
 struct Counting {
+    by_shares: bool,
     compared: Arc<AtomicU64>,
     looked_at: Arc<AtomicU64>,
 }
 
 impl Order for Counting {
     fn by_shares(&self) -> bool {
-        true
+        self.by_shares
     }
 
     fn hint(&self, _: &Contender<'_>) -> f64 {
@@ -33,6 +34,9 @@ impl Order for Counting {
 
     fn compare(&self, a: &Contender<'_>, b: &Contender<'_>) -> Ordering {
         self.compared.fetch_add(1, Relaxed);
+        if !self.by_shares {
+            return a.place().cmp(&b.place());
+        }
         a.compare_after(b).then_with(|| a.compare_now(b)).then_with(|| a.compare_ties(b))
     }
 }
@@ -45,15 +49,17 @@ struct Counted {
 }
 
 impl Counted {
-    fn new(nodes: u32) -> Self {
-        let order = Counting::default();
-        let (compared, looked_at) = (Arc::clone(&order.compared), Arc::clone(&order.looked_at));
+    fn new(nodes: u32, by_shares: bool, backfill: Backfill) -> Self {
+        let (compared, looked_at) = (Arc::default(), Arc::default());
+        let order =
+            Counting { by_shares, compared: Arc::clone(&compared), looked_at: Arc::clone(&looked_at) };
         let team = |number: u32| {
             let weight = Weight::new(1 + u64::from(number * 7_919 % 997), 100).unwrap();
             TeamSpec::new(format!("team-{number}")).with_weight(weight)
         };
         let pool = PoolSpec::new("gpu", nodes, Resources::new().gpu(8));
-        let config = Config::new(vec![pool], (0..TEAMS).map(team).collect());
+        let mut config = Config::new(vec![pool], (0..TEAMS).map(team).collect());
+        config.policy.backfill = backfill;
         let scheduler = Scheduler::with_order(config, Box::new(order)).unwrap();
         Self { scheduler, compared, looked_at }
     }
@@ -63,7 +69,8 @@ impl Counted {
     }
 
     fn submit(&mut self, number: u32, shape: ShapeId) {
-        let job = JobSpec::new(TeamId::new(number % TEAMS), shape, NOW);
+        let job =
+            JobSpec::new(TeamId::new(number % TEAMS), shape, NOW).with_time_limit(Millis::new(3_600_000));
         let _ = self.scheduler.submit(NOW, job).unwrap();
     }
 
@@ -84,7 +91,7 @@ impl Counted {
 
 #[test]
 fn a_completion_takes_at_most_sixty_comparisons() {
-    let mut counted = Counted::new(125);
+    let mut counted = Counted::new(125, true, Backfill::BestEffort);
     let shapes = [1, 2, 4].map(|gpus| counted.shape(gpus));
     for number in 0..20 * TEAMS {
         counted.submit(number, shapes[number as usize / 7 % 3]);
@@ -109,8 +116,30 @@ fn a_completion_takes_at_most_sixty_comparisons() {
 }
 
 #[test]
+fn whoever_holds_the_next_reservation_is_found_by_few_comparisons() {
+    let mut counted = Counted::new(20, false, Backfill::Easy);
+    let gpu = counted.shape(1);
+    for number in 0..2 * TEAMS {
+        counted.submit(number * 7, gpu);
+    }
+    let mut running = counted.started();
+    assert_eq!(running.len(), 160, "jobs fill the pool");
+    counted.counts();
+    let rounds = 1_000;
+    for round in 0..rounds {
+        let ended = running.swap_remove(round * 7 % running.len());
+        counted.scheduler.complete(NOW, ended).unwrap();
+        running.extend(counted.started());
+        assert_eq!(running.len(), 160, "who held the reservation has started, and another holds it");
+    }
+    let (compared, _) = counted.counts();
+    let each = compared / rounds as u64;
+    assert!((1..=60).contains(&each), "{each} comparisons a completion");
+}
+
+#[test]
 fn a_completion_that_helps_nobody_looks_at_no_team() {
-    let mut counted = Counted::new(125);
+    let mut counted = Counted::new(125, true, Backfill::BestEffort);
     let (one, node) = (counted.shape(1), counted.shape(8));
     for number in 0..TEAMS {
         counted.submit(number, one);

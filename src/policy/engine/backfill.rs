@@ -17,7 +17,6 @@
 //! Invariant: the holder of a reservation waits, and a route is behind a reservation only where there is one.
 //! Absent on purpose: when a job could start (see `reservation`). Layer 5; uses `reservation`, `pending`, `state`.
 
-use core::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::change::class;
@@ -264,7 +263,13 @@ impl Engine {
     }
 
     /// Gives, moves or takes away one reservation because of the first job that waits for a pool; whether it did.
-    fn assign(&self, state: &mut State, holds: &mut Holds, pool: PoolId, loosened: &mut Vec<PoolId>) -> bool {
+    fn assign(
+        &mut self,
+        state: &mut State,
+        holds: &mut Holds,
+        pool: PoolId,
+        loosened: &mut Vec<PoolId>,
+    ) -> bool {
         let held = holds.pools[pool].reservation.as_ref().map(|held| (held.job, held.route));
         let mut drop = |holds: &mut Holds| {
             holds.take(pool);
@@ -305,7 +310,8 @@ impl Engine {
         for route in state.routes.shape(shape).routes() {
             let at = state.routes.route(route).pool;
             let vacant = holds.pools[at].reservation.is_none() && state.denies(front.leaf, route).is_none();
-            let is_first = || self.first_waiting(state, holds, at).is_some_and(|other| other.waiter == first);
+            let mut is_first =
+                || self.first_waiting(state, holds, at).is_some_and(|other| other.waiter == first);
             if !vacant || !(at == pool || is_first()) {
                 continue;
             }
@@ -324,28 +330,6 @@ impl Engine {
         holds.pools.iter_mut().for_each(|hold| hold.look |= look);
         holds.pools[at].look = false;
         true
-    }
-
-    /// The first job that waits for a pool, by the keys now, among those that hold no reservation elsewhere and may take
-    /// what they ask there.
-    fn first_waiting(&self, state: &State, holds: &Holds, pool: PoolId) -> Option<Front> {
-        let elsewhere = |waiter: Waiter| holds.held_by(waiter.job).is_some_and(|at| at != pool);
-        let front = |leaf: MemberId| {
-            let lines = self.pending.heads(leaf).filter_map(|(shape, class, head)| {
-                let mut routes = state.routes.shape(shape).routes();
-                let route = routes.find(|route| {
-                    state.routes.route(*route).pool == pool && state.denies(leaf, *route).is_none()
-                })?;
-                let waiter = if elsewhere(head) {
-                    self.pending.first_where(leaf, shape, |waiter| !elsewhere(waiter))?
-                } else {
-                    head
-                };
-                Some(Front { leaf, waiter, class, route })
-            });
-            lines.min_by_key(|front| (Reverse(front.class), front.waiter))
-        };
-        Present::of(state, &*self.order).first(self.pending.leaves_waiting().filter_map(front))
     }
 
     /// The reservations that alone stop a waiting job from starting by routes that have room.

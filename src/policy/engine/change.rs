@@ -14,10 +14,10 @@ impl Engine {
     /// A job has started: it leaves its line.
     pub(super) fn has_started(&mut self, state: &State, leaf: MemberId, shape: ShapeId, head: Waiter) {
         let change = self.pending.remove(leaf, shape, head);
-        self.line_changed(state, leaf, shape, change);
         if self.head_only || change != Change::Head {
-            self.lists.touch(leaf);
+            self.line_changed(state, leaf, shape, change);
         }
+        self.moves_back(leaf);
         if self.one_line {
             self.reopen_all(state, head.job);
             self.reopen_where_lines_merge(state);
@@ -27,7 +27,7 @@ impl Engine {
 
     /// A running job has stopped.
     pub(super) fn has_stopped(&mut self, state: &State, stopped: &Stopped) {
-        self.lists.touch(state.alive(stopped.job).leaf);
+        self.touch(state.alive(stopped.job).leaf);
         self.note_room(stopped.pool, &stopped.room);
         if let Some(holds) = &mut self.holds {
             holds.changed(state, stopped.pool, Some(stopped));
