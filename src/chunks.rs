@@ -1,4 +1,4 @@
-//! Chunks: a vector that never moves what it holds, so that no addition takes long however much there is.
+//! Chunks: a vector that moves no more than a chunk of what it holds, so that no addition takes long however much there is.
 //!
 //! Absent on purpose: what is held, and taking anything away. Layer 0; uses nothing.
 
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_added_is_found_at_its_place_and_never_moves() {
+    fn what_is_added_is_found_at_its_place_and_does_not_move() {
         let mut chunks = Chunks::default();
         assert_eq!((chunks.len(), chunks.get(0)), (0, None));
         let mut places = Vec::new();

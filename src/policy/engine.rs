@@ -559,7 +559,10 @@ impl Incremental for Engine {
 
     fn check(&self, state: &State) -> Result<(), String> {
         self.check_lines(state)?;
-        self.fronts.iter().try_for_each(|fronts| fronts.check(state, &self.pending))?;
+        self.fronts
+            .iter()
+            .zip(&self.holds)
+            .try_for_each(|(fronts, holds)| fronts.check(state, &self.pending, holds))?;
         self.check_reclaim(state)?;
         self.check_holds(state)
     }

@@ -3,8 +3,8 @@
 //! A *stand* is one child's entry in one list. It carries a copy of what the order looks at, so that a heap stays
 //! consistent while its members change: a change is noted in a log of the parent, and a list catches up with that log
 //! only when it is looked at. A start or a completion therefore costs the same however many lists its team stands in,
-//! and lists of routes that have no room are never touched. A start moves a team only back, so that it is not even noted:
-//! its stands go by their earlier keys until it is their turn, and are put in their places then.
+//! and lists of routes that have no room are never touched. By shares a start moves a team only back, so that it is not
+//! even noted: its stands go by their earlier keys until it is their turn, and are put in their places then.
 //!
 //! Invariant: in a list that has caught up no child goes by a later key than its own, and one that has not moved back goes by
 //! its own.
@@ -336,9 +336,14 @@ impl Lists {
         self.held.iter().copied()
     }
 
-    /// A leaf, and all above it, come no earlier than before: one of its jobs has started.
+    /// A job of a leaf has started: by shares, the leaf and all above it come no earlier than before. Other orders go by the place
+    /// of the next job, of which they may make what they like.
     #[inline]
     pub(super) fn moves_back(&mut self, leaf: MemberId) {
+        if !self.by_shares {
+            self.touch(leaf);
+            return;
+        }
         let mut child = leaf;
         while child != MemberId::ROOT {
             let rival = &mut self.rivals[child];

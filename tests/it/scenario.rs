@@ -510,6 +510,7 @@ scenarios!(
     hdrf_naive_starvation,
     hdrf_vs_collapsed,
     higher_tier_takes_the_reservation,
+    lower_class_takes_the_reservation,
     next_of_a_team_takes_the_reservation,
     reservations_do_not_go_round,
     holder_is_denied,

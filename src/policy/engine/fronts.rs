@@ -102,7 +102,7 @@ impl Fronts {
         state.config.policy.classes_cross_teams().then_some(class)
     }
 
-    /// The place that a leaf goes by in the list of a route, where an order asks for it.
+    /// The earliest place of a job of a leaf by which it may go in the list of a route, where an order asks for it.
     fn place(by_shares: bool, (state, pending): (&State, &Pending), leaf: MemberId, route: RouteId) -> Place {
         if by_shares {
             return NO_PLACE;
@@ -112,9 +112,9 @@ impl Fronts {
             state.routes.shape(*shape).routes().any(|route| state.routes.route(route).pool == pool)
         };
         let lines = pending.heads(leaf).filter(|(_, its, _)| class.is_none_or(|class| class == *its));
-        let lines = lines.filter(|(shape, ..)| here(shape));
-        let first = lines.min_by_key(|(_, class, waiter)| (Reverse(*class), *waiter));
-        first.map_or(NO_PLACE, |(_, _, waiter)| waiter.place)
+        // None of its jobs comes earlier, whichever of them is its first: that may hold a reservation elsewhere.
+        let places = lines.filter(|(shape, ..)| here(shape)).map(|(_, _, waiter)| waiter.place);
+        places.min().unwrap_or(NO_PLACE)
     }
 
     /// The line of a leaf and shape has changed.
@@ -224,7 +224,8 @@ impl Fronts {
                 continue;
             }
             let front = self.front(asked, self.lists.member(parent, route, at));
-            // Where the first of a leaf's jobs holds a reservation elsewhere, the entry goes by an earlier place.
+            // A class decides inside a team, and whoever holds a reservation elsewhere is passed over: the first of a leaf's jobs
+            // may have a later place than the entry.
             let is_exact = front
                 .is_some_and(|front| self.order.by_shares() || self.lists.place(spot) == front.waiter.place);
             if let Some(front) = front
@@ -279,8 +280,16 @@ impl Fronts {
         compared == Ordering::Less
     }
 
-    /// Compares the lists with the jobs that wait; the first difference, in words.
-    pub(super) fn check(&self, state: &State, pending: &Pending) -> Result<(), String> {
+    /// Compares the lists with the jobs that wait, and the first of every pool with who is found by a look at every team; the first
+    /// difference, in words.
+    pub(super) fn check(&self, state: &State, pending: &Pending, holds: &Holds) -> Result<(), String> {
+        for pool in (0..self.of_pool.len()).map(PoolId::at) {
+            let first = self.clone().first(state, pending, holds, pool).map(|front| front.waiter);
+            let found = first_of_all(state, pending, holds, pool, &*self.order).map(|front| front.waiter);
+            if first != found {
+                return Err(format!("{pool}: {first:?} comes first by the lists, {found:?} by the keys"));
+            }
+        }
         for leaf in state.tree.ids() {
             for (route, count) in &self.lines[leaf] {
                 let (pool, class) = (state.routes.route(*route).pool, Self::class(state, *route));
@@ -319,11 +328,7 @@ impl Engine {
         if let Some(fronts) = fronts {
             return fronts.first(state, pending, holds, pool);
         }
-        // Any route does, where all classes are looked at.
-        let route = state.routes.ids().next()?;
-        let asked = Asked { state, pending, holds, pool, route };
-        let fronts = pending.leaves_waiting().filter_map(|leaf| asked.front_of(leaf, None));
-        Present::of(state, &*self.order).first(fronts)
+        first_of_all(state, pending, holds, pool, &*self.order)
     }
 
     /// What the orders look at has changed for a leaf.
@@ -341,4 +346,19 @@ impl Engine {
             fronts.lists.moves_back(leaf);
         }
     }
+}
+
+/// The same by a look at every team.
+fn first_of_all(
+    state: &State,
+    pending: &Pending,
+    holds: &Holds,
+    pool: PoolId,
+    order: &dyn Order,
+) -> Option<Front> {
+    // Any route does, where all classes are looked at.
+    let route = state.routes.ids().next()?;
+    let asked = Asked { state, pending, holds, pool, route };
+    let fronts = pending.leaves_waiting().filter_map(|leaf| asked.front_of(leaf, None));
+    Present::of(state, order).first(fronts)
 }
