@@ -140,7 +140,7 @@ impl Engine {
             one_line: strict && order.one_line(),
             pending: Pending::new(&state.tree, easy),
             lists: Lists::new(&state.tree, state.values.count(), by_shares),
-            fronts: Fronts::new(state, &order).filter(|_| easy),
+            fronts: easy.then(|| Fronts::new(state, &order)).flatten(),
             order,
             stages: IdVec::new(),
             open: Vec::new(),
