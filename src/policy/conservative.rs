@@ -156,7 +156,7 @@ impl Conservative {
         for (_, line) in &mut lines {
             line.sort_unstable_by(|a, b| b.cmp(a));
         }
-        let (tree, hierarchy) = (state.tree.clone(), state.hierarchy.clone());
+        let (tree, hierarchy) = (state.tree.clone(), state.hierarchy.as_ref().map(Hierarchy::now_alone));
         let quotas = state.quotas.clone();
         Pass { order: &*self.order, tree, hierarchy, quotas, profiles, lines, floors: BTreeMap::new() }
     }

@@ -118,6 +118,8 @@ pub(crate) struct Engine {
     search: u64,
     /// The head of each member, with the number of the search that found it: who is in many lists is looked at once.
     heads_found: IdVec<MemberId, (u64, Option<Head>)>,
+    /// The last search that asked each member for its head where shares are rescaled.
+    asked: IdVec<MemberId, u64>,
     /// Routes that leaves were found to be denied during a search.
     denied: Vec<(MemberId, RouteId, Denied)>,
     /// The reservations, where blocked jobs have them.
@@ -149,6 +151,7 @@ impl Engine {
             stack: Vec::new(),
             search: 0,
             heads_found: state.tree.ids().map(|_| (0, None)).collect(),
+            asked: state.tree.ids().map(|_| 0).collect(),
             denied: Vec::new(),
             holds: easy.then(|| Holds::new(state.config.pools.len())),
             reclaim: Reclaim::new(state).map(Box::new),
