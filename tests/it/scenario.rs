@@ -512,6 +512,8 @@ scenarios!(
     higher_tier_takes_the_reservation,
     lower_class_takes_the_reservation,
     next_of_a_team_takes_the_reservation,
+    own_team_takes_the_reservation,
+    start_in_another_pool_moves_a_reservation,
     reservations_do_not_go_round,
     holder_is_denied,
     huge_weights_evict_nobody_for_ever,

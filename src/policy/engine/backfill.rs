@@ -2,10 +2,11 @@
 //!
 //! At most one waiting job holds a reservation in a pool, and a job holds at most one. Before every decision, a pool
 //! without a reservation gives it to its first waiting job, in the order of service by the keys *now*, unless that
-//! job can start; where the job could start earliest decides which of its pools it is. It is kept until the job
-//! starts, is withdrawn, has no foreseeable start any longer, or comes behind a blocked job of a higher tier or
-//! class; this last only once until something happens outside: three jobs of two teams can each be of a higher rank
-//! than the next, since inside a team the class decides and between teams the tier does, and would pass two
+//! job can start; where the job could start earliest decides which of its pools it is, once nobody who could start now
+//! stands before it in any of them. It is kept until the job starts, is withdrawn, has no foreseeable start any longer,
+//! or comes behind a blocked job of a higher tier or class: the first of all, or the first of its own team where classes
+//! decide only there. This last only once until something happens outside: three jobs of two teams can each be of a higher
+//! rank than the next, since inside a team the class decides and between teams the tier does, and would pass two
 //! reservations round for ever. A job that its team's limit, or what other teams keep, stops as things are now holds
 //! none, and loses the one that it holds: it could not start by it, and would only keep others waiting.
 //!
@@ -288,7 +289,8 @@ impl Engine {
         if let Some((job, route)) = held {
             let leaf = state.alive(job).leaf;
             let holder = Front { leaf, waiter: state.waiter(job), class: class(state, job), route };
-            let outranked = Present::of(state, &*self.order).outranks(front, holder);
+            let outranked = Present::of(state, &*self.order).outranks(front, holder)
+                || self.own_team_outranks(state, holds, pool, holder);
             let hold = &mut holds.pools[pool];
             if !outranked || hold.moved {
                 // Inside a team alone, a class may decide once another team's start has made this one first.
@@ -310,9 +312,17 @@ impl Engine {
         for route in state.routes.shape(shape).routes() {
             let at = state.routes.route(route).pool;
             let vacant = holds.pools[at].reservation.is_none() && state.denies(front.leaf, route).is_none();
-            let mut is_first =
-                || self.first_waiting(state, holds, at).is_some_and(|other| other.waiter == first);
-            if !vacant || !(at == pool || is_first()) {
+            if !vacant {
+                continue;
+            }
+            if at != pool
+                && let Some(other) =
+                    self.first_waiting(state, holds, at).filter(|other| other.waiter != first)
+            {
+                // Once who stands before it there has started, it may be first there, and start earlier.
+                if holds.can_start(state, other.waiter) {
+                    return false;
+                }
                 continue;
             }
             let found = outlook::earliest(state, first.job, route, &holds.pools[at].timetable);
@@ -330,6 +340,16 @@ impl Engine {
         holds.pools.iter_mut().for_each(|hold| hold.look |= look);
         holds.pools[at].look = false;
         true
+    }
+
+    /// Whether a job of the holder's own team, of a higher class and blocked in the pool, has come before the holder while
+    /// another team's job is first: inside a team the class decides whoever else waits.
+    fn own_team_outranks(&self, state: &mut State, holds: &Holds, pool: PoolId, holder: Front) -> bool {
+        if state.config.policy.classes_cross_teams() {
+            return false;
+        }
+        let own = self.front_of(state, holds, pool, holder.leaf).filter(|own| own.class > holder.class);
+        own.is_some_and(|own| !holds.can_start(state, own.waiter))
     }
 
     /// The reservations that alone stop a waiting job from starting by routes that have room.

@@ -331,6 +331,17 @@ impl Engine {
         first_of_all(state, pending, holds, pool, &*self.order)
     }
 
+    /// The first job of a leaf that waits for a pool, as in [`first_waiting`](Self::first_waiting).
+    pub(super) fn front_of(
+        &self,
+        state: &State,
+        holds: &Holds,
+        pool: PoolId,
+        leaf: MemberId,
+    ) -> Option<Front> {
+        Asked { state, pending: &self.pending, holds, pool, route: any_route(state)? }.front_of(leaf, None)
+    }
+
     /// What the orders look at has changed for a leaf.
     pub(super) fn touch(&mut self, leaf: MemberId) {
         self.lists.touch(leaf);
@@ -356,9 +367,12 @@ fn first_of_all(
     pool: PoolId,
     order: &dyn Order,
 ) -> Option<Front> {
-    // Any route does, where all classes are looked at.
-    let route = state.routes.ids().next()?;
-    let asked = Asked { state, pending, holds, pool, route };
+    let asked = Asked { state, pending, holds, pool, route: any_route(state)? };
     let fronts = pending.leaves_waiting().filter_map(|leaf| asked.front_of(leaf, None));
     Present::of(state, order).first(fronts)
+}
+
+/// Any route does, where all classes are looked at.
+fn any_route(state: &State) -> Option<RouteId> {
+    state.routes.ids().next()
 }

@@ -94,16 +94,17 @@ impl Oracle {
         Run { number: job.number, pool, alternative, nodes: Vec::new(), since: self.now }
     }
 
-    /// The first job that waits for a pool, may hold what it asks there, and holds no reservation in another, by the keys
-    /// now.
-    fn first_waiting(&self, pool: usize) -> Option<Run> {
+    /// The first job, of those that are `wanted`, that waits for a pool, may hold what it asks there, and holds no reservation in
+    /// another, by the keys now.
+    fn first_waiting(&self, pool: usize, wanted: &dyn Fn(&Job) -> bool) -> Option<Run> {
         let elsewhere = |job: &Job| {
             let mut others = self.held.iter().enumerate().filter(|(other, _)| *other != pool);
             others.any(|(_, held)| held.as_ref().is_some_and(|held| held.run.number == job.number))
         };
         self.first(0, &|job| {
             let runs = self.routes(job).into_iter().map(|route| self.by_route(job, route));
-            runs.filter(|run| run.pool == pool && !elsewhere(job)).find(|run| !self.is_denied(run))
+            runs.filter(|run| run.pool == pool && wanted(job) && !elsewhere(job))
+                .find(|run| !self.is_denied(run))
         })
     }
 
@@ -164,25 +165,35 @@ impl Oracle {
             self.held[pool] = None;
             return true;
         }
-        let Some(run) = self.first_waiting(pool) else { return false };
+        let Some(run) = self.first_waiting(pool, &|_| true) else { return false };
         let first = self.jobs[self.index_of(run.number)].clone();
         let none_closed = vec![false; self.held.len()];
-        if self.start_by(&first, &none_closed).is_some() {
+        let can_start =
+            |run: &Run| self.start_by(&self.jobs[self.index_of(run.number)], &none_closed).is_some();
+        if can_start(&run) {
             return false;
         }
         if let Some(held) = &self.held[pool] {
-            let lower = !self.moved[pool] && self.outranks(&run, &held.run);
+            // Inside its own team a class comes first, whoever else waits.
+            let team = self.leaf(self.jobs[self.index_of(held.run.number)].team);
+            let own =
+                self.first_waiting(pool, &|job| self.leaf(job.team) == team).filter(|own| !can_start(own));
+            let mut rivals = [Some(run), own].into_iter().flatten();
+            let lower = !self.moved[pool] && rivals.any(|rival| self.outranks(&rival, &held.run));
             if lower {
                 self.held[pool] = None;
                 self.moved[pool] = true;
             }
             return lower;
         }
-        let routes = self.routes(&first).into_iter().filter(|(p, a)| {
-            self.held[*p].is_none()
-                && !self.is_denied(&self.by_route(&first, (*p, *a)))
-                && self.first_waiting(*p).is_some_and(|run| run.number == first.number)
-        });
+        let mut vacant = self.routes(&first);
+        vacant.retain(|(p, a)| self.held[*p].is_none() && !self.is_denied(&self.by_route(&first, (*p, *a))));
+        let foremost = |p: usize| self.first_waiting(p, &|_| true).unwrap();
+        let before = |p: usize| Some(foremost(p)).filter(|run| run.number != first.number);
+        if vacant.iter().any(|(p, _)| before(*p).is_some_and(|run| can_start(&run))) {
+            return false;
+        }
+        let routes = vacant.into_iter().filter(|(p, _)| before(*p).is_none());
         let starts = routes.filter_map(|(p, a)| self.earliest(first.number, p, a));
         let Some(best) = starts.min_by_key(|held| held.start) else { return false };
         let at = best.run.pool;
