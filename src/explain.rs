@@ -343,15 +343,34 @@ impl Names {
     }
 }
 
-/// An amount in the unit in which people say it.
-pub(crate) struct Amount(pub(crate) ResourceKind, pub(crate) Quantity);
+/// An amount of a resource, as people say it.
+///
+/// # Display format
+///
+/// Exact: of bytes the largest of TiB, GiB, MiB and KiB that divides them, of everything else units with up to three decimals.
+///
+/// # Examples
+///
+/// ```
+/// use fairshare::{Amount, Quantity, ResourceKind};
+/// let said = |kind, amount| Amount(kind, Quantity::new(amount)).to_string();
+/// assert_eq!(said(ResourceKind::GPU, 1_500), "1.5");
+/// assert_eq!(said(ResourceKind::MEMORY, 48 << 30), "48 GiB");
+/// assert_eq!(said(ResourceKind::MEMORY, (48 << 30) + 1), "51539607553 bytes");
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Amount(pub ResourceKind, pub Quantity);
 
 impl fmt::Display for Amount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.is_bytes() {
-            write!(f, "{} bytes", self.1.get())
-        } else {
-            write_thousandths(f, self.1.get())
+        let amount = self.1.get();
+        if !self.0.is_bytes() {
+            return write_thousandths(f, amount);
+        }
+        let units = [(40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB")];
+        match units.into_iter().find(|(bits, _)| amount > 0 && amount.is_multiple_of(1 << bits)) {
+            Some((bits, unit)) => write!(f, "{} {unit}", amount >> bits),
+            None => write!(f, "{amount} bytes"),
         }
     }
 }

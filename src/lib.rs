@@ -164,7 +164,7 @@ pub use config::{
 };
 pub use decision::{Decision, EvictReason, Eviction, Rejection, Side, Submission};
 pub use error::{Error, ErrorKind, SnapshotFault, SnapshotPart};
-pub use explain::{Asked, Blocked, EvictionBound, Explanation, JobState, Lost, Need, Remedy};
+pub use explain::{Amount, Asked, Blocked, EvictionBound, Explanation, JobState, Lost, Need, Remedy};
 pub use fluid::{Entitlement, Exact, FloorForm, Fluid, FluidError, FluidTeam, PoolTeam, pool_entitlements};
 #[cfg(feature = "lp")]
 pub use fluid::{SpeedEntitlement, SpeedTeam, speed_entitlements};

@@ -10,8 +10,8 @@ mod live;
 use std::collections::BTreeMap;
 
 use fairshare::{
-    Config, Decision, EvictReason, JobId, JobSpec, LogDigest, Millis, PolicySpec, Rejection, Scheduler,
-    ShapeId, Submission, Timestamp,
+    Amount, Config, Decision, EvictReason, JobId, JobSpec, LogDigest, Millis, PolicySpec, Rejection,
+    Scheduler, ShapeId, Submission, Timestamp,
 };
 
 use self::live::{Live, Shape};
@@ -423,13 +423,7 @@ impl<'a> Simulation<'a> {
             _ => return String::new(),
         };
         let (pool, name) = (name_of(pool), self.setup.config.kinds.name(*kind));
-        let [requested, capacity] = [requested, capacity].map(|amount| {
-            if kind.is_bytes() {
-                format!("{} bytes", amount.get())
-            } else {
-                Millis::new(amount.get()).to_string()
-            }
-        });
+        let [requested, capacity] = [requested, capacity].map(|amount| Amount(*kind, *amount));
         format!(", {name} {requested} asked, {capacity} in `{pool}`")
     }
 
