@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::duration::{human_s, parse_ms};
 use crate::error::SimError;
-use crate::scenario::did_you_mean;
+use crate::nearest::did_you_mean;
 
 /// Suffixes of fields that a path leaves out.
 const UNITS: [&str; 3] = ["_s", "_usd", "_hours"];

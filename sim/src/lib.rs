@@ -17,6 +17,7 @@ mod gate;
 pub mod kueue;
 pub mod life;
 pub mod metrics;
+mod nearest;
 mod observer;
 pub mod prices;
 pub mod progress;

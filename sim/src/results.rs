@@ -13,8 +13,8 @@ use serde::Deserialize;
 use crate::cli::{Cli, Command, Run};
 use crate::digest::sha256;
 use crate::error::{SimError, plain_reason};
+use crate::nearest::did_you_mean;
 use crate::report::manifest::SCHEMA;
-use crate::scenario::did_you_mean;
 use crate::trace::Input;
 
 /// What a manifest says.

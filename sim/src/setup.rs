@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 use fairshare::{
     Allowance, Alternative, Ask, Backfill, Config, Eligible, PolicySpec, PoolId, Quantity, Refusal,
-    ResourceKind, ResourceKinds, Resources, Rules, ShapeSpec, TeamId, TeamSpec,
+    ResourceKind, ResourceKinds, Resources, Rules, ShapeSpec, ShareValue, TeamId, TeamSpec,
 };
 
 use self::classes::Classes;
@@ -20,9 +20,10 @@ pub(crate) use self::known::Known;
 use crate::capacity::Capacities;
 use crate::error::SimError;
 use crate::kueue::{KueueRules, Weights, unheeded, unheeded_alternatives};
+use crate::nearest::did_you_mean;
 use crate::reaper::{Reaped, Reaper, Suspect};
 use crate::saved::Recovery;
-use crate::scenario::{Amount, Scenario, Team, UnknownTeams, did_you_mean};
+use crate::scenario::{Amount, Scenario, Team, UnknownTeams};
 use crate::tariff::{Tariff, Unit, countable_ms};
 use crate::trace::{FIRST_OTHER, Trace, TraceAlternative, TraceJob, TraceShape, compare_names, printable};
 
@@ -143,11 +144,7 @@ impl Setup {
         let pools = pools::specs(scenario, &mut kinds);
         let mut kind_of: Vec<Option<ResourceKind>> = (0..FIRST_OTHER).map(ResourceKind::new).collect();
         kind_of.extend(trace.resources.iter().map(|name| kinds.add(name)));
-        if scenario.pools.iter().all(|pool| pool.tariff.is_none()) {
-            warnings.push(
-                "no pool has a price: costs are not measured, and GPUs count alike in shares".to_owned(),
-            );
-        }
+        warnings.extend(counts_alike(scenario));
         warnings.extend(scenario.pools.iter().filter_map(|pool| pool.caution.clone()));
         warnings.extend(scenario.cautions.iter().cloned());
         let knows_data = scenario.pools.iter().any(|pool| !pool.datasets.is_empty());
@@ -519,6 +516,20 @@ fn classes(scenario: &Scenario, trace: &Trace, warnings: &mut Vec<String>) -> Ve
         warnings.push(format!("priorities without a `[[priority]]` count as 0: {}", some_of(&names)));
     }
     classes
+}
+
+/// What is said where GPUs count alike in shares because they have no prices.
+fn counts_alike(scenario: &Scenario) -> Option<String> {
+    if scenario.pools.iter().all(|pool| pool.tariff.is_none()) {
+        return Some(
+            "no pool has a price: costs are not measured, and GPUs count alike in shares".to_owned(),
+        );
+    }
+    let is_default =
+        scenario.policy.spec.value == ShareValue::PriceElseCount && scenario.policy.kueue.is_none();
+    let pool = scenario.pools.iter().find(|pool| is_default && pool.has_gpus() && !pool.has_gpu_price())?;
+    let name = &pool.name;
+    Some(format!("pool `{name}` has GPUs and no price above zero for them: GPUs count alike in shares"))
 }
 
 /// What is said of columns that change nothing, or are missing.

@@ -145,6 +145,12 @@ impl Tariff {
         }
     }
 
+    /// Whether its first price is more than nothing.
+    #[must_use]
+    pub const fn begins_above_zero(&self) -> bool {
+        self.first.get() > 0
+    }
+
     /// The same where the prices are for so many thousandths of a unit: a node's.
     #[must_use]
     pub const fn for_each(mut self, thousandths: u64) -> Self {

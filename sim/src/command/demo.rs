@@ -1,7 +1,7 @@
 //! `sim demo`: the main job on a built-in scenario and trace, no file needed.
 
 use super::run::render;
-use super::settings::overrides;
+use super::settings::{given_by_variables, overrides, seed};
 use super::{Output, World, warnings};
 use crate::cli::{Demo, OutputFormat};
 use crate::error::SimError;
@@ -24,11 +24,14 @@ const TRACE: &[u8] = include_bytes!("../../../traces/demo/trace.csv.gz");
 /// [`SimError`] if the policy is unknown or the report cannot be written.
 pub fn demo(arguments: &Demo, world: &World<'_>) -> Result<Output, SimError> {
     let overrides = overrides(&[], arguments.policy.as_deref(), world)?;
-    let scenario = Scenario::parse("traces/demo/scenario.toml", SCENARIO, &overrides)?;
+    let mut scenario = Scenario::parse("traces/demo/scenario.toml", SCENARIO, &overrides)?;
+    let variables = given_by_variables(world);
+    let info =
+        RunInfo { argv: world.argv.clone(), variables, seed: seed(None, world)?, ..RunInfo::default() };
+    scenario.policy.spec.seed = info.seed;
     let trace = Trace::from_bytes("traces/demo/trace.csv.gz", TRACE, &TraceOptions::default())?;
     let setup = Setup::new(&scenario, &trace)?;
     let record = simulate(&setup, &trace, &mut (), world.interrupted)?;
-    let info = RunInfo { argv: world.argv.clone(), ..RunInfo::default() };
     let (summary, shares) = Summary::and_shares(&scenario, &setup, &trace, &record, &info);
     let page = report::html::page(&setup, &trace, &record, &summary, &shares);
     whole::write(&arguments.report, |out| std::io::Write::write_all(out, page.as_bytes()))?;

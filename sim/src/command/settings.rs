@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::World;
 use crate::error::SimError;
-use crate::scenario::{Override, SECTIONS, did_you_mean};
+use crate::nearest::did_you_mean;
+use crate::scenario::{Override, SECTIONS};
 
 const PREFIX: &str = "SIM_";
 const POLICY: &str = "SIM_POLICY";

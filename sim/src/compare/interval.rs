@@ -7,7 +7,7 @@
 //! From replicas: the standard bootstrap interval (Efron and Tibshirani 1993, chapter 13). The difference on the trace
 //! itself is the centre; the standard deviation of the differences on its bootstrap replicas is its standard error; 95 %
 //! by Student's t with one degree of freedom less than there are replicas. It is about traces that might as well have
-//! come.
+//! come. Replicas whose differences are all alike, and not that on the trace, tell no spread.
 //!
 //! A verdict is given only where the interval leaves zero out. Absent on purpose: what is compared (see `compare`).
 
@@ -110,10 +110,15 @@ impl Interval {
     /// assert_eq!((interval.jobs, interval.verdict), (7, "higher"));
     /// assert_eq!(Interval::of_replicas(Some(4.0), &[1.0, 2.0, 3.0], 7).verdict, "undecided");
     /// assert_eq!(Interval::of_replicas(Some(4.0), &[1.0], 7).low, None, "one replica tells no spread");
+    /// let alike = [3.0, 3.0, 3.0];
+    /// assert_eq!(Interval::of_replicas(Some(4.0), &alike, 7).low, None, "nor do those that are alike and elsewhere");
+    /// assert_eq!(Interval::of_replicas(Some(3.0), &alike, 7).verdict, "higher");
     /// ```
     #[must_use]
     pub fn of_replicas(observed: Option<f64>, replicas: &[f64], jobs: u64) -> Self {
-        let half = deviation(replicas).map(|deviation| student_t(replicas.len() - 1) * deviation);
+        let elsewhere = |deviation: f64| deviation == 0.0 && observed != replicas.first().copied();
+        let spread = deviation(replicas).filter(|deviation| !elsewhere(*deviation));
+        let half = spread.map(|deviation| student_t(replicas.len() - 1) * deviation);
         Self::around(observed, half, jobs)
     }
 

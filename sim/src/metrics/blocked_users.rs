@@ -179,7 +179,7 @@ impl<'a> Numbers<'a> {
         Self { trace, number: vec![u32::MAX; trace.users.len()] }
     }
 
-    /// Who submitted the jobs of a team, in order.
+    /// Who submitted the jobs of a team, by name: sums over them are the same in whatever order their jobs come.
     fn users(&mut self, rows: &[u32]) -> Vec<u32> {
         let mut users = Vec::new();
         for row in rows {
@@ -190,7 +190,8 @@ impl<'a> Numbers<'a> {
                 users.push(user);
             }
         }
-        users.sort_unstable();
+        let name = |user: &u32| self.trace.users.text(*user);
+        users.sort_by(|a, b| compare_names(name(a), name(b)));
         self.forget(&users);
         users
     }

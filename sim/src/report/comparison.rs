@@ -8,7 +8,7 @@ use super::text::{
     TEAMS_SHOWN, WIDTH, count, cut, decimal, more, name_width, numbered, optional, percent, reaper_parts,
     usd, whole,
 };
-use crate::compare::{Comparison, Difference};
+use crate::compare::{Comparison, Difference, Measured};
 use crate::duration::human_s;
 use crate::summary::Jobs;
 use crate::trace::printable;
@@ -92,6 +92,8 @@ pub fn text(comparison: &Comparison) -> String {
         );
     }
     left_out(comparison, &headings, &mut text);
+    alike(comparison, &headings, &mut text);
+    losses(comparison, &headings, &mut text);
     reapers(comparison, &headings, &mut text);
     waits(comparison, &headings, name, &mut text);
     figures(comparison, &headings, &mut text);
@@ -104,6 +106,30 @@ fn left_out(comparison: &Comparison, headings: &Headings, text: &mut String) {
     for (heading, run) in headings.names.iter().zip(&comparison.policies) {
         if let Some(parts) = without_a_wait(&run.jobs) {
             let _ = writeln!(text, "{}: {parts}", cut(heading, NAME));
+        }
+    }
+}
+
+/// What stopping jobs for others cost under each policy.
+fn losses(comparison: &Comparison, headings: &Headings, text: &mut String) {
+    for (heading, run) in
+        headings.names.iter().zip(&comparison.policies).filter(|(_, run)| run.jobs.preemptions > 0)
+    {
+        let cost =
+            run.cost_usd.map_or(String::new(), |cost| format!(", {} of the cost lost", usd(cost.lost)));
+        let evictions = numbered(run.jobs.preemptions, "eviction");
+        let _ = writeln!(text, "{}: {evictions}{cost}", cut(heading, NAME));
+    }
+}
+
+/// Policies that decide the same: a word for what would else look like a coincidence.
+fn alike(comparison: &Comparison, headings: &Headings, text: &mut String) {
+    let runs = &comparison.policies;
+    for (at, (heading, run)) in headings.names.iter().zip(runs).enumerate() {
+        let same = |other: &Measured| other.digest == run.digest && other.incomplete == run.incomplete;
+        if let Some(first) = runs[..at].iter().position(same) {
+            let first = cut(&headings.names[first], NAME);
+            let _ = writeln!(text, "{}: the same decisions as {first}", cut(heading, NAME));
         }
     }
 }
@@ -223,14 +249,19 @@ fn signed_s(value: f64) -> String {
 /// A difference in the unit of its figure.
 pub(super) fn signed(figure: &str, value: f64) -> String {
     let is_part = figure.starts_with("utilization") || figure.starts_with("goodput");
-    let shown = shown(figure, value.abs());
-    let shown = if is_part { shown.replace(" %", " points") } else { shown };
+    let shown = if is_part { points(value.abs()) } else { shown(figure, value.abs()) };
     // What is shown as nothing has no sign.
-    if shown.chars().any(|digit| ('1'..='9').contains(&digit)) {
-        format!("{}{shown}", sign(value))
-    } else {
-        shown
-    }
+    if is_seen(&shown) { format!("{}{shown}", sign(value)) } else { shown }
+}
+
+/// A difference of parts in points, with as many digits as it takes to see it.
+fn points(size: f64) -> String {
+    let mut shown = (1..=4).map(|digits| format!("{:.digits$}", size * 100.0));
+    format!("{} points", shown.find(|shown| is_seen(shown)).unwrap_or_else(|| "0.0".to_owned()))
+}
+
+fn is_seen(shown: &str) -> bool {
+    shown.chars().any(|digit| ('1'..='9').contains(&digit))
 }
 
 /// A figure in its unit.

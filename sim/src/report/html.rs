@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 use super::bill::Bill;
 use super::chart::escape;
 use super::over_time::SLICES;
-use super::text::{by_kind, count, numbered, percent, reaper_parts, usd, usd_of_cents, whole};
+use super::text::{by_kind, count, lost_parts, numbered, percent, reaper_parts, usd, usd_of_cents, whole};
 use crate::duration::human_s;
 use crate::metrics::Demands;
 use crate::metrics::distribution::Distribution;
@@ -152,6 +152,9 @@ impl Page<'_> {
             let _ = writeln!(html, "<div><dt>{name}</dt><dd>{}</dd></div>", escape(&value));
         }
         html.push_str("</dl>\n");
+        if let Some(lost) = lost_parts(summary) {
+            let _ = writeln!(html, "<p class=\"small\">Lost: {}.</p>", lost.join(", "));
+        }
         if let Some(reaper) = &summary.reaper {
             let _ = writeln!(html, "<p class=\"small\">Reaper: {}.</p>", reaper_parts(reaper).join(", "));
         }

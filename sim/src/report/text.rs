@@ -71,6 +71,9 @@ fn head(summary: &Summary, text: &mut String) {
             whole(egress.moving_s)
         );
     }
+    if let Some(lost) = lost_parts(summary) {
+        folded("lost", &lost, text);
+    }
     if let Some(reaper) = &summary.reaper {
         folded("reaper", &reaper_parts(reaper), text);
     }
@@ -84,6 +87,18 @@ fn head(summary: &Summary, text: &mut String) {
     if summary.incomplete {
         let _ = writeln!(text, "INCOMPLETE: the run was interrupted");
     }
+}
+
+/// What stopping jobs for others cost, in words; nothing where nobody was stopped.
+pub(super) fn lost_parts(summary: &Summary) -> Option<Vec<String>> {
+    let evictions = summary.evictions.as_ref()?;
+    let stopped = evictions.by_rule.values().sum();
+    let mut parts = vec![
+        numbered(stopped, "eviction"),
+        format!("{} GPU-hours run again", whole(evictions.lost_gpu_hours)),
+    ];
+    parts.extend(summary.cost_usd.map(|cost| format!("{} of the cost", usd(cost.lost))));
+    Some(parts)
 }
 
 /// What stopping idle jobs saved, in words.

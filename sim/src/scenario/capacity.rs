@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::document::{Node, Table, Value};
-use super::fault::{Fault, Place, did_you_mean};
+use super::fault::{Fault, Place};
 use super::value::Faults;
 use super::{PlannedCapacity, Pool};
+use crate::nearest::did_you_mean;
 use crate::trace::Instant;
 
 const KEYS: [&str; 3] = ["pool", "from", "nodes"];

@@ -7,7 +7,8 @@
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::fault::{Fault, Place, SourceText, did_you_mean};
+use super::fault::{Fault, Place, SourceText};
+use crate::nearest::did_you_mean;
 
 /// A value as written; numbers keep their digits.
 #[derive(Debug, Clone)]

@@ -30,7 +30,6 @@ use sha2::{Digest as _, Sha256};
 
 pub use document::Override;
 pub use fault::ScenarioError;
-pub(crate) use fault::did_you_mean;
 pub(crate) use kueue::label as kueue_label;
 pub(crate) use read::SECTIONS;
 

@@ -6,9 +6,10 @@ use fairshare::{DEFAULT_LINK_MBPS, MAX_KINDS, Quantity};
 
 use super::Pool;
 use super::document::{Node, Table, Value};
-use super::fault::{Fault, Place, did_you_mean};
+use super::fault::{Fault, Place};
 use super::price;
 use super::value::Faults;
+use crate::nearest::did_you_mean;
 
 const KEYS: [&str; 14] = [
     "name",

@@ -173,7 +173,10 @@ fn price(
         "cpu_hour" => (PriceUnit::Cpu, "cpu"),
         _ => return by_node(node, key, hour, amounts, faults),
     };
-    if !amounts.iter().any(|(known, amount)| known == resource && *amount != Quantity::ZERO) {
+    // Where what a node has cannot be read, that is said alone.
+    if !amounts.is_empty()
+        && !amounts.iter().any(|(known, amount)| known == resource && *amount != Quantity::ZERO)
+    {
         let label = format!("the node has no `{resource}` to charge it by");
         faults.push(Fault::new(&node.place, format!("`{key}` charges for nothing"), label));
         return None;
@@ -196,6 +199,7 @@ fn by_node(
     let (unit, thousandths) = match (amount("gpu"), amount("cpu")) {
         (Some(gpus), _) => (PriceUnit::Gpu, gpus),
         (None, Some(cpus)) => (PriceUnit::Cpu, cpus),
+        (None, None) if amounts.is_empty() => return None,
         (None, None) => {
             let label = "the node has neither `gpu` nor `cpu` to charge it by";
             faults.push(Fault::new(&node.place, format!("`{key}` cannot be shared out"), label));

@@ -198,12 +198,16 @@ fn without_quotas(root: &Table, faults: &mut Faults) {
 }
 
 impl Pool {
-    pub(super) fn has_gpus(&self) -> bool {
+    pub(crate) fn has_gpus(&self) -> bool {
         self.node.iter().any(|(name, amount)| name == "gpu" && amount.get() > 0)
     }
 
-    pub(super) fn has_gpu_price(&self) -> bool {
-        self.tariff.as_ref().is_some_and(|tariff| tariff.unit == PriceUnit::Gpu)
+    /// Whether its price says what a GPU costs: that of its CPUs does too, which is then shared among its GPUs.
+    pub(crate) fn has_gpu_price(&self) -> bool {
+        let has_cpus = self.node.iter().any(|(name, amount)| name == "cpu" && amount.get() > 0);
+        self.tariff
+            .as_ref()
+            .is_some_and(|tariff| tariff.begins_above_zero() && (tariff.unit == PriceUnit::Gpu || has_cpus))
     }
 }
 

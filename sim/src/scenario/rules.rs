@@ -6,8 +6,9 @@ use fairshare::{Asks, Dev, Quantity, RouteRule, Rules};
 
 use super::Pool;
 use super::document::{Node, Table, Value};
-use super::fault::{Fault, Place, did_you_mean};
+use super::fault::{Fault, Place};
 use super::value::Faults;
+use crate::nearest::did_you_mean;
 use crate::setup::pool_id;
 
 const KEYS: [&str; 4] = ["cost_owner", "classes", "max_gpus", "dev"];

@@ -7,9 +7,10 @@
 use std::collections::BTreeSet;
 
 use super::document::{Document, Entry, Node, Table, Value};
-use super::fault::{Fault, Place, did_you_mean};
+use super::fault::{Fault, Place};
 use super::value::{Faults, list};
 use super::{Pool, Snapshot, SnapshotJob, kueue};
+use crate::nearest::did_you_mean;
 use crate::trace::{Instant, NATIVE_COLUMNS};
 
 /// Keys of a running job beyond the native columns.

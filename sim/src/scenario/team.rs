@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 use fairshare::{Quantity, Weight};
 
 use super::document::{Entry, Node, Table, Value};
-use super::fault::{Fault, Place, SourceText, did_you_mean};
+use super::fault::{Fault, Place, SourceText};
 use super::kueue;
 use super::value::Faults;
 use super::{Amount, Pool, Request, Team, UnknownTeams, budget};
+use crate::nearest::did_you_mean;
 use crate::tariff::gcd;
 
 const KEYS: [&str; 10] =

@@ -5,9 +5,10 @@
 use fairshare::ShareValue;
 
 use super::document::{Node, Table, Value};
-use super::fault::{Fault, did_you_mean};
+use super::fault::Fault;
 use super::value::Faults;
 use super::{Policy, Pool};
+use crate::nearest::did_you_mean;
 
 const WORDS: [&str; 3] = ["price", "count", "speed"];
 
@@ -27,7 +28,7 @@ pub(super) fn value(node: &Node, pools: &[Pool], policy: &mut Policy, faults: &m
         Some(_) => {
             policy.spec.value = ShareValue::Price;
             if let Some(pool) = pools.iter().find(|pool| pool.has_gpus() && !pool.has_gpu_price()) {
-                let label = format!("pool `{}` has GPUs and no `gpu_hour`", pool.name);
+                let label = format!("pool `{}` has GPUs and no price above zero for them", pool.name);
                 faults.push(Fault::new(&node.place, "shares cannot be valued by price", label));
             }
         }

@@ -5,7 +5,8 @@
 use fairshare::{MicroUsd, Quantity, Weight};
 
 use super::document::{Entry, Node, Table, Value};
-use super::fault::{Fault, Place, did_you_mean};
+use super::fault::{Fault, Place};
+use crate::nearest::did_you_mean;
 
 /// The highest price by the hour: sums of exact money stay far from their limits.
 const MOST: MicroUsd = MicroUsd::new(1_000_000_000_000);

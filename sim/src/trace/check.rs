@@ -18,6 +18,9 @@ use super::shapes::ShapeTable;
 /// All of what there is, in thousandths.
 const WHOLE: i64 = 1_000;
 
+/// What is submitted from here on, in the year 5138, came in milliseconds that were taken for seconds, more likely than not.
+const FAR_MS: i64 = 100_000_000_000_000;
+
 /// A row that makes sense, in its final types.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Checked {
@@ -222,6 +225,11 @@ impl Checker {
         if let Some(repair) = source.repairs.get(Reason::StillRunning.key()) {
             let jobs = jobs(repair.count);
             self.reading.warnings.push(format!("{prefix}{jobs} left out that had not ended in the record"));
+        }
+        if source.submits.is_some_and(|(first, _)| first >= FAR_MS) {
+            let said =
+                "all jobs come later than the year 5000: are its times milliseconds? seconds are expected";
+            self.reading.warnings.push(format!("{prefix}{said}"));
         }
         if source.rows == 0 && !lists_machines {
             self.reading.warnings.push(format!("{prefix}the file has no rows"));

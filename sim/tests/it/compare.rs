@@ -86,6 +86,15 @@ fn what_was_recorded_moves_its_data_sets_as_a_policy_does() {
     assert_eq!(value["policies"][0]["goodput"]["gpu"].as_f64(), Some(0.32));
 }
 
+/// Without estimates `sjf` is `fifo`: three equal columns are no coincidence.
+#[test]
+fn policies_that_decide_the_same_are_told() {
+    let folder = folder();
+    let jobs = "job_id,submit_s,run_s,team,gpu\n1,0,10,a,1\n2,1,10,b,1\n";
+    let ran = compare(folder.path(), ONE_GPU, jobs, &["-q", "--policy", "fifo", "--policy", "sjf"]);
+    assert!(ran.stdout.contains("sjf: the same decisions as fifo\n"), "{}", ran.stdout);
+}
+
 #[test]
 fn recorded_needs_a_trace_that_says_when_jobs_started() {
     let folder = folder();

@@ -99,6 +99,40 @@ fn a_table_says_what_a_gpu_counts_in_shares() {
     );
 }
 
+/// A GPU of the second pool costs 10 CPUs over 8 GPUs at half a dollar, 0.625 dollars: said or by default, shares are by that.
+#[test]
+fn a_price_by_the_cpu_is_one_of_gpus_too() {
+    let pools = |price: &str| {
+        format!(
+            "[[pool]]\nname = 'h'\nnodes = 1\nnode = {{ gpu = 8, cpu = 10 }}\nprice = {{ gpu_hour = 3.5 }}\n\
+             [[pool]]\nname = 'l'\nnodes = 1\nnode = {{ gpu = 8, cpu = 10 }}\nprice = {{ {price} }}\n"
+        )
+    };
+    let rows = "job_id,submit_s,run_s,team,gpu,pools\n1,0,100,a,8,h\n2,0,100,b,8,l\n";
+    let shares = |text: &str| {
+        let summary = simulate(text, rows).summary();
+        summary.teams.iter().map(|team| team.share_mean.unwrap()).collect::<Vec<f64>>()
+    };
+    let default = shares(&pools("cpu_hour = 0.5"));
+    assert_eq!(default, shares(&format!("{}[policy]\nvalue = 'price'\n", pools("cpu_hour = 0.5"))));
+    assert!((default[0] - 28.0 / 33.0).abs() < 1e-12, "{default:?}");
+    let free = pools("gpu_hour = 0");
+    assert_eq!(shares(&free), [0.5, 0.5]);
+    let said = "pool `l` has GPUs and no price above zero for them";
+    let warnings = simulate(&free, rows).summary().warnings;
+    assert!(warnings.iter().any(|warning| warning.starts_with(said)), "{warnings:?}");
+    assert!(fault(&format!("{free}[policy]\nvalue = 'price'\n")).contains(said));
+}
+
+/// What a node has cannot be read: nothing is said of a price for what it has not.
+#[test]
+fn a_node_that_cannot_be_read_is_told_alone() {
+    let text =
+        "[[pool]]\nname = 'a'\nnodes = 1\nnode = { gpu = 8, memory = 100 }\nprice = { gpu_hour = 1 }\n";
+    assert!(!fault(text).contains("charges for nothing"), "{}", fault(text));
+    assert!(!fault(&text.replace("gpu_hour", "node_hour")).contains("cannot be shared out"));
+}
+
 #[test]
 fn values_and_data_sets_that_say_nothing_are_refused() {
     let pool = "[[pool]]\nname = 'l4'\naccelerator = 'L4'\nnodes = 1\nnode = { gpu = 4 }\n";

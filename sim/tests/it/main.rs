@@ -44,6 +44,7 @@ mod report;
 mod results_parquet;
 mod runs;
 mod shares;
+mod shuffled;
 mod side_by_side;
 #[cfg(unix)]
 mod spared;

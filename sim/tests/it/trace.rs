@@ -159,6 +159,20 @@ fn native_columns_reach_the_trace() {
 }
 
 #[test]
+fn a_column_that_is_nearly_a_known_one_is_named_beside_it() {
+    let trace = load_text("job_id,submit_s,run_s,team,gpus\n1,0,1,t,2\n").unwrap();
+    assert!(trace.warnings[0].ends_with("are ignored: `gpus` (did you mean `gpu`?)"), "{:?}", trace.warnings);
+}
+
+#[test]
+fn milliseconds_where_seconds_are_expected_are_noticed() {
+    let rows = |submit: u64| format!("job_id,submit_s,run_s,team,gpu\n1,{submit},1,t,1\n");
+    let warnings = |submit: u64| load_text(&rows(submit)).unwrap().warnings;
+    assert!(warnings(1_736_071_200_000)[0].contains("milliseconds?"));
+    assert_eq!(warnings(1_736_071_200), Vec::<String>::new());
+}
+
+#[test]
 fn equal_requests_share_one_shape() {
     let text =
         "job_id,submit_s,run_s,team,gpu,accelerators\n1,0,1,t,1,H200\n2,0,1,t,1,H200:1\n3,0,1,t,2,H200\n";

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use fairshare_sim::trace::{CPU, GPU, Input, MEMORY, Status, Trace, TraceError, TraceOptions};
 
-use crate::trace::{load, message};
+use crate::trace::{folder, load, message, write};
 use crate::traces_dir;
 
 pub(crate) fn fixture(name: &str) -> PathBuf {
@@ -384,6 +384,28 @@ fn swf_traps() {
             "1 job ran longer than the time limit"
         ]
     );
+}
+
+/// -1 is unknown in the fields of the number and of the submission too: such jobs are left out and counted, each for itself.
+#[test]
+fn a_job_of_unknown_number_or_time_is_counted() {
+    let folder = folder();
+    let rest = "5 10 4 -1 -1 4 50 -1 1 3 7 -1 2 1 -1 -1";
+    let text = format!("-1 0 {rest}\n-1 2 {rest}\n1 -1 {rest}\n2 0 {rest}\n");
+    let path = write(&folder, "log.swf", text.as_bytes());
+    let trace = load(&path).unwrap();
+    assert_eq!(names(&trace), ["2"]);
+    assert_eq!(repairs(&trace, 0), [("missing_id", 2, vec![1, 2]), ("missing_submit", 1, vec![3])]);
+}
+
+/// A job that never started is told to start at -1 by some records: it has no run time, and not one of 54 years.
+#[test]
+fn a_skypilot_job_that_never_started_has_no_run_time() {
+    let folder = folder();
+    let text = r#"[{"job_id":2,"username":"u","submitted_at":1700000000.0,"start_at":-1,"end_at":1700000005.0,
+        "resources":"1x[H200:8]","status":"CANCELLED"}]"#;
+    let trace = load(&write(&folder, "jobs.json", text.as_bytes())).unwrap();
+    assert_eq!(repairs(&trace, 0), [("missing_run", 1, vec![1])]);
 }
 
 #[test]

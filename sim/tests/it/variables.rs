@@ -47,6 +47,9 @@ fn the_seed_comes_from_the_option_then_the_variable() {
     assert_eq!(seed(&[("SIM_SEED", "7")], &["--seed", "0"]), 0);
     assert_eq!(seed(&[("SIM_SEED", "")], &[]), 0);
     let folder = tempfile::tempdir().unwrap();
+    let demo = sim_with(folder.path(), &["demo", "-o", "json"], &[("SIM_SEED", "4")]);
+    let demo: Value = serde_json::from_str(&demo.stdout).unwrap();
+    assert_eq!(demo["provenance"]["seed"], 4);
     let synth = |variables: &[(&str, &str)], seed: &[&str]| {
         let ran =
             sim_with(folder.path(), &[&["trace", "synth", "demo", "--jobs", "20"], seed].concat(), variables);

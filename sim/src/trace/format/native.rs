@@ -3,6 +3,7 @@
 //! Required: `job_id, submit_s, run_s, team`. Columns that the format does not know are ignored and named once.
 
 use super::table::{CSV, Table};
+use crate::nearest::did_you_mean;
 use crate::trace::error::Fault;
 use crate::trace::input::Opened;
 use crate::trace::interner::Interner;
@@ -224,7 +225,8 @@ impl RowSource for Native {
         let mut warnings = Vec::new();
         if !self.ignored.is_empty() {
             let shown = |name: &String| {
-                if name.is_empty() { "one without a name".into() } else { format!("`{name}`") }
+                let near = did_you_mean(name, NAMES).map_or(String::new(), |near| format!(" ({near})"));
+                if name.is_empty() { "one without a name".into() } else { format!("`{name}`{near}") }
             };
             let names = self.ignored.iter().map(shown).collect::<Vec<_>>().join(", ");
             warnings.push(format!("columns that the native format does not know are ignored: {names}"));
@@ -233,5 +235,18 @@ impl RowSource for Native {
             warnings.push("no column says what a job asks for: each worker is taken to want one GPU".into());
         }
         warnings
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::NAMES;
+
+    #[test]
+    fn every_column_is_told_to_users() {
+        let text = include_str!("../../../../docs/trace-formats.md");
+        let untold: Vec<&str> =
+            NAMES.into_iter().filter(|name| !text.contains(&format!("`{name}`"))).collect();
+        assert_eq!(untold, Vec::<&str>::new());
     }
 }

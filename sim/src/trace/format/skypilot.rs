@@ -77,8 +77,10 @@ impl Records {
             let _ = write!(row.priority, "{priority}");
         }
         row.submit_ms = self.seconds("submitted_at", record.submitted_at.as_ref())?;
-        row.start_ms = self.seconds("start_at", record.start_at.as_ref())?;
-        row.end_ms = self.seconds("end_at", record.end_at.as_ref())?;
+        // What has not come yet is -1 in some records.
+        let has_come = |at: &i64| *at >= 0;
+        row.start_ms = self.seconds("start_at", record.start_at.as_ref())?.filter(has_come);
+        row.end_ms = self.seconds("end_at", record.end_at.as_ref())?.filter(has_come);
         // The duration leaves out recoveries; the span from start to end does not.
         row.run_ms = match self.seconds("job_duration", record.job_duration.as_ref())? {
             Some(duration) if duration > 0 => Some(duration),

@@ -131,6 +131,9 @@ const FIELDS: [&str; 18] = [
     "think time",
 ];
 
+/// What stands for unknown in every field.
+const UNKNOWN: i64 = -1;
+
 /// Reader of SWF.
 pub(crate) struct Swf {
     lines: Lines,
@@ -275,7 +278,10 @@ impl Swf {
     fn fill(&mut self, row: &mut TraceRow) -> Result<(), Fault> {
         let fields = self.split()?;
         row.line = self.lines.number();
-        let _ = write!(row.name, "{}", self.whole(&fields, 1)?);
+        match self.whole(&fields, 1)? {
+            UNKNOWN => row.reject = Some(Reason::MissingId),
+            number => _ = write!(row.name, "{number}"),
+        }
         let submit = self.seconds(&fields, 2)?;
         let wait = self.seconds(&fields, 3)?;
         let mut run = self.seconds(&fields, 4)?;
@@ -284,7 +290,8 @@ impl Swf {
         let request = self.seconds(&fields, 9)?;
         self.epoch_submits |= submit >= CALENDAR_FROM_MS;
         self.unix.get_or_insert(self.epoch_submits);
-        row.submit_ms = Some(submit);
+        // -1 stands for unknown; any other time before the log is kept for the reader to judge.
+        row.submit_ms = (submit != UNKNOWN * 1000).then_some(submit);
         row.limit_ms = (request > 0).then_some(request);
         if self.options.run == SwfRun::CutAtRequest && request > 0 {
             run = run.min(request);
@@ -295,10 +302,9 @@ impl Swf {
             row.limit_ms = Some(1000);
             processors = allocated.max(1);
         }
-        // -1 stands for unknown; any other negative run time is kept for the reader to judge.
-        row.run_ms = (run != -1000).then_some(run);
+        row.run_ms = (run != UNKNOWN * 1000).then_some(run);
         if wait >= 0 && run >= 0 {
-            row.start_ms = submit.checked_add(wait);
+            row.start_ms = row.submit_ms.and_then(|submit| submit.checked_add(wait));
             row.end_ms = row.start_ms.and_then(|start| start.checked_add(run));
         }
         self.request(row, &fields, processors.max(0))?;
