@@ -5,8 +5,7 @@
 use std::fmt::Write as _;
 
 use super::text::{
-    TEAMS_SHOWN, WIDTH, count, cut, decimal, more, name_width, numbered, optional, percent, reaper_parts,
-    usd, whole,
+    TEAMS_SHOWN, WIDTH, count, cut, decimal, more, name_width, numbered, percent, reaper_parts, usd, whole,
 };
 use crate::compare::{Comparison, Difference, Measured};
 use crate::duration::human_s;
@@ -88,7 +87,9 @@ pub fn text(comparison: &Comparison) -> String {
             time(run.wait_s.p95),
             run.bounded_slowdown.mean.map_or("-".to_owned(), decimal),
             percent(run.utilization.get("gpu").copied()),
-            optional(run.fairness.and_then(|fairness| fairness.jain)),
+            run.fairness
+                .and_then(|fairness| fairness.jain)
+                .map_or("-".to_owned(), |jain| format!("{jain:.3}")),
         );
     }
     left_out(comparison, &headings, &mut text);

@@ -87,15 +87,21 @@ pub(super) fn close(html: &mut String) {
     let _ = write!(html, "</main>\n<script>{SCRIPT}</script>\n</body>\n</html>\n");
 }
 
+/// The numbers of teams, those that held most first: by GPU-hours, where nobody held any by the mean share, then by jobs.
+pub(super) fn by_use(teams: impl Iterator<Item = (f64, Option<f64>, u64)>) -> Vec<usize> {
+    let teams: Vec<(f64, f64, u64)> =
+        teams.map(|(hours, share, jobs)| (hours, share.unwrap_or_default(), jobs)).collect();
+    let any_hours = teams.iter().any(|(hours, _, _)| *hours > 0.0);
+    let held = |team: usize| if any_hours { teams[team].0 } else { teams[team].1 };
+    let mut order: Vec<usize> = (0..teams.len()).collect();
+    order.sort_by(|a, b| held(*b).total_cmp(&held(*a)).then(teams[*b].2.cmp(&teams[*a].2)).then(a.cmp(b)));
+    order
+}
+
 /// The teams that use most get the colours, in their own order.
 fn colours(summary: &Summary) -> Vec<usize> {
     let teams = &summary.teams;
-    let mut order: Vec<usize> = (0..teams.len()).collect();
-    let size = |team: &usize| (teams[*team].gpu_hours, teams[*team].jobs);
-    order.sort_by(|a, b| {
-        let ((hours_a, jobs_a), (hours_b, jobs_b)) = (size(a), size(b));
-        hours_b.total_cmp(&hours_a).then(jobs_b.cmp(&jobs_a)).then(a.cmp(b))
-    });
+    let mut order = by_use(teams.iter().map(|team| (team.gpu_hours, team.share_mean, team.jobs)));
     order.truncate(COLOURED);
     order.sort_unstable();
     let mut colour = vec![OTHERS; teams.len()];

@@ -203,8 +203,7 @@ impl Page<'_> {
         let how = if comparison.replicas > 0 {
             let block = comparison.block_s.map_or(String::new(), human_s);
             format!(
-                "95 % intervals from {} of the trace, made of blocks of {block}; a word only where the interval leaves zero \
-                 out.",
+                "95 % intervals from {} of the trace, made of blocks of {block}; undecided where the interval holds zero.",
                 numbered(comparison.replicas, "bootstrap replica")
             )
         } else {
@@ -217,11 +216,8 @@ impl Page<'_> {
     /// The part of jobs that waited at most so long, of all jobs and of the largest teams.
     fn waits(&mut self) {
         let teams = self.comparison.policies.first().map_or(&[][..], |run| &run.teams);
-        let mut largest: Vec<usize> = (0..teams.len()).filter(|team| teams[*team].jobs > 0).collect();
-        largest.sort_by(|a, b| {
-            let by_use = teams[*b].gpu_hours.total_cmp(&teams[*a].gpu_hours);
-            by_use.then(teams[*b].jobs.cmp(&teams[*a].jobs)).then(a.cmp(b))
-        });
+        let mut largest = html::by_use(teams.iter().map(|team| (team.gpu_hours, team.share_mean, team.jobs)));
+        largest.retain(|team| teams[*team].jobs > 0);
         let left = if teams.len() > 1 { largest.len().saturating_sub(TEAMS) } else { 0 };
         largest.truncate(if teams.len() > 1 { TEAMS } else { 0 });
         let names: Vec<String> = largest.iter().map(|team| teams[*team].name.clone()).collect();

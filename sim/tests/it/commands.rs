@@ -108,6 +108,24 @@ fn the_demo_needs_no_file_and_writes_its_report() {
     assert!(folder.path().join("report.html").is_file());
 }
 
+/// The README says how many nodes of H200 keep the demo's waits short.
+#[test]
+fn the_loop_over_sizes_finds_what_the_readme_says() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let readme = std::fs::read_to_string(root.join("README.md")).unwrap();
+    let lines: Vec<&str> = readme.lines().collect();
+    let at = lines.iter().position(|line| line.starts_with("for nodes in ")).unwrap();
+    let sizes = lines[at].trim_start_matches("for nodes in ").trim_end_matches("; do").split(' ');
+    let enough = sizes.into_iter().find(|nodes| {
+        let size = format!("pool.north-h200.nodes={nodes}");
+        let run = ["run", "traces/demo/scenario.toml", "--set", &size, "--fail-if", "wait.p95 > 4h", "-q"];
+        assert!(lines[at + 2].contains("--fail-if 'wait.p95 > 4h' -q"), "{}", lines[at + 2]);
+        sim(&root, &run).code == 0
+    });
+    let said = format!("want {} nodes of H200", enough.unwrap());
+    assert!(readme.contains(&said), "README.md does not say: {said}");
+}
+
 /// All orders of `items`.
 fn permutations(items: &[&str]) -> Vec<Vec<String>> {
     if items.is_empty() {
