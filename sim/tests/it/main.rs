@@ -15,6 +15,7 @@ mod commands;
 mod compare;
 mod data;
 mod decide;
+mod documents;
 mod domains;
 mod folders;
 mod goodput;
