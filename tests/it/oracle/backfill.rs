@@ -174,10 +174,11 @@ impl Oracle {
             return false;
         }
         if let Some(held) = &self.held[pool] {
-            // Inside its own team a class comes first, whoever else waits.
+            // Where classes decide inside a team alone, they do so whoever else waits.
             let team = self.leaf(self.jobs[self.index_of(held.run.number)].team);
-            let own =
-                self.first_waiting(pool, &|job| self.leaf(job.team) == team).filter(|own| !can_start(own));
+            let own = self
+                .first_waiting(pool, &|job| self.leaf(job.team) == team)
+                .filter(|own| !self.across && !can_start(own));
             let mut rivals = [Some(run), own].into_iter().flatten();
             let lower = !self.moved[pool] && rivals.any(|rival| self.outranks(&rival, &held.run));
             if lower {
