@@ -15,7 +15,8 @@
 //!
 //! The root is compared with nobody: what those below it count for is not kept, and a tree without levels has nothing to judge.
 //!
-//! Invariant: everything here equals what is recomputed from usage and the jobs that wait.
+//! Invariant: what is true now equals what is recomputed from usage and the jobs that wait; what is kept of other saturated groups
+//! does once it has caught up.
 //! Absent on purpose: who is served next, and plain sums (see `tree`). Layer 3; uses `tree`, `value`, `route`.
 
 use core::cmp::Reverse;
@@ -98,8 +99,8 @@ pub(crate) struct Hierarchy {
     /// Valued capacity by group.
     capacity: Vec<u128>,
     now: Judged,
-    /// Of other groups that were saturated before, those of last last.
-    before: Vec<Judged>,
+    /// The same of other saturated groups; those that were saturated last stand last.
+    kept: Vec<Judged>,
     /// How often the set of saturated groups has changed, so that all keys have.
     pub(crate) reordered: u64,
 }
@@ -124,7 +125,7 @@ impl Hierarchy {
         let capacity = (0..values.count()).map(|group| u128::from(values.capacity(group))).collect();
         let sums = tree.ids().map(|_| Sums::default()).collect();
         let now = Judged { saturated: 0, sums, behind: Vec::new() };
-        let mut hierarchy = Self { nodes, upward, capacity, now, before: Vec::new(), reordered: 0 };
+        let mut hierarchy = Self { nodes, upward, capacity, now, kept: Vec::new(), reordered: 0 };
         for at in 0..hierarchy.upward.len() {
             let member = hierarchy.upward[at];
             hierarchy.insert(
@@ -140,7 +141,7 @@ impl Hierarchy {
     pub(crate) fn now_alone(&self) -> Self {
         let Self { nodes, upward, capacity, now, .. } = self;
         let (nodes, upward, capacity, now) = (nodes.clone(), upward.clone(), capacity.clone(), now.clone());
-        Self { nodes, upward, capacity, now, before: Vec::new(), reordered: self.reordered }
+        Self { nodes, upward, capacity, now, kept: Vec::new(), reordered: self.reordered }
     }
 
     /// The groups that were saturated when it was last judged, one bit each.
@@ -149,7 +150,7 @@ impl Hierarchy {
     }
 
     /// The members that compete below one.
-    pub(crate) fn children(&self, parent: MemberId) -> &[MemberId] {
+    fn children(&self, parent: MemberId) -> &[MemberId] {
         &self.nodes[parent].children
     }
 
@@ -325,11 +326,11 @@ impl Hierarchy {
         }
     }
 
-    /// Notes that something of a leaf has changed, for what is kept of other saturated groups; where that would take as long to
-    /// catch up as to be judged anew it is dropped.
+    /// Notes that something of a leaf has changed, for what is kept of other saturated groups; what has more changes to catch up
+    /// with than there are members is dropped.
     fn falls_behind(&mut self, leaf: MemberId) {
         let most = self.upward.len();
-        self.before.retain_mut(|judged| {
+        self.kept.retain_mut(|judged| {
             if judged.behind.last() != Some(&leaf) {
                 judged.behind.push(leaf);
             }
@@ -393,9 +394,9 @@ impl Hierarchy {
             return;
         }
         self.reordered += 1;
-        if let Some(at) = self.before.iter().position(|judged| judged.saturated == saturated) {
-            let known = self.before.remove(at);
-            self.before.push(core::mem::replace(&mut self.now, known));
+        if let Some(at) = self.kept.iter().position(|judged| judged.saturated == saturated) {
+            let known = self.kept.remove(at);
+            self.kept.push(core::mem::replace(&mut self.now, known));
             let mut behind = core::mem::take(&mut self.now.behind);
             behind.sort_unstable();
             behind.dedup();
@@ -404,10 +405,10 @@ impl Hierarchy {
             }
             return;
         }
-        if self.before.len() == KEPT {
-            self.before.remove(0);
+        if self.kept.len() == KEPT {
+            self.kept.remove(0);
         }
-        self.before.push(self.now.clone());
+        self.kept.push(self.now.clone());
         self.now.saturated = saturated;
         for at in 0..self.upward.len() {
             let member = self.upward[at];
@@ -438,8 +439,8 @@ impl Hierarchy {
         for member in tree.ids().filter(|member| self.children(*member).is_empty()) {
             again.refresh(tree, member);
         }
-        let kept = self.before.iter().chain([&self.now]).map(|judged| judged.saturated);
-        for saturated in kept {
+        let known = self.kept.iter().chain([&self.now]).map(|judged| judged.saturated);
+        for saturated in known {
             let (mut known, mut again) = (self.clone(), again.clone());
             known.judge(tree, routes, saturated);
             again.judge(tree, routes, saturated);

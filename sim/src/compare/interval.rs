@@ -110,14 +110,21 @@ impl Interval {
     /// assert_eq!((interval.jobs, interval.verdict), (7, "higher"));
     /// assert_eq!(Interval::of_replicas(Some(4.0), &[1.0, 2.0, 3.0], 7).verdict, "undecided");
     /// assert_eq!(Interval::of_replicas(Some(4.0), &[1.0], 7).low, None, "one replica tells no spread");
-    /// let alike = [3.0, 3.0, 3.0];
+    /// let alike = [0.1; 3];
     /// assert_eq!(Interval::of_replicas(Some(4.0), &alike, 7).low, None, "nor do those that are alike and elsewhere");
-    /// assert_eq!(Interval::of_replicas(Some(3.0), &alike, 7).verdict, "higher");
+    /// assert_eq!(Interval::of_replicas(Some(0.1), &alike, 7).verdict, "higher");
     /// ```
     #[must_use]
     pub fn of_replicas(observed: Option<f64>, replicas: &[f64], jobs: u64) -> Self {
-        let elsewhere = |deviation: f64| deviation == 0.0 && observed != replicas.first().copied();
-        let spread = deviation(replicas).filter(|deviation| !elsewhere(*deviation));
+        let spread = match replicas {
+            // The mean of what is alike may be another by its rounding.
+            [first, rest @ ..]
+                if !rest.is_empty() && rest.iter().all(|other| other.total_cmp(first).is_eq()) =>
+            {
+                (observed == Some(*first)).then_some(0.0)
+            }
+            _ => deviation(replicas),
+        };
         let half = spread.map(|deviation| student_t(replicas.len() - 1) * deviation);
         Self::around(observed, half, jobs)
     }

@@ -111,7 +111,7 @@ fn left_out(comparison: &Comparison, headings: &Headings, text: &mut String) {
     }
 }
 
-/// What stopping jobs for others cost under each policy.
+/// How many evictions there were under each policy, and what they lost.
 fn losses(comparison: &Comparison, headings: &Headings, text: &mut String) {
     for (heading, run) in
         headings.names.iter().zip(&comparison.policies).filter(|(_, run)| run.jobs.preemptions > 0)

@@ -89,13 +89,12 @@ fn head(summary: &Summary, text: &mut String) {
     }
 }
 
-/// What stopping jobs for others cost, in words; nothing where nobody was stopped.
+/// What evictions lost, in words; nothing where there were none.
 pub(super) fn lost_parts(summary: &Summary) -> Option<Vec<String>> {
     let evictions = summary.evictions.as_ref()?;
-    let stopped = evictions.by_rule.values().sum();
     let mut parts = vec![
-        numbered(stopped, "eviction"),
-        format!("{} GPU-hours run again", whole(evictions.lost_gpu_hours)),
+        numbered(evictions.by_rule.values().sum(), "eviction"),
+        format!("{} GPU-hours", whole(evictions.lost_gpu_hours)),
     ];
     parts.extend(summary.cost_usd.map(|cost| format!("{} of the cost", usd(cost.lost))));
     Some(parts)

@@ -2,7 +2,7 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use fairshare::{Backfill, ClassScope, OrderName, Placement, PolicySpec, PriceUnit};
+use fairshare::{Backfill, ClassScope, OrderName, Placement, PolicySpec};
 
 use super::document::{Document, Node, Table, Value};
 use super::fault::{Fault, Place};
@@ -14,6 +14,7 @@ use super::{
 };
 use crate::kueue::KueueRules;
 use crate::saved::Recovery;
+use crate::tariff::Tariff;
 use crate::trace::{Format, Input, Selection, SwfOptions};
 
 pub(crate) const SECTIONS: [&str; 15] = [
@@ -202,12 +203,9 @@ impl Pool {
         self.node.iter().any(|(name, amount)| name == "gpu" && amount.get() > 0)
     }
 
-    /// Whether its price says what a GPU costs: that of its CPUs does too, which is then shared among its GPUs.
+    /// Whether its price says what a GPU costs: that of its CPUs does too, which its GPUs then share.
     pub(crate) fn has_gpu_price(&self) -> bool {
-        let has_cpus = self.node.iter().any(|(name, amount)| name == "cpu" && amount.get() > 0);
-        self.tariff
-            .as_ref()
-            .is_some_and(|tariff| tariff.begins_above_zero() && (tariff.unit == PriceUnit::Gpu || has_cpus))
+        self.tariff.as_ref().is_some_and(Tariff::begins_above_zero)
     }
 }
 

@@ -402,10 +402,15 @@ fn a_job_of_unknown_number_or_time_is_counted() {
 #[test]
 fn a_skypilot_job_that_never_started_has_no_run_time() {
     let folder = folder();
-    let text = r#"[{"job_id":2,"username":"u","submitted_at":1700000000.0,"start_at":-1,"end_at":1700000005.0,
-        "resources":"1x[H200:8]","status":"CANCELLED"}]"#;
-    let trace = load(&write(&folder, "jobs.json", text.as_bytes())).unwrap();
-    assert_eq!(repairs(&trace, 0), [("missing_run", 1, vec![1])]);
+    let records = |submit: &str, start: &str| {
+        format!(
+            r#"[{{"job_id":2,"username":"u","submitted_at":{submit},"start_at":{start},"end_at":1700000005.0,
+            "resources":"1x[H200:8]","status":"CANCELLED"}}]"#
+        )
+    };
+    let load = |text: String| load(&write(&folder, "jobs.json", text.as_bytes())).unwrap();
+    assert_eq!(repairs(&load(records("1700000000.0", "-1")), 0), [("missing_run", 1, vec![1])]);
+    assert_eq!(repairs(&load(records("-1", "1700000001")), 0), [("missing_submit", 1, vec![1])]);
 }
 
 #[test]

@@ -76,9 +76,9 @@ impl Records {
         if let Some(priority) = record.priority {
             let _ = write!(row.priority, "{priority}");
         }
-        row.submit_ms = self.seconds("submitted_at", record.submitted_at.as_ref())?;
         // What has not come yet is -1 in some records.
         let has_come = |at: &i64| *at >= 0;
+        row.submit_ms = self.seconds("submitted_at", record.submitted_at.as_ref())?.filter(has_come);
         row.start_ms = self.seconds("start_at", record.start_at.as_ref())?.filter(has_come);
         row.end_ms = self.seconds("end_at", record.end_at.as_ref())?.filter(has_come);
         // The duration leaves out recoveries; the span from start to end does not.
