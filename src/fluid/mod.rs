@@ -211,8 +211,8 @@ impl Fluid {
     /// The same in floats, for measures that sample many optima.
     ///
     /// Only sums, products and quotients are taken, in a fixed order: the same bits on every machine. Tests hold the
-    /// difference from [`entitlements`](Self::entitlements) below 1e-9 of the capacity. In a tree that supposes that a
-    /// task asks for more than rounding can hide: one byte of a petabyte may decide there which group runs out first.
+    /// difference from [`entitlements`](Self::entitlements) below 1e-9 of the capacity, where no
+    /// less than rounding can hide decides: a byte of a petabyte may say which group runs out first.
     ///
     /// # Errors
     ///

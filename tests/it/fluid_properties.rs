@@ -199,8 +199,22 @@ fn check_frame(fluid: &Fluid) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// Whether less than floats can tell apart decides about shares: whose resource runs out first.
+fn is_decided_by_rounding(fluid: &Fluid) -> bool {
+    let shares = |fluid: &Fluid| solve(fluid).iter().map(|team| decimal(&team.share)).collect::<Vec<f64>>();
+    let large = (0..fluid.capacity.len()).filter(|group| fluid.capacity[*group] > 1 << 50);
+    large.into_iter().any(|group| {
+        let mut less = fluid.clone();
+        less.capacity[group] -= less.capacity[group] >> 46;
+        shares(fluid).iter().zip(shares(&less)).any(|(a, b)| (a - b).abs() > CLOSE)
+    })
+}
+
 /// Shares within a billionth of those in floats.
 fn check_rounded(fluid: &Fluid) -> Result<(), TestCaseError> {
+    if is_decided_by_rounding(fluid) {
+        return Ok(());
+    }
     for (exact, rounded) in solve(fluid).iter().zip(fluid.rounded_entitlements().unwrap()) {
         prop_assert!(
             (decimal(&exact.share) - rounded.share).abs() < CLOSE,
