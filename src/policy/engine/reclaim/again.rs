@@ -14,6 +14,8 @@ use crate::tree::MemberId;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Version {
     anywhere: bool,
+    /// Somebody of a lower class runs: then less is certain beforehand, and a search is made that was not before.
+    below: bool,
     changes: u64,
 }
 
@@ -32,8 +34,9 @@ impl Reclaim {
     fn version(&self, state: &State, leaf: MemberId, shape: ShapeId) -> Version {
         let shape = state.routes.shape(shape);
         let is_compared = self.rules.same_rank;
-        if is_compared && state.quotas.any() && self.running.any_below_class(shape.class) {
-            return Version { anywhere: true, changes: self.versions.iter().sum() };
+        let below = is_compared && self.running.any_below_class(shape.class);
+        if below && state.quotas.any() {
+            return Version { anywhere: true, below, changes: self.versions.iter().sum() };
         }
         let pools = shape.routes().map(|route| state.routes.route(route).pool);
         let mut changes: u64 = pools.map(|pool| self.versions[pool]).sum();
@@ -41,7 +44,7 @@ impl Reclaim {
             let own = state.tree.path(leaf).filter(|member| *member != MemberId::ROOT);
             changes += own.map(|member| self.shrunk[member]).sum::<u64>();
         }
-        Version { anywhere: false, changes }
+        Version { anywhere: false, below, changes }
     }
 
     /// What is noted of a job that waits when its search has failed; of the reservations, if any stood in its way.
