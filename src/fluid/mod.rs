@@ -211,8 +211,8 @@ impl Fluid {
     /// The same in floats, for measures that sample many optima.
     ///
     /// Only sums, products and quotients are taken, in a fixed order: the same bits on every machine. Tests hold the
-    /// difference from [`entitlements`](Self::entitlements) below 1e-9 of the capacity, where no
-    /// less than rounding can hide decides: a byte of a petabyte may say which group runs out first.
+    /// difference from [`entitlements`](Self::entitlements) below 1e-9 of the capacity, unless something decides that
+    /// rounding hides: one byte of a petabyte may say which group runs out first.
     ///
     /// # Errors
     ///
