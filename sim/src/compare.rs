@@ -372,7 +372,7 @@ impl Pairs {
 /// The figures of some jobs of a run.
 fn figures_of(trace: &Trace, record: &Record, rows: &[u32]) -> Figures {
     let waits = rows.iter().map(|row| record.wait_ms(trace, *row as usize)).collect();
-    let [all] = figures(Counted { trace, record, rows }, waits, &[Division::undivided(rows.len())]);
+    let [all] = figures(Counted { trace, record, rows }, waits, [&Division::undivided(rows.len())]);
     all.into_iter().next().unwrap_or_default()
 }
 

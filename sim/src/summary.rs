@@ -22,7 +22,7 @@ use crate::metrics::egress::{Egress, egress};
 use crate::metrics::entitlement::Entitlements;
 use crate::metrics::eviction::{Evictions, evictions};
 use crate::metrics::groups::{self, Groups, Labels, Parts};
-use crate::metrics::latency::{Firsts, latencies};
+use crate::metrics::latency::Firsts;
 use crate::metrics::money::Money;
 use crate::metrics::population::{self, Trim};
 use crate::metrics::queue::{Queue, queue};
@@ -357,20 +357,19 @@ fn divided(setup: &Setup, trace: &Trace, record: &Record, firsts: &Firsts, trim:
     let of = |row| {
         waits.push(record.wait_ms(trace, row));
         let [class, size, pool] = labels.of(row);
-        [0, team_of(row), class, size, pool]
+        [team_of(row), class, size, pool]
     };
     let counted = Counted { trace, record, rows: &rows };
-    let divisions = Division::several(&rows, [1, setup.config.teams.len(), 0, 0, 0], of);
+    let [team, class, size, pool] = Division::several(&rows, [setup.config.teams.len(), 0, 0, 0], of);
+    let whole = Division::undivided(rows.len());
+    let divisions = [&whole, &team, &class, &size, &pool];
     let beginning = if trim.is_none() { caution::of_beginning(record.outcomes.len(), &waits) } else { None };
-    let [all, by_team, class, size, pool] = figures(counted, waits, &divisions);
+    let [all, by_team, class, size, pool] = figures(counted, waits, divisions);
     let all = all[0];
-    let end_waits = firsts.end_waits(record, &rows);
-    let by_group = groups::parts(counted, firsts, &labels, (end_waits, [class, size, pool]));
-    let first_decision = if end_waits {
-        all.wait
-    } else {
-        latencies((0..trace.jobs.len()).map(|row| firsts.of(trace, record, row)))
-    };
+    let [_, _, of_class, of_size, of_pool] = divisions;
+    let by_group = ([class, size, pool], [of_class, of_size, of_pool]);
+    let (by_group, first_decision) =
+        groups::parts(counted, firsts, &labels, (all.wait, by_group.0, by_group.1));
     Divided { all, by_team, by_group, first_decision, beginning }
 }
 
@@ -400,6 +399,8 @@ fn fairness(
     };
     let smallest = match &users {
         Some(users) => users.iter().map(|users| blocked_users::smallest_waiting(users)).collect(),
+        // Told beside what teams are entitled to alone.
+        None if entitled.is_none() => Vec::new(),
         None => blocked::smallest_waiting(setup, trace, record, demands, firsts),
     };
     let instants = entitled.iter().flat_map(|entitled| &entitled.blocked);

@@ -142,10 +142,10 @@ pub struct Counted<'a> {
 pub fn figures<const N: usize>(
     counted: Counted<'_>,
     waits: Vec<u64>,
-    divisions: &[Division; N],
+    divisions: [&Division; N],
 ) -> [Vec<Figures>; N] {
     let Counted { trace, record, rows } = counted;
-    let mut found = divisions.each_ref().map(|division| vec![Figures::default(); division.ends.len()]);
+    let mut found = divisions.map(|division| vec![Figures::default(); division.ends.len()]);
     fill(spread(waits, divisions, None, Distribution::of_millis), |one| &mut one.wait, &mut found);
     // How long a job would have taken that was stopped for idling is not known.
     let through = |place: u32| record.ran_through(rows[place as usize]);
@@ -169,7 +169,7 @@ pub fn figures<const N: usize>(
 pub fn first_decisions<const N: usize>(
     (trace, record, firsts): (&Trace, &Record, &Firsts),
     rows: &[u32],
-    divisions: &[Division; N],
+    divisions: [&Division; N],
 ) -> [Vec<Distribution>; N] {
     let first = |row: &u32| firsts.of(trace, record, *row as usize).millis().unwrap_or(0);
     spread(rows.iter().map(first).collect(), divisions, None, Distribution::of_millis)
@@ -188,11 +188,11 @@ fn fill<const N: usize>(
 /// Works out one measure for every part of every division, from its values by place, of those that `counts`, or of all.
 fn spread<T: Copy + Default, const N: usize>(
     mut values: Vec<T>,
-    divisions: &[Division; N],
+    divisions: [&Division; N],
     counts: Option<&dyn Fn(u32) -> bool>,
     of: fn(&mut [T]) -> Distribution,
 ) -> [Vec<Distribution>; N] {
-    let mut found = divisions.each_ref().map(|division| vec![Distribution::default(); division.ends.len()]);
+    let mut found = divisions.map(|division| vec![Distribution::default(); division.ends.len()]);
     let mut sorted = Vec::new();
     for (division, found) in divisions.iter().zip(&mut found).filter(|(division, _)| division.whole.is_none())
     {
@@ -240,7 +240,8 @@ mod tests {
         let ends = divisions.each_ref().map(|division| (division.whole, division.ends.clone()));
         assert_eq!(ends, [(None, vec![1, 3]), (Some(1), vec![0, 3]), (None, vec![2, 3])]);
         let found = |counts: Option<&dyn Fn(u32) -> bool>| {
-            let found = spread(vec![1_000, 2_000, 6_000], &divisions, counts, Distribution::of_millis);
+            let values = vec![1_000, 2_000, 6_000];
+            let found = spread(values, divisions.each_ref(), counts, Distribution::of_millis);
             found.map(|parts| parts.iter().map(|part| (part.count, part.mean)).collect::<Vec<_>>())
         };
         let all = [

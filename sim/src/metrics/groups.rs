@@ -116,26 +116,33 @@ impl<'a> Labels<'a> {
     }
 }
 
-/// The parts that class, size and pool make, from the figures of the jobs that count; whether [first decisions end their
-/// waits](Firsts::end_waits).
+/// The parts that class, size and pool make, from the figures of the jobs that count, of all and of each division; and the
+/// first decisions about all.
 #[must_use]
 pub fn parts(
-    Counted { trace, record, .. }: Counted<'_>,
+    Counted { trace, record, rows }: Counted<'_>,
     firsts: &Firsts,
     labels: &Labels<'_>,
-    (end_waits, figures): (bool, [Vec<Figures>; 3]),
-) -> [Parts; 3] {
-    let first_decisions = if end_waits {
-        figures.each_ref().map(|parts| parts.iter().map(|part| part.wait).collect())
+    (all, figures, divisions): (Distribution, [Vec<Figures>; 3], [&Division; 3]),
+) -> ([Parts; 3], Distribution) {
+    let (first_decision, first_decisions) = if firsts.end_waits(record, rows) {
+        (all, figures.each_ref().map(|parts| parts.iter().map(|part| part.wait).collect()))
     } else {
         let decided: Vec<u32> = firsts.decided(trace, record).collect();
-        let divisions = Division::several(&decided, [0; 3], |row| labels.of(row));
-        let mut found = first_decisions((trace, record, firsts), &decided, &divisions);
-        found[2].truncate(labels.pools);
-        found
+        // About all that count one was made: mostly there are no others.
+        let others =
+            (decided.len() > rows.len()).then(|| Division::several(&decided, [0; 3], |row| labels.of(row)));
+        let [class, size, pool] = others.as_ref().map_or(divisions, <[Division; 3]>::each_ref);
+        let whole = Division::undivided(decided.len());
+        let [all, class, size, mut pool] =
+            first_decisions((trace, record, firsts), &decided, [&whole, class, size, pool]);
+        pool.truncate(labels.pools);
+        (all[0], [class, size, pool])
     };
     let mut first_decisions = first_decisions.into_iter();
-    figures.map(|figures| Parts { figures, first_decisions: first_decisions.next().unwrap_or_default() })
+    let parts =
+        figures.map(|figures| Parts { figures, first_decisions: first_decisions.next().unwrap_or_default() });
+    (parts, first_decision)
 }
 
 /// The groups, from their [`parts`].

@@ -8,29 +8,8 @@
 //! so that the counts add up to that of all; by pool it is those that started, since a rejected job has none. Estimator:
 //! see `distribution`. Source: what operators of interactive jobs ask for ("sub-second scheduling").
 
-use std::collections::BTreeMap;
-
-use super::distribution::Distribution;
 use crate::record::{Fate, Outcome, Record};
 use crate::trace::Trace;
-
-/// The latencies of all jobs about which anything was decided.
-///
-/// # Examples
-///
-/// A job that starts 2 s after it came, one that starts after 3 s, is evicted and starts again after 60 s, one that is
-/// rejected, and one that never starts: 2 s, 3 s and 0 s.
-///
-/// ```
-/// use fairshare_sim::metrics::latency::{First, latencies};
-/// let firsts = [First::Start(2_000), First::Start(3_000), First::Rejection, First::None];
-/// let latencies = latencies(firsts.into_iter());
-/// assert_eq!((latencies.count, latencies.mean, latencies.max), (3, Some(5.0 / 3.0), Some(3.0)));
-/// ```
-#[must_use]
-pub fn latencies(firsts: impl Iterator<Item = First>) -> Distribution {
-    Distribution::of_millis(&mut firsts.filter_map(First::millis).collect::<Vec<_>>())
-}
 
 /// The first decision about a job.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -45,6 +24,19 @@ pub enum First {
 
 impl First {
     /// How long until it, ms; `None` where none was made.
+    ///
+    /// # Examples
+    ///
+    /// A job that starts 2 s after it came, one that starts after 3 s, is evicted and starts again after 60 s, one that is
+    /// rejected, and one that never starts:
+    ///
+    /// ```
+    /// use fairshare_sim::metrics::{distribution::Distribution, latency::First};
+    /// let firsts = [First::Start(2_000), First::Start(3_000), First::Rejection, First::None];
+    /// let mut millis: Vec<u64> = firsts.into_iter().filter_map(First::millis).collect();
+    /// assert_eq!(millis, [2_000, 3_000, 0]);
+    /// assert_eq!(Distribution::of_millis(&mut millis).mean, Some(5.0 / 3.0));
+    /// ```
     #[must_use]
     pub fn millis(self) -> Option<u64> {
         match self {
@@ -58,18 +50,19 @@ impl First {
 /// The first decision about every job.
 #[derive(Clone, Debug)]
 pub struct Firsts {
-    /// The first starts of jobs that were evicted, by row, ms.
-    evicted: BTreeMap<u32, i64>,
+    /// By row, where any job was evicted: the first start of one that was, ms.
+    evicted: Vec<i64>,
 }
 
 impl Firsts {
     /// Those of a run.
     #[must_use]
     pub fn new(record: &Record) -> Self {
-        let mut evicted: BTreeMap<u32, i64> = BTreeMap::new();
+        let rows = if record.lost.is_empty() { 0 } else { record.outcomes.len() };
+        let mut evicted = vec![i64::MAX; rows];
         for lost in &record.lost {
-            let first = evicted.entry(lost.row).or_insert(lost.start_ms);
-            *first = (*first).min(lost.start_ms);
+            let first = &mut evicted[lost.row as usize];
+            *first = lost.start_ms.min(*first);
         }
         Self { evicted }
     }
@@ -84,9 +77,8 @@ impl Firsts {
         let (job, outcome) = (&trace.jobs[row], &record.outcomes[row]);
         let after =
             |start: i64| First::Start(u64::try_from(start.saturating_sub(job.submit_ms)).unwrap_or(0));
-        let before = || u32::try_from(row).ok().and_then(|row| self.evicted.get(&row));
         match outcome.fate {
-            _ if outcome.evicted => before().map_or(First::None, |start| after(*start)),
+            _ if outcome.evicted => self.evicted.get(row).map_or(First::None, |start| after(*start)),
             Fate::Running | Fate::Ended => after(outcome.start_ms),
             Fate::Rejected => First::Rejection,
             Fate::Unseen | Fate::Waiting => First::None,

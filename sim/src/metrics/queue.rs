@@ -65,10 +65,8 @@ pub struct Depth {
 /// ```
 #[must_use]
 pub fn depth(waits: &mut [(i64, i64, u64)]) -> Depth {
-    // Jobs come in order, but for those that come back, and leave while time only goes on.
-    if !waits.is_sorted_by_key(|(from, ..)| *from) {
-        waits.sort_unstable();
-    }
+    // Jobs come in order, and so do those that come back: two runs that only have to be merged.
+    waits.sort_by_key(|(from, ..)| *from);
     let (mut depth, mut level) = (Depth::default(), Level::default());
     let mut leaves = EventQueue::new();
     for (from, to, asked) in waits.iter().filter(|(from, to, _)| from < to) {
@@ -111,12 +109,14 @@ impl Depth {
     }
 }
 
-/// Tells every stretch of waiting that lasted, until the end of the run: row, from, to.
+/// Tells every stretch of waiting that lasted, until the end of the run: row, from, to. First those that began with a
+/// submission, in the order in which they did, then those that began with an eviction, in theirs.
 pub fn waits(trace: &Trace, record: &Record, mut tell: impl FnMut(usize, i64, i64)) {
     let mut lost: Vec<(usize, i64, i64)> =
         record.lost.iter().map(|lost| (lost.row as usize, lost.start_ms, lost.end_ms)).collect();
     lost.sort_unstable();
     let mut lost = lost.into_iter().peekable();
+    let mut again: Vec<(i64, usize, i64)> = Vec::new();
     let mut add = |row: usize, from: i64, to: i64| {
         if from < to {
             tell(row, from, to);
@@ -126,12 +126,22 @@ pub fn waits(trace: &Trace, record: &Record, mut tell: impl FnMut(usize, i64, i6
         if matches!(outcome.fate, Fate::Unseen | Fate::Rejected) {
             continue;
         }
-        let mut since = job.submit_ms;
+        let last = if outcome.holds() { outcome.start_ms } else { record.end_ms };
+        let Some((_, start, end)) = lost.next_if(|lost| lost.0 == row) else {
+            add(row, job.submit_ms, last);
+            continue;
+        };
+        add(row, job.submit_ms, start);
+        let mut since = end;
         while let Some((_, start, end)) = lost.next_if(|lost| lost.0 == row) {
-            add(row, since, start);
+            again.push((since, row, start));
             since = end;
         }
-        add(row, since, if outcome.holds() { outcome.start_ms } else { record.end_ms });
+        again.push((since, row, last));
+    }
+    again.sort_unstable();
+    for (from, row, to) in again {
+        add(row, from, to);
     }
 }
 

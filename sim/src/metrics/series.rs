@@ -26,6 +26,8 @@ pub struct Slices {
     partial: Vec<i128>,
     /// Change of the value that covers whole slices, by slice.
     change: Vec<i128>,
+    /// In which slice the last stretch began: often that of the next one too.
+    last: usize,
 }
 
 impl Slices {
@@ -36,7 +38,7 @@ impl Slices {
         let length = end.max(start).abs_diff(start);
         let boundary = |index| start.saturating_add_unsigned(part(length, index as u64, count as u64));
         let boundaries = (0..=count).map(boundary).collect();
-        Self { boundaries, partial: vec![0; count], change: vec![0; count + 1] }
+        Self { boundaries, partial: vec![0; count], change: vec![0; count + 1], last: 0 }
     }
 
     /// When slice `index` begins, ms; that of the slice after the last is the end.
@@ -78,7 +80,10 @@ impl Slices {
             return;
         }
         let value = i128::from(value);
-        let (first, last) = (self.slice_of(from), self.slice_of(to - 1));
+        let covers = |slice: usize, at: i64| (self.boundary(slice)..self.boundary(slice + 1)).contains(&at);
+        let first = if covers(self.last, from) { self.last } else { self.slice_of(from) };
+        let last = if covers(first, to - 1) { first } else { self.slice_of(to - 1) };
+        self.last = first;
         let length = |a: i64, b: i64| i128::from(b.abs_diff(a));
         if first == last {
             self.partial[first] += value * length(from, to);

@@ -90,7 +90,7 @@ impl Usage {
     ) -> Self {
         let kinds: Vec<ResourceKind> = setup.config.kinds.iter().collect();
         let mut held = vec![vec![0_u128; kinds.len()]; setup.config.pools.len()];
-        let (mut lost, mut good) = (held.clone(), held.clone());
+        let (mut lost, mut wasted) = (held.clone(), held.clone());
         record.stretches().for_each(|stretch| {
             let demand = demands.of(trace, stretch.row, stretch.alternative);
             let length = stretch.length_ms();
@@ -101,11 +101,17 @@ impl Usage {
                 }
             };
             add(&mut held, length);
-            add(&mut good, good_ms);
+            if good_ms < length {
+                add(&mut wasted, length - good_ms);
+            }
             if stretch.lost {
                 add(&mut lost, length);
             }
         });
+        let mut good = held.clone();
+        for (good, wasted) in good.iter_mut().flatten().zip(wasted.iter().flatten()) {
+            *good -= wasted;
+        }
         let of_pool = |pool: usize| kinds.iter().map(|kind| setup.available(pool, *kind, window)).collect();
         let available = (0..setup.config.pools.len()).map(of_pool).collect();
         Self { held, lost, good, available }
