@@ -178,10 +178,17 @@ impl Table {
     }
 
     /// A number of seconds in ms; nothing where the field is empty.
+    #[inline]
     pub(crate) fn seconds(&self, index: usize) -> Result<Option<i64>, Fault> {
-        if let Some(value) = self.plain(index).filter(|value| *value <= MAX_TIME_MS) {
-            return Ok(Some(value));
+        match self.plain(index).filter(|value| *value <= MAX_TIME_MS) {
+            Some(value) => Ok(Some(value)),
+            None => self.any_seconds(index),
         }
+    }
+
+    /// The same, however it is written.
+    #[inline(never)]
+    fn any_seconds(&self, index: usize) -> Result<Option<i64>, Fault> {
         let field = self.bytes(index);
         if field.is_empty() {
             return Ok(None);
@@ -195,10 +202,17 @@ impl Table {
     }
 
     /// A point in time in ms: seconds, or a written date; nothing where the field is empty.
+    #[inline]
     pub(crate) fn instant(&self, index: usize) -> Result<Option<i64>, Fault> {
-        if let Some(value) = self.plain(index).filter(|value| *value <= MAX_TIME_MS) {
-            return Ok(Some(value));
+        match self.plain(index).filter(|value| *value <= MAX_TIME_MS) {
+            Some(value) => Ok(Some(value)),
+            None => self.any_instant(index),
         }
+    }
+
+    /// The same, however it is written.
+    #[inline(never)]
+    fn any_instant(&self, index: usize) -> Result<Option<i64>, Fault> {
         let field = self.bytes(index);
         // A written date has at least 19 characters, a number of seconds hardly ever.
         if field.len() >= 19
@@ -217,10 +231,17 @@ impl Table {
     }
 
     /// An amount in thousandths; zero where the field is empty.
+    #[inline]
     pub(crate) fn thousandths(&self, index: usize) -> Result<i64, Fault> {
-        if let Some(value) = self.plain(index).filter(|value| *value <= MAX_AMOUNT) {
-            return Ok(value);
+        match self.plain(index).filter(|value| *value <= MAX_AMOUNT) {
+            Some(value) => Ok(value),
+            None => self.any_thousandths(index),
         }
+    }
+
+    /// The same, however it is written.
+    #[inline(never)]
+    fn any_thousandths(&self, index: usize) -> Result<i64, Fault> {
         self.amount(index, "a number", |field| number::scaled(field, 3))
     }
 
@@ -247,7 +268,17 @@ impl Table {
     }
 
     /// A whole number; nothing where the field is empty.
+    #[inline]
     pub(crate) fn whole(&self, index: usize, expected: &str) -> Result<Option<i64>, Fault> {
+        match number::digits(self.record.bytes(index), number::SHORT) {
+            Some(value) => Ok(Some(value)),
+            None => self.any_whole(index, expected),
+        }
+    }
+
+    /// The same, however it is written.
+    #[inline(never)]
+    fn any_whole(&self, index: usize, expected: &str) -> Result<Option<i64>, Fault> {
         let field = self.bytes(index);
         if field.is_empty() {
             return Ok(None);
