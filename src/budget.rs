@@ -128,6 +128,12 @@ impl Budgets {
         Ok(Self { accounts })
     }
 
+    /// Whether any team has one.
+    #[inline]
+    pub(crate) fn any(&self) -> bool {
+        !self.accounts.is_empty()
+    }
+
     fn rate(money: bool, config: &Config, route: &Route) -> u128 {
         if money {
             hourly(route, &config.pools[route.pool.index()])
@@ -146,12 +152,13 @@ impl Budgets {
         now: Timestamp,
         starts: bool,
     ) {
-        if !self.accounts.is_empty() {
+        if self.any() {
             self.count(config, tree, job, now, starts);
         }
     }
 
     /// The same where there are any budgets.
+    #[inline(never)]
     fn count(
         &mut self,
         config: &Config,
@@ -169,7 +176,13 @@ impl Budgets {
     }
 
     /// Finds out who has spent what it may.
+    #[inline]
     pub(crate) fn tick(&mut self, now: Timestamp) -> Renewed {
+        if self.any() { self.settle(now) } else { Renewed { any: false, changed: false } }
+    }
+
+    #[inline(never)]
+    fn settle(&mut self, now: Timestamp) -> Renewed {
         let mut renewed = Renewed { any: false, changed: false };
         for account in self.accounts.values_mut() {
             account.settle(now);
@@ -235,7 +248,13 @@ impl Budgets {
     }
 
     /// When the first period ends of those whose budget is spent.
+    #[inline]
     pub(crate) fn next_renewal(&self) -> Option<Timestamp> {
+        if self.any() { self.first_renewal() } else { None }
+    }
+
+    #[inline(never)]
+    fn first_renewal(&self) -> Option<Timestamp> {
         self.accounts.values().filter(|account| account.over && account.most > 0).map(Account::end).min()
     }
 

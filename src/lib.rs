@@ -149,6 +149,7 @@ mod room;
 mod route;
 mod rules;
 mod scheduler;
+mod seldom;
 mod share;
 pub mod snapshot;
 mod state;

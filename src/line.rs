@@ -11,6 +11,7 @@ use std::collections::{BinaryHeap, VecDeque};
 
 use self::by_length::ByLength;
 use crate::id::JobId;
+use crate::seldom::seldom;
 use crate::time::Timestamp;
 
 /// A job's place in its team's own order within a priority class: rank, submit time, number.
@@ -110,10 +111,10 @@ impl Line {
     /// Takes any job; whether it was the first, if it was there. O(n) inside a queue.
     #[inline]
     pub(crate) fn remove(&mut self, waiter: Waiter) -> Option<bool> {
-        let was_head = self.head() == Some(waiter);
+        let was_head = self.head().is_some_and(|head| head.job == waiter.job);
         let was_there = match self {
             Self::Queue(line) if was_head => line.pop().is_some(),
-            Self::Queue(line) => line.remove(waiter),
+            Self::Queue(line) => seldom(|| line.remove(waiter)),
             Self::ByLength(line) => line.remove(waiter),
         };
         was_there.then_some(was_head)
@@ -152,22 +153,37 @@ impl Queue {
 
     #[inline]
     fn push(&mut self, waiter: Waiter) {
+        if self.first.is_none() {
+            self.first = Some(waiter);
+        } else {
+            self.push_beside(waiter);
+        }
+    }
+
+    /// The same where somebody stands there.
+    #[inline(never)]
+    fn push_beside(&mut self, waiter: Waiter) {
         match &mut self.first {
-            None => self.first = Some(waiter),
             Some(first) if waiter < *first => self.sorted.push_front(core::mem::replace(first, waiter)),
-            Some(_) if self.sorted.back().is_none_or(|last| *last < waiter) => self.sorted.push_back(waiter),
-            Some(_) => self.others.push(Reverse(waiter)),
+            _ if self.sorted.back().is_none_or(|last| *last < waiter) => self.sorted.push_back(waiter),
+            _ => self.others.push(Reverse(waiter)),
         }
     }
 
     #[inline]
     fn pop(&mut self) -> Option<Waiter> {
-        let next = match (self.sorted.front(), self.others.peek()) {
+        let next = if self.others.is_empty() { self.sorted.pop_front() } else { self.pop_merged() };
+        core::mem::replace(&mut self.first, next)
+    }
+
+    /// The next behind the first, where some stand beside the line.
+    #[inline(never)]
+    fn pop_merged(&mut self) -> Option<Waiter> {
+        match (self.sorted.front(), self.others.peek()) {
             (Some(a), Some(Reverse(b))) if b < a => self.others.pop().map(|Reverse(waiter)| waiter),
             (None, Some(_)) => self.others.pop().map(|Reverse(waiter)| waiter),
             _ => self.sorted.pop_front(),
-        };
-        core::mem::replace(&mut self.first, next)
+        }
     }
 
     /// Takes whoever is not the first; whether it was there.

@@ -5,12 +5,12 @@
 //! team comes first. Layer 3; uses `line`, `tree`.
 
 use core::cmp::Reverse;
-use std::collections::BTreeSet;
 
 use smallvec::SmallVec;
 
 use crate::id::{IdVec, JobId, ShapeId, position};
 use crate::line::{Line, Place, Waiter};
+use crate::seldom::seldom;
 use crate::tree::{MemberId, Tree};
 
 /// The line of one leaf and one shape. None lies in more lines of the cache than it must, nor does a leaf.
@@ -29,6 +29,8 @@ struct Queue {
 struct Leaf {
     by_shape: SmallVec<[(ShapeId, u32); 2]>,
     active: SmallVec<[u32; 4]>,
+    /// Where it stands in the list of leaves that wait.
+    waits_at: u32,
 }
 
 const _: () = assert!(size_of::<(Queue, Leaf)>() == 192, "a line takes two lines of the cache, a leaf one");
@@ -52,8 +54,8 @@ pub(crate) struct Pending {
     leaves: IdVec<MemberId, Leaf>,
     queues: Vec<Queue>,
     waiting: usize,
-    /// Leaves with a job that waits.
-    leaves_waiting: BTreeSet<MemberId>,
+    /// Leaves with a job that waits, in no order that matters.
+    leaves_waiting: Vec<MemberId>,
     /// Whether lines are searchable by length.
     by_length: bool,
 }
@@ -64,7 +66,7 @@ impl Pending {
             leaves: tree.ids().map(|_| Leaf::default()).collect(),
             queues: Vec::new(),
             waiting: 0,
-            leaves_waiting: BTreeSet::new(),
+            leaves_waiting: Vec::new(),
             by_length,
         }
     }
@@ -86,24 +88,28 @@ impl Pending {
     }
 
     fn queue_index(&mut self, leaf: MemberId, shape: ShapeId, class: i32) -> usize {
-        let leaf = &mut self.leaves[leaf];
-        match leaf.by_shape.binary_search_by_key(&shape, |(known, _)| *known) {
-            Ok(at) => leaf.by_shape[at].1 as usize,
-            Err(at) => {
-                let index = self.queues.len();
-                self.queues.push(Queue {
-                    shape,
-                    class,
-                    line: Line::new(self.by_length),
-                    active_at: u32::MAX,
-                });
-                leaf.by_shape.insert(at, (shape, position(index)));
-                index
-            }
+        let known = &self.leaves[leaf].by_shape;
+        match known.binary_search_by_key(&shape, |(known, _)| *known) {
+            Ok(at) => known[at].1 as usize,
+            Err(at) => seldom(|| self.new_queue(leaf, at, (shape, class))),
         }
     }
 
+    /// An empty line of a leaf that has none of its shape, where it belongs among its lines.
+    fn new_queue(&mut self, leaf: MemberId, at: usize, (shape, class): (ShapeId, i32)) -> usize {
+        let index = self.queues.len();
+        let line = Line::new(self.by_length);
+        self.queues.push(Queue { shape, class, line, active_at: u32::MAX });
+        self.leaves[leaf].by_shape.insert(at, (shape, position(index)));
+        index
+    }
+
     /// A job joins the line of its shape.
+    #[expect(
+        clippy::inline_always,
+        reason = "a part of what every job passes through, in one place of the code"
+    )]
+    #[inline(always)]
     pub(crate) fn push(&mut self, leaf: MemberId, shape: ShapeId, class: i32, waiter: Waiter) -> Change {
         let index = self.queue_index(leaf, shape, class);
         self.waiting += 1;
@@ -112,10 +118,13 @@ impl Pending {
         queue.line.push(waiter);
         match head {
             None => {
-                let active = &mut self.leaves[leaf].active;
+                let Leaf { active, waits_at, .. } = &mut self.leaves[leaf];
                 queue.active_at = position(active.len());
+                if active.is_empty() {
+                    *waits_at = position(self.leaves_waiting.len());
+                    self.leaves_waiting.push(leaf);
+                }
                 active.push(position(index));
-                self.leaves_waiting.insert(leaf);
                 Change::Opened(waiter.place)
             }
             Some(head) if waiter < head => Change::Head,
@@ -124,6 +133,11 @@ impl Pending {
     }
 
     /// Any job leaves its line.
+    #[expect(
+        clippy::inline_always,
+        reason = "a part of what every job passes through, in one place of the code"
+    )]
+    #[inline(always)]
     pub(crate) fn remove(&mut self, leaf: MemberId, shape: ShapeId, waiter: Waiter) -> Change {
         let index = self.queue_index(leaf, shape, 0);
         let queue = &mut self.queues[index];
@@ -137,7 +151,11 @@ impl Pending {
                 self.queues[*moved as usize].active_at = at;
             }
             if active.is_empty() {
-                self.leaves_waiting.remove(&leaf);
+                let at = self.leaves[leaf].waits_at;
+                self.leaves_waiting.swap_remove(at as usize);
+                if let Some(moved) = self.leaves_waiting.get(at as usize) {
+                    self.leaves[*moved].waits_at = at;
+                }
             }
             Change::Closed
         } else if was_head {
@@ -174,9 +192,16 @@ impl Pending {
         self.queue(leaf, shape)?.line.first_within(length)
     }
 
-    /// The leaves with a job that waits.
-    pub(crate) fn leaves_waiting(&self) -> impl Iterator<Item = MemberId> + '_ {
+    /// The leaves with a job that waits, in no order that matters.
+    pub(crate) fn some_waiting(&self) -> impl Iterator<Item = MemberId> + '_ {
         self.leaves_waiting.iter().copied()
+    }
+
+    /// The same in theirs.
+    pub(crate) fn leaves_waiting(&self) -> impl Iterator<Item = MemberId> + '_ {
+        let mut leaves = self.leaves_waiting.clone();
+        leaves.sort_unstable();
+        leaves.into_iter()
     }
 
     /// The heads of all lines of a leaf, with their shapes and classes, in no particular order.

@@ -250,6 +250,12 @@ impl Quotas {
         self.any
     }
 
+    /// Whether any team may be denied a start although there is room: by a limit, or by what others keep.
+    #[inline]
+    pub(crate) fn can_deny(&self) -> bool {
+        self.limits || self.keeps
+    }
+
     /// Whether a member has enough quota left to count one more start by a route as guaranteed.
     #[inline]
     pub(crate) fn is_guaranteed(&self, member: MemberId, route: &Route) -> bool {
@@ -264,7 +270,7 @@ impl Quotas {
         route: &Route,
         free: &Resources,
     ) -> Option<Denied> {
-        if !self.limits && !self.keeps {
+        if !self.can_deny() {
             return None;
         }
         // The member nearest to the root is the one that stands for most teams.
@@ -299,7 +305,7 @@ impl Quotas {
         route: &Route,
         capacity: &Resources,
     ) -> Option<Denied> {
-        if !self.any {
+        if !self.can_deny() {
             return None;
         }
         route.total.iter().find_map(|(kind, amount)| {
@@ -375,10 +381,13 @@ impl Quotas {
     }
 
     /// A job starts by a route: where it counts as guaranteed.
+    #[inline]
     pub(crate) fn grant(&mut self, tree: &Tree, leaf: MemberId, route: &Route, job: Runs) -> Guaranteed {
-        if !self.any {
-            return Guaranteed::default();
-        }
+        if self.any { self.count(tree, leaf, route, job) } else { Guaranteed::default() }
+    }
+
+    #[inline(never)]
+    fn count(&mut self, tree: &Tree, leaf: MemberId, route: &Route, job: Runs) -> Guaranteed {
         self.book(tree, leaf, route, job, |quotas, member| quotas.is_guaranteed(member, route))
     }
 

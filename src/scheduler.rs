@@ -29,6 +29,7 @@ use crate::policy::gavel::Gavel;
 use crate::policy::own::{Own, Policy};
 use crate::policy::{Demand, Incremental, Order, order};
 use crate::resources::Resources;
+use crate::seldom::seldom;
 use crate::share::ShareKey;
 use crate::snapshot::Decides;
 use crate::state::{State, Status};
@@ -203,7 +204,10 @@ impl Scheduler {
         if job.submit > now {
             return Err(ErrorKind::SubmitAfterNow { submit: job.submit, now }.into());
         }
-        if let Some(rejection) = shape.rejection.clone().or_else(|| self.state.forbids(leaf, shape)) {
+        if (shape.rejection.is_some() || self.state.can_deny())
+            && let Some(rejection) =
+                seldom(|| shape.rejection.clone().or_else(|| self.state.forbids(leaf, shape)))
+        {
             self.state.check_time(now)?;
             return Ok(Submission::Rejected(rejection));
         }

@@ -5,6 +5,7 @@
 //! Absent on purpose: which job should start. Layer 3; uses `ledger`, `tree`, `route`, `placement`.
 
 mod check;
+mod evict;
 mod guaranteed;
 mod jobs;
 mod snapshot;
@@ -14,7 +15,7 @@ pub(crate) use self::jobs::{Job, Status};
 pub(crate) use self::snapshot::inside;
 use crate::budget::Budgets;
 use crate::config::{Config, Placement};
-use crate::decision::{Decision, EvictReason, Eviction, Rejection, Side};
+use crate::decision::{Decision, Eviction, Rejection};
 use crate::error::{Error, ErrorKind};
 use crate::hierarchy::Hierarchy;
 use crate::history::History;
@@ -27,8 +28,9 @@ use crate::quantity::Quantity;
 use crate::quota::{Denied, Quotas};
 use crate::resources::Resources;
 use crate::route::{Route, RouteId, Routes, Shape};
+use crate::seldom::seldom;
 use crate::time::{Millis, Timestamp};
-use crate::tree::{Keys, MemberId, Tree};
+use crate::tree::{MemberId, Tree};
 use crate::value::Values;
 
 /// A job that has stopped, where and since when it ran.
@@ -146,8 +148,11 @@ impl State {
     }
 
     /// Works out anew what follows from history, where it is time to; whether anything has changed.
+    #[inline]
     pub(crate) fn tick(&mut self) -> bool {
-        self.history.as_mut().is_some_and(|history| history.tick(self.now))
+        let Some(history) = &mut self.history else { return false };
+        let now = self.now;
+        seldom(move || history.tick(now))
     }
 
     /// When ranks by history are worked out anew.
@@ -156,7 +161,15 @@ impl State {
     }
 
     /// Judges which teams are blocked, where shares are rescaled: before a grant, for all alike.
+    #[inline]
     pub(crate) fn judge(&mut self) {
+        if self.hierarchy.is_some() {
+            self.judge_teams();
+        }
+    }
+
+    #[inline(never)]
+    fn judge_teams(&mut self) {
         let Some(hierarchy) = &mut self.hierarchy else { return };
         let pools = || (0..self.config.pools.len()).map(PoolId::at);
         let mut saturated = 0;
@@ -169,7 +182,15 @@ impl State {
     }
 
     /// One more job waits, or one less.
+    #[inline]
     fn counts_waiting(&mut self, id: JobId, more: bool) {
+        if self.history.is_some() || self.hierarchy.is_some() {
+            self.count_waiting(id, more);
+        }
+    }
+
+    #[inline(never)]
+    fn count_waiting(&mut self, id: JobId, more: bool) {
         if let Some(history) = self.history.as_mut().filter(|_| more) {
             history.joins(&self.tree, self.jobs[id].leaf);
         }
@@ -227,11 +248,14 @@ impl State {
     }
 
     /// A job asks for something, and not because it was put somewhere already.
+    #[inline]
     pub(crate) fn note_demand(&mut self, shape: ShapeId) {
         if self.config.policy.placement == Placement::Fragmentation {
-            for route in self.routes.shape(shape).routes().map(|id| self.routes.route(id)) {
-                self.ledger.note_demand(route.pool, &route.request, route.workers);
-            }
+            seldom(move || {
+                for route in self.routes.shape(shape).routes().map(|id| self.routes.route(id)) {
+                    self.ledger.note_demand(route.pool, &route.request, route.workers);
+                }
+            });
         }
     }
 
@@ -287,6 +311,11 @@ impl State {
     }
 
     /// Nothing is read of the job's own record, which is seldom near: its line has told what is asked here.
+    #[expect(
+        clippy::inline_always,
+        reason = "a part of what every job passes through, in one place of the code"
+    )]
+    #[inline(always)]
     fn start_on_scratch(&mut self, leaf: MemberId, waiter: Waiter, route_id: RouteId) {
         let Waiter { place, job: id, attempt, .. } = waiter;
         let attempt = attempt.saturating_add(1);
@@ -310,15 +339,29 @@ impl State {
         debug_assert!(job.status == Status::Waiting, "a job starts that does not wait");
         job.status = Status::Running { route: route_id, since, spans };
         self.tree.grant(leaf, self.routes.charge(route_id));
+        self.accounts(leaf, route_id, true);
+        self.counts_waiting(id, false);
+    }
+
+    /// Books elsewhere than in the tree what a job of a leaf holds from now on, or no longer.
+    #[inline]
+    fn accounts(&mut self, leaf: MemberId, route: RouteId, starts: bool) {
+        if self.history.is_some() || self.hierarchy.is_some() || self.budgets.any() {
+            self.account(leaf, route, starts);
+        }
+    }
+
+    #[inline(never)]
+    fn account(&mut self, leaf: MemberId, route: RouteId, starts: bool) {
         if let Some(hierarchy) = &mut self.hierarchy {
             hierarchy.refresh(&self.tree, leaf);
         }
         if let Some(history) = &mut self.history {
-            let rate = History::rate(&self.values, self.routes.charge(route_id));
-            history.changes(&self.tree, leaf, self.now, rate, true);
+            let rate = History::rate(&self.values, self.routes.charge(route));
+            history.changes(&self.tree, leaf, self.now, rate, starts);
         }
-        self.budgets.changes(&self.config, &self.tree, (leaf, route), self.now, true);
-        self.counts_waiting(id, false);
+        let route = self.routes.route(route);
+        self.budgets.changes(&self.config, &self.tree, (leaf, route), self.now, starts);
     }
 
     /// Stops a running job and frees what it held; `None` if it was not running.
@@ -339,20 +382,13 @@ impl State {
         self.arena.drop_list(spans);
         self.ledger.release(route.pool, &route.request, &route.total, &self.scratch);
         self.tree.release(job.leaf, charge);
-        if let Some(history) = &mut self.history {
-            history.changes(&self.tree, job.leaf, self.now, History::rate(&self.values, charge), false);
-        }
-        self.budgets.changes(&self.config, &self.tree, (job.leaf, route), self.now, false);
-        if let Some(hierarchy) = &mut self.hierarchy {
-            hierarchy.refresh(&self.tree, job.leaf);
-        }
         job.status = then;
+        let leaf = job.leaf;
+        self.accounts(leaf, route_id, false);
         if self.quotas.any() {
-            let (leaf, bits) = (job.leaf, job.guaranteed);
-            let runs = (self.routes.shape(route.shape).class, self.jobs.place(id), id);
-            let counts = |quotas: &Quotas, at| quotas.counts(bits, at, route, runs);
-            self.quotas.release(&self.tree, leaf, route, runs, counts);
+            self.gives_back_quota(id, route_id);
         }
+        let route = self.routes.route(route_id);
         let pool = self.ledger.pool(route.pool);
         let room = if pool.is_divisible() {
             *pool.free()
@@ -363,13 +399,34 @@ impl State {
         Some(Stopped { job: id, pool: route.pool, route: route_id, since, room })
     }
 
+    #[inline(never)]
+    fn gives_back_quota(&mut self, id: JobId, route: RouteId) {
+        let (leaf, bits) = (self.jobs[id].leaf, self.jobs[id].guaranteed);
+        let route = self.routes.route(route);
+        let runs = (self.routes.shape(route.shape).class, self.jobs.place(id), id);
+        let counts = |quotas: &Quotas, at| quotas.counts(bits, at, route, runs);
+        self.quotas.release(&self.tree, leaf, route, runs, counts);
+    }
+
     /// On which nodes the job ran that has stopped last, until another is started or stopped, or found no room.
     pub(crate) fn spans_of_stopped(&self) -> impl Iterator<Item = Span> + '_ {
         self.scratch.iter().copied()
     }
 
+    /// Whether any team may not start what has room.
+    #[inline]
+    pub(crate) fn can_deny(&self) -> bool {
+        self.quotas.can_deny() || self.budgets.any()
+    }
+
     /// Why a team may not start a job by a route, whatever is free.
+    #[inline]
     pub(crate) fn denies(&self, leaf: MemberId, route: RouteId) -> Option<Denied> {
+        if self.can_deny() { self.denied_by(leaf, route) } else { None }
+    }
+
+    #[inline(never)]
+    fn denied_by(&self, leaf: MemberId, route: RouteId) -> Option<Denied> {
         let route = self.routes.route(route);
         if let Some((member, until)) = self.budgets.over(&self.tree, leaf) {
             return Some(Denied::Budget { member, until });
@@ -411,84 +468,6 @@ impl State {
     pub(crate) fn forget(&mut self, id: JobId) {
         self.counts_waiting(id, false);
         self.jobs.free(id);
-    }
-
-    /// Stops a running job whose room is lost; it waits again in its old place.
-    pub(crate) fn evict(&mut self, id: JobId) -> Option<Stopped> {
-        self.evict_alone(id, EvictReason::CapacityLost, self.lost(id))
-    }
-
-    /// Stops a running job whose turn is over; it loses nothing and waits again in its old place.
-    #[cfg(feature = "lp")]
-    pub(crate) fn pause(&mut self, id: JobId) {
-        self.evict_alone(id, EvictReason::Round, Millis::ZERO);
-    }
-
-    /// Stops a running job because a policy of the caller's own says so; it waits again in its old place.
-    pub(crate) fn stop_by_policy(&mut self, id: JobId) {
-        self.evict_alone(id, EvictReason::Policy, self.lost(id));
-    }
-
-    fn evict_alone(&mut self, id: JobId, reason: EvictReason, lost: Millis) -> Option<Stopped> {
-        let (leaf, attempt) = (self.alive(id).leaf, self.alive(id).attempt);
-        let member = self.tree.below_root(leaf);
-        let before = self.tree.key(member, &[]);
-        let alternative = self.routes.route(self.route_of(id)?).alternative;
-        let stopped = self.stop(id, Status::Waiting)?;
-        self.counts_waiting(id, true);
-        let (pool, by) = (stopped.pool, None);
-        self.decisions.push(Decision::Evict { job: id, attempt, pool, alternative, reason, by });
-        let team = self.tree.member(member).team.unwrap_or(self.spec(id).team);
-        let victim = Side { team, before, after: self.tree.key(member, &[]) };
-        let eviction = Eviction { job: id, attempt, pool, reason, by, victim, preemptor: None, lost };
-        self.evictions.push(eviction);
-        Some(stopped)
-    }
-
-    /// Notes that running jobs are stopped for a waiting one, which is to start in their room.
-    pub(crate) fn note_evictions(&mut self, victims: &[(JobId, EvictReason)], by: JobId) {
-        let mut keys = Keys::default();
-        for (id, reason) in victims {
-            let Some(route) = self.route_of(*id) else { continue };
-            let (job, leaf, for_leaf) = (*id, self.alive(*id).leaf, self.alive(by).leaf);
-            let (mine, its) = self.tree.sides(for_leaf, leaf);
-            let mut side = |member: MemberId| {
-                let before = keys.of(&self.tree, member);
-                let team = self.tree.member(member).team.unwrap_or(self.spec(by).team);
-                Side { team, after: before.clone(), before }
-            };
-            let Route { pool, alternative, .. } = *self.routes.route(route);
-            let attempt = self.alive(job).attempt;
-            let (victim, preemptor, lost) = (side(its), Some(side(mine)), self.lost(job));
-            let (reason, by) = (*reason, Some(by));
-            self.evictions.push(Eviction { job, attempt, pool, reason, by, victim, preemptor, lost });
-            self.decisions.push(Decision::Evict { job, attempt, pool, alternative, reason, by });
-        }
-    }
-
-    /// Stops a running job for another: it waits again in its old place. Who is promoted is decided when all are gone.
-    pub(crate) fn stop_for_another(&mut self, id: JobId) -> Option<Stopped> {
-        let stopped = self.stop_alone(id, Status::Waiting)?;
-        self.counts_waiting(id, true);
-        Some(stopped)
-    }
-
-    /// Promotes in a pool whoever may be after jobs there were stopped for another.
-    pub(crate) fn promote_after(&mut self, victims: &[(JobId, EvictReason)], pool: PoolId) {
-        for (id, _) in victims {
-            self.promote(*id, pool);
-        }
-    }
-
-    /// The job for which others were stopped has started: the records from number `first` on say what everybody holds.
-    pub(crate) fn settle_evictions(&mut self, first: usize) {
-        let (tree, jobs, mut keys) = (&self.tree, &self.jobs, Keys::default());
-        for eviction in self.evictions.iter_mut().skip(first) {
-            let (Some(by), Some(preemptor)) = (eviction.by, &mut eviction.preemptor) else { continue };
-            let (mine, its) = tree.sides(jobs[by].leaf, jobs[eviction.job].leaf);
-            preemptor.after = keys.of(tree, mine);
-            eviction.victim.after = keys.of(tree, its);
-        }
     }
 
     /// The route by which a job of a shape starts in a pool.

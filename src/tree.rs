@@ -259,7 +259,7 @@ impl Tree {
     pub(crate) fn set_served(&mut self, served: impl Iterator<Item = (MemberId, u64)>) {
         self.members.iter_mut().for_each(|member| member.served = 0);
         for (leaf, served) in served {
-            self.walk(leaf, |member, _| member.served = member.served.max(served));
+            self.walk(leaf, &[], |member| member.served = member.served.max(served), |held, _| held);
         }
         self.grants = self.members[MemberId::ROOT].served;
     }
@@ -268,35 +268,28 @@ impl Tree {
     pub(crate) fn grant(&mut self, leaf: MemberId, charge: &[u64]) {
         self.grants += 1;
         let served = self.grants;
-        self.walk(leaf, |member, usage| {
+        let starts = |member: &mut Member| {
             member.running += 1;
             member.served = served;
-            for (held, more) in usage.iter_mut().zip(charge) {
-                *held += more;
-            }
-        });
+        };
+        self.walk(leaf, charge, starts, |held, more| held + more);
     }
 
     /// A job below `leaf` has stopped: its charge is taken away again.
     pub(crate) fn release(&mut self, leaf: MemberId, charge: &[u64]) {
-        self.walk(leaf, |member, usage| {
+        let stops = |member: &mut Member| {
             debug_assert!(member.running > 0, "a member without running jobs releases one");
             member.running -= 1;
-            for (held, less) in usage.iter_mut().zip(charge) {
-                debug_assert!(*held >= *less, "a member gives back more than it holds");
-                *held -= less;
-            }
+        };
+        self.walk(leaf, charge, stops, |held, less| {
+            debug_assert!(held >= less, "a member gives back more than it holds");
+            held - less
         });
     }
 
     /// A release below `leaf` is taken back, as if it had not been.
     pub(crate) fn take_back(&mut self, leaf: MemberId, charge: &[u64]) {
-        self.walk(leaf, |member, usage| {
-            member.running += 1;
-            for (held, more) in usage.iter_mut().zip(charge) {
-                *held += more;
-            }
-        });
+        self.walk(leaf, charge, |member| member.running += 1, |held, more| held + more);
     }
 
     /// Whether all that is held is as in another tree of the same teams.
@@ -333,23 +326,40 @@ impl Tree {
         })
     }
 
-    /// Calls `f` for each member from `leaf` to the root, both included.
+    /// Calls `f` for each member from `leaf` to the root, both included, and `of` for what it holds of each group, with the charge.
     #[inline]
-    fn walk(&mut self, leaf: MemberId, mut f: impl FnMut(&mut Member, &mut [u64])) {
+    fn walk(
+        &mut self,
+        leaf: MemberId,
+        charge: &[u64],
+        mut f: impl FnMut(&mut Member),
+        of: impl Fn(u64, u64) -> u64,
+    ) {
         let mut at = leaf;
         loop {
+            // Two groups as a rule: a loop that may end at any of them stays a short one.
             let start = at.index() * self.groups;
-            let groups = start..start + self.groups;
-            let member = &mut self.members[at];
-            f(member, &mut self.usage[groups.clone()]);
-            if let Some(known) = self.hints.get_mut(at.index()) {
-                *known = hint(self.usage[groups.clone()].iter().copied(), &self.reciprocals[groups]);
+            for (group, charge) in charge.iter().enumerate() {
+                let held = &mut self.usage[start + group];
+                *held = of(*held, *charge);
             }
+            if !self.hints.is_empty() {
+                self.note_hint(at);
+            }
+            let member = &mut self.members[at];
+            f(member);
             if at == MemberId::ROOT {
                 return;
             }
             at = member.parent;
         }
+    }
+
+    #[inline(never)]
+    fn note_hint(&mut self, member: MemberId) {
+        let groups = member.index() * self.groups..(member.index() + 1) * self.groups;
+        self.hints[member.index()] =
+            hint(self.usage[groups.clone()].iter().copied(), &self.reciprocals[groups]);
     }
 
     /// The child of the root that a member is, or lies below.
@@ -422,7 +432,13 @@ impl Keys {
 #[inline]
 #[expect(clippy::cast_precision_loss, reason = "an ordering hint; valued usage is below 2^53 in any case")]
 pub(crate) fn hint(held: impl Iterator<Item = u64>, reciprocals: &[f64]) -> f64 {
-    held.zip(reciprocals).map(|(held, reciprocal)| held as f64 * reciprocal).fold(0.0, f64::max)
+    let mut largest = 0.0;
+    for (held, reciprocal) in held.zip(reciprocals) {
+        // Signed, since that is one instruction.
+        let share = held.cast_signed() as f64 * reciprocal;
+        largest = if share > largest { share } else { largest };
+    }
+    largest
 }
 
 /// Every parent is a team, and no team lies below itself.

@@ -5,13 +5,14 @@
 //! engine alone knows true run times. Invariant: an event of an attempt that is over is recognised by the attempt's
 //! number. Absent on purpose: measures (see `record` and `metrics`).
 
+mod clock;
 mod live;
 
 use std::collections::BTreeMap;
 
 use fairshare::{
-    Amount, Config, Decision, EvictReason, JobId, JobSpec, LogDigest, Millis, PolicySpec, Rejection,
-    Scheduler, ShapeId, Submission, Timestamp,
+    Amount, Decision, EvictReason, JobId, JobSpec, LogDigest, Millis, Rejection, Scheduler, ShapeId,
+    Submission, Timestamp,
 };
 
 use self::live::{Live, Shape};
@@ -252,33 +253,17 @@ impl<'a> Simulation<'a> {
         self.numbers.get(row as usize).copied().unwrap_or(row)
     }
 
-    /// The next time at which anything happens.
-    fn next_instant(&mut self) -> Option<i64> {
-        let arrival = self.trace.jobs.get(self.next_row).map(|job| job.submit_ms);
-        let event = earlier(self.completions.next_time(), arrival);
-        let event = earlier(event, self.next_change(event.is_some()));
-        // A wake-up that is not ahead would hold the clock still.
-        let wakeup = self.scheduler.next_wakeup().map(Timestamp::as_millis);
-        let wakeup = wakeup.filter(|at| self.passed + self.next_row > 0 && *at > self.record.end_ms);
-        if event.is_some() {
-            self.idle_since = None;
-            return earlier(event, wakeup);
-        }
-        let since = *self.idle_since.get_or_insert(self.record.end_ms);
-        wakeup.filter(|at| at.abs_diff(since) <= patience_ms(&self.setup.config))
-    }
-
-    /// When the capacity changes next. Before the first job nothing needs it to, and after the last nothing may run on.
-    fn next_change(&self, more_to_come: bool) -> Option<i64> {
-        let change = self.setup.capacities.get(self.next_change)?;
-        let begun = self.passed + self.next_row > 0;
-        let wanted = more_to_come || self.live.iter().any(|live| live.job.is_some());
-        (begun && wanted).then_some(change.at_ms)
-    }
-
     /// Lets nodes come and go, and says whether any did. Who loses them is stopped by the decisions of the same instant,
     /// and holds them for everybody who watches until then.
     fn apply_capacity(&mut self, now: i64) -> Result<bool, SimError> {
+        if self.setup.capacities.get(self.next_change).is_none() {
+            return Ok(false);
+        }
+        self.change_capacity(now)
+    }
+
+    #[inline(never)]
+    fn change_capacity(&mut self, now: i64) -> Result<bool, SimError> {
         let first = self.next_change;
         while let Some(change) = self.setup.capacities.get(self.next_change) {
             if change.at_ms > now {
@@ -373,12 +358,19 @@ impl<'a> Simulation<'a> {
 
     fn queue(&mut self, id: JobId, row: u32, job: &TraceJob) {
         if self.live.len() <= id.slot() {
-            self.live.resize(id.slot() + 1, Live::default());
+            self.more_slots(id);
         }
         self.live[id.slot()] = Live::new(id, row, job, &self.shapes[job.shape as usize]);
         self.record.outcomes[row as usize].fate = Fate::Waiting;
     }
 
+    #[cold]
+    fn more_slots(&mut self, id: JobId) {
+        self.live.resize(id.slot() + 1, Live::default());
+    }
+
+    #[cold]
+    #[inline(never)]
     fn reject<O: Observer>(
         &mut self,
         at: i64,
@@ -428,10 +420,16 @@ impl<'a> Simulation<'a> {
     }
 
     /// The scheduler's id of a trace shape, interned when the first job of it comes, or why its jobs are rejected.
+    #[inline]
     fn shape(&mut self, shape: usize, row: u32) -> Result<Result<ShapeId, String>, SimError> {
         if let Shape::Known(id, _) = &self.shapes[shape] {
             return Ok(Ok(*id));
         }
+        self.first_of_shape(shape, row)
+    }
+
+    #[cold]
+    fn first_of_shape(&mut self, shape: usize, row: u32) -> Result<Result<ShapeId, String>, SimError> {
         if matches!(self.shapes[shape], Shape::Unseen) {
             self.shapes[shape] = match self.setup.shape(&self.trace.shapes[shape]) {
                 Err(reason) => Shape::Refused(reason),
@@ -460,11 +458,8 @@ impl<'a> Simulation<'a> {
                     self.start(now, job, attempt, pool.index(), alternative as usize)?
                 }
                 Decision::Evict { job, attempt, reason, by, .. } => {
-                    let lost =
-                        self.scheduler.evictions().get(evictions).map_or(Millis::ZERO, |known| known.lost);
                     evictions += 1;
-                    let by = by.map(|by| self.live[by.slot()].row);
-                    self.evict(now, job, attempt, Cause { reason, by, lost_ms: lost.get() })
+                    self.evict(now, job, attempt, (evictions - 1, reason, by))
                 }
                 _ => continue,
             };
@@ -499,7 +494,17 @@ impl<'a> Simulation<'a> {
         Ok(Transition { at: now, what: What::Started, row, attempt, pool, alternative, cause: None })
     }
 
-    fn evict(&mut self, now: i64, id: JobId, attempt: u32, cause: Cause) -> Transition {
+    #[inline(never)]
+    fn evict(
+        &mut self,
+        now: i64,
+        id: JobId,
+        attempt: u32,
+        (number, reason, by): (usize, EvictReason, Option<JobId>),
+    ) -> Transition {
+        let lost = self.scheduler.evictions().get(number).map_or(Millis::ZERO, |known| known.lost);
+        let by = by.map(|by| self.live[by.slot()].row);
+        let cause = Cause { reason, by, lost_ms: lost.get() };
         let live = &mut self.live[id.slot()];
         live.attempt = 0;
         live.since = now;
@@ -523,25 +528,6 @@ impl<'a> Simulation<'a> {
     }
 }
 
-/// For how long time alone may still change who starts, where nothing runs and nothing is to come. A budget is renewed, a
-/// back-off ends and ranks are computed once; after that everything stays as it is, however often the scheduler wants to be
-/// called: usage decays alike for all.
-fn patience_ms(config: &Config) -> u64 {
-    let PolicySpec { bounds, rank_period, .. } = &config.policy;
-    let budgets = config.teams.iter().filter_map(|team| Some(team.budget.as_ref()?.period));
-    let once = budgets.chain([bounds.back_off, bounds.minimum_run, *rank_period]);
-    let longest = once.map(Millis::get).max().unwrap_or(0);
-    longest.saturating_add(rank_period.get())
-}
-
-/// The first of two times, where there are any.
-fn earlier(a: Option<i64>, b: Option<i64>) -> Option<i64> {
-    match (a, b) {
-        (Some(a), Some(b)) => Some(a.min(b)),
-        (a, b) => a.or(b),
-    }
-}
-
 /// Gives rows their new numbers, and forgets those that have none.
 fn renumber<T>(by_row: &mut BTreeMap<u32, T>, new: impl Fn(u32) -> Option<u32>) {
     let old = std::mem::take(by_row).into_iter();
@@ -554,6 +540,7 @@ fn number_rows(numbers: &mut Vec<u32>, passed: usize, rows: usize) {
     numbers.extend((numbers.len()..rows).map(number));
 }
 
+#[cold]
 fn refused(trace: &Trace, row: u32, source: fairshare::Error) -> SimError {
     SimError::Refused { what: format!("job `{}`", trace.names.get(row as usize)), source }
 }

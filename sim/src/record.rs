@@ -55,6 +55,7 @@ pub struct Places {
 
 impl Places {
     /// The number of a place, which it keeps.
+    #[inline]
     pub(crate) fn number(&mut self, place: Place) -> PlaceId {
         if place == Place::default() {
             return PlaceId::default();
@@ -62,6 +63,11 @@ impl Places {
         if place == self.last.0 {
             return self.last.1;
         }
+        self.look_up(place)
+    }
+
+    #[inline(never)]
+    fn look_up(&mut self, place: Place) -> PlaceId {
         let known = &mut self.known;
         let number = *self.numbers.entry(place).or_insert_with(|| {
             known.push(place);

@@ -80,7 +80,7 @@ impl Saved {
     ) -> Result<i64, SimError> {
         let Begin { now, waited_ms, place, run_ms, speed_milli } = begin;
         let pool = place.pool;
-        let Left { done_ms, restart_ms, moving } = self.0.get(&row).copied().unwrap_or_default();
+        let Left { done_ms, restart_ms, moving } = self.left(row);
         let run = run_at_speed(run_ms - done_ms.min(run_ms), speed_milli);
         let run = run.and_then(|run| run.checked_add(restart_ms));
         let here = moving.filter(|(known, _)| *known == pool).map(|(_, left_ms)| left_ms);
@@ -92,19 +92,24 @@ impl Saved {
         let end_ms = reaped
             .map_or(end, |reaped| now.saturating_add_unsigned(moving_ms.saturating_add(reaped.after_ms)));
         let spared_ms = reaped.map_or(0, |reaped| reaped.spared_ms);
-        let notes = [
-            (&mut record.restarts, restart_ms),
-            (&mut record.moving, moving_ms),
-            (&mut record.reaped, spared_ms),
-        ];
-        for (note, ms) in notes.into_iter().filter(|(_, ms)| *ms > 0) {
-            note.insert(row, ms);
+        if restart_ms | moving_ms | spared_ms > 0 {
+            note(record, row, [restart_ms, moving_ms, spared_ms]);
         }
         record.waited_ms += u128::from(waited_ms);
         let place = record.places.number(place);
         let outcome = &mut record.outcomes[row as usize];
         *outcome = Outcome { start_ms: now, end_ms, place, fate: Fate::Running, ..*outcome };
         Ok(end_ms)
+    }
+
+    #[inline]
+    fn left(&self, row: u32) -> Left {
+        if self.0.is_empty() { Left::default() } else { self.look_up(row) }
+    }
+
+    #[inline(never)]
+    fn look_up(&self, row: u32) -> Left {
+        self.0.get(&row).copied().unwrap_or_default()
     }
 
     /// Stops the attempt of a job at `now`, and writes down what of it need not be done again; why is told from how long all
@@ -163,6 +168,19 @@ impl Saved {
     pub(crate) fn renumber(&mut self, new: impl Fn(u32) -> Option<u32>) {
         let old = std::mem::take(&mut self.0).into_iter();
         self.0 = old.filter_map(|(row, left)| Some((new(row)?, left))).collect();
+    }
+}
+
+/// Writes down for how long an attempt does something else than work, and what the reaper spares of it, ms.
+#[inline(never)]
+fn note(record: &mut Record, row: u32, [restart_ms, moving_ms, spared_ms]: [u64; 3]) {
+    let notes = [
+        (&mut record.restarts, restart_ms),
+        (&mut record.moving, moving_ms),
+        (&mut record.reaped, spared_ms),
+    ];
+    for (note, ms) in notes.into_iter().filter(|(_, ms)| *ms > 0) {
+        note.insert(row, ms);
     }
 }
 

@@ -203,7 +203,13 @@ impl Setup {
     }
 
     /// Whether an attempt that would run for `run_ms` is stopped for idling, and when.
+    #[inline]
     pub(crate) fn reaps(&self, trace: &Trace, row: u32, run_ms: Option<u64>) -> Option<Reaped> {
+        if self.reaper.is_none() { None } else { self.would_reap(trace, row, run_ms) }
+    }
+
+    #[inline(never)]
+    fn would_reap(&self, trace: &Trace, row: u32, run_ms: Option<u64>) -> Option<Reaped> {
         let reaper = self.reaper.as_ref()?;
         let after_ms = reaper.window_ms;
         let spared_ms = run_ms?.checked_sub(after_ms).filter(|spared| *spared > 0)?;
@@ -241,16 +247,25 @@ impl Setup {
         (began_ms, now): (i64, i64),
         run_ms: Option<u64>,
     ) -> Result<i64, SimError> {
+        let end = run_ms.and_then(|run| now.checked_add_unsigned(run));
+        match end.filter(|end| end.abs_diff(began_ms) <= self.countable_ms) {
+            Some(end) => Ok(end),
+            None => Err(self.too_late(trace, row, end.is_some())),
+        }
+    }
+
+    /// Why a job may not start that would end after the last time that can be counted, or to which costs can be.
+    #[cold]
+    fn too_late(&self, trace: &Trace, row: u32, is_counted: bool) -> SimError {
         let late = |last: &str| {
             let name = printable(&trace.names.get(row as usize).to_string());
             format!("job `{name}` would end after the last time {last}")
         };
-        let end = run_ms.and_then(|run| now.checked_add_unsigned(run));
-        let end = end.ok_or_else(|| SimError::usage(late("that can be counted")))?;
-        if end.abs_diff(began_ms) <= self.countable_ms {
-            return Ok(end);
+        if is_counted {
+            self.uncountable(late("to which costs can be counted"))
+        } else {
+            SimError::usage(late("that can be counted"))
         }
-        Err(self.uncountable(late("to which costs can be counted")))
     }
 
     /// Whether jobs that run for `run_ms` in all, each in a pool that it fits, can be charged.

@@ -99,6 +99,7 @@ impl ByLength {
     }
 
     /// Adds a job at its place.
+    #[inline(never)]
     pub(crate) fn push(&mut self, waiter: Waiter) {
         let node = Node {
             waiter,
@@ -122,6 +123,7 @@ impl ByLength {
     }
 
     /// Takes any job; whether it was there.
+    #[inline(never)]
     pub(crate) fn remove(&mut self, waiter: Waiter) -> bool {
         let mut path = Vec::new();
         let mut at = self.root;

@@ -25,6 +25,7 @@ mod memory;
 mod one_line;
 mod reclaim;
 mod rescaled;
+mod stage;
 mod wakeup;
 mod waste;
 mod why;
@@ -34,10 +35,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use self::fronts::Fronts;
-use self::holds::{Gate, Holds};
+use self::holds::Holds;
 use self::reclaim::Reclaim;
+use self::stage::Stage;
 use super::first::first_of;
-use super::lack::lacking;
 use super::lists::{Lists, View};
 use super::{Demand, Incremental, Order};
 use crate::config::Backfill;
@@ -50,27 +51,13 @@ use crate::pending::{Change, Pending};
 use crate::quantity::Quantity;
 use crate::quota::Denied;
 use crate::reservation::Reservation;
-use crate::resources::{MAX_KINDS, ResourceKind, Resources};
+use crate::resources::{MAX_KINDS, Resources};
 use crate::route::RouteId;
+use crate::seldom::seldom;
 use crate::snapshot::Memory;
 use crate::state::{State, Stopped};
 use crate::time::Timestamp;
 use crate::tree::MemberId;
-
-/// Where a route is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Stage {
-    /// Nobody waits for it.
-    Idle,
-    /// It may have room; it had when the pool had made so many allocations.
-    Open { at: u32, fitted: Option<u64>, gate: Gate },
-    /// It lacks room.
-    Parked { kind: ResourceKind, need: Quantity },
-    /// Its pool is closed.
-    SetAside,
-    /// It has room, which a reservation keeps from all who wait for it.
-    Behind,
-}
 
 /// What the engine keeps for a pool.
 #[derive(Clone, Debug, Default)]
@@ -169,6 +156,11 @@ impl Engine {
     // ---- who waits for which route ------------------------------------------------------------------------------
 
     /// A leaf waits for the routes of a shape from now on.
+    #[expect(
+        clippy::inline_always,
+        reason = "a part of what every job passes through, in one place of the code"
+    )]
+    #[inline(always)]
     fn show(&mut self, state: &State, leaf: MemberId, shape: ShapeId, place: Place) {
         while self.stages.len() < state.routes.count() {
             self.stages.push(Stage::Idle);
@@ -188,6 +180,11 @@ impl Engine {
     }
 
     /// A leaf waits for the routes of a shape no longer.
+    #[expect(
+        clippy::inline_always,
+        reason = "a part of what every job passes through, in one place of the code"
+    )]
+    #[inline(always)]
     fn hide(&mut self, state: &State, leaf: MemberId, shape: ShapeId) {
         for route in state.routes.shape(shape).routes() {
             self.lists.leave(Self::view(&*self.order, state), leaf, route);
@@ -198,6 +195,7 @@ impl Engine {
     }
 
     /// Shows the shape of the leaf's first job, and hides the one shown before.
+    #[inline(never)]
     fn show_first(&mut self, state: &State, leaf: MemberId) {
         let first = self.pending.first(leaf);
         if self.shown[leaf] != first.map(|(shape, _)| shape) {
@@ -212,10 +210,22 @@ impl Engine {
         self.touch(leaf);
     }
 
-    /// The line of a leaf and shape has changed.
-    fn line_changed(&mut self, state: &State, leaf: MemberId, shape: ShapeId, change: Change) {
+    #[inline(never)]
+    fn front_changed(&mut self, state: &State, leaf: MemberId, shape: ShapeId, change: Change) {
         if let Some(fronts) = &mut self.fronts {
             fronts.line_changed(state, &self.pending, (leaf, shape), change);
+        }
+    }
+
+    /// The line of a leaf and shape has changed.
+    #[expect(
+        clippy::inline_always,
+        reason = "a part of what every job passes through, in one place of the code"
+    )]
+    #[inline(always)]
+    fn line_changed(&mut self, state: &State, leaf: MemberId, shape: ShapeId, change: Change) {
+        if self.fronts.is_some() {
+            self.front_changed(state, leaf, shape, change);
         }
         if self.head_only {
             if change != Change::Rest {
@@ -231,99 +241,14 @@ impl Engine {
         }
     }
 
-    // ---- where routes are ---------------------------------------------------------------------------------------
-
-    fn open_route(&mut self, route: RouteId) {
-        // There are no more open routes than routes, which fit 32 bits.
-        let at = u32::try_from(self.open.len()).unwrap_or(u32::MAX);
-        self.stages[route] = Stage::Open { at, fitted: None, gate: Gate::All };
-        self.open.push(route);
-    }
-
-    /// Takes a route from where it is; it is idle then.
-    fn take_from_stage(&mut self, state: &State, route: RouteId) {
-        let pool = state.routes.route(route).pool;
-        match core::mem::replace(&mut self.stages[route], Stage::Idle) {
-            Stage::Idle => {}
-            Stage::Open { at, .. } => {
-                self.open.swap_remove(at as usize);
-                if let Some(moved) = self.open.get(at as usize).copied()
-                    && let Stage::Open { at: its, .. } = &mut self.stages[moved]
-                {
-                    *its = at;
-                }
-            }
-            Stage::Parked { kind, need } => {
-                self.watches[pool].parked[kind.index()].remove(&(need, route));
-            }
-            Stage::SetAside => {
-                self.watches[pool].set_aside.remove(&route);
-            }
-            Stage::Behind => self.leaves_behind(pool, route),
-        }
-    }
-
-    /// Sets a route aside until as much is free as it lacks.
-    fn park(&mut self, state: &State, route: RouteId) {
-        self.take_from_stage(state, route);
-        let what = state.routes.route(route);
-        let (kind, need) = lacking(state.ledger.pool(what.pool), what);
-        self.stages[route] = Stage::Parked { kind, need };
-        self.watches[what.pool].parked[kind.index()].insert((need, route));
-    }
-
-    /// Opens the routes of a pool that ask for no more than has become free.
-    fn wake(&mut self, state: &mut State, pool: PoolId) {
-        let watch = &mut self.watches[pool];
-        if !core::mem::take(&mut watch.freed) {
-            return;
-        }
-        let room = core::mem::take(&mut watch.room);
-        if let Some(job) = watch.closed_by {
-            if Self::fits_here(state, job, pool) {
-                self.reopen(state, pool);
-            }
-            return;
-        }
-        self.open_behind(state, pool, Some(&room));
-        for kind in ResourceKind::all() {
-            while let Some((need, route)) = self.watches[pool].parked[kind.index()].first().copied() {
-                if need > room[kind] {
-                    break;
-                }
-                self.watches[pool].parked[kind.index()].pop_first();
-                self.open_route(route);
-            }
-        }
-    }
-
-    /// Checks the open routes of pools that have changed, and parks those that lack room.
-    fn settle_open(&mut self, state: &mut State) {
-        let mut at = 0;
-        while let Some(route) = self.open.get(at).copied() {
-            let pool = state.routes.route(route).pool;
-            let version = self.holds.as_ref().map_or(0, |holds| holds.version(pool));
-            let now = state.ledger.pool(pool).allocations().wrapping_add(version);
-            let Stage::Open { fitted, .. } = &mut self.stages[route] else { break };
-            if fitted.replace(now) == Some(now) {
-                at += 1;
-            } else if !state.fits(route) {
-                self.park(state, route);
-            } else if self.passes_gate(state, route) {
-                at += 1;
-            }
-        }
-    }
-
-    fn is_open(&self, route: RouteId) -> bool {
-        matches!(self.stages[route], Stage::Open { .. })
-    }
-
     // ---- who is served next -------------------------------------------------------------------------------------
 
     /// The best served of a member's children, at the list of the route that its head would start by.
-    fn best(&mut self, state: &State, parent: MemberId) -> Option<Pick> {
-        if let Some(hierarchy) = state.hierarchy.as_ref().filter(|hierarchy| hierarchy.is_rounded(parent)) {
+    fn best<const PLAIN: bool>(&mut self, state: &State, parent: MemberId) -> Option<Pick> {
+        if !PLAIN
+            && let Some(hierarchy) = &state.hierarchy
+            && hierarchy.is_rounded(parent)
+        {
             return self.best_rescaled(state, hierarchy, parent);
         }
         let mut best: Option<Pick> = None;
@@ -340,7 +265,7 @@ impl Engine {
             while self.stack.len() > base {
                 let Some(heap_at) = self.stack.pop() else { break };
                 let spot = (parent, route, heap_at);
-                if best.is_some_and(|best| !self.precedes(state, spot, None, best)) {
+                if best.is_some_and(|best| !self.precedes::<PLAIN>(state, spot, None, best)) {
                     continue;
                 }
                 let view = || Self::view(&*self.order, state);
@@ -350,15 +275,17 @@ impl Engine {
                 }
                 let member = self.lists.member(parent, route, heap_at);
                 self.ask_early(state, member, shape);
-                let found = if self.cannot_lead(state, spot, member, best) {
+                let found = if !PLAIN && self.holds.is_some() && self.cannot_lead(state, spot, member, best) {
                     None
                 } else {
-                    self.head_of(state, member).filter(|(_, _, its)| *its == route)
+                    self.head_of::<PLAIN>(state, member).filter(|(_, _, its)| *its == route)
                 };
                 // Where the first job of a line may not start, the entry goes by an earlier place than the one that may.
-                let exact = found.is_some_and(|(_, waiter, _)| self.goes_by(spot, waiter.place));
+                let exact = found.is_some_and(|(_, waiter, _)| PLAIN || self.goes_by(spot, waiter.place));
                 if let Some((leaf, waiter, _)) = found
-                    && best.is_none_or(|best| exact || self.precedes(state, spot, Some(waiter.place), best))
+                    && best.is_none_or(|best| {
+                        exact || self.precedes::<PLAIN>(state, spot, Some(waiter.place), best)
+                    })
                 {
                     best = Some(Pick { spot, leaf, waiter });
                 }
@@ -378,25 +305,32 @@ impl Engine {
 
     /// The leaf below a member whose job is its head, and the route that this job would start by; whoever stands in several
     /// lists is looked at once.
-    fn head_of(&mut self, state: &State, member: MemberId) -> Option<Head> {
-        if self.open.len() == 1 && self.pending.lines(member) > 0 {
-            return self.find_head(state, member);
+    fn head_of<const PLAIN: bool>(&mut self, state: &State, member: MemberId) -> Option<Head> {
+        let once = self.open.len() == 1 && self.pending.lines(member) > 0;
+        if !once && self.heads_found[member].0 == self.search {
+            return self.heads_found[member].1;
         }
-        if self.heads_found[member].0 != self.search {
-            self.heads_found[member] = (self.search, self.find_head(state, member));
+        let found = self.find_head::<PLAIN>(state, member);
+        if !once {
+            self.heads_found[member] = (self.search, found);
         }
-        self.heads_found[member].1
+        found
     }
 
-    fn find_head(&mut self, state: &State, member: MemberId) -> Option<Head> {
+    #[expect(
+        clippy::inline_always,
+        reason = "a part of what every job passes through, in one place of the code"
+    )]
+    #[inline(always)]
+    fn find_head<const PLAIN: bool>(&mut self, state: &State, member: MemberId) -> Option<Head> {
         if self.pending.lines(member) > 0 {
-            if state.quotas.any() && !self.one_line && self.find_denied(state, member) {
+            if !PLAIN && state.can_deny() && !self.one_line && self.find_denied(state, member) {
                 return None;
             }
-            let (waiter, route) = self.candidate(state, member)?;
+            let (waiter, route) = self.candidate::<PLAIN>(state, member)?;
             return Some((member, waiter, route));
         }
-        self.best(state, member).map(|pick| (pick.leaf, pick.waiter, pick.spot.1))
+        self.best::<PLAIN>(state, member).map(|pick| (pick.leaf, pick.waiter, pick.spot.1))
     }
 
     /// Whether an entry of a list is compared as one for a job at `place` would be.
@@ -405,11 +339,22 @@ impl Engine {
     }
 
     /// Whether an entry, for the job at `place` if it is given, is served before a pick.
-    fn precedes(&mut self, state: &State, a: Spot, place: Option<Place>, than: Pick) -> bool {
-        let view = Self::view(&*self.order, state);
-        if self.holds.is_none() || view.order.by_shares() {
-            return self.lists.compare(view, a, than.spot) == Ordering::Less;
+    fn precedes<const PLAIN: bool>(
+        &mut self,
+        state: &State,
+        a: Spot,
+        place: Option<Place>,
+        than: Pick,
+    ) -> bool {
+        if PLAIN || self.holds.is_none() || self.order.by_shares() {
+            return self.lists.compare(Self::view(&*self.order, state), a, than.spot) == Ordering::Less;
         }
+        self.precedes_by_place(state, a, place, than)
+    }
+
+    #[inline(never)]
+    fn precedes_by_place(&mut self, state: &State, a: Spot, place: Option<Place>, than: Pick) -> bool {
+        let view = Self::view(&*self.order, state);
         let place = place.unwrap_or_else(|| self.lists.place(a));
         let by_class = view.class(than.spot.1).cmp(&view.class(a.1));
         by_class.then_with(|| self.lists.compare_at(view, (a, place), (than.spot, than.waiter.place)))
@@ -417,21 +362,105 @@ impl Engine {
     }
 
     /// Starts the job that is picked, or closes its pools; whether anything changed.
-    fn serve(&mut self, state: &mut State, pick: Pick) -> bool {
+    fn serve<const PLAIN: bool>(&mut self, state: &mut State, pick: Pick) -> bool {
         let shape = state.routes.route(pick.spot.1).shape;
         let head = pick.waiter;
         // In one line a route is open without having been found to fit: the job's other routes may.
         let routes = state.routes.shape(shape).routes().filter(|route| *route >= pick.spot.1);
         for route in routes {
-            let may_start = self.is_open(route) && state.denies(pick.leaf, route).is_none();
-            if may_start && self.start_beside(state, pick.leaf, head, route) {
+            let may_start = self.is_open(route) && (PLAIN || state.denies(pick.leaf, route).is_none());
+            let starts = may_start
+                && if PLAIN {
+                    state.start(pick.leaf, head, route, &[])
+                } else {
+                    self.start_beside(state, pick.leaf, head, route)
+                };
+            if starts {
                 self.has_started(state, pick.leaf, shape, head);
                 return true;
             }
         }
         debug_assert!(self.one_line, "an open route had no room");
-        self.close(state, head.job);
+        seldom(|| self.close(state, head.job));
         self.one_line
+    }
+}
+
+impl Engine {
+    /// Whether nothing but room and the order decides who starts.
+    fn is_plain(&self, state: &State) -> bool {
+        let in_turn = self.head_only || self.one_line;
+        let stops = self.holds.is_some() || self.reclaim.is_some();
+        let counts = state.hierarchy.is_some() || state.history.is_some() || state.quotas.any();
+        !in_turn && !stops && !counts
+    }
+
+    /// Everything that can be decided now. Where nothing else counts it is compiled apart, without what would be asked for
+    /// each decision.
+    fn decide<const PLAIN: bool>(&mut self, state: &mut State) {
+        if !PLAIN {
+            self.before_decisions(state);
+        }
+        for pool in (0..self.watches.len()).map(PoolId::at) {
+            if !PLAIN && self.watches[pool].freed && self.lists.anybody_held() {
+                self.unhold(state, pool);
+            }
+            self.wake::<PLAIN>(state, pool);
+        }
+        if !PLAIN {
+            self.refresh_holds(state);
+        }
+        loop {
+            if !PLAIN {
+                self.before_decision(state);
+            }
+            if PLAIN || !self.one_line {
+                self.settle_open::<PLAIN>(state);
+            }
+            // Most that ends helps nobody.
+            if self.open.is_empty() && (PLAIN || self.holds.is_none() && self.reclaim.is_none()) {
+                break;
+            }
+            let pick = self.best_of_all::<PLAIN>(state);
+            if !PLAIN && !self.denied.is_empty() && self.hold_denied(state) {
+                continue;
+            }
+            let served = pick.is_some_and(|pick| self.serve::<PLAIN>(state, pick));
+            if !served && (PLAIN || !self.refresh_holds(state) && (self.supposes || !self.reclaim(state))) {
+                break;
+            }
+        }
+        if !PLAIN && self.holds.is_some() {
+            self.leave_nothing_open(state);
+        }
+        debug_assert!(self.one_line || self.open.is_empty(), "a route stays open that nobody starts by");
+    }
+
+    /// What time has changed since the last cycle.
+    fn before_decisions(&mut self, state: &mut State) {
+        if state.tick() {
+            self.lists.touch_all();
+            self.fronts.iter_mut().for_each(Fronts::touch_all);
+        }
+        self.renew_budgets(state);
+        if self.one_line {
+            self.reopen_where_lines_merge(state);
+        }
+        if self.reclaim.is_some() {
+            self.expire_bounds(state);
+            self.expire_back_off(state);
+        }
+    }
+
+    /// What the last decision has changed.
+    fn before_decision(&mut self, state: &mut State) {
+        if self.reclaim.is_some() {
+            self.keep_back_off(state);
+        }
+        state.judge();
+        if self.holds.is_some() {
+            self.assign_holds(state);
+        }
     }
 }
 
@@ -481,43 +510,11 @@ impl Incremental for Engine {
     }
 
     fn cycle(&mut self, state: &mut State) -> Result<(), Error> {
-        if state.tick() {
-            self.lists.touch_all();
-            self.fronts.iter_mut().for_each(Fronts::touch_all);
+        if self.is_plain(state) {
+            self.decide::<true>(state);
+        } else {
+            self.decide::<false>(state);
         }
-        self.renew_budgets(state);
-        self.reopen_where_lines_merge(state);
-        self.expire_bounds(state);
-        self.expire_back_off(state);
-        for pool in (0..self.watches.len()).map(PoolId::at) {
-            if self.watches[pool].freed && state.quotas.any() {
-                self.unhold(state, pool);
-            }
-            self.wake(state, pool);
-        }
-        self.refresh_holds(state);
-        loop {
-            self.keep_back_off(state);
-            state.judge();
-            self.assign_holds(state);
-            if !self.one_line {
-                self.settle_open(state);
-            }
-            // Most that ends helps nobody.
-            if self.open.is_empty() && self.holds.is_none() && self.reclaim.is_none() {
-                break;
-            }
-            let pick = self.best_of_all(state);
-            if self.hold_denied(state) {
-                continue;
-            }
-            let served = pick.is_some_and(|pick| self.serve(state, pick));
-            if !served && !self.refresh_holds(state) && (self.supposes || !self.reclaim(state)) {
-                break;
-            }
-        }
-        self.leave_nothing_open(state);
-        debug_assert!(self.one_line || self.open.is_empty(), "a route stays open that nobody starts by");
         Ok(())
     }
 

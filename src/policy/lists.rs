@@ -10,6 +10,7 @@
 //! its own.
 //! Absent on purpose: whether a route has room (see `engine`). Layer 4; uses `tree`, `route`, `quota`, `dominant`.
 
+mod check;
 mod sift;
 
 use core::cmp::Ordering;
@@ -25,6 +26,7 @@ use crate::line::Place;
 use crate::quota::Quotas;
 use crate::resources::MAX_KINDS;
 use crate::route::{RouteId, Routes};
+use crate::seldom::seldom;
 use crate::tree::{MemberId, Tree};
 
 /// Children a heap node; four keep siblings on one cache line.
@@ -53,6 +55,12 @@ impl<'a> View<'a> {
     #[inline]
     fn charge(&self, route: RouteId, groups: usize) -> &'a [u64] {
         if self.is_granted { self.routes.charge(route) } else { &[0; MAX_KINDS][..groups] }
+    }
+
+    /// Whether a start by a route would go beyond a member's quota.
+    #[inline(never)]
+    fn borrows(&self, member: MemberId, route: RouteId) -> bool {
+        !self.quotas.is_guaranteed(member, self.routes.route(route))
     }
 
     /// The priority class of those who wait for a route, as far as it decides between teams.
@@ -246,10 +254,15 @@ impl Lists {
     }
 
     /// A leaf waits for a route from now on; `place` is that of the first who does.
+    #[expect(
+        clippy::inline_always,
+        reason = "a part of what every job passes through, in one place of the code"
+    )]
+    #[inline(always)]
     pub(super) fn enter(&mut self, view: View<'_>, member: MemberId, route: RouteId, place: Place) {
         let mut child = member;
         loop {
-            if !self.held.is_empty() && self.held.contains(&(child, route)) {
+            if self.is_held(child, route) {
                 return;
             }
             let parent = self.rivals[child].parent;
@@ -259,7 +272,8 @@ impl Lists {
             let item = self.refresh_stand(&view, stand, place);
             let above = &mut self.parents[parent];
             if above.lists.len() <= route.index() {
-                above.lists.resize_with(route.index() + 1, List::default);
+                let lists = &mut above.lists;
+                seldom(move || lists.resize_with(route.index() + 1, List::default));
             }
             let end = above.dropped + above.log.len() as u64;
             let list = &mut above.lists[route.index()];
@@ -280,10 +294,15 @@ impl Lists {
     }
 
     /// A leaf waits for a route no longer.
+    #[expect(
+        clippy::inline_always,
+        reason = "a part of what every job passes through, in one place of the code"
+    )]
+    #[inline(always)]
     pub(super) fn leave(&mut self, view: View<'_>, member: MemberId, route: RouteId) {
         let mut child = member;
         loop {
-            if !self.held.is_empty() && self.held.remove(&(child, route)) {
+            if self.anybody_held() && seldom(|| self.held.remove(&(child, route))) {
                 return;
             }
             let parent = self.rivals[child].parent;
@@ -322,7 +341,7 @@ impl Lists {
     /// Whether a member waits for a route without standing in its list.
     #[inline]
     pub(super) fn is_held(&self, member: MemberId, route: RouteId) -> bool {
-        !self.held.is_empty() && self.held.contains(&(member, route))
+        self.anybody_held() && seldom(|| self.held.contains(&(member, route)))
     }
 
     /// Whether anybody is held on any route.
@@ -364,8 +383,10 @@ impl Lists {
                 let above = &mut self.parents[parent];
                 above.log.push(child);
                 if above.log.len() >= 2 * above.kept {
-                    above.log.drain(..above.kept);
-                    above.dropped += above.kept as u64;
+                    seldom(move || {
+                        above.log.drain(..above.kept);
+                        above.dropped += above.kept as u64;
+                    });
                 }
             }
             child = parent;
@@ -501,11 +522,11 @@ impl Lists {
         stand.running = member.running;
         stand.served = member.served;
         stand.place = place;
-        self.usage[start..start + self.groups].copy_from_slice(view.tree.usage(stand.member));
+        for (group, held) in view.tree.usage(stand.member).iter().enumerate() {
+            self.usage[start + group] = *held;
+        }
         let Stand { member, route, .. } = *stand;
-        let borrows = self.by_shares
-            && view.quotas.any()
-            && !view.quotas.is_guaranteed(member, view.routes.route(route));
+        let borrows = view.quotas.any() && self.by_shares && view.borrows(member, route);
         Item { hint: view.order.hint(&self.contender(view, number)), stand: number, borrows }
     }
 
@@ -522,7 +543,7 @@ impl Lists {
             served: stand.served,
             tie: view.tree.member(stand.member).tie,
             place: stand.place,
-            points: view.history.map_or(0, |history| history.points(stand.member)),
+            points: view.history.map_or(0, |history| seldom(|| history.points(stand.member))),
         }
     }
 
@@ -538,61 +559,5 @@ impl Lists {
         let result = f(self, &mut items);
         self.parents[parent].lists[route.index()].items = items;
         result
-    }
-
-    /// Compares every list, caught up on a copy, with what it should hold; the first difference, in words.
-    pub(super) fn check(
-        &self,
-        view: View<'_>,
-        place: impl Fn(MemberId, RouteId) -> Place,
-    ) -> Result<(), String> {
-        let mut copy = self.clone();
-        for parent in view.tree.ids() {
-            for route in view.routes.ids() {
-                copy.catch_up(|| view, parent, route, |member| place(member, route));
-                for at in 0..copy.len(parent, route) {
-                    let item = copy.parents[parent].lists[route.index()].items[at];
-                    let (member, version) = {
-                        let stand = &copy.stands[item.stand as usize];
-                        if copy.at[item.stand as usize] as usize != at || stand.route != route {
-                            return Err(format!("route {route:?}: a stand does not know where it is"));
-                        }
-                        (stand.member, stand.version)
-                    };
-                    if at > 0 {
-                        let above = copy.parents[parent].lists[route.index()].items[(at - 1) / ARITY];
-                        if copy.precedes(&view, item, above) {
-                            return Err(format!(
-                                "route {route:?}: the heap below {parent:?} is out of order at {at}"
-                            ));
-                        }
-                    }
-                    // The same stand as it would be now, beside it.
-                    let now = copy.new_stand(member, route, place(member, route));
-                    let fresh = copy.refresh_stand(&view, now, place(member, route));
-                    let order = (fresh.borrows.cmp(&item.borrows))
-                        .then_with(|| copy.compare_keys(&view, fresh, item));
-                    copy.free.push(now);
-                    let has_moved = version != copy.rivals[member].version;
-                    if order.is_lt() || order.is_gt() && !has_moved {
-                        return Err(format!(
-                            "route {route:?}: the entry of member {member:?} is out of date"
-                        ));
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Every (member, route) that stands somewhere.
-    pub(super) fn all_stands(&self) -> Vec<(MemberId, RouteId)> {
-        let mut all = Vec::new();
-        for rival in self.rivals.iter() {
-            for (_, stand) in &rival.stands {
-                all.push((self.stands[*stand as usize].member, self.stands[*stand as usize].route));
-            }
-        }
-        all
     }
 }

@@ -9,14 +9,20 @@ use crate::tree::MemberId;
 impl State {
     /// A job has stopped: where it counted as guaranteed, quota has become free, and jobs beyond it are promoted. Elsewhere
     /// nobody may be who could not be before.
+    #[inline]
     pub(super) fn promote(&mut self, stopped: JobId, pool: PoolId) {
         if self.quotas.any() {
-            let job = self.alive(stopped);
-            let path = self.tree.path(job.leaf).enumerate();
-            let freed = path.filter(|(level, _)| job.guaranteed.get(*level) != Some(false));
-            let members: Vec<MemberId> = freed.map(|(_, member)| member).collect();
-            self.promote_at(&members, pool);
+            self.promote_others(stopped, pool);
         }
+    }
+
+    #[inline(never)]
+    fn promote_others(&mut self, stopped: JobId, pool: PoolId) {
+        let job = self.alive(stopped);
+        let path = self.tree.path(job.leaf).enumerate();
+        let freed = path.filter(|(level, _)| job.guaranteed.get(*level) != Some(false));
+        let members: Vec<MemberId> = freed.map(|(_, member)| member).collect();
+        self.promote_at(&members, pool);
     }
 
     /// Promotes whoever may be at some members.

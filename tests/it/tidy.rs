@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 /// The layers of the core, lowest first. A module uses modules of its own layer and of lower ones, never in a circle.
 /// The head of each file says the same number.
 const LAYERS: &[&[&str]] = &[
-    &["chunks", "error", "id", "money", "quantity", "resources", "room", "share", "time"],
+    &["chunks", "error", "id", "money", "quantity", "resources", "room", "seldom", "share", "time"],
     &[
         "config",
         "decision",

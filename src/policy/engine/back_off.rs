@@ -76,8 +76,20 @@ impl BackOffs {
         self.touched.extend(state.quotas.any().then_some(key.0));
     }
 
+    /// Whether nobody backs off, and nothing is left to be found out.
+    #[inline]
+    pub(super) fn is_idle(&self) -> bool {
+        self.alike.is_empty() && self.ends.is_empty() && self.touched.is_empty()
+    }
+
     /// A job backs off no longer; whether it stood in its line, if it did back off.
+    #[inline]
     pub(super) fn remove(&mut self, state: &State, job: JobId) -> Option<bool> {
+        if self.alike.is_empty() { None } else { self.take(state, job) }
+    }
+
+    #[inline(never)]
+    fn take(&mut self, state: &State, job: JobId) -> Option<bool> {
         let key = Self::key(state, job);
         let alike = self.alike.get_mut(&key)?;
         let stood = alike.stands(job);
@@ -91,7 +103,15 @@ impl BackOffs {
     }
 
     /// A job has started, or stopped.
+    #[inline]
     pub(super) fn touch(&mut self, state: &State, job: JobId) {
+        if !self.alike.is_empty() {
+            self.note(state, job);
+        }
+    }
+
+    #[inline(never)]
+    fn note(&mut self, state: &State, job: JobId) {
         if state.quotas.any() && !self.alike.is_empty() {
             self.touched.insert(state.tree.below_root(state.alive(job).leaf));
         }
@@ -178,7 +198,15 @@ impl BackOffs {
 impl Engine {
     /// At the begin of a cycle: who may borrow again, or could not borrow whatever it starts by, waits in line; who could
     /// again leaves it.
+    #[inline]
     pub(super) fn expire_back_off(&mut self, state: &State) {
+        if self.reclaim.as_ref().is_some_and(|reclaim| !reclaim.backing_off.is_idle()) {
+            self.expire_some(state);
+        }
+    }
+
+    #[inline(never)]
+    fn expire_some(&mut self, state: &State) {
         let Some(reclaim) = &mut self.reclaim else { return };
         let mut moves = Moves::default();
         let back_offs = &mut reclaim.backing_off;
@@ -193,7 +221,15 @@ impl Engine {
     }
 
     /// The same after a decision, where it may have changed: a start may use up a quota, and a stop may leave some of it.
+    #[inline]
     pub(super) fn keep_back_off(&mut self, state: &State) {
+        if self.reclaim.as_ref().is_some_and(|reclaim| !reclaim.backing_off.is_idle()) {
+            self.keep_some(state);
+        }
+    }
+
+    #[inline(never)]
+    fn keep_some(&mut self, state: &State) {
         let Some(reclaim) = &mut self.reclaim else { return };
         let mut moves = Moves::default();
         for top in core::mem::take(&mut reclaim.backing_off.touched) {

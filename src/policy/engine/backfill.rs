@@ -37,6 +37,7 @@ use crate::tree::MemberId;
 
 impl Engine {
     /// The first job of a line that may start, with the best route for it.
+    #[inline(never)]
     pub(super) fn first_passing(
         &self,
         state: &State,
@@ -74,6 +75,7 @@ impl Engine {
 
     /// Whether it is plain, without a look at the leaf's other lines, that the leaf's first job that may start is not
     /// one of this list, or comes after the best found so far.
+    #[inline(never)]
     pub(super) fn cannot_lead(
         &mut self,
         state: &State,
@@ -98,7 +100,7 @@ impl Engine {
             return true;
         };
         !self.order.by_shares()
-            && best.is_some_and(|best| !self.precedes(state, spot, Some(waiter.place), best))
+            && best.is_some_and(|best| !self.precedes::<false>(state, spot, Some(waiter.place), best))
     }
 
     /// Starts a job by a route, beside the reservation where it must be; whether there was room.
@@ -109,7 +111,21 @@ impl Engine {
         waiter: Waiter,
         route: RouteId,
     ) -> bool {
-        let Some(holds) = &mut self.holds else { return state.start(leaf, waiter, route, &[]) };
+        if self.holds.is_none() {
+            return state.start(leaf, waiter, route, &[]);
+        }
+        self.start_by_reservations(state, leaf, waiter, route)
+    }
+
+    #[inline(never)]
+    fn start_by_reservations(
+        &mut self,
+        state: &mut State,
+        leaf: MemberId,
+        waiter: Waiter,
+        route: RouteId,
+    ) -> bool {
+        let Some(holds) = &mut self.holds else { return false };
         let avoid = holds.avoid(state, waiter, route).to_vec();
         if !state.start(leaf, waiter, route, &avoid) {
             return false;
@@ -128,6 +144,7 @@ impl Engine {
     }
 
     /// A job waits from now on.
+    #[inline(never)]
     pub(super) fn joins_holds(&mut self, state: &State, job: JobId) {
         let Some(holds) = &mut self.holds else { return };
         holds.joined(state, state.waiter(job));
@@ -148,7 +165,13 @@ impl Engine {
     }
 
     /// Whether somebody may start by an open route that has room; otherwise the route is behind the reservation now.
+    #[inline]
     pub(super) fn passes_gate(&mut self, state: &mut State, route: RouteId) -> bool {
+        self.holds.is_none() || self.passes_reservation(state, route)
+    }
+
+    #[inline(never)]
+    fn passes_reservation(&mut self, state: &mut State, route: RouteId) -> bool {
         let Some(holds) = &mut self.holds else { return true };
         let found = holds.gate(state, route);
         match (&mut self.stages[route], found) {
@@ -165,6 +188,7 @@ impl Engine {
 
     /// Routes stay open by which nobody starts: some who wait would end before the reservation, and a limit stops all of
     /// them. They are behind it until somebody may pass, as if they were longer.
+    #[inline(never)]
     pub(super) fn leave_nothing_open(&mut self, state: &State) {
         let Some(holds) = &mut self.holds else { return };
         while let Some(route) = self.open.last().copied() {
@@ -185,6 +209,7 @@ impl Engine {
     }
 
     /// Opens the routes behind a reservation that has changed, or of which a worker fits into the room that is free.
+    #[inline(never)]
     pub(super) fn open_behind(&mut self, state: &State, pool: PoolId, room: Option<&Resources>) {
         let Some(holds) = &mut self.holds else { return };
         let is_divisible = state.ledger.pool(pool).is_divisible();
@@ -215,6 +240,7 @@ impl Engine {
         self.holds.is_some() && self.work_out_holds(state)
     }
 
+    #[inline(never)]
     fn work_out_holds(&mut self, state: &State) -> bool {
         let Some(mut holds) = self.holds.take() else { return false };
         let (mut changed, mut loosened) = (false, Vec::new());
@@ -245,6 +271,7 @@ impl Engine {
     }
 
     /// Gives reservations to the blocked jobs that come first.
+    #[inline(never)]
     pub(super) fn assign_holds(&mut self, state: &mut State) {
         let Some(mut holds) = self.holds.take() else { return };
         let mut loosened = Vec::new();

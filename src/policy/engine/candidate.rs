@@ -16,38 +16,63 @@ use crate::tree::MemberId;
 
 impl Engine {
     /// The first of the leaf's jobs, in the team's own order, that may start by an open route; with that route.
-    pub(super) fn candidate(&self, state: &State, leaf: MemberId) -> Option<(Waiter, RouteId)> {
-        if let Some(shape) = self.shown[leaf] {
-            return Some((self.pending.head(leaf, shape)?, self.open_to(state, leaf, shape).next()?));
+    pub(super) fn candidate<const PLAIN: bool>(
+        &self,
+        state: &State,
+        leaf: MemberId,
+    ) -> Option<(Waiter, RouteId)> {
+        if !PLAIN && self.head_only {
+            return self.candidate_shown(state, leaf);
         }
         if self.open.len() < self.pending.lines(leaf) {
-            return self.candidate_by_route(state, leaf);
+            return self.candidate_by_route::<PLAIN>(state, leaf);
         }
         let lines = self.pending.heads(leaf);
-        first(lines.filter_map(|(shape, class, head)| self.passing(state, leaf, (shape, class, head))))
+        first(
+            lines.filter_map(|(shape, class, head)| self.passing::<PLAIN>(state, leaf, (shape, class, head))),
+        )
+    }
+
+    /// The same, where only its first job counts.
+    #[inline(never)]
+    fn candidate_shown(&self, state: &State, leaf: MemberId) -> Option<(Waiter, RouteId)> {
+        let shape = self.shown[leaf]?;
+        Some((self.pending.head(leaf, shape)?, self.open_to(state, leaf, shape).next()?))
     }
 
     /// The same, where fewer routes are open than the leaf has lines.
     #[inline(never)]
-    fn candidate_by_route(&self, state: &State, leaf: MemberId) -> Option<(Waiter, RouteId)> {
+    fn candidate_by_route<const PLAIN: bool>(
+        &self,
+        state: &State,
+        leaf: MemberId,
+    ) -> Option<(Waiter, RouteId)> {
         first(self.open.iter().filter_map(|route| {
             let shape = state.routes.route(*route).shape;
             let head = self.pending.head(leaf, shape)?;
-            self.passing(state, leaf, (shape, state.routes.shape(shape).precedence, head))
+            self.passing::<PLAIN>(state, leaf, (shape, state.routes.shape(shape).precedence, head))
         }))
     }
 
     /// The first job of a line that may start by an open route, with its class and that route.
-    #[inline]
-    fn passing(
+    #[expect(
+        clippy::inline_always,
+        reason = "a part of what every job passes through, in one place of the code"
+    )]
+    #[inline(always)]
+    fn passing<const PLAIN: bool>(
         &self,
         state: &State,
         leaf: MemberId,
         (shape, class, head): (ShapeId, i32, Waiter),
     ) -> Option<(i32, Waiter, RouteId)> {
-        let (waiter, route) = match &self.holds {
-            Some(holds) => self.first_passing(state, holds, leaf, shape)?,
-            None => (head, self.open_to(state, leaf, shape).next()?),
+        let (waiter, route) = if PLAIN {
+            (head, state.routes.shape(shape).routes().find(|route| self.is_open(*route))?)
+        } else {
+            match &self.holds {
+                Some(holds) => self.first_passing(state, holds, leaf, shape)?,
+                None => (head, self.open_to(state, leaf, shape).next()?),
+            }
         };
         Some((class, waiter, route))
     }

@@ -7,6 +7,7 @@ use crate::id::{JobId, PoolId, ShapeId};
 use crate::line::Waiter;
 use crate::pending::Change;
 use crate::resources::Resources;
+use crate::seldom::seldom;
 use crate::state::{State, Stopped};
 use crate::tree::MemberId;
 
@@ -19,8 +20,10 @@ impl Engine {
         }
         self.moves_back(leaf);
         if self.one_line {
-            self.reopen_all(state, head.job);
-            self.reopen_where_lines_merge(state);
+            seldom(|| {
+                self.reopen_all(state, head.job);
+                self.reopen_where_lines_merge(state);
+            });
         }
         self.started_for_reclaim(state, head.job);
     }
@@ -29,6 +32,13 @@ impl Engine {
     pub(super) fn has_stopped(&mut self, state: &State, stopped: &Stopped) {
         self.touch(state.alive(stopped.job).leaf);
         self.note_room(stopped.pool, &stopped.room);
+        if self.holds.is_some() || self.reclaim.is_some() {
+            self.tells_of_stop(state, stopped);
+        }
+    }
+
+    #[inline(never)]
+    fn tells_of_stop(&mut self, state: &State, stopped: &Stopped) {
         if let Some(holds) = &mut self.holds {
             holds.changed(state, stopped.pool, Some(stopped));
         }
@@ -40,9 +50,11 @@ impl Engine {
         let (leaf, shape) = (state.alive(job).leaf, state.alive(job).shape);
         let change = self.pending.push(leaf, shape, class(state, job), state.waiter(job));
         self.line_changed(state, leaf, shape, change);
-        self.joins_holds(state, job);
+        if self.holds.is_some() {
+            self.joins_holds(state, job);
+        }
         if self.one_line {
-            self.reopen_if_preceded(state, job);
+            seldom(|| self.reopen_if_preceded(state, job));
         }
     }
 
@@ -58,7 +70,15 @@ impl Engine {
     }
 
     /// Something has happened outside: a job came, went or ended, or a pool has another size.
+    #[inline]
     pub(super) fn event(&mut self, pool: Option<PoolId>) {
+        if self.holds.is_some() || self.reclaim.is_some() {
+            self.tells_of_event(pool);
+        }
+    }
+
+    #[inline(never)]
+    fn tells_of_event(&mut self, pool: Option<PoolId>) {
         if let Some(holds) = &mut self.holds {
             holds.event();
         }

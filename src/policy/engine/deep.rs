@@ -5,16 +5,21 @@
 //! Absent on purpose: the search (see `engine`). Layer 5; uses `tree`.
 
 use super::{Engine, Pick};
+use crate::seldom::seldom;
 use crate::state::State;
 use crate::tree::MemberId;
 
 impl Engine {
     /// The team that is served next.
-    pub(super) fn best_of_all(&mut self, state: &State) -> Option<Pick> {
+    pub(super) fn best_of_all<const PLAIN: bool>(&mut self, state: &State) -> Option<Pick> {
         self.search += 1;
-        for member in state.tree.landings() {
-            self.head_of(state, *member);
+        if !state.tree.landings().is_empty() {
+            seldom(|| {
+                for member in state.tree.landings() {
+                    self.head_of::<PLAIN>(state, *member);
+                }
+            });
         }
-        self.best(state, MemberId::ROOT)
+        self.best::<PLAIN>(state, MemberId::ROOT)
     }
 }

@@ -177,6 +177,16 @@ impl Fronts {
         }
     }
 
+    #[inline(never)]
+    fn touch(&mut self, leaf: MemberId) {
+        self.lists.touch(leaf);
+    }
+
+    #[inline(never)]
+    fn moves_back(&mut self, leaf: MemberId) {
+        self.lists.moves_back(leaf);
+    }
+
     /// What the order looks at has changed for everybody.
     pub(super) fn touch_all(&mut self) {
         self.lists.touch_all();
@@ -346,7 +356,7 @@ impl Engine {
     pub(super) fn touch(&mut self, leaf: MemberId) {
         self.lists.touch(leaf);
         if let Some(fronts) = &mut self.fronts {
-            fronts.lists.touch(leaf);
+            fronts.touch(leaf);
         }
     }
 
@@ -354,7 +364,7 @@ impl Engine {
     pub(super) fn moves_back(&mut self, leaf: MemberId) {
         self.lists.moves_back(leaf);
         if let Some(fronts) = &mut self.fronts {
-            fronts.lists.moves_back(leaf);
+            fronts.moves_back(leaf);
         }
     }
 }

@@ -9,11 +9,13 @@ use crate::id::PoolId;
 use crate::line::NO_PLACE;
 use crate::quota::Denied;
 use crate::route::RouteId;
+use crate::seldom::seldom;
 use crate::state::State;
 use crate::tree::MemberId;
 
 impl Engine {
     /// Notes the open routes that a leaf may not start by; whether there are any.
+    #[inline(never)]
     pub(super) fn find_denied(&mut self, state: &State, leaf: MemberId) -> bool {
         let before = self.denied.len();
         for (shape, _, _) in self.pending.heads(leaf) {
@@ -28,6 +30,7 @@ impl Engine {
 
     /// Holds whoever was found to be denied a route; whether anybody was. The search for the best team is then made
     /// again: another job of the same team may be its head now.
+    #[inline(never)]
     pub(super) fn hold_denied(&mut self, state: &State) -> bool {
         let mut denied = core::mem::take(&mut self.denied);
         let any = !denied.is_empty();
@@ -55,24 +58,34 @@ impl Engine {
     }
 
     /// Whether a leaf, or a member above it, is held on a route.
+    #[inline]
     pub(super) fn is_held(&self, state: &State, leaf: MemberId, route: RouteId) -> bool {
-        self.lists.anybody_held() && state.tree.path(leaf).any(|member| self.lists.is_held(member, route))
+        self.lists.anybody_held() && self.is_held_on(state, leaf, route)
+    }
+
+    #[inline(never)]
+    fn is_held_on(&self, state: &State, leaf: MemberId, route: RouteId) -> bool {
+        state.tree.path(leaf).any(|member| self.lists.is_held(member, route))
     }
 
     /// Finds out who has spent a budget; who may go on gets back what it was held on.
+    #[inline]
     pub(super) fn renew_budgets(&mut self, state: &mut State) {
         if state.budgets.tick(state.now).any {
-            self.retry_reclaim();
-            for pool in (0..self.watches.len()).map(PoolId::at) {
-                self.unhold(state, pool);
-                if self.one_line {
-                    self.reopen(state, pool);
+            seldom(|| {
+                self.retry_reclaim();
+                for pool in (0..self.watches.len()).map(PoolId::at) {
+                    self.unhold(state, pool);
+                    if self.one_line {
+                        self.reopen(state, pool);
+                    }
                 }
-            }
+            });
         }
     }
 
     /// Gives back the routes in a pool that teams were held on: usage has fallen there.
+    #[inline(never)]
     pub(super) fn unhold(&mut self, state: &State, pool: PoolId) {
         let here = |(_, route): &(MemberId, RouteId)| state.routes.route(*route).pool == pool;
         for (member, route) in self.lists.held().filter(here).collect::<Vec<_>>() {

@@ -13,7 +13,15 @@ use crate::route::RouteId;
 use crate::state::State;
 
 impl Engine {
-    pub(super) fn fits_here(state: &mut State, job: JobId, pool: PoolId) -> bool {
+    /// A pool has more room than before, and opens if the job that has closed it fits now.
+    #[inline(never)]
+    pub(super) fn reopen_if_it_fits(&mut self, state: &mut State, job: JobId, pool: PoolId) {
+        if Self::fits_here(state, job, pool) {
+            self.reopen(state, pool);
+        }
+    }
+
+    fn fits_here(state: &mut State, job: JobId, pool: PoolId) -> bool {
         let (leaf, shape) = (state.alive(job).leaf, state.alive(job).shape);
         let here = |state: &State, route| {
             state.routes.route(route).pool == pool && state.denies(leaf, route).is_none()
@@ -54,6 +62,7 @@ impl Engine {
     /// Where a class decides inside a team only, or what teams have used decides between them, the line is merged from
     /// those of the teams, and who comes first in it changes whenever the first job of any team does: what is closed is
     /// found out anew.
+    #[inline(never)]
     pub(super) fn reopen_where_lines_merge(&mut self, state: &State) {
         if self.one_line && (state.history.is_some() || !state.config.policy.classes_cross_teams()) {
             for pool in (0..self.watches.len()).map(PoolId::at) {

@@ -110,9 +110,12 @@ impl Reclaim {
     }
 
     /// Something has happened outside.
+    #[inline]
     pub(super) fn event(&mut self) {
-        self.stopped.clear();
-        self.freed.clear();
+        if !self.stopped.is_empty() || !self.freed.is_empty() {
+            self.stopped.clear();
+            self.freed.clear();
+        }
         self.changed = true;
     }
 
@@ -277,7 +280,7 @@ impl Engine {
 
     /// The first jobs of the lines, with the numbers of these: those that could start if they had room.
     fn each_head(&self, state: &State, mut f: impl FnMut(usize, Head)) {
-        for leaf in self.pending.leaves_waiting() {
+        for leaf in self.pending.some_waiting() {
             for (line, (shape, class, waiter)) in self.pending.numbered_heads(leaf) {
                 let shown = !self.head_only || self.shown[leaf] == Some(shape);
                 let closes = || {
@@ -360,7 +363,13 @@ impl Engine {
     }
 
     /// Finds and carries out a plan; whether there was one.
+    #[inline]
     pub(super) fn reclaim(&mut self, state: &mut State) -> bool {
+        self.reclaim.is_some() && self.stop_for_others(state)
+    }
+
+    #[inline(never)]
+    fn stop_for_others(&mut self, state: &mut State) -> bool {
         let Some(mut reclaim) = self.reclaim.take() else { return false };
         let found = reclaim.find(self, state);
         self.reclaim = Some(reclaim);
@@ -402,10 +411,10 @@ impl Engine {
         if let Some(reclaim) = &mut self.reclaim {
             reclaim.waste.spend(pool, state.now, lost);
         }
-        if state.quotas.any() {
+        if self.lists.anybody_held() {
             self.unhold(state, pool);
         }
-        self.wake(state, pool);
+        self.wake::<false>(state, pool);
         self.refresh_holds(state);
     }
 
@@ -426,13 +435,25 @@ impl Engine {
     }
 
     /// A job has started, for reclaim.
+    #[inline]
     pub(super) fn started_for_reclaim(&mut self, state: &State, job: JobId) {
+        if self.reclaim.is_some() {
+            self.runs_for_reclaim(state, job);
+        }
+    }
+
+    #[inline(never)]
+    fn runs_for_reclaim(&mut self, state: &State, job: JobId) {
         let Some(reclaim) = &mut self.reclaim else { return };
         reclaim.running.started(state, job);
         reclaim.waste.started(state, job);
-        reclaim.failed.remove(&job);
+        if !reclaim.failed.is_empty() {
+            reclaim.failed.remove(&job);
+        }
         // Whoever is stopped once more is noted once more.
-        reclaim.stopped.remove(&job);
+        if !reclaim.stopped.is_empty() {
+            reclaim.stopped.remove(&job);
+        }
         let _: Option<bool> = reclaim.backing_off.remove(state, job);
         reclaim.backing_off.touch(state, job);
         if let Some(route) = state.route_of(job) {
@@ -447,6 +468,7 @@ impl Engine {
     }
 
     /// A job has stopped, for reclaim.
+    #[inline(never)]
     pub(super) fn stopped_for_reclaim(&mut self, state: &State, stopped: &Stopped) {
         let Some(reclaim) = &mut self.reclaim else { return };
         let (job, pool) = (stopped.job, stopped.pool);
@@ -468,7 +490,15 @@ impl Engine {
     }
 
     /// Bounds that have run out let whoever was stopped stop others again, once.
+    #[inline]
     pub(super) fn expire_bounds(&mut self, state: &State) {
+        if self.reclaim.as_ref().is_some_and(|reclaim| reclaim.wake.is_some() || reclaim.waste.protects()) {
+            self.expire_some_bounds(state);
+        }
+    }
+
+    #[inline(never)]
+    fn expire_some_bounds(&mut self, state: &State) {
         let Some(reclaim) = &mut self.reclaim else { return };
         // Whose search met somebody who has run for too short a time has noted when that ends.
         let expired = reclaim.waste.expire(state.now);
@@ -482,8 +512,15 @@ impl Engine {
     }
 
     /// When a bound runs out next.
+    #[inline]
     pub(super) fn bounds_wakeup(&self, state: &State) -> Option<Timestamp> {
         let reclaim = self.reclaim.as_ref()?;
+        let waits = reclaim.wake.is_some() || reclaim.waste.protects() || !reclaim.backing_off.is_idle();
+        if waits { Self::bounds_end(reclaim, state) } else { None }
+    }
+
+    #[inline(never)]
+    fn bounds_end(reclaim: &Reclaim, state: &State) -> Option<Timestamp> {
         // Whoever was stopped himself may stop others as soon as any of them has run for long enough.
         let stands = |job: &JobId| reclaim.backing_off.outside_until(state, *job).is_none();
         let any = reclaim.stopped.iter().any(|job| reclaim.is_freed_by_time(*job) && stands(job));

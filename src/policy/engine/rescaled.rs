@@ -48,7 +48,7 @@ impl Engine {
         (parent, child): (MemberId, MemberId),
         best: Option<Best>,
     ) -> Option<Best> {
-        let Some((leaf, waiter, route)) = self.head_of(state, child) else { return best };
+        let Some((leaf, waiter, route)) = self.head_of::<false>(state, child) else { return best };
         let (tree, charge) = (&state.tree, state.routes.charge(route));
         let borrows = state.quotas.any() && !state.quotas.is_guaranteed(child, state.routes.route(route));
         let class = Reverse(Self::view(&*self.order, state).class(route));

@@ -9,8 +9,23 @@ use crate::time::Timestamp;
 
 impl Engine {
     /// The next instant at which it may.
+    #[inline]
     pub(super) fn wakeup(&self, state: &State) -> Option<Timestamp> {
+        // Where nobody is stopped, nothing is reserved and nobody's budget ends, time alone changes nothing.
+        let depends = self.reclaim.is_some() || self.is_ranked(state) || state.budgets.any();
+        if depends { self.next_change(state) } else { None }
+    }
+
+    #[inline(never)]
+    fn next_change(&self, state: &State) -> Option<Timestamp> {
         self.bounds_wakeup(state).into_iter().chain(self.lines_wakeup(state)).min()
+    }
+
+    /// Whether it changes something while nobody fits who comes first. Where whatever fits may pass and nobody is stopped, it
+    /// does not.
+    fn is_ranked(&self, state: &State) -> bool {
+        let stops = state.config.policy.preemption != Preemption::None;
+        self.holds.is_some() || self.head_only || self.one_line || stops
     }
 
     /// When time alone may change who of those in line may start.
@@ -19,10 +34,7 @@ impl Engine {
             return None;
         }
         let holds = self.holds.as_ref().and_then(|holds| holds.next_change(state));
-        // Where whatever fits may pass and nobody is stopped, who comes first changes nothing while nobody fits.
-        let stops = state.config.policy.preemption != Preemption::None;
-        let ranked = self.holds.is_some() || self.head_only || self.one_line || stops;
-        let ranks = ranked.then(|| state.next_ranks()).flatten();
+        let ranks = self.is_ranked(state).then(|| state.next_ranks()).flatten();
         // A holder whose team has spent its budget loses the reservation; nobody else gains by it.
         let spent = self.holds.is_some().then(|| state.budgets.next_spent()).flatten();
         [holds, ranks, state.budgets.next_renewal(), spent].into_iter().flatten().min()

@@ -65,18 +65,40 @@ impl Waste {
         Some(since.checked_add(self.minimum_run).unwrap_or(Timestamp::MAX)).filter(|until| *until > state.now)
     }
 
+    #[inline]
     pub(super) fn started(&mut self, state: &State, job: JobId) {
+        if self.minimum_run > Millis::ZERO {
+            self.protect(state, job);
+        }
+    }
+
+    #[inline(never)]
+    fn protect(&mut self, state: &State, job: JobId) {
         if let Some(until) = self.end_of(state, job) {
             self.protected.insert(job, until);
             self.ends.insert((until, job));
         }
     }
 
+    #[inline]
     pub(super) fn stopped(&mut self, state: &State, job: JobId) {
+        if !self.protected.is_empty() {
+            self.forget(state, job);
+        }
+    }
+
+    #[inline(never)]
+    fn forget(&mut self, state: &State, job: JobId) {
         if let Some(until) = self.protected.remove(&job) {
             self.ends.remove(&(until, job));
             self.has_ended |= until <= state.now;
         }
+    }
+
+    /// Whether anybody has run for too short a time, or had and no cycle has looked at that.
+    #[inline]
+    pub(super) fn protects(&self) -> bool {
+        self.has_ended || !self.ends.is_empty()
     }
 
     /// Whether somebody has run for long enough whom no cycle has looked at.
