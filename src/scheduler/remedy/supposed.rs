@@ -103,7 +103,10 @@ impl Scheduler {
             }
         }
         self.free_up(pool, &gains);
-        self.policy.resized(&self.state, pool);
+        // Time that passes, and others who are gone, are no event of the pool: whoever was stopped stops nobody yet.
+        if needs.iter().any(|need| !matches!(need, Need::Wait { .. } | Need::Turn { .. })) {
+            self.policy.resized(&self.state, pool);
+        }
         Some(at)
     }
 
