@@ -107,7 +107,7 @@ impl Pending {
     /// A job joins the line of its shape.
     #[expect(
         clippy::inline_always,
-        reason = "a part of what every job passes through, in one place of the code"
+        reason = "a part of what every job passes through, which takes less room there than as a function"
     )]
     #[inline(always)]
     pub(crate) fn push(&mut self, leaf: MemberId, shape: ShapeId, class: i32, waiter: Waiter) -> Change {
@@ -135,7 +135,7 @@ impl Pending {
     /// Any job leaves its line.
     #[expect(
         clippy::inline_always,
-        reason = "a part of what every job passes through, in one place of the code"
+        reason = "a part of what every job passes through, which takes less room there than as a function"
     )]
     #[inline(always)]
     pub(crate) fn remove(&mut self, leaf: MemberId, shape: ShapeId, waiter: Waiter) -> Change {
@@ -197,7 +197,7 @@ impl Pending {
         self.leaves_waiting.iter().copied()
     }
 
-    /// The same in theirs.
+    /// The same in the order of their numbers.
     pub(crate) fn leaves_waiting(&self) -> impl Iterator<Item = MemberId> + '_ {
         let mut leaves = self.leaves_waiting.clone();
         leaves.sort_unstable();

@@ -244,7 +244,7 @@ impl Quotas {
         }
     }
 
-    /// Whether any team has a quota, a limit, a borrowing or a lending limit.
+    /// Whether any team has a quota, a limit, a borrowing or a lending limit, or a budget.
     #[inline]
     pub(crate) fn any(&self) -> bool {
         self.any
@@ -386,6 +386,7 @@ impl Quotas {
         if self.any { self.count(tree, leaf, route, job) } else { Guaranteed::default() }
     }
 
+    /// The same where there are any.
     #[inline(never)]
     fn count(&mut self, tree: &Tree, leaf: MemberId, route: &Route, job: Runs) -> Guaranteed {
         self.book(tree, leaf, route, job, |quotas, member| quotas.is_guaranteed(member, route))

@@ -189,6 +189,7 @@ impl State {
         }
     }
 
+    /// The same where anybody asks for it.
     #[inline(never)]
     fn count_waiting(&mut self, id: JobId, more: bool) {
         if let Some(history) = self.history.as_mut().filter(|_| more) {
@@ -313,7 +314,7 @@ impl State {
     /// Nothing is read of the job's own record, which is seldom near: its line has told what is asked here.
     #[expect(
         clippy::inline_always,
-        reason = "a part of what every job passes through, in one place of the code"
+        reason = "a part of what every job passes through, which takes less room there than as a function"
     )]
     #[inline(always)]
     fn start_on_scratch(&mut self, leaf: MemberId, waiter: Waiter, route_id: RouteId) {
@@ -351,6 +352,7 @@ impl State {
         }
     }
 
+    /// The same where there is anything to book.
     #[inline(never)]
     fn account(&mut self, leaf: MemberId, route: RouteId, starts: bool) {
         if let Some(hierarchy) = &mut self.hierarchy {
@@ -399,6 +401,7 @@ impl State {
         Some(Stopped { job: id, pool: route.pool, route: route_id, since, room })
     }
 
+    /// What a job held that has stopped no longer counts for the quotas.
     #[inline(never)]
     fn gives_back_quota(&mut self, id: JobId, route: RouteId) {
         let (leaf, bits) = (self.jobs[id].leaf, self.jobs[id].guaranteed);

@@ -367,9 +367,9 @@ fn divided(setup: &Setup, trace: &Trace, record: &Record, firsts: &Firsts, trim:
     let [all, by_team, class, size, pool] = figures(counted, waits, divisions);
     let all = all[0];
     let [_, _, of_class, of_size, of_pool] = divisions;
-    let by_group = ([class, size, pool], [of_class, of_size, of_pool]);
+    let figures = [class, size, pool];
     let (by_group, first_decision) =
-        groups::parts(counted, firsts, &labels, (all.wait, by_group.0, by_group.1));
+        groups::parts(counted, firsts, &labels, (all.wait, figures, [of_class, of_size, of_pool]));
     Divided { all, by_team, by_group, first_decision, beginning }
 }
 
@@ -399,7 +399,7 @@ fn fairness(
     };
     let smallest = match &users {
         Some(users) => users.iter().map(|users| blocked_users::smallest_waiting(users)).collect(),
-        // Told beside what teams are entitled to alone.
+        // It is told only where what teams are entitled to is measured.
         None if entitled.is_none() => Vec::new(),
         None => blocked::smallest_waiting(setup, trace, record, demands, firsts),
     };

@@ -123,6 +123,12 @@ impl<T: Default> ByClass<T> {
     fn lowest(&self) -> Option<i32> {
         self.0.first().map(|(class, _)| *class)
     }
+
+    /// The lowest class above one.
+    fn next(&self, after: i32) -> Option<i32> {
+        let at = self.0.partition_point(|(class, _)| *class <= after);
+        self.0.get(at).map(|(class, _)| *class)
+    }
 }
 
 /// What runs in one pool and may be stopped, of one leaf.
@@ -315,7 +321,7 @@ impl Running {
     #[inline]
     pub(super) fn next_class(&self, pool: PoolId, after: Option<i32>) -> Option<i32> {
         let Some(after) = after else { return self.lowest_class(pool) };
-        self.pools[pool].preemptible.0.iter().map(|(class, _)| *class).find(|class| *class > after)
+        self.pools[pool].preemptible.next(after)
     }
 
     /// Whether any job of a lower class runs anywhere.

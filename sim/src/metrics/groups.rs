@@ -116,17 +116,17 @@ impl<'a> Labels<'a> {
     }
 }
 
-/// The parts that class, size and pool make, from the figures of the jobs that count, of all and of each division; and the
+/// The parts that class, size and pool make, from the waits of all jobs that count and the figures of each division; and the
 /// first decisions about all.
 #[must_use]
 pub fn parts(
     Counted { trace, record, rows }: Counted<'_>,
     firsts: &Firsts,
     labels: &Labels<'_>,
-    (all, figures, divisions): (Distribution, [Vec<Figures>; 3], [&Division; 3]),
+    (waits, figures, divisions): (Distribution, [Vec<Figures>; 3], [&Division; 3]),
 ) -> ([Parts; 3], Distribution) {
     let (first_decision, first_decisions) = if firsts.end_waits(record, rows) {
-        (all, figures.each_ref().map(|parts| parts.iter().map(|part| part.wait).collect()))
+        (waits, figures.each_ref().map(|parts| parts.iter().map(|part| part.wait).collect()))
     } else {
         let decided: Vec<u32> = firsts.decided(trace, record).collect();
         // About all that count one was made: mostly there are no others.

@@ -50,7 +50,7 @@ impl First {
 /// The first decision about every job.
 #[derive(Clone, Debug)]
 pub struct Firsts {
-    /// By row, where any job was evicted: the first start of one that was, ms.
+    /// By row, where any job was evicted: the first start of one that was, ms; of others the last time that there is.
     evicted: Vec<i64>,
 }
 
@@ -61,8 +61,9 @@ impl Firsts {
         let rows = if record.lost.is_empty() { 0 } else { record.outcomes.len() };
         let mut evicted = vec![i64::MAX; rows];
         for lost in &record.lost {
-            let first = &mut evicted[lost.row as usize];
-            *first = lost.start_ms.min(*first);
+            if let Some(first) = evicted.get_mut(lost.row as usize) {
+                *first = lost.start_ms.min(*first);
+            }
         }
         Self { evicted }
     }

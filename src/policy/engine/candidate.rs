@@ -57,7 +57,7 @@ impl Engine {
     /// The first job of a line that may start by an open route, with its class and that route.
     #[expect(
         clippy::inline_always,
-        reason = "a part of what every job passes through, in one place of the code"
+        reason = "a part of what every job passes through, which takes less room there than as a function"
     )]
     #[inline(always)]
     fn passing<const PLAIN: bool>(

@@ -1,7 +1,7 @@
 //! Stage: where each route is, and how it gets elsewhere.
 //!
 //! Absent on purpose: what is behind a reservation (see `backfill`), and what is set aside in one line (see `one_line`). Layer 5;
-//! uses `ledger`, `route`, `state`.
+//! uses `ledger`, `route`, `state`, `lack`.
 
 use super::Engine;
 use super::holds::Gate;

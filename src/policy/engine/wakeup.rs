@@ -11,8 +11,8 @@ impl Engine {
     /// The next instant at which it may.
     #[inline]
     pub(super) fn wakeup(&self, state: &State) -> Option<Timestamp> {
-        // Where nobody is stopped, nothing is reserved and nobody's budget ends, time alone changes nothing.
-        let depends = self.reclaim.is_some() || self.is_ranked(state) || state.budgets.any();
+        // Else time alone changes nothing.
+        let depends = self.is_ranked(state) || state.budgets.any();
         if depends { self.next_change(state) } else { None }
     }
 
@@ -21,8 +21,7 @@ impl Engine {
         self.bounds_wakeup(state).into_iter().chain(self.lines_wakeup(state)).min()
     }
 
-    /// Whether it changes something while nobody fits who comes first. Where whatever fits may pass and nobody is stopped, it
-    /// does not.
+    /// Whether who comes first may change something while nobody fits: not where whatever fits may pass and nobody is stopped.
     fn is_ranked(&self, state: &State) -> bool {
         let stops = state.config.policy.preemption != Preemption::None;
         self.holds.is_some() || self.head_only || self.one_line || stops
