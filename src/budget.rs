@@ -176,13 +176,7 @@ impl Budgets {
     }
 
     /// Finds out who has spent what it may.
-    #[inline]
     pub(crate) fn tick(&mut self, now: Timestamp) -> Renewed {
-        if self.any() { self.settle(now) } else { Renewed { any: false, changed: false } }
-    }
-
-    #[inline(never)]
-    fn settle(&mut self, now: Timestamp) -> Renewed {
         let mut renewed = Renewed { any: false, changed: false };
         for account in self.accounts.values_mut() {
             account.settle(now);
@@ -248,13 +242,7 @@ impl Budgets {
     }
 
     /// When the first period ends of those whose budget is spent.
-    #[inline]
     pub(crate) fn next_renewal(&self) -> Option<Timestamp> {
-        if self.any() { self.first_renewal() } else { None }
-    }
-
-    #[inline(never)]
-    fn first_renewal(&self) -> Option<Timestamp> {
         self.accounts.values().filter(|account| account.over && account.most > 0).map(Account::end).min()
     }
 

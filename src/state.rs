@@ -148,11 +148,8 @@ impl State {
     }
 
     /// Works out anew what follows from history, where it is time to; whether anything has changed.
-    #[inline]
     pub(crate) fn tick(&mut self) -> bool {
-        let Some(history) = &mut self.history else { return false };
-        let now = self.now;
-        seldom(move || history.tick(now))
+        self.history.as_mut().is_some_and(|history| history.tick(self.now))
     }
 
     /// When ranks by history are worked out anew.
@@ -161,15 +158,7 @@ impl State {
     }
 
     /// Judges which teams are blocked, where shares are rescaled: before a grant, for all alike.
-    #[inline]
     pub(crate) fn judge(&mut self) {
-        if self.hierarchy.is_some() {
-            self.judge_teams();
-        }
-    }
-
-    #[inline(never)]
-    fn judge_teams(&mut self) {
         let Some(hierarchy) = &mut self.hierarchy else { return };
         let pools = || (0..self.config.pools.len()).map(PoolId::at);
         let mut saturated = 0;

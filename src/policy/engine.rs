@@ -7,6 +7,9 @@
 //! Where nothing may pass a blocked job and teams do not compete by shares, a blocked job *closes* its pools: their
 //! routes are set aside until the job starts, is withdrawn, or is preceded by another.
 //!
+//! What is `PLAIN` is compiled apart for where nothing but room and the order counts: nothing is reserved, stopped, denied,
+//! rescaled or remembered, and whatever fits may pass.
+//!
 //! Invariant: a route that somebody waits for is open, parked or set aside; at the end of a cycle none is open.
 //! Absent on purpose: what makes a team come first (see the orders). Layer 5; uses `lists`, `pending`, `state`.
 
@@ -275,7 +278,7 @@ impl Engine {
                 }
                 let member = self.lists.member(parent, route, heap_at);
                 self.ask_early(state, member, shape);
-                let found = if !PLAIN && self.holds.is_some() && self.cannot_lead(state, spot, member, best) {
+                let found = if !PLAIN && self.cannot_lead(state, spot, member, best) {
                     None
                 } else {
                     self.head_of::<PLAIN>(state, member).filter(|(_, _, its)| *its == route)
@@ -346,15 +349,10 @@ impl Engine {
         place: Option<Place>,
         than: Pick,
     ) -> bool {
-        if PLAIN || self.holds.is_none() || self.order.by_shares() {
-            return self.lists.compare(Self::view(&*self.order, state), a, than.spot) == Ordering::Less;
-        }
-        self.precedes_by_place(state, a, place, than)
-    }
-
-    #[inline(never)]
-    fn precedes_by_place(&mut self, state: &State, a: Spot, place: Option<Place>, than: Pick) -> bool {
         let view = Self::view(&*self.order, state);
+        if PLAIN || self.holds.is_none() || self.order.by_shares() {
+            return self.lists.compare(view, a, than.spot) == Ordering::Less;
+        }
         let place = place.unwrap_or_else(|| self.lists.place(a));
         let by_class = view.class(than.spot.1).cmp(&view.class(a.1));
         by_class.then_with(|| self.lists.compare_at(view, (a, place), (than.spot, than.waiter.place)))
@@ -384,9 +382,9 @@ impl Engine {
         seldom(|| self.close(state, head.job));
         self.one_line
     }
-}
 
-impl Engine {
+    // ---- a cycle ------------------------------------------------------------------------------------------------
+
     /// Whether nothing but room and the order decides who starts.
     fn is_plain(&self, state: &State) -> bool {
         let in_turn = self.head_only || self.one_line;
@@ -430,7 +428,7 @@ impl Engine {
                 break;
             }
         }
-        if !PLAIN && self.holds.is_some() {
+        if !PLAIN {
             self.leave_nothing_open(state);
         }
         debug_assert!(self.one_line || self.open.is_empty(), "a route stays open that nobody starts by");
@@ -443,9 +441,7 @@ impl Engine {
             self.fronts.iter_mut().for_each(Fronts::touch_all);
         }
         self.renew_budgets(state);
-        if self.one_line {
-            self.reopen_where_lines_merge(state);
-        }
+        self.reopen_where_lines_merge(state);
         self.expire_bounds(state);
         self.expire_back_off(state);
     }

@@ -4,7 +4,8 @@
 //! Absent on purpose: who may be stopped for whom (see `groups`). Layer 3; uses `state`, `tree`.
 
 use core::cmp::Reverse;
-use std::collections::BTreeSet;
+use core::ops::Bound;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Victim;
 use crate::id::{IdVec, JobId, PoolId, position};
@@ -82,55 +83,6 @@ impl Least {
     }
 }
 
-/// Something of each of a few classes, by class.
-#[derive(Clone, PartialEq, Eq, Default, Debug)]
-struct ByClass<T>(Vec<(i32, T)>);
-
-impl<T: Default> ByClass<T> {
-    #[inline]
-    fn find(&self, class: i32) -> Result<usize, usize> {
-        self.0.binary_search_by_key(&class, |(its, _)| *its)
-    }
-
-    /// That of a class, new where there is none.
-    #[inline]
-    fn entry(&mut self, class: i32) -> &mut T {
-        let at = match self.find(class) {
-            Ok(at) => at,
-            Err(at) => self.add(at, class),
-        };
-        &mut self.0[at].1
-    }
-
-    #[cold]
-    fn add(&mut self, at: usize, class: i32) -> usize {
-        self.0.insert(at, (class, T::default()));
-        at
-    }
-
-    fn get_mut(&mut self, class: i32) -> Option<&mut T> {
-        let at = self.find(class).ok()?;
-        Some(&mut self.0[at].1)
-    }
-
-    #[cold]
-    fn remove(&mut self, class: i32) {
-        if let Ok(at) = self.find(class) {
-            self.0.remove(at);
-        }
-    }
-
-    fn lowest(&self) -> Option<i32> {
-        self.0.first().map(|(class, _)| *class)
-    }
-
-    /// The lowest class above one.
-    fn next(&self, after: i32) -> Option<i32> {
-        let at = self.0.partition_point(|(class, _)| *class <= after);
-        self.0.get(at).map(|(class, _)| *class)
-    }
-}
-
 /// What runs in one pool and may be stopped, of one leaf.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 struct Own {
@@ -158,8 +110,8 @@ struct Here {
     below: IdVec<MemberId, u32>,
     /// The members below which any runs, each with the one above it.
     members: BTreeSet<(MemberId, MemberId)>,
-    /// How many of a class run that may be stopped; there are few classes.
-    preemptible: ByClass<u32>,
+    /// How many of a class run that may be stopped.
+    preemptible: BTreeMap<i32, u32>,
     /// The lowest of them.
     lowest: Option<i32>,
 }
@@ -169,7 +121,7 @@ struct Here {
 pub(crate) struct Running {
     pools: IdVec<PoolId, Here>,
     /// Those of one class, in no order that matters.
-    classes: ByClass<Vec<JobId>>,
+    classes: BTreeMap<i32, Vec<JobId>>,
     /// The lowest of them.
     lowest: Option<i32>,
     /// By slot: where a job stands among those of its class.
@@ -182,12 +134,12 @@ impl Running {
             own: tree.ids().map(|_| Own::default()).collect(),
             below: tree.ids().map(|_| 0).collect(),
             members: BTreeSet::new(),
-            preemptible: ByClass::default(),
+            preemptible: BTreeMap::new(),
             lowest: None,
         };
         Self {
             pools: (0..pools).map(|_| here.clone()).collect(),
-            classes: ByClass::default(),
+            classes: BTreeMap::new(),
             lowest: None,
             at: Vec::new(),
         }
@@ -207,7 +159,7 @@ impl Running {
             }
         }
         self.lowest = Some(self.lowest.map_or(class, |lowest| lowest.min(class)));
-        let jobs = self.classes.entry(class);
+        let jobs = self.classes.entry(class).or_default();
         if job.slot() >= self.at.len() {
             self.at.resize(job.slot() + 1, 0);
         }
@@ -223,7 +175,7 @@ impl Running {
             let (_, alike) = &mut own.alike[at];
             alike.by_start.insert((Reverse(since), Reverse(state.place(job)), job));
             alike.uneven += usize::from(state.spec(job).saves());
-            *here.preemptible.entry(class) += 1;
+            *here.preemptible.entry(class).or_insert(0) += 1;
             here.lowest = Some(here.lowest.map_or(class, |lowest| lowest.min(class)));
         }
     }
@@ -240,14 +192,14 @@ impl Running {
                 here.members.remove(&(state.tree.member(member).parent, member));
             }
         }
-        if let Some(jobs) = self.classes.get_mut(class) {
+        if let Some(jobs) = self.classes.get_mut(&class) {
             let at = self.at[job.slot()];
             jobs.swap_remove(at as usize);
             match jobs.get(at as usize) {
                 Some(moved) => self.at[moved.slot()] = at,
                 None if jobs.is_empty() => {
-                    self.classes.remove(class);
-                    self.lowest = self.classes.lowest();
+                    self.classes.remove(&class);
+                    self.lowest = self.classes.first_key_value().map(|(class, _)| *class);
                 }
                 None => {}
             }
@@ -263,11 +215,11 @@ impl Running {
                     own.settle(state);
                 }
             }
-            if let Some(count) = here.preemptible.get_mut(class) {
+            if let Some(count) = here.preemptible.get_mut(&class) {
                 *count -= 1;
                 if *count == 0 {
-                    here.preemptible.remove(class);
-                    here.lowest = here.preemptible.lowest();
+                    here.preemptible.remove(&class);
+                    here.lowest = here.preemptible.first_key_value().map(|(class, _)| *class);
                 }
             }
         }
@@ -321,7 +273,8 @@ impl Running {
     #[inline]
     pub(super) fn next_class(&self, pool: PoolId, after: Option<i32>) -> Option<i32> {
         let Some(after) = after else { return self.lowest_class(pool) };
-        self.pools[pool].preemptible.next(after)
+        let above = (Bound::Excluded(after), Bound::Unbounded);
+        self.pools[pool].preemptible.range(above).next().map(|(class, _)| *class)
     }
 
     /// Whether any job of a lower class runs anywhere.
@@ -332,8 +285,7 @@ impl Running {
 
     /// The running jobs of lower classes, anywhere, in no order that matters.
     pub(crate) fn below_class(&self, class: i32) -> impl Iterator<Item = JobId> + '_ {
-        let below = self.classes.0.iter().take_while(move |(its, _)| *its < class);
-        below.flat_map(|(_, jobs)| jobs.iter().copied())
+        self.classes.range(..class).flat_map(|(_, jobs)| jobs.iter().copied())
     }
 
     /// Whether these are the jobs that run.
@@ -344,7 +296,7 @@ impl Running {
         }
         let sorted = |running: &Self| {
             let mut classes = running.classes.clone();
-            for (_, jobs) in &mut classes.0 {
+            for jobs in classes.values_mut() {
                 jobs.sort_unstable();
             }
             classes

@@ -112,7 +112,7 @@ impl BackOffs {
 
     #[inline(never)]
     fn note(&mut self, state: &State, job: JobId) {
-        if state.quotas.any() && !self.alike.is_empty() {
+        if state.quotas.any() {
             self.touched.insert(state.tree.below_root(state.alive(job).leaf));
         }
     }

@@ -111,21 +111,7 @@ impl Engine {
         waiter: Waiter,
         route: RouteId,
     ) -> bool {
-        if self.holds.is_none() {
-            return state.start(leaf, waiter, route, &[]);
-        }
-        self.start_by_reservations(state, leaf, waiter, route)
-    }
-
-    #[inline(never)]
-    fn start_by_reservations(
-        &mut self,
-        state: &mut State,
-        leaf: MemberId,
-        waiter: Waiter,
-        route: RouteId,
-    ) -> bool {
-        let Some(holds) = &mut self.holds else { return false };
+        let Some(holds) = &mut self.holds else { return state.start(leaf, waiter, route, &[]) };
         let avoid = holds.avoid(state, waiter, route).to_vec();
         if !state.start(leaf, waiter, route, &avoid) {
             return false;
@@ -165,13 +151,7 @@ impl Engine {
     }
 
     /// Whether somebody may start by an open route that has room; otherwise the route is behind the reservation now.
-    #[inline]
     pub(super) fn passes_gate(&mut self, state: &mut State, route: RouteId) -> bool {
-        self.holds.is_none() || self.passes_reservation(state, route)
-    }
-
-    #[inline(never)]
-    fn passes_reservation(&mut self, state: &mut State, route: RouteId) -> bool {
         let Some(holds) = &mut self.holds else { return true };
         let found = holds.gate(state, route);
         match (&mut self.stages[route], found) {

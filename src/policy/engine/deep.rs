@@ -13,12 +13,8 @@ impl Engine {
     /// The team that is served next.
     pub(super) fn best_of_all<const PLAIN: bool>(&mut self, state: &State) -> Option<Pick> {
         self.search += 1;
-        if !state.tree.landings().is_empty() {
-            seldom(|| {
-                for member in state.tree.landings() {
-                    self.head_of::<PLAIN>(state, *member);
-                }
-            });
+        for member in state.tree.landings() {
+            seldom(|| self.head_of::<PLAIN>(state, *member));
         }
         self.best::<PLAIN>(state, MemberId::ROOT)
     }

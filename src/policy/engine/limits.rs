@@ -9,7 +9,6 @@ use crate::id::PoolId;
 use crate::line::NO_PLACE;
 use crate::quota::Denied;
 use crate::route::RouteId;
-use crate::seldom::seldom;
 use crate::state::State;
 use crate::tree::MemberId;
 
@@ -69,18 +68,15 @@ impl Engine {
     }
 
     /// Finds out who has spent a budget; who may go on gets back what it was held on.
-    #[inline]
     pub(super) fn renew_budgets(&mut self, state: &mut State) {
         if state.budgets.tick(state.now).any {
-            seldom(|| {
-                self.retry_reclaim();
-                for pool in (0..self.watches.len()).map(PoolId::at) {
-                    self.unhold(state, pool);
-                    if self.one_line {
-                        self.reopen(state, pool);
-                    }
+            self.retry_reclaim();
+            for pool in (0..self.watches.len()).map(PoolId::at) {
+                self.unhold(state, pool);
+                if self.one_line {
+                    self.reopen(state, pool);
                 }
-            });
+            }
         }
     }
 
