@@ -127,8 +127,8 @@ impl Outlook {
     fn go_back(&mut self, state: &State, timetable: &Timetable, next: Timestamp) -> bool {
         let Some(at) = self.at else { return false };
         // Whoever is late ends at the next instant, together with all others that do; before that, it is as now.
-        let before = timetable.last_before(at).filter(|_| at > next).map(|end| end.max(next));
-        let Some(before) = before else {
+        let before = if at > next { timetable.last_before(at) } else { None };
+        let Some(before) = before.map(|end| end.max(next)) else {
             if state.fits(self.route) {
                 *self = Self::new(state, self.route);
             }
@@ -202,13 +202,19 @@ impl Outlook {
         let route = state.routes.route(self.route);
         let (nodes, spare) = match &self.free {
             Free::Amount(free) => (Vec::new(), free.checked_sub(&route.total)?),
-            Free::Nodes { rooms, .. } => {
+            Free::Nodes { rooms, slots } => {
                 let free = rooms.iter().enumerate();
                 let free = free.filter_map(|(node, room)| Some((NodeId::at(node), room.as_ref()?)));
-                let spans = placement::find_among(state.ledger.pool(route.pool), route, free)?;
-                let mut nodes: Vec<NodeId> = spans.iter().map(|span| span.node).collect();
-                nodes.sort_unstable();
-                nodes.dedup();
+                // Mostly the last end has just made enough: all of it is needed, whatever would be tried first.
+                let nodes = if !route.confined && slots[0] == u64::from(route.workers) {
+                    free.filter(|(_, room)| room.fits(&route.request)).map(|(node, _)| node).collect()
+                } else {
+                    let spans = placement::find_among(state.ledger.pool(route.pool), route, free)?;
+                    let mut nodes: Vec<NodeId> = spans.iter().map(|span| span.node).collect();
+                    nodes.sort_unstable();
+                    nodes.dedup();
+                    nodes
+                };
                 (nodes, Resources::new())
             }
         };

@@ -23,6 +23,9 @@ use crate::resources::{ResourceKind, Resources};
 use crate::room::{DEVICE, Room, part_of};
 use crate::route::Route;
 
+/// Memory for so many nodes is asked for at once.
+const AT_ONCE: usize = 64;
+
 /// Nodes are tried by this, the smallest first, and then by their number.
 pub(crate) type Rank = (i128, u128);
 
@@ -177,9 +180,17 @@ impl Seats<'_> {
         if self.workers == 1 {
             return self.fill(ranked.min_by_key(|(rank, node, _)| (*rank, *node)).map(unranked), spans);
         }
-        let mut ranked: Vec<_> = ranked.collect();
-        ranked.sort_unstable_by_key(|(rank, node, _)| (*rank, *node));
-        self.fill(ranked.into_iter().map(unranked), spans)
+        // Each has room for one at least: no more are needed.
+        let most = self.workers as usize;
+        let mut first = Vec::with_capacity(AT_ONCE);
+        first.extend(ranked);
+        let order = |(rank, node, _): &(Rank, NodeId, &Room)| (*rank, *node);
+        if most < first.len() {
+            first.select_nth_unstable_by_key(most, order);
+            first.truncate(most);
+        }
+        first.sort_unstable_by_key(order);
+        self.fill(first.into_iter().map(unranked), spans)
     }
 
     /// Fills one node after the other; whether all workers have room.

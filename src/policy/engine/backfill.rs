@@ -20,8 +20,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use smallvec::SmallVec;
+
 use super::change::class;
-use super::holds::{Gate, Holds, leaves_amount};
+use super::holds::{Gate, Holds, Loosened, leaves_amount};
 use super::{Engine, Pick, Spot, Stage};
 use crate::explain::Blocked;
 use crate::id::{JobId, PoolId, ShapeId};
@@ -135,7 +137,7 @@ impl Engine {
         let Some(holds) = &mut self.holds else { return };
         holds.joined(state, state.waiter(job));
         for route in state.routes.shape(state.alive(job).shape).routes() {
-            if self.stages[route] == Stage::Behind {
+            if matches!(self.stages[route], Stage::Behind { .. }) {
                 self.take_from_stage(state, route);
                 self.open_route(route);
             }
@@ -158,9 +160,9 @@ impl Engine {
             (Stage::Open { gate, .. }, Some(found)) => *gate = found,
             (_, Some(_)) => {}
             (_, None) => {
-                holds.put_behind(state, route);
+                let behind = holds.put_behind(state, route);
                 self.take_from_stage(state, route);
-                self.stages[route] = Stage::Behind;
+                self.stages[route] = behind;
             }
         }
         found.is_some()
@@ -175,16 +177,16 @@ impl Engine {
             if holds.pools[state.routes.route(route).pool].reservation.is_none() {
                 return;
             }
-            holds.put_behind(state, route);
+            self.stages[route] = holds.put_behind(state, route);
             self.open.pop();
-            self.stages[route] = Stage::Behind;
         }
     }
 
-    /// A route is no longer behind a reservation.
-    pub(super) fn leaves_behind(&mut self, pool: PoolId, route: RouteId) {
-        if let Some(holds) = &mut self.holds {
-            holds.pools[pool].behind.remove(route);
+    /// The route that stands there among those behind a reservation is no longer.
+    pub(super) fn leaves_behind(&mut self, pool: PoolId, at: u32) {
+        let moved = self.holds.as_mut().and_then(|holds| holds.pools[pool].behind.remove(at));
+        if let Some(moved) = moved {
+            self.stages[moved] = Stage::Behind { at };
         }
     }
 
@@ -208,7 +210,7 @@ impl Engine {
             None => behind.routes().collect(),
         };
         for route in opened {
-            self.leaves_behind(pool, route);
+            self.take_from_stage(state, route);
             self.open_route(route);
         }
     }
@@ -223,24 +225,17 @@ impl Engine {
     #[inline(never)]
     fn work_out_holds(&mut self, state: &State) -> bool {
         let Some(mut holds) = self.holds.take() else { return false };
-        let (mut changed, mut loosened) = (false, Vec::new());
+        let (mut changed, mut loosened) = (false, SmallVec::<[PoolId; 8]>::new());
         for pool in (0..holds.pools.len()).map(PoolId::at) {
             let hold = &mut holds.pools[pool];
-            // Time alone moves only a start that has come: who is late is taken to end before any other.
-            let has_come =
-                hold.reservation.as_ref().is_some_and(|held| held.start <= next_instant(state.now));
-            let Some(held) = hold.reservation.clone().filter(|_| hold.may_differ(state) || has_come) else {
-                continue;
-            };
-            let again = hold.worked_out(state, &held);
-            if hold.reservation != again {
-                if again.as_ref().is_none_or(|again| again.is_looser_than(&held)) {
-                    loosened.push(pool);
-                }
-                let is_lost = again.is_none();
-                hold.replace(again);
-                changed = true;
-                holds.pools.iter_mut().for_each(|hold| hold.look |= is_lost);
+            let Some(Loosened(is_looser)) = hold.work_out(state) else { continue };
+            let is_lost = hold.reservation.is_none();
+            changed = true;
+            if is_looser {
+                loosened.push(pool);
+            }
+            if is_lost {
+                holds.pools.iter_mut().for_each(|hold| hold.look = true);
             }
         }
         self.holds = Some(holds);
@@ -405,6 +400,12 @@ impl Engine {
             }
             if !hold.behind.is_true(&state.routes, &holds.shortest) {
                 return Err(format!("pool {index}: somebody needs less to pass than is kept of its route"));
+            }
+            let stands = |(at, route)| self.stages[route] == Stage::Behind { at };
+            if !(0..).zip(hold.behind.routes()).all(stands) {
+                return Err(format!(
+                    "pool {index}: a route stands elsewhere behind its reservation than it says"
+                ));
             }
             let Some(held) = &hold.reservation else {
                 if hold.behind.is_empty() {

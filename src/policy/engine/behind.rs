@@ -7,9 +7,7 @@
 //! Invariant: whoever waits for a route needs no less than is kept of it.
 //! Absent on purpose: who may pass (see `holds`). Layer 5; uses `route`, `reservation`.
 
-use std::collections::BTreeMap;
-
-use crate::id::{IdVec, ShapeId};
+use crate::id::{IdVec, ShapeId, position};
 use crate::quantity::Quantity;
 use crate::reservation::Reservation;
 use crate::resources::ResourceKind;
@@ -27,9 +25,9 @@ struct Need {
     millis: u64,
 }
 
-/// The routes behind a reservation.
+/// The routes behind a reservation, in no order that matters.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Behind(BTreeMap<RouteId, Need>);
+pub(super) struct Behind(Vec<(RouteId, Need)>);
 
 impl Behind {
     /// Whether no route is.
@@ -39,13 +37,15 @@ impl Behind {
 
     /// All of them.
     pub(super) fn routes(&self) -> impl Iterator<Item = RouteId> + '_ {
-        self.0.keys().copied()
+        self.0.iter().map(|(route, _)| *route)
     }
 
-    /// A route is behind the reservation from now on; the shortest job of its shape that waits has this length.
-    pub(super) fn insert(&mut self, id: RouteId, route: &Route, shortest: Option<u64>) {
+    /// A route is behind the reservation from now on; the shortest job of its shape that waits has this length. Where it stands.
+    pub(super) fn insert(&mut self, id: RouteId, route: &Route, shortest: Option<u64>) -> u32 {
         let (kind, amount) = route.total.iter().next().unwrap_or((ResourceKind::GPU, Quantity::ZERO));
-        self.0.insert(id, Need { shape: route.shape, kind, amount, millis: least(route, shortest) });
+        let at = position(self.0.len());
+        self.0.push((id, Need { shape: route.shape, kind, amount, millis: least(route, shortest) }));
+        at
     }
 
     /// Whether no job needs less now than is kept of its route.
@@ -53,9 +53,10 @@ impl Behind {
         self.0.iter().all(|(id, need)| need.millis <= least(routes.route(*id), shortest[need.shape]))
     }
 
-    /// A route is no longer behind it.
-    pub(super) fn remove(&mut self, route: RouteId) {
-        self.0.remove(&route);
+    /// The route that stands there is no longer behind it; which one stands there instead, if any does.
+    pub(super) fn remove(&mut self, at: u32) -> Option<RouteId> {
+        self.0.swap_remove(at as usize);
+        self.0.get(at as usize).map(|(moved, _)| *moved)
     }
 
     /// The routes by which somebody may pass, if anybody may: who leaves its amount alone, ends before it, or has its shape.

@@ -6,13 +6,14 @@
 
 use std::collections::BTreeMap;
 
+use super::Stage;
 use super::behind::Behind;
 use super::change::class;
 use crate::config::Placement;
 use crate::id::{IdVec, JobId, NodeId, PoolId, ShapeId};
 use crate::line::Waiter;
 use crate::outlook::Outlook;
-use crate::reservation::{Reservation, Timetable};
+use crate::reservation::{Reservation, Timetable, next_instant};
 use crate::route::RouteId;
 use crate::state::{State, Stopped};
 use crate::time::Timestamp;
@@ -25,6 +26,10 @@ pub(super) enum Gate {
     /// Jobs up to this length, in milliseconds at full speed, if any, and the job whose reservation it is.
     Within(Option<u64>),
 }
+
+/// A reservation is another than before: whether somebody may pass it who could not.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Loosened(pub(super) bool);
 
 /// What is kept for a pool.
 #[derive(Clone, Debug)]
@@ -67,16 +72,30 @@ impl Hold {
         self.stale || by_demand(state)
     }
 
-    /// The reservation as it is now; `None` where its holder has no foreseeable start any longer.
-    pub(super) fn worked_out(&mut self, state: &State, held: &Reservation) -> Option<Reservation> {
-        let mut outlook = self.outlook.take().unwrap_or_else(|| Outlook::new(state, held.route));
-        if !outlook.settle(state, &self.timetable) {
+    /// Works out the reservation again if anything has happened that may move it; whether that made it another, or none where
+    /// its holder has no foreseeable start any longer, and then whether somebody may pass who could not before.
+    pub(super) fn work_out(&mut self, state: &State) -> Option<Loosened> {
+        let may_differ = self.may_differ(state);
+        let Self { outlook, timetable, reservation, .. } = self;
+        let held = reservation.as_ref()?;
+        // Time alone moves only a start that has come: who is late is taken to end before any other.
+        if !may_differ && held.start > next_instant(state.now) {
             return None;
         }
-        let is_as_before = outlook.is_as_before(held) && by_room_alone(state);
-        let again = if is_as_before { Some(held.clone()) } else { outlook.reservation(state, held.job) };
-        self.keep(state, Some(outlook));
-        again
+        let ahead = outlook.get_or_insert_with(|| Outlook::new(state, held.route));
+        let mut again = None;
+        if ahead.settle(state, timetable) {
+            let is_as_before = ahead.is_as_before(held) && by_room_alone(state);
+            again = if is_as_before { None } else { ahead.reservation(state, held.job) };
+            if is_as_before || again.as_ref() == Some(held) {
+                self.forget_what_has_come(state);
+                return None;
+            }
+        }
+        let loosened = again.as_ref().is_none_or(|again| again.is_looser_than(held));
+        self.replace(again);
+        self.forget_what_has_come(state);
+        Some(Loosened(loosened))
     }
 
     /// Whether what is kept is what follows from the jobs that run.
@@ -84,10 +103,13 @@ impl Hold {
         self.outlook.as_ref().is_none_or(|outlook| outlook.is_true(state, &self.timetable))
     }
 
-    /// Keeps what is free at the instant of the reservation. Of a start that is due, who is late has not made room, and of
-    /// one that is ahead, has: the next one is worked out from the beginning.
-    fn keep(&mut self, state: &State, outlook: Option<Outlook>) {
-        self.outlook = outlook.filter(|outlook| outlook.at().is_some_and(|at| at > state.now));
+    /// Keeps what is free at the instant of a reservation that is ahead. Of a start that is due, who is late has not made room,
+    /// and of one that is ahead, has: the next one is worked out from the beginning.
+    fn forget_what_has_come(&mut self, state: &State) {
+        let is_ahead = |outlook: &Outlook| outlook.at().is_some_and(|at| at > state.now);
+        if self.reservation.is_none() || !self.outlook.as_ref().is_some_and(is_ahead) {
+            self.outlook = None;
+        }
         self.stale = false;
     }
 }
@@ -204,8 +226,10 @@ impl Holds {
         pool: PoolId,
         (reservation, outlook): (Reservation, Outlook),
     ) {
-        self.pools[pool].replace(Some(reservation));
-        self.pools[pool].keep(state, Some(outlook));
+        let hold = &mut self.pools[pool];
+        hold.replace(Some(reservation));
+        hold.outlook = Some(outlook);
+        hold.forget_what_has_come(state);
     }
 
     /// Takes the reservation of a pool away.
@@ -270,9 +294,9 @@ impl Holds {
     }
 
     /// Nobody may pass by a route of a pool with a reservation.
-    pub(super) fn put_behind(&mut self, state: &State, id: RouteId) {
+    pub(super) fn put_behind(&mut self, state: &State, id: RouteId) -> Stage {
         let route = state.routes.route(id);
-        self.pools[route.pool].behind.insert(id, route, self.shortest[route.shape]);
+        Stage::Behind { at: self.pools[route.pool].behind.insert(id, route, self.shortest[route.shape]) }
     }
 
     /// The routes behind the reservation of a divisible pool by which somebody may pass now, if they have room.

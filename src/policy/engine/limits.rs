@@ -91,7 +91,7 @@ impl Engine {
             let shape = state.routes.route(route).shape;
             let place = self.pending.head(member, shape).map_or(NO_PLACE, |head| head.place);
             self.lists.unhold(Self::view(&*self.order, state), member, route, place);
-            if self.stages[route] == Stage::Behind {
+            if matches!(self.stages[route], Stage::Behind { .. }) {
                 self.take_from_stage(state, route);
             }
             if self.stages[route] == Stage::Idle && self.lists.len(MemberId::ROOT, route) > 0 {

@@ -24,7 +24,7 @@ pub(super) enum Stage {
     /// Its pool is closed.
     SetAside,
     /// It has room, which a reservation keeps from all who wait for it.
-    Behind,
+    Behind { at: u32 },
 }
 
 impl Engine {
@@ -62,7 +62,7 @@ impl Engine {
             Stage::SetAside => {
                 self.watches[pool].set_aside.remove(&route);
             }
-            Stage::Behind => self.leaves_behind(pool, route),
+            Stage::Behind { at } => self.leaves_behind(pool, at),
         }
     }
 
