@@ -214,7 +214,8 @@ impl State {
     }
 
     /// What a job that is known to be alive was submitted as.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "as of the jobs: no more than is asked for is put together")]
+    #[inline(always)]
     pub(crate) fn spec(&self, id: JobId) -> JobSpec {
         self.jobs.spec(id)
     }

@@ -77,7 +77,8 @@ impl Submitted {
         }
     }
 
-    #[inline]
+    #[expect(clippy::inline_always, reason = "as below")]
+    #[inline(always)]
     fn spec(&self, shape: ShapeId) -> JobSpec {
         let length = |at: usize| (self.told >> at & 1 == 1).then_some(self.lengths[at]);
         let mut spec = JobSpec::new(self.team, shape, self.place.submit);
@@ -106,7 +107,11 @@ impl Jobs {
     }
 
     /// What a job that is known to be alive was submitted as.
-    #[inline]
+    #[expect(
+        clippy::inline_always,
+        reason = "hardly anybody asks for more than one part of it: the rest is not put together"
+    )]
+    #[inline(always)]
     pub(crate) fn spec(&self, id: JobId) -> JobSpec {
         self.submitted[id.slot()].spec(self.slots[id.slot()].shape)
     }
