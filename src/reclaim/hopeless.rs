@@ -5,15 +5,17 @@
 //! job's side, as if jobs could be stopped in part; where that is less than the least of its jobs, it is nothing.
 //! Absent on purpose: bounds that look at all that the teams run (see `groups`). Layer 3; uses `state`, `tree`, `dominant`.
 
+use core::cmp::Ordering;
+
 use super::legal::{Fairness, Rules, Wanted, would_pass};
 use super::ranks::Ranks;
 use super::{Prepared, Running};
-use crate::dominant::Holding;
-use crate::id::PoolId;
+use crate::dominant::{Holding, decide_by_hint};
+use crate::id::{PoolId, ShapeId};
 use crate::resources::MAX_KINDS;
 use crate::route::RouteId;
 use crate::state::State;
-use crate::tree::MemberId;
+use crate::tree::{MemberId, hint};
 
 /// Whether it is certain that no victims exist for a job by a route: nobody of a lower rank runs in the pool, and nobody of an
 /// equal rank can have more than the job's side would, or they cannot lose enough.
@@ -50,6 +52,32 @@ pub(crate) fn is_hopeless(
     state.values.groups().iter().enumerate().any(|(group, kind)| {
         let lacking = needs[*kind].get().saturating_sub(free[*kind].get());
         lacking > 0 && !may_lose_enough(state, (running, &mut *ranks), &fair, wanted, (group, lacking))
+    })
+}
+
+/// Whether that is plain of a shape by all its routes, before anybody is put in order: everybody who runs is of its class or
+/// above, and no rival of any of its teams has had as much of late as that team would.
+#[inline]
+pub(crate) fn is_plainly_hopeless(
+    state: &State,
+    (running, prepared): (&Running, &Prepared),
+    (leaf, shape): (MemberId, ShapeId),
+) -> bool {
+    let (tree, shape) = (&state.tree, state.routes.shape(shape));
+    if running.any_below_class(shape.class) {
+        return false;
+    }
+    shape.routes().all(|id| {
+        let (route, charge) = (state.routes.route(id), state.routes.charge(id));
+        let is_most = |mine: MemberId| {
+            let most = prepared.ranks.most(route.pool, tree.member(mine).parent);
+            let held = tree.usage(mine).iter().zip(charge).map(|(now, more)| now + more);
+            let would = hint(held, tree.scale(mine).reciprocals);
+            most.is_some_and(|most| decide_by_hint(would, most) == Some(Ordering::Greater))
+        };
+        tree.path(leaf).take_while(|member| *member != MemberId::ROOT).all(is_most)
+            && !(state.quotas.any()
+                && tree.path(leaf).any(|member| state.quotas.is_guaranteed(member, route)))
     })
 }
 

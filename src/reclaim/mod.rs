@@ -14,7 +14,7 @@ mod running;
 mod search;
 mod spare;
 
-pub(crate) use self::hopeless::is_hopeless;
+pub(crate) use self::hopeless::{is_hopeless, is_plainly_hopeless};
 pub(crate) use self::legal::{Fairness, Rules, Wanted, judge};
 use self::ranks::Ranks;
 pub(crate) use self::running::Running;

@@ -23,6 +23,8 @@ struct Line {
     order: Vec<MemberId>,
     /// Who may stand in a wrong place, or nowhere.
     moved: Noted,
+    /// Nobody holds more than this, rounded, nor has since the line stood in order.
+    most: f64,
 }
 
 impl Ranks {
@@ -32,8 +34,16 @@ impl Ranks {
             let lines = self.0.get_mut(tree.member(member).parent.index()).into_iter().flatten();
             for (_, line) in lines {
                 line.moved.note(member);
+                line.most = line.most.max(tree.hint(member));
             }
         }
+    }
+
+    /// What no child of a member with jobs in a pool holds more than, rounded, if they were ever asked for.
+    #[inline]
+    pub(super) fn most(&self, pool: PoolId, parent: MemberId) -> Option<f64> {
+        let lines = self.0.get(parent.index())?;
+        lines.iter().find(|(its, _)| *its == pool).map(|(_, line)| line.most)
     }
 
     /// The children of a member that have jobs in a pool, whoever holds most first.
@@ -61,7 +71,9 @@ impl Ranks {
         }
         let order = sorted(tree, running, pool, parent);
         let lines = &mut self.0[parent.index()];
-        lines.push((pool, Line { order, ..Line::default() }));
+        let mut line = Line { order, ..Line::default() };
+        line.note_most(tree);
+        lines.push((pool, line));
         lines.len() - 1
     }
 
@@ -93,6 +105,12 @@ impl Line {
             self.order.insert(at, member);
         }
         self.moved.reuse(moved);
+        self.note_most(tree);
+    }
+
+    /// All stand in order: nobody holds more than the first.
+    fn note_most(&mut self, tree: &Tree) {
+        self.most = self.order.first().map_or(0.0, |first| tree.hint(*first));
     }
 }
 

@@ -14,6 +14,7 @@
 mod beside;
 mod buffers;
 mod domains;
+mod enough;
 mod hoped;
 mod nodes;
 mod otherwise;
@@ -24,6 +25,7 @@ use std::collections::BTreeSet;
 
 pub(super) use buffers::Buffers;
 use domains::InDomain;
+use enough::could_have_room;
 use hoped::may_be_guaranteed;
 pub(super) use hoped::{Hope, could_cover};
 use nodes::OnNodes;
@@ -164,7 +166,11 @@ fn search_among(
 ) -> Option<Plan> {
     let Prepared { ranks, spare, quotas, buffers } = prepared;
     let mut groups = Groups::new(state, (running, ranks), bounds.rules, (wanted, hope), fairness)?;
-    if !groups.suffice() {
+    // Who is protected for now is asked until when, even where all would not be enough.
+    let is_open = |groups: &mut Groups<'_>, buffers: &mut Buffers| {
+        bounds.ask_all || could_have_room(state, groups, (wanted.route, bounds.avoid), &mut buffers.seats)
+    };
+    if !groups.suffice() || !is_open(&mut groups, buffers) {
         return None;
     }
     let lent = (spare.lend(&state.tree), core::mem::take(buffers));

@@ -28,7 +28,9 @@ use crate::config::Preemption;
 use crate::id::{IdVec, JobId, PoolId, ShapeId};
 use crate::line::Waiter;
 use crate::policy::first::{Front, Present, merge};
-use crate::reclaim::{Bounds, Plan, Prepared, Rules, Running, Wanted, is_hopeless, search};
+use crate::reclaim::{
+    Bounds, Plan, Prepared, Rules, Running, Wanted, is_hopeless, is_plainly_hopeless, search,
+};
 use crate::route::RouteId;
 use crate::snapshot::Memory;
 use crate::state::{State, Stopped};
@@ -156,7 +158,10 @@ impl Reclaim {
         }
         let mut heads = Vec::new();
         engine.each_head(state, |line, head| {
-            if !self.stopped.contains(&head.waiter.job) && !self.is_in_vain(holds, state, (line, head)) {
+            if !self.stopped.contains(&head.waiter.job)
+                && !is_plainly_hopeless(state, (&self.running, &self.prepared), (head.leaf, head.shape))
+                && !self.is_in_vain(holds, state, (line, head))
+            {
                 heads.push(head);
             }
         });
