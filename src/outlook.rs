@@ -33,8 +33,11 @@ pub(crate) struct Outlook {
     /// Jobs that end by then have ended; `None`: it is as now.
     at: Option<Timestamp>,
     free: Free,
-    /// What is free may be other than when a reservation was made of it last.
+    /// The reservation that was made of it last may be another now.
     changed: bool,
+    /// On nodes: the last of those that it was made of, by when they are tried. It is made of all that have room and are tried
+    /// no later, and of no others.
+    last: Option<(placement::Rank, NodeId)>,
 }
 
 impl Outlook {
@@ -54,7 +57,7 @@ impl Outlook {
             }
             Free::Nodes { rooms, slots }
         };
-        Self { route: id, at: None, free, changed: true }
+        Self { route: id, at: None, free, changed: true, last: None }
     }
 
     /// The instant, if it is not now.
@@ -150,12 +153,13 @@ impl Outlook {
         false
     }
 
-    /// What a job holds by a route is free then, or is not.
+    /// What a job holds by a route is free then, or is not. The reservation is another only where it is on a node of it, before or
+    /// after.
     fn change(&mut self, state: &State, route: RouteId, spans: impl Iterator<Item = Span>, is_free: bool) {
-        self.changed = true;
         let its: &Route = state.routes.route(route);
         match &mut self.free {
             Free::Amount(free) => {
+                self.changed = true;
                 let by = if is_free { Resources::checked_add } else { Resources::checked_sub };
                 let changed = by(free, &its.total);
                 debug_assert!(changed.is_some(), "a job holds more than is taken");
@@ -167,13 +171,18 @@ impl Outlook {
                 for span in spans {
                     // No job is on a node that is down.
                     let Some(room) = &mut rooms[span.node] else { continue };
-                    let before = room.times(&wanted.request);
+                    let is_of_it = |room: &Room| {
+                        let key = || (placement::rank(pool, &wanted.request, span.node, room), span.node);
+                        self.last.is_none_or(|last| room.fits(&wanted.request) && key() <= last)
+                    };
+                    let (before, was_of_it) = (room.times(&wanted.request), is_of_it(room));
                     if is_free {
                         room.give(&its.request, span.workers, span.device);
                     } else {
                         let taken = room.take(&its.request, span.workers, span.device);
                         debug_assert!(taken, "a job holds more than was free");
                     }
+                    self.changed |= was_of_it || is_of_it(room);
                     let here = &mut slots[group(pool, wanted, span.node)];
                     *here = here.saturating_sub(before).saturating_add(room.times(&wanted.request));
                 }
@@ -187,7 +196,7 @@ impl Outlook {
         if let Some(at) = self.at {
             again.advance(state, timetable, at);
         }
-        again.changed = self.changed;
+        (again.changed, again.last) = (self.changed, self.last);
         again == *self
     }
 
@@ -202,19 +211,19 @@ impl Outlook {
         let route = state.routes.route(self.route);
         let (nodes, spare) = match &self.free {
             Free::Amount(free) => (Vec::new(), free.checked_sub(&route.total)?),
-            Free::Nodes { rooms, slots } => {
+            Free::Nodes { rooms, .. } => {
+                let pool = state.ledger.pool(route.pool);
                 let free = rooms.iter().enumerate();
                 let free = free.filter_map(|(node, room)| Some((NodeId::at(node), room.as_ref()?)));
-                // Mostly the last end has just made enough: all of it is needed, whatever would be tried first.
-                let nodes = if !route.confined && slots[0] == u64::from(route.workers) {
-                    free.filter(|(_, room)| room.fits(&route.request)).map(|(node, _)| node).collect()
-                } else {
-                    let spans = placement::find_among(state.ledger.pool(route.pool), route, free)?;
-                    let mut nodes: Vec<NodeId> = spans.iter().map(|span| span.node).collect();
-                    nodes.sort_unstable();
-                    nodes.dedup();
-                    nodes
-                };
+                let spans = placement::find_among(pool, route, free)?;
+                let last = spans.last().filter(|_| !route.confined).map(|span| span.node);
+                self.last = last.and_then(|last| {
+                    let room = rooms[last].as_ref()?;
+                    Some((placement::rank(pool, &route.request, last, room), last))
+                });
+                let mut nodes: Vec<NodeId> = spans.iter().map(|span| span.node).collect();
+                nodes.sort_unstable();
+                nodes.dedup();
                 (nodes, Resources::new())
             }
         };

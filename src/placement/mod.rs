@@ -150,7 +150,7 @@ pub(crate) fn seats_beside(pool: &PoolState, route: &Route, spans: &[Span]) -> b
 }
 
 /// When a node that has room for a worker is tried; `free` is what the node has free, now or at another time.
-fn rank(pool: &PoolState, request: &Resources, node: NodeId, free: &Room) -> Rank {
+pub(crate) fn rank(pool: &PoolState, request: &Resources, node: NodeId, free: &Room) -> Rank {
     match pool.placement() {
         Placement::BestFit => best_fit::rank(pool, free.amounts()),
         Placement::BestFitGpu => best_fit_gpu::rank(pool, free.amounts()),
