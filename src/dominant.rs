@@ -35,6 +35,12 @@ pub(crate) fn decide_by_hint(a: f64, b: f64) -> Option<Ordering> {
     if is_apart(a, b) { a.partial_cmp(&b) } else { None }
 }
 
+/// Whether an ordering hint is more than another, by enough to be believed.
+#[inline]
+pub(crate) fn is_plainly_more(a: f64, b: f64) -> bool {
+    a - b > a * HINT_MARGIN
+}
+
 impl Holding<'_> {
     /// What is held in a group, after the grant or before it.
     #[inline]

@@ -5,80 +5,145 @@
 //! job's side, as if jobs could be stopped in part; where that is less than the least of its jobs, it is nothing.
 //! Absent on purpose: bounds that look at all that the teams run (see `groups`). Layer 3; uses `state`, `tree`, `dominant`.
 
-use core::cmp::Ordering;
-
 use super::legal::{Fairness, Rules, Wanted, would_pass};
 use super::ranks::Ranks;
 use super::{Prepared, Running};
-use crate::dominant::{Holding, decide_by_hint};
+use crate::dominant::{Holding, is_plainly_more};
 use crate::id::{PoolId, ShapeId};
-use crate::resources::MAX_KINDS;
-use crate::route::RouteId;
+use crate::resources::{MAX_KINDS, ResourceKind};
+use crate::route::{Route, RouteId};
 use crate::state::State;
 use crate::tree::{MemberId, hint};
 
-/// Whether it is certain that no victims exist for a job by a route: nobody of a lower rank runs in the pool, and nobody of an
-/// equal rank can have more than the job's side would, or they cannot lose enough.
-pub(crate) fn is_hopeless(
+/// Why it is certain that no victims exist for a job by a route.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Hopeless {
+    /// Nobody may be stopped for it.
+    Nobody,
+    /// Of this resource they lose no more than so much before they hold less than the job's side would, and it lacks more.
+    LosesAtMost(ResourceKind, u64),
+}
+
+/// Why it is certain that no victims exist for a job by a route, if it is: nobody of a lower rank runs in the pool, and nobody of
+/// an equal rank can have more than the job's side would, or they cannot lose enough.
+pub(crate) fn hopeless(
     state: &State,
     (running, prepared): (&Running, &mut Prepared),
     rules: Rules,
     wanted: Wanted,
-) -> bool {
+) -> Option<Hopeless> {
     let route = state.routes.route(wanted.route);
-    let Some(lowest) = running.lowest_class(route.pool) else { return true };
+    let Some(lowest) = running.lowest_class(route.pool) else { return Some(Hopeless::Nobody) };
     if lowest < wanted.class {
-        return false;
+        return None;
     }
     let (tree, ranks) = (&state.tree, &mut prepared.ranks);
-    if state.quotas.any() && tree.path(wanted.leaf).any(|member| state.quotas.is_guaranteed(member, route)) {
-        return false;
+    if state.quotas.any() && is_guaranteed(state, wanted.leaf, route) {
+        return None;
     }
     if !rules.same_rank || lowest > wanted.class {
-        return true;
+        return Some(Hopeless::Nobody);
     }
     // Usage of a lower rank does not count, so that a side may hold less than it seems to.
     if running.any_below_class(wanted.class) {
-        return false;
+        return None;
     }
     let mut sides = tree.path(wanted.leaf).filter(|member| *member != MemberId::ROOT);
     if !sides.any(|mine| somebody_has_more(state, (running, &mut *ranks), (wanted.route, route.pool), mine)) {
-        return true;
+        return Some(Hopeless::Nobody);
     }
-    let Some(fair) = Fairness::of(state, running, rules, wanted) else { return false };
-    let free = state.ledger.pool(route.pool).free();
-    let needs = state.quotas.needs(tree, wanted.leaf, route);
+    let fair = Fairness::of(state, running, rules, wanted)?;
     // Of what nobody's share counts all may be lost.
-    state.values.groups().iter().enumerate().any(|(group, kind)| {
-        let lacking = needs[*kind].get().saturating_sub(free[*kind].get());
-        lacking > 0 && !may_lose_enough(state, (running, &mut *ranks), &fair, wanted, (group, lacking))
+    state.values.groups().iter().enumerate().find_map(|(group, kind)| {
+        let lacking = lacking(state, wanted.leaf, route, *kind);
+        if lacking == 0 {
+            return None;
+        }
+        let most = lose_at_most(state, (running, &mut *ranks), &fair, wanted, (group, lacking))?;
+        Some(Hopeless::LosesAtMost(*kind, most))
     })
 }
 
-/// Whether that is plain of a shape by all its routes, before anybody is put in order: everybody who runs is of its class or
-/// above, and no rival of any of its teams has had as much of late as that team would.
+/// Whether a job counts as guaranteed at any of its teams.
+fn is_guaranteed(state: &State, leaf: MemberId, route: &Route) -> bool {
+    state.tree.path(leaf).any(|member| state.quotas.is_guaranteed(member, route))
+}
+
+/// How much of a resource must become free for a job.
+fn lacking(state: &State, leaf: MemberId, route: &Route, kind: ResourceKind) -> u64 {
+    let needs = state.quotas.needs(&state.tree, leaf, route);
+    needs[kind].get().saturating_sub(state.ledger.pool(route.pool).free()[kind].get())
+}
+
+/// What is plain of a line before anybody is put in order.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum Plainly {
+    /// Nothing.
+    Unknown,
+    /// What they lose at most is what was found once, and too little.
+    TooLittle,
+    /// No rival of any of its teams has had as much of late as that team would.
+    NobodyHasMore,
+}
+
+/// What is plain of a leaf's jobs of a shape, where all that run are of its class or above; of what the rivals could lose at most,
+/// if that was found once and its own teams have lost nothing since. It stays so until one of the rivals who hold as much as the
+/// job's side would starts something: who holds less loses nothing, and who stops something loses less.
 #[inline]
-pub(crate) fn is_plainly_hopeless(
+pub(crate) fn plainly(
     state: &State,
     (running, prepared): (&Running, &Prepared),
     (leaf, shape): (MemberId, ShapeId),
-) -> bool {
-    let (tree, shape) = (&state.tree, state.routes.shape(shape));
+    known: Option<(ResourceKind, u64)>,
+) -> Plainly {
+    let shape = state.routes.shape(shape);
     if running.any_below_class(shape.class) {
-        return false;
+        return Plainly::Unknown;
     }
-    shape.routes().all(|id| {
-        let (route, charge) = (state.routes.route(id), state.routes.charge(id));
-        let is_most = |mine: MemberId| {
-            let most = prepared.ranks.most(route.pool, tree.member(mine).parent);
-            let held = tree.usage(mine).iter().zip(charge).map(|(now, more)| now + more);
-            let would = hint(held, tree.scale(mine).reciprocals);
-            most.is_some_and(|most| decide_by_hint(would, most) == Some(Ordering::Greater))
-        };
-        tree.path(leaf).take_while(|member| *member != MemberId::ROOT).all(is_most)
-            && !(state.quotas.any()
-                && tree.path(leaf).any(|member| state.quotas.is_guaranteed(member, route)))
-    })
+    let mut routes = shape.routes();
+    let by = |id: RouteId| plainly_by(state, prepared, (leaf, id), known);
+    let first = routes.next().map_or(Plainly::Unknown, by);
+    routes.fold(first, |all, id| if all == Plainly::Unknown { all } else { all.min(by(id)) })
+}
+
+/// The same by one route.
+#[inline(never)]
+fn plainly_by(
+    state: &State,
+    prepared: &Prepared,
+    (leaf, id): (MemberId, RouteId),
+    known: Option<(ResourceKind, u64)>,
+) -> Plainly {
+    let (tree, route) = (&state.tree, state.routes.route(id));
+    let parent = tree.member(leaf).parent;
+    let Some((most, risen)) = prepared.ranks.most(route.pool, parent) else { return Plainly::Unknown };
+    let own = would_hold(state, id, (leaf, leaf));
+    let mut has_most = is_plainly_more(own, most);
+    // What the rivals may lose is told by what the job's own team would hold.
+    let mut as_known = known.is_some() && is_plainly_more(own, risen);
+    if parent != MemberId::ROOT && (has_most || as_known) {
+        for mine in tree.path(parent).take_while(|member| *member != MemberId::ROOT) {
+            let line = prepared.ranks.most(route.pool, tree.member(mine).parent);
+            let Some((most, risen)) = line else { return Plainly::Unknown };
+            has_most = has_most && is_plainly_more(would_hold(state, id, (mine, mine)), most);
+            as_known = as_known && is_plainly_more(would_hold(state, id, (leaf, mine)), risen);
+        }
+    }
+    if !has_most && !as_known || state.quotas.any() && is_guaranteed(state, leaf, route) {
+        return Plainly::Unknown;
+    }
+    if has_most {
+        return Plainly::NobodyHasMore;
+    }
+    let too_little = known.is_some_and(|(kind, most)| most < lacking(state, leaf, route, kind));
+    if too_little { Plainly::TooLittle } else { Plainly::Unknown }
+}
+
+/// What a member would hold with one more job by a route, for the weight of another, rounded.
+#[inline]
+fn would_hold(state: &State, route: RouteId, (holds, by): (MemberId, MemberId)) -> f64 {
+    let held = state.tree.usage(holds).iter().zip(state.routes.charge(route));
+    hint(held.map(|(now, more)| now + more), state.tree.scale(by).reciprocals)
 }
 
 /// Whether a rival of a side has more in a pool than it would have with one more job by a route. Apart, since most of what it
@@ -95,22 +160,22 @@ fn somebody_has_more(
     rival.is_some_and(|rival| !would_pass(state, route, (mine, rival)))
 }
 
-/// Whether all sides together could lose so much of a group's resource before they hold less than the job's side would, by
-/// the dominant share.
-fn may_lose_enough(
+/// How much of a group's resource all sides together could lose at most before they hold less than the job's side would, by
+/// the dominant share; `None` if that may be as much as is lacking.
+fn lose_at_most(
     state: &State,
     (running, ranks): (&Running, &mut Ranks),
     fair: &Fairness<'_>,
     wanted: Wanted,
-    (group, mut lacking): (usize, u64),
-) -> bool {
+    (group, lacking): (usize, u64),
+) -> Option<u64> {
     let tree = &state.tree;
     let pool = state.routes.route(wanted.route).pool;
     let value = u128::from(state.values.value(pool, state.values.groups()[group]).max(1));
-    let none = [0; MAX_KINDS];
+    let (none, mut lost) = ([0; MAX_KINDS], 0_u64);
     for mine in tree.path(wanted.leaf).filter(|member| *member != MemberId::ROOT) {
         if fair.says_nothing_of(mine) {
-            return true;
+            return None;
         }
         let (ours, scale) = (fair.ours(), tree.scale(mine));
         let (part, whole) = Holding { usage: ours, charge: &none[..ours.len()], scale }.largest(false);
@@ -129,17 +194,17 @@ fn may_lose_enough(
             let keeps = |divisor: u128| (u128::from(part) * divisor).div_ceil(whole);
             // Whoever holds as much of something else may lose all of this.
             if held().any(|(other, (held, divisor))| other != group && u128::from(*held) >= keeps(*divisor)) {
-                return true;
+                return None;
             }
             let beyond = held()
                 .nth(group)
                 .map_or(0, |(_, (held, divisor))| u128::from(*held).saturating_sub(keeps(*divisor)));
-            let most = beyond / value;
-            let Some(left) = u128::from(lacking).checked_sub(most).filter(|left| *left > 0) else {
-                return true;
-            };
-            lacking = u64::try_from(left).unwrap_or(lacking);
+            // What is held fits 64 bits.
+            lost = lost.saturating_add(u64::try_from(beyond / value).unwrap_or(u64::MAX));
+            if lost >= lacking {
+                return None;
+            }
         }
     }
-    false
+    Some(lost)
 }

@@ -14,7 +14,7 @@ mod running;
 mod search;
 mod spare;
 
-pub(crate) use self::hopeless::{is_hopeless, is_plainly_hopeless};
+pub(crate) use self::hopeless::{Hopeless, Plainly, hopeless, plainly};
 pub(crate) use self::legal::{Fairness, Rules, Wanted, judge};
 use self::ranks::Ranks;
 pub(crate) use self::running::Running;
@@ -42,10 +42,20 @@ pub(crate) struct Prepared {
 }
 
 impl Prepared {
-    /// Something of a leaf has started or stopped.
-    pub(crate) fn changed(&mut self, tree: &Tree, leaf: MemberId) {
-        self.ranks.changed(tree, leaf);
+    /// Something of a leaf has started, so that it holds more, or stopped.
+    pub(crate) fn changed(&mut self, tree: &Tree, leaf: MemberId, more: bool) {
+        self.ranks.changed(tree, leaf, more);
         self.spare.changed(leaf);
+    }
+
+    /// Everybody who waits has been looked at.
+    pub(crate) fn has_looked(&mut self) {
+        self.ranks.looks += 1;
+    }
+
+    /// How often everybody has been.
+    pub(crate) fn looks(&self) -> u64 {
+        self.ranks.looks
     }
 
     /// Whether it is as if it were made anew.

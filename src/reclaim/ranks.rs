@@ -10,12 +10,17 @@
 
 use super::noted::Noted;
 use super::{Running, compare_siblings};
+use crate::dominant::is_plainly_more;
 use crate::id::{Id as _, PoolId};
 use crate::tree::{MemberId, Tree};
 
 /// The lines that were asked for, by member.
 #[derive(Clone, Default, Debug)]
-pub(crate) struct Ranks(Vec<Vec<(PoolId, Line)>>);
+pub(crate) struct Ranks {
+    lines: Vec<Vec<(PoolId, Line)>>,
+    /// How often everybody who waits was looked at.
+    pub(super) looks: u64,
+}
 
 /// The children of one member that have jobs in one pool.
 #[derive(Clone, Default, Debug)]
@@ -25,25 +30,34 @@ struct Line {
     moved: Noted,
     /// Nobody holds more than this, rounded, nor has since the line stood in order.
     most: f64,
+    /// Whoever has started something since a look holds no more than this, rounded; and the number of that look.
+    risen: (u64, f64),
 }
 
 impl Ranks {
-    /// What is held below a leaf is more or less than before.
-    pub(super) fn changed(&mut self, tree: &Tree, leaf: MemberId) {
+    /// What is held below a leaf is more, since something has started, or less.
+    pub(super) fn changed(&mut self, tree: &Tree, leaf: MemberId, more: bool) {
         for member in tree.path(leaf).filter(|member| *member != MemberId::ROOT) {
-            let lines = self.0.get_mut(tree.member(member).parent.index()).into_iter().flatten();
+            let lines = self.lines.get_mut(tree.member(member).parent.index()).into_iter().flatten();
             for (_, line) in lines {
                 line.moved.note(member);
-                line.most = line.most.max(tree.hint(member));
+                if more {
+                    let hint = tree.hint(member);
+                    line.most = line.most.max(hint);
+                    let risen = line.risen_since(self.looks).max(hint);
+                    line.risen = (self.looks, risen);
+                }
             }
         }
     }
 
-    /// What no child of a member with jobs in a pool holds more than, rounded, if they were ever asked for.
+    /// What no child of a member with jobs in a pool holds more than, rounded, and what none of those does who have started
+    /// something since everybody was looked at; if they were ever asked for.
     #[inline]
-    pub(super) fn most(&self, pool: PoolId, parent: MemberId) -> Option<f64> {
-        let lines = self.0.get(parent.index())?;
-        lines.iter().find(|(its, _)| *its == pool).map(|(_, line)| line.most)
+    pub(super) fn most(&self, pool: PoolId, parent: MemberId) -> Option<(f64, f64)> {
+        let lines = self.lines.get(parent.index())?;
+        let (_, line) = lines.iter().find(|(its, _)| *its == pool)?;
+        Some((line.most, line.risen_since(self.looks)))
     }
 
     /// The children of a member that have jobs in a pool, whoever holds most first.
@@ -55,9 +69,9 @@ impl Ranks {
         pool: PoolId,
         parent: MemberId,
     ) -> &[MemberId] {
-        let known = self.0.get(parent.index()).into_iter().flatten().position(|(its, _)| *its == pool);
+        let known = self.lines.get(parent.index()).into_iter().flatten().position(|(its, _)| *its == pool);
         let at = known.unwrap_or_else(|| self.new_line(tree, running, pool, parent));
-        let (_, line) = &mut self.0[parent.index()][at];
+        let (_, line) = &mut self.lines[parent.index()][at];
         if !line.moved.is_empty() {
             line.settle(tree, running, pool);
         }
@@ -66,11 +80,11 @@ impl Ranks {
 
     #[cold]
     fn new_line(&mut self, tree: &Tree, running: &Running, pool: PoolId, parent: MemberId) -> usize {
-        if self.0.len() <= parent.index() {
-            self.0.resize_with(parent.index() + 1, Vec::new);
+        if self.lines.len() <= parent.index() {
+            self.lines.resize_with(parent.index() + 1, Vec::new);
         }
         let order = sorted(tree, running, pool, parent);
-        let lines = &mut self.0[parent.index()];
+        let lines = &mut self.lines[parent.index()];
         let mut line = Line { order, ..Line::default() };
         line.note_most(tree);
         lines.push((pool, line));
@@ -79,9 +93,13 @@ impl Ranks {
 
     /// Whether everybody stands where sorting puts him, once settled.
     pub(crate) fn are_right(&self, tree: &Tree, running: &Running) -> bool {
-        let lines = self.0.iter().enumerate();
+        let lines = self.lines.iter().enumerate();
         lines.flat_map(|(parent, lines)| lines.iter().map(move |line| (parent, line))).all(
             |(parent, (pool, line))| {
+                let exceeds = |member| is_plainly_more(tree.hint(member), line.most);
+                if running.children_in(*pool, MemberId::at(parent)).any(exceeds) {
+                    return false;
+                }
                 let mut line = line.clone();
                 line.settle(tree, running, *pool);
                 line.order == sorted(tree, running, *pool, MemberId::at(parent))
@@ -106,6 +124,12 @@ impl Line {
         }
         self.moved.reuse(moved);
         self.note_most(tree);
+    }
+
+    /// What nobody holds more than, rounded, who has started something since a look.
+    #[inline]
+    fn risen_since(&self, look: u64) -> f64 {
+        if self.risen.0 == look { self.risen.1 } else { 0.0 }
     }
 
     /// All stand in order: nobody holds more than the first.

@@ -3,7 +3,6 @@
 //! Kept with each start and stop, so that a search looks at those alone who may be its victims.
 //! Absent on purpose: who may be stopped for whom (see `groups`). Layer 3; uses `state`, `tree`.
 
-use core::cmp::Reverse;
 use core::ops::Bound;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,8 +16,8 @@ use crate::time::Timestamp;
 use crate::tree::{MemberId, Tree};
 
 /// A running job among those that differ in nothing but what would be lost, if that is all that they ran: whoever started
-/// last comes first.
-type Turn = (Reverse<Timestamp>, Reverse<Place>, JobId);
+/// last gives way first.
+type Turn = (Timestamp, Place, JobId);
 
 /// The jobs of one leaf that run in a pool by one route and may be stopped.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
@@ -29,9 +28,9 @@ pub(crate) struct Alike {
 }
 
 impl Alike {
-    /// Them all, in no order that matters.
+    /// Them all, whoever started last first.
     pub(super) fn jobs(&self) -> impl Iterator<Item = JobId> + '_ {
-        self.by_start.iter().map(|(.., job)| *job)
+        self.by_start.iter().rev().map(|(.., job)| *job)
     }
 
     pub(super) fn len(&self) -> usize {
@@ -173,7 +172,7 @@ impl Running {
                 at
             });
             let (_, alike) = &mut own.alike[at];
-            alike.by_start.insert((Reverse(since), Reverse(state.place(job)), job));
+            alike.by_start.insert((since, state.place(job), job));
             alike.uneven += usize::from(state.spec(job).saves());
             *here.preemptible.entry(class).or_insert(0) += 1;
             here.lowest = Some(here.lowest.map_or(class, |lowest| lowest.min(class)));
@@ -208,7 +207,7 @@ impl Running {
             let own = &mut here.own[known.leaf];
             if let Ok(at) = own.find(id) {
                 let (_, alike) = &mut own.alike[at];
-                alike.by_start.remove(&(Reverse(since), Reverse(state.place(job)), job));
+                alike.by_start.remove(&(since, state.place(job), job));
                 alike.uneven -= usize::from(state.spec(job).saves());
                 if alike.by_start.is_empty() {
                     own.alike.remove(at);

@@ -19,7 +19,7 @@ use core::cell::Cell;
 use core::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, BTreeSet};
 
-use self::again::{Failed, Version};
+use self::again::{AtMost, Failed, Version};
 use super::Engine;
 use super::back_off::BackOffs;
 use super::holds::Holds;
@@ -28,9 +28,7 @@ use crate::config::Preemption;
 use crate::id::{IdVec, JobId, PoolId, ShapeId};
 use crate::line::Waiter;
 use crate::policy::first::{Front, Present, merge};
-use crate::reclaim::{
-    Bounds, Plan, Prepared, Rules, Running, Wanted, is_hopeless, is_plainly_hopeless, search,
-};
+use crate::reclaim::{Bounds, Hopeless, Plan, Prepared, Rules, Running, Wanted, hopeless, search};
 use crate::route::RouteId;
 use crate::snapshot::Memory;
 use crate::state::{State, Stopped};
@@ -53,6 +51,8 @@ pub(super) struct Reclaim {
     failed: BTreeMap<JobId, Failed>,
     /// By line: the first job, if it was hopeless or its search failed without a reservation in its way, and the version then.
     in_vain: Vec<Option<(JobId, Version)>>,
+    /// By line: what rivals could lose at most, if that was found at one of the last looks.
+    at_most: Vec<Option<AtMost>>,
     /// How often reservations had changed at the last search that found nothing.
     reservations: u64,
     /// Who was stopped for another job since the last event from outside.
@@ -101,6 +101,7 @@ impl Reclaim {
             shrunk: state.tree.ids().map(|_| 0).collect(),
             failed: BTreeMap::new(),
             in_vain: Vec::new(),
+            at_most: Vec::new(),
             reservations: 0,
             stopped: BTreeSet::new(),
             freed: BTreeSet::new(),
@@ -159,17 +160,18 @@ impl Reclaim {
         let mut heads = Vec::new();
         engine.each_head(state, |line, head| {
             if !self.stopped.contains(&head.waiter.job)
-                && !is_plainly_hopeless(state, (&self.running, &self.prepared), (head.leaf, head.shape))
+                && !self.is_plain(state, (line, head))
                 && !self.is_in_vain(holds, state, (line, head))
             {
                 heads.push(head);
             }
         });
+        self.prepared.has_looked();
         for head in engine.in_order(state, heads) {
             // Whoever has one route is here because that is not hopeless.
             let only = state.routes.shape(head.shape).routes().nth(1).is_none();
             for route in state.routes.shape(head.shape).routes() {
-                let hopeless = !only && self.is_hopeless(state, head, route);
+                let hopeless = !only && self.hopeless(state, head, route).is_some();
                 if let Some(plan) = (!hopeless).then(|| self.plan(engine, state, head, route)).flatten() {
                     return Some((head, route, plan));
                 }
@@ -185,9 +187,9 @@ impl Reclaim {
         None
     }
 
-    fn is_hopeless(&mut self, state: &State, head: Head, route: RouteId) -> bool {
+    fn hopeless(&mut self, state: &State, head: Head, route: RouteId) -> Option<Hopeless> {
         let wanted = Wanted { job: head.waiter.job, leaf: head.leaf, class: class_of(state, head), route };
-        is_hopeless(state, (&self.running, &mut self.prepared), self.rules, wanted)
+        hopeless(state, (&self.running, &mut self.prepared), self.rules, wanted)
     }
 
     /// A plan for a job by a route that keeps every bound on waste.
@@ -464,7 +466,7 @@ impl Engine {
         if let Some(route) = state.route_of(job) {
             reclaim.changed_in(state.routes.route(route).pool);
         }
-        reclaim.prepared.changed(&state.tree, state.alive(job).leaf);
+        reclaim.prepared.changed(&state.tree, state.alive(job).leaf, true);
         let top = state.tree.below_root(state.alive(job).leaf);
         let grows = |pool: usize| reclaim.rules.same_rank && reclaim.running.has_below(PoolId::at(pool), top);
         for (pool, version) in reclaim.versions.iter_mut().enumerate() {
@@ -481,7 +483,7 @@ impl Engine {
         reclaim.waste.stopped(state, job);
         reclaim.backing_off.touch(state, job);
         reclaim.changed_in(pool);
-        reclaim.prepared.changed(&state.tree, state.alive(job).leaf);
+        reclaim.prepared.changed(&state.tree, state.alive(job).leaf, false);
         for member in state.tree.path(state.alive(job).leaf) {
             reclaim.shrunk[member] += 1;
         }
@@ -534,7 +536,23 @@ impl Engine {
     }
 
     pub(super) fn check_reclaim(&self, state: &State) -> Result<(), String> {
-        self.reclaim.as_ref().map_or(Ok(()), |reclaim| reclaim.check(state))
+        let Some(reclaim) = &self.reclaim else { return Ok(()) };
+        reclaim.check(state)?;
+        let mut again = reclaim.clone();
+        let lines = self.pending.some_waiting().flat_map(|leaf| {
+            self.pending
+                .numbered_heads(leaf)
+                .map(move |(line, (shape, class, waiter))| (line, Head { leaf, shape, class, waiter }))
+        });
+        for (line, head) in lines {
+            let mut routes = state.routes.shape(head.shape).routes();
+            if again.is_plain(state, (line, head))
+                && !routes.all(|route| again.hopeless(state, head, route).is_some())
+            {
+                return Err(format!("reclaim takes job {} to be hopeless, and it is not", head.waiter.job));
+            }
+        }
+        Ok(())
     }
 }
 

@@ -7,6 +7,8 @@
 use super::super::holds::Holds;
 use super::{Head, Reclaim};
 use crate::id::{JobId, ShapeId};
+use crate::reclaim::{Hopeless, Plainly, plainly};
+use crate::resources::ResourceKind;
 use crate::state::State;
 use crate::tree::MemberId;
 
@@ -17,6 +19,17 @@ pub(super) struct Version {
     /// Somebody of a lower class runs: then less is certain beforehand, and a search is made that was not before.
     below: bool,
     changes: u64,
+}
+
+/// What the rivals of a line's jobs could lose of a resource at most, as it was found once.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct AtMost {
+    kind: ResourceKind,
+    amount: u64,
+    /// The next look at which it can be told whether it is still so: it must be told at each.
+    look: u64,
+    /// What had stopped of the line's own teams.
+    lost: u64,
 }
 
 /// Until what has happened a search need not be made again.
@@ -41,10 +54,16 @@ impl Reclaim {
         let pools = shape.routes().map(|route| state.routes.route(route).pool);
         let mut changes: u64 = pools.map(|pool| self.versions[pool]).sum();
         if is_compared {
-            let own = state.tree.path(leaf).filter(|member| *member != MemberId::ROOT);
-            changes += own.map(|member| self.shrunk[member]).sum::<u64>();
+            changes += self.lost_by(state, leaf);
         }
         Version { anywhere: false, below, changes }
+    }
+
+    /// Counts what has stopped of each of a leaf's teams.
+    #[inline]
+    fn lost_by(&self, state: &State, leaf: MemberId) -> u64 {
+        let own = state.tree.path(leaf).filter(|member| *member != MemberId::ROOT);
+        own.map(|member| self.shrunk[member]).sum()
     }
 
     /// What is noted of a job that waits when its search has failed; of the reservations, if any stood in its way.
@@ -83,9 +102,19 @@ impl Reclaim {
             return true;
         }
         let mut routes = state.routes.shape(head.shape).routes();
-        if routes.all(|route| self.is_hopeless(state, head, route)) {
-            self.remember(line, job, version);
-            return true;
+        if let Some(first) = routes.next().and_then(|route| self.hopeless(state, head, route)) {
+            let mut only = true;
+            let all = routes.all(|route| {
+                only = false;
+                self.hopeless(state, head, route).is_some()
+            });
+            if all {
+                self.remember(line, job, version);
+                if let (true, Hopeless::LosesAtMost(kind, amount)) = (only, first) {
+                    self.lose_at_most(state, (line, head.leaf), kind, amount);
+                }
+                return true;
+            }
         }
         let failed = self.failed.get(&job).copied();
         failed.is_some_and(|failed| self.still_fails(holds, state, job, failed))
@@ -106,6 +135,35 @@ impl Reclaim {
         self.failed.insert(job, failed);
     }
 
+    /// Whether nobody can be stopped for any job of a line, and that is told from what is known already.
+    #[inline]
+    pub(super) fn is_plain(&mut self, state: &State, (line, head): (usize, Head)) -> bool {
+        let look = self.prepared.looks();
+        let known = self.at_most.get(line).copied().flatten();
+        let known = known.filter(|known| known.look == look && known.lost == self.lost_by(state, head.leaf));
+        let at_most = known.map(|known| (known.kind, known.amount));
+        let told = plainly(state, (&self.running, &self.prepared), (head.leaf, head.shape), at_most);
+        if let (Plainly::TooLittle, Some(known)) = (told, known) {
+            self.at_most[line] = Some(AtMost { look: look + 1, ..known });
+        }
+        told != Plainly::Unknown
+    }
+
+    /// It is found what the rivals of a line's jobs could lose at most.
+    fn lose_at_most(
+        &mut self,
+        state: &State,
+        (line, leaf): (usize, MemberId),
+        kind: ResourceKind,
+        amount: u64,
+    ) {
+        if self.at_most.len() <= line {
+            self.at_most.resize(line + 1, None);
+        }
+        let (look, lost) = (self.prepared.looks() + 1, self.lost_by(state, leaf));
+        self.at_most[line] = Some(AtMost { kind, amount, look, lost });
+    }
+
     fn remember(&mut self, line: usize, job: JobId, version: Version) {
         if self.in_vain.len() <= line {
             self.in_vain.resize(line + 1, None);
@@ -117,6 +175,7 @@ impl Reclaim {
     pub(super) fn forget_failed(&mut self) {
         self.failed.clear();
         self.in_vain.clear();
+        self.at_most.clear();
     }
 }
 

@@ -10,7 +10,7 @@ use super::{Engine, Head, Reclaim, class_of};
 use crate::explain::{Blocked, EvictionBound};
 use crate::id::{JobId, PoolId};
 use crate::policy::lack::once_each;
-use crate::reclaim::{Bounds, Plan, Prepared, Rules, Wanted, is_hopeless, search};
+use crate::reclaim::{Bounds, Plan, Prepared, Rules, Wanted, hopeless, search};
 use crate::route::RouteId;
 use crate::state::State;
 use crate::time::Timestamp;
@@ -86,7 +86,7 @@ impl Trial<'_> {
         engine.is_first_in(state, *head, *route)
             && leaves_room
             && !has_room
-            && !is_hopeless(state, (&reclaim.running, prepared), rules, wanted)
+            && hopeless(state, (&reclaim.running, prepared), rules, wanted).is_none()
     }
 
     fn plan(&mut self, wanted: Wanted, bounds: InForce) -> Option<Plan> {
