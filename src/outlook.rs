@@ -153,8 +153,8 @@ impl Outlook {
         false
     }
 
-    /// What a job holds by a route is free then, or is not. The reservation is another only where it is on a node of it, before or
-    /// after.
+    /// What a job holds by a route is free then, or is not. Where nothing but the room decides when a node is tried, the reservation
+    /// is another only if a node of it is, before or after.
     fn change(&mut self, state: &State, route: RouteId, spans: impl Iterator<Item = Span>, is_free: bool) {
         let its: &Route = state.routes.route(route);
         match &mut self.free {

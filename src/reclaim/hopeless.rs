@@ -185,8 +185,11 @@ fn lose_at_most(
                 // So are all who follow.
                 break;
             }
+            let has_nobody =
+                || !running.has_own(pool, side) && running.children_in(pool, side).next().is_none();
             if state.quotas.any() && state.quotas.borrowers(side, pool) == Some(0)
                 || !fair.may_lose_any(running, pool, (mine, side))
+                || has_nobody()
             {
                 continue;
             }

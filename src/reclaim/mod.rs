@@ -48,12 +48,12 @@ impl Prepared {
         self.spare.changed(leaf);
     }
 
-    /// Everybody who waits has been looked at.
+    /// All lines have been gone through.
     pub(crate) fn has_looked(&mut self) {
         self.ranks.looks += 1;
     }
 
-    /// How often everybody has been.
+    /// How often they have been.
     pub(crate) fn looks(&self) -> u64 {
         self.ranks.looks
     }

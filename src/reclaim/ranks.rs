@@ -18,7 +18,7 @@ use crate::tree::{MemberId, Tree};
 #[derive(Clone, Default, Debug)]
 pub(crate) struct Ranks {
     lines: Vec<Vec<(PoolId, Line)>>,
-    /// How often everybody who waits was looked at.
+    /// How often all lines of who waits were gone through.
     pub(super) looks: u64,
 }
 

@@ -582,6 +582,7 @@ scenarios!(
     static_shares_below_a_department,
     the_higher_class_gets_the_last_node,
     weights_divide_the_slots,
+    who_may_not_be_stopped_is_no_hope,
     who_restarts_dearly_is_stopped_last,
     yarn_lexicographic_share,
 );

@@ -104,7 +104,7 @@ impl Hold {
     }
 
     /// Keeps what is free at the instant of a reservation that is ahead. Of a start that is due, who is late has not made room,
-    /// and of one that is ahead, has: the next one is worked out from the beginning.
+    /// and of one that is ahead, has: the next one is worked out from the beginning. The reservation is up to date now.
     fn forget_what_has_come(&mut self, state: &State) {
         let is_ahead = |outlook: &Outlook| outlook.at().is_some_and(|at| at > state.now);
         if self.reservation.is_none() || !self.outlook.as_ref().is_some_and(is_ahead) {

@@ -1,8 +1,8 @@
 //! Enough: whether a job could have room on nodes at all once all are gone who may be stopped for it, before any of them is looked
 //! at alone.
 //!
-//! Mostly a search on nodes finds nobody because nobody could make the room on any node; only the resource that the job asks
-//! first is counted, which is the scarcest of them. Absent on purpose: who may be stopped (see `groups`), and what they could
+//! Mostly a search on nodes finds nobody because nobody could make the room on any node. Counted is the first resource that the
+//! job asks alone, which is GPUs where it asks any. Absent on purpose: who may be stopped (see `groups`), and what they could
 //! make of a pool as a whole (there too). Layer 3; uses `state`, `ledger`.
 
 use crate::id::NodeId;
