@@ -5,6 +5,8 @@
 
 use std::collections::BTreeSet;
 
+use smallvec::SmallVec;
+
 use super::Runs;
 use super::row::Row;
 use crate::id::{JobId, PoolId};
@@ -76,7 +78,7 @@ impl Borrowers {
         pool: PoolId,
         is_out: impl Fn(JobId) -> bool,
     ) -> Vec<(Candidate, Resources)> {
-        let mut open = Vec::new();
+        let mut open = SmallVec::<[_; 2]>::new();
         for (asked, alike) in self.alike.iter().filter(|(asked, _)| row.has_left(pool, asked)) {
             let mut alike = alike.iter().filter(|(.., job)| !is_out(*job));
             open.push((alike.next(), asked, alike));

@@ -8,6 +8,8 @@
 use core::cmp::{Ordering, Reverse};
 use std::collections::{BTreeSet, BinaryHeap};
 
+use smallvec::SmallVec;
+
 use super::groups::Groups;
 use super::{Fairness, Loss, compare_leaves, is_whole};
 use crate::resources::{ResourceKind, Resources};
@@ -64,7 +66,7 @@ pub(super) enum Next {
     /// The candidate of this number.
     Candidate(usize),
     /// First it has to be known who is in some bunches.
-    Unknown(Vec<BunchAt>),
+    Unknown(SmallVec<[BunchAt; 4]>),
     Nobody,
 }
 
@@ -223,7 +225,7 @@ impl Teams {
                 continue;
             }
             if team.bunches.iter().any(|bunch| !bunch.known) {
-                let unknown: Vec<BunchAt> =
+                let unknown: SmallVec<[BunchAt; 4]> =
                     team.unknown(tree, choice, &lacking).map(|bunch| (at, bunch)).collect();
                 if !unknown.is_empty() {
                     return Next::Unknown(unknown);
@@ -308,7 +310,7 @@ impl Choice<'_> {
         !(team.equal && self.banned.contains(&team.side))
     }
 
-    fn lacking(&self) -> Vec<ResourceKind> {
+    fn lacking(&self) -> SmallVec<[ResourceKind; 4]> {
         let asked = self.request.iter().map(|(kind, _)| kind);
         asked.filter(|kind| self.free.lacks(self.request, 1, *kind)).collect()
     }

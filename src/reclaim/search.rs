@@ -23,6 +23,8 @@ use core::cmp::{Ordering, Reverse};
 use core::ops::Range;
 use std::collections::BTreeSet;
 
+use smallvec::SmallVec;
+
 pub(super) use buffers::Buffers;
 use domains::InDomain;
 use enough::could_have_room;
@@ -548,7 +550,7 @@ impl<'a> Search<'a> {
 
     /// Puts back whoever is not needed, the dearest first.
     fn put_back_unnecessary(&mut self) {
-        let mut order = self.chosen.clone();
+        let mut order = SmallVec::<[usize; 8]>::from_slice(&self.chosen);
         order.sort_by(|a, b| {
             let (a, b) = (&self.candidates[*a].victim, &self.candidates[*b].victim);
             a.compare(&self.state.tree, b).reverse()

@@ -2,6 +2,8 @@
 //!
 //! Absent on purpose: how much of a quota is used (see `quota`). Layer 3; uses `state`.
 
+use smallvec::SmallVec;
+
 use super::{State, Status};
 use crate::id::{JobId, PoolId};
 use crate::tree::MemberId;
@@ -21,7 +23,7 @@ impl State {
         let job = self.alive(stopped);
         let path = self.tree.path(job.leaf).enumerate();
         let freed = path.filter(|(level, _)| job.guaranteed.get(*level) != Some(false));
-        let members: Vec<MemberId> = freed.map(|(_, member)| member).collect();
+        let members: SmallVec<[MemberId; 4]> = freed.map(|(_, member)| member).collect();
         self.promote_at(&members, pool);
     }
 
