@@ -3,6 +3,7 @@
 //!
 //! Most jobs that wait end here. What R2 lets a side lose is bounded by what it holds of its dominant resource beyond the
 //! job's side, as if jobs could be stopped in part; where that is less than the least of its jobs, it is nothing.
+//! What is plain without putting anybody in order is told first: it never says more than that.
 //! Absent on purpose: bounds that look at all that the teams run (see `groups`). Layer 3; uses `state`, `tree`, `dominant`.
 
 use super::legal::{Fairness, Rules, Wanted, would_pass};

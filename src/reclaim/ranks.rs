@@ -5,6 +5,9 @@
 //! asked for first; from then on whoever has started or stopped something is noted, and takes his new place when it is asked
 //! for again.
 //!
+//! The most that anybody in a line has had of late, and the most of those who have started something since a look, are kept beside
+//! it without putting anybody in order.
+//!
 //! Invariant: once settled, every line stands in the order of `compare_siblings`, the last served first.
 //! Absent on purpose: what follows from it (see `groups`). Layer 3; uses `tree`.
 

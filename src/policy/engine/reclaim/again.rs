@@ -2,6 +2,7 @@
 //! succeed.
 //!
 //! Counters tell: each only grows, so that what is as it was then has not changed since.
+//! What rivals could lose at most holds from look to look instead, as long as it is told at each that it still does.
 //! Absent on purpose: the searches (see `reclaim`). Layer 5; uses `state`, `holds`.
 
 use super::super::holds::Holds;
