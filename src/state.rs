@@ -252,7 +252,8 @@ impl State {
 
     /// The job with its place, as a line holds it.
     pub(crate) fn waiter(&self, id: JobId) -> Waiter {
-        self.jobs.waiter(id)
+        let length = self.spec(id).limit_or_estimate().map_or(u64::MAX, crate::Millis::get);
+        Waiter { place: self.place(id), job: id, attempt: self.alive(id).attempt, length }
     }
 
     /// Whether all workers of a route have room now. O(1) in a divisible pool and for a single worker that fits.

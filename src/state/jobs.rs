@@ -10,7 +10,7 @@ use crate::chunks::Chunks;
 use crate::error::{Error, ErrorKind};
 use crate::id::{JobId, ShapeId, TeamId, position};
 use crate::job::JobSpec;
-use crate::line::{Place, Waiter};
+use crate::line::Place;
 use crate::quota::Guaranteed;
 use crate::route::RouteId;
 use crate::time::{Millis, Timestamp};
@@ -97,8 +97,6 @@ pub(crate) struct Jobs {
     free: Vec<u32>,
     /// How many there have been.
     pub(crate) count: u64,
-    /// The last that has come, as a line holds it: what has just been written far from all else would have to be waited for.
-    newest: Option<Waiter>,
 }
 
 impl Jobs {
@@ -139,18 +137,7 @@ impl Jobs {
         let number = self.count;
         self.count += 1;
         self.put(id, leaf, (spec, rank, number));
-        let place = Place { rank, submit: spec.submit, number };
-        self.newest = Some(Waiter { place, job: id, attempt: 0, length: length_in_line(&spec) });
         Ok(id)
-    }
-
-    /// A job that is known to be alive, as a line holds it.
-    pub(crate) fn waiter(&self, id: JobId) -> Waiter {
-        let attempt = self[id].attempt;
-        match self.newest {
-            Some(newest) if newest.job == id && newest.attempt == attempt => newest,
-            _ => Waiter { place: self.place(id), job: id, attempt, length: length_in_line(&self.spec(id)) },
-        }
     }
 
     fn new_slot(&mut self) -> Result<JobId, Error> {
@@ -194,12 +181,6 @@ impl Jobs {
     pub(super) fn len(&self) -> usize {
         self.slots.len()
     }
-}
-
-/// How long a job may run, as a line holds it.
-#[inline]
-fn length_in_line(spec: &JobSpec) -> u64 {
-    spec.limit_or_estimate().map_or(u64::MAX, Millis::get)
 }
 
 /// A job that is known to be alive.
