@@ -210,6 +210,13 @@ impl Pending {
         self.numbered_heads(leaf).map(|(_, head)| head)
     }
 
+    /// The head of a line by its number, with its class.
+    #[inline]
+    pub(crate) fn head_of(&self, number: usize) -> Option<(i32, Waiter)> {
+        let queue = self.queues.get(number)?;
+        Some((queue.class, queue.line.head()?))
+    }
+
     /// The same, each with the number of its line, which it keeps.
     #[inline]
     pub(crate) fn numbered_heads(

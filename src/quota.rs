@@ -512,6 +512,13 @@ impl Quotas {
         known.or_else(|| self.has_quota(member, pool).then_some(0))
     }
 
+    /// What a member loses at least of every resource that loses somebody in a pool who is not guaranteed there, if there is anybody
+    /// of whom that is known.
+    #[inline]
+    pub(crate) fn least_borrowed(&self, member: MemberId, pool: PoolId) -> Option<&Resources> {
+        self.borrowers_in(member, pool).and_then(Borrowers::least)
+    }
+
     /// Quota may have become free at a member: who of those beyond it counts as guaranteed there from now on, the highest class
     /// first, then the oldest.
     pub(crate) fn promote(&mut self, member: MemberId, pool: PoolId) -> Vec<JobId> {

@@ -28,11 +28,19 @@ pub(super) struct Borrowers {
     /// By what they ask, those who ask the same in the order of promotion; nobody's entry is not kept.
     alike: Vec<(Resources, BTreeSet<Candidate>)>,
     count: usize,
+    /// What any of them asks at least, of every resource.
+    least: Resources,
 }
 
 impl Borrowers {
     pub(super) fn count(&self) -> usize {
         self.count
+    }
+
+    /// What any of them asks at least, if there is anybody.
+    #[inline]
+    pub(super) fn least(&self) -> Option<&Resources> {
+        (!self.alike.is_empty()).then_some(&self.least)
     }
 
     pub(super) fn contains(&self, job: Runs, asked: &Resources) -> bool {
@@ -43,6 +51,7 @@ impl Borrowers {
     pub(super) fn insert(&mut self, job: Runs, asked: &Resources) {
         let at = self.alike.binary_search_by(|(known, _)| known.cmp(asked)).unwrap_or_else(|at| {
             self.alike.insert(at, (*asked, BTreeSet::new()));
+            self.settle();
             at
         });
         self.count += usize::from(self.alike[at].1.insert(candidate(job)));
@@ -58,7 +67,14 @@ impl Borrowers {
         self.count -= usize::from(alike.remove(job));
         if alike.is_empty() {
             self.alike.remove(at);
+            self.settle();
         }
+    }
+
+    /// There are others than before who ask the same.
+    fn settle(&mut self) {
+        let asked = self.alike.iter().map(|(asked, _)| *asked);
+        self.least = asked.reduce(|a, b| a.min_each(&b)).unwrap_or_default();
     }
 
     /// Quota may have become free: who counts as guaranteed from now on, in order, and borrows no longer.

@@ -118,7 +118,7 @@ fn plainly_by(
     let (tree, route) = (&state.tree, state.routes.route(id));
     let parent = tree.member(leaf).parent;
     let Some((most, risen)) = prepared.ranks.most(route.pool, parent) else { return Plainly::Unknown };
-    let own = would_hold(state, id, (leaf, leaf));
+    let own = would_hold_for(state, id, (leaf, leaf));
     let mut has_most = is_plainly_more(own, most);
     // What the rivals may lose is told by what the job's own team would hold.
     let mut as_known = known.is_some() && is_plainly_more(own, risen);
@@ -126,8 +126,8 @@ fn plainly_by(
         for mine in tree.path(parent).take_while(|member| *member != MemberId::ROOT) {
             let line = prepared.ranks.most(route.pool, tree.member(mine).parent);
             let Some((most, risen)) = line else { return Plainly::Unknown };
-            has_most = has_most && is_plainly_more(would_hold(state, id, (mine, mine)), most);
-            as_known = as_known && is_plainly_more(would_hold(state, id, (leaf, mine)), risen);
+            has_most = has_most && is_plainly_more(would_hold_for(state, id, (mine, mine)), most);
+            as_known = as_known && is_plainly_more(would_hold_for(state, id, (leaf, mine)), risen);
         }
     }
     if !has_most && !as_known || state.quotas.any() && is_guaranteed(state, leaf, route) {
@@ -140,9 +140,14 @@ fn plainly_by(
     if too_little { Plainly::TooLittle } else { Plainly::Unknown }
 }
 
-/// What a member would hold with one more job by a route, for the weight of another, rounded.
+/// What a member would hold with one more job by a route, rounded.
+pub(crate) fn would_hold(state: &State, route: RouteId, member: MemberId) -> f64 {
+    would_hold_for(state, route, (member, member))
+}
+
+/// The same for the weight of another.
 #[inline]
-fn would_hold(state: &State, route: RouteId, (holds, by): (MemberId, MemberId)) -> f64 {
+fn would_hold_for(state: &State, route: RouteId, (holds, by): (MemberId, MemberId)) -> f64 {
     let held = state.tree.usage(holds).iter().zip(state.routes.charge(route));
     hint(held.map(|(now, more)| now + more), state.tree.scale(by).reciprocals)
 }
@@ -189,7 +194,9 @@ fn lose_at_most(
             let has_nobody =
                 || !running.has_own(pool, side) && running.children_in(pool, side).next().is_none();
             if state.quotas.any() && state.quotas.borrowers(side, pool) == Some(0)
-                || !fair.may_lose_any(running, pool, (mine, side))
+                || running
+                    .least(pool, side)
+                    .is_some_and(|least| !fair.may_lose_any(least, pool, (mine, side)))
                 || has_nobody()
             {
                 continue;

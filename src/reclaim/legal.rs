@@ -323,13 +323,15 @@ impl<'a> Fairness<'a> {
         self.may_lose_of(tree, rivals, |group| charge[group])
     }
 
-    /// Whether a rival of the job's side may lose any of those who run in a pool, as far as can be told beforehand.
-    pub(super) fn may_lose_any(&self, running: &Running, pool: PoolId, rivals: (MemberId, MemberId)) -> bool {
-        let least = running.least(pool, rivals.1);
-        least.is_none_or(|least| {
-            !exceeds_ratio(self.state, self.rules, self.wanted, [&least.held].into_iter())
-                && self.may_lose_of(&self.state.tree, rivals, |group| least.charge[group])
-        })
+    /// Whether a rival of the job's side may lose anybody in a pool who holds at least so much of every resource.
+    pub(super) fn may_lose_any(&self, least: &Resources, pool: PoolId, rivals: (MemberId, MemberId)) -> bool {
+        let values = &self.state.values;
+        let charge = |group: usize| {
+            let kind = values.kind(group);
+            least[kind].get().saturating_mul(values.value(pool, kind))
+        };
+        !exceeds_ratio(self.state, self.rules, self.wanted, [least].into_iter())
+            && self.may_lose_of(&self.state.tree, rivals, charge)
     }
 
     /// What the job's own team would hold.

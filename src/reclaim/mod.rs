@@ -14,7 +14,7 @@ mod running;
 mod search;
 mod spare;
 
-pub(crate) use self::hopeless::{Hopeless, Plainly, hopeless, plainly};
+pub(crate) use self::hopeless::{Hopeless, Plainly, hopeless, plainly, would_hold};
 pub(crate) use self::legal::{Fairness, Rules, Wanted, judge};
 use self::ranks::Ranks;
 pub(crate) use self::running::Running;

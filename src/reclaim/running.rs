@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Victim;
 use crate::id::{IdVec, JobId, PoolId, position};
 use crate::line::Place;
-use crate::resources::{MAX_KINDS, Resources};
+use crate::resources::Resources;
 use crate::route::RouteId;
 use crate::state::{State, Status, Stopped};
 use crate::time::Timestamp;
@@ -57,37 +57,13 @@ impl Alike {
     }
 }
 
-/// What any job of a leaf in a pool holds at least, and what is charged for it.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub(super) struct Least {
-    pub(super) held: Resources,
-    /// By share group.
-    pub(super) charge: [u64; MAX_KINDS],
-}
-
-impl Least {
-    /// The least of every resource and of every charge.
-    fn of(state: &State, routes: impl Iterator<Item = RouteId>) -> Self {
-        let one = |route: RouteId| {
-            let mut charge = [0; MAX_KINDS];
-            charge.iter_mut().zip(state.routes.charge(route)).for_each(|(to, from)| *to = *from);
-            Self { held: state.routes.route(route).total, charge }
-        };
-        let both = |a: Self, b: Self| {
-            let mut charge = a.charge;
-            charge.iter_mut().zip(b.charge).for_each(|(a, b)| *a = b.min(*a));
-            Self { held: a.held.min_each(&b.held), charge }
-        };
-        routes.map(one).reduce(both).unwrap_or_default()
-    }
-}
-
 /// What runs in one pool and may be stopped, of one leaf.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 struct Own {
     /// By route, sorted.
     alike: Vec<(RouteId, Alike)>,
-    least: Least,
+    /// What any of them holds at least, of every resource.
+    least: Resources,
 }
 
 impl Own {
@@ -97,7 +73,8 @@ impl Own {
 
     /// There are other routes than before.
     fn settle(&mut self, state: &State) {
-        self.least = Least::of(state, self.alike.iter().map(|(route, _)| *route));
+        let held = self.alike.iter().map(|(route, _)| state.routes.route(*route).total);
+        self.least = held.reduce(|a, b| a.min_each(&b)).unwrap_or_default();
     }
 }
 
@@ -229,9 +206,9 @@ impl Running {
         self.pools[pool].own[leaf].alike.iter().map(|(route, alike)| (*route, alike))
     }
 
-    /// What a member loses at least that loses any job in a pool, if it has jobs there and no members below it.
+    /// What a member loses at least of every resource that loses any job in a pool, if it has jobs there and no members below it.
     #[inline]
-    pub(super) fn least(&self, pool: PoolId, member: MemberId) -> Option<&Least> {
+    pub(super) fn least(&self, pool: PoolId, member: MemberId) -> Option<&Resources> {
         let own = &self.pools[pool].own[member];
         (!own.alike.is_empty()).then_some(&own.least)
     }
@@ -274,6 +251,12 @@ impl Running {
         let Some(after) = after else { return self.lowest_class(pool) };
         let above = (Bound::Excluded(after), Bound::Unbounded);
         self.pools[pool].preemptible.range(above).next().map(|(class, _)| *class)
+    }
+
+    /// The lowest class of the jobs that run anywhere.
+    #[inline]
+    pub(crate) fn lowest(&self) -> Option<i32> {
+        self.lowest
     }
 
     /// Whether any job of a lower class runs anywhere.

@@ -50,6 +50,9 @@ impl Engine {
         let (leaf, shape) = (state.alive(job).leaf, state.alive(job).shape);
         let change = self.pending.push(leaf, shape, class(state, job), state.waiter(job));
         self.line_changed(state, leaf, shape, change);
+        if self.reclaim.is_some() && matches!(change, Change::Opened(_)) {
+            self.opened_for_reclaim(leaf, shape);
+        }
         if self.holds.is_some() {
             self.joins_holds(state, job);
         }

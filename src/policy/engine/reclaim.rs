@@ -12,6 +12,7 @@
 //! Absent on purpose: which plans are legal (see `reclaim`). Layer 5; uses `reclaim`, `pending`, `state`.
 
 mod again;
+mod asleep;
 mod bound;
 mod memory;
 
@@ -20,6 +21,7 @@ use core::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, BTreeSet};
 
 use self::again::{AtMost, Failed, Version};
+use self::asleep::Asleep;
 use super::Engine;
 use super::back_off::BackOffs;
 use super::holds::Holds;
@@ -28,7 +30,7 @@ use crate::config::Preemption;
 use crate::id::{IdVec, JobId, PoolId, ShapeId};
 use crate::line::Waiter;
 use crate::policy::first::{Front, Present, merge};
-use crate::reclaim::{Bounds, Hopeless, Plan, Prepared, Rules, Running, Wanted, hopeless, search};
+use crate::reclaim::{Bounds, Hopeless, Plainly, Plan, Prepared, Rules, Running, Wanted, hopeless, search};
 use crate::route::RouteId;
 use crate::snapshot::Memory;
 use crate::state::{State, Stopped};
@@ -49,6 +51,7 @@ pub(super) struct Reclaim {
     shrunk: IdVec<MemberId, u64>,
     /// Jobs whose search failed, with the counts of their pools then.
     failed: BTreeMap<JobId, Failed>,
+    asleep: Asleep,
     /// By line: the first job, if it was hopeless or its search failed without a reservation in its way, and the version then.
     in_vain: Vec<Option<(JobId, Version)>>,
     /// By line: what rivals could lose at most, if that was found at one of the last looks.
@@ -100,6 +103,7 @@ impl Reclaim {
             versions: (0..pools).map(|_| 0).collect(),
             shrunk: state.tree.ids().map(|_| 0).collect(),
             failed: BTreeMap::new(),
+            asleep: Asleep::new(&state.tree),
             in_vain: Vec::new(),
             at_most: Vec::new(),
             reservations: 0,
@@ -157,15 +161,27 @@ impl Reclaim {
         if !core::mem::take(&mut self.changed) && !moved {
             return None;
         }
-        let mut heads = Vec::new();
-        engine.each_head(state, |line, head| {
-            if !self.stopped.contains(&head.waiter.job)
-                && !self.is_plain(state, (line, head))
-                && !self.is_in_vain(holds, state, (line, head))
-            {
-                heads.push(head);
+        let (mut heads, mut at) = (Vec::new(), 0);
+        while let Some((line, leaf, shape)) = self.asleep.awake(at) {
+            let Some((class, waiter)) = engine.pending.head_of(line) else {
+                self.asleep.close(line);
+                continue;
+            };
+            let head = Head { leaf, shape, class, waiter };
+            at += 1;
+            if !engine.is_shown(state, head) || self.stopped.contains(&waiter.job) {
+                continue;
             }
-        });
+            match self.plainly(state, (line, head)) {
+                Plainly::NobodyHasMore => {
+                    self.asleep.sleep(state, line);
+                    at -= 1;
+                }
+                Plainly::TooLittle => {}
+                Plainly::Unknown if self.is_in_vain(holds, state, (line, head)) => {}
+                Plainly::Unknown => heads.push(head),
+            }
+        }
         self.prepared.has_looked();
         for head in engine.in_order(state, heads) {
             // Whoever has one route is here because that is not hopeless.
@@ -285,22 +301,15 @@ impl Engine {
         }
     }
 
-    /// The first jobs of the lines, with the numbers of these: those that could start if they had room.
-    fn each_head(&self, state: &State, mut f: impl FnMut(usize, Head)) {
-        for leaf in self.pending.some_waiting() {
-            for (line, (shape, class, waiter)) in self.pending.numbered_heads(leaf) {
-                let shown = !self.head_only || self.shown[leaf] == Some(shape);
-                let closes = || {
-                    let mut routes = state.routes.shape(shape).routes();
-                    routes.any(|route| {
-                        self.watches[state.routes.route(route).pool].closed_by == Some(waiter.job)
-                    })
-                };
-                if shown && (!self.one_line || closes()) {
-                    f(line, Head { leaf, shape, class, waiter });
-                }
-            }
-        }
+    /// Whether the first job of a line could start if it had room.
+    fn is_shown(&self, state: &State, head: Head) -> bool {
+        let closes = || {
+            let mut pools =
+                state.routes.shape(head.shape).routes().map(|route| state.routes.route(route).pool);
+            pools.any(|pool| self.watches[pool].closed_by == Some(head.waiter.job))
+        };
+        let shown = !self.head_only || self.shown[head.leaf] == Some(head.shape);
+        shown && (!self.one_line || closes())
     }
 
     /// Whether nobody stands before a head in the pool of a route.
@@ -441,6 +450,13 @@ impl Engine {
         }
     }
 
+    /// A line is not empty any more, for reclaim.
+    pub(super) fn opened_for_reclaim(&mut self, leaf: MemberId, shape: ShapeId) {
+        if let (Some(reclaim), Some(line)) = (&mut self.reclaim, self.pending.number(leaf, shape)) {
+            reclaim.asleep.opened(line, leaf, shape);
+        }
+    }
+
     /// A job has started, for reclaim.
     #[inline]
     pub(super) fn started_for_reclaim(&mut self, state: &State, job: JobId) {
@@ -467,6 +483,7 @@ impl Engine {
             reclaim.changed_in(state.routes.route(route).pool);
         }
         reclaim.prepared.changed(&state.tree, state.alive(job).leaf, true);
+        reclaim.asleep.started(&state.tree, &reclaim.running, state.alive(job).leaf);
         let top = state.tree.below_root(state.alive(job).leaf);
         let grows = |pool: usize| reclaim.rules.same_rank && reclaim.running.has_below(PoolId::at(pool), top);
         for (pool, version) in reclaim.versions.iter_mut().enumerate() {
@@ -484,6 +501,7 @@ impl Engine {
         reclaim.backing_off.touch(state, job);
         reclaim.changed_in(pool);
         reclaim.prepared.changed(&state.tree, state.alive(job).leaf, false);
+        reclaim.asleep.stopped(&state.tree, &reclaim.running, state.alive(job).leaf);
         for member in state.tree.path(state.alive(job).leaf) {
             reclaim.shrunk[member] += 1;
         }
@@ -546,7 +564,10 @@ impl Engine {
         });
         for (line, head) in lines {
             let mut routes = state.routes.shape(head.shape).routes();
-            if again.is_plain(state, (line, head))
+            let Some(sleeps) = again.asleep.sleeps(line) else {
+                return Err(format!("reclaim never looks at job {}", head.waiter.job));
+            };
+            if (sleeps || again.plainly(state, (line, head)) != Plainly::Unknown)
                 && !routes.all(|route| again.hopeless(state, head, route).is_some())
             {
                 return Err(format!("reclaim takes job {} to be hopeless, and it is not", head.waiter.job));

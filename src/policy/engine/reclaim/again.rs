@@ -136,9 +136,9 @@ impl Reclaim {
         self.failed.insert(job, failed);
     }
 
-    /// Whether nobody can be stopped for any job of a line, and that is told from what is known already.
+    /// What is known already of whom could be stopped for any job of a line.
     #[inline]
-    pub(super) fn is_plain(&mut self, state: &State, (line, head): (usize, Head)) -> bool {
+    pub(super) fn plainly(&mut self, state: &State, (line, head): (usize, Head)) -> Plainly {
         let look = self.prepared.looks();
         let known = self.at_most.get(line).copied().flatten();
         let known = known.filter(|known| known.look == look && known.lost == self.lost_by(state, head.leaf));
@@ -147,7 +147,7 @@ impl Reclaim {
         if let (Plainly::TooLittle, Some(known)) = (told, known) {
             self.at_most[line] = Some(AtMost { look: look + 1, ..known });
         }
-        told != Plainly::Unknown
+        told
     }
 
     /// It is found what the rivals of a line's jobs could lose at most.

@@ -1,0 +1,193 @@
+//! Asleep: the lines at whose first jobs reclaim need not look, since nobody can be stopped for any job of theirs.
+//!
+//! A line falls asleep where no rival of any of its teams has as much as that team would have with one more of its jobs, and it is
+//! guaranteed nowhere. So it stays until somebody who has jobs in one of its pools has started something and has as much
+//! then, until something stops below its own team at the top, or until a job of a lower class than all others runs. Whoever stops
+//! something has less, and whoever starts something of its own has more: both let it sleep.
+//!
+//! Invariant: every line that is not empty is awake or asleep; of those asleep every job is hopeless.
+//! Absent on purpose: what is plain of a line (see `reclaim`). Layer 5; uses `reclaim`, `state`.
+
+use std::collections::BTreeSet;
+
+use smallvec::SmallVec;
+
+use crate::dominant::is_plainly_more;
+use crate::id::{IdVec, PoolId, ShapeId, position};
+use crate::reclaim::{Running, would_hold};
+use crate::state::State;
+use crate::tree::{MemberId, Tree};
+
+/// What nobody below a member with jobs in a pool may have, as the bits of a hint: in their order, since none is negative.
+type Guard = (PoolId, MemberId, u64);
+
+/// Where a line stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Stands {
+    /// It was empty when it was looked at last, or never opened.
+    Nowhere,
+    /// So far on among those that are looked at.
+    Awake(u32),
+    /// So far on among those that sleep below its team at the top.
+    Asleep(u32),
+}
+
+/// One line.
+#[derive(Clone, Debug)]
+struct Sleeper {
+    leaf: MemberId,
+    shape: ShapeId,
+    stands: Stands,
+    /// While it sleeps.
+    guards: SmallVec<[Guard; 1]>,
+}
+
+/// All lines that have ever been opened, by their numbers.
+#[derive(Clone, Debug)]
+pub(super) struct Asleep {
+    lines: Vec<Sleeper>,
+    awake: Vec<u32>,
+    /// Those that sleep, by their teams at the top.
+    below: IdVec<MemberId, Vec<u32>>,
+    /// By parent and pool: what wakes whom.
+    guards: IdVec<MemberId, Vec<(PoolId, BTreeSet<(u64, u32)>)>>,
+    /// The lowest class that ran at the last change.
+    lowest: Option<i32>,
+}
+
+impl Asleep {
+    pub(super) fn new(tree: &Tree) -> Self {
+        Self {
+            lines: Vec::new(),
+            awake: Vec::new(),
+            below: tree.ids().map(|_| Vec::new()).collect(),
+            guards: tree.ids().map(|_| Vec::new()).collect(),
+            lowest: None,
+        }
+    }
+
+    /// A line is not empty any more.
+    pub(super) fn opened(&mut self, number: usize, leaf: MemberId, shape: ShapeId) {
+        while self.lines.len() <= number {
+            self.lines.push(Sleeper { leaf, shape, stands: Stands::Nowhere, guards: SmallVec::new() });
+        }
+        let line = &mut self.lines[number];
+        if line.stands == Stands::Nowhere {
+            (line.leaf, line.shape) = (leaf, shape);
+            self.list(number);
+        }
+    }
+
+    /// A line is looked at from now on.
+    fn list(&mut self, number: usize) {
+        self.lines[number].stands = Stands::Awake(position(self.awake.len()));
+        self.awake.push(position(number));
+    }
+
+    /// One of the lines that are looked at, with its leaf and shape.
+    #[inline]
+    pub(super) fn awake(&self, at: usize) -> Option<(usize, MemberId, ShapeId)> {
+        let number = *self.awake.get(at)? as usize;
+        let line = &self.lines[number];
+        Some((number, line.leaf, line.shape))
+    }
+
+    /// A line that is awake is empty, or falls asleep: another takes its turn.
+    pub(super) fn close(&mut self, number: usize) {
+        let Stands::Awake(at) = self.lines[number].stands else { return };
+        self.awake.swap_remove(at as usize);
+        if let Some(moved) = self.awake.get(at as usize) {
+            self.lines[*moved as usize].stands = Stands::Awake(at);
+        }
+        self.lines[number].stands = Stands::Nowhere;
+    }
+
+    /// A line that is awake falls asleep, since no rival has as much as its teams would have.
+    pub(super) fn sleep(&mut self, state: &State, number: usize) {
+        self.close(number);
+        let (tree, line) = (&state.tree, &mut self.lines[number]);
+        let top = tree.below_root(line.leaf);
+        let below = &mut self.below[top];
+        line.stands = Stands::Asleep(position(below.len()));
+        below.push(position(number));
+        for route in state.routes.shape(line.shape).routes() {
+            let pool = state.routes.route(route).pool;
+            for mine in tree.path(line.leaf).take_while(|member| *member != MemberId::ROOT) {
+                let (parent, enough) = (tree.member(mine).parent, would_hold(state, route, mine).to_bits());
+                line.guards.push((pool, parent, enough));
+                let guards = &mut self.guards[parent];
+                let at = guards.iter().position(|(its, _)| *its == pool).unwrap_or_else(|| {
+                    guards.push((pool, BTreeSet::new()));
+                    guards.len() - 1
+                });
+                guards[at].1.insert((enough, position(number)));
+            }
+        }
+    }
+
+    /// A line wakes, if it sleeps.
+    fn wake(&mut self, tree: &Tree, number: usize) {
+        let line = &mut self.lines[number];
+        let Stands::Asleep(at) = line.stands else { return };
+        for (pool, parent, enough) in line.guards.drain(..) {
+            if let Some((_, guards)) = self.guards[parent].iter_mut().find(|(its, _)| *its == pool) {
+                guards.remove(&(enough, position(number)));
+            }
+        }
+        let below = &mut self.below[tree.below_root(line.leaf)];
+        below.swap_remove(at as usize);
+        if let Some(moved) = below.get(at as usize).copied() {
+            self.lines[moved as usize].stands = Stands::Asleep(at);
+        }
+        self.list(number);
+    }
+
+    /// Something of a leaf has started: who sleeps against somebody who has less than its teams have now, wakes.
+    pub(super) fn started(&mut self, tree: &Tree, running: &Running, leaf: MemberId) {
+        self.settle_lowest(tree, running);
+        for member in tree.path(leaf).take_while(|member| *member != MemberId::ROOT) {
+            let parent = tree.member(member).parent;
+            let has = tree.hint(member);
+            let stays = |enough: u64| is_plainly_more(f64::from_bits(enough), has);
+            for at in 0..self.guards[parent].len() {
+                let pool = self.guards[parent][at].0;
+                if !running.has_below(pool, member) {
+                    continue;
+                }
+                while let Some((enough, number)) = self.guards[parent][at].1.first().copied()
+                    && !stays(enough)
+                {
+                    self.wake(tree, number as usize);
+                }
+            }
+        }
+    }
+
+    /// Something of a leaf has stopped: so much less do its own teams have.
+    pub(super) fn stopped(&mut self, tree: &Tree, running: &Running, leaf: MemberId) {
+        self.settle_lowest(tree, running);
+        let top = tree.below_root(leaf);
+        while let Some(number) = self.below[top].last() {
+            let number = *number as usize;
+            self.wake(tree, number);
+        }
+    }
+
+    /// Where a job of a lower class runs than all others did, all wake.
+    fn settle_lowest(&mut self, tree: &Tree, running: &Running) {
+        let before = core::mem::replace(&mut self.lowest, running.lowest());
+        let is_lower = self.lowest.is_some_and(|now| before.is_none_or(|before| now < before));
+        if is_lower {
+            (0..self.lines.len()).for_each(|number| self.wake(tree, number));
+        }
+    }
+
+    /// Whether a line that is not empty sleeps; `None` if it is not known.
+    pub(super) fn sleeps(&self, number: usize) -> Option<bool> {
+        match self.lines.get(number)?.stands {
+            Stands::Nowhere => None,
+            Stands::Awake(at) => (self.awake.get(at as usize) == Some(&position(number))).then_some(false),
+            Stands::Asleep(_) => Some(true),
+        }
+    }
+}
