@@ -192,10 +192,7 @@ impl<'a> Groups<'a> {
                     continue;
                 }
                 let open = state.quotas.borrowers(child, pool).unwrap_or(usize::MAX);
-                let borrowed = state.quotas.least_borrowed(child, pool);
-                let least = fairness.zip(borrowed.or_else(|| running.least(pool, child)));
-                if open == 0
-                    || least.is_some_and(|(fair, least)| !fair.may_lose_any(least, pool, (mine, child)))
+                if open == 0 || fairness.is_some_and(|fair| !fair.may_lose_any(running, pool, (mine, child)))
                 {
                     continue;
                 }

@@ -194,9 +194,7 @@ fn lose_at_most(
             let has_nobody =
                 || !running.has_own(pool, side) && running.children_in(pool, side).next().is_none();
             if state.quotas.any() && state.quotas.borrowers(side, pool) == Some(0)
-                || running
-                    .least(pool, side)
-                    .is_some_and(|least| !fair.may_lose_any(least, pool, (mine, side)))
+                || !fair.may_lose_any(running, pool, (mine, side))
                 || has_nobody()
             {
                 continue;

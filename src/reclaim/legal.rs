@@ -323,15 +323,19 @@ impl<'a> Fairness<'a> {
         self.may_lose_of(tree, rivals, |group| charge[group])
     }
 
-    /// Whether a rival of the job's side may lose anybody in a pool who holds at least so much of every resource.
-    pub(super) fn may_lose_any(&self, least: &Resources, pool: PoolId, rivals: (MemberId, MemberId)) -> bool {
-        let values = &self.state.values;
-        let charge = |group: usize| {
-            let kind = values.kind(group);
-            least[kind].get().saturating_mul(values.value(pool, kind))
-        };
-        !exceeds_ratio(self.state, self.rules, self.wanted, [least].into_iter())
-            && self.may_lose_of(&self.state.tree, rivals, charge)
+    /// Whether a rival of the job's side may lose anybody in a pool, as far as can be told beforehand: with quotas, of those who are
+    /// not guaranteed there.
+    pub(super) fn may_lose_any(&self, running: &Running, pool: PoolId, rivals: (MemberId, MemberId)) -> bool {
+        let State { values, quotas, tree, .. } = self.state;
+        let borrowed = quotas.least_borrowed(rivals.1, pool);
+        borrowed.or_else(|| running.least(pool, rivals.1)).is_none_or(|least| {
+            let charge = |group: usize| {
+                let kind = values.kind(group);
+                least[kind].get().saturating_mul(values.value(pool, kind))
+            };
+            !exceeds_ratio(self.state, self.rules, self.wanted, [least].into_iter())
+                && self.may_lose_of(tree, rivals, charge)
+        })
     }
 
     /// What the job's own team would hold.

@@ -20,6 +20,8 @@ use core::cell::Cell;
 use core::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, BTreeSet};
 
+use smallvec::SmallVec;
+
 use self::again::{AtMost, Failed, Version};
 use self::asleep::Asleep;
 use super::Engine;
@@ -80,6 +82,9 @@ struct Head {
     class: i32,
     waiter: Waiter,
 }
+
+/// Those that are tried: mostly one or two.
+type Heads = SmallVec<[Head; 4]>;
 
 impl Reclaim {
     pub(super) fn new(state: &State) -> Option<Self> {
@@ -161,7 +166,7 @@ impl Reclaim {
         if !core::mem::take(&mut self.changed) && !moved {
             return None;
         }
-        let (mut heads, mut at) = (Vec::new(), 0);
+        let (mut heads, mut at) = (Heads::new(), 0);
         while let Some((line, leaf, shape)) = self.asleep.awake(at) {
             let Some((class, waiter)) = engine.pending.head_of(line) else {
                 self.asleep.close(line);
@@ -324,7 +329,7 @@ impl Engine {
     }
 
     /// Heads in the order in which they are tried: down the tree, or all teams at once where shares do not count.
-    fn in_order(&self, state: &State, mut heads: Vec<Head>) -> Vec<Head> {
+    fn in_order(&self, state: &State, mut heads: Heads) -> Heads {
         heads.sort_unstable_by_key(|head| (head.leaf, Reverse(head.class), head.waiter));
         if heads.first().map(|head| head.leaf) == heads.last().map(|head| head.leaf) {
             return heads;
@@ -332,13 +337,14 @@ impl Engine {
         let own = heads.chunk_by(|a, b| a.leaf == b.leaf);
         let present = Present::of(state, &*self.order);
         if self.order.by_shares() {
-            return Self::in_turn(&present, own.map(|own| (own[0].leaf, own.to_vec())).collect());
+            return Self::in_turn(&present, own.map(|own| (own[0].leaf, own.to_vec())).collect()).into();
         }
-        merge(own.map(<[Head]>::to_vec).collect(), |a, b| {
+        let merged = merge(own.map(<[Head]>::to_vec).collect(), |a, b| {
             let contender = |head: &Head| present.contender(head.leaf, head.waiter);
             let class = |head: &Head| Reverse(self.class_between(state, head));
             class(a).cmp(&class(b)).then_with(|| self.order.compare(&contender(a), &contender(b)))
-        })
+        });
+        merged.into()
     }
 
     /// The heads of several leaves, each leaf's in its own order, in one: at every member, again and again that of the child whose
