@@ -583,6 +583,8 @@ scenarios!(
     the_higher_class_gets_the_last_node,
     weights_divide_the_slots,
     who_may_not_be_stopped_is_no_hope,
+    what_is_guaranteed_gives_no_hope,
+    who_finds_nobody_hides_no_quota,
     who_restarts_dearly_is_stopped_last,
     yarn_lexicographic_share,
 );
