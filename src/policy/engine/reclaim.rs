@@ -6,7 +6,9 @@
 //! stops nobody (R3), so that a cycle ends. The end of a bound lifts that from a job once until the next event from outside:
 //! ranks go round between the levels of a tree, and if each end did, time alone would. A job whose search failed, or would for
 //! certain, is tried again once something has happened that may let it succeed: a start or a stop in one of its pools, more
-//! that others hold, less that its own teams do (see `again`), or a bound on waste that has run out.
+//! that others hold, less that its own teams do (see `again`), or a bound on waste that has run out. Lines for which plainly nobody
+//! can be stopped are not looked at (see `asleep`). Whoever is hopeless stands before nobody: neither another team's job nor one
+//! of his own team's that is of a higher tier.
 //!
 //! Without preemption there is no state here, and nothing is done.
 //! Absent on purpose: which plans are legal (see `reclaim`). Layer 5; uses `reclaim`, `pending`, `state`.

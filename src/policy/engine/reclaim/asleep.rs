@@ -21,6 +21,9 @@ use crate::tree::{MemberId, Tree};
 /// What nobody below a member with jobs in a pool may have, as the bits of a hint: in their order, since none is negative.
 type Guard = (PoolId, MemberId, u64);
 
+/// Who sleeps against the same: of the children of one member those with jobs in one pool.
+type Guarded = (PoolId, BTreeSet<(u64, u32)>);
+
 /// Where a line stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Stands {
@@ -50,7 +53,7 @@ pub(super) struct Asleep {
     /// Those that sleep, by their teams at the top.
     below: IdVec<MemberId, Vec<u32>>,
     /// By parent and pool: what wakes whom.
-    guards: IdVec<MemberId, Vec<(PoolId, BTreeSet<(u64, u32)>)>>,
+    guards: IdVec<MemberId, Vec<Guarded>>,
     /// The lowest class that ran at the last change.
     lowest: Option<i32>,
 }
