@@ -210,13 +210,6 @@ impl Pending {
         self.numbered_heads(leaf).map(|(_, head)| head)
     }
 
-    /// The head of a line by its number, with its class.
-    #[inline]
-    pub(crate) fn head_of(&self, number: usize) -> Option<(i32, Waiter)> {
-        let queue = self.queues.get(number)?;
-        Some((queue.class, queue.line.head()?))
-    }
-
     /// The same, each with the number of its line, which it keeps.
     #[inline]
     pub(crate) fn numbered_heads(
@@ -227,6 +220,13 @@ impl Pending {
             let queue = &self.queues[*index as usize];
             Some((*index as usize, (queue.shape, queue.class, queue.line.head()?)))
         })
+    }
+
+    /// The head of a line by its number, with its class.
+    #[inline]
+    pub(crate) fn head_of(&self, number: usize) -> Option<(i32, Waiter)> {
+        let queue = self.queues.get(number)?;
+        Some((queue.class, queue.line.head()?))
     }
 
     /// The first job of each line of each leaf, or of each leaf alone.

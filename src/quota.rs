@@ -512,8 +512,8 @@ impl Quotas {
         known.or_else(|| self.has_quota(member, pool).then_some(0))
     }
 
-    /// What a member loses at least of every resource that loses somebody in a pool who is not guaranteed there, if there is anybody
-    /// of whom that is known.
+    /// What a member loses at least of every resource that loses somebody in a pool who is not guaranteed at it; `None` without a
+    /// quota, and where nobody is beyond it (see `borrowers`).
     #[inline]
     pub(crate) fn least_borrowed(&self, member: MemberId, pool: PoolId) -> Option<&Resources> {
         self.borrowers_in(member, pool).and_then(Borrowers::least)

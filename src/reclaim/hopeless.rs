@@ -2,7 +2,8 @@
 //! do not make its room.
 //!
 //! Most jobs that wait end here. What R2 lets a side lose is bounded by what it holds of its dominant resource beyond the
-//! job's side, as if jobs could be stopped in part; where that is less than the least of its jobs, it is nothing.
+//! job's side, as if jobs could be stopped in part; where that is less than the least of its jobs that are not
+//! guaranteed, it is nothing.
 //! What is plain without putting anybody in order is told first: it never says more than that.
 //! Absent on purpose: bounds that look at all that the teams run (see `groups`). Layer 3; uses `state`, `tree`, `dominant`.
 

@@ -323,8 +323,8 @@ impl<'a> Fairness<'a> {
         self.may_lose_of(tree, rivals, |group| charge[group])
     }
 
-    /// Whether a rival of the job's side may lose anybody in a pool, as far as can be told beforehand: with quotas, of those who are
-    /// not guaranteed there.
+    /// Whether a rival of the job's side may lose anybody in a pool, as far as can be told beforehand: of those who are not guaranteed
+    /// at it, or of all where nobody is beyond a quota of its.
     pub(super) fn may_lose_any(&self, running: &Running, pool: PoolId, rivals: (MemberId, MemberId)) -> bool {
         let State { values, quotas, tree, .. } = self.state;
         let borrowed = quotas.least_borrowed(rivals.1, pool);

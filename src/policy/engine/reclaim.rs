@@ -7,8 +7,8 @@
 //! ranks go round between the levels of a tree, and if each end did, time alone would. A job whose search failed, or would for
 //! certain, is tried again once something has happened that may let it succeed: a start or a stop in one of its pools, more
 //! that others hold, less that its own teams do (see `again`), or a bound on waste that has run out. Lines for which plainly nobody
-//! can be stopped are not looked at (see `asleep`). Whoever is hopeless stands before nobody: neither another team's job nor one
-//! of his own team's that is of a higher tier.
+//! can be stopped are not looked at (see `asleep`). Whoever is told to be hopeless stands before nobody, nor does he hide that
+//! another job of his team is within the quota.
 //!
 //! Without preemption there is no state here, and nothing is done.
 //! Absent on purpose: which plans are legal (see `reclaim`). Layer 5; uses `reclaim`, `pending`, `state`.
@@ -275,6 +275,9 @@ impl Reclaim {
         if !self.prepared.is_right(&state.tree, &self.running) {
             return Err("reclaim takes the teams to hold something else than they do".to_owned());
         }
+        if self.asleep.strays() > 0 {
+            return Err("reclaim would wake lines that do not sleep".to_owned());
+        }
         if !self.waste.is_right(state) {
             return Err("reclaim protects others than who has run for too short a time".to_owned());
         }
@@ -491,7 +494,7 @@ impl Engine {
             reclaim.changed_in(state.routes.route(route).pool);
         }
         reclaim.prepared.changed(&state.tree, state.alive(job).leaf, true);
-        reclaim.asleep.started(&state.tree, &reclaim.running, state.alive(job).leaf);
+        reclaim.asleep.started(state, &reclaim.running, state.alive(job).leaf);
         let top = state.tree.below_root(state.alive(job).leaf);
         let grows = |pool: usize| reclaim.rules.same_rank && reclaim.running.has_below(PoolId::at(pool), top);
         for (pool, version) in reclaim.versions.iter_mut().enumerate() {
@@ -509,7 +512,7 @@ impl Engine {
         reclaim.backing_off.touch(state, job);
         reclaim.changed_in(pool);
         reclaim.prepared.changed(&state.tree, state.alive(job).leaf, false);
-        reclaim.asleep.stopped(&state.tree, &reclaim.running, state.alive(job).leaf);
+        reclaim.asleep.stopped(state, &reclaim.running, state.alive(job).leaf);
         for member in state.tree.path(state.alive(job).leaf) {
             reclaim.shrunk[member] += 1;
         }
@@ -572,7 +575,7 @@ impl Engine {
         });
         for (line, head) in lines {
             let mut routes = state.routes.shape(head.shape).routes();
-            let Some(sleeps) = again.asleep.sleeps(line) else {
+            let Some(sleeps) = again.asleep.sleeps(&state.tree, line) else {
                 return Err(format!("reclaim never looks at job {}", head.waiter.job));
             };
             if (sleeps || again.plainly(state, (line, head)) != Plainly::Unknown)

@@ -1,9 +1,9 @@
 //! Asleep: the lines at whose first jobs reclaim need not look, since nobody can be stopped for any job of theirs.
 //!
 //! A line falls asleep where no rival of any of its teams has as much as that team would have with one more of its jobs, and it is
-//! guaranteed nowhere. So it stays until somebody who has jobs in one of its pools has started something and has as much
-//! then, until something stops below its own team at the top, or until a job of a lower class than all others runs. Whoever stops
-//! something has less, and whoever starts something of its own has more: both let it sleep.
+//! guaranteed nowhere. It wakes when somebody beside any of its teams has started something, has jobs in one of its pools and as
+//! much then; when something stops below its own team at the top, so that this has less; and when a job of a lower class than its
+//! own runs where none did. A rival that stops something has less and lets it sleep, a start of its own teams need not wake it.
 //!
 //! Invariant: every line that is not empty is awake or asleep; of those asleep every job is hopeless.
 //! Absent on purpose: what is plain of a line (see `reclaim`). Layer 5; uses `reclaim`, `state`.
@@ -18,7 +18,7 @@ use crate::reclaim::{Running, would_hold};
 use crate::state::State;
 use crate::tree::{MemberId, Tree};
 
-/// What nobody below a member with jobs in a pool may have, as the bits of a hint: in their order, since none is negative.
+/// What no child of a member that has jobs in a pool may have, as the bits of a hint: in their order, since none is negative.
 type Guard = (PoolId, MemberId, u64);
 
 /// Who sleeps against the same: of the children of one member those with jobs in one pool.
@@ -27,11 +27,11 @@ type Guarded = (PoolId, BTreeSet<(u64, u32)>);
 /// Where a line stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Stands {
-    /// It was empty when it was looked at last, or never opened.
+    /// In no list: it was empty when it was looked at last, or never opened.
     Nowhere,
-    /// So far on among those that are looked at.
+    /// Its position among those that are looked at.
     Awake(u32),
-    /// So far on among those that sleep below its team at the top.
+    /// Its position among those that sleep below its team at the top.
     Asleep(u32),
 }
 
@@ -54,7 +54,7 @@ pub(super) struct Asleep {
     below: IdVec<MemberId, Vec<u32>>,
     /// By parent and pool: what wakes whom.
     guards: IdVec<MemberId, Vec<Guarded>>,
-    /// The lowest class that ran at the last change.
+    /// The lowest class that ran after the last start or stop.
     lowest: Option<i32>,
 }
 
@@ -95,7 +95,7 @@ impl Asleep {
         Some((number, line.leaf, line.shape))
     }
 
-    /// A line that is awake is empty, or falls asleep: another takes its turn.
+    /// A line leaves those that are awake, the last of which takes its position.
     pub(super) fn close(&mut self, number: usize) {
         let Stands::Awake(at) = self.lines[number].stands else { return };
         self.awake.swap_remove(at as usize);
@@ -145,9 +145,10 @@ impl Asleep {
         self.list(number);
     }
 
-    /// Something of a leaf has started: who sleeps against somebody who has less than its teams have now, wakes.
-    pub(super) fn started(&mut self, tree: &Tree, running: &Running, leaf: MemberId) {
-        self.settle_lowest(tree, running);
+    /// Something of a leaf has started: lines wake whose teams would not have plainly more than the leaf's teams beside them have now.
+    pub(super) fn started(&mut self, state: &State, running: &Running, leaf: MemberId) {
+        self.settle_lowest(state, running);
+        let tree = &state.tree;
         for member in tree.path(leaf).take_while(|member| *member != MemberId::ROOT) {
             let parent = tree.member(member).parent;
             let has = tree.hint(member);
@@ -167,8 +168,9 @@ impl Asleep {
     }
 
     /// Something of a leaf has stopped: so much less do its own teams have.
-    pub(super) fn stopped(&mut self, tree: &Tree, running: &Running, leaf: MemberId) {
-        self.settle_lowest(tree, running);
+    pub(super) fn stopped(&mut self, state: &State, running: &Running, leaf: MemberId) {
+        self.settle_lowest(state, running);
+        let tree = &state.tree;
         let top = tree.below_root(leaf);
         while let Some(number) = self.below[top].last() {
             let number = *number as usize;
@@ -176,21 +178,36 @@ impl Asleep {
         }
     }
 
-    /// Where a job of a lower class runs than all others did, all wake.
-    fn settle_lowest(&mut self, tree: &Tree, running: &Running) {
+    /// Where a job of a lower class runs than all others did, or the first of all, lines of higher classes wake.
+    fn settle_lowest(&mut self, state: &State, running: &Running) {
         let before = core::mem::replace(&mut self.lowest, running.lowest());
-        let is_lower = self.lowest.is_some_and(|now| before.is_none_or(|before| now < before));
-        if is_lower {
-            (0..self.lines.len()).for_each(|number| self.wake(tree, number));
+        let Some(now) = self.lowest.filter(|now| before.is_none_or(|before| *now < before)) else { return };
+        for number in 0..self.lines.len() {
+            if state.routes.shape(self.lines[number].shape).class > now {
+                self.wake(&state.tree, number);
+            }
         }
     }
 
-    /// Whether a line that is not empty sleeps; `None` if it is not known.
-    pub(super) fn sleeps(&self, number: usize) -> Option<bool> {
-        match self.lines.get(number)?.stands {
-            Stands::Nowhere => None,
-            Stands::Awake(at) => (self.awake.get(at as usize) == Some(&position(number))).then_some(false),
-            Stands::Asleep(_) => Some(true),
-        }
+    /// Whether a line that is not empty sleeps; `None` if it is not where it says.
+    pub(super) fn sleeps(&self, tree: &Tree, number: usize) -> Option<bool> {
+        let (line, number) = (self.lines.get(number)?, position(number));
+        let guarded = |(pool, parent, enough): &Guard| {
+            let mut guards = self.guards[*parent].iter();
+            guards.any(|(its, guards)| its == pool && guards.contains(&(*enough, number)))
+        };
+        let (sleeps, list, at) = match line.stands {
+            Stands::Nowhere => return None,
+            Stands::Awake(at) => (false, &self.awake, at),
+            Stands::Asleep(at) => (true, &self.below[tree.below_root(line.leaf)], at),
+        };
+        let stands = list.get(at as usize) == Some(&number) && line.guards.is_empty() != sleeps;
+        (stands && line.guards.iter().all(guarded)).then_some(sleeps)
+    }
+
+    /// How many guards belong to lines that do not sleep: none.
+    pub(super) fn strays(&self) -> usize {
+        let all = self.guards.iter().flatten().flat_map(|(_, guards)| guards);
+        all.filter(|(_, number)| !matches!(self.lines[*number as usize].stands, Stands::Asleep(_))).count()
     }
 }
