@@ -119,7 +119,7 @@ fn plainly_by(
     let (tree, route) = (&state.tree, state.routes.route(id));
     let parent = tree.member(leaf).parent;
     let Some((most, risen)) = prepared.ranks.most(route.pool, parent) else { return Plainly::Unknown };
-    let own = would_hold_for(state, id, (leaf, leaf));
+    let own = would_hold(state, id, (leaf, leaf));
     let mut has_most = is_plainly_more(own, most);
     // What the rivals may lose is told by what the job's own team would hold.
     let mut as_known = known.is_some() && is_plainly_more(own, risen);
@@ -127,8 +127,8 @@ fn plainly_by(
         for mine in tree.path(parent).take_while(|member| *member != MemberId::ROOT) {
             let line = prepared.ranks.most(route.pool, tree.member(mine).parent);
             let Some((most, risen)) = line else { return Plainly::Unknown };
-            has_most = has_most && is_plainly_more(would_hold_for(state, id, (mine, mine)), most);
-            as_known = as_known && is_plainly_more(would_hold_for(state, id, (leaf, mine)), risen);
+            has_most = has_most && is_plainly_more(would_hold(state, id, (mine, mine)), most);
+            as_known = as_known && is_plainly_more(would_hold(state, id, (leaf, mine)), risen);
         }
     }
     if !has_most && !as_known || state.quotas.any() && is_guaranteed(state, leaf, route) {
@@ -141,14 +141,9 @@ fn plainly_by(
     if too_little { Plainly::TooLittle } else { Plainly::Unknown }
 }
 
-/// What a member would hold with one more job by a route, rounded.
-pub(crate) fn would_hold(state: &State, route: RouteId, member: MemberId) -> f64 {
-    would_hold_for(state, route, (member, member))
-}
-
-/// The same for the weight of another.
+/// What a member would hold with one more job by a route, for the weight of another, rounded.
 #[inline]
-fn would_hold_for(state: &State, route: RouteId, (holds, by): (MemberId, MemberId)) -> f64 {
+pub(crate) fn would_hold(state: &State, route: RouteId, (holds, by): (MemberId, MemberId)) -> f64 {
     let held = state.tree.usage(holds).iter().zip(state.routes.charge(route));
     hint(held.map(|(now, more)| now + more), state.tree.scale(by).reciprocals)
 }

@@ -116,7 +116,8 @@ impl Asleep {
         for route in state.routes.shape(line.shape).routes() {
             let pool = state.routes.route(route).pool;
             for mine in tree.path(line.leaf).take_while(|member| *member != MemberId::ROOT) {
-                let (parent, enough) = (tree.member(mine).parent, would_hold(state, route, mine).to_bits());
+                let enough = would_hold(state, route, (mine, mine)).to_bits();
+                let parent = tree.member(mine).parent;
                 line.guards.push((pool, parent, enough));
                 let guards = &mut self.guards[parent];
                 let at = guards.iter().position(|(its, _)| *its == pool).unwrap_or_else(|| {
