@@ -40,7 +40,7 @@ use std::sync::Arc;
 use self::fronts::Fronts;
 use self::holds::Holds;
 use self::reclaim::Reclaim;
-use self::stage::Stage;
+use self::stage::{Note, Stage};
 use super::first::first_of;
 use super::lists::{Lists, View};
 use super::{Demand, Incremental, Order};
@@ -65,8 +65,9 @@ use crate::tree::MemberId;
 /// What the engine keeps for a pool.
 #[derive(Clone, Debug, Default)]
 struct Watch {
-    /// Routes that lack room, by kind and the amount that they need of it.
-    parked: [BTreeSet<(Quantity, RouteId)>; MAX_KINDS],
+    /// Routes of which it is noted what they lack, by kind and the amount that they need of it: all that are parked, and open ones
+    /// that were.
+    lacking: [BTreeSet<(Quantity, RouteId)>; MAX_KINDS],
     /// The most that has become free on a node, or in the pool, since the last cycle.
     room: Resources,
     freed: bool,
@@ -100,6 +101,7 @@ pub(crate) struct Engine {
     pending: Pending,
     lists: Lists,
     stages: IdVec<RouteId, Stage>,
+    notes: IdVec<RouteId, Option<Note>>,
     open: Vec<RouteId>,
     watches: IdVec<PoolId, Watch>,
     /// Which shape each leaf shows to the lists, where only its first job counts.
@@ -135,6 +137,7 @@ impl Engine {
             fronts: easy.then(|| Fronts::new(state, &order)).flatten(),
             order,
             stages: IdVec::new(),
+            notes: IdVec::new(),
             open: Vec::new(),
             watches: state.config.pools.iter().map(|_| Watch::default()).collect(),
             shown: state.tree.ids().map(|_| None).collect(),
@@ -167,6 +170,7 @@ impl Engine {
     fn show(&mut self, state: &State, leaf: MemberId, shape: ShapeId, place: Place) {
         while self.stages.len() < state.routes.count() {
             self.stages.push(Stage::Idle);
+            self.notes.push(None);
         }
         for route in state.routes.shape(shape).routes() {
             self.lists.enter(Self::view(&*self.order, state), leaf, route, place);

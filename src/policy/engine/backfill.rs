@@ -172,13 +172,14 @@ impl Engine {
     /// them. They are behind it until somebody may pass, as if they were longer.
     #[inline(never)]
     pub(super) fn leave_nothing_open(&mut self, state: &State) {
-        let Some(holds) = &mut self.holds else { return };
         while let Some(route) = self.open.last().copied() {
+            let Some(holds) = &mut self.holds else { return };
             if holds.pools[state.routes.route(route).pool].reservation.is_none() {
                 return;
             }
-            self.stages[route] = holds.put_behind(state, route);
-            self.open.pop();
+            let behind = holds.put_behind(state, route);
+            self.take_from_stage(state, route);
+            self.stages[route] = behind;
         }
     }
 

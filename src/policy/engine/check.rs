@@ -19,7 +19,8 @@ impl Engine {
         for (leaf, shape, waiter) in self.pending.iter() {
             waiting += 1;
             let job = state.job(waiter.job).map_err(|error| error.to_string())?;
-            if job.status != Status::Waiting || state.place(waiter.job) != waiter.place || job.leaf != leaf {
+            if job.status != Status::Waiting || state.place(waiter.job) != waiter.place || job.leaf != leaf
+            {
                 return Err(format!("job {} stands in a line without waiting there", waiter.job));
             }
             if !self.head_only || self.shown[leaf] == Some(shape) {
@@ -42,11 +43,29 @@ impl Engine {
             if idle != (self.lists.len(MemberId::ROOT, route) == 0) {
                 return Err(format!("{route:?} is idle while somebody waits for it, or the reverse"));
             }
+            self.check_note(state, route)?;
+        }
+        let listed = self.watches.iter().flat_map(|watch| &watch.lacking).map(BTreeSet::len).sum::<usize>();
+        if listed != self.notes.iter().flatten().count() {
+            return Err("what routes lack is noted of others than it is".to_owned());
         }
         let place = |member, route: RouteId| {
             let head = self.pending.head(member, state.routes.route(route).shape);
             head.map_or(NO_PLACE, |head| head.place)
         };
         self.lists.check(Self::view(&*self.order, state), place)
+    }
+
+    /// Whether what a route lacks is noted where it is parked, or else open, and is where others look for it.
+    fn check_note(&self, state: &State, route: RouteId) -> Result<(), String> {
+        let lacking = &self.watches[state.routes.route(route).pool].lacking;
+        let is_right = match (self.notes[route], self.stages[route]) {
+            (None, stage) => stage != Stage::Parked,
+            (Some((kind, need)), Stage::Open { .. } | Stage::Parked) => {
+                lacking[kind.index()].contains(&(need, route))
+            }
+            (Some(_), _) => false,
+        };
+        if is_right { Ok(()) } else { Err(format!("what {route:?} lacks is noted wrongly")) }
     }
 }

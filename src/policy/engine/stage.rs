@@ -5,11 +5,12 @@
 
 use super::Engine;
 use super::holds::Gate;
-use crate::id::PoolId;
+use crate::id::{IdVec, PoolId};
 use crate::policy::lack::lacking;
 use crate::quantity::Quantity;
 use crate::resources::ResourceKind;
 use crate::route::RouteId;
+use crate::seldom::seldom;
 use crate::state::State;
 
 /// Where a route is.
@@ -19,46 +20,53 @@ pub(super) enum Stage {
     Idle,
     /// It may have room; it had when the pool had made so many allocations.
     Open { at: u32, fitted: Option<u64>, gate: Gate },
-    /// It lacks room.
-    Parked { kind: ResourceKind, need: Quantity },
+    /// It lacks room; how much is in its note.
+    Parked,
     /// Its pool is closed.
     SetAside,
     /// It has room, which a reservation keeps from all who wait for it.
     Behind { at: u32 },
 }
 
+/// How much of what a route lacks, or did when it had no room last.
+pub(super) type Note = (ResourceKind, Quantity);
+
 impl Engine {
     pub(super) fn open_route(&mut self, route: RouteId) {
-        // There are no more open routes than routes, which fit 32 bits.
-        let at = u32::try_from(self.open.len()).unwrap_or(u32::MAX);
-        self.stages[route] = Stage::Open { at, fitted: None, gate: Gate::All };
-        self.open.push(route);
+        opens(&mut self.stages, &mut self.open, route);
     }
 
-    /// Takes a route from where it is; it is idle then.
+    /// Takes a route from where it is; it is idle then, and nothing is noted of it.
     #[inline]
     pub(super) fn take_from_stage(&mut self, state: &State, route: RouteId) {
         if let Stage::Open { at, .. } = self.stages[route] {
-            self.stages[route] = Stage::Idle;
-            self.open.swap_remove(at as usize);
-            if let Some(moved) = self.open.get(at as usize).copied()
-                && let Stage::Open { at: its, .. } = &mut self.stages[moved]
-            {
-                *its = at;
-            }
-        } else {
+            self.close_route(route, at);
+        }
+        if self.stages[route] != Stage::Idle || self.notes[route].is_some() {
             self.take_from_other_stage(state, route);
+        }
+    }
+
+    /// An open route is so no longer, but idle.
+    #[inline]
+    fn close_route(&mut self, route: RouteId, at: u32) {
+        self.stages[route] = Stage::Idle;
+        self.open.swap_remove(at as usize);
+        if let Some(moved) = self.open.get(at as usize).copied()
+            && let Stage::Open { at: its, .. } = &mut self.stages[moved]
+        {
+            *its = at;
         }
     }
 
     #[inline(never)]
     fn take_from_other_stage(&mut self, state: &State, route: RouteId) {
         let pool = state.routes.route(route).pool;
+        if let Some((kind, need)) = self.notes[route].take() {
+            self.watches[pool].lacking[kind.index()].remove(&(need, route));
+        }
         match core::mem::replace(&mut self.stages[route], Stage::Idle) {
-            Stage::Idle | Stage::Open { .. } => {}
-            Stage::Parked { kind, need } => {
-                self.watches[pool].parked[kind.index()].remove(&(need, route));
-            }
+            Stage::Idle | Stage::Open { .. } | Stage::Parked => {}
             Stage::SetAside => {
                 self.watches[pool].set_aside.remove(&route);
             }
@@ -66,13 +74,24 @@ impl Engine {
         }
     }
 
-    /// Sets a route aside until as much is free as it lacks.
-    pub(super) fn park(&mut self, state: &State, route: RouteId) {
-        self.take_from_stage(state, route);
+    /// Sets an open route aside until as much is free as it lacks. Mostly it lacks what it did last, and is noted so still.
+    fn park(&mut self, state: &State, route: RouteId, at: u32) {
+        self.close_route(route, at);
+        self.stages[route] = Stage::Parked;
         let what = state.routes.route(route);
-        let (kind, need) = lacking(state.ledger.pool(what.pool), what);
-        self.stages[route] = Stage::Parked { kind, need };
-        self.watches[what.pool].parked[kind.index()].insert((need, route));
+        let note = lacking(state.ledger.pool(what.pool), what);
+        if self.notes[route] != Some(note) {
+            seldom(|| self.note_lack(what.pool, route, note));
+        }
+    }
+
+    /// Notes what a route lacks, in place of what it did.
+    fn note_lack(&mut self, pool: PoolId, route: RouteId, note: Note) {
+        let lacking = &mut self.watches[pool].lacking;
+        if let Some((kind, need)) = self.notes[route].replace(note) {
+            lacking[kind.index()].remove(&(need, route));
+        }
+        lacking[note.0.index()].insert((note.1, route));
     }
 
     /// Opens the routes of a pool that ask for no more than has become free.
@@ -89,13 +108,14 @@ impl Engine {
         if !PLAIN && self.holds.is_some() {
             self.open_behind(state, pool, Some(&room));
         }
+        let Self { watches, stages, open, .. } = self;
         for kind in state.config.kinds.iter() {
-            while let Some((need, route)) = self.watches[pool].parked[kind.index()].first().copied() {
-                if need > room[kind] {
-                    break;
+            let enough =
+                watches[pool].lacking[kind.index()].iter().take_while(|(need, _)| *need <= room[kind]);
+            for (_, route) in enough {
+                if stages[*route] == Stage::Parked {
+                    opens(stages, open, *route);
                 }
-                self.watches[pool].parked[kind.index()].pop_first();
-                self.open_route(route);
             }
         }
     }
@@ -107,11 +127,12 @@ impl Engine {
             let pool = state.routes.route(route).pool;
             let version = self.holds.as_ref().filter(|_| !PLAIN).map_or(0, |holds| holds.version(pool));
             let now = state.ledger.pool(pool).allocations().wrapping_add(version);
-            let Stage::Open { fitted, .. } = &mut self.stages[route] else { break };
+            let Stage::Open { at: its, fitted, .. } = &mut self.stages[route] else { break };
+            let its = *its;
             if fitted.replace(now) == Some(now) {
                 at += 1;
             } else if !state.fits(route) {
-                self.park(state, route);
+                self.park(state, route, its);
             } else if PLAIN || self.passes_gate(state, route) {
                 at += 1;
             }
@@ -121,4 +142,11 @@ impl Engine {
     pub(super) fn is_open(&self, route: RouteId) -> bool {
         matches!(self.stages[route], Stage::Open { .. })
     }
+}
+
+fn opens(stages: &mut IdVec<RouteId, Stage>, open: &mut Vec<RouteId>, route: RouteId) {
+    // There are no more open routes than routes, which fit 32 bits.
+    let at = u32::try_from(open.len()).unwrap_or(u32::MAX);
+    stages[route] = Stage::Open { at, fitted: None, gate: Gate::All };
+    open.push(route);
 }
