@@ -31,10 +31,10 @@ use crate::tree::{MemberId, Tree};
 /// One bit for each of the first members on the way from a leaf to the root, the leaf first: whether a job is guaranteed there.
 /// Further up, where hardly any tree goes, whoever is not is found among those who borrow.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub(crate) struct Guaranteed(u64);
+pub(crate) struct Guaranteed(u32);
 
 /// Levels that have a bit.
-const BITS: usize = 64;
+const BITS: usize = 32;
 
 /// Why a route is denied to a team although there is room.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

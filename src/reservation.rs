@@ -21,7 +21,7 @@ pub(crate) struct Timetable {
 impl Timetable {
     /// Notes a job that has started; when it ends, if ever.
     pub(crate) fn started(&mut self, state: &State, job: JobId) -> Option<Timestamp> {
-        let Status::Running { route, since, .. } = state.alive(job).status else { return None };
+        let Status::Running { route, since, .. } = state.alive(job).status() else { return None };
         let end = end_of(state, job, (route, since));
         if let Some(end) = end {
             self.ends.insert((end, job), route);

@@ -235,7 +235,7 @@ impl Scheduler {
     ///
     /// O(depth of the tree + nodes of the job x log nodes), however many jobs wait.
     pub fn complete(&mut self, now: Timestamp, job: JobId) -> Result<(), Error> {
-        if self.state.job(job)?.status == Status::Waiting {
+        if self.state.job(job)?.status() == Status::Waiting {
             return Err(ErrorKind::NotRunning(job).into());
         }
         self.happens(now)?;
@@ -251,7 +251,7 @@ impl Scheduler {
     ///
     /// [`ErrorKind::UnknownJob`], [`ErrorKind::TimeBackwards`].
     pub fn cancel(&mut self, now: Timestamp, job: JobId) -> Result<(), Error> {
-        if self.state.job(job)?.status != Status::Waiting {
+        if self.state.job(job)?.status() != Status::Waiting {
             return self.complete(now, job);
         }
         self.happens(now)?;
@@ -391,7 +391,7 @@ impl Scheduler {
     ///
     /// [`ErrorKind::UnknownJob`], [`ErrorKind::NotRunning`].
     pub fn moving(&self, job: JobId) -> Result<Millis, Error> {
-        match self.state.job(job)?.status {
+        match self.state.job(job)?.status() {
             Status::Running { route, .. } => Ok(self.state.routes.route(route).moving),
             _ => Err(ErrorKind::NotRunning(job).into()),
         }
@@ -477,7 +477,7 @@ impl Scheduler {
     pub fn explain_without_entitlements(&self, job: JobId) -> Result<Explanation, Error> {
         let known = self.state.job(job)?;
         let team = self.state.spec(job).team;
-        let state = match known.status {
+        let state = match known.status() {
             Status::Running { route, .. } => JobState::Running { pool: self.state.routes.route(route).pool },
             _ => JobState::Waiting(self.policy.blocked(&self.state, job)?),
         };

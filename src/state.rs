@@ -217,7 +217,7 @@ impl State {
     #[expect(clippy::inline_always, reason = "as of the jobs: no more than is asked for is put together")]
     #[inline(always)]
     pub(crate) fn spec(&self, id: JobId) -> JobSpec {
-        self.jobs.spec(id)
+        self.jobs.spec(id, self.tree.owner(self.jobs[id].leaf))
     }
 
     /// The place in its team's own order of a job that is known to be alive.
@@ -296,8 +296,8 @@ impl State {
         let decisions = self.decisions.len();
         self.start_on(self.alive(id).leaf, self.waiter(id), route, spans);
         self.decisions.truncate(decisions);
-        if let Status::Running { since: at, .. } = &mut self.jobs[id].status {
-            *at = since;
+        if let Status::Running { route, spans, .. } = self.jobs[id].status() {
+            self.jobs[id].set_status(Status::Running { route, since, spans });
         }
     }
 
@@ -327,8 +327,8 @@ impl State {
         self.ledger.allocate(route.pool, &route.request, &route.total, &self.scratch);
         let spans = self.arena.store(&self.scratch);
         let job = &mut self.jobs[id];
-        debug_assert!(job.status == Status::Waiting, "a job starts that does not wait");
-        job.status = Status::Running { route: route_id, since, spans };
+        debug_assert!(job.status() == Status::Waiting, "a job starts that does not wait");
+        job.set_status(Status::Running { route: route_id, since, spans });
         self.tree.grant(leaf, self.routes.charge(route_id));
         self.accounts(leaf, route_id, true);
         self.counts_waiting(id, false);
@@ -366,7 +366,7 @@ impl State {
     /// Like `stop`, but nobody is promoted yet.
     fn stop_alone(&mut self, id: JobId, then: Status) -> Option<Stopped> {
         let job = &mut self.jobs[id];
-        let Status::Running { route: route_id, since, spans } = job.status else { return None };
+        let Status::Running { route: route_id, since, spans } = job.status() else { return None };
         let charge = self.routes.charge(route_id);
         let route = self.routes.route(route_id);
         self.scratch.clear();
@@ -374,7 +374,7 @@ impl State {
         self.arena.drop_list(spans);
         self.ledger.release(route.pool, &route.request, &route.total, &self.scratch);
         self.tree.release(job.leaf, charge);
-        job.status = then;
+        job.set_status(then);
         let leaf = job.leaf;
         self.accounts(leaf, route_id, false);
         if self.quotas.any() {
@@ -476,7 +476,7 @@ impl State {
 
     /// When a running job started.
     pub(crate) fn started_at(&self, id: JobId) -> Option<Timestamp> {
-        match self.alive(id).status {
+        match self.alive(id).status() {
             Status::Running { since, .. } => Some(since),
             _ => None,
         }
@@ -484,7 +484,7 @@ impl State {
 
     /// The route of a running job.
     pub(crate) fn route_of(&self, id: JobId) -> Option<RouteId> {
-        match self.alive(id).status {
+        match self.alive(id).status() {
             Status::Running { route, .. } => Some(route),
             _ => None,
         }
@@ -494,7 +494,7 @@ impl State {
     /// pool were gone.
     pub(crate) fn fits_without(&self, gone: &[JobId], route: RouteId, avoid: &[NodeId]) -> bool {
         let (route, known) = (self.routes.route(route), self.ledger.pool(self.routes.route(route).pool));
-        let held = gone.iter().filter_map(|id| match self.alive(*id).status {
+        let held = gone.iter().filter_map(|id| match self.alive(*id).status() {
             Status::Running { route, spans, .. } => Some((self.routes.route(route), spans)),
             Status::Waiting | Status::Gone => None,
         });
@@ -513,7 +513,7 @@ impl State {
     /// What a running job would have to do again if it were stopped now.
     pub(crate) fn lost(&self, id: JobId) -> Millis {
         let job = self.alive(id);
-        match job.status {
+        match job.status() {
             Status::Running { since, route, .. } => {
                 // Data that were moved are moved again.
                 let ran = self.now.since(since).get();
@@ -526,7 +526,7 @@ impl State {
 
     /// Where a running job is; its spans on one node stand side by side.
     pub(crate) fn spans(&self, id: JobId) -> impl Iterator<Item = Span> + '_ {
-        let first = match self.job(id).map(|job| job.status) {
+        let first = match self.job(id).map(Job::status) {
             Ok(Status::Running { spans, .. }) => spans,
             _ => END,
         };

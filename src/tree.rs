@@ -219,6 +219,13 @@ impl Tree {
         self.leaf.get(team).copied()
     }
 
+    /// The team whose jobs a leaf holds.
+    #[inline]
+    pub(crate) fn owner(&self, leaf: MemberId) -> TeamId {
+        // The root, which stands for no team, is no leaf.
+        self.members[leaf].team.unwrap_or(TeamId::new(0))
+    }
+
     /// The member that stands for `team` among its siblings.
     pub(crate) fn node(&self, team: TeamId) -> Option<MemberId> {
         self.node.get(team).copied()

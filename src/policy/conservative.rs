@@ -343,7 +343,7 @@ impl Incremental for Conservative {
             self.timetables.iter().map(|_| Timetable::default()).collect();
         let mut waiting = 0;
         for (id, job) in state.jobs() {
-            if let Status::Running { route, .. } = job.status {
+            if let Status::Running { route, .. } = job.status() {
                 timetables[state.routes.route(route).pool].started(state, id);
             } else {
                 waiting += 1;
@@ -354,7 +354,7 @@ impl Incremental for Conservative {
         }
         for (leaf, shape, waiter) in self.pending.iter() {
             let job = state.job(waiter.job).map_err(|error| error.to_string())?;
-            if job.status != Status::Waiting || job.leaf != leaf || job.shape != shape {
+            if job.status() != Status::Waiting || job.leaf != leaf || job.shape != shape {
                 return Err(format!("job {} stands in a line without waiting there", waiter.job));
             }
         }

@@ -60,7 +60,7 @@ pub(crate) trait Incremental: core::fmt::Debug + Send {
     fn cycle(&mut self, state: &mut State) -> Result<(), Error>;
     /// Waiting jobs, among them the first of each team and shape, where it may come first.
     fn firsts(&self, state: &State) -> Vec<JobId> {
-        state.jobs().filter(|(_, job)| job.status == Status::Waiting).map(|(id, _)| id).collect()
+        state.jobs().filter(|(_, job)| job.status() == Status::Waiting).map(|(id, _)| id).collect()
     }
     /// Which of some waiting jobs comes first by what their teams hold now; each is the first of its team, with the route that
     /// tells its tier.

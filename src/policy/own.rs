@@ -147,7 +147,7 @@ impl Incremental for Own {
     }
 
     fn check(&self, state: &State) -> Result<(), String> {
-        let waiting = state.jobs().filter(|(_, job)| job.status == Status::Waiting);
+        let waiting = state.jobs().filter(|(_, job)| job.status() == Status::Waiting);
         let waiting: BTreeSet<_> = waiting.map(|(id, _)| (state.place(id), id)).collect();
         if waiting != self.waiting {
             return Err("other jobs wait than are known to".to_owned());

@@ -71,7 +71,7 @@ impl<'a> Txn<'a> {
 
     /// The jobs that run, in no order that means anything.
     pub fn running(&self) -> impl Iterator<Item = JobId> + '_ {
-        let running = self.state.jobs().filter(|(_, job)| matches!(job.status, Status::Running { .. }));
+        let running = self.state.jobs().filter(|(_, job)| matches!(job.status(), Status::Running { .. }));
         running.map(|(id, _)| id)
     }
 
@@ -100,7 +100,7 @@ impl<'a> Txn<'a> {
     ///
     /// [`ErrorKind::UnknownJob`].
     pub fn runs(&self, job: JobId) -> Result<Option<(Timestamp, JobRoute)>, Error> {
-        Ok(match self.state.job(job)?.status {
+        Ok(match self.state.job(job)?.status() {
             Status::Running { route, since, .. } => Some((since, self.route(route))),
             _ => None,
         })
@@ -161,7 +161,7 @@ impl<'a> Txn<'a> {
     pub fn start(&mut self, job: JobId, route: &JobRoute) -> Result<bool, Error> {
         let leaf = self.own_route(job, route)?;
         let known = self.state.job(job)?;
-        if known.status != Status::Waiting {
+        if known.status() != Status::Waiting {
             return Err(ErrorKind::NotWaiting(job).into());
         }
         let waiter = self.state.waiter(job);
@@ -194,7 +194,7 @@ impl<'a> Txn<'a> {
     /// [`ErrorKind::UnknownJob`], [`ErrorKind::NotRunning`], or [`ErrorKind::NotPreemptible`].
     pub fn stop(&mut self, job: JobId) -> Result<(), Error> {
         let known = self.state.job(job)?;
-        if known.status == Status::Waiting {
+        if known.status() == Status::Waiting {
             return Err(ErrorKind::NotRunning(job).into());
         }
         if !self.state.spec(job).preemptible {

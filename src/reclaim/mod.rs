@@ -82,7 +82,7 @@ impl Victim {
     /// A running job, guaranteed or not.
     pub(crate) fn new(state: &State, job: JobId, guaranteed: bool) -> Option<Self> {
         let known = state.alive(job);
-        let Status::Running { route, since, .. } = known.status else { return None };
+        let Status::Running { route, since, .. } = known.status() else { return None };
         let route = state.routes.route(route);
         let (lost, gpus) = (state.lost(job), route.total[ResourceKind::GPU]);
         let gpu_time = u128::from(lost.get()) * u128::from(gpus.get());
@@ -141,7 +141,7 @@ pub(crate) fn running_in(state: &State, pool: PoolId) -> Vec<JobId> {
         Status::Running { route, .. } => state.routes.route(route).pool == pool,
         _ => false,
     };
-    state.jobs().filter(|(_, job)| here(job.status)).map(|(id, _)| id).collect()
+    state.jobs().filter(|(_, job)| here(job.status())).map(|(id, _)| id).collect()
 }
 
 /// Which of the jobs that run in a pool gives way next when only `nodes_up` nodes of it are left: one on a node that is lost;
@@ -160,7 +160,7 @@ pub(crate) fn first_without_room(
         if !known.is_divisible() {
             return state.spans(id).any(|span| is_lost(span.node));
         }
-        match state.alive(id).status {
+        match state.alive(id).status() {
             Status::Running { route, .. } => {
                 state.routes.route(route).total.iter().any(|(kind, _)| is_over(kind))
             }

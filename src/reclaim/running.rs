@@ -124,7 +124,7 @@ impl Running {
     /// A job has started.
     pub(crate) fn started(&mut self, state: &State, job: JobId) {
         let known = state.alive(job);
-        let Status::Running { route: id, since, .. } = known.status else { return };
+        let Status::Running { route: id, since, .. } = known.status() else { return };
         let route = state.routes.route(id);
         let class = state.routes.shape(route.shape).class;
         let here = &mut self.pools[route.pool];

@@ -22,7 +22,7 @@ impl Scheduler {
     pub(super) fn lost_to(&self, job: JobId) -> Option<Lost> {
         let state = &self.state;
         let known = state.job(job).ok()?;
-        if known.status != Status::Waiting || self.policy.backs_off_until(state, job).is_some() {
+        if known.status() != Status::Waiting || self.policy.backs_off_until(state, job).is_some() {
             return None;
         }
         let mut heads: BTreeMap<MemberId, JobId> = BTreeMap::new();

@@ -64,7 +64,7 @@ impl Scheduler {
     pub fn remedies(&self, job: JobId) -> Result<Vec<Remedy>, Error> {
         let state = &self.state;
         let known = state.job(job)?;
-        if known.status != Status::Waiting {
+        if known.status() != Status::Waiting {
             return Ok(Vec::new());
         }
         let mut found = self.without_others(job);

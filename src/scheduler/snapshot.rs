@@ -134,7 +134,7 @@ impl Scheduler {
         check_memory(&self.state, memory)?;
         let mut waiting = Vec::new();
         for (id, job) in self.state.jobs() {
-            if job.status == Status::Waiting {
+            if job.status() == Status::Waiting {
                 waiting.push((self.state.place(id), id));
             } else {
                 self.policy.adopted(&self.state, id);
@@ -245,7 +245,7 @@ fn asks_in(state: &State, id: JobId, pool: PoolId) -> Result<(), Error> {
 }
 
 fn waits(state: &State, id: JobId) -> Result<(), Error> {
-    let waits = state.job(id)?.status == Status::Waiting;
+    let waits = state.job(id)?.status() == Status::Waiting;
     if waits { Ok(()) } else { Err(ErrorKind::NotWaiting(id).into()) }
 }
 

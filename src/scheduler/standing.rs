@@ -70,7 +70,7 @@ impl Scheduler {
         let groups = state.values.groups();
         let mut used: BTreeMap<(MemberId, PoolId, ResourceKind), u128> = BTreeMap::new();
         for (_, job) in state.jobs() {
-            let Status::Running { route, .. } = job.status else { continue };
+            let Status::Running { route, .. } = job.status() else { continue };
             let route = state.routes.route(route);
             for member in state.tree.path(job.leaf) {
                 for (kind, amount) in route.total.iter() {
@@ -164,7 +164,7 @@ impl Scheduler {
     pub fn queue(&self) -> Vec<JobId> {
         let state = &self.state;
         let mut lines: BTreeMap<MemberId, Vec<JobId>> = BTreeMap::new();
-        for (id, job) in state.jobs().filter(|(_, job)| job.status == Status::Waiting) {
+        for (id, job) in state.jobs().filter(|(_, job)| job.status() == Status::Waiting) {
             lines.entry(job.leaf).or_default().push(id);
         }
         // The lines are merged by their heads: what decides inside a team only, or below another team, may put a job behind
@@ -212,14 +212,14 @@ impl Scheduler {
         let state = &self.state;
         let Ok(known) = state.job(job) else { return Vec::new() };
         let team = state.spec(job).team;
-        let (Status::Waiting, Some(member)) = (known.status, state.tree.node(team)) else {
+        let (Status::Waiting, Some(member)) = (known.status(), state.tree.node(team)) else {
             return Vec::new();
         };
         let entitlements = entitlements(state);
         let entitled = entitlements.get(team.index());
         let mut held: BTreeMap<PoolId, Resources> = BTreeMap::new();
         for (_, other) in state.jobs() {
-            let Status::Running { route, .. } = other.status else { continue };
+            let Status::Running { route, .. } = other.status() else { continue };
             if state.tree.path(other.leaf).any(|above| above == member) {
                 let route = state.routes.route(route);
                 let sum = held.entry(route.pool).or_default();

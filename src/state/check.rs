@@ -23,7 +23,7 @@ impl State {
         let mut taken: IdVec<PoolId, Resources> =
             self.config.pools.iter().map(|_| Resources::new()).collect();
         for (id, job) in self.jobs() {
-            let Status::Running { route: route_id, .. } = job.status else { continue };
+            let Status::Running { route: route_id, .. } = job.status() else { continue };
             let route = self.routes.route(route_id);
             taken[route.pool] = taken[route.pool].checked_add(&route.total).ok_or("usage overflows")?;
             let workers: u64 = self.spans(id).map(|span| u64::from(span.workers)).sum();
@@ -53,7 +53,7 @@ impl State {
             }
         }
         if let Some(history) = &self.history {
-            let running = self.jobs().filter_map(|(_, job)| match job.status {
+            let running = self.jobs().filter_map(|(_, job)| match job.status() {
                 Status::Running { route, .. } => {
                     Some((job.leaf, History::rate(&self.values, self.routes.charge(route))))
                 }
@@ -61,13 +61,13 @@ impl State {
             });
             history.check(&self.tree, running)?;
         }
-        let running = self.jobs().filter_map(|(_, job)| match job.status {
+        let running = self.jobs().filter_map(|(_, job)| match job.status() {
             Status::Running { route, .. } => Some((job.leaf, self.routes.route(route))),
             _ => None,
         });
         self.budgets.check(&self.config, &self.tree, running)?;
         if let Some(hierarchy) = &self.hierarchy {
-            let waiting = self.jobs().filter(|(_, job)| job.status == Status::Waiting);
+            let waiting = self.jobs().filter(|(_, job)| job.status() == Status::Waiting);
             let waiting = waiting.map(|(_, job)| (job.leaf, job.shape));
             hierarchy.check(&self.tree, &self.values, &self.routes, waiting)?;
         }
@@ -85,7 +85,7 @@ impl State {
     fn check_nodes(&self) -> Result<(), String> {
         let mut rooms: BTreeMap<(PoolId, NodeId), Room> = BTreeMap::new();
         for (id, job) in self.jobs() {
-            let Status::Running { route, .. } = job.status else { continue };
+            let Status::Running { route, .. } = job.status() else { continue };
             let route = self.routes.route(route);
             let node = self.ledger.pool(route.pool).node_capacity();
             let devices = node[ResourceKind::GPU].get().div_ceil(DEVICE);
@@ -113,7 +113,7 @@ impl State {
         for (member, pool, kind, used, guaranteed) in self.quotas.usage() {
             let mut expected = (Quantity::ZERO, Quantity::ZERO);
             for (id, job) in self.jobs() {
-                let Status::Running { route, .. } = job.status else { continue };
+                let Status::Running { route, .. } = job.status() else { continue };
                 let route = self.routes.route(route);
                 let Some(level) = self.tree.path(job.leaf).position(|above| above == member) else {
                     continue;

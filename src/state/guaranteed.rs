@@ -44,7 +44,7 @@ impl State {
         if let Some(bit) = job.guaranteed.get(level) {
             return bit;
         }
-        let Status::Running { route, .. } = job.status else { return false };
+        let Status::Running { route, .. } = job.status() else { return false };
         let route = self.routes.route(route);
         let class = self.routes.shape(route.shape).class;
         self.quotas.counts(job.guaranteed, (level, member), route, (class, self.place(id), id))

@@ -30,70 +30,107 @@ pub(crate) enum Status {
     },
 }
 
-/// A job that is alive, or a free slot: one line of the cache.
+/// A job that is alive, or a free slot: one line of the cache, with all that most are submitted as.
 #[derive(Clone, Debug)]
 #[repr(align(64))]
 pub(crate) struct Job {
+    place: Place,
+    /// Meaningless unless it runs.
+    run: Run,
     pub(crate) shape: ShapeId,
     pub(crate) leaf: MemberId,
     /// Starts so far.
     pub(crate) attempt: u32,
+    serial: u32,
     /// Where it counts as guaranteed, while it runs.
     pub(crate) guaranteed: Guaranteed,
-    pub(crate) status: Status,
-    serial: u32,
+    does: Does,
+    /// Which of its lengths were told, one bit each.
+    told: u8,
+    preemptible: bool,
 }
 
 const _: () = assert!(size_of::<Job>() == 64, "a job takes one line of the cache");
 
-/// What a job was submitted as, but for its shape: one line of the cache, since it is written for every job and read for few.
-#[derive(Clone, Debug)]
-#[repr(align(64))]
-struct Submitted {
-    place: Place,
-    /// Time limit, estimate, interval of checkpoints and restart; zero where it was not told.
-    lengths: [Millis; 4],
-    /// Which of them were told, one bit each.
-    told: u8,
-    preemptible: bool,
-    team: TeamId,
+/// Which status it is, without what belongs to it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Does {
+    Nothing,
+    Wait,
+    Run,
 }
 
-const _: () =
-    assert!(size_of::<Submitted>() == 64, "what a job was submitted as takes one line of the cache");
+/// By which route a job runs, and since when; the first of its spans.
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    since: Timestamp,
+    route: RouteId,
+    spans: u32,
+}
 
-impl Submitted {
-    fn new(spec: &JobSpec, rank: u64, number: u64) -> Self {
-        let JobSpec { team, shape: _, submit, time_limit, estimate, preemptible, checkpoint, restart } =
-            *spec;
-        let lengths = [time_limit, estimate, checkpoint, restart];
+/// Time limit, estimate, interval of checkpoints and restart of a job; zero where it was not told.
+type Lengths = [Millis; 4];
+
+impl Job {
+    /// Nobody's slot.
+    fn gone(serial: u32) -> Self {
+        let spec = JobSpec::new(TeamId::new(0), ShapeId::new(0), Timestamp::MIN);
+        Self { does: Does::Nothing, ..Self::waiting(serial, MemberId::ROOT, (&spec, 0, 0)) }
+    }
+
+    /// A job of a leaf that has not started: what it was submitted as, its rank, and the number of its submission.
+    fn waiting(serial: u32, leaf: MemberId, (spec, rank, number): (&JobSpec, u64, u64)) -> Self {
         let bit = |(at, length): (usize, &Option<Millis>)| u8::from(length.is_some()) << at;
         Self {
-            place: Place { rank, submit, number },
-            lengths: lengths.map(Option::unwrap_or_default),
-            told: lengths.iter().enumerate().map(bit).sum(),
-            preemptible,
-            team,
+            place: Place { rank, submit: spec.submit, number },
+            run: Run { since: Timestamp::MIN, route: RouteId::at(0), spans: 0 },
+            shape: spec.shape,
+            leaf,
+            attempt: 0,
+            serial,
+            guaranteed: Guaranteed::default(),
+            does: Does::Wait,
+            told: told(spec).iter().enumerate().map(bit).sum(),
+            preemptible: spec.preemptible,
         }
     }
 
-    #[expect(clippy::inline_always, reason = "as below")]
-    #[inline(always)]
-    fn spec(&self, shape: ShapeId) -> JobSpec {
-        let length = |at: usize| (self.told >> at & 1 == 1).then_some(self.lengths[at]);
-        let mut spec = JobSpec::new(self.team, shape, self.place.submit);
-        (spec.time_limit, spec.estimate, spec.checkpoint, spec.restart) =
-            (length(0), length(1), length(2), length(3));
-        spec.preemptible = self.preemptible;
-        spec
+    /// What it is doing.
+    #[inline]
+    pub(crate) fn status(&self) -> Status {
+        let Run { since, route, spans } = self.run;
+        match self.does {
+            Does::Nothing => Status::Gone,
+            Does::Wait => Status::Waiting,
+            Does::Run => Status::Running { route, since, spans },
+        }
     }
+
+    /// From now on it does something else.
+    #[inline]
+    pub(super) fn set_status(&mut self, status: Status) {
+        self.does = match status {
+            Status::Gone => Does::Nothing,
+            Status::Waiting => Does::Wait,
+            Status::Running { route, since, spans } => {
+                self.run = Run { since, route, spans };
+                Does::Run
+            }
+        };
+    }
+}
+
+/// What a job says of its lengths.
+fn told(spec: &JobSpec) -> [Option<Millis>; 4] {
+    [spec.time_limit, spec.estimate, spec.checkpoint, spec.restart]
 }
 
 /// All jobs that are alive.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Jobs {
     slots: Chunks<Job>,
-    submitted: Chunks<Submitted>,
+    /// By slot: apart, since most say nothing of it.
+    lengths: Chunks<Lengths>,
     free: Vec<u32>,
     /// How many there have been.
     pub(crate) count: u64,
@@ -103,28 +140,34 @@ impl Jobs {
     /// The job of that id, alive.
     pub(crate) fn get(&self, id: JobId) -> Option<&Job> {
         let job = self.slots.get(id.slot());
-        job.filter(|job| job.serial == id.serial() && job.status != Status::Gone)
+        job.filter(|job| job.serial == id.serial() && job.does != Does::Nothing)
     }
 
-    /// What a job that is known to be alive was submitted as.
+    /// What a job that is known to be alive was submitted as by a team.
     #[expect(
         clippy::inline_always,
         reason = "hardly anybody asks for more than one part of it: the rest is not put together"
     )]
     #[inline(always)]
-    pub(crate) fn spec(&self, id: JobId) -> JobSpec {
-        self.submitted[id.slot()].spec(self.slots[id.slot()].shape)
+    pub(crate) fn spec(&self, id: JobId, team: TeamId) -> JobSpec {
+        let Job { place, shape, told, preemptible, .. } = self.slots[id.slot()];
+        let length = |at: usize| (told >> at & 1 == 1).then(|| self.lengths[id.slot()][at]);
+        let mut spec = JobSpec::new(team, shape, place.submit);
+        (spec.time_limit, spec.estimate, spec.checkpoint, spec.restart) =
+            (length(0), length(1), length(2), length(3));
+        spec.preemptible = preemptible;
+        spec
     }
 
     /// The place in its team's own order of a job that is known to be alive.
     #[inline]
     pub(crate) fn place(&self, id: JobId) -> Place {
-        self.submitted[id.slot()].place
+        self.slots[id.slot()].place
     }
 
     /// All jobs that are alive, by slot.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (JobId, &Job)> {
-        let alive = self.slots.iter().enumerate().filter(|(_, job)| job.status != Status::Gone);
+        let alive = self.slots.iter().enumerate().filter(|(_, job)| job.does != Does::Nothing);
         alive.map(|(slot, job)| (JobId::new(position(slot), job.serial), job))
     }
 
@@ -149,25 +192,24 @@ impl Jobs {
 
     /// As many slots, new ones without a job.
     pub(super) fn resize(&mut self, slots: usize) {
-        let spec = JobSpec::new(TeamId::new(0), ShapeId::new(0), Timestamp::MIN);
-        let (shape, leaf, guaranteed) = (spec.shape, MemberId::ROOT, Guaranteed::default());
-        let job = Job { shape, leaf, attempt: 0, guaranteed, status: Status::Gone, serial: 0 };
         for _ in self.slots.len()..slots {
-            self.slots.push(job.clone());
-            self.submitted.push(Submitted::new(&spec, 0, 0));
+            self.slots.push(Job::gone(0));
+            self.lengths.push(Lengths::default());
         }
     }
 
     /// A job waits in its slot: what it was submitted as, its rank, and the number of its submission.
     pub(super) fn put(&mut self, id: JobId, leaf: MemberId, (spec, rank, number): (JobSpec, u64, u64)) {
-        let (shape, status, guaranteed) = (spec.shape, Status::Waiting, Guaranteed::default());
-        self.slots[id.slot()] = Job { shape, leaf, attempt: 0, guaranteed, status, serial: id.serial() };
-        self.submitted[id.slot()] = Submitted::new(&spec, rank, number);
+        let job = Job::waiting(id.serial(), leaf, (&spec, rank, number));
+        if job.told > 0 {
+            self.lengths[id.slot()] = told(&spec).map(Option::unwrap_or_default);
+        }
+        self.slots[id.slot()] = job;
     }
 
     /// The slot of a job that is gone is free for another.
     pub(super) fn free(&mut self, id: JobId) {
-        self.slots[id.slot()].status = Status::Gone;
+        self.slots[id.slot()].set_status(Status::Gone);
         self.slots[id.slot()].serial = id.serial();
         self.free.push(position(id.slot()));
     }

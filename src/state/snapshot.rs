@@ -72,7 +72,7 @@ impl State {
 
     /// Where a running job is.
     fn placed(&self, id: JobId) -> Option<Placed> {
-        let Status::Running { route, since, .. } = self.alive(id).status else { return None };
+        let Status::Running { route, since, .. } = self.alive(id).status() else { return None };
         let route = self.routes.route(route);
         let mut placed = Placed::new(route.pool, since).by_alternative(route.alternative);
         for Span { node, workers, device } in self.spans(id) {

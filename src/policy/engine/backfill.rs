@@ -380,7 +380,7 @@ impl Engine {
         let mut lengths: BTreeMap<ShapeId, BTreeMap<u64, u32>> = BTreeMap::new();
         let mut timetables: Vec<Timetable> = holds.pools.iter().map(|_| Timetable::default()).collect();
         for (id, job) in state.jobs() {
-            if let Status::Running { route, .. } = job.status {
+            if let Status::Running { route, .. } = job.status() {
                 timetables[state.routes.route(route).pool.index()].started(state, id);
             } else if self.out_of_line_until(state, id).is_none() {
                 *lengths.entry(job.shape).or_default().entry(state.waiter(id).length).or_insert(0) += 1;
@@ -416,7 +416,7 @@ impl Engine {
             };
             let job = state.job(held.job).map_err(|error| error.to_string())?;
             let its_pool = state.routes.route(held.route).pool.index();
-            if job.status != Status::Waiting || its_pool != index || !holders.insert(held.job) {
+            if job.status() != Status::Waiting || its_pool != index || !holders.insert(held.job) {
                 return Err(format!("pool {index}: job {} cannot hold its reservation", held.job));
             }
             let again =

@@ -19,7 +19,7 @@ impl Engine {
         for (leaf, shape, waiter) in self.pending.iter() {
             waiting += 1;
             let job = state.job(waiter.job).map_err(|error| error.to_string())?;
-            if job.status != Status::Waiting || state.place(waiter.job) != waiter.place || job.leaf != leaf
+            if job.status() != Status::Waiting || state.place(waiter.job) != waiter.place || job.leaf != leaf
             {
                 return Err(format!("job {} stands in a line without waiting there", waiter.job));
             }
@@ -27,7 +27,7 @@ impl Engine {
                 expected.extend(state.routes.shape(shape).routes().map(|route| (leaf, route)));
             }
         }
-        let alive = state.jobs().filter(|(_, job)| job.status == Status::Waiting).count();
+        let alive = state.jobs().filter(|(_, job)| job.status() == Status::Waiting).count();
         let alive = alive.saturating_sub(self.backing_off());
         if alive != waiting || waiting != self.pending.waiting() {
             return Err(format!("{alive} jobs wait, {waiting} stand in lines"));

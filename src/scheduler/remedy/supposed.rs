@@ -129,7 +129,7 @@ impl Scheduler {
         let state = &mut self.state;
         let mut running: Vec<(Timestamp, JobId, RouteId)> = Vec::new();
         for (id, job) in state.jobs() {
-            let Status::Running { route, since, .. } = job.status else { continue };
+            let Status::Running { route, since, .. } = job.status() else { continue };
             let its = state.routes.route(route);
             if its.pool == pool {
                 let end = end_after(since, state.spec(id).limit_or_estimate(), its);
