@@ -226,6 +226,12 @@ impl State {
         self.jobs.place(id)
     }
 
+    /// The job of a slot that is known to be in use.
+    #[inline]
+    pub(crate) fn in_slot(&self, slot: u32) -> JobId {
+        self.jobs.in_slot(slot)
+    }
+
     /// All jobs that are alive, by slot.
     pub(crate) fn jobs(&self) -> impl Iterator<Item = (JobId, &Job)> {
         self.jobs.iter()

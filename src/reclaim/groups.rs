@@ -28,7 +28,7 @@ pub(super) struct Group<'a> {
     pub(super) leaf: MemberId,
     pub(super) route: RouteId,
     pub(super) class: i32,
-    pub(super) alike: &'a Alike,
+    pub(super) alike: Alike<'a>,
     /// How many of them are chosen at most.
     pub(super) most: usize,
     /// Where they compete with the wanted one.
@@ -241,7 +241,7 @@ impl<'a> Groups<'a> {
             let most = alike.len().min(against.open).min(most_taken(state, (wanted, self.hope), route));
             let mut group = Group { leaf, route, class, alike, most, against, own, equal };
             if state.quotas.any() {
-                group.most = alike.jobs().filter(|job| group.is_open(state, *job)).take(most).count();
+                group.most = alike.jobs(state).filter(|job| group.is_open(state, *job)).take(most).count();
             }
             if group.most > 0 {
                 self.found.push(group);

@@ -8,46 +8,108 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Victim;
 use crate::id::{IdVec, JobId, PoolId, position};
-use crate::line::Place;
 use crate::resources::Resources;
 use crate::route::RouteId;
 use crate::state::{State, Status, Stopped};
-use crate::time::Timestamp;
 use crate::tree::{MemberId, Tree};
 
-/// A running job among those that differ in nothing but what would be lost, if that is all that they ran: whoever started
-/// last gives way first.
-type Turn = (Timestamp, Place, JobId);
+/// No slot.
+const NOBODY: u32 = u32::MAX;
 
-/// The jobs of one leaf that run in a pool by one route and may be stopped.
-#[derive(Clone, PartialEq, Eq, Default, Debug)]
-pub(crate) struct Alike {
-    by_start: BTreeSet<Turn>,
-    /// How many of them would lose something else than the time for which they ran.
-    uneven: usize,
+/// Where a running job stands, by slot.
+#[derive(Clone, Copy, Debug)]
+struct Stands {
+    /// Among those of its class.
+    at: u32,
+    /// Who started next after it of those that differ in nothing but what would be lost, and who before it: their slots.
+    later: u32,
+    earlier: u32,
 }
 
-impl Alike {
+/// Running jobs that differ in nothing but what would be lost: if that is all that they ran, whoever started last gives way
+/// first, and of those that started at once whoever has the last place.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Chain {
+    /// The slot of whoever gives way first.
+    last: u32,
+    len: u32,
+    /// How many of them would lose something else than the time for which they ran.
+    uneven: u32,
+}
+
+/// Nobody.
+const EMPTY: Chain = Chain { last: NOBODY, len: 0, uneven: 0 };
+
+impl Chain {
+    /// A job of a slot has started. It starts after all others as a rule, and stands where it belongs in any case.
+    fn link(&mut self, state: &State, stands: &mut [Stands], slot: u32) {
+        let precedes = |a: u32, b: u32| {
+            let started = |slot: u32| state.started_at(state.in_slot(slot));
+            let place = |slot: u32| state.place(state.in_slot(slot));
+            started(a).cmp(&started(b)).then_with(|| place(a).cmp(&place(b))).is_lt()
+        };
+        let (mut later, mut earlier) = (NOBODY, self.last);
+        while earlier != NOBODY && precedes(slot, earlier) {
+            (later, earlier) = (earlier, stands[earlier as usize].earlier);
+        }
+        let its = &mut stands[slot as usize];
+        (its.later, its.earlier) = (later, earlier);
+        self.join(stands, (earlier, slot));
+        self.join(stands, (slot, later));
+        self.len += 1;
+    }
+
+    /// The job of a slot is gone.
+    fn unlink(&mut self, stands: &mut [Stands], slot: u32) {
+        let Stands { later, earlier, .. } = stands[slot as usize];
+        self.join(stands, (earlier, later));
+        self.len -= 1;
+    }
+
+    /// The second of two follows the first.
+    fn join(&mut self, stands: &mut [Stands], (earlier, later): (u32, u32)) {
+        if let Some(its) = stands.get_mut(earlier as usize) {
+            its.later = later;
+        }
+        match stands.get_mut(later as usize) {
+            Some(its) => its.earlier = earlier,
+            None => self.last = earlier,
+        }
+    }
+}
+
+/// The jobs of one leaf that run in a pool by one route and may be stopped.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Alike<'a> {
+    chain: Chain,
+    stands: &'a [Stands],
+}
+
+impl<'a> Alike<'a> {
     /// Them all, whoever started last first.
-    pub(super) fn jobs(&self) -> impl Iterator<Item = JobId> + '_ {
-        self.by_start.iter().rev().map(|(.., job)| *job)
+    pub(super) fn jobs(&self, state: &'a State) -> impl Iterator<Item = JobId> + use<'a> {
+        let (stands, last) = (self.stands, self.chain.last);
+        let one = |slot: u32| (slot != NOBODY).then_some(slot);
+        let slots = core::iter::successors(one(last), move |slot| one(stands[*slot as usize].earlier));
+        slots.map(|slot| state.in_slot(slot))
     }
 
     pub(super) fn len(&self) -> usize {
-        self.by_start.len()
+        self.chain.len as usize
     }
 
     /// The first of those that are wanted, in the order in which they give way, in the memory of `victims`.
     pub(super) fn first(
         &self,
-        state: &State,
+        state: &'a State,
         most: usize,
         wanted: impl Fn(JobId) -> bool,
         victims: &mut Vec<Victim>,
     ) {
-        let all = self.jobs().filter(|job| wanted(*job)).filter_map(|job| Victim::new(state, job, false));
+        let all =
+            self.jobs(state).filter(|job| wanted(*job)).filter_map(|job| Victim::new(state, job, false));
         victims.clear();
-        if self.uneven == 0 {
+        if self.chain.uneven == 0 {
             victims.extend(all.take(most));
             return;
         }
@@ -61,7 +123,7 @@ impl Alike {
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 struct Own {
     /// By route, sorted.
-    alike: Vec<(RouteId, Alike)>,
+    alike: Vec<(RouteId, Chain)>,
     /// What any of them holds at least, of every resource.
     least: Resources,
 }
@@ -100,8 +162,8 @@ pub(crate) struct Running {
     classes: BTreeMap<i32, Vec<JobId>>,
     /// The lowest of them.
     lowest: Option<i32>,
-    /// By slot: where a job stands among those of its class.
-    at: Vec<u32>,
+    /// By slot.
+    stands: Vec<Stands>,
 }
 
 impl Running {
@@ -117,14 +179,14 @@ impl Running {
             pools: (0..pools).map(|_| here.clone()).collect(),
             classes: BTreeMap::new(),
             lowest: None,
-            at: Vec::new(),
+            stands: Vec::new(),
         }
     }
 
     /// A job has started.
     pub(crate) fn started(&mut self, state: &State, job: JobId) {
         let known = state.alive(job);
-        let Status::Running { route: id, since, .. } = known.status() else { return };
+        let Status::Running { route: id, .. } = known.status() else { return };
         let route = state.routes.route(id);
         let class = state.routes.shape(route.shape).class;
         let here = &mut self.pools[route.pool];
@@ -136,21 +198,21 @@ impl Running {
         }
         self.lowest = Some(self.lowest.map_or(class, |lowest| lowest.min(class)));
         let jobs = self.classes.entry(class).or_default();
-        if job.slot() >= self.at.len() {
-            self.at.resize(job.slot() + 1, 0);
+        if job.slot() >= self.stands.len() {
+            self.stands.resize(job.slot() + 1, Stands { at: 0, later: NOBODY, earlier: NOBODY });
         }
-        self.at[job.slot()] = position(jobs.len());
+        self.stands[job.slot()].at = position(jobs.len());
         jobs.push(job);
         if state.spec(job).preemptible {
             let own = &mut here.own[known.leaf];
             let at = own.find(id).unwrap_or_else(|at| {
-                own.alike.insert(at, (id, Alike::default()));
+                own.alike.insert(at, (id, EMPTY));
                 own.settle(state);
                 at
             });
             let (_, alike) = &mut own.alike[at];
-            alike.by_start.insert((since, state.place(job), job));
-            alike.uneven += usize::from(state.spec(job).saves());
+            alike.link(state, &mut self.stands, position(job.slot()));
+            alike.uneven += u32::from(state.spec(job).saves());
             *here.preemptible.entry(class).or_insert(0) += 1;
             here.lowest = Some(here.lowest.map_or(class, |lowest| lowest.min(class)));
         }
@@ -158,7 +220,7 @@ impl Running {
 
     /// A job that ran in a pool has stopped.
     pub(crate) fn stopped(&mut self, state: &State, stopped: &Stopped) {
-        let Stopped { job, pool, route: id, since, .. } = *stopped;
+        let Stopped { job, pool, route: id, .. } = *stopped;
         let class = state.routes.shape(state.routes.route(id).shape).class;
         let known = state.alive(job);
         let here = &mut self.pools[pool];
@@ -169,10 +231,10 @@ impl Running {
             }
         }
         if let Some(jobs) = self.classes.get_mut(&class) {
-            let at = self.at[job.slot()];
+            let at = self.stands[job.slot()].at;
             jobs.swap_remove(at as usize);
             match jobs.get(at as usize) {
-                Some(moved) => self.at[moved.slot()] = at,
+                Some(moved) => self.stands[moved.slot()].at = at,
                 None if jobs.is_empty() => {
                     self.classes.remove(&class);
                     self.lowest = self.classes.first_key_value().map(|(class, _)| *class);
@@ -184,9 +246,9 @@ impl Running {
             let own = &mut here.own[known.leaf];
             if let Ok(at) = own.find(id) {
                 let (_, alike) = &mut own.alike[at];
-                alike.by_start.remove(&(since, state.place(job), job));
-                alike.uneven -= usize::from(state.spec(job).saves());
-                if alike.by_start.is_empty() {
+                alike.unlink(&mut self.stands, position(job.slot()));
+                alike.uneven -= u32::from(state.spec(job).saves());
+                if alike.len == 0 {
                     own.alike.remove(at);
                     own.settle(state);
                 }
@@ -202,8 +264,16 @@ impl Running {
     }
 
     /// The jobs of a leaf that run in a pool and may be stopped, those that run by one route together.
-    pub(super) fn alike(&self, pool: PoolId, leaf: MemberId) -> impl Iterator<Item = (RouteId, &Alike)> + '_ {
-        self.pools[pool].own[leaf].alike.iter().map(|(route, alike)| (*route, alike))
+    pub(super) fn alike(
+        &self,
+        pool: PoolId,
+        leaf: MemberId,
+    ) -> impl Iterator<Item = (RouteId, Alike<'_>)> + '_ {
+        let stands = &self.stands[..];
+        self.pools[pool].own[leaf]
+            .alike
+            .iter()
+            .map(|(route, chain)| (*route, Alike { chain: *chain, stands }))
     }
 
     /// What a member loses at least of every resource that loses any job in a pool, if it has jobs there and no members below it.
@@ -234,9 +304,9 @@ impl Running {
     }
 
     /// The jobs that run in a pool and may be stopped.
-    pub(crate) fn in_pool(&self, pool: PoolId) -> impl Iterator<Item = JobId> + '_ {
-        let alike = self.pools[pool].own.iter().flat_map(|own| &own.alike);
-        alike.flat_map(|(_, alike)| alike.jobs())
+    pub(crate) fn in_pool<'a>(&'a self, state: &'a State, pool: PoolId) -> impl Iterator<Item = JobId> + 'a {
+        let leaves = state.tree.ids().flat_map(move |leaf| self.alike(pool, leaf));
+        leaves.flat_map(|(_, alike)| alike.jobs(state))
     }
 
     /// The lowest class of the jobs in a pool that may be stopped.
@@ -270,7 +340,7 @@ impl Running {
         self.classes.range(..class).flat_map(|(_, jobs)| jobs.iter().copied())
     }
 
-    /// Whether these are the jobs that run.
+    /// Whether these are the jobs that run, each where it belongs.
     pub(crate) fn is_right(&self, state: &State) -> bool {
         let mut new = Self::new(self.pools.len(), &state.tree);
         for (id, _) in state.jobs() {
@@ -283,6 +353,10 @@ impl Running {
             }
             classes
         };
-        new.pools == self.pools && sorted(&new) == sorted(self)
+        let jobs = |running: &Self| {
+            let pools = (0..self.pools.len()).map(PoolId::at);
+            pools.map(|pool| running.in_pool(state, pool).collect::<Vec<_>>()).collect::<Vec<_>>()
+        };
+        new.pools == self.pools && sorted(&new) == sorted(self) && jobs(&new) == jobs(self)
     }
 }

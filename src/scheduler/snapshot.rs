@@ -132,15 +132,19 @@ impl Scheduler {
         self.state.restore(snapshot, |state, spec| policy.rank(spec, &Demand::new(state, spec.shape)))?;
         let memory = &snapshot.memory;
         check_memory(&self.state, memory)?;
-        let mut waiting = Vec::new();
+        let (mut waiting, mut running) = (Vec::new(), Vec::new());
         for (id, job) in self.state.jobs() {
-            if job.status() == Status::Waiting {
-                waiting.push((self.state.place(id), id));
-            } else {
-                self.policy.adopted(&self.state, id);
+            match job.status() {
+                Status::Waiting => waiting.push((self.state.place(id), id)),
+                Status::Running { since, .. } => running.push((since, self.state.place(id), id)),
+                Status::Gone => {}
             }
         }
-        // Lines grow at their ends.
+        // Whatever is in an order grows at its end.
+        running.sort_unstable();
+        for (.., id) in running {
+            self.policy.adopted(&self.state, id);
+        }
         waiting.sort_unstable();
         for (_, id) in waiting {
             self.policy.waits(&self.state, id);

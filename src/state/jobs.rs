@@ -165,6 +165,12 @@ impl Jobs {
         self.slots[id.slot()].place
     }
 
+    /// The job of a slot that is known to be in use.
+    #[inline]
+    pub(crate) fn in_slot(&self, slot: u32) -> JobId {
+        JobId::new(slot, self.slots[slot as usize].serial)
+    }
+
     /// All jobs that are alive, by slot.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (JobId, &Job)> {
         let alive = self.slots.iter().enumerate().filter(|(_, job)| job.does != Does::Nothing);

@@ -37,7 +37,7 @@ pub(super) fn could_have_room(
     {
         number += 1;
         let held = state.routes.route(group.route).request[kind].get();
-        let jobs = group.alike.jobs().filter(|_| held > 0);
+        let jobs = group.alike.jobs(state).filter(|_| held > 0);
         for span in jobs.flat_map(|job| state.spans(job)).filter(|span| !is_left_alone(span.node)) {
             let here = &mut free[span.node.index()];
             let before = *here / asked.get();

@@ -162,7 +162,7 @@ impl Trial<'_> {
                 ends.get(upper - 1).copied()
             }
             EvictionBound::GpuTime => {
-                let jobs = self.reclaim.running.in_pool(self.pool());
+                let jobs = self.reclaim.running.in_pool(self.state, self.pool());
                 let saved = jobs.filter_map(|job| next_checkpoint(self.state, job));
                 let mut instants: Vec<Timestamp> = saved.chain(next_hour(self.state.now)).collect();
                 instants.sort_unstable();
