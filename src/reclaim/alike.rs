@@ -5,8 +5,8 @@
 //! those from which one could be taken.
 //! Absent on purpose: what is legal, and pools of nodes (see `search`). Layer 3; uses `state`, `tree`.
 
-use core::cmp::{Ordering, Reverse};
-use std::collections::{BTreeSet, BinaryHeap};
+use core::cmp::Ordering;
+use std::collections::BTreeSet;
 
 use smallvec::SmallVec;
 
@@ -41,9 +41,9 @@ struct Bunch {
     most: usize,
     /// It is known who they are.
     known: bool,
-    /// Those that have not been chosen, the one that loses least first.
-    left: BinaryHeap<Reverse<(Loss, usize)>>,
-    chosen: Vec<Reverse<(Loss, usize)>>,
+    /// Those that have not been chosen, the one that loses least last.
+    left: Vec<(Loss, usize)>,
+    chosen: Vec<(Loss, usize)>,
 }
 
 /// The bunch of a team whose first gives way first, by its position, and how well it fits where that counts.
@@ -111,7 +111,7 @@ impl Teams {
                     group: self.next,
                     most: group.most,
                     known: false,
-                    left: BinaryHeap::new(),
+                    left: Vec::new(),
                     chosen: Vec::new(),
                 });
                 self.next += 1;
@@ -139,8 +139,9 @@ impl Teams {
         self.known[team].bunches[bunch].group
     }
 
-    /// Those of a bunch by their numbers, and what each would lose.
-    pub(super) fn know(&mut self, (team, bunch): BunchAt, left: BinaryHeap<Reverse<(Loss, usize)>>) {
+    /// Those of a bunch by their numbers, and what each would lose, whoever loses least last.
+    pub(super) fn know(&mut self, (team, bunch): BunchAt, left: Vec<(Loss, usize)>) {
+        debug_assert!(left.is_sorted_by(|a, b| a > b), "those of a bunch do not come in their order");
         let bunch = &mut self.known[team].bunches[bunch];
         (bunch.known, bunch.left) = (true, left);
     }
@@ -149,15 +150,13 @@ impl Teams {
     pub(super) fn begin(&mut self, is_chosen: &[bool]) {
         let some_are = is_chosen.contains(&true);
         for bunch in self.known.iter_mut().flat_map(|team| &mut team.bunches) {
-            bunch.left.extend(bunch.chosen.drain(..));
+            let Bunch { left, chosen, .. } = bunch;
+            if !chosen.is_empty() {
+                left.append(chosen);
+                left.sort_unstable_by(|a, b| b.cmp(a));
+            }
             if some_are {
-                bunch.left.retain(|known| {
-                    let stays = !is_chosen[known.0.1];
-                    if !stays {
-                        bunch.chosen.push(*known);
-                    }
-                    stays
-                });
+                chosen.extend(left.extract_if(.., |known| is_chosen[known.1]));
             }
         }
     }
@@ -232,7 +231,7 @@ impl Teams {
                 }
             }
             let Some(its) = team.first(tree, choice, &lacking) else { continue };
-            let loss = |team: &Team, at: usize| team.bunches[at].left.peek().map(|known| known.0);
+            let loss = |team: &Team, at: usize| team.bunches[at].left.last().map(|known| known.0);
             let precedes = known.is_none_or(|(known, first)| {
                 let by_fit = its.0.cmp(&first.0);
                 let by_loss = || loss(team, its.1).cmp(&loss(known, first.1));
@@ -248,7 +247,7 @@ impl Teams {
             let bunch = &mut self.known[team].bunches[at];
             let taken = bunch.left.pop()?;
             bunch.chosen.push(taken);
-            Some(taken.0.1)
+            Some(taken.1)
         });
         taken.map_or(Next::Nobody, Next::Candidate)
     }
@@ -280,8 +279,8 @@ impl Team {
     fn first(&self, tree: &Tree, choice: &Choice<'_>, lacking: &[ResourceKind]) -> Option<First> {
         let mut best: Option<((Option<Fit>, Loss), usize)> = None;
         for (at, bunch) in self.bunches.iter().enumerate().filter(|(_, bunch)| bunch.helps(lacking)) {
-            // Whoever loses least of a bunch stands first in it.
-            let Some(Reverse((loss, _))) = bunch.left.peek() else { continue };
+            // Whoever loses least of a bunch stands last in it.
+            let Some((loss, _)) = bunch.left.last() else { continue };
             let fit = (choice.snug != Snug::Never).then(|| choice.fit(&bunch.held));
             let is_cheap = choice.below.is_none_or(|below| loss.0 < below);
             let precedes = best.as_ref().is_none_or(|(known, _)| (fit, *loss) < *known);

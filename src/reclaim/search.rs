@@ -19,7 +19,7 @@ mod hoped;
 mod nodes;
 mod otherwise;
 
-use core::cmp::{Ordering, Reverse};
+use core::cmp::Ordering;
 use core::ops::Range;
 use std::collections::BTreeSet;
 
@@ -82,9 +82,9 @@ struct Candidate {
 }
 
 /// The state of one search.
-struct Search<'a> {
+struct Search<'s, 'a> {
     state: &'a State,
-    groups: Groups<'a>,
+    groups: &'s mut Groups<'a>,
     bounds: &'a Bounds<'a>,
     wanted: Wanted,
     hope: Hope,
@@ -104,7 +104,7 @@ struct Search<'a> {
     /// Where each of them stands among the others.
     positions: Vec<u32>,
     /// What the teams hold without the chosen victims: lent.
-    tree: Tree,
+    tree: &'s mut Tree,
     /// What is free on each node without them; `None`: left alone.
     free: Vec<Option<Room>>,
     /// For how many workers there is room then; for none where it is left alone.
@@ -176,24 +176,22 @@ fn search_among(
         return None;
     }
     let lent = (spare.lend(&state.tree), core::mem::take(buffers));
-    let mut search = Search::new(state, groups, lent, fairness, (wanted, hope), bounds);
+    let mut search = Search::new(state, &mut groups, lent, fairness, (wanted, hope), bounds);
     let mut found = search.judged(running, quotas);
     if found.is_none() && !search.protected.is_empty() {
         search.leave_alone();
         found = search.judged(running, quotas);
     }
     search.put_back_all();
-    let (tree, emptied) = search.give_back();
-    spare.give_back(tree);
-    *buffers = emptied;
+    *buffers = search.give_back();
     found
 }
 
-impl<'a> Search<'a> {
+impl<'s, 'a> Search<'s, 'a> {
     fn new(
         state: &'a State,
-        groups: Groups<'a>,
-        (tree, buffers): (Tree, Buffers),
+        groups: &'s mut Groups<'a>,
+        (tree, buffers): (&'s mut Tree, Buffers),
         fairness: Option<Fairness<'a>>,
         (wanted, hope): (Wanted, Hope),
         bounds: &'a Bounds<'a>,
@@ -312,7 +310,7 @@ impl<'a> Search<'a> {
     /// From now on it is known who is in a bunch.
     fn know(&mut self, bunch: BunchAt) {
         let new = self.add_candidates(self.teams.group(bunch));
-        let left = new.map(|number| Reverse((self.candidates[number].victim.loss, number))).collect();
+        let left = new.rev().map(|number| (self.candidates[number].victim.loss, number)).collect();
         self.teams.know(bunch, left);
     }
 
@@ -322,7 +320,7 @@ impl<'a> Search<'a> {
             while self.know_next_team().is_some() {}
             return;
         }
-        while let Some(bunch) = self.teams.unknown(self.state, &mut self.groups) {
+        while let Some(bunch) = self.teams.unknown(self.state, self.groups) {
             self.know(bunch);
         }
     }
@@ -339,7 +337,7 @@ impl<'a> Search<'a> {
     }
 
     /// The spans of a candidate on a node.
-    fn spans_on(&self, candidate: usize, node: usize) -> impl Iterator<Item = Span> + use<'_, 'a> {
+    fn spans_on(&self, candidate: usize, node: usize) -> impl Iterator<Item = Span> + use<'_, 's, 'a> {
         let spans = self.spans[self.candidates[candidate].spans.clone()].iter().copied();
         spans.filter(move |span| span.node.index() == node)
     }
@@ -371,7 +369,7 @@ impl<'a> Search<'a> {
 
     /// Whether R2 lets a side lose what runs by a route beside what was chosen of it.
     fn may_lose(&self, leaf: MemberId, route: RouteId) -> bool {
-        self.fairness.is_none_or(|fair| fair.may_lose(&self.tree, leaf, route))
+        self.fairness.is_none_or(|fair| fair.may_lose(self.tree, leaf, route))
     }
 
     /// A candidate is stopped.
@@ -463,10 +461,10 @@ impl<'a> Search<'a> {
             let fairness = self.fairness.filter(|_| self.strict);
             let (request, snug, banned, below) = (&self.request, self.snug, &self.banned, self.below);
             let choice = Choice { request, free, snug, banned, below, fairness };
-            if core::mem::take(&mut first) && !self.teams.suffice(self.state, &mut self.groups, &choice) {
+            if core::mem::take(&mut first) && !self.teams.suffice(self.state, self.groups, &choice) {
                 return None;
             }
-            let next = match self.teams.choose((self.state, &self.tree), &mut self.groups, &choice) {
+            let next = match self.teams.choose((self.state, self.tree), self.groups, &choice) {
                 Next::Candidate(candidate) => candidate,
                 Next::Unknown(bunches) => {
                     for bunch in bunches {
@@ -507,7 +505,7 @@ impl<'a> Search<'a> {
         };
         let order = |a: &usize, b: &usize| {
             let (first, second) = (&self.candidates[*a], &self.candidates[*b]);
-            let by_side = || compare_leaves(&self.tree, first.side, second.side).reverse();
+            let by_side = || compare_leaves(self.tree, first.side, second.side).reverse();
             let by_rank = || first.victim.class.cmp(&second.victim.class).then_with(by_side);
             let by_fit = || fit(*a).cmp(&fit(*b));
             let order = if self.snug == Snug::OfAll {
@@ -522,9 +520,8 @@ impl<'a> Search<'a> {
 
     /// The candidate that gives way first.
     fn first(&self, among: impl Iterator<Item = usize>) -> Option<usize> {
-        let order = |a: &usize, b: &usize| {
-            self.candidates[*a].victim.compare(&self.tree, &self.candidates[*b].victim)
-        };
+        let order =
+            |a: &usize, b: &usize| self.candidates[*a].victim.compare(self.tree, &self.candidates[*b].victim);
         among.filter(|candidate| self.is_free_to_choose(*candidate)).min_by(order)
     }
 

@@ -23,9 +23,9 @@ impl Spare {
         }
     }
 
-    /// A tree like this one.
-    pub(super) fn lend(&mut self, tree: &Tree) -> Tree {
-        let mut spare = self.tree.take().unwrap_or_else(|| tree.clone());
+    /// A tree like this one, to be returned as it is.
+    pub(super) fn lend(&mut self, tree: &Tree) -> &mut Tree {
+        let spare = self.tree.get_or_insert_with(|| tree.clone());
         let changed = self.changed.take();
         for leaf in &changed {
             spare.follow(tree, *leaf);
@@ -38,10 +38,5 @@ impl Spare {
     pub(super) fn is_right(&self, tree: &Tree) -> bool {
         let mut spare = self.clone();
         self.tree.is_none() || spare.lend(tree).holds_the_same(tree)
-    }
-
-    /// The tree that was lent, with all back in it.
-    pub(super) fn give_back(&mut self, tree: Tree) {
-        self.tree = Some(tree);
     }
 }

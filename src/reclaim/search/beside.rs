@@ -8,7 +8,7 @@ use super::Search;
 use crate::resources::ResourceKind;
 use crate::tree::MemberId;
 
-impl Search<'_> {
+impl Search<'_, '_> {
     /// How much too much a member would hold of a resource, the chosen victims gone.
     pub(super) fn excess(&self) -> Option<(MemberId, ResourceKind)> {
         let (state, route) = (self.state, self.state.routes.route(self.wanted.route));

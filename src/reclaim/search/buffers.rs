@@ -8,7 +8,7 @@ use super::{Candidate, Search};
 use crate::ledger::Span;
 use crate::reclaim::Victim;
 use crate::room::Room;
-use crate::tree::{MemberId, Tree};
+use crate::tree::MemberId;
 
 /// As [`Search`] names its parts.
 #[derive(Clone, Default, Debug)]
@@ -25,10 +25,10 @@ pub(crate) struct Buffers {
     pub(super) is_chosen: Vec<bool>,
 }
 
-impl Search<'_> {
-    /// What was lent to a search that is over: the tree, and the buffers, emptied.
-    pub(super) fn give_back(self) -> (Tree, Buffers) {
-        let Self { tree, mut leaves, mut positions, mut free, mut seats, mut candidates, .. } = self;
+impl Search<'_, '_> {
+    /// The memory that was lent to a search that is over, emptied.
+    pub(super) fn give_back(self) -> Buffers {
+        let Self { mut leaves, mut positions, mut free, mut seats, mut candidates, .. } = self;
         let Self { coming, mut spans, mut on_nodes, mut chosen, mut is_chosen, .. } = self;
         leaves.clear();
         positions.clear();
@@ -39,20 +39,6 @@ impl Search<'_> {
         on_nodes.clear();
         chosen.clear();
         is_chosen.clear();
-        (
-            tree,
-            Buffers {
-                leaves,
-                positions,
-                free,
-                seats,
-                candidates,
-                coming,
-                spans,
-                on_nodes,
-                chosen,
-                is_chosen,
-            },
-        )
+        Buffers { leaves, positions, free, seats, candidates, coming, spans, on_nodes, chosen, is_chosen }
     }
 }

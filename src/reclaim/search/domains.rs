@@ -30,7 +30,7 @@ pub(super) enum InDomain {
     Chosen(Chosen),
 }
 
-impl Search<'_> {
+impl Search<'_, '_> {
     /// Chooses victims until the job has room, in the domain where that is cheapest if it must lie in one; `None` where it
     /// cannot have.
     pub(super) fn choose(&mut self) -> Option<()> {

@@ -46,7 +46,7 @@ pub(super) fn may_be_guaranteed(state: &State, running: &Running, wanted: Wanted
     })
 }
 
-impl Search<'_> {
+impl Search<'_, '_> {
     /// Chooses of those who fill a quota in which the job hopes for room, as far as they may be stopped.
     pub(super) fn make_room_in_quotas(&mut self) {
         if self.hope != Hope::RoomFirst {

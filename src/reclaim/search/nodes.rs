@@ -7,6 +7,8 @@
 use core::cmp::Ordering;
 use core::ops::Range;
 
+use smallvec::SmallVec;
+
 use super::{Candidate, Search, Snug};
 use crate::id::{Id as _, position};
 use crate::ledger::Span;
@@ -33,6 +35,8 @@ pub(super) struct OnNodes {
     here: Vec<Here>,
     /// By node: the one that was found last, counted from one; zero for none.
     last: Vec<u32>,
+    /// The nodes on which any is, in no order that matters.
+    taken: Vec<usize>,
     /// How many candidates are among them.
     candidates: usize,
     /// The first group of which it is not known who is in it.
@@ -42,9 +46,10 @@ pub(super) struct OnNodes {
 impl OnNodes {
     /// Nobody is known any more.
     pub(super) fn clear(&mut self) {
-        let Self { here, last, candidates, next } = self;
+        let Self { here, last, taken, candidates, next } = self;
         here.clear();
         last.clear();
+        taken.clear();
         (*candidates, *next) = (0, 0);
     }
 
@@ -54,13 +59,9 @@ impl OnNodes {
         let last = self.last.get(node).copied().unwrap_or(0);
         core::iter::successors(at(last), move |here| at(here.before))
     }
-
-    fn is_empty(&self, node: usize) -> bool {
-        self.last.get(node).is_none_or(|last| *last == 0)
-    }
 }
 
-impl Search<'_> {
+impl Search<'_, '_> {
     /// The node on which room for one more worker is cheapest, by what the teams hold now.
     pub(super) fn cheapest_node(&mut self) -> Option<usize> {
         // Once a set was refused others mostly are, until everybody was asked.
@@ -95,12 +96,12 @@ impl Search<'_> {
     fn unknown_precede(&mut self, (class, leaf): (i32, MemberId)) -> bool {
         let mut number = self.on_nodes.next;
         while let Some(next) = self.groups.get(number) {
-            let by_team = || compare_leaves(&self.tree, next.leaf, leaf).reverse();
+            let by_team = || compare_leaves(self.tree, next.leaf, leaf).reverse();
             if next.class.cmp(&class).then_with(by_team) == Ordering::Less {
                 return true;
             }
             // Who has lost nobody stands before all who stood behind him. Others may have fallen behind, with their siblings.
-            if is_whole(&self.state.tree, &self.tree, next.leaf) {
+            if is_whole(&self.state.tree, self.tree, next.leaf) {
                 return false;
             }
             number += 1;
@@ -125,12 +126,15 @@ impl Search<'_> {
 
     /// The candidates that are new stand on their nodes.
     pub(super) fn index_new(&mut self) {
-        let OnNodes { here, last, candidates: known, .. } = &mut self.on_nodes;
+        let OnNodes { here, last, taken, candidates: known, .. } = &mut self.on_nodes;
         last.resize(self.free.len(), 0);
         let new = self.candidates.iter().enumerate().skip(*known);
         for (number, Candidate { victim, route, spans, .. }) in new {
             let (number, class, leaf, route) = (position(number), victim.class, victim.leaf, *route);
             for (node, workers) in nodes_of(&self.spans[spans.clone()]) {
+                if last[node] == 0 {
+                    taken.push(node);
+                }
                 here.push(Here { number, class, leaf, route, workers, before: last[node] });
                 last[node] = position(here.len());
             }
@@ -174,16 +178,18 @@ impl Search<'_> {
     fn cheapest_known(&mut self) -> Option<(usize, (i32, MemberId))> {
         self.settle_positions();
         let positions = &self.positions;
-        let mut order: Vec<(i32, u32, usize)> = Vec::new();
-        let mut best: Option<((i32, u32, u128), usize)> = None;
-        for node in self.within.clone().filter(|node| !self.excluded.contains(node)) {
-            let Some(free) = self.free[node].as_ref().filter(|_| !self.on_nodes.is_empty(node)) else {
+        let mut order: SmallVec<[(i32, u32, usize); 16]> = SmallVec::new();
+        // By class and place of whoever gives way last there, what is lost, and the number of the node.
+        let mut best: Option<(i32, u32, u128, usize)> = None;
+        for node in self.on_nodes.taken.iter().copied() {
+            if !self.within.contains(&node) || self.excluded.contains(&node) {
                 continue;
-            };
+            }
+            let Some(free) = &self.free[node] else { continue };
             let target = self.seats[node] + 1;
             // Whoever gives way later than the last of the best node is not waited for: nobody need be put in order where the
             // others do not make the room.
-            let counts = |known| best.is_none_or(|((class, place, _), _)| known <= (class, place));
+            let counts = |known| best.is_none_or(|(class, place, ..)| known <= (class, place));
             if !self.could_free(node, target, counts) {
                 continue;
             }
@@ -200,24 +206,21 @@ impl Search<'_> {
                 let loss = |candidate: usize| self.candidates[candidate].victim.loss;
                 (a.0, a.1).cmp(&(b.0, b.1)).then_with(|| loss(a.2).cmp(&loss(b.2)))
             });
-            let (mut lost, mut worst) = (0_u128, None);
-            for (class, position, candidate) in &order {
-                let victim = &self.candidates[*candidate].victim;
+            let mut lost = 0_u128;
+            for (class, place, candidate) in &order {
                 self.give_on(&mut free, *candidate, node);
-                lost = lost.saturating_add(victim.loss.0);
-                worst = Some((*class, *position, lost));
-                let dearer = best.as_ref().is_some_and(|(cost, _)| worst >= Some(*cost));
-                if dearer || free.times(&self.request) >= target {
+                lost = lost.saturating_add(self.candidates[*candidate].victim.loss.0);
+                let cost = (*class, *place, lost, node);
+                if best.is_some_and(|best| cost > best) {
+                    break;
+                }
+                if free.times(&self.request) >= target {
+                    best = Some(cost);
                     break;
                 }
             }
-            if let Some(cost) = worst.filter(|_| free.times(&self.request) >= target)
-                && best.as_ref().is_none_or(|(least, _)| cost < *least)
-            {
-                best = Some((cost, node));
-            }
         }
-        best.map(|((class, position, _), node)| (node, (class, self.leaves[position as usize])))
+        best.map(|(class, place, _, node)| (node, (class, self.leaves[place as usize])))
     }
 
     /// Whether a node could have room for so many workers once all are gone of whom, by class and place of their team, `goes`.
@@ -239,7 +242,7 @@ impl Search<'_> {
     /// The leaves of the candidates stand in the order in which they give way.
     fn settle_positions(&mut self) {
         // Hardly any has moved since they stood so before.
-        self.leaves.sort_by(|a, b| compare_leaves(&self.tree, *a, *b).reverse());
+        self.leaves.sort_by(|a, b| compare_leaves(self.tree, *a, *b).reverse());
         self.leaves.dedup();
         self.positions.resize(self.tree.len(), 0);
         for (position, leaf) in (0..).zip(&self.leaves) {

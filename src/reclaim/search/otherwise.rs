@@ -20,7 +20,7 @@ pub(super) enum Refused {
     NotLegal(Refusal),
 }
 
-impl Search<'_> {
+impl Search<'_, '_> {
     /// Another set may be found from now on; `None` where everything was tried.
     pub(super) fn try_after(&mut self, refused: Refused) -> Option<()> {
         if let Refused::NotLegal(Refusal::Share(rival)) = refused
