@@ -10,15 +10,21 @@ pub(super) struct Noted(Vec<MemberId>);
 
 impl Noted {
     /// Constant time, amortised; never more room than for a few times as many as there are.
+    #[inline]
     pub(super) fn note(&mut self, member: MemberId) {
         if self.0.last() == Some(&member) {
             return;
         }
         if self.0.len() == self.0.capacity() {
-            self.settle();
-            self.0.reserve(self.0.len() + 4);
+            self.make_room();
         }
         self.0.push(member);
+    }
+
+    #[cold]
+    fn make_room(&mut self) {
+        self.settle();
+        self.0.reserve(self.0.len() + 4);
     }
 
     /// Them all, each once, and forgets them.

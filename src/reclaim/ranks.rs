@@ -40,8 +40,8 @@ struct Line {
 impl Ranks {
     /// What is held below a leaf is more, since something has started, or less.
     pub(super) fn changed(&mut self, tree: &Tree, leaf: MemberId, more: bool) {
-        for member in tree.path(leaf).filter(|member| *member != MemberId::ROOT) {
-            let lines = self.lines.get_mut(tree.member(member).parent.index()).into_iter().flatten();
+        for member in tree.path(leaf).take_while(|member| *member != MemberId::ROOT) {
+            let Some(lines) = self.lines.get_mut(tree.member(member).parent.index()) else { continue };
             for (_, line) in lines {
                 line.moved.note(member);
                 if more {

@@ -479,6 +479,7 @@ impl Engine {
     #[inline(never)]
     fn runs_for_reclaim(&mut self, state: &State, job: JobId) {
         let Some(reclaim) = &mut self.reclaim else { return };
+        let leaf = state.alive(job).leaf;
         reclaim.running.started(state, job);
         reclaim.waste.started(state, job);
         if !reclaim.failed.is_empty() {
@@ -493,9 +494,9 @@ impl Engine {
         if let Some(route) = state.route_of(job) {
             reclaim.changed_in(state.routes.route(route).pool);
         }
-        reclaim.prepared.changed(&state.tree, state.alive(job).leaf, true);
-        reclaim.asleep.started(state, &reclaim.running, state.alive(job).leaf);
-        let top = state.tree.below_root(state.alive(job).leaf);
+        reclaim.prepared.changed(&state.tree, leaf, true);
+        reclaim.asleep.started(state, &reclaim.running, leaf);
+        let top = state.tree.below_root(leaf);
         let grows = |pool: usize| reclaim.rules.same_rank && reclaim.running.has_below(PoolId::at(pool), top);
         for (pool, version) in reclaim.versions.iter_mut().enumerate() {
             *version += u64::from(grows(pool));
@@ -506,14 +507,14 @@ impl Engine {
     #[inline(never)]
     pub(super) fn stopped_for_reclaim(&mut self, state: &State, stopped: &Stopped) {
         let Some(reclaim) = &mut self.reclaim else { return };
-        let (job, pool) = (stopped.job, stopped.pool);
+        let (job, pool, leaf) = (stopped.job, stopped.pool, state.alive(stopped.job).leaf);
         reclaim.running.stopped(state, stopped);
         reclaim.waste.stopped(state, job);
         reclaim.backing_off.touch(state, job);
         reclaim.changed_in(pool);
-        reclaim.prepared.changed(&state.tree, state.alive(job).leaf, false);
-        reclaim.asleep.stopped(state, &reclaim.running, state.alive(job).leaf);
-        for member in state.tree.path(state.alive(job).leaf) {
+        reclaim.prepared.changed(&state.tree, leaf, false);
+        reclaim.asleep.stopped(state, &reclaim.running, leaf);
+        for member in state.tree.path(leaf) {
             reclaim.shrunk[member] += 1;
         }
     }
