@@ -15,7 +15,7 @@ use fairshare::{
     Submission, Timestamp,
 };
 
-use self::live::{Live, Shape};
+use self::live::{Live, Shape, plain_run_ms, runs_by};
 use crate::error::SimError;
 use crate::event::{Completion, EventQueue};
 use crate::observer::{Cause, Observer, Transition, What};
@@ -360,8 +360,9 @@ impl<'a> Simulation<'a> {
         if self.live.len() <= id.slot() {
             self.more_slots(id);
         }
-        self.live[id.slot()] = Live::new(id, row, job, &self.shapes[job.shape as usize]);
-        self.record.outcomes[row as usize].fate = Fate::Waiting;
+        self.live[id.slot()] = Live { job: Some(id), row, attempt: 0 };
+        let run_ms = plain_run_ms(job, &self.shapes[job.shape as usize]);
+        self.record.outcomes[row as usize] = Outcome::waiting(job.submit_ms, run_ms);
     }
 
     #[cold]
@@ -479,10 +480,11 @@ impl<'a> Simulation<'a> {
     ) -> Result<Transition, SimError> {
         let live = &mut self.live[id.slot()];
         live.attempt = attempt;
-        let waited_ms = now.abs_diff(live.since);
-        live.since = now;
         let row = live.row;
-        let (alternative, run_ms, speed_milli) = live.runs_by(self.trace, &self.shapes, alternative);
+        let outcome = &self.record.outcomes[row as usize];
+        let waited_ms = now.abs_diff(outcome.waits_since());
+        let (alternative, run_ms, speed_milli) =
+            runs_by((self.trace, row), outcome, &self.shapes, alternative);
         let divisible = self.setup.config.pools[pool].divisible;
         let nodes = if divisible { 0 } else { self.scheduler.placement(id).count() };
         let nodes = u32::try_from(nodes).unwrap_or(u32::MAX);
@@ -507,7 +509,6 @@ impl<'a> Simulation<'a> {
         let cause = Cause { reason, by, lost_ms: lost.get() };
         let live = &mut self.live[id.slot()];
         live.attempt = 0;
-        live.since = now;
         let row = live.row;
         let when = (now, cause.reason == EvictReason::Round);
         let lost = self.saved.stop((self.setup, self.trace, row), when, &mut self.record, |_| cause);
@@ -522,7 +523,8 @@ impl<'a> Simulation<'a> {
         for live in &self.live {
             let Some(outcome) = self.record.outcomes.get(live.row as usize) else { continue };
             if live.job.is_some() && outcome.fate == Fate::Waiting {
-                self.record.waited_ms += u128::try_from(end.saturating_sub(live.since)).unwrap_or(0);
+                let waited_ms = end.saturating_sub(outcome.waits_since());
+                self.record.waited_ms += u128::try_from(waited_ms).unwrap_or(0);
             }
         }
     }

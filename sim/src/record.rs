@@ -87,9 +87,10 @@ impl Places {
 /// What became of one job.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Outcome {
-    /// Start of the last attempt, ms; meaningless before one.
+    /// Start of the last attempt, ms; before one, when the job came.
     pub start_ms: i64,
-    /// End of the last attempt, ms.
+    /// End of the last attempt, ms; before one, when it would have ended if it had started then, at full speed, or `i64::MAX`
+    /// where that is not known.
     pub end_ms: i64,
     /// Where the last attempt ran; see [`Record::place`].
     pub place: PlaceId,
@@ -103,6 +104,24 @@ pub struct Outcome {
 const _: () = assert!(size_of::<Outcome>() == 24, "an outcome takes 24 bytes");
 
 impl Outcome {
+    /// A job that has come, and waits; how long it runs wherever it starts, ms, if that is known.
+    pub(crate) fn waiting(submit_ms: i64, run_ms: Option<u64>) -> Self {
+        let end_ms = run_ms.and_then(|run_ms| submit_ms.checked_add_unsigned(run_ms)).unwrap_or(i64::MAX);
+        Self { start_ms: submit_ms, end_ms, fate: Fate::Waiting, ..Self::default() }
+    }
+
+    /// Since when a job waits, ms.
+    #[inline]
+    pub(crate) fn waits_since(&self) -> i64 {
+        if self.evicted { self.end_ms } else { self.start_ms }
+    }
+
+    /// How long a job that waits runs wherever it starts, ms, if it has not started yet and that is known.
+    #[inline]
+    pub(crate) fn will_run_ms(&self) -> Option<u64> {
+        (!self.evicted && self.end_ms != i64::MAX).then(|| self.end_ms.abs_diff(self.start_ms))
+    }
+
     /// Whether an attempt of it ran to the end or still runs.
     #[must_use]
     pub fn holds(&self) -> bool {
