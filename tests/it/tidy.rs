@@ -74,6 +74,7 @@ const LAYERS: &[&[&str]] = &[
         "policy/engine/reclaim",
         "policy/engine/reclaim/bound",
         "policy/engine/reclaim/memory",
+        "policy/engine/reclaim/turn",
         "policy/engine/wakeup",
         "policy/engine/waste",
         "policy/engine/why",

@@ -17,9 +17,9 @@ mod again;
 mod asleep;
 mod bound;
 mod memory;
+mod turn;
 
 use core::cell::Cell;
-use core::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, BTreeSet};
 
 use smallvec::SmallVec;
@@ -33,7 +33,6 @@ use super::waste::{Waste, gpu_time, next_checkpoint, next_hour};
 use crate::config::Preemption;
 use crate::id::{IdVec, JobId, PoolId, ShapeId};
 use crate::line::Waiter;
-use crate::policy::first::{Front, Present, merge};
 use crate::reclaim::{Bounds, Hopeless, Plainly, Plan, Prepared, Rules, Running, Wanted, hopeless, search};
 use crate::route::RouteId;
 use crate::snapshot::Memory;
@@ -190,7 +189,10 @@ impl Reclaim {
             }
         }
         self.prepared.has_looked();
-        for head in engine.in_order(state, heads) {
+        if heads.len() > 1 {
+            engine.put_in_order(state, &mut heads);
+        }
+        for head in heads.iter().copied() {
             // Whoever has one route is here because that is not hopeless.
             let only = state.routes.shape(head.shape).routes().nth(1).is_none();
             for route in state.routes.shape(head.shape).routes() {
@@ -331,62 +333,6 @@ impl Engine {
     /// Whether somebody stands before a head in any of its pools.
     fn waits_in_line(&self, state: &State, head: Head) -> bool {
         state.routes.shape(head.shape).routes().any(|route| !self.is_first_in(state, head, route))
-    }
-
-    /// Heads in the order in which they are tried: down the tree, or all teams at once where shares do not count.
-    fn in_order(&self, state: &State, mut heads: Heads) -> Heads {
-        heads.sort_unstable_by_key(|head| (head.leaf, Reverse(head.class), head.waiter));
-        if heads.first().map(|head| head.leaf) == heads.last().map(|head| head.leaf) {
-            return heads;
-        }
-        let own = heads.chunk_by(|a, b| a.leaf == b.leaf);
-        let present = Present::of(state, &*self.order);
-        if self.order.by_shares() {
-            return Self::in_turn(&present, own.map(|own| (own[0].leaf, own.to_vec())).collect()).into();
-        }
-        let merged = merge(own.map(<[Head]>::to_vec).collect(), |a, b| {
-            let contender = |head: &Head| present.contender(head.leaf, head.waiter);
-            let class = |head: &Head| Reverse(self.class_between(state, head));
-            class(a).cmp(&class(b)).then_with(|| self.order.compare(&contender(a), &contender(b)))
-        });
-        merged.into()
-    }
-
-    /// The heads of several leaves, each leaf's in its own order, in one: at every member, again and again that of the child whose
-    /// first head has the highest tier and class there, then the smallest key now. The deepest members are settled first.
-    fn in_turn(present: &Present<'_>, mut lines: Vec<(MemberId, Vec<Head>)>) -> Vec<Head> {
-        let tree = present.tree;
-        let front = |head: &Head| {
-            let Head { leaf, waiter, class, shape } = *head;
-            present.routes.shape(shape).routes().next().map(|route| Front { leaf, waiter, class, route })
-        };
-        let depth = |member: MemberId| tree.path(member).skip(1).count();
-        let parent = |member: MemberId| tree.member(member).parent;
-        let deepest = lines.iter().map(|(member, _)| depth(*member)).max().unwrap_or(0);
-        for level in (1..=deepest).rev() {
-            let (mut here, above): (Vec<_>, Vec<_>) =
-                lines.into_iter().partition(|(member, _)| depth(*member) == level);
-            here.sort_unstable_by_key(|(member, _)| (parent(*member), *member));
-            let mut here = here.into_iter().peekable();
-            lines = above;
-            while let Some((first, line)) = here.next() {
-                let siblings = core::iter::from_fn(|| {
-                    here.next_if(|(member, _)| parent(*member) == parent(first)).map(|(_, line)| line)
-                });
-                let merged = merge(core::iter::once(line).chain(siblings).collect(), |a, b| {
-                    let (mine, its) = tree.rivals(a.leaf, b.leaf);
-                    let (Some(a), Some(b)) = (front(a), front(b)) else { return Ordering::Equal };
-                    present.compare_siblings((mine, a), (its, b))
-                });
-                lines.push((parent(first), merged));
-            }
-        }
-        lines.pop().map(|(_, heads)| heads).unwrap_or_default()
-    }
-
-    /// The class of a head, as far as it decides between teams.
-    fn class_between(&self, state: &State, head: &Head) -> i32 {
-        Self::view(&*self.order, state).class_of(head.class)
     }
 
     /// Finds and carries out a plan; whether there was one.
