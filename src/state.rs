@@ -220,6 +220,12 @@ impl State {
         self.jobs.spec(id, self.tree.owner(self.jobs[id].leaf))
     }
 
+    /// Whether a job that is known to be alive may be stopped.
+    #[inline]
+    pub(crate) fn preemptible(&self, id: JobId) -> bool {
+        self.jobs.preemptible(id)
+    }
+
     /// The place in its team's own order of a job that is known to be alive.
     #[inline]
     pub(crate) fn place(&self, id: JobId) -> Place {

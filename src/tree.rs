@@ -222,8 +222,9 @@ impl Tree {
     /// The team whose jobs a leaf holds.
     #[inline]
     pub(crate) fn owner(&self, leaf: MemberId) -> TeamId {
-        // The root, which stands for no team, is no leaf.
-        self.members[leaf].team.unwrap_or(TeamId::new(0))
+        let team = self.members[leaf].team;
+        debug_assert!(team.is_some(), "the root, which stands for no team, holds no jobs");
+        team.unwrap_or(TeamId::new(0))
     }
 
     /// The member that stands for `team` among its siblings.

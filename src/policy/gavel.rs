@@ -195,7 +195,7 @@ impl Gavel {
         let mut candidates: Vec<(f64, f64, f64, Place, JobId, RouteId)> = Vec::new();
         for (place, entry) in &self.entries {
             let known = state.alive(entry.job);
-            if let (false, Some(route)) = (state.spec(entry.job).preemptible, state.route_of(entry.job)) {
+            if let (false, Some(route)) = (state.preemptible(entry.job), state.route_of(entry.job)) {
                 take(&mut free, entry.job, route);
                 continue;
             }

@@ -197,7 +197,7 @@ impl<'a> Txn<'a> {
         if known.status() == Status::Waiting {
             return Err(ErrorKind::NotRunning(job).into());
         }
-        if !self.state.spec(job).preemptible {
+        if !self.state.preemptible(job) {
             return Err(ErrorKind::NotPreemptible(job).into());
         }
         let place = self.state.place(job);

@@ -1,7 +1,7 @@
 //! Jobs: who is alive, slot by slot; the slot of one that is gone is given to another.
 //!
-//! What is looked at whenever a job starts or stops is kept small and apart from what it was submitted as, since many wait and
-//! those that are decided about are seldom near each other.
+//! What a job was submitted as and what it does lie in one line of the cache, since many wait and those that are decided about are
+//! seldom near each other; its lengths, of which most say nothing, lie apart.
 //! Absent on purpose: what follows from a start or a stop (see `state`). Layer 3; uses `job`, `line`, `route`.
 
 use core::ops::{Index, IndexMut};
@@ -45,14 +45,14 @@ pub(crate) struct Job {
     /// Where it counts as guaranteed, while it runs.
     pub(crate) guaranteed: Guaranteed,
     does: Does,
-    /// Which of its lengths were told, one bit each.
-    told: u8,
+    /// Which of its lengths it says, one bit each.
+    says: u8,
     preemptible: bool,
 }
 
 const _: () = assert!(size_of::<Job>() == 64, "a job takes one line of the cache");
 
-/// Which status it is, without what belongs to it.
+/// Which [`Status`] it is, without what belongs to it: that takes no room of its own then.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Does {
     Nothing,
@@ -73,9 +73,9 @@ type Lengths = [Millis; 4];
 
 impl Job {
     /// Nobody's slot.
-    fn gone(serial: u32) -> Self {
+    fn gone() -> Self {
         let spec = JobSpec::new(TeamId::new(0), ShapeId::new(0), Timestamp::MIN);
-        Self { does: Does::Nothing, ..Self::waiting(serial, MemberId::ROOT, (&spec, 0, 0)) }
+        Self { does: Does::Nothing, ..Self::waiting(0, MemberId::ROOT, (&spec, 0, 0)) }
     }
 
     /// A job of a leaf that has not started: what it was submitted as, its rank, and the number of its submission.
@@ -90,7 +90,7 @@ impl Job {
             serial,
             guaranteed: Guaranteed::default(),
             does: Does::Wait,
-            told: told(spec).iter().enumerate().map(bit).sum(),
+            says: lengths_of(spec).iter().enumerate().map(bit).sum(),
             preemptible: spec.preemptible,
         }
     }
@@ -121,7 +121,7 @@ impl Job {
 }
 
 /// What a job says of its lengths.
-fn told(spec: &JobSpec) -> [Option<Millis>; 4] {
+fn lengths_of(spec: &JobSpec) -> [Option<Millis>; 4] {
     [spec.time_limit, spec.estimate, spec.checkpoint, spec.restart]
 }
 
@@ -150,13 +150,19 @@ impl Jobs {
     )]
     #[inline(always)]
     pub(crate) fn spec(&self, id: JobId, team: TeamId) -> JobSpec {
-        let Job { place, shape, told, preemptible, .. } = self.slots[id.slot()];
-        let length = |at: usize| (told >> at & 1 == 1).then(|| self.lengths[id.slot()][at]);
+        let Job { place, shape, says, preemptible, .. } = self.slots[id.slot()];
+        let length = |at: usize| (says >> at & 1 == 1).then(|| self.lengths[id.slot()][at]);
         let mut spec = JobSpec::new(team, shape, place.submit);
         (spec.time_limit, spec.estimate, spec.checkpoint, spec.restart) =
             (length(0), length(1), length(2), length(3));
         spec.preemptible = preemptible;
         spec
+    }
+
+    /// Whether a job that is known to be alive may be stopped.
+    #[inline]
+    pub(crate) fn preemptible(&self, id: JobId) -> bool {
+        self.slots[id.slot()].preemptible
     }
 
     /// The place in its team's own order of a job that is known to be alive.
@@ -199,7 +205,7 @@ impl Jobs {
     /// As many slots, new ones without a job.
     pub(super) fn resize(&mut self, slots: usize) {
         for _ in self.slots.len()..slots {
-            self.slots.push(Job::gone(0));
+            self.slots.push(Job::gone());
             self.lengths.push(Lengths::default());
         }
     }
@@ -207,8 +213,8 @@ impl Jobs {
     /// A job waits in its slot: what it was submitted as, its rank, and the number of its submission.
     pub(super) fn put(&mut self, id: JobId, leaf: MemberId, (spec, rank, number): (JobSpec, u64, u64)) {
         let job = Job::waiting(id.serial(), leaf, (&spec, rank, number));
-        if job.told > 0 {
-            self.lengths[id.slot()] = told(&spec).map(Option::unwrap_or_default);
+        if job.says > 0 {
+            self.lengths[id.slot()] = lengths_of(&spec).map(Option::unwrap_or_default);
         }
         self.slots[id.slot()] = job;
     }

@@ -58,7 +58,7 @@ impl Waste {
 
     /// When whoever runs has run for long enough, if that is yet to come.
     fn end_of(&self, state: &State, job: JobId) -> Option<Timestamp> {
-        if self.minimum_run == Millis::ZERO || !state.spec(job).preemptible {
+        if self.minimum_run == Millis::ZERO || !state.preemptible(job) {
             return None;
         }
         let since = state.started_at(job)?;
