@@ -21,7 +21,8 @@ const NOBODY: u32 = u32::MAX;
 struct Stands {
     /// Among those of its class.
     at: u32,
-    /// Who started next after it of those that differ in nothing but what would be lost, and who before it: their slots.
+    /// Who started next after it of those that differ in nothing but what would be lost, and who before it: their slots. Of a
+    /// job that may not be stopped nothing is said.
     later: u32,
     earlier: u32,
 }
@@ -30,46 +31,53 @@ struct Stands {
 /// first, and of those that started at once whoever has the last place.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Chain {
-    /// The slot of whoever gives way first.
+    /// The slots of whoever gives way first, and last.
     last: u32,
+    first: u32,
     len: u32,
     /// How many of them would lose something else than the time for which they ran.
     uneven: u32,
 }
 
 /// Nobody.
-const EMPTY: Chain = Chain { last: NOBODY, len: 0, uneven: 0 };
+const EMPTY: Chain = Chain { last: NOBODY, first: NOBODY, len: 0, uneven: 0 };
 
 impl Chain {
-    /// A job of a slot has started. It starts after all others as a rule, and stands where it belongs in any case.
-    fn link(&mut self, state: &State, stands: &mut [Stands], slot: u32) {
-        let precedes = |a: u32, b: u32| {
-            let started = |slot: u32| state.started_at(state.in_slot(slot));
-            let place = |slot: u32| state.place(state.in_slot(slot));
-            started(a).cmp(&started(b)).then_with(|| place(a).cmp(&place(b))).is_lt()
+    /// A job has started: as a rule after all others, or, where those that run are told one after the other, before them. In
+    /// between it takes a step for each that started later.
+    fn link(&mut self, state: &State, stands: &mut [Stands], job: JobId) {
+        let key = |slot: u32| {
+            let job = state.in_slot(slot);
+            (state.started_at(job), state.place(job))
         };
+        let slot = position(job.slot());
+        let precedes = |other: u32| other != NOBODY && key(slot) < key(other);
         let (mut later, mut earlier) = (NOBODY, self.last);
-        while earlier != NOBODY && precedes(slot, earlier) {
+        if precedes(self.last) && precedes(self.first) {
+            (later, earlier) = (self.first, NOBODY);
+        }
+        while precedes(earlier) {
             (later, earlier) = (earlier, stands[earlier as usize].earlier);
         }
-        let its = &mut stands[slot as usize];
-        (its.later, its.earlier) = (later, earlier);
         self.join(stands, (earlier, slot));
         self.join(stands, (slot, later));
         self.len += 1;
+        self.uneven += u32::from(state.spec(job).saves());
     }
 
-    /// The job of a slot is gone.
-    fn unlink(&mut self, stands: &mut [Stands], slot: u32) {
-        let Stands { later, earlier, .. } = stands[slot as usize];
+    /// A job is gone.
+    fn unlink(&mut self, state: &State, stands: &mut [Stands], job: JobId) {
+        let Stands { later, earlier, .. } = stands[job.slot()];
         self.join(stands, (earlier, later));
         self.len -= 1;
+        self.uneven -= u32::from(state.spec(job).saves());
     }
 
     /// The second of two follows the first.
     fn join(&mut self, stands: &mut [Stands], (earlier, later): (u32, u32)) {
-        if let Some(its) = stands.get_mut(earlier as usize) {
-            its.later = later;
+        match stands.get_mut(earlier as usize) {
+            Some(its) => its.later = later,
+            None => self.first = later,
         }
         match stands.get_mut(later as usize) {
             Some(its) => its.earlier = earlier,
@@ -96,6 +104,17 @@ impl<'a> Alike<'a> {
 
     pub(super) fn len(&self) -> usize {
         self.chain.len as usize
+    }
+
+    /// Whether both ways lead through the same jobs.
+    fn is_linked(&self) -> bool {
+        let one = |slot: u32| (slot != NOBODY).then_some(slot);
+        let back =
+            core::iter::successors(one(self.chain.last), |slot| one(self.stands[*slot as usize].earlier));
+        let on = core::iter::successors(one(self.chain.first), |slot| one(self.stands[*slot as usize].later));
+        let mut back: Vec<u32> = back.collect();
+        back.reverse();
+        back.len() == self.len() && on.eq(back)
     }
 
     /// The first of those that are wanted, in the order in which they give way, in the memory of `victims`.
@@ -203,7 +222,7 @@ impl Running {
         }
         self.stands[job.slot()].at = position(jobs.len());
         jobs.push(job);
-        if state.spec(job).preemptible {
+        if state.preemptible(job) {
             let own = &mut here.own[known.leaf];
             let at = own.find(id).unwrap_or_else(|at| {
                 own.alike.insert(at, (id, EMPTY));
@@ -211,8 +230,7 @@ impl Running {
                 at
             });
             let (_, alike) = &mut own.alike[at];
-            alike.link(state, &mut self.stands, position(job.slot()));
-            alike.uneven += u32::from(state.spec(job).saves());
+            alike.link(state, &mut self.stands, job);
             *here.preemptible.entry(class).or_insert(0) += 1;
             here.lowest = Some(here.lowest.map_or(class, |lowest| lowest.min(class)));
         }
@@ -242,12 +260,11 @@ impl Running {
                 None => {}
             }
         }
-        if state.spec(job).preemptible {
+        if state.preemptible(job) {
             let own = &mut here.own[known.leaf];
             if let Ok(at) = own.find(id) {
                 let (_, alike) = &mut own.alike[at];
-                alike.unlink(&mut self.stands, position(job.slot()));
-                alike.uneven -= u32::from(state.spec(job).saves());
+                alike.unlink(state, &mut self.stands, job);
                 if alike.len == 0 {
                     own.alike.remove(at);
                     own.settle(state);
@@ -357,6 +374,11 @@ impl Running {
             let pools = (0..self.pools.len()).map(PoolId::at);
             pools.map(|pool| running.in_pool(state, pool).collect::<Vec<_>>()).collect::<Vec<_>>()
         };
-        new.pools == self.pools && sorted(&new) == sorted(self) && jobs(&new) == jobs(self)
+        let pools = (0..self.pools.len()).map(PoolId::at);
+        let mut alike = pools.flat_map(|pool| state.tree.ids().flat_map(move |leaf| self.alike(pool, leaf)));
+        alike.all(|(_, alike)| alike.is_linked())
+            && new.pools == self.pools
+            && sorted(&new) == sorted(self)
+            && jobs(&new) == jobs(self)
     }
 }

@@ -27,7 +27,8 @@ impl Scheduler {
     ///
     /// # Complexity
     ///
-    /// O(depth + nodes of the job x log nodes).
+    /// O(depth + nodes of the job x log nodes). With preemption a job that started neither before nor after all others of its team
+    /// and shape there takes a step for each that started later: tell them in the order in which they started.
     ///
     /// # Examples
     ///
