@@ -101,6 +101,8 @@ pub(crate) struct Engine {
     pending: Pending,
     lists: Lists,
     stages: IdVec<RouteId, Stage>,
+    /// What each route lacks: of all that are parked, and of open ones that were. Apart from the stages, since a route keeps it
+    /// from one to the next.
     notes: IdVec<RouteId, Option<Note>>,
     open: Vec<RouteId>,
     watches: IdVec<PoolId, Watch>,

@@ -46,8 +46,9 @@ impl Engine {
             self.check_note(state, route)?;
         }
         let listed = self.watches.iter().flat_map(|watch| &watch.lacking).map(BTreeSet::len).sum::<usize>();
-        if listed != self.notes.iter().flatten().count() {
-            return Err("what routes lack is noted of others than it is".to_owned());
+        let noted = self.notes.iter().flatten().count();
+        if listed != noted {
+            return Err(format!("of {noted} routes it is noted what they lack, {listed} are found by that"));
         }
         let place = |member, route: RouteId| {
             let head = self.pending.head(member, state.routes.route(route).shape);

@@ -189,9 +189,7 @@ impl Reclaim {
             }
         }
         self.prepared.has_looked();
-        if heads.len() > 1 {
-            engine.put_in_order(state, &mut heads);
-        }
+        engine.put_in_order(state, &mut heads);
         for head in heads.iter().copied() {
             // Whoever has one route is here because that is not hopeless.
             let only = state.routes.shape(head.shape).routes().nth(1).is_none();

@@ -33,23 +33,22 @@ pub(super) type Note = (ResourceKind, Quantity);
 
 impl Engine {
     pub(super) fn open_route(&mut self, route: RouteId) {
-        opens(&mut self.stages, &mut self.open, route);
+        push_open(&mut self.stages, &mut self.open, route);
     }
 
     /// Takes a route from where it is; it is idle then, and nothing is noted of it.
     #[inline]
     pub(super) fn take_from_stage(&mut self, state: &State, route: RouteId) {
-        if let Stage::Open { at, .. } = self.stages[route] {
-            self.close_route(route, at);
-        }
+        self.leave_open(route);
         if self.stages[route] != Stage::Idle || self.notes[route].is_some() {
-            self.take_from_other_stage(state, route);
+            self.leave_other_stage(state, route);
         }
     }
 
-    /// An open route is so no longer, but idle.
+    /// A route that is open is idle from now on.
     #[inline]
-    fn close_route(&mut self, route: RouteId, at: u32) {
+    fn leave_open(&mut self, route: RouteId) {
+        let Stage::Open { at, .. } = self.stages[route] else { return };
         self.stages[route] = Stage::Idle;
         self.open.swap_remove(at as usize);
         if let Some(moved) = self.open.get(at as usize).copied()
@@ -59,8 +58,9 @@ impl Engine {
         }
     }
 
+    /// The same of a route that is not open, and of what is noted of it.
     #[inline(never)]
-    fn take_from_other_stage(&mut self, state: &State, route: RouteId) {
+    fn leave_other_stage(&mut self, state: &State, route: RouteId) {
         let pool = state.routes.route(route).pool;
         if let Some((kind, need)) = self.notes[route].take() {
             self.watches[pool].lacking[kind.index()].remove(&(need, route));
@@ -75,8 +75,8 @@ impl Engine {
     }
 
     /// Sets an open route aside until as much is free as it lacks. Mostly it lacks what it did last, and is noted so still.
-    fn park(&mut self, state: &State, route: RouteId, at: u32) {
-        self.close_route(route, at);
+    fn park(&mut self, state: &State, route: RouteId) {
+        self.leave_open(route);
         self.stages[route] = Stage::Parked;
         let what = state.routes.route(route);
         let note = lacking(state.ledger.pool(what.pool), what);
@@ -114,7 +114,7 @@ impl Engine {
                 watches[pool].lacking[kind.index()].iter().take_while(|(need, _)| *need <= room[kind]);
             for (_, route) in enough {
                 if stages[*route] == Stage::Parked {
-                    opens(stages, open, *route);
+                    push_open(stages, open, *route);
                 }
             }
         }
@@ -127,12 +127,11 @@ impl Engine {
             let pool = state.routes.route(route).pool;
             let version = self.holds.as_ref().filter(|_| !PLAIN).map_or(0, |holds| holds.version(pool));
             let now = state.ledger.pool(pool).allocations().wrapping_add(version);
-            let Stage::Open { at: its, fitted, .. } = &mut self.stages[route] else { break };
-            let its = *its;
+            let Stage::Open { fitted, .. } = &mut self.stages[route] else { break };
             if fitted.replace(now) == Some(now) {
                 at += 1;
             } else if !state.fits(route) {
-                self.park(state, route, its);
+                self.park(state, route);
             } else if PLAIN || self.passes_gate(state, route) {
                 at += 1;
             }
@@ -144,7 +143,8 @@ impl Engine {
     }
 }
 
-fn opens(stages: &mut IdVec<RouteId, Stage>, open: &mut Vec<RouteId>, route: RouteId) {
+/// A route is open from now on.
+fn push_open(stages: &mut IdVec<RouteId, Stage>, open: &mut Vec<RouteId>, route: RouteId) {
     // There are no more open routes than routes, which fit 32 bits.
     let at = u32::try_from(open.len()).unwrap_or(u32::MAX);
     stages[route] = Stage::Open { at, fitted: None, gate: Gate::All };

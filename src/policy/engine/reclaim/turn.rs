@@ -23,6 +23,7 @@ impl Engine {
         let present = Present::of(state, &*self.order);
         let own = heads.chunk_by(|a, b| a.leaf == b.leaf);
         let merged = if self.order.by_shares() {
+            // Where each is the only one of its team, nobody comes forward when another's turn has come.
             let parent = |head: &Head| state.tree.member(head.leaf).parent;
             if heads.windows(2).all(|two| two[0].leaf != two[1].leaf && parent(&two[0]) == parent(&two[1])) {
                 heads.sort_by(|a, b| compare_beside(&present, a, b));
