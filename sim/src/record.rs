@@ -87,10 +87,10 @@ impl Places {
 /// What became of one job.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Outcome {
-    /// Start of the last attempt, ms; before one, when the job came.
+    /// Start of the last attempt, ms; before one, of a job that waits, when it came.
     pub start_ms: i64,
-    /// End of the last attempt, ms; before one, when it would have ended if it had started then, at full speed, or `i64::MAX`
-    /// where that is not known.
+    /// End of the last attempt, ms; before one, of a job that waits, when it would have ended if it had started when it came, at
+    /// full speed, or `i64::MAX` where that is not known.
     pub end_ms: i64,
     /// Where the last attempt ran; see [`Record::place`].
     pub place: PlaceId,
@@ -113,12 +113,14 @@ impl Outcome {
     /// Since when a job waits, ms.
     #[inline]
     pub(crate) fn waits_since(&self) -> i64 {
+        debug_assert!(self.fate == Fate::Waiting, "only who waits does so since some time");
         if self.evicted { self.end_ms } else { self.start_ms }
     }
 
     /// How long a job that waits runs wherever it starts, ms, if it has not started yet and that is known.
     #[inline]
     pub(crate) fn will_run_ms(&self) -> Option<u64> {
+        debug_assert!(self.fate == Fate::Waiting, "only of who waits it is kept how long he will run");
         (!self.evicted && self.end_ms != i64::MAX).then(|| self.end_ms.abs_diff(self.start_ms))
     }
 

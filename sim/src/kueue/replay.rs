@@ -293,7 +293,7 @@ impl<O: Observer> Replay<'_, O> {
                     self.reject(now, row, &reason)?;
                     continue;
                 }
-                self.record.outcomes[row as usize].fate = Fate::Waiting;
+                self.record.outcomes[row as usize] = Outcome::waiting(job.submit_ms, None);
                 self.wait(row);
             }
             if ended || came < next_row {
