@@ -185,8 +185,7 @@ pub fn over_time(
 pub fn queue(trace: &Trace, record: &Record, demands: &Demands, window: (i64, i64)) -> Queue {
     let span_ms = window.1.abs_diff(window.0);
     let mut slices = Slices::new(window.0, window.1, SLICES);
-    // Hardly any job waits more than once. Where few wait, the rest of the room is never touched.
-    let mut waits = Vec::with_capacity(trace.jobs.len());
+    let mut waits = Vec::new();
     asking(trace, record, demands, |_, from, to, asked| {
         slices.add(from, to, 1);
         waits.push((from, to, asked));
