@@ -200,9 +200,14 @@ impl Outlook {
         again == *self
     }
 
-    /// Whether the reservation that it gave last is what it would give now.
-    pub(crate) fn is_as_before(&self, reservation: &Reservation) -> bool {
-        !self.changed && self.at == Some(reservation.start)
+    /// Whether the reservation that it gave last is what it would give now, but for the instant.
+    pub(crate) fn is_where_it_was(&self) -> bool {
+        !self.changed
+    }
+
+    /// When the job starts for which there is room now.
+    pub(crate) fn start(&self, state: &State) -> Timestamp {
+        self.at.unwrap_or(state.now)
     }
 
     /// The reservation of a job, now that there is room for it.
@@ -227,7 +232,7 @@ impl Outlook {
                 (nodes, Resources::new())
             }
         };
-        Some(Reservation { job, route: self.route, start: self.at.unwrap_or(state.now), nodes, spare })
+        Some(Reservation { job, route: self.route, start: self.start(state), nodes, spare })
     }
 }
 

@@ -124,10 +124,10 @@ pub(crate) struct Reservation {
 }
 
 impl Reservation {
-    /// Whether somebody may pass it who may not pass `other`.
-    pub(crate) fn is_looser_than(&self, other: &Self) -> bool {
-        let covers = other.nodes.iter().all(|node| self.nodes.binary_search(node).is_ok());
-        self.job != other.job || self.start > other.start || !covers || !self.spare.fits_in(&other.spare)
+    /// Whether nobody has room beside it, however long he takes, who has none beside `other`.
+    pub(crate) fn leaves_no_more_than(&self, other: &Self) -> bool {
+        let keeps = |node| self.nodes.binary_search(node).is_ok();
+        other.nodes.iter().all(keeps) && self.spare.fits_in(&other.spare)
     }
 
     /// The greatest length at full speed, in milliseconds, of a job that ends before the start when it starts now by

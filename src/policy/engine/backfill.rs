@@ -126,7 +126,7 @@ impl Engine {
             }
         }
         if let Some(pool) = released {
-            self.open_behind(state, pool, None);
+            self.open_behind(state, pool, Loosened::Altogether);
         }
         true
     }
@@ -148,7 +148,7 @@ impl Engine {
     pub(super) fn leaves_holds(&mut self, state: &State, job: JobId) {
         let Some(holds) = &mut self.holds else { return };
         if let Some(pool) = holds.left(state.alive(job).shape, state.waiter(job)) {
-            self.open_behind(state, pool, None);
+            self.open_behind(state, pool, Loosened::Altogether);
         }
     }
 
@@ -191,26 +191,28 @@ impl Engine {
         }
     }
 
-    /// Opens the routes behind a reservation that has changed, or of which a worker fits into the room that is free.
+    /// Opens the routes behind a reservation by which somebody may pass now that it is looser.
     #[inline(never)]
-    pub(super) fn open_behind(&mut self, state: &State, pool: PoolId, room: Option<&Resources>) {
-        let Some(holds) = &mut self.holds else { return };
-        let is_divisible = state.ledger.pool(pool).is_divisible();
-        let behind = &holds.pools[pool].behind;
-        if behind.is_empty() {
+    pub(super) fn open_behind(&mut self, state: &State, pool: PoolId, loosened: Loosened) {
+        let Some(holds) = &self.holds else { return };
+        self.open_again(state, holds.passing(state, pool, loosened));
+    }
+
+    /// Opens the routes behind a reservation of which a worker fits into the room that is free.
+    #[inline(never)]
+    pub(super) fn wake_behind(&mut self, state: &State, pool: PoolId, room: &Resources) {
+        let Some(holds) = &self.holds else { return };
+        if state.ledger.pool(pool).is_divisible() {
+            // What is free now has always been enough for them there.
             return;
         }
-        let opened: Vec<RouteId> = match room {
-            // What is free now has always been enough for them there.
-            Some(_) if is_divisible => return,
-            Some(room) => {
-                let fits = |route: &RouteId| state.routes.route(*route).request.fits_in(room);
-                behind.routes().filter(fits).collect()
-            }
-            None if is_divisible => holds.passing(state, pool),
-            None => behind.routes().collect(),
-        };
-        for route in opened {
+        let fits = |route: &RouteId| state.routes.route(*route).request.fits_in(room);
+        self.open_again(state, holds.pools[pool].behind.routes().filter(fits).collect());
+    }
+
+    /// Opens routes that stand elsewhere.
+    fn open_again(&mut self, state: &State, routes: Vec<RouteId>) {
+        for route in routes {
             self.take_from_stage(state, route);
             self.open_route(route);
         }
@@ -226,22 +228,22 @@ impl Engine {
     #[inline(never)]
     fn work_out_holds(&mut self, state: &State) -> bool {
         let Some(mut holds) = self.holds.take() else { return false };
-        let (mut changed, mut loosened) = (false, SmallVec::<[PoolId; 8]>::new());
+        let (mut changed, mut loosened) = (false, SmallVec::<[(PoolId, Loosened); 8]>::new());
         for pool in (0..holds.pools.len()).map(PoolId::at) {
             let hold = &mut holds.pools[pool];
-            let Some(Loosened(is_looser)) = hold.work_out(state) else { continue };
+            let Some(how) = hold.work_out(state) else { continue };
             let is_lost = hold.reservation.is_none();
             changed = true;
-            if is_looser {
-                loosened.push(pool);
+            if how != Loosened::No && !hold.behind.is_empty() {
+                loosened.push((pool, how));
             }
             if is_lost {
                 holds.pools.iter_mut().for_each(|hold| hold.look = true);
             }
         }
         self.holds = Some(holds);
-        for pool in loosened {
-            self.open_behind(state, pool, None);
+        for (pool, how) in loosened {
+            self.open_behind(state, pool, how);
         }
         changed
     }
@@ -262,7 +264,7 @@ impl Engine {
         }
         self.holds = Some(holds);
         for pool in loosened {
-            self.open_behind(state, pool, None);
+            self.open_behind(state, pool, Loosened::Altogether);
         }
     }
 

@@ -27,9 +27,32 @@ pub(super) enum Gate {
     Within(Option<u64>),
 }
 
-/// A reservation is another than before: whether somebody may pass it who could not.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Loosened(pub(super) bool);
+/// Who may pass a reservation as it is now who could not before.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Loosened {
+    /// Nobody.
+    No,
+    /// Who ends before it, if anybody.
+    InTime,
+    /// Anybody.
+    Altogether,
+}
+
+impl Loosened {
+    /// Where only the start of a reservation is another.
+    fn by_start(before: Timestamp, now: Timestamp) -> Self {
+        if now > before { Self::InTime } else { Self::No }
+    }
+
+    /// Where another reservation of the same job, or none, stands for one; `None` where it is the same.
+    fn between(before: &Reservation, now: Option<&Reservation>) -> Option<Self> {
+        match now {
+            Some(now) if now == before => None,
+            Some(now) if now.leaves_no_more_than(before) => Some(Self::by_start(before.start, now.start)),
+            _ => Some(Self::Altogether),
+        }
+    }
+}
 
 /// What is kept for a pool.
 #[derive(Clone, Debug)]
@@ -72,30 +95,32 @@ impl Hold {
         self.stale || by_demand(state)
     }
 
-    /// Works out the reservation again if anything has happened that may move it; whether that made it another, or none where
-    /// its holder has no foreseeable start any longer, and then whether somebody may pass who could not before.
+    /// Works out the reservation again if anything has happened that may move it; where that made it another, or none since
+    /// its holder has no foreseeable start any longer, who may pass now.
     pub(super) fn work_out(&mut self, state: &State) -> Option<Loosened> {
         let may_differ = self.may_differ(state);
         let Self { outlook, timetable, reservation, .. } = self;
-        let held = reservation.as_ref()?;
+        let held = reservation.as_mut()?;
         // Time alone moves only a start that has come: who is late is taken to end before any other.
         if !may_differ && held.start > next_instant(state.now) {
             return None;
         }
         let ahead = outlook.get_or_insert_with(|| Outlook::new(state, held.route));
-        let mut again = None;
-        if ahead.settle(state, timetable) {
-            let is_as_before = ahead.is_as_before(held) && by_room_alone(state);
-            again = if is_as_before { None } else { ahead.reservation(state, held.job) };
-            if is_as_before || again.as_ref() == Some(held) {
-                self.forget_what_has_come(state);
-                return None;
-            }
+        let has_room = ahead.settle(state, timetable);
+        let loosened = if has_room && ahead.is_where_it_was() && by_room_alone(state) {
+            let before = core::mem::replace(&mut held.start, ahead.start(state));
+            (held.start != before).then(|| Loosened::by_start(before, held.start))
+        } else {
+            let again = if has_room { ahead.reservation(state, held.job) } else { None };
+            let loosened = Loosened::between(held, again.as_ref());
+            *reservation = again;
+            loosened
+        };
+        if loosened.is_some() {
+            self.version = self.version.wrapping_add(1);
         }
-        let loosened = again.as_ref().is_none_or(|again| again.is_looser_than(held));
-        self.replace(again);
         self.forget_what_has_come(state);
-        Some(Loosened(loosened))
+        loosened
     }
 
     /// Whether what is kept is what follows from the jobs that run.
@@ -288,23 +313,22 @@ impl Holds {
         is_short || state.alive(held.job).shape == what.shape
     }
 
-    /// Whether somebody may pass the reservation of a divisible pool by a route, if it has room.
-    fn may_pass(&self, state: &State, held: &Reservation, route: RouteId) -> bool {
-        leaves_amount(state, held, route) || self.somebody_passes(state, held, route)
-    }
-
     /// Nobody may pass by a route of a pool with a reservation.
     pub(super) fn put_behind(&mut self, state: &State, id: RouteId) -> Stage {
         let route = state.routes.route(id);
         Stage::Behind { at: self.pools[route.pool].behind.insert(id, route, self.shortest[route.shape]) }
     }
 
-    /// The routes behind the reservation of a divisible pool by which somebody may pass now, if they have room.
-    pub(super) fn passing(&self, state: &State, pool: PoolId) -> Vec<RouteId> {
+    /// The routes behind the reservation of a pool by which somebody may pass now that it is looser, if they have room.
+    pub(super) fn passing(&self, state: &State, pool: PoolId, loosened: Loosened) -> Vec<RouteId> {
         let Hold { behind, reservation, .. } = &self.pools[pool];
-        let Some(held) = reservation else { return behind.routes().collect() };
+        let is_divisible = state.ledger.pool(pool).is_divisible();
+        let held = reservation.as_ref().filter(|_| is_divisible || loosened == Loosened::InTime);
+        let Some(held) = held else { return behind.routes().collect() };
+        // Beside the nodes that it still has there was no room.
+        let leaves_amount = |route| is_divisible && leaves_amount(state, held, route);
         let hopeful = behind.hopeful(state.now, held, state.alive(held.job).shape);
-        hopeful.filter(|route| self.may_pass(state, held, *route)).collect()
+        hopeful.filter(|route| leaves_amount(*route) || self.somebody_passes(state, held, *route)).collect()
     }
 
     /// A job has started by a route; the pool whose reservation it held.

@@ -106,7 +106,7 @@ impl Engine {
             return;
         }
         if !PLAIN && self.holds.is_some() {
-            self.open_behind(state, pool, Some(&room));
+            self.wake_behind(state, pool, &room);
         }
         let Self { watches, stages, open, .. } = self;
         for kind in state.config.kinds.iter() {
