@@ -15,7 +15,7 @@ use fairshare::{
     Submission, Timestamp,
 };
 
-use self::live::{Live, Shape, plain_run_ms, runs_by};
+use self::live::{Live, NO_ROW, Shape, plain_run_ms, runs_by};
 use crate::error::SimError;
 use crate::event::{Completion, EventQueue};
 use crate::observer::{Cause, Observer, Transition, What};
@@ -84,21 +84,21 @@ pub(crate) struct Suspended {
 impl Suspended {
     /// Forgets all rows but `kept`, which are numbered anew in this order; nothing may be left to happen to the others.
     pub(crate) fn forget_all_but(&mut self, kept: &[u32]) {
-        let mut new = vec![u32::MAX; self.record.outcomes.len()];
+        let mut new = vec![NO_ROW; self.record.outcomes.len()];
         for (number, row) in (0_u32..).zip(kept) {
             new[*row as usize] = number;
         }
-        for live in self.live.iter_mut().filter(|live| live.job.is_some()) {
-            live.row = new[live.row as usize];
-        }
+        let new = |row: u32| new.get(row as usize).copied().unwrap_or(NO_ROW);
+        self.live.iter_mut().for_each(|live| live.row = new(live.row));
+        self.completions.events_mut().for_each(|event| event.row = new(event.row));
         let record = &mut self.record;
         record.rejected.values_mut().for_each(|rejected| rejected.rows.clear());
         record.lost.retain_mut(|lost| {
-            lost.row = new[lost.row as usize];
-            lost.cause.by = lost.cause.by.map(|by| new[by as usize]).filter(|by| *by != u32::MAX);
-            lost.row != u32::MAX
+            lost.row = new(lost.row);
+            lost.cause.by = lost.cause.by.map(new).filter(|by| *by != NO_ROW);
+            lost.row != NO_ROW
         });
-        let renumbered = |row: u32| Some(new[row as usize]).filter(|row| *row != u32::MAX);
+        let renumbered = |row: u32| Some(new(row)).filter(|row| *row != NO_ROW);
         self.saved.renumber(renumbered);
         for by_row in [&mut record.reaped, &mut record.restarts, &mut record.moving] {
             renumber(by_row, renumbered);
@@ -279,19 +279,17 @@ impl<'a> Simulation<'a> {
     }
 
     fn apply_completions<O: Observer>(&mut self, now: i64, observer: &mut O) -> Result<(), SimError> {
-        while let Some((_, event)) = self.completions.pop_until(now) {
-            let live = self.live[event.job.slot()];
-            if live.job != Some(event.job) || live.attempt != event.attempt {
+        while let Some((_, Completion { job, row, attempt })) = self.completions.pop_until(now) {
+            let Some(outcome) = self.record.outcomes.get_mut(row as usize) else { continue };
+            // Who never was evicted has no attempt but this.
+            if outcome.evicted && !self.live[job.slot()].runs(row, attempt) {
                 continue;
             }
-            let completed = self.scheduler.complete(Timestamp::from_millis(now), event.job);
-            completed.map_err(|error| refused(self.trace, live.row, error))?;
-            let outcome = &mut self.record.outcomes[live.row as usize];
+            let completed = self.scheduler.complete(Timestamp::from_millis(now), job);
+            completed.map_err(|error| refused(self.trace, row, error))?;
             outcome.end_ms = now;
             outcome.fate = Fate::Ended;
             let Place { pool, alternative, .. } = self.record.places.get(outcome.place);
-            let (row, attempt) = (live.row, live.attempt);
-            self.live[event.job.slot()].job = None;
             observer.transition(Transition {
                 at: now,
                 what: self.record.ending(row),
@@ -360,14 +358,14 @@ impl<'a> Simulation<'a> {
         if self.live.len() <= id.slot() {
             self.more_slots(id);
         }
-        self.live[id.slot()] = Live { job: Some(id), row, attempt: 0 };
+        self.live[id.slot()] = Live { row, attempt: 0 };
         let run_ms = plain_run_ms(job, &self.shapes[job.shape as usize]);
         self.record.outcomes[row as usize] = Outcome::waiting(job.submit_ms, run_ms);
     }
 
     #[cold]
     fn more_slots(&mut self, id: JobId) {
-        self.live.resize(id.slot() + 1, Live::default());
+        self.live.resize(id.slot() + 1, Live::NOBODY);
     }
 
     #[cold]
@@ -492,7 +490,7 @@ impl<'a> Simulation<'a> {
         let place = Place { pool, alternative, nodes };
         let begin = Begin { now, waited_ms, place, run_ms, speed_milli };
         let at = self.saved.begin((self.setup, self.trace, row), begin, &mut self.record)?;
-        self.completions.push(at, Completion { job: id, attempt });
+        self.completions.push(at, Completion { job: id, row, attempt });
         Ok(Transition { at: now, what: What::Started, row, attempt, pool, alternative, cause: None })
     }
 
@@ -522,7 +520,7 @@ impl<'a> Simulation<'a> {
         let end = self.record.end_ms;
         for live in &self.live {
             let Some(outcome) = self.record.outcomes.get(live.row as usize) else { continue };
-            if live.job.is_some() && outcome.fate == Fate::Waiting {
+            if outcome.fate == Fate::Waiting {
                 let waited_ms = end.saturating_sub(outcome.waits_since());
                 self.record.waited_ms += u128::try_from(waited_ms).unwrap_or(0);
             }

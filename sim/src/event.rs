@@ -26,9 +26,13 @@ pub enum Rank {
 pub struct Completion {
     /// The job.
     pub job: JobId,
+    /// Its row.
+    pub row: u32,
     /// The attempt that ends then; another one by that time makes the event stale.
     pub attempt: u32,
 }
+
+const _: () = assert!(size_of::<(i64, Completion)>() == 24, "what is to come is moved some dozen times");
 
 /// What is to come, earliest first, what comes at one instant in the order in which it was pushed.
 ///
@@ -111,6 +115,12 @@ impl<T> EventQueue<T> {
         bucket.first = bucket.first.min(at);
         bucket.events.push((at, event));
         self.filled |= 1 << bit;
+    }
+
+    /// All that is to come, in no order that matters.
+    pub(crate) fn events_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        let later = self.later.iter_mut().flat_map(|bucket| &mut bucket.events);
+        self.due.iter_mut().chain(later).map(|(_, event)| event)
     }
 
     /// Takes the first event, with its time, if it happens at `now` or before.

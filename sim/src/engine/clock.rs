@@ -44,7 +44,7 @@ impl Simulation<'_> {
     fn coming_change(&self, more_to_come: bool) -> Option<i64> {
         let change = self.setup.capacities.get(self.next_change)?;
         let begun = self.passed + self.next_row > 0;
-        let wanted = more_to_come || self.live.iter().any(|live| live.job.is_some());
+        let wanted = more_to_come || self.scheduler.waiting() > 0;
         (begun && wanted).then_some(change.at_ms)
     }
 }

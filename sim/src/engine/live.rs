@@ -4,7 +4,7 @@
 //! is read of its row in the trace.
 //! Absent on purpose: what becomes of the job (see `engine`).
 
-use fairshare::{FULL_SPEED, JobId, ShapeId};
+use fairshare::{FULL_SPEED, ShapeId};
 
 use crate::record::Outcome;
 use crate::saved::speed;
@@ -30,16 +30,28 @@ impl Shape {
     }
 }
 
-/// A job that is alive, by slot; four lie in one line of the cache.
-#[derive(Clone, Copy, Debug, Default)]
+/// The last job that had a slot; eight lie in one line of the cache.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Live {
-    /// Whose slot it is: an event of an earlier user of the slot is stale.
-    pub(super) job: Option<JobId>,
     pub(super) row: u32,
+    /// The attempt that runs; zero before the first, and between two.
     pub(super) attempt: u32,
 }
 
-const _: () = assert!(size_of::<Live>() == 16, "four jobs lie in one line of the cache");
+const _: () = assert!(size_of::<Live>() == 8, "eight jobs lie in one line of the cache");
+
+impl Live {
+    /// A slot of nobody, or of somebody whose row is forgotten.
+    pub(super) const NOBODY: Self = Self { row: NO_ROW, attempt: 0 };
+
+    /// Whether an attempt of the job of a row runs.
+    pub(super) fn runs(self, row: u32, attempt: u32) -> bool {
+        self.row == row && self.attempt == attempt
+    }
+}
+
+/// The number of no row.
+pub(super) const NO_ROW: u32 = u32::MAX;
 
 /// How long a job runs wherever it starts, ms, where the scheduler knows all alternatives of its shape, each of full speed.
 #[inline]
