@@ -492,6 +492,7 @@ scenarios!(
     minimum_run_ends_unasked,
     budget_leaves_who_loses_less,
     budget_leaves_who_loses_less_on_nodes,
+    reservation_later_lets_pass,
     reservation_moves_and_lets_search,
     reservation_withdrawn_lets_search,
     what_is_within_a_quota_is_first_in_line,
