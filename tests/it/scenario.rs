@@ -573,6 +573,7 @@ scenarios!(
     remedies_on_other_nodes,
     reclaim_looks_again_when_more_is_held_elsewhere,
     reclaim_of_parts,
+    reclaim_on_the_first_of_equal_nodes,
     ratio_leaves_who_makes_most_room,
     ratio_leaves_who_makes_most_room_on_a_node,
     reclaim_puts_back_who_was_chosen_first,
