@@ -200,8 +200,8 @@ impl Outlook {
         again == *self
     }
 
-    /// Whether the reservation that it gave last is what it would give now, but for the instant.
-    pub(crate) fn is_where_it_was(&self) -> bool {
+    /// Whether the reservation that it gave last is what it would give now, but for when it starts.
+    pub(crate) fn is_unchanged(&self) -> bool {
         !self.changed
     }
 

@@ -2,8 +2,8 @@
 //!
 //! At every instant: completions, then changes of capacity, then arrivals are told to the scheduler, then it decides
 //! once, then its decisions are applied. A job of run time zero ends in a further cycle at the same instant. The
-//! engine alone knows true run times. Invariant: an event of an attempt that is over is recognised by the attempt's
-//! number. Absent on purpose: measures (see `record` and `metrics`).
+//! engine alone knows true run times. Invariant: an event of an attempt that is over is recognised by the row and
+//! the attempt's number. Absent on purpose: measures (see `record` and `metrics`).
 
 mod clock;
 mod live;
@@ -82,23 +82,25 @@ pub(crate) struct Suspended {
 }
 
 impl Suspended {
-    /// Forgets all rows but `kept`, which are numbered anew in this order; nothing may be left to happen to the others.
+    /// Forgets all rows but `kept`, which are numbered anew in this order. Nothing may be left to happen to the others but the ends
+    /// of attempts that were lost.
     pub(crate) fn forget_all_but(&mut self, kept: &[u32]) {
-        let mut new = vec![NO_ROW; self.record.outcomes.len()];
+        let mut numbers = vec![None; self.record.outcomes.len()];
         for (number, row) in (0_u32..).zip(kept) {
-            new[*row as usize] = number;
+            numbers[*row as usize] = Some(number);
         }
-        let new = |row: u32| new.get(row as usize).copied().unwrap_or(NO_ROW);
-        self.live.iter_mut().for_each(|live| live.row = new(live.row));
-        self.completions.events_mut().for_each(|event| event.row = new(event.row));
+        let renumbered = |row: u32| numbers.get(row as usize).copied().flatten();
+        let rows = self.live.iter_mut().map(|live| &mut live.row);
+        let rows = rows.chain(self.completions.events_mut().map(|event| &mut event.row));
+        rows.for_each(|row| *row = renumbered(*row).unwrap_or(NO_ROW));
         let record = &mut self.record;
         record.rejected.values_mut().for_each(|rejected| rejected.rows.clear());
         record.lost.retain_mut(|lost| {
-            lost.row = new(lost.row);
-            lost.cause.by = lost.cause.by.map(new).filter(|by| *by != NO_ROW);
-            lost.row != NO_ROW
+            let Some(row) = renumbered(lost.row) else { return false };
+            lost.row = row;
+            lost.cause.by = lost.cause.by.and_then(renumbered);
+            true
         });
-        let renumbered = |row: u32| Some(new(row)).filter(|row| *row != NO_ROW);
         self.saved.renumber(renumbered);
         for by_row in [&mut record.reaped, &mut record.restarts, &mut record.moving] {
             renumber(by_row, renumbered);
@@ -280,9 +282,12 @@ impl<'a> Simulation<'a> {
 
     fn apply_completions<O: Observer>(&mut self, now: i64, observer: &mut O) -> Result<(), SimError> {
         while let Some((_, Completion { job, row, attempt })) = self.completions.pop_until(now) {
-            let Some(outcome) = self.record.outcomes.get_mut(row as usize) else { continue };
+            let Some(outcome) = self.record.outcomes.get_mut(row as usize) else {
+                debug_assert_eq!(row, NO_ROW, "only of an attempt that was lost the row may be forgotten");
+                continue;
+            };
             // Who never was evicted has no attempt but this.
-            if outcome.evicted && !self.live[job.slot()].runs(row, attempt) {
+            if outcome.evicted && !self.live[job.slot()].is_at(row, attempt) {
                 continue;
             }
             let completed = self.scheduler.complete(Timestamp::from_millis(now), job);

@@ -32,7 +32,10 @@ pub struct Completion {
     pub attempt: u32,
 }
 
-const _: () = assert!(size_of::<(i64, Completion)>() == 24, "what is to come is moved some dozen times");
+const _: () = assert!(
+    size_of::<(i64, Completion)>() == 24,
+    "all that is to come is moved some dozen times, and no more of it than must be"
+);
 
 /// What is to come, earliest first, what comes at one instant in the order in which it was pushed.
 ///

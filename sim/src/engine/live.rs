@@ -34,7 +34,7 @@ impl Shape {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Live {
     pub(super) row: u32,
-    /// The attempt that runs; zero before the first, and between two.
+    /// Its last attempt; zero before the first, and between two.
     pub(super) attempt: u32,
 }
 
@@ -44,8 +44,8 @@ impl Live {
     /// A slot of nobody, or of somebody whose row is forgotten.
     pub(super) const NOBODY: Self = Self { row: NO_ROW, attempt: 0 };
 
-    /// Whether an attempt of the job of a row runs.
-    pub(super) fn runs(self, row: u32, attempt: u32) -> bool {
+    /// Whether the last attempt is this one of the job of a row.
+    pub(super) fn is_at(self, row: u32, attempt: u32) -> bool {
         self.row == row && self.attempt == attempt
     }
 }

@@ -1,8 +1,8 @@
 //! Behind: the routes of a pool that have room, and by which nobody may pass its reservation.
 //!
 //! In a divisible pool every start and stop changes the reservation, and hardly ever so that somebody may pass. So each route
-//! is kept with the least that somebody needs who passes by it, which is compared before anything is looked up. Of a pool with
-//! nodes the routes alone are asked for.
+//! is kept with the least that somebody needs who passes by it, which is compared before anything is looked up. In a pool with
+//! nodes only the time of it counts, while a reservation keeps its nodes; once it has others, all routes are asked for.
 //!
 //! Invariant: whoever waits for a route needs no less than is kept of it.
 //! Absent on purpose: who may pass (see `holds`). Layer 5; uses `route`, `reservation`.

@@ -39,7 +39,7 @@ pub(super) enum Loosened {
 }
 
 impl Loosened {
-    /// Where only the start of a reservation is another.
+    /// Where a reservation leaves no more beside it than before.
     fn by_start(before: Timestamp, now: Timestamp) -> Self {
         if now > before { Self::InTime } else { Self::No }
     }
@@ -107,7 +107,7 @@ impl Hold {
         }
         let ahead = outlook.get_or_insert_with(|| Outlook::new(state, held.route));
         let has_room = ahead.settle(state, timetable);
-        let loosened = if has_room && ahead.is_where_it_was() && by_room_alone(state) {
+        let loosened = if has_room && ahead.is_unchanged() && by_room_alone(state) {
             let before = core::mem::replace(&mut held.start, ahead.start(state));
             (held.start != before).then(|| Loosened::by_start(before, held.start))
         } else {
@@ -323,12 +323,15 @@ impl Holds {
     pub(super) fn passing(&self, state: &State, pool: PoolId, loosened: Loosened) -> Vec<RouteId> {
         let Hold { behind, reservation, .. } = &self.pools[pool];
         let is_divisible = state.ledger.pool(pool).is_divisible();
-        let held = reservation.as_ref().filter(|_| is_divisible || loosened == Loosened::InTime);
-        let Some(held) = held else { return behind.routes().collect() };
-        // Beside the nodes that it still has there was no room.
-        let leaves_amount = |route| is_divisible && leaves_amount(state, held, route);
-        let hopeful = behind.hopeful(state.now, held, state.alive(held.job).shape);
-        hopeful.filter(|route| leaves_amount(*route) || self.somebody_passes(state, held, *route)).collect()
+        match reservation {
+            Some(held) if is_divisible || loosened == Loosened::InTime => {
+                // On nodes, whoever leaves those of the reservation alone may pass it no more than before.
+                let beside = |route| is_divisible && leaves_amount(state, held, route);
+                let hopeful = behind.hopeful(state.now, held, state.alive(held.job).shape);
+                hopeful.filter(|route| beside(*route) || self.somebody_passes(state, held, *route)).collect()
+            }
+            _ => behind.routes().collect(),
+        }
     }
 
     /// A job has started by a route; the pool whose reservation it held.
